@@ -1,0 +1,7 @@
+"""Write predictions in the formats that other programs and competitions read."""
+
+from skbird.annotations._submission import write_submission
+from skbird.utils._public import set_public_module
+
+__all__ = ["write_submission"]
+set_public_module(globals())

@@ -1,0 +1,227 @@
+"""Write the CSV file that BirdCLEF competitions on Kaggle score."""
+
+import os
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+ROW_ID = "row_id"
+
+
+def write_submission(proba, rows, path, *, like=None, species=None, fill_nan=None):
+    """Write one line per row: its ``row_id`` and a probability per species.
+
+    The file appears whole or not at all: it is written beside `path` and then renamed.
+
+    Parameters
+    ----------
+    proba : array-like or DataFrame of shape (n_rows, n_species)
+        Probabilities in [0, 1], as ``predict_proba`` gives them. The columns of a
+        DataFrame name the species; its index is ignored.
+    rows : DataFrame
+        What was predicted, in the order of `proba`: ``row_id``, or ``path`` and ``end``
+        (seconds), from which the row id is made as
+        ``<file name without suffix>_<end, rounded to whole seconds>``.
+    path : path-like
+        Where to write. An existing file is replaced.
+    like : DataFrame or path-like, default=None
+        ``sample_submission.csv`` of the competition. Lines and species then have its
+        order, and must be the same as its. Its numbers are not used.
+    species : sequence of str, default=None
+        Names of the columns of `proba`, such as ``model.species_``. Needed unless
+        `proba` is a DataFrame, also with `like`: an order of species must not be
+        guessed.
+    fill_nan : float in [0, 1], default=None
+        Probability for NaN, which means rows that could not be read. None: such rows
+        are an error, because Kaggle refuses files with empty cells.
+
+    Returns
+    -------
+    submission : DataFrame
+        What was written, before rounding to 8 significant digits.
+
+    Raises
+    ------
+    ValueError
+        If shapes, row ids or species do not fit, or probabilities are NaN or outside
+        [0, 1].
+
+    Notes
+    -----
+    Kaggle compares row ids and species exactly, so they are written as they are (only
+    line breaks are refused). In files that others gave you they are untrusted text:
+    a spreadsheet takes a name that starts with ``=``, ``+``, ``-`` or ``@`` for a
+    formula.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from pathlib import Path
+    >>> import pandas as pd
+    >>> from skbird.annotations import write_submission
+    >>> rows = pd.DataFrame(
+    ...     {"path": ["a/H1.ogg"] * 2, "start": [0.0, 5.0], "end": [5.0, 10.0]}
+    ... )
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     path = Path(folder, "submission.csv")
+    ...     _ = write_submission([[0.1], [0.9]], rows, path, species=["amerob"])
+    ...     print(path.read_text())
+    row_id,amerob
+    H1_5,0.1
+    H1_10,0.9
+    """
+    table = _as_table(proba, species)
+    table.index = pd.Index(_row_ids(rows, len(table)), name=ROW_ID)
+    _check_names(
+        table.index,
+        "row_id",
+        "Row ids made from path and end need different file names and whole seconds; "
+        "otherwise give rows a column 'row_id'.",
+    )
+    _check_names(table.columns, "species", "Give each species one column.")
+    if like is not None:
+        table = _ordered_like(table, like)
+    submission = _checked_values(table, fill_nan).reset_index()
+    _write_whole(submission, Path(path))
+    return submission
+
+
+def _as_table(proba, species):
+    """Probabilities as a new float DataFrame whose columns are the species' names."""
+    if species is not None:
+        species = [str(name) for name in species]
+    if isinstance(proba, pd.DataFrame):
+        columns = [str(name) for name in proba.columns]
+        if species not in (None, columns):
+            raise ValueError(
+                "species differs from the columns of proba. Leave species out: the "
+                "columns name the species."
+            )
+        species = columns
+    values = np.array(proba, dtype=np.float64)
+    if species is None:
+        raise ValueError(
+            "species is needed to name the columns of proba. Pass "
+            "species=model.species_, or proba as a DataFrame with named columns."
+        )
+    if values.ndim != 2 or values.shape[1] != len(species):
+        raise ValueError(
+            f"proba has shape {values.shape}, but (n_rows, {len(species)}) is needed: "
+            f"species has {len(species)} names."
+        )
+    return pd.DataFrame(values, columns=species)
+
+
+def _row_ids(rows, n_rows):
+    if not isinstance(rows, pd.DataFrame):
+        raise TypeError(
+            f"rows must be a DataFrame with 'row_id', or 'path' and 'end'; got "
+            f"{type(rows).__name__}. skbird.data.segment_table makes one."
+        )
+    if len(rows) != n_rows:
+        raise ValueError(
+            f"proba has {n_rows} rows and rows has {len(rows)}; pass the very table "
+            "that was predicted."
+        )
+    if ROW_ID in rows:
+        return [str(row_id) for row_id in rows[ROW_ID]]
+    if not {"path", "end"} <= set(rows.columns):
+        raise ValueError(
+            f"rows has the columns {list(rows.columns)}, but 'row_id', or 'path' and "
+            "'end', are needed to name the lines. skbird.data.segment_table makes them."
+        )
+    end = rows["end"].to_numpy(dtype=np.float64, na_value=np.nan)
+    if not np.isfinite(end).all():
+        raise ValueError(
+            f"rows['end'] is {end[~np.isfinite(end)][0]} at row "
+            f"{np.argmin(np.isfinite(end))}; give each row its end in seconds, or a "
+            "'row_id'."
+        )
+    ends = np.rint(end).astype(np.int64)
+    return [
+        f"{Path(path).stem}_{s}" for path, s in zip(rows["path"], ends, strict=True)
+    ]
+
+
+def _check_names(names, what, remedy):
+    if names.has_duplicates:
+        twice = names[names.duplicated()].unique()
+        raise ValueError(f"{what} must be unique; repeated: {_some(twice)}. {remedy}")
+    broken = [name for name in names if "\n" in name or "\r" in name]
+    if broken:
+        raise ValueError(
+            f"{what} must not hold line breaks; got {_some(broken)}. Rename them."
+        )
+
+
+def _ordered_like(table, like):
+    """Put rows and columns of `table` in the order of the sample submission."""
+    if not isinstance(like, pd.DataFrame):
+        like = pd.read_csv(like, dtype={ROW_ID: str}, keep_default_na=False)
+    if ROW_ID not in like:
+        raise ValueError(
+            f"like has no column 'row_id', but {_some(like.columns)}. Pass the "
+            "competition's sample_submission.csv."
+        )
+    row_ids = like[ROW_ID].astype(str)
+    species = [str(name) for name in like.columns if name != ROW_ID]
+    _check_same(
+        table.index, row_ids, "row ids", "Predict the recordings that it lists."
+    )
+    _check_same(
+        table.columns, species, "species", "Train on the species that it lists."
+    )
+    return table.loc[row_ids, species]
+
+
+def _check_same(ours, expected, what, remedy):
+    missing = sorted(set(expected) - set(ours))
+    extra = sorted(set(ours) - set(expected))
+    if missing or extra:
+        raise ValueError(
+            f"The {what} differ from those of like: {len(missing)} missing "
+            f"({_some(missing)}), {len(extra)} too many ({_some(extra)}). {remedy}"
+        )
+
+
+def _checked_values(table, fill_nan):
+    """Replace NaN by `fill_nan`, and check that all values are probabilities."""
+    if fill_nan is not None:
+        if not 0 <= fill_nan <= 1:
+            raise ValueError(f"fill_nan={fill_nan} must be in [0, 1].")
+        table = table.fillna(fill_nan)
+    values = table.to_numpy()
+    unread = np.isnan(values).any(axis=1)
+    if unread.any():
+        raise ValueError(
+            f"proba is NaN in {unread.sum()} of {len(table)} rows "
+            f"({_some(table.index[unread])}): recordings that could not be read. Mend "
+            "them, or pass fill_nan, for example fill_nan=0.0."
+        )
+    outside = ((values < 0) | (values > 1)).any(axis=1)
+    if outside.any():
+        raise ValueError(
+            f"proba is outside [0, 1] in {outside.sum()} of {len(table)} rows "
+            f"({_some(table.index[outside])}); its range is {values.min():g} to "
+            f"{values.max():g}. Apply a sigmoid to logits first."
+        )
+    return table
+
+
+def _write_whole(table, path):
+    """Write beside `path`, then rename, so that a killed run leaves no half file."""
+    part = path.with_name(f".{path.name}.{os.getpid()}.part")
+    try:
+        # Opened here: pandas would choose a compression by the name's suffix.
+        with part.open("w", encoding="utf-8", newline="") as file:
+            table.to_csv(file, index=False, float_format="%.8g", lineterminator="\n")
+        os.replace(part, path)
+    finally:
+        part.unlink(missing_ok=True)
+
+
+def _some(names, n_shown=5):
+    """First few names for a message."""
+    shown = ", ".join(repr(str(name)) for name in list(names)[:n_shown])
+    return shown + (", ..." if len(names) > n_shown else "")

@@ -1,0 +1,32 @@
+"""What X and Y are: row tables, recordings, spectrograms, labels and data sets."""
+
+from skbird.data._audio import AudioReadError, read_audio, read_header
+from skbird.data._birdclef import load_birdclef
+from skbird.data._labels import encode_labels
+from skbird.data._recordings import Clip, Recordings, WeightOp, as_recordings
+from skbird.data._rows import check_rows, segment_table
+from skbird.data._segments import SegmentGrid, row_weights, segment_means
+from skbird.data._spectrograms import SpectrogramFormat, Spectrograms
+from skbird.data._synthetic import make_birdclef
+from skbird.utils._public import set_public_module
+
+__all__ = [
+    "AudioReadError",
+    "Clip",
+    "Recordings",
+    "SegmentGrid",
+    "SpectrogramFormat",
+    "Spectrograms",
+    "WeightOp",
+    "as_recordings",
+    "check_rows",
+    "encode_labels",
+    "load_birdclef",
+    "make_birdclef",
+    "read_audio",
+    "read_header",
+    "row_weights",
+    "segment_means",
+    "segment_table",
+]
+set_public_module(globals())

@@ -1,0 +1,192 @@
+"""Lazy audio between the steps of a pipeline: a row table and a chain of ops."""
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+
+from skbird.data._audio import read_audio
+from skbird.data._rows import check_rows
+from skbird.data._segments import SegmentGrid, row_weights
+
+
+@dataclass(frozen=True)
+class Clip:
+    """The decoded audio of one row on its way through the ops.
+
+    Parameters
+    ----------
+    samples : ndarray of shape (n_samples,), float32
+        Mono, full scale is 1.
+    sample_rate : int
+        In Hz.
+    row : Mapping
+        The row of the table: ``path``, ``start``, ``end`` and what else it has.
+    grid : SegmentGrid
+        How the row is cut into segments.
+    measured : tuple of (WeightOp, ndarray)
+        What the filters measured, each a series over time.
+    """
+
+    samples: np.ndarray
+    sample_rate: int
+    row: Mapping = field(default_factory=dict)
+    grid: SegmentGrid = SegmentGrid()
+    measured: tuple = ()
+
+    @property
+    def duration_s(self):
+        """Length in seconds."""
+        return len(self.samples) / self.sample_rate
+
+    @property
+    def starts(self):
+        """Starts of the segments in seconds, shape (n_segments,)."""
+        return self.grid.starts(self.duration_s)
+
+    @property
+    def weights(self):
+        """How much training should use each segment, in [0, 1]; (n_segments,)."""
+        return row_weights(self.measured, self.starts, self.grid.segment_s, self.row)
+
+
+class WeightOp:
+    """Base of ops that leave the samples alone and judge the segments.
+
+    What costs time is in `measure`, which knows neither segments nor thresholds, so
+    that its result can be kept; `judge` turns it into weights.
+    """
+
+    #: An op that leaves the samples alone does not make a spectrogram another one.
+    changes_samples = False
+    #: Says what `measure` depends on; a result kept under another key is not used.
+    measure_key: str
+    #: Values that `measure` returns per second of audio. Blocks of 4 s must hold a
+    #: whole number of them: long rows are measured in blocks.
+    values_per_s: float
+    #: Whether the weights matter for prediction too.
+    use_at_predict: bool
+
+    def measure(self, samples, sample_rate):
+        """Return a series (n_values,) float32 at `values_per_s`."""
+        raise NotImplementedError(f"{type(self).__name__} must define measure.")
+
+    def judge(self, values, starts, segment_s, row):
+        """Return weight and quality of each segment, both (n_segments,) in [0, 1]."""
+        raise NotImplementedError(f"{type(self).__name__} must define judge.")
+
+    def __call__(self, clip):
+        values = self.measure(clip.samples, clip.sample_rate)
+        return replace(clip, measured=(*clip.measured, (self, values)))
+
+
+class Recordings:
+    """Rows of audio and the ops they still have to pass: nothing is decoded yet.
+
+    Behaves as a sequence of rows: it has a length and a shape, is indexed by row
+    number, slice, mask or array, pickles and hashes. Memory is O(rows).
+
+    Parameters
+    ----------
+    rows : sequence of paths or DataFrame
+        See :func:`check_rows`.
+    ops : tuple of callables, default=()
+        Frozen dataclasses that take a `Clip` and return one. An op acts locally: what
+        it does to a moment depends on no more than 4 s around it, since rows of
+        many minutes are worked on in blocks.
+
+    Attributes
+    ----------
+    rows : DataFrame
+        Columns ``path``, ``start``, ``end`` and what else the table has.
+    ops : tuple
+        The chain.
+
+    Examples
+    --------
+    >>> import numpy as np, soundfile, tempfile
+    >>> from pathlib import Path
+    >>> from skbird.data import Recordings
+    >>> path = Path(tempfile.mkdtemp()) / "frog.wav"
+    >>> soundfile.write(path, np.zeros(7 * 8000), 8000)
+    >>> recordings = Recordings([path])
+    >>> recordings.shape
+    (1,)
+    >>> recordings[0].starts
+    array([0., 2.])
+    """
+
+    ndim = 1
+
+    def __init__(self, rows, ops=()):
+        self.rows = check_rows(rows)
+        self.ops = tuple(ops)
+
+    @property
+    def shape(self):
+        """Number of rows, as a tuple."""
+        return (len(self.rows),)
+
+    @property
+    def paths(self):
+        """The file of each row, shape (n_rows,), object."""
+        return self.rows["path"].to_numpy(dtype=object)
+
+    def __len__(self):
+        return len(self.rows)
+
+    def __getitem__(self, key):
+        if isinstance(key, (int, np.integer)):
+            return self._clip(int(key))
+        return Recordings(self.rows.iloc[key], self.ops)
+
+    def __iter__(self):
+        return (self._clip(row) for row in range(len(self)))
+
+    def __repr__(self):
+        ops = ", ".join(type(op).__name__ for op in self.ops)
+        return f"<Recordings: {len(self)} rows, ops: {ops or 'none'}>"
+
+    def then(self, op):
+        """Return these rows with one more op at the end of the chain."""
+        return Recordings(self.rows, (*self.ops, op))
+
+    def _clip(self, row):
+        record = self.rows.iloc[row].to_dict()
+        samples, sample_rate = read_audio(
+            record["path"], record["start"], record["end"]
+        )
+        clip = Clip(samples, sample_rate, record)
+        for op in self.ops:
+            clip = op(clip)
+        return clip
+
+    def __getstate__(self):
+        # joblib hashes what pickle writes. With the files' identities in it,
+        # Pipeline(memory=...) notices a recording that was replaced.
+        return {
+            "rows": self.rows,
+            "ops": self.ops,
+            "files": [file_identity(path) for path in sorted(set(self.paths))],
+        }
+
+    def __setstate__(self, state):
+        self.rows, self.ops = state["rows"], state["ops"]
+
+
+def as_recordings(X):
+    """Return X as `Recordings`, whether it is one already, paths, or a row table."""
+    return X if isinstance(X, Recordings) else Recordings(X)
+
+
+def file_identity(path):
+    """Return what tells a file from another or an older one: (path, size, mtime).
+
+    None stands for size and time of a file that is not there.
+    """
+    try:
+        stat = os.stat(path)
+    except OSError:
+        return os.path.abspath(path), None, None
+    return os.path.abspath(path), stat.st_size, stat.st_mtime_ns

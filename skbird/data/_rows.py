@@ -1,0 +1,153 @@
+"""Row tables: what X may be, and the one form in which skbird uses it."""
+
+import os
+
+import numpy as np
+import pandas as pd
+
+from skbird.data._audio import read_header
+
+
+def check_rows(X):
+    """Bring X into the form of a row table.
+
+    A row is a whole recording or a stretch of one. The number and the order of rows
+    stay as they are. No file is touched.
+
+    Parameters
+    ----------
+    X : sequence of str or path-like, or DataFrame
+        Paths of recordings (list, array, Series), or a table with a column ``path``
+        and, if wanted, ``start`` and ``end`` in seconds (NaN: from the beginning, to
+        the end), ``collection`` and any further columns, which travel along.
+
+    Returns
+    -------
+    DataFrame
+        A copy with the columns ``path`` (str), ``start`` and ``end`` (float, seconds;
+        NaN in ``end`` means to the end), then the others, indexed 0 to n - 1.
+
+    Raises
+    ------
+    TypeError
+        If X is a single path or does not hold paths.
+    ValueError
+        If X is empty, has no column ``path``, or a row's stretch is not one.
+
+    Examples
+    --------
+    >>> from skbird.data import check_rows
+    >>> check_rows(["a.ogg", "b.ogg"])
+        path  start  end
+    0  a.ogg    0.0  NaN
+    1  b.ogg    0.0  NaN
+    """
+    table = _as_table(X)
+    if len(table) == 0:
+        raise ValueError("X has no rows. Does the pattern that lists the files match?")
+    table["path"] = [_as_path(path, row) for row, path in enumerate(table["path"])]
+    start = _seconds(table, "start").fillna(0.0)
+    end = _seconds(table, "end")
+    wrong = np.flatnonzero((start < 0) | (end <= start) | np.isinf(start))
+    if len(wrong):
+        row = wrong[0]
+        raise ValueError(
+            f"Row {row} ({table['path'][row]}) has start={start[row]:g} and "
+            f"end={end[row]:g}: 0 <= start < end is needed, in seconds "
+            f"({len(wrong)} such rows)."
+        )
+    others = table.drop(columns=["path", "start", "end"], errors="ignore")
+    return pd.concat(
+        [table[["path"]], start.rename("start"), end.rename("end"), others], axis=1
+    )
+
+
+def _as_table(X):
+    if isinstance(X, (str, bytes, os.PathLike)):
+        raise TypeError(f"X is the single path {str(X)!r}; pass a list of paths.")
+    if isinstance(X, pd.DataFrame):
+        if "path" not in X.columns:
+            raise ValueError(
+                "X is a DataFrame without a column 'path'; its columns are "
+                f"{list(X.columns)[:10]}. Rename the one that holds the file paths."
+            )
+        return X.reset_index(drop=True)
+    if np.ndim(X) != 1 and not isinstance(X, (list, tuple)):
+        raise TypeError(
+            "X must be a sequence of paths or a DataFrame with a column 'path', got "
+            f"{type(X).__name__}."
+        )
+    return pd.DataFrame({"path": pd.Series(list(X), dtype=object)})
+
+
+def _as_path(path, row):
+    if isinstance(path, (str, os.PathLike)):
+        return os.fspath(path)
+    raise TypeError(
+        f"Row {row} of X holds {path!r} ({type(path).__name__}) where a path of a "
+        "recording is needed."
+    )
+
+
+def _seconds(table, column):
+    if column not in table.columns:
+        return pd.Series(np.nan, index=table.index)
+    try:
+        return table[column].astype(float)
+    except (TypeError, ValueError) as exc:
+        raise TypeError(f"Column {column!r} of X must hold seconds: {exc}") from exc
+
+
+def segment_table(paths, segment_s=5.0, step_s=5.0):
+    """Make the row table of soundscapes: one row for each stretch to be predicted.
+
+    Only headers are read, so that thousands of hours take seconds.
+
+    Parameters
+    ----------
+    paths : sequence of str or path-like
+        The soundscapes.
+    segment_s : float > 0, default=5.0
+        Length of a row in seconds.
+    step_s : float > 0, default=5.0
+        Seconds from the start of a row to the start of the next.
+
+    Returns
+    -------
+    DataFrame
+        Columns ``path``, ``start``, ``end``. The last stretch of a recording ends
+        with the recording: however short, it is a row of its own (padded later, as
+        any short row is) and is not joined to the one before.
+
+    Raises
+    ------
+    AudioReadError
+        If a file cannot be read.
+    ValueError
+        If `segment_s` or `step_s` is not positive.
+
+    Examples
+    --------
+    >>> import numpy as np, soundfile, tempfile
+    >>> from pathlib import Path
+    >>> from skbird.data import segment_table
+    >>> path = Path(tempfile.mkdtemp()) / "night.wav"
+    >>> soundfile.write(path, np.zeros(12 * 8000), 8000)
+    >>> segment_table([path])[["start", "end"]]
+       start   end
+    0    0.0   5.0
+    1    5.0  10.0
+    2   10.0  12.0
+    """
+    for name, value in (("segment_s", segment_s), ("step_s", step_s)):
+        if not value > 0:
+            raise ValueError(f"{name}={value} must be above 0 seconds.")
+    tables = []
+    for path in check_rows(paths)["path"]:
+        duration_s = read_header(path).duration_s
+        # A remainder below a millisecond is rounding, not sound.
+        n_rows = max(1, int(np.ceil((duration_s - 1e-3) / step_s)))
+        start = step_s * np.arange(n_rows)
+        end = np.minimum(start + segment_s, duration_s)
+        tables.append(pd.DataFrame({"path": path, "start": start, "end": end}))
+    return pd.concat(tables, ignore_index=True)

@@ -1,0 +1,110 @@
+"""Where the segments of a row lie, and how much each of them weighs."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+
+@dataclass(frozen=True)
+class SegmentGrid:
+    """The rule by which a row is cut into segments of one length.
+
+    Parameters
+    ----------
+    segment_s : float > 0
+        Length of a segment in seconds.
+    overlap : float in [0, 1)
+        Share of a segment that the next one has too.
+    pad : {"cycle", "zero"}
+        How a row shorter than a segment fills it: repeated, or followed by silence.
+    """
+
+    segment_s: float = 5.0
+    overlap: float = 0.5
+    pad: str = "cycle"
+
+    # A rest this short, as a share of a segment, gets no segment of its own: 5.001 s
+    # of audio are one segment, not two that are the same.
+    _tolerance = 0.01
+
+    def starts(self, duration_s):
+        """Return the starts of the segments, in seconds after the row's start.
+
+        Parameters
+        ----------
+        duration_s : float
+            Length of the row in seconds.
+
+        Returns
+        -------
+        ndarray of shape (n_segments,), float64
+            The last segment ends where the row ends.
+        """
+        spare_s = duration_s - self.segment_s
+        tolerance_s = self._tolerance * self.segment_s
+        if spare_s <= tolerance_s:
+            return np.zeros(1)
+        step_s = self.segment_s * (1 - self.overlap)
+        starts = np.arange(0, spare_s + 1e-9, step_s)
+        if spare_s - starts[-1] > tolerance_s:
+            starts = np.append(starts, spare_s)
+        return starts
+
+
+def segment_means(values, values_per_s, starts, segment_s):
+    """Average a series over each segment.
+
+    Parameters
+    ----------
+    values : ndarray of shape (n_values,)
+        Measured at a steady rate from the start of the row.
+    values_per_s : float
+        That rate.
+    starts : ndarray of shape (n_segments,)
+        Starts of the segments in seconds.
+    segment_s : float
+        Length of a segment in seconds.
+
+    Returns
+    -------
+    ndarray of shape (n_segments,), float64
+    """
+    n_values = len(values)
+    first = np.minimum(np.round(starts * values_per_s).astype(int), n_values - 1)
+    stop = np.round((starts + segment_s) * values_per_s).astype(int)
+    stop = np.clip(stop, first + 1, n_values)
+    total = np.concatenate([[0.0], np.cumsum(values, dtype=np.float64)])
+    return (total[stop] - total[first]) / (stop - first)
+
+
+def row_weights(measured, starts, segment_s, row):
+    """Multiply the weights that several filters give to the segments of a row.
+
+    A row always keeps at least its best segment: where the product is zero throughout,
+    the segment of the highest quality gets weight 1.
+
+    Parameters
+    ----------
+    measured : sequence of (WeightOp, ndarray)
+        The filters and the series each of them measured.
+    starts : ndarray of shape (n_segments,)
+        Starts of the segments in seconds.
+    segment_s : float
+        Length of a segment in seconds.
+    row : Mapping
+        The row of the table, for filters that look at its metadata.
+
+    Returns
+    -------
+    ndarray of shape (n_segments,), float32
+        In [0, 1].
+    """
+    weight = np.ones(len(starts), np.float32)
+    quality = np.ones(len(starts))
+    for op, values in measured:
+        op_weight, op_quality = op.judge(values, starts, segment_s, row)
+        weight *= op_weight
+        quality *= op_quality
+    if not weight.any():
+        weight[np.argmax(quality)] = 1.0
+    return weight

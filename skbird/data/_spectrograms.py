@@ -1,0 +1,304 @@
+"""The spectrograms of many rows, and the segments that are slices of them."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from skbird.data._segments import SegmentGrid
+
+#: Level of digital silence in the spectrograms, in dB.
+FLOOR_DB = -100.0
+
+
+@dataclass(frozen=True)
+class SpectrogramFormat:
+    """What all rows of a `Spectrograms` have in common.
+
+    Parameters
+    ----------
+    mel_hz : tuple of float
+        Centre of each mel band in Hz, ascending.
+    frame_s : float
+        Seconds from one frame to the next.
+    grid : SegmentGrid
+        How rows are cut into segments.
+    normalize : {"minmax", "standard", None}
+        How each segment is normalised when it is read.
+    top_db : float or None
+        Range below the loudest point of a segment that is kept.
+    """
+
+    mel_hz: tuple
+    frame_s: float
+    grid: SegmentGrid = SegmentGrid()
+    normalize: str | None = "minmax"
+    top_db: float | None = 80.0
+
+    @property
+    def n_mels(self):
+        """Number of mel bands."""
+        return len(self.mel_hz)
+
+    @property
+    def frames_per_segment(self):
+        """Number of frames of a segment; its first and last lie on its edges."""
+        # The small amount keeps 5 s / 16 ms = 312.5 from depending on rounding.
+        return 1 + int(self.grid.segment_s / self.frame_s + 1e-6)
+
+    def segment_frames(self, n_frames):
+        """Return the first frame of each segment of a row of `n_frames` frames."""
+        starts = self.grid.starts((n_frames - 1) * self.frame_s)
+        first = np.round(starts / self.frame_s).astype(np.int64)
+        return np.minimum(first, max(n_frames - self.frames_per_segment, 0))
+
+
+class Spectrograms:
+    """Log-mel spectrograms of rows, with the index of their segments.
+
+    A sequence of rows: it has a length and a shape, and is indexed by row number (which
+    gives the spectrogram), slice, mask or array (which give `Spectrograms`). The
+    spectrograms are arrays in memory, or files that are mapped when they are read.
+
+    Parameters
+    ----------
+    rows : DataFrame
+        The row table.
+    entries : sequence of length n_rows
+        For each row an array (n_frames, n_mels) of float16 in dB, the path of an .npy
+        file that holds one, or None if the row could not be read.
+    n_frames : array of shape (n_rows,), int
+        0 for rows that could not be read.
+    format : SpectrogramFormat
+        Axes, segments and normalisation.
+    weights, predict_weights : list of ndarray, or None
+        For each row the weights of its segments for training and for prediction;
+        None means 1 throughout.
+    errors : DataFrame, optional
+        Columns ``row``, ``path``, ``error``: the rows that could not be read.
+
+    Attributes
+    ----------
+    segment_rows : ndarray of shape (n_segments,), int
+        The row of each segment, ascending.
+    segment_weights, segment_predict_weights : ndarray of shape (n_segments,), float32
+        In [0, 1].
+    """
+
+    ndim = 1
+
+    def __init__(
+        self,
+        rows,
+        entries,
+        n_frames,
+        format,
+        weights=None,
+        predict_weights=None,
+        errors=None,
+    ):
+        self.rows = rows.reset_index(drop=True)
+        self.format = format
+        self.entries = np.empty(len(rows), dtype=object)
+        self.entries[:] = entries
+        self.n_frames = np.asarray(n_frames, dtype=np.int64)
+        self.errors = no_errors() if errors is None else errors
+        frames = [
+            format.segment_frames(n) if n else np.empty(0, np.int64)
+            for n in self.n_frames
+        ]
+        counts = [len(f) for f in frames]
+        self.segment_rows = np.repeat(np.arange(len(rows)), counts)
+        self._first_frames = _flatten(frames, np.int64)
+        self.segment_weights = _flatten_weights(weights, counts)
+        self.segment_predict_weights = _flatten_weights(predict_weights, counts)
+
+    @classmethod
+    def from_arrays(cls, arrays, *, frame_s=0.016, normalize=None, top_db=None):
+        """Wrap plain arrays, one segment a row, such as features of one's own.
+
+        Parameters
+        ----------
+        arrays : array of shape (n_rows, n_mels, n_frames)
+            Any real numbers; kept as float16.
+        frame_s : float, default=0.016
+            Seconds per frame.
+        normalize, top_db
+            See :class:`skbird.preprocessing.LogMel`.
+
+        Returns
+        -------
+        Spectrograms
+        """
+        arrays = np.asarray(arrays)
+        if arrays.ndim != 3:
+            raise ValueError(
+                f"arrays has shape {arrays.shape}; (n_rows, n_mels, n_frames) is "
+                "needed. Paths of recordings go through LogMel first."
+            )
+        n_rows, n_mels, n_frames = arrays.shape
+        grid = SegmentGrid(segment_s=(n_frames - 1) * frame_s, overlap=0.0)
+        format = SpectrogramFormat(
+            tuple(range(n_mels)), frame_s, grid, normalize, top_db
+        )
+        rows = pd.DataFrame({"path": [f"row {row}" for row in range(n_rows)]})
+        entries = list(arrays.transpose(0, 2, 1).astype(np.float16))
+        return cls(rows, entries, [n_frames] * n_rows, format)
+
+    @property
+    def shape(self):
+        """Number of rows, as a tuple."""
+        return (len(self.rows),)
+
+    @property
+    def n_segments(self):
+        """Number of segments of all rows."""
+        return len(self.segment_rows)
+
+    @property
+    def paths(self):
+        """The file of each row, shape (n_rows,), object."""
+        return self.rows["path"].to_numpy(dtype=object)
+
+    @property
+    def segment_starts(self):
+        """Start of each segment in seconds after the start of its row."""
+        return self._first_frames * self.format.frame_s
+
+    def __len__(self):
+        return len(self.rows)
+
+    def __getitem__(self, key):
+        if isinstance(key, (int, np.integer)):
+            return self._frames(int(key)).T
+        chosen = np.arange(len(self))[key]
+        new_row = pd.Series(range(len(chosen)), index=chosen)
+        errors = self.errors[self.errors["row"].isin(chosen)]
+        return Spectrograms(
+            self.rows.iloc[chosen],
+            self.entries[chosen],
+            self.n_frames[chosen],
+            self.format,
+            self._row_weights(self.segment_weights, chosen),
+            self._row_weights(self.segment_predict_weights, chosen),
+            errors.assign(row=[new_row.loc[[row]].iloc[0] for row in errors["row"]]),
+        )
+
+    def __repr__(self):
+        return (
+            f"<Spectrograms: {len(self)} rows, {self.n_segments} segments of "
+            f"({self.format.n_mels} mels, {self.format.frames_per_segment} frames)>"
+        )
+
+    def segments(self, which):
+        """Read segments as they are kept: in dB, not normalised, time first.
+
+        Parameters
+        ----------
+        which : array of int
+            Numbers of segments.
+
+        Returns
+        -------
+        ndarray of shape (n, n_frames, n_mels), float16
+        """
+        which = np.asarray(which)
+        n_frames = self.format.frames_per_segment
+        batch = np.empty((len(which), n_frames, self.format.n_mels), np.float16)
+        for out, segment in zip(batch, which, strict=True):
+            frames = self._frames(self.segment_rows[segment])
+            first = self._first_frames[segment]
+            part = frames[first : first + n_frames]
+            out[: len(part)] = part
+            if len(part) < n_frames:
+                _fill(out, len(part), self.format.grid.pad)
+        return batch
+
+    def to_numpy(self, which=None):
+        """Read segments, normalised: what any estimator for arrays can take.
+
+        Parameters
+        ----------
+        which : array of int, optional
+            Numbers of segments; all by default, which needs memory for them.
+
+        Returns
+        -------
+        ndarray of shape (n_segments, n_mels, n_frames), float32
+            `segment_rows` says which row each belongs to.
+        """
+        which = np.arange(self.n_segments) if which is None else which
+        batch = self.segments(which).astype(np.float32)
+        batch = normalize_segments(batch, self.format.normalize, self.format.top_db)
+        return batch.transpose(0, 2, 1)
+
+    def _frames(self, row):
+        entry = self.entries[row]
+        if entry is None:
+            return np.empty((0, self.format.n_mels), np.float16)
+        if isinstance(entry, str):
+            return np.load(entry, mmap_mode="r").T
+        return entry
+
+    def _row_weights(self, weights, chosen):
+        bounds = np.searchsorted(self.segment_rows, np.arange(len(self) + 1))
+        return [weights[bounds[row] : bounds[row + 1]] for row in chosen]
+
+
+def no_errors():
+    """Return an empty table of rows that could not be read."""
+    return pd.DataFrame({"row": pd.Series(dtype=int), "path": [], "error": []})
+
+
+def _flatten(arrays, dtype):
+    return np.concatenate([*arrays, np.empty(0)]).astype(dtype)
+
+
+def _flatten_weights(weights, counts):
+    if weights is None:
+        return np.ones(sum(counts), np.float32)
+    for row, (weight, count) in enumerate(zip(weights, counts, strict=True)):
+        if len(weight) != count:
+            raise ValueError(
+                f"Row {row} has {len(weight)} weights for {count} segments."
+            )
+    return _flatten(weights, np.float32)
+
+
+def _fill(segment, n_given, pad):
+    """Pad a segment (n_frames, n_mels), of which `n_given` frames are there."""
+    if pad == "zero":
+        segment[n_given:] = FLOOR_DB
+    else:
+        missing = len(segment) - n_given
+        segment[n_given:] = segment[np.arange(missing) % n_given]
+
+
+def normalize_segments(batch, normalize, top_db):
+    """Bring each segment of a batch to a common range.
+
+    Parameters
+    ----------
+    batch : ndarray of shape (n, n_frames, n_mels), float32
+        In dB.
+    normalize : {"minmax", "standard", None}
+        To [0, 1]; to mean 0 and standard deviation 1; not at all.
+    top_db : float or None
+        First, raise what lies more than this below the segment's loudest point.
+
+    Returns
+    -------
+    ndarray of the same shape, float32
+        A silent segment becomes 0 throughout.
+    """
+    if top_db is not None:
+        batch = np.maximum(batch, batch.max(axis=(1, 2), keepdims=True) - top_db)
+    if normalize == "minmax":
+        low = batch.min(axis=(1, 2), keepdims=True)
+        extent = batch.max(axis=(1, 2), keepdims=True) - low
+        return (batch - low) / np.maximum(extent, 1e-3)
+    if normalize == "standard":
+        mean = batch.mean(axis=(1, 2), keepdims=True)
+        deviation = batch.std(axis=(1, 2), keepdims=True)
+        return (batch - mean) / np.maximum(deviation, 1e-3)
+    return batch

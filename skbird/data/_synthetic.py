@@ -1,0 +1,249 @@
+"""A synthetic data set of the BirdCLEF 2025 shape, for the quickstart and the tests."""
+
+import json
+import tempfile
+from numbers import Integral, Real
+from pathlib import Path
+
+import joblib
+import numpy as np
+import pandas as pd
+import soundfile
+
+from skbird.data._birdclef import load_birdclef
+from skbird.data._calls import SPECIES
+from skbird.data._scenes import (
+    COLLECTIONS,
+    ROW_S,
+    SITES,
+    SOUNDSCAPE_RATE,
+    draw_author,
+    synthesize_recording,
+    synthesize_soundscape,
+)
+
+_MANIFEST = "skbird_synthetic.json"
+# To be raised when the same parameters give other samples, so that old sets are noticed.
+_VERSION = 1
+# Second entry of every seed: random streams that never meet.
+_RECORDING, _AUTHOR, _SOUNDSCAPE, _PLAN, _CAST = range(5)
+
+
+def make_birdclef(
+    root,
+    *,
+    n_species=12,
+    n_recordings=300,
+    n_test=10,
+    n_labelled=4,
+    n_unlabelled=8,
+    soundscape_s=60.0,
+    random_state=0,
+    n_jobs=-1,
+):
+    """DOC"""
+    manifest = _check_parameters(
+        n_species=n_species,
+        n_recordings=n_recordings,
+        n_test=n_test,
+        n_labelled=n_labelled,
+        n_unlabelled=n_unlabelled,
+        soundscape_s=soundscape_s,
+        random_state=random_state,
+    )
+    root = Path(root)
+    if not _is_made(root, manifest):
+        root.parent.mkdir(parents=True, exist_ok=True)
+        # Written beside and renamed when complete: a killed run leaves no half a set.
+        with tempfile.TemporaryDirectory(
+            prefix=f".{root.name}-", dir=root.parent
+        ) as scratch:
+            made = Path(scratch) / "set"
+            _write_set(made, manifest, n_jobs)
+            if root.is_dir():
+                root.rmdir()
+            made.rename(root)
+    return load_birdclef(root)
+
+
+def _check_parameters(**parameters):
+    limits = {
+        "n_species": (2, len(SPECIES)),
+        "n_recordings": (parameters["n_species"], None),
+        "n_test": (1, None),
+        "n_labelled": (0, None),
+        "n_unlabelled": (0, None),
+        "random_state": (0, None),
+    }
+    for name, (low, high) in limits.items():
+        value = parameters[name]
+        if not isinstance(value, Integral) or value < low or (high and value > high):
+            raise ValueError(
+                f"{name}={value!r} must be a whole number from {low}"
+                f"{f' to {high}' if high else ' upwards'}."
+            )
+        parameters[name] = int(value)
+    soundscape_s = parameters["soundscape_s"]
+    if not isinstance(soundscape_s, Real) or soundscape_s < ROW_S:
+        raise ValueError(
+            f"soundscape_s={soundscape_s!r} must be at least {ROW_S} s, one row."
+        )
+    return {"version": _VERSION, **parameters, "soundscape_s": float(soundscape_s)}
+
+
+def _is_made(root, manifest):
+    """Whether root holds this very set; an error if it holds anything else."""
+    if not root.exists() or (root.is_dir() and not any(root.iterdir())):
+        return False
+    found = "no manifest of make_birdclef"
+    if (root / _MANIFEST).is_file():
+        found = json.loads((root / _MANIFEST).read_text())
+    if found == manifest:
+        return True
+    raise FileExistsError(
+        f"root={str(root)!r} exists and is not the set asked for; nothing was changed. "
+        f"Found: {found}. Asked for: {manifest}. Choose another root or delete it."
+    )
+
+
+def _write_set(root, manifest, n_jobs):
+    seed, n_species = manifest["random_state"], manifest["n_species"]
+    for species in SPECIES[:n_species]:
+        (root / "train_audio" / species.label).mkdir(parents=True)
+    for folder in ("train_soundscapes", "test_soundscapes"):
+        (root / folder).mkdir()
+    recordings = _plan_recordings(n_species, manifest["n_recordings"], seed)
+    soundscapes = _plan_soundscapes(n_species, manifest, seed)
+    # Threads: the work is in numpy, scipy and libsndfile, which let go of the lock.
+    rows = joblib.Parallel(n_jobs=n_jobs, prefer="threads")(
+        joblib.delayed(_write_recording)(root, seed, n_species, number, *plan)
+        for number, plan in enumerate(recordings)
+    )
+    truths = joblib.Parallel(n_jobs=n_jobs, prefer="threads")(
+        joblib.delayed(_write_soundscape)(
+            root, seed, manifest["soundscape_s"], number, *plan
+        )
+        for number, plan in enumerate(soundscapes)
+    )
+    pd.DataFrame(rows).sort_values("filename").to_csv(root / "train.csv", index=False)
+    _write_taxonomy(root, SPECIES[:n_species])
+    for kind in ("test", "labelled"):
+        _write_truth(
+            root,
+            kind,
+            [t for t, plan in zip(truths, soundscapes, strict=True) if plan[0] == kind],
+            sorted(species.label for species in SPECIES[:n_species]),
+        )
+    (root / _MANIFEST).write_text(json.dumps(manifest, indent=1))
+
+
+def _plan_recordings(n_species, n_recordings, seed):
+    """Species and collection of each recording: a long tail, spread over all sources."""
+    shares = 0.15 ** np.linspace(0, 1, n_species)
+    counts = 1 + np.floor(shares / shares.sum() * (n_recordings - n_species))
+    counts[0] += n_recordings - counts.sum()
+    rng = np.random.default_rng([seed, _PLAN])
+    n_sources = len(COLLECTIONS)
+    plan = []
+    for species, count in enumerate(counts.astype(int)):
+        sources = rng.choice(n_sources, size=count, p=[c.share for c in COLLECTIONS])
+        # The first ones go round the collections, so that a rare species is in each.
+        n_round = min(count, 2 * n_sources)
+        sources[:n_round] = np.arange(n_round) % n_sources
+        plan += [(species, int(source)) for source in sources]
+    return plan
+
+
+def _plan_soundscapes(n_species, manifest, seed):
+    """Kind, name, site and cast of each; every species equally often in each kind."""
+    plan = []
+    for stream, kind in enumerate(("test", "labelled", "unlabelled")):
+        rng = np.random.default_rng([seed, _CAST, stream])
+        n_files = manifest[f"n_{kind}"]
+        n_rounds = 5 * n_files // n_species + 1
+        waiting = np.concatenate([rng.permutation(n_species) for _ in range(n_rounds)])
+        for _ in range(n_files):
+            site = sorted(SITES)[rng.integers(len(SITES))]
+            size = rng.integers(3, 6)
+            cast, waiting = sorted(set(waiting[:size].tolist())), waiting[size:]
+            time = pd.Timestamp("2024-05-01 05:30") + len(plan) * pd.Timedelta("7h")
+            plan.append((kind, f"{site}_{time:%Y%m%d_%H%M%S}", site, cast))
+    return plan
+
+
+def _write_recording(root, seed, n_species, number, species, source):
+    """Write a focal recording; returns its row of train.csv."""
+    rng = np.random.default_rng([seed, _RECORDING, number])
+    author, microphone = draw_author(source, [seed, _AUTHOR], rng)
+    audio, sample_rate, facts = synthesize_recording(
+        species, source, n_species, microphone, rng
+    )
+    name, animal = f"{COLLECTIONS[source].name}{100_000 + number}", SPECIES[species]
+    filename = f"{animal.label}/{name}.ogg"
+    _write_ogg(root / "train_audio" / filename, audio, sample_rate)
+    return {
+        "primary_label": animal.label,
+        "secondary_labels": str([SPECIES[i].label for i in facts["heard"]] or [""]),
+        "type": str([facts["type"]]),
+        "filename": filename,
+        "collection": COLLECTIONS[source].name,
+        "rating": facts["rating"],
+        "url": f"https://example.org/{name}",
+        "latitude": round(rng.uniform(5.5, 7.5), 4),
+        "longitude": round(rng.uniform(-75.5, -73.5), 4),
+        "scientific_name": animal.scientific_name,
+        "common_name": animal.common_name,
+        "author": author,
+        "license": "cc0 1.0",
+    }
+
+
+def _write_soundscape(root, seed, duration_s, number, kind, name, site, cast):
+    """Write a soundscape; returns its truth, rows named as in a submission."""
+    rng = np.random.default_rng([seed, _SOUNDSCAPE, number])
+    audio, present = synthesize_soundscape(cast, site, duration_s, rng)
+    folder = "test_soundscapes" if kind == "test" else "train_soundscapes"
+    _write_ogg(root / folder / f"{name}.ogg", audio, SOUNDSCAPE_RATE)
+    ends = (ROW_S * np.arange(1, len(present) + 1)).astype(int)
+    return pd.DataFrame(
+        present.astype(int),
+        index=[f"{name}_{end}" for end in ends],
+        columns=[SPECIES[species].label for species in cast],
+    )
+
+
+def _write_ogg(path, audio, sample_rate):
+    with soundfile.SoundFile(
+        path, "w", sample_rate, channels=1, format="OGG", subtype="VORBIS"
+    ) as file:
+        # libsndfile's Vorbis encoder overflows the stack on one long write.
+        for start in range(0, len(audio), sample_rate // 2):
+            file.write(audio[start : start + sample_rate // 2])
+
+
+def _write_taxonomy(root, species):
+    table = pd.DataFrame(
+        {
+            "primary_label": [s.label for s in species],
+            "inat_taxon_id": [
+                s.label if s.label.isdigit() else str(900_000 + number)
+                for number, s in enumerate(species)
+            ],
+            "scientific_name": [s.scientific_name for s in species],
+            "common_name": [s.common_name for s in species],
+            "class_name": [s.group for s in species],
+        }
+    )
+    table.sort_values("primary_label").to_csv(root / "taxonomy.csv", index=False)
+
+
+def _write_truth(root, kind, truths, columns):
+    if not truths:
+        return
+    table = pd.concat(truths).reindex(columns=columns).fillna(0).astype(int)
+    if kind == "labelled":
+        table.to_csv(root / "train_soundscape_truth.csv", index_label="row_id")
+        return
+    table.to_csv(root / "soundscape_truth.csv", index_label="row_id")
+    uniform = pd.DataFrame(1 / len(columns), index=table.index, columns=columns)
+    uniform.to_csv(root / "sample_submission.csv", index_label="row_id")

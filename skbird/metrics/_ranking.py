@@ -1,0 +1,164 @@
+"""Ranking metrics, averaged over the species that can be judged."""
+
+import warnings
+
+import numpy as np
+from scipy.stats import rankdata
+from sklearn.exceptions import UndefinedMetricWarning
+from sklearn.metrics import average_precision_score
+
+from skbird.metrics._validation import validate_scores
+
+
+def macro_roc_auc(y_true, y_score, *, nan_rows="raise", return_skipped=False):
+    r"""Mean ROC-AUC over species that have both positives and negatives.
+
+    The area of one species is the probability that a row with it scores higher than
+    a row without it, ties counting half, from the ranks :math:`r_i` of its scores:
+
+    .. math:: AUC = \frac{\sum_{i \in pos} r_i - n_{pos} (n_{pos} + 1) / 2}
+                         {n_{pos} \, n_{neg}}
+
+    Species without a positive or without a negative are left out, as in the BirdCLEF
+    competitions since 2024 (there only positives can be missing).
+
+    Parameters
+    ----------
+    y_true : array-like or DataFrame of shape (n_rows, n_species)
+        Truth in [0, 1]. From 0.5 on it counts as presence. NaN = unknown: that entry
+        is left out of its species. Rows that are -1 throughout are left out.
+    y_score : array-like or DataFrame of shape (n_rows, n_species)
+        Probabilities or any finite scores; rows match `y_true` by position.
+    nan_rows : {"raise", "omit"}, default="raise"
+        What to do with rows of `y_score` that are NaN throughout, which are recordings
+        that could not be read. "omit" judges the others only and warns how many are
+        missing: the score is then of the readable recordings, not of all.
+    return_skipped : bool, default=False
+        Whether to return the species left out as well.
+
+    Returns
+    -------
+    score : float in [0, 1]
+        0.5 is chance. NaN, with an `UndefinedMetricWarning`, if no species can be
+        judged: a fold of a cross-validation may be like that.
+    skipped : list
+        Names of the species left out if `y_true` is a DataFrame, else their column
+        numbers. Only if `return_skipped` is true.
+
+    Raises
+    ------
+    ValueError
+        If shapes or species differ or values are out of range.
+
+    See Also
+    --------
+    species_report : The same, species by species.
+
+    References
+    ----------
+    Mann, Whitney (1947), "On a test of whether one of two random variables is
+    stochastically larger than the other". BirdCLEF 2024, evaluation page, Kaggle.
+
+    Examples
+    --------
+    >>> from skbird.metrics import macro_roc_auc
+    >>> y_true = [[1, 0, 0], [0, 1, 0], [0, 1, 0]]
+    >>> y_score = [[0.9, 0.2, 0.1], [0.1, 0.3, 0.2], [0.2, 0.1, 0.3]]
+    >>> macro_roc_auc(y_true, y_score, return_skipped=True)
+    (0.75, [2])
+    """
+    truth, score = validate_scores(y_true, y_score, nan_rows=nan_rows)
+    per_species = roc_auc_per_species(truth, score)
+    return _macro_mean(per_species, truth.species, "ROC-AUC", return_skipped)
+
+
+def macro_average_precision(y_true, y_score, *, nan_rows="raise", return_skipped=False):
+    r"""Mean average precision over species that have positives.
+
+    The average precision of one species is the precision at each distinct score,
+    weighted by the recall gained there:
+
+    .. math:: AP = \sum_t (R_t - R_{t-1}) P_t
+
+    It is also known as cmAP. Unlike the ROC-AUC it depends on how rare a species is:
+    chance is its share of positive rows. BirdCLEF 2021-2023 used other variants (F1,
+    padded cmAP), so compare only figures from this function.
+
+    Parameters
+    ----------
+    y_true : array-like or DataFrame of shape (n_rows, n_species)
+        Truth in [0, 1]. From 0.5 on it counts as presence. NaN = unknown: that entry
+        is left out of its species. Rows that are -1 throughout are left out.
+    y_score : array-like or DataFrame of shape (n_rows, n_species)
+        Probabilities or any finite scores; rows match `y_true` by position.
+    nan_rows : {"raise", "omit"}, default="raise"
+        What to do with rows of `y_score` that are NaN throughout; see `macro_roc_auc`.
+    return_skipped : bool, default=False
+        Whether to return the species left out as well.
+
+    Returns
+    -------
+    score : float in [0, 1]
+        NaN, with an `UndefinedMetricWarning`, if no species has a positive.
+    skipped : list
+        Names of the species left out if `y_true` is a DataFrame, else their column
+        numbers. Only if `return_skipped` is true.
+
+    Raises
+    ------
+    ValueError
+        If shapes or species differ or values are out of range.
+
+    See Also
+    --------
+    sklearn.metrics.average_precision_score : Used for each species.
+
+    Examples
+    --------
+    >>> from skbird.metrics import macro_average_precision
+    >>> y_true = [[1, 0], [0, 0], [1, 0]]
+    >>> y_score = [[0.9, 0.2], [0.5, 0.3], [0.2, 0.1]]
+    >>> round(macro_average_precision(y_true, y_score), 3)
+    0.833
+    """
+    truth, score = validate_scores(y_true, y_score, nan_rows=nan_rows)
+    per_species = average_precision_per_species(truth, score)
+    return _macro_mean(per_species, truth.species, "average precision", return_skipped)
+
+
+def roc_auc_per_species(truth, score):
+    """ROC-AUC of each species; NaN without positives or negatives."""
+    # Unknown entries are NaN in score, so ranks count among the known rows only.
+    ranks = rankdata(score, axis=0, nan_policy="omit")
+    n_positive = truth.positive.sum(axis=0)
+    n_negative = truth.known.sum(axis=0) - n_positive
+    rank_sum = np.where(truth.positive, ranks, 0.0).sum(axis=0)
+    wins = rank_sum - n_positive * (n_positive + 1) / 2
+    pairs = n_positive * n_negative
+    return np.divide(wins, pairs, out=np.full(pairs.shape, np.nan), where=pairs > 0)
+
+
+def average_precision_per_species(truth, score):
+    """Average precision of each species; NaN without positives."""
+    result = np.full(score.shape[1], np.nan)
+    for j in np.flatnonzero(truth.positive.any(axis=0)):
+        known = truth.known[:, j]
+        result[j] = average_precision_score(truth.positive[known, j], score[known, j])
+    return result
+
+
+def _macro_mean(per_species, species, name, return_skipped):
+    undefined = np.isnan(per_species)
+    if undefined.all():
+        warnings.warn(
+            f"No species has the rows that {name} needs; the score is NaN. Use more "
+            "rows, or folds that share out the species.",
+            UndefinedMetricWarning,
+            stacklevel=3,
+        )
+        score = float("nan")
+    else:
+        score = float(per_species[~undefined].mean())
+    if return_skipped:
+        return score, [species[j] for j in np.flatnonzero(undefined)]
+    return score

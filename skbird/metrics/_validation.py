@@ -1,0 +1,145 @@
+"""Check truth and scores once, in one place, before any metric sees them."""
+
+import warnings
+from typing import NamedTuple
+
+import numpy as np
+import pandas as pd
+
+PRESENT_FROM = 0.5  # a soft target counts as presence from here on
+
+
+class Truth(NamedTuple):
+    """What is known about each row and species."""
+
+    positive: np.ndarray  # (n_rows, n_species) bool: known to be present
+    known: np.ndarray  # (n_rows, n_species) bool: known at all
+    species: list  # names if the caller gave a DataFrame, else column numbers
+
+
+def validate_truth(y_true):
+    """Turn Y into what is known to be present and what is known at all.
+
+    Parameters
+    ----------
+    y_true : array-like or DataFrame of shape (n_rows, n_species)
+        Values in [0, 1]; NaN where unknown; a row that is -1 throughout is unlabelled.
+
+    Returns
+    -------
+    truth : Truth
+
+    Raises
+    ------
+    ValueError
+        If `y_true` is not a two-dimensional table of such values.
+    """
+    values, species = _as_matrix(y_true, "y_true")
+    unlabelled = (values == -1).all(axis=1)
+    known = ~np.isnan(values) & ~unlabelled[:, None]
+    wrong = known & ~((values >= 0) & (values <= 1))
+    if wrong.any():
+        row, column = np.argwhere(wrong)[0]
+        raise ValueError(
+            f"y_true holds {values[row, column]:g} at row {row}, species "
+            f"{species[column]!r}; values must be in [0, 1], NaN where unknown, or -1 "
+            "throughout the row for an unlabelled recording."
+        )
+    return Truth(known & (values >= PRESENT_FROM), known, species)
+
+
+def validate_scores(y_true, y_score, *, nan_rows="raise"):
+    """Check truth and scores together.
+
+    Parameters
+    ----------
+    y_true : array-like or DataFrame of shape (n_rows, n_species)
+        See `validate_truth`.
+    y_score : array-like or DataFrame of shape (n_rows, n_species)
+        Probabilities or any other finite scores. A row that is NaN throughout is a
+        recording that could not be read.
+    nan_rows : {"raise", "omit"}, default="raise"
+        What to do with such rows: refuse them, or leave them out with a warning.
+
+    Returns
+    -------
+    truth : Truth
+        Without the omitted rows' knowledge.
+    score : ndarray of float64, shape (n_rows, n_species)
+        NaN wherever the truth is not known.
+
+    Raises
+    ------
+    ValueError
+        If shapes or species differ, or scores are infinite or NaN.
+    """
+    if nan_rows not in ("raise", "omit"):
+        raise ValueError(f"nan_rows={nan_rows!r} must be 'raise' or 'omit'.")
+    truth = validate_truth(y_true)
+    score, score_species = _as_matrix(y_score, "y_score")
+    _check_alike(y_true, y_score, truth, score, score_species)
+    known = _without_nan_rows(truth, score, nan_rows)
+    if not np.isfinite(score[known]).all():
+        row, column = np.argwhere(known & ~np.isfinite(score))[0]
+        raise ValueError(
+            f"y_score holds {score[row, column]} at row {row}, species "
+            f"{truth.species[column]!r}; scores must be finite. Only a row that is NaN "
+            "throughout can be left out, as a recording that could not be read."
+        )
+    truth = Truth(truth.positive & known, known, truth.species)
+    return truth, np.where(known, score, np.nan)
+
+
+def _as_matrix(table, name):
+    """Values as float64 (n_rows, n_species), and the columns' names or numbers."""
+    is_frame = isinstance(table, pd.DataFrame)
+    try:
+        if is_frame:
+            values = table.to_numpy(dtype=np.float64, na_value=np.nan)
+        else:
+            values = np.asarray(table, dtype=np.float64)
+    except (TypeError, ValueError) as exc:
+        raise ValueError(
+            f"{name} must be a numeric array or DataFrame of shape (n_rows, "
+            f"n_species): {exc}"
+        ) from exc
+    if values.ndim != 2:
+        raise ValueError(
+            f"{name} has shape {values.shape}, but (n_rows, n_species) is needed. For "
+            f"one species pass {name}.reshape(-1, 1)."
+        )
+    return values, list(table.columns) if is_frame else list(range(values.shape[1]))
+
+
+def _check_alike(y_true, y_score, truth, score, score_species):
+    if truth.known.shape != score.shape:
+        raise ValueError(
+            f"y_true has shape {truth.known.shape} and y_score {score.shape}; both "
+            "must have the same rows and species."
+        )
+    both_named = isinstance(y_true, pd.DataFrame) and isinstance(y_score, pd.DataFrame)
+    if both_named and truth.species != score_species:
+        pairs = zip(truth.species, score_species, strict=True)
+        a, b = next((a, b) for a, b in pairs if a != b)
+        raise ValueError(
+            f"y_true and y_score name different species in the same place: {a!r} and "
+            f"{b!r}. Order them alike: y_score[y_true.columns]."
+        )
+
+
+def _without_nan_rows(truth, score, nan_rows):
+    """Copy of ``truth.known`` in which rows without any score are unknown."""
+    unread = np.isnan(score).all(axis=1) & truth.known.any(axis=1)
+    if not unread.any():
+        return truth.known
+    rows = np.flatnonzero(unread)
+    found = f"{rows.size} of {len(score)} rows of y_score are NaN"
+    if nan_rows == "raise":
+        shown = ", ".join(map(str, rows[:5])) + (", ..." if rows.size > 5 else "")
+        raise ValueError(
+            f"{found} (rows {shown}): recordings that could not be read, or a model "
+            "that diverged. Pass nan_rows='omit' to judge the other rows only, or "
+            "replace NaN by the score that such rows will get in the end."
+        )
+    warnings.warn(f"{found}; they are left out of the score.", stacklevel=4)
+    return truth.known & ~unread[:, None]

@@ -1,0 +1,21 @@
+"""Networks as scikit-learn classifiers. Needs the extra ``train`` (torch)."""
+
+from skbird.nn._augmentation import Mixup, TimeFrequencyMask
+from skbird.nn._cnn import CNNClassifier
+from skbird.nn._losses import BinaryCrossEntropy
+from skbird.nn._progress import EpochProgress
+from skbird.nn._schedule import WarmupCosine
+from skbird.nn._sed import Activations, SEDClassifier
+from skbird.utils._public import set_public_module
+
+__all__ = [
+    "Activations",
+    "BinaryCrossEntropy",
+    "CNNClassifier",
+    "EpochProgress",
+    "Mixup",
+    "SEDClassifier",
+    "TimeFrequencyMask",
+    "WarmupCosine",
+]
+set_public_module(globals())

@@ -1,0 +1,403 @@
+"""What the networks share: training on segments, predicting rows."""
+
+import copy
+from numbers import Integral, Real
+
+import numpy as np
+import pandas as pd
+import torch
+from sklearn.base import BaseEstimator, ClassifierMixin
+from sklearn.utils import check_random_state
+from sklearn.utils._param_validation import (
+    Interval,
+    StrOptions,
+    validate_parameter_constraints,
+)
+from skorch import NeuralNet
+from skorch.callbacks import EpochTimer, PassthroughScoring
+from tqdm import tqdm
+
+from skbird.data import Spectrograms
+from skbird.metrics import macro_roc_auc
+from skbird.nn._allocator import keep_freed_memory
+from skbird.nn._augmentation import Mixup, TimeFrequencyMask
+from skbird.nn._batches import (
+    SegmentDataset,
+    TrainingBatches,
+    normalize_batch,
+    to_segment_tensor,
+)
+from skbird.nn._losses import BinaryCrossEntropy
+from skbird.nn._progress import EpochProgress
+from skbird.nn._schedule import WarmupCosine
+from skbird.nn._targets import check_label_weight, check_sample_weight, check_targets
+
+POOLINGS = ("max", "mean", "lse")
+
+
+class SegmentNet(ClassifierMixin, NeuralNet):
+    """Base of the networks: a skorch net that takes `Spectrograms`.
+
+    A subclass passes its module to ``__init__`` and lists in `_module_params` the
+    parameters of its own that the module takes.
+    """
+
+    _module_params = ("backbone", "weights", "drop_rate", "drop_path_rate")
+
+    _parameter_constraints: dict = {
+        "backbone": [str],
+        "drop_rate": [Interval(Real, 0, 1, closed="left")],
+        "drop_path_rate": [Interval(Real, 0, 1, closed="left")],
+        "pooling": [StrOptions(set(POOLINGS))],
+        "segments_per_row": [Interval(Integral, 1, None, closed="left")],
+        "max_epochs": [Interval(Integral, 1, None, closed="left")],
+        "batch_size": [Interval(Integral, 1, None, closed="left")],
+        "lr": [Interval(Real, 0, None, closed="neither")],
+        "weight_decay": [Interval(Real, 0, None, closed="left")],
+        "random_state": ["random_state"],
+    }
+
+    def __init__(
+        self,
+        module,
+        backbone,
+        *,
+        weights,
+        drop_rate,
+        drop_path_rate,
+        pooling,
+        segments_per_row,
+        weight_decay,
+        random_state,
+        criterion=BinaryCrossEntropy,
+        optimizer=torch.optim.AdamW,
+        **kwargs,
+    ):
+        self.backbone = backbone
+        self.weights = weights
+        self.drop_rate = drop_rate
+        self.drop_path_rate = drop_path_rate
+        self.pooling = pooling
+        self.segments_per_row = segments_per_row
+        self.weight_decay = weight_decay
+        self.random_state = random_state
+        kwargs.setdefault("train_split", None)
+        super().__init__(module, criterion, optimizer=optimizer, **kwargs)
+
+    # Parameters -----------------------------------------------------------------
+
+    @property
+    def device(self):
+        """The device in use: "auto" means CUDA where there is one, else the CPU."""
+        wanted = self.__dict__["device"]
+        if wanted == "auto":
+            return "cuda" if torch.cuda.is_available() else "cpu"
+        return wanted
+
+    @device.setter
+    def device(self, value):
+        self.__dict__["device"] = value
+
+    def get_params(self, deep=True, **kwargs):
+        """Return the parameters as they were given."""
+        params = super().get_params(deep=deep, **kwargs)
+        params["device"] = self.__dict__["device"]  # "auto" stays "auto"
+        return params
+
+    @property
+    def _default_callbacks(self):
+        return [
+            ("epoch_timer", EpochTimer()),
+            ("train_loss", PassthroughScoring("train_loss", on_train=True)),
+            ("schedule", WarmupCosine()),
+            ("mixup", Mixup()),
+            ("mask", TimeFrequencyMask()),
+            ("progress", EpochProgress()),
+        ]
+
+    def get_params_for_optimizer(self, prefix, named_parameters):
+        """Return arguments of the optimizer, with the weight decay among them."""
+        args, kwargs = super().get_params_for_optimizer(prefix, named_parameters)
+        return args, {"weight_decay": self.weight_decay, **kwargs}
+
+    def initialize_module(self):
+        """Build the network for the species seen in fit."""
+        params = {name: getattr(self, name) for name in self._module_params}
+        params |= {"n_species": len(self.species_)}
+        params |= self.get_params_for("module")
+        module = self.module(**params)
+        # The layout in which convolutions are fastest, on CPUs and GPUs alike.
+        self.module_ = module.to(memory_format=torch.channels_last)
+        return self
+
+    # Training -------------------------------------------------------------------
+
+    def fit(self, X, y, sample_weight=None, label_weight=None):
+        """Train the network.
+
+        Parameters
+        ----------
+        X : Spectrograms or array of shape (n_rows, n_mels, n_frames)
+            As :class:`skbird.preprocessing.LogMel` gives them, or features of one's
+            own, one segment a row.
+        y : array or DataFrame of shape (n_rows, n_species)
+            In [0, 1]; fractions are soft targets, NaN is unknown. A row that is -1
+            throughout is unlabelled and not used. Columns name the species.
+        sample_weight : array of shape (n_rows,), optional
+            How often a row is drawn, relative to the others; >= 0.
+        label_weight : array of shape (n_rows, n_species), optional
+            Factor of the loss of each label; >= 0.
+
+        Returns
+        -------
+        self
+        """
+        validate_parameter_constraints(
+            self._parameter_constraints,
+            {name: getattr(self, name) for name in self._parameter_constraints},
+            caller_name=type(self).__name__,
+        )
+        X = as_spectrograms(X)
+        self.species_, target = check_targets(y, len(X))
+        self.classes_ = [np.array([0, 1])] * len(self.species_)
+        self.normalize_, self.top_db_ = X.format.normalize, X.format.top_db
+        self.n_mels_ = X.format.n_mels
+        dataset = SegmentDataset(
+            X,
+            target,
+            check_sample_weight(sample_weight, len(X)),
+            check_label_weight(label_weight, target.shape),
+        )
+        if len(dataset) == 0:
+            raise ValueError(
+                f"None of the {len(X)} rows can be trained on: each is unlabelled, "
+                "unreadable or has sample_weight 0."
+            )
+        keep_freed_memory()
+        if not self.warm_start:
+            self.initialized_ = False  # or skorch would print that it starts anew
+        rng = check_random_state(self.random_state)
+        with torch.random.fork_rng():
+            torch.manual_seed(rng.randint(2**31))
+            self._rng = np.random.RandomState(rng.randint(2**31))
+            return super().fit(dataset)
+
+    def partial_fit(self, X, y=None, classes=None, **fit_params):
+        """Train `max_epochs` more epochs; used by `fit`."""
+        if self.initialized_ and not hasattr(self, "optimizer_"):
+            self._initialize_optimizer()  # a pickle leaves it out
+        return super().partial_fit(X, y, classes, **fit_params)
+
+    def steps_per_epoch(self, dataset):
+        """Return the number of batches that an epoch of a `SegmentDataset` has."""
+        return len(self.get_iterator(dataset, training=True))
+
+    def get_iterator(self, dataset, training=False):
+        """Return the batches of a `SegmentDataset`."""
+        return TrainingBatches(
+            dataset, self.batch_size, self.segments_per_row, self._rng, self.device
+        )
+
+    def infer(self, x, **fit_params):
+        """Return the logits of a batch."""
+        segments = normalize_batch(x["segments"], self.normalize_, self.top_db_)
+        return self.module_(segments.contiguous(memory_format=torch.channels_last))
+
+    def get_loss(self, y_pred, y_true, X=None, training=False):
+        """Return the loss of a batch."""
+        return self.criterion_(y_pred, y_true, X.get("label_weight"))
+
+    # Prediction -----------------------------------------------------------------
+
+    def predict_proba(self, X):
+        """Predict the probability of each species in each row.
+
+        Parameters
+        ----------
+        X : Spectrograms or array of shape (n_rows, n_mels, n_frames)
+
+        Returns
+        -------
+        ndarray of shape (n_rows, n_species), float32
+            Rows of several segments are pooled as `pooling` says; rows that could not
+            be read are NaN.
+        """
+        X = self._check_predict(X)
+        segment_logits = self._over_segments(X, self.module_)
+        used = X.segment_predict_weights > 0
+        logits = pool_rows(
+            segment_logits[used], X.segment_rows[used], len(X), self.pooling
+        )
+        return torch.sigmoid(torch.from_numpy(logits)).numpy()
+
+    def predict(self, X, threshold=0.5):
+        """Predict which species are in each row.
+
+        Parameters
+        ----------
+        X : Spectrograms or array of shape (n_rows, n_mels, n_frames)
+        threshold : float or array of shape (n_species,), default=0.5
+            Probability from which a species counts as present.
+
+        Returns
+        -------
+        ndarray of shape (n_rows, n_species), int
+            0 throughout for rows that could not be read.
+        """
+        return (self.predict_proba(X) >= threshold).astype(int)
+
+    def embed(self, X):
+        """Return what the network makes of each row before it names species.
+
+        Parameters
+        ----------
+        X : Spectrograms or array of shape (n_rows, n_mels, n_frames)
+
+        Returns
+        -------
+        ndarray of shape (n_rows, n_features), float32
+            The mean over the row's segments; NaN for rows that could not be read.
+        """
+        X = self._check_predict(X)
+        embedded = self._over_segments(X, self.module_.embed)
+        used = X.segment_predict_weights > 0
+        return pool_rows(embedded[used], X.segment_rows[used], len(X), "mean")
+
+    def score(self, X, y, sample_weight=None):
+        """Return the macro-averaged ROC-AUC of the predictions.
+
+        Parameters
+        ----------
+        X : Spectrograms or array of shape (n_rows, n_mels, n_frames)
+        y : array or DataFrame of shape (n_rows, n_species)
+        sample_weight : ignored
+
+        Returns
+        -------
+        float
+        """
+        return macro_roc_auc(y, self.predict_proba(X))
+
+    def _check_predict(self, X):
+        self.check_is_fitted(["species_"])
+        X = as_spectrograms(X)
+        if X.format.n_mels != self.n_mels_:
+            raise ValueError(
+                f"X has {X.format.n_mels} mel bands, but the network was trained on "
+                f"{self.n_mels_}. Use the same LogMel for both."
+            )
+        return X
+
+    def _over_segments(self, X, function):
+        """Apply a function of the module to all segments: array or tuple of arrays."""
+        keep_freed_memory()
+        self._set_training(False)
+        batches = np.arange(0, X.n_segments, self.batch_size)
+        outputs = []
+        with torch.inference_mode():
+            for first in tqdm(
+                batches, desc="predict", unit="batch", delay=2, disable=not self.verbose
+            ):
+                stop = min(first + self.batch_size, X.n_segments)
+                segments = to_segment_tensor(X.segments(np.arange(first, stop)))
+                segments = normalize_batch(
+                    segments.to(self.device), X.format.normalize, X.format.top_db
+                )
+                output = function(
+                    segments.contiguous(memory_format=torch.channels_last)
+                )
+                outputs.append(_to_numpy(output))
+        return self._join(outputs)
+
+    def _join(self, outputs):
+        if not outputs:
+            return np.empty((0, len(self.species_)), np.float32)
+        if isinstance(outputs[0], tuple):
+            return tuple(np.concatenate(part) for part in zip(*outputs, strict=True))
+        return np.concatenate(outputs)
+
+    # Pickling -------------------------------------------------------------------
+
+    # skorch prints every layer.
+    __repr__ = BaseEstimator.__repr__
+
+    def __getstate__(self):
+        # The optimizer is two to three times as large as the weights, and prediction
+        # does not need it; tensors go as CPU tensors, so that any machine can load.
+        state = self.__dict__.copy()
+        for name in ("optimizer_", "criterion_", "_rng"):
+            state.pop(name, None)
+        if "module_" in state:
+            state["module_"] = copy.deepcopy(self.module_).cpu()
+        state["virtual_params_"] = {}  # they would reach for the optimizer
+        return state
+
+    def __setstate__(self, state):
+        self.__dict__.update(state)
+        if "module_" in state:
+            self.module_ = self.module_.to(self.device)
+            self._initialize_criterion()
+
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()
+        tags.classifier_tags.multi_label = True
+        tags.input_tags.one_d_array = True
+        tags.input_tags.two_d_array = False
+        tags.input_tags.three_d_array = True
+        tags.target_tags.required = True
+        tags.target_tags.two_d_labels = True
+        return tags
+
+
+def as_spectrograms(X):
+    """Return X as `Spectrograms`, whether it is one already or a 3-D array."""
+    if isinstance(X, Spectrograms):
+        return X
+    if isinstance(X, np.ndarray) and X.ndim == 3:
+        return Spectrograms.from_arrays(X)
+    kind = "an array of shape " + str(X.shape) if hasattr(X, "shape") else type(X)
+    if isinstance(X, pd.DataFrame):
+        kind = "a DataFrame"
+    raise TypeError(
+        f"X is {kind}; a network needs Spectrograms or an array (n_rows, n_mels, "
+        "n_frames). Put a LogMel before it: make_pipeline(LogMel(), ...)."
+    )
+
+
+def pool_rows(values, rows, n_rows, pooling):
+    """Pool what the segments say to what their rows say.
+
+    Parameters
+    ----------
+    values : ndarray of shape (n_segments, n_outputs)
+        Logits, or features.
+    rows : ndarray of shape (n_segments,), int
+        Row of each segment, ascending.
+    n_rows : int
+        Number of rows.
+    pooling : {"max", "mean", "lse"}
+        The highest value; the mean; or log(mean(exp(value))), between the two.
+
+    Returns
+    -------
+    ndarray of shape (n_rows, n_outputs), float32
+        NaN where a row has no segment.
+    """
+    pooled = np.full((n_rows, values.shape[1]), np.nan, np.float32)
+    present, first, counts = np.unique(rows, return_index=True, return_counts=True)
+    if len(present) == 0:
+        return pooled
+    if pooling == "max":
+        pooled[present] = np.maximum.reduceat(values, first)
+    elif pooling == "mean":
+        pooled[present] = np.add.reduceat(values, first) / counts[:, None]
+    else:
+        total = np.logaddexp.reduceat(values, first)
+        pooled[present] = total - np.log(counts)[:, None]
+    return pooled
+
+
+def _to_numpy(output):
+    if isinstance(output, tuple):
+        return tuple(_to_numpy(part) for part in output)
+    return output.float().cpu().numpy()

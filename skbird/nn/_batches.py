@@ -1,0 +1,151 @@
+"""Batches of segments for training and prediction."""
+
+import numpy as np
+import torch
+from torch.utils.data import Dataset
+
+
+class SegmentDataset(Dataset):
+    """Spectrograms with their targets, as the training loop sees them.
+
+    Parameters
+    ----------
+    spectrograms : Spectrograms
+        The rows; those without segments are never drawn.
+    target : ndarray of shape (n_rows, n_species), float32
+        In [0, 1]; NaN = unknown.
+    sample_weight : ndarray of shape (n_rows,), optional
+        How often a row is drawn, relative to the others.
+    label_weight : ndarray of shape (n_rows, n_species), optional
+        Factor of each label's loss.
+    """
+
+    def __init__(self, spectrograms, target, sample_weight=None, label_weight=None):
+        self.spectrograms = spectrograms
+        self.target = target
+        self.sample_weight = sample_weight
+        self.label_weight = label_weight
+        rows = np.arange(len(spectrograms) + 1)
+        self.bounds = np.searchsorted(spectrograms.segment_rows, rows)
+        usable = np.diff(self.bounds) > 0
+        usable &= ~np.isnan(target).all(axis=1)
+        if sample_weight is not None:
+            usable &= sample_weight > 0
+        self.usable = np.flatnonzero(usable)
+
+    def __len__(self):
+        return len(self.usable)
+
+    def draw(self, rng, segments_per_row):
+        """Draw the segments of one epoch, shuffled.
+
+        Without `sample_weight` each usable row comes once, with it rows are drawn with
+        replacement. Of a row, segments are drawn by their weights.
+
+        Parameters
+        ----------
+        rng : numpy.random.RandomState
+        segments_per_row : int
+
+        Returns
+        -------
+        ndarray of shape (len(self) * segments_per_row,), int
+            Numbers of segments. A row's segments repeat only if it has too few.
+        """
+        rows = self.usable
+        if self.sample_weight is not None:
+            share = self.sample_weight[rows] / self.sample_weight[rows].sum()
+            rows = rng.choice(rows, len(rows), p=share)
+        drawn = [self._draw_of_row(rng, row, segments_per_row) for row in rows]
+        return rng.permutation(np.concatenate(drawn))
+
+    def _draw_of_row(self, rng, row, n):
+        first, stop = self.bounds[row], self.bounds[row + 1]
+        weights = self.spectrograms.segment_weights[first:stop].astype(np.float64)
+        share = weights / weights.sum()
+        enough = np.count_nonzero(share) >= n
+        return first + rng.choice(stop - first, n, replace=not enough, p=share)
+
+
+class TrainingBatches:
+    """The batches of one epoch each time it is iterated.
+
+    Parameters
+    ----------
+    dataset : SegmentDataset
+        What to draw from.
+    batch_size : int
+        At most so many segments a batch; all batches of an epoch are about as large.
+    segments_per_row : int
+        Segments drawn of each row and epoch.
+    rng : numpy.random.RandomState
+        Draws them.
+    device : torch.device
+        Where the batches are wanted.
+
+    Yields
+    ------
+    [inputs, target] : list
+        `inputs` is a dict with ``segments`` (batch, 1, n_mels, n_frames) float32 in dB
+        and, if there are any, ``label_weight`` (batch, n_species); `target` is
+        (batch, n_species). Callbacks may replace what is in them.
+    """
+
+    def __init__(self, dataset, batch_size, segments_per_row, rng, device):
+        self.dataset = dataset
+        self.batch_size = batch_size
+        self.segments_per_row = segments_per_row
+        self.rng = rng
+        self.device = device
+
+    def __len__(self):
+        n_segments = len(self.dataset) * self.segments_per_row
+        return -(-n_segments // self.batch_size)
+
+    def __iter__(self):
+        data = self.dataset
+        drawn = data.draw(self.rng, self.segments_per_row)
+        for chosen in np.array_split(drawn, len(self)):
+            rows = data.spectrograms.segment_rows[chosen]
+            segments = to_segment_tensor(data.spectrograms.segments(chosen))
+            inputs = {"segments": segments.to(self.device)}
+            if data.label_weight is not None:
+                weight = torch.from_numpy(data.label_weight[rows])
+                inputs["label_weight"] = weight.to(self.device)
+            yield [inputs, torch.from_numpy(data.target[rows]).to(self.device)]
+
+
+def to_segment_tensor(segments):
+    """Turn (n, n_frames, n_mels) float16 into (n, 1, n_mels, n_frames) float32."""
+    return torch.from_numpy(segments).float().transpose(1, 2).unsqueeze(1)
+
+
+def normalize_batch(segments, normalize, top_db):
+    """Normalise each segment: the torch twin of `normalize_segments`.
+
+    Normalising twice changes nothing, so that augmentation may do so before mixing.
+
+    Parameters
+    ----------
+    segments : tensor of shape (batch, 1, n_mels, n_frames)
+        In dB.
+    normalize : {"minmax", "standard", None}
+    top_db : float or None
+
+    Returns
+    -------
+    tensor of the same shape
+    """
+    axes = (2, 3)
+    if top_db is not None:
+        loudest = segments.amax(axes, keepdim=True)
+        segments = torch.maximum(segments, loudest - top_db)
+    if normalize == "minmax":
+        low = segments.amin(axes, keepdim=True)
+        extent = segments.amax(axes, keepdim=True) - low
+        return (segments - low) / extent.clamp(min=1e-3)
+    if normalize == "standard":
+        mean = segments.mean(axes, keepdim=True)
+        deviation = segments.std(axes, correction=0, keepdim=True)
+        return (segments - mean) / deviation.clamp(min=1e-3)
+    return segments

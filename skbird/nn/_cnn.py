@@ -1,0 +1,111 @@
+from skbird.nn._base import SegmentNet
+from skbird.nn._heads import CNN
+
+
+class CNNClassifier(SegmentNet):
+    """Recognise species with a convolutional network on log-mel segments.
+
+    Any convolutional network of timm, global average pooling, dropout, one logistic
+    output per species. Trained on segments drawn from the rows by their weights, with
+    AdamW, warm-up and cosine, mixup and masks; predicts rows.
+
+    A skorch net: ``module__...``, ``criterion__...``, ``optimizer__...`` and
+    ``callbacks__...`` reach its parts, as in ``callbacks__mixup__alpha=0.2`` or
+    ``callbacks__mask=None``.
+
+    Parameters
+    ----------
+    backbone : str, default="efficientnet_b0"
+        A model of timm.
+    weights : {"pretrained", None} or path, default="pretrained"
+        What the backbone starts from: ImageNet weights, which need a network the first
+        time; random weights; or a file (safetensors or a torch state dict).
+    drop_rate : float in [0, 1), default=0.2
+        Dropout before the last layer.
+    drop_path_rate : float in [0, 1), default=0.0
+        Stochastic depth of the backbone.
+    pooling : {"max", "mean", "lse"}, default="max"
+        How the logits of a row's segments become the row's. "lse" is the logarithm of
+        the mean of the exponentials, between the other two.
+    segments_per_row : int >= 1, default=1
+        Segments drawn of each row in each epoch.
+    max_epochs : int >= 1, default=20
+        Times that all rows are drawn.
+    lr : float > 0, default=1e-3
+        Highest learning rate.
+    batch_size : int >= 1, default=32
+        Segments per step.
+    weight_decay : float >= 0, default=0.01
+        Of AdamW.
+    random_state : int, RandomState instance or None, default=None
+        Seeds weights, draws, augmentation and dropout. The same int gives the same
+        model on the same machine.
+    device : str, default="auto"
+        As torch names it; "auto" is CUDA where there is one, else the CPU.
+    verbose : int, default=1
+        0 shows no progress.
+    **kwargs
+        Further parameters of :class:`skorch.NeuralNet`.
+
+    Attributes
+    ----------
+    classes_ : list of n_species arrays [0, 1]
+    species_ : ndarray of shape (n_species,), object
+        Names, from the columns of Y.
+    module_ : torch.nn.Module
+        The network.
+    history : skorch.history.History
+        Loss, time and size of each epoch.
+
+    See Also
+    --------
+    SEDClassifier : Says also when, or at what frequency.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skbird.nn import CNNClassifier
+    >>> rng = np.random.default_rng(0)
+    >>> X = rng.standard_normal((8, 32, 64))
+    >>> Y = np.tile([[1, 0], [0, 1]], (4, 1))
+    >>> net = CNNClassifier("lcnet_035", weights=None, max_epochs=1, verbose=0)
+    >>> net.fit(X, Y).predict_proba(X).shape
+    (8, 2)
+    """
+
+    def __init__(
+        self,
+        backbone="efficientnet_b0",
+        *,
+        weights="pretrained",
+        drop_rate=0.2,
+        drop_path_rate=0.0,
+        pooling="max",
+        segments_per_row=1,
+        max_epochs=20,
+        lr=1e-3,
+        batch_size=32,
+        weight_decay=0.01,
+        random_state=None,
+        device="auto",
+        verbose=1,
+        module=CNN,
+        **kwargs,
+    ):
+        super().__init__(
+            module,
+            backbone,
+            weights=weights,
+            drop_rate=drop_rate,
+            drop_path_rate=drop_path_rate,
+            pooling=pooling,
+            segments_per_row=segments_per_row,
+            weight_decay=weight_decay,
+            random_state=random_state,
+            max_epochs=max_epochs,
+            lr=lr,
+            batch_size=batch_size,
+            device=device,
+            verbose=verbose,
+            **kwargs,
+        )

@@ -1,0 +1,105 @@
+"""Networks: a backbone, and what is made of its feature map."""
+
+import torch
+from torch import nn
+
+from skbird.nn._backbone import make_backbone
+
+
+class CNN(nn.Module):
+    """Backbone, global average pooling, dropout, linear layer.
+
+    Parameters
+    ----------
+    backbone : str
+        A model of timm.
+    n_species : int
+        Number of outputs.
+    weights, drop_rate, drop_path_rate
+        See :class:`skbird.nn.CNNClassifier`.
+    """
+
+    def __init__(
+        self, backbone, n_species, weights=None, drop_rate=0.2, drop_path_rate=0.0
+    ):
+        super().__init__()
+        self.backbone = make_backbone(backbone, weights, drop_path_rate)
+        self.dropout = nn.Dropout(drop_rate)
+        self.classifier = nn.Linear(self.backbone.num_features, n_species)
+
+    def features(self, x):
+        """Map (batch, 1, n_mels, n_frames) to (batch, channels, frequency, time)."""
+        maps = self.backbone.forward_features(x)
+        if maps.ndim != 4:
+            raise ValueError(
+                f"{type(self.backbone).__name__} gives features of shape "
+                f"{tuple(maps.shape)} instead of a map (batch, channels, frequency, "
+                "time). Choose a convolutional backbone."
+            )
+        return maps
+
+    def embed(self, x):
+        """Map (batch, 1, n_mels, n_frames) to (batch, channels)."""
+        return self.features(x).mean(dim=(2, 3))
+
+    def forward(self, x):
+        """Map (batch, 1, n_mels, n_frames) to logits (batch, n_species)."""
+        return self.classifier(self.dropout(self.embed(x)))
+
+
+class SED(CNN):
+    """Backbone and a sound-event-detection head with attention along one axis.
+
+    The feature map is averaged over the other axis; a softmax attention weighs its
+    steps (bands of frequency, or moments); a 1x1 convolution maps each step to the
+    species; adaptive max pooling takes the highest step.
+
+    Parameters
+    ----------
+    attention : {"time", "frequency"}
+        The axis that is kept.
+    """
+
+    _pooled_axis = {"time": 2, "frequency": 3}  # of (batch, channels, freq, time)
+
+    def __init__(
+        self,
+        backbone,
+        n_species,
+        attention="time",
+        weights=None,
+        drop_rate=0.2,
+        drop_path_rate=0.0,
+    ):
+        super().__init__(backbone, n_species, weights, drop_rate, drop_path_rate)
+        self.attention_axis = attention
+        channels = self.backbone.num_features
+        self.attention = nn.Conv1d(channels, 1, kernel_size=1)
+        self.classifier = nn.Conv1d(channels, n_species, kernel_size=1)
+        self.pool = nn.AdaptiveMaxPool1d(1)
+
+    def step_maps(self, x):
+        """Compute what each step along the kept axis says.
+
+        Parameters
+        ----------
+        x : tensor of shape (batch, 1, n_mels, n_frames)
+            Normalised segments.
+
+        Returns
+        -------
+        step_logits : tensor of shape (batch, n_species, n_steps)
+        attention : tensor of shape (batch, n_steps)
+            Sums to 1 over the steps.
+        """
+        steps = self.features(x).mean(dim=self._pooled_axis[self.attention_axis])
+        attention = torch.softmax(self.attention(steps), dim=2)
+        # Times the number of steps, so that even attention leaves the features as
+        # they are, however long the segment.
+        attended = steps * (attention * steps.shape[2])
+        return self.classifier(self.dropout(attended)), attention[:, 0]
+
+    def forward(self, x):
+        """Map (batch, 1, n_mels, n_frames) to logits (batch, n_species)."""
+        step_logits, _ = self.step_maps(x)
+        return self.pool(step_logits).flatten(1)

@@ -1,0 +1,51 @@
+"""What a user sees while a network trains."""
+
+import math
+
+from skorch.callbacks import Callback
+from tqdm import tqdm
+
+
+class EpochProgress(Callback):
+    """Show a bar over all batches with epoch, loss and the time left.
+
+    Nothing is shown with ``verbose=0``. The losses stay in ``net.history``.
+
+    Raises
+    ------
+    FloatingPointError
+        As soon as an epoch's loss is not finite, instead of training on for hours.
+    """
+
+    def on_train_begin(self, net, X=None, y=None, **kwargs):
+        """Open the bar."""
+        self.bar_ = tqdm(
+            total=net.max_epochs * net.steps_per_epoch(X),
+            desc=type(net).__name__,
+            unit="batch",
+            disable=not net.verbose,
+        )
+
+    def on_batch_end(self, net, batch=None, training=False, **kwargs):
+        """Move the bar on."""
+        if training:
+            self.bar_.update()
+
+    def on_epoch_end(self, net, **kwargs):
+        """Report the epoch."""
+        loss = net.history[-1, "train_loss"]
+        epoch = len(net.history)
+        self.bar_.set_postfix_str(f"epoch {epoch}/{net.max_epochs}, loss {loss:.4f}")
+        if not math.isfinite(loss):
+            raise FloatingPointError(
+                f"The training loss of epoch {epoch} is {loss}. Lower lr={net.lr} or "
+                "check the input for extreme values."
+            )
+
+    def on_train_end(self, net, **kwargs):
+        """Close the bar."""
+        self.bar_.close()
+
+    def __getstate__(self):
+        # An open bar holds a lock, which does not pickle.
+        return {k: v for k, v in self.__dict__.items() if k != "bar_"}

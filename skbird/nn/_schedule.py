@@ -1,0 +1,51 @@
+"""How the learning rate goes from batch to batch."""
+
+import math
+
+from skorch.callbacks import Callback
+
+
+class WarmupCosine(Callback):
+    """Raise the learning rate linearly, then lower it along a half cosine.
+
+    The rate of step t of n is ``lr * t / w`` during the warm-up of w steps, then
+    ``lr * (f + (1 - f) * (1 + cos(pi * (t - w) / (n - w))) / 2)``.
+
+    Parameters
+    ----------
+    warmup : float in [0, 1), default=0.1
+        Share of all steps.
+    final : float in [0, 1], default=0.01
+        Share f of the learning rate that is left at the end.
+
+    References
+    ----------
+    Loshchilov & Hutter, "SGDR: Stochastic Gradient Descent with Warm Restarts",
+    ICLR 2017.
+    """
+
+    def __init__(self, warmup=0.1, final=0.01):
+        self.warmup = warmup
+        self.final = final
+
+    def on_train_begin(self, net, X=None, y=None, **kwargs):
+        """Start counting."""
+        self.step_ = 0
+        self.n_steps_ = net.max_epochs * net.steps_per_epoch(X)
+
+    def on_batch_begin(self, net, batch=None, training=False, **kwargs):
+        """Set the rate of this step."""
+        if not training:
+            return
+        for group in net.optimizer_.param_groups:
+            group["lr"] = net.lr * self.factor(self.step_, self.n_steps_)
+        self.step_ += 1
+
+    def factor(self, step, n_steps):
+        """Return the share of the learning rate at a step, counted from 0."""
+        n_warmup = self.warmup * n_steps
+        if step < n_warmup:
+            return (step + 1) / (n_warmup + 1)
+        progress = min((step - n_warmup) / max(n_steps - n_warmup, 1), 1.0)
+        cosine = (1 + math.cos(math.pi * progress)) / 2
+        return self.final + (1 - self.final) * cosine

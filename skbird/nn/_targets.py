@@ -1,0 +1,86 @@
+"""Check what `fit` is given besides the spectrograms."""
+
+import numpy as np
+import pandas as pd
+
+
+def check_targets(y, n_rows):
+    """Check Y and bring it into the form that training uses.
+
+    Parameters
+    ----------
+    y : array or DataFrame of shape (n_rows, n_species)
+        In [0, 1], NaN = unknown; a row that is -1 throughout is unlabelled.
+    n_rows : int
+        Number of rows of X.
+
+    Returns
+    -------
+    species : ndarray of shape (n_species,), object
+        Column names, or "species 0", ... if there are none.
+    target : ndarray of shape (n_rows, n_species), float32
+        Unlabelled rows are NaN throughout.
+
+    Raises
+    ------
+    ValueError
+        If the shape or a value is not as said.
+    """
+    if y is None:
+        raise ValueError("Y is missing: fit(X, Y) needs (n_rows, n_species) targets.")
+    names = list(y.columns) if isinstance(y, pd.DataFrame) else None
+    target = np.array(y, dtype=np.float32)
+    if target.ndim != 2:
+        raise ValueError(
+            f"Y has shape {target.shape}; (n_rows, n_species) is needed. Turn a column "
+            "of labels into indicators with skbird.data.encode_labels."
+        )
+    _check_length("Y", target, n_rows)
+    target[(target == -1).all(axis=1)] = np.nan
+    wrong = (target < 0) | (target > 1)
+    if wrong.any():
+        row, column = np.argwhere(wrong)[0]
+        raise ValueError(
+            f"Y[{row}, {column}] is {target[row, column]:g}, outside [0, 1]. Only rows "
+            "that are -1 throughout (unlabelled) and NaN (unknown) may lie outside."
+        )
+    if np.isnan(target).all():
+        raise ValueError(
+            f"All {n_rows} rows of Y are unlabelled or unknown. Label some of them."
+        )
+    if names is None:
+        names = [f"species {column}" for column in range(target.shape[1])]
+    return np.array(names, dtype=object), target
+
+
+def check_sample_weight(sample_weight, n_rows):
+    """Check weights of rows (n_rows,); None stays None."""
+    if sample_weight is None:
+        return None
+    weight = np.asarray(sample_weight, dtype=np.float64)
+    _check_length("sample_weight", weight, n_rows)
+    return _check_weight("sample_weight", weight)
+
+
+def check_label_weight(label_weight, shape):
+    """Check weights of labels (n_rows, n_species); None stays None."""
+    if label_weight is None:
+        return None
+    weight = np.asarray(label_weight, dtype=np.float32)
+    if weight.shape != shape:
+        raise ValueError(
+            f"label_weight has shape {weight.shape}, but Y has {shape}: one weight for "
+            "each label is needed."
+        )
+    return _check_weight("label_weight", weight)
+
+
+def _check_length(name, values, n_rows):
+    if len(values) != n_rows:
+        raise ValueError(f"{name} has {len(values)} rows, but X has {n_rows}.")
+
+
+def _check_weight(name, weight):
+    if not (np.isfinite(weight).all() and (weight >= 0).all() and weight.any()):
+        raise ValueError(f"{name} must be finite, not negative and not all 0.")
+    return weight

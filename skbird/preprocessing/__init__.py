@@ -1,0 +1,21 @@
+"""From recordings to spectrograms: lazy audio steps, ended by `LogMel`."""
+
+from skbird.preprocessing._bandpass import BandPass
+from skbird.preprocessing._logmel import LogMel
+from skbird.preprocessing._resampler import Resampler
+from skbird.preprocessing._rms import RMSFilter
+from skbird.preprocessing._segmenter import Segmenter
+from skbird.preprocessing._statistics import SpectrogramStatistics
+from skbird.preprocessing._vad import VADFilter
+from skbird.utils._public import set_public_module
+
+__all__ = [
+    "BandPass",
+    "LogMel",
+    "RMSFilter",
+    "Resampler",
+    "Segmenter",
+    "SpectrogramStatistics",
+    "VADFilter",
+]
+set_public_module(globals())

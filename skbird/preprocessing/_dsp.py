@@ -1,0 +1,141 @@
+"""Signal processing on plain arrays: the only place where samples are computed with."""
+
+from functools import lru_cache
+
+import librosa
+import numpy as np
+import scipy.fft
+import scipy.signal
+import soxr
+
+from skbird.data._spectrograms import FLOOR_DB
+
+
+def resample(samples, sample_rate, new_rate):
+    """Resample with soxr's HQ filter (aliases at least 100 dB down).
+
+    Parameters
+    ----------
+    samples : ndarray of shape (n_samples,), float32
+    sample_rate, new_rate : int
+        In Hz.
+
+    Returns
+    -------
+    ndarray of shape (about n_samples * new_rate / sample_rate,), float32
+    """
+    if sample_rate == new_rate:
+        return samples
+    return soxr.resample(samples, sample_rate, new_rate, quality="HQ")
+
+
+@lru_cache(maxsize=32)
+def band_sections(low_hz, high_hz, order, sample_rate):
+    """Design a Butterworth band-pass as second-order sections.
+
+    `low_hz` 0 means no lower edge, `high_hz` None no upper one.
+
+    Returns
+    -------
+    ndarray of shape (n_sections, 6), float32, or None if nothing is to be filtered
+    """
+    if low_hz > 0 and high_hz is not None:
+        edges, kind = (low_hz, high_hz), "bandpass"
+    elif low_hz > 0:
+        edges, kind = low_hz, "highpass"
+    elif high_hz is not None:
+        edges, kind = high_hz, "lowpass"
+    else:
+        return None
+    return scipy.signal.butter(order, edges, kind, fs=sample_rate, output="sos")
+
+
+def sos_filter(samples, sections):
+    """Filter forward in time, as a causal filter does.
+
+    float64 inside: at 50 Hz of 48 kHz the poles lie too near the unit circle for
+    float32. The filter starts as if the first sample had always been there, so that an
+    offset in a recorder's signal makes no thump.
+    """
+    state = scipy.signal.sosfilt_zi(sections) * samples[0]
+    filtered, _ = scipy.signal.sosfilt(sections, samples.astype(np.float64), zi=state)
+    return filtered.astype(np.float32)
+
+
+def mean_square(samples, sample_rate, values_per_s):
+    """Mean power of the samples on a time grid.
+
+    Returns
+    -------
+    ndarray of shape (n_values,), float32
+        At least one value; the last may cover less time.
+    """
+    n_values = max(1, int(np.ceil(len(samples) * values_per_s / sample_rate - 1e-6)))
+    edges = np.round(np.arange(n_values) * sample_rate / values_per_s).astype(int)
+    edges = np.minimum(edges, len(samples) - 1)
+    counts = np.diff(edges, append=len(samples))
+    power = np.add.reduceat(np.square(samples, dtype=np.float64), edges)
+    return (power / np.maximum(counts, 1)).astype(np.float32)
+
+
+@lru_cache(maxsize=32)
+def mel_filters(sample_rate, n_fft, n_mels, fmin, fmax, htk):
+    """Triangular mel filters of unit area, (1 + n_fft // 2, n_mels) float32."""
+    filters = librosa.filters.mel(
+        sr=sample_rate, n_fft=n_fft, n_mels=n_mels, fmin=fmin, fmax=fmax, htk=htk
+    )
+    return np.ascontiguousarray(filters.T, dtype=np.float32)
+
+
+@lru_cache(maxsize=8)
+def _window(n_fft):
+    return scipy.signal.get_window("hann", n_fft).astype(np.float32)
+
+
+def log_mel(samples, filters, n_fft, hop_length, frames, offset=0):
+    """Log-mel power spectrum of some frames of a signal.
+
+    Frame k is centred on sample ``k * hop_length`` of the signal; what lies outside
+    `samples` counts as silence. 0 dB is the power that a full-scale sine has in one
+    bin, up to the normalisation of the filters.
+
+    Parameters
+    ----------
+    samples : ndarray of shape (n_samples,), float32
+        The signal, or the part of it that starts at sample `offset`.
+    filters : ndarray of shape (1 + n_fft // 2, n_mels), float32
+        See :func:`mel_filters`.
+    n_fft, hop_length : int
+        In samples.
+    frames : range
+        Numbers of the frames wanted.
+    offset : int, default=0
+        Position of ``samples[0]`` in the signal.
+
+    Returns
+    -------
+    ndarray of shape (n_frames, n_mels), float32
+        In dB, not below `FLOOR_DB`. The same numbers as
+        ``librosa.power_to_db(librosa.feature.melspectrogram(...), top_db=None)``.
+    """
+    first = frames.start * hop_length - n_fft // 2 - offset
+    last = (frames.stop - 1) * hop_length + n_fft - n_fft // 2 - offset
+    padded = np.pad(
+        samples[max(first, 0) : max(last, 0)],
+        (max(-first, 0), max(last - max(len(samples), 0), 0)),
+    )
+    views = np.lib.stride_tricks.sliding_window_view(padded, n_fft)[::hop_length]
+    window = _window(n_fft)
+    mel = np.empty((len(frames), filters.shape[1]), np.float32)
+    # As many frames at a time as stay in the processor's second-level cache.
+    step = max(1, 2**17 // n_fft)
+    for start in range(0, len(frames), step):
+        block = slice(start, min(start + step, len(frames)))
+        spectrum = scipy.fft.rfft(views[block] * window, axis=1)
+        power = np.square(spectrum.real)
+        power += np.square(spectrum.imag)
+        np.matmul(power, filters, out=mel[block])
+    np.maximum(mel, 10 ** (FLOOR_DB / 10), out=mel)
+    np.log10(mel, out=mel)
+    mel *= 10
+    return mel

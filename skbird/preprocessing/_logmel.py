@@ -1,0 +1,291 @@
+import os
+import warnings
+from dataclasses import dataclass
+from numbers import Integral, Real
+
+import librosa
+import numpy as np
+from sklearn.base import BaseEstimator, TransformerMixin
+from sklearn.utils._param_validation import Interval, StrOptions
+
+from skbird.data import Recordings, as_recordings
+from skbird.preprocessing import _dsp
+from skbird.preprocessing._front_end import FrontEnd
+
+
+@dataclass(frozen=True)
+class MelOp:
+    """Turn the samples of a clip into frames of a log-mel spectrogram."""
+
+    n_mels: int
+    n_fft: int
+    hop_length: int
+    fmin: float
+    fmax: float | None
+    htk: bool
+
+    def __call__(self, clip, offset_s=0.0, lead_s=0.0, core_s=None):
+        """Return frames (n_frames, n_mels), float16, in dB.
+
+        `clip` is the part of a row that begins at `offset_s`; its first `lead_s` are
+        there only for the filters to settle, and what comes after the next `core_s` is
+        the business of the next part (None: of nobody).
+        """
+        filters = self._filters(clip.sample_rate)
+        per_s = clip.sample_rate / self.hop_length
+        offset = round(offset_s * clip.sample_rate)
+        first = int(np.ceil(round((offset_s + lead_s) * per_s, 6)))
+        if core_s is None:
+            stop = 1 + (offset + len(clip.samples)) // self.hop_length
+        else:
+            stop = int(np.ceil(round((offset_s + lead_s + core_s) * per_s, 6)))
+        frames = _dsp.log_mel(
+            clip.samples,
+            filters,
+            self.n_fft,
+            self.hop_length,
+            range(first, stop),
+            offset,
+        )
+        return frames.astype(np.float16)
+
+    def centres_hz(self, sample_rate):
+        """Return the centres of the mel bands in Hz, as a tuple."""
+        edges = librosa.mel_frequencies(
+            self.n_mels + 2,
+            fmin=self.fmin,
+            fmax=self._upper(sample_rate),
+            htk=self.htk,
+        )
+        return tuple(edges[1:-1].tolist())
+
+    def _upper(self, sample_rate):
+        return sample_rate / 2 if self.fmax is None else self.fmax
+
+    def _filters(self, sample_rate):
+        upper = self._upper(sample_rate)
+        if upper > sample_rate / 2 or self.fmin >= upper:
+            raise ValueError(
+                f"fmin={self.fmin:g}, fmax={upper:g} must lie in ascending order "
+                f"between 0 and half the sample rate ({sample_rate / 2:g} Hz). Lower "
+                "them, or put a Resampler with a higher sample_rate before LogMel."
+            )
+        with warnings.catch_warnings():
+            # Narrow low bands may hold no FFT bin: they are constant and do no harm.
+            warnings.filterwarnings("ignore", message="Empty filters detected")
+            return _dsp.mel_filters(
+                sample_rate, self.n_fft, self.n_mels, self.fmin, upper, self.htk
+            )
+
+
+class LogMel(TransformerMixin, BaseEstimator):
+    """Compute the log-mel spectrogram of each row: here the lazy part ends.
+
+    Each file is read once, whatever the number of its rows, in threads. The transform
+    is computed once over the whole stretch of a row; segments are slices of it. With a
+    `cache_dir` rows that were computed before, by whatever fold, trial or session,
+    are not computed again, memory stays bounded, and a killed pass loses only the rows
+    in flight. An entry depends on the file (path, size, time of change), the stretch,
+    the ops before and the parameters up to `mel_scale`; neither segments nor filter
+    thresholds nor normalisation make anything be computed again.
+
+    `fit_transform` applies all filters. `transform`, which prediction calls, leaves out
+    those with ``use_at_predict=False``: every segment has weight 1.
+
+    Parameters
+    ----------
+    n_mels : int >= 1, default=128
+        Number of mel bands.
+    n_fft : int >= 16, default=1024
+        Length of the Hann window and the Fourier transform, in samples.
+    hop_length : int >= 1, default=512
+        Samples from one frame to the next.
+    fmin : float >= 0, default=20.0
+        Lower edge of the lowest band in Hz.
+    fmax : float > 0 or None, default=None
+        Upper edge of the highest band in Hz; None means half the sample rate.
+    mel_scale : {"slaney", "htk"}, default="slaney"
+        Formula of the scale. Bands have unit area with both.
+    normalize : {"minmax", "standard", None}, default="minmax"
+        How each segment is normalised: to [0, 1], to mean 0 and standard deviation 1,
+        or left in dB.
+    top_db : float > 0 or None, default=80.0
+        Range below the loudest point of a segment that is kept.
+    cache_dir : str, path or None, default=None
+        Folder that keeps the spectrograms (float16: about 1 MB per minute of audio with
+        the defaults). None keeps them in memory.
+    n_jobs : int, default=-1
+        Threads; -1 means all processors.
+    on_error : {"raise", "skip"}, default="raise"
+        What a row that cannot be read does: raise an error that names it, before any
+        work where the header tells; or be left out of training, get NaN predictions,
+        and be listed in ``Spectrograms.errors`` and in a warning.
+    verbose : bool, default=True
+        Whether to show a progress bar when it takes longer than a second.
+
+    Attributes
+    ----------
+    errors_ : DataFrame
+        Columns ``row``, ``path``, ``error``: the rows left out by the latest call.
+
+    Examples
+    --------
+    >>> import numpy as np, soundfile, tempfile
+    >>> from pathlib import Path
+    >>> from skbird.preprocessing import LogMel
+    >>> path = Path(tempfile.mkdtemp()) / "toad.wav"
+    >>> rng = np.random.default_rng(0)
+    >>> soundfile.write(path, 0.1 * rng.standard_normal(32_000 * 5), 32_000)
+    >>> spectrograms = LogMel(n_mels=64).fit_transform([path])
+    >>> spectrograms
+    <Spectrograms: 1 rows, 1 segments of (64 mels, 313 frames)>
+    >>> spectrograms.to_numpy().shape
+    (1, 64, 313)
+    """
+
+    _parameter_constraints: dict = {
+        "n_mels": [Interval(Integral, 1, None, closed="left")],
+        "n_fft": [Interval(Integral, 16, None, closed="left")],
+        "hop_length": [Interval(Integral, 1, None, closed="left")],
+        "fmin": [Interval(Real, 0, None, closed="left")],
+        "fmax": [Interval(Real, 0, None, closed="neither"), None],
+        "mel_scale": [StrOptions({"slaney", "htk"})],
+        "normalize": [StrOptions({"minmax", "standard"}), None],
+        "top_db": [Interval(Real, 0, None, closed="neither"), None],
+        "cache_dir": [str, os.PathLike, None],
+        "n_jobs": [Integral, None],
+        "on_error": [StrOptions({"raise", "skip"})],
+        "verbose": ["boolean"],
+    }
+
+    def __init__(
+        self,
+        n_mels=128,
+        n_fft=1024,
+        hop_length=512,
+        *,
+        fmin=20.0,
+        fmax=None,
+        mel_scale="slaney",
+        normalize="minmax",
+        top_db=80.0,
+        cache_dir=None,
+        n_jobs=-1,
+        on_error="raise",
+        verbose=True,
+    ):
+        self.n_mels = n_mels
+        self.n_fft = n_fft
+        self.hop_length = hop_length
+        self.fmin = fmin
+        self.fmax = fmax
+        self.mel_scale = mel_scale
+        self.normalize = normalize
+        self.top_db = top_db
+        self.cache_dir = cache_dir
+        self.n_jobs = n_jobs
+        self.on_error = on_error
+        self.verbose = verbose
+
+    def fit(self, X, y=None):
+        """Check the parameters and the rows.
+
+        Parameters
+        ----------
+        X : sequence of paths, DataFrame with a column ``path``, or Recordings
+            The rows.
+        y : ignored
+
+        Returns
+        -------
+        self
+        """
+        self._validate_params()
+        self._make_op()
+        as_recordings(X)
+        return self
+
+    def fit_transform(self, X, y=None):
+        """Compute spectrograms and the weights that all filters give, for training.
+
+        Parameters
+        ----------
+        X : sequence of paths, DataFrame with a column ``path``, or Recordings
+            The rows.
+        y : ignored
+
+        Returns
+        -------
+        Spectrograms
+            As many rows as X, in the same order.
+
+        Raises
+        ------
+        AudioReadError
+            If rows cannot be read and `on_error` is "raise".
+        """
+        return self.fit(X)._compute(as_recordings(X))
+
+    def transform(self, X):
+        """Compute spectrograms for prediction.
+
+        Parameters
+        ----------
+        X : sequence of paths, DataFrame with a column ``path``, or Recordings
+            The rows.
+
+        Returns
+        -------
+        Spectrograms
+            As many rows as X, in the same order; filters with
+            ``use_at_predict=False`` are left out.
+
+        Raises
+        ------
+        AudioReadError
+            If rows cannot be read and `on_error` is "raise".
+        """
+        self._validate_params()
+        recordings = as_recordings(X)
+        ops = [op for op in recordings.ops if getattr(op, "use_at_predict", True)]
+        return self._compute(Recordings(recordings.rows, ops))
+
+    def _compute(self, recordings):
+        front_end = FrontEnd(recordings, self._make_op(), self.cache_dir)
+        spectrograms = front_end.run(
+            n_jobs=self.n_jobs,
+            on_error=self.on_error,
+            verbose=self.verbose,
+            normalize=self.normalize,
+            top_db=self.top_db,
+        )
+        self.errors_ = spectrograms.errors
+        if len(self.errors_):
+            first = self.errors_.iloc[0]
+            warnings.warn(
+                f"{len(self.errors_)} of {len(spectrograms)} rows cannot be used and "
+                f"are left out; LogMel.errors_ lists them. The first is row "
+                f"{first['row']}: {first['error']}",
+                stacklevel=3,
+            )
+        return spectrograms
+
+    def _make_op(self):
+        if self.fmax is not None and self.fmin >= self.fmax:
+            raise ValueError(f"fmin={self.fmin:g} must be below fmax={self.fmax:g}.")
+        return MelOp(
+            int(self.n_mels),
+            int(self.n_fft),
+            int(self.hop_length),
+            float(self.fmin),
+            None if self.fmax is None else float(self.fmax),
+            self.mel_scale == "htk",
+        )
+
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()
+        tags.input_tags.one_d_array = True
+        tags.input_tags.two_d_array = False
+        tags.input_tags.string = True
+        tags.requires_fit = False
+        return tags

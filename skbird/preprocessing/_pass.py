@@ -1,0 +1,203 @@
+"""One pass over the files of many rows: each file decoded once, in threads.
+
+Memory is bounded by the blocks in which long rows are worked on, whatever the length
+of the files. A row that fails costs no other row.
+"""
+
+import numpy as np
+from joblib import Parallel, delayed
+from tqdm import tqdm
+
+from skbird.data import AudioReadError, Clip
+from skbird.data._audio import AudioFile, no_samples, stretch_frames
+
+# Rows longer than this are worked on in blocks of this length. Whole seconds, so that
+# blocks begin at whole samples at every sample rate.
+_BLOCK_S = 120
+# What a block sees before its beginning, for filters to settle; the detectors' time
+# grids (32 ms, 10 ms) divide it.
+_LEAD_S = 4
+_TAIL_S = 1
+# Audio that one task decodes at most: short enough for a smooth progress bar and for
+# spreading one day-long file over the threads, long enough to make its seek cheap.
+_TASK_S = 600
+
+
+def run_pass(rows, chosen, work, *, n_jobs=1, verbose=False, label="audio"):
+    """Do some work on each of the chosen rows, file by file.
+
+    Parameters
+    ----------
+    rows : DataFrame
+        The row table.
+    chosen : array of int
+        The rows to work on.
+    work : callable
+        Called as ``work(audio, row)`` with an open `AudioFile` and the row's number.
+    n_jobs : int
+        Threads; -1 for all processors.
+    verbose : bool
+        Whether to show a progress bar, if it takes longer than a second.
+    label : str
+        What the bar says.
+
+    Yields
+    ------
+    row : int
+        Number of a row, in no particular order.
+    result : object
+        What `work` returned, or the `AudioReadError` that it or the file raised.
+    """
+    tasks = list(_tasks(rows, np.asarray(chosen)))
+    done = Parallel(n_jobs, prefer="threads", return_as="generator_unordered")(
+        delayed(_run_task)(path, numbers, work) for path, numbers in tasks
+    )
+    bar = tqdm(total=len(chosen), desc=label, unit="row", delay=1, disable=not verbose)
+    with bar:
+        for results in done:
+            bar.update(len(results))
+            yield from results
+
+
+def _tasks(rows, chosen):
+    """Group rows by file, in order of time, at most `_TASK_S` of audio together."""
+    start = rows["start"].to_numpy()[chosen]
+    length = (rows["end"] - rows["start"]).to_numpy()[chosen]
+    path = rows["path"].to_numpy()[chosen]
+    files = np.unique(path, return_inverse=True)[1] if len(path) else path
+    task, seconds, last_file = [], 0.0, None
+    for k in np.lexsort((start, files)):
+        if task and (files[k] != last_file or not seconds <= _TASK_S):
+            yield path[task[0]], chosen[task]
+            task, seconds = [], 0.0
+        task.append(k)
+        seconds += np.inf if np.isnan(length[k]) else length[k]
+        last_file = files[k]
+    if task:
+        yield path[task[0]], chosen[task]
+
+
+def _run_task(path, numbers, work):
+    try:
+        with AudioFile(path) as audio:
+            return [(int(row), _attempt(work, audio, int(row))) for row in numbers]
+    except AudioReadError as exc:
+        return [(int(row), exc) for row in numbers]
+
+
+def _attempt(work, audio, row):
+    try:
+        return work(audio, row)
+    except AudioReadError as exc:
+        return exc
+
+
+def process_row(audio, row, ops, mel=None):
+    """Take one row through its ops and, if wanted, to its spectrogram.
+
+    Parameters
+    ----------
+    audio : AudioFile
+        The open recording.
+    row : Mapping
+        The row of the table.
+    ops : sequence of ops
+        The chain.
+    mel : MelOp or None
+        Turns samples into frames.
+
+    Returns
+    -------
+    frames : ndarray of shape (n_frames, n_mels), float16, or None
+    measured : list of (WeightOp, ndarray)
+        The series that the filters measured, over the whole row.
+    """
+    start, stop = stretch_frames(audio.header, row["start"], row["end"])
+    rate = audio.header.sample_rate
+    frames, series, clip = [], [], None
+    for first, last, reach in _blocks(start, stop, rate):
+        samples = audio.read(*reach)
+        if len(samples) <= first - reach[0]:
+            break  # the file ends before its header says
+        is_end = last == stop or len(samples) < reach[1] - reach[0]
+        clip = Clip(samples, rate, row)
+        for op in ops:
+            clip = op(clip)
+        lead_s = (first - reach[0]) / rate
+        core_s = None if is_end else (last - first) / rate
+        series.append(
+            [_cut(v, op.values_per_s, lead_s, core_s) for op, v in clip.measured]
+        )
+        if mel is not None:
+            frames.append(mel(clip, (reach[0] - start) / rate, lead_s, core_s))
+        if is_end:
+            break
+    if clip is None:
+        raise no_samples(audio.path, row["start"])
+    measured = [
+        (op, np.concatenate(parts))
+        for (op, _), parts in zip(clip.measured, zip(*series, strict=True), strict=True)
+    ]
+    return (np.concatenate(frames) if frames else None), measured
+
+
+def _blocks(start, stop, rate):
+    """Yield the first and last frame of each block, and what is read around it."""
+    if stop - start <= (_BLOCK_S + _LEAD_S) * rate:
+        yield start, stop, (start, stop)
+        return
+    for first in range(start, stop, _BLOCK_S * rate):
+        last = min(first + _BLOCK_S * rate, stop)
+        reach = max(start, first - _LEAD_S * rate), min(stop, last + _TAIL_S * rate)
+        yield first, last, reach
+
+
+def _cut(values, values_per_s, lead_s, core_s):
+    first = round(lead_s * values_per_s)
+    stop = None if core_s is None else first + round(core_s * values_per_s)
+    return values[first:stop]
+
+
+def measure_rows(recordings, op, n_jobs=-1):
+    """Measure the rows with one more op; rows that cannot be read are left out.
+
+    Parameters
+    ----------
+    recordings : Recordings
+        The rows and the ops before.
+    op : WeightOp
+        What to measure.
+    n_jobs : int
+        Threads.
+
+    Returns
+    -------
+    list of (values, starts, segment_s)
+        In the order of the rows: the series measured, and the row's segments.
+    """
+    records = recordings.rows.to_dict("records")
+    # What earlier filters found does not change what this one measures.
+    before = [o for o in recordings.ops if not hasattr(o, "measure")]
+    grid = chain_grid(recordings.ops)
+
+    def work(audio, row):
+        _, measured = process_row(audio, records[row], [*before, op])
+        values = measured[0][1]
+        return values, grid.starts(len(values) / op.values_per_s), grid.segment_s
+
+    done = run_pass(recordings.rows, np.arange(len(records)), work, n_jobs=n_jobs)
+    good = [pair for pair in done if not isinstance(pair[1], AudioReadError)]
+    return [result for _, result in sorted(good, key=lambda pair: pair[0])]
+
+
+def chain_grid(ops):
+    """Return the grid that a chain of ops gives to its clips."""
+    clip = Clip(np.zeros(1, np.float32), 1)
+    grids = [op.grid for op in ops if hasattr(op, "grid")]
+    return grids[-1] if grids else clip.grid
+
+
+def chain_rate(ops, sample_rate):
+    """Return the sample rate at the end of a chain, for files of `sample_rate`."""
+    rates = [op.sample_rate for op in ops if hasattr(op, "sample_rate")]
+    return rates[-1] if rates else sample_rate

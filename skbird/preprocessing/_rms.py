@@ -1,0 +1,167 @@
+from dataclasses import dataclass
+from numbers import Integral, Real
+
+import numpy as np
+from sklearn.utils import check_random_state
+from sklearn.utils._param_validation import Interval, StrOptions
+from sklearn.utils.validation import check_is_fitted
+
+from skbird.data import WeightOp, as_recordings, segment_means
+from skbird.preprocessing import _dsp
+from skbird.preprocessing._base import ClipTransformer
+from skbird.preprocessing._pass import measure_rows
+
+
+@dataclass(frozen=True)
+class RMSOp(WeightOp):
+    """Judge segments by their root mean square."""
+
+    quantile: float
+    mode: str
+    use_at_predict: bool
+    limit: float | None  # RMS below which a segment is quiet; None: within the row
+
+    values_per_s = 100.0
+    measure_key = "mean_square_100"
+
+    def measure(self, samples, sample_rate):
+        """Return the mean square of each 10 ms."""
+        return _dsp.mean_square(samples, sample_rate, self.values_per_s)
+
+    def levels(self, values, starts, segment_s):
+        """Return the RMS of each segment, full scale = 1."""
+        return np.sqrt(segment_means(values, self.values_per_s, starts, segment_s))
+
+    def judge(self, values, starts, segment_s, row):
+        """Weigh each segment by its level."""
+        rms = self.levels(values, starts, segment_s)
+        quality = rms / max(rms.max(), 1e-12)
+        if self.mode == "weight":
+            reference = rms.max() if self.limit is None else self.limit
+            return np.minimum(rms / max(reference, 1e-12), 1.0), quality
+        limit = np.quantile(rms, self.quantile) if self.limit is None else self.limit
+        return (rms >= limit).astype(np.float32), quality
+
+
+class RMSFilter(ClipTransformer):
+    """Keep quiet segments out of training.
+
+    A weak label says that a species is somewhere in a recording; its quiet segments
+    often do not hold it. Segments stay in place; only their weights change, and a row
+    always keeps its best segment.
+
+    Parameters
+    ----------
+    quantile : float in [0, 1], default=0.25
+        Segments whose root mean square is below this quantile are quiet.
+    scope : {"row", "train"}, default="row"
+        Quantile of what: of the segments of the same row, or of those of the training
+        set, for which `fit` measures up to `max_rows` rows.
+    mode : {"drop", "weight"}, default="drop"
+        "drop" sets the weight of quiet segments to 0. "weight" drops none: the weight
+        is the level of the segment relative to the loudest one of its row (scope
+        "row") or to the quantile, at most 1 (scope "train").
+    max_rows : int >= 1, default=1000
+        Rows that `fit` measures with scope "train", drawn at random.
+    random_state : int, RandomState instance or None, default=0
+        Draws them.
+    use_at_predict : bool, default=False
+        Whether prediction ignores these segments too. By default it looks at every
+        segment.
+
+    Attributes
+    ----------
+    limit_ : float
+        Only with scope "train": the level below which a segment is quiet, as root mean
+        square, full scale = 1.
+
+    See Also
+    --------
+    VADFilter : Weighs segments by the human speech they hold.
+
+    Examples
+    --------
+    >>> import numpy as np, soundfile, tempfile
+    >>> from pathlib import Path
+    >>> from skbird.preprocessing import RMSFilter
+    >>> path = Path(tempfile.mkdtemp()) / "owl.wav"
+    >>> level = np.repeat([0.1, 0.01, 0.2], 5 * 8000)
+    >>> soundfile.write(path, level * np.sin(np.arange(15 * 8000)), 8000)
+    >>> RMSFilter(quantile=0.25).transform([path])[0].weights
+    array([1., 1., 0., 1., 1.], dtype=float32)
+    """
+
+    _parameter_constraints: dict = {
+        "quantile": [Interval(Real, 0, 1, closed="both")],
+        "scope": [StrOptions({"row", "train"})],
+        "mode": [StrOptions({"drop", "weight"})],
+        "max_rows": [Interval(Integral, 1, None, closed="left")],
+        "random_state": ["random_state"],
+        "use_at_predict": ["boolean"],
+    }
+
+    def __init__(
+        self,
+        quantile=0.25,
+        *,
+        scope="row",
+        mode="drop",
+        max_rows=1000,
+        random_state=0,
+        use_at_predict=False,
+    ):
+        self.quantile = quantile
+        self.scope = scope
+        self.mode = mode
+        self.max_rows = max_rows
+        self.random_state = random_state
+        self.use_at_predict = use_at_predict
+
+    def fit(self, X, y=None):
+        """Check the parameters and, with scope "train", learn the limit.
+
+        Parameters
+        ----------
+        X : sequence of paths, DataFrame with a column ``path``, or Recordings
+            The rows. Those that cannot be read are left out here: LogMel names them.
+        y : ignored
+
+        Returns
+        -------
+        self
+        """
+        self._validate_params()
+        recordings = as_recordings(X)
+        if self.scope == "train":
+            self.limit_ = self._learn_limit(recordings)
+        return self
+
+    def _learn_limit(self, recordings):
+        rng = check_random_state(self.random_state)
+        n_rows = min(self.max_rows, len(recordings))
+        chosen = np.sort(rng.choice(len(recordings), n_rows, replace=False))
+        op = RMSOp(self.quantile, self.mode, self.use_at_predict, None)
+        levels = [
+            op.levels(values, starts, segment_s)
+            for values, starts, segment_s in measure_rows(recordings[chosen], op)
+        ]
+        if not levels:
+            raise ValueError(
+                f"None of the {n_rows} rows that RMSFilter(scope='train') drew from X "
+                "can be read. Check the paths."
+            )
+        return float(np.quantile(np.concatenate(levels), self.quantile))
+
+    def _make_op(self):
+        limit = None
+        if self.scope == "train":
+            check_is_fitted(
+                self, msg="RMSFilter(scope='train') learns its limit in fit; call it."
+            )
+            limit = self.limit_
+        return RMSOp(float(self.quantile), self.mode, bool(self.use_at_predict), limit)
+
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()
+        tags.requires_fit = self.scope == "train"
+        return tags

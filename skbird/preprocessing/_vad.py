@@ -1,0 +1,182 @@
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import lru_cache
+from numbers import Real
+
+import numpy as np
+from sklearn.utils._param_validation import Interval, StrOptions
+
+from skbird.data import WeightOp, as_recordings, segment_means
+from skbird.preprocessing import _dsp
+from skbird.preprocessing._base import ClipTransformer
+
+_SILERO_HZ = 16_000
+
+
+@lru_cache(maxsize=1)
+def _silero():
+    """Load the sequence model that the package silero-vad carries."""
+    try:
+        import torch
+
+        # Importing silero_vad sets torch to one thread for the whole process.
+        n_threads = torch.get_num_threads()
+        from silero_vad import load_silero_vad
+
+        model = load_silero_vad(sequence=True)
+        torch.set_num_threads(n_threads)
+    except (ModuleNotFoundError, TypeError) as exc:
+        raise ImportError(
+            "VADFilter needs silero-vad >= 6.2 and onnxruntime; install them with: "
+            "pip install 'skbird[train]'"
+        ) from exc
+    return model
+
+
+def speech_probability(samples, sample_rate):
+    """Probability of human speech in each 32 ms, by Silero VAD.
+
+    Parameters
+    ----------
+    samples : ndarray of shape (n_samples,), float32
+        Full scale is 1.
+    sample_rate : int
+        In Hz; resampled to 16 kHz inside, on the same time axis.
+
+    Returns
+    -------
+    ndarray of shape (n_values,), float32
+        31.25 values per second, at least one.
+
+    References
+    ----------
+    Silero Team, "Silero VAD: pre-trained enterprise-grade Voice Activity Detector",
+    https://github.com/snakers4/silero-vad
+    """
+    samples = _dsp.resample(samples, sample_rate, _SILERO_HZ)
+    if len(samples) == 0:  # a clip of a few samples can vanish at 16 kHz
+        samples = np.zeros(1, np.float32)
+    return _silero().audio_forward(samples)
+
+
+@dataclass(frozen=True)
+class VADOp(WeightOp):
+    """Judge segments by the human speech they hold."""
+
+    threshold: tuple
+    max_speech: float
+    mode: str
+    use_at_predict: bool
+
+    values_per_s = 31.25
+    measure_key = "silero_vad_16k_sequence"
+
+    def measure(self, samples, sample_rate):
+        """Return the probability of speech in each 32 ms."""
+        return speech_probability(samples, sample_rate)
+
+    def judge(self, values, starts, segment_s, row):
+        """Weigh each segment by the share of it that is not speech."""
+        thresholds = dict(self.threshold)
+        threshold = thresholds.get(row.get("collection"), thresholds["default"])
+        speech = values >= threshold
+        quality = 1 - segment_means(speech, self.values_per_s, starts, segment_s)
+        if self.mode == "weight":
+            return quality, quality
+        return (1 - quality <= self.max_speech).astype(np.float32), quality
+
+
+class VADFilter(ClipTransformer):
+    """Keep human speech out of training.
+
+    Recordists announce the species by name, and a network learns the voice instead of
+    the bird. Speech is found by Silero VAD (its sequence model: the same probabilities
+    as the streaming one, several times faster). Segments stay in place; only their
+    weights change, and a row always keeps its best segment.
+
+    Parameters
+    ----------
+    threshold : float in [0, 1] or mapping, default=0.5
+        Probability from which a stretch of 32 ms counts as speech: the lower, the
+        stricter. A mapping gives one per collection, as in
+        ``{"CSA": 0.3, "XC": 0.7, "default": 0.5}``; collections without an entry use
+        ``"default"``, and 0.5 if there is none.
+    max_speech : float in [0, 1], default=0.2
+        Share of a segment that may be speech before mode "drop" gives it weight 0.
+    mode : {"drop", "weight"}, default="drop"
+        "drop" sets the weight of a segment with too much speech to 0; "weight"
+        multiplies it by the share of the segment that is not speech.
+    use_at_predict : bool, default=False
+        Whether prediction ignores these segments too. By default it looks at every
+        segment, and the detector is not run at all.
+
+    See Also
+    --------
+    RMSFilter : Weighs segments by their level.
+
+    Examples
+    --------
+    >>> import numpy as np, soundfile, tempfile
+    >>> from pathlib import Path
+    >>> from skbird.preprocessing import VADFilter
+    >>> path = Path(tempfile.mkdtemp()) / "silence.wav"
+    >>> soundfile.write(path, np.zeros(16_000 * 5), 16_000)
+    >>> VADFilter(threshold=0.5).transform([path])[0].weights
+    array([1.], dtype=float32)
+    """
+
+    _parameter_constraints: dict = {
+        "threshold": [Interval(Real, 0, 1, closed="both"), Mapping],
+        "max_speech": [Interval(Real, 0, 1, closed="both")],
+        "mode": [StrOptions({"drop", "weight"})],
+        "use_at_predict": ["boolean"],
+    }
+
+    def __init__(
+        self, threshold=0.5, *, max_speech=0.2, mode="drop", use_at_predict=False
+    ):
+        self.threshold = threshold
+        self.max_speech = max_speech
+        self.mode = mode
+        self.use_at_predict = use_at_predict
+
+    def fit(self, X, y=None):
+        """Check the parameters and the rows.
+
+        Parameters
+        ----------
+        X : sequence of paths, DataFrame with a column ``path``, or Recordings
+            With thresholds by collection, a table with a column ``collection``.
+        y : ignored
+
+        Returns
+        -------
+        self
+        """
+        super().fit(X, y)
+        if (
+            isinstance(self.threshold, Mapping)
+            and "collection" not in as_recordings(X).rows
+        ):
+            raise ValueError(
+                f"threshold={dict(self.threshold)} is by collection, but X has no "
+                "column 'collection'. Pass a DataFrame with one, or a single number."
+            )
+        return self
+
+    def _make_op(self):
+        thresholds = self.threshold
+        if not isinstance(thresholds, Mapping):
+            thresholds = {"default": thresholds}
+        for collection, value in thresholds.items():
+            if not (isinstance(value, Real) and 0 <= value <= 1):
+                raise ValueError(
+                    f"threshold[{collection!r}]={value!r} must be a number in [0, 1]."
+                )
+        thresholds = {"default": 0.5, **thresholds}
+        return VADOp(
+            tuple(sorted((str(name), float(p)) for name, p in thresholds.items())),
+            float(self.max_speech),
+            self.mode,
+            bool(self.use_at_predict),
+        )
