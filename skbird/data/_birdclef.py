@@ -108,7 +108,7 @@ def load_birdclef(root, *, species=None, secondary_weight=0.5):
         {
             "path": _locate_recordings(root, train),
             "collection": _find_collection(train),
-            "group": _group_of(train["primary_label"], taxonomy),
+            "group": _groups_of(train["primary_label"], taxonomy),
         }
     )
     X = X.join(train.drop(columns=X.columns, errors="ignore"))
@@ -117,7 +117,9 @@ def load_birdclef(root, *, species=None, secondary_weight=0.5):
         Y=Y,
         label_weight=label_weight,
         species=species,
-        species_table=taxonomy.reindex(species).fillna({"group": "unknown"}),
+        species_table=taxonomy.reindex(species).assign(
+            group=_groups_of(species, taxonomy)
+        ),
         groups=_choose_groups(X),
         sample_submission=submission,
         **_load_soundscapes(root, species, submission),
@@ -179,9 +181,9 @@ def _locate_recordings(root, train):
     missing = [name for name in names if name not in there]
     if missing:
         raise FileNotFoundError(
-            f"{len(missing)} of {len(names)} recordings are not in {folder}, the first: "
-            f"{missing[:3]}; {len(there)} files are there. Complete the download, or "
-            "delete the rows of missing files from the table."
+            f"{len(missing)} of {len(names)} recordings are not in {folder}, the "
+            f"first: {missing[:3]}; {len(there)} files are there. Complete the "
+            "download, or delete the rows of missing files from the table."
         )
     return [str(folder / name) for name in names]
 
@@ -227,8 +229,9 @@ def _read_taxonomy(root, train):
     return table.reindex(columns=columns)
 
 
-def _group_of(labels, taxonomy):
-    return labels.map(taxonomy["group"]).fillna("unknown")
+def _groups_of(labels, taxonomy):
+    groups = taxonomy["group"].dropna().to_dict()
+    return [groups.get(label, "unknown") for label in labels]
 
 
 def _choose_species(species, root, train, submission):
@@ -307,15 +310,15 @@ def _read_labels(path, species):
 
 
 def _labelled(rows, truth):
-    """The rows that the truth knows, and their targets."""
+    """Return the rows that the truth knows, and their targets."""
     if truth is None:
         return None, None
     unknown = truth.index.difference(rows["row_id"])
     if len(unknown):
         raise ValueError(
-            f"The truth names {len(unknown)} row_id that no soundscape has, the first: "
-            f"{list(unknown[:3])}; {len(rows)} rows of soundscapes were found. Complete "
-            "the download of the soundscapes."
+            f"The truth names {len(unknown)} row_id that no soundscape has, the "
+            f"first: {list(unknown[:3])}; {len(rows)} rows of soundscapes were found. "
+            "Complete the download of the soundscapes."
         )
     rows = rows[rows["row_id"].isin(truth.index)].reset_index(drop=True)
     return rows, truth.reindex(rows["row_id"]).reset_index(drop=True)

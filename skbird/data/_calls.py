@@ -264,7 +264,7 @@ def synthesize_noise(kind, n_samples, sample_rate, rng):
     kind : {"hiss", "traffic", "wind", "rain", "stream", "insects"}
         ``hiss`` is flat, ``traffic`` falls by 6 dB per octave, ``wind`` comes in gusts
         below 500 Hz, ``rain`` is hiss with drops, ``stream`` fills the middle,
-        ``insects`` is a chorus around 6 kHz over a quiet floor.
+        ``insects`` is a chorus around 5.5 kHz over a quiet floor.
     n_samples : int > 0
         Length.
     sample_rate : int > 0
@@ -317,7 +317,7 @@ def _stream(white, sample_rate, rng):
 
 
 def _insects(white, sample_rate, rng):
-    center_hz = rng.uniform(5200, 7500)
+    center_hz = rng.uniform(5000, 6000)
     chorus = shape_spectrum(
         white, sample_rate, low_hz=0.93 * center_hz, high_hz=1.07 * center_hz
     )

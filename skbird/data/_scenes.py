@@ -23,7 +23,7 @@ ROW_S = 5.0
 # A species counts as present in a row if it calls there for this long.
 _MIN_PRESENCE_S = 0.3
 _N_AUTHORS = 6
-_SOUNDSCAPE_SNR_DB = (-5, 12)
+_SOUNDSCAPE_SNR_DB = (-4, 13)
 
 
 @dataclass(frozen=True)
@@ -125,7 +125,7 @@ class _Individual:
 
     @classmethod
     def draw(cls, species, rng):
-        second = SPECIES[species].call is not None and rng.random() < 0.35
+        second = SPECIES[species].call is not None and rng.random() < 0.25
         pitch, tempo = np.exp(rng.normal(0, [0.06, 0.08]))
         return cls(species, "call" if second else "song", float(pitch), float(tempo))
 
@@ -220,7 +220,7 @@ def _draw_secondary(species, n_species, rng):
 
 
 def _sing(individual, n, sample_rate, rng, start_s):
-    """Calls with pauses between them from start_s to the end, at least one."""
+    """Place calls with pauses between them from start_s to the end, at least one."""
     call = individual.utter(sample_rate)
     track = np.zeros(n, dtype=np.float32)
     onset = int((start_s + rng.uniform(0, 1.5)) * sample_rate)
@@ -284,21 +284,19 @@ def synthesize_soundscape(cast, site, duration_s, rng):
 
 
 def _distant_call(species, rt60_s, rng):
-    """A call as it arrives, and its length in seconds without the echo."""
+    """Return a call as it arrives, and its length in seconds without the echo."""
     dry = _Individual.draw(species, rng).utter(SOUNDSCAPE_RATE)
     snr_db = rng.uniform(*_SOUNDSCAPE_SNR_DB)
     # A faint animal is a distant one: more echo, less treble.
     nearness = np.interp(snr_db, _SOUNDSCAPE_SNR_DB, (0, 1))
-    room = room_response(
-        SOUNDSCAPE_RATE, rng, rt60_s=rt60_s, direct_db=12 * nearness
-    )
+    room = room_response(SOUNDSCAPE_RATE, rng, rt60_s=rt60_s, direct_db=12 * nearness)
     call = signal.oaconvolve(dry, room)
     call = shape_spectrum(call, SOUNDSCAPE_RATE, tilt_db=-2 + 2 * nearness)
     return call * _gain(snr_db), len(dry) / SOUNDSCAPE_RATE
 
 
 def _bouts(n, call_s, rng):
-    """Onsets of the calls of one animal, a few bouts of a few calls."""
+    """Draw onsets of one animal's calls, a few bouts of a few calls."""
     for _ in range(int(rng.integers(2, 5))):
         onset = int(rng.uniform(0, 0.97) * n)
         for _ in range(int(rng.integers(1, 4))):

@@ -23,7 +23,7 @@ from skbird.data._scenes import (
 )
 
 _MANIFEST = "skbird_synthetic.json"
-# To be raised when the same parameters give other samples, so that old sets are noticed.
+# Raise it when the same parameters give other samples: old sets are then noticed.
 _VERSION = 1
 # Second entry of every seed: random streams that never meet.
 _RECORDING, _AUTHOR, _SOUNDSCAPE, _PLAN, _CAST = range(5)
@@ -41,7 +41,81 @@ def make_birdclef(
     random_state=0,
     n_jobs=-1,
 ):
-    """DOC"""
+    """Make a synthetic data set of the BirdCLEF 2025 shape, and load it.
+
+    Species of four groups call in recordings of three collections and in soundscapes of
+    four sites. It is made for a better method to score better:
+
+    - Species of a group share a frequency band and differ in time structure only: an
+      upward or downward sweep, the order of two notes, the rate of pulses.
+    - Individuals differ in pitch and tempo, and some species have two call types.
+    - Recordings per species form a long tail; each collection has every species that
+      has at least three recordings.
+    - XC is clean; iNat is narrow, overdriven and near roads; in CSA a voice announces
+      the species. Each has its level, noise, equalisation and sample rates, and each of
+      its authors a microphone.
+    - Other species are heard behind, and most of them are listed as secondary labels.
+    - Soundscapes have another noise, echo, distance, and a few species each that call
+      in several rows.
+
+    Parameters
+    ----------
+    root : str or path-like
+        Folder to write, new or empty. If it holds the same set already, that is
+        loaded; if it holds anything else, nothing is touched.
+    n_species : int in [2, 14], default=12
+        In the order of falling counts: 12 are 6 birds and 2 of each other group.
+    n_recordings : int >= n_species, default=300
+        Focal recordings of 4 to 25 s. The commonest species has about seven times as
+        many as the rarest.
+    n_test, n_labelled, n_unlabelled : int, default=10, 4, 8
+        Test soundscapes (at least 1), and training soundscapes with and without truth.
+    soundscape_s : float >= 5, default=60.0
+        Length of a soundscape in seconds.
+    random_state : int >= 0, default=0
+        The same number gives the same samples, whatever `n_jobs` is.
+    n_jobs : int, default=-1
+        Threads, as in joblib; -1 uses all cores.
+
+    Returns
+    -------
+    data : sklearn.utils.Bunch
+        See :func:`load_birdclef`; ``soundscapes_Y`` and ``test_Y`` hold the truth.
+
+    Raises
+    ------
+    ValueError
+        If a parameter is out of range.
+    FileExistsError
+        If `root` holds something else.
+
+    Notes
+    -----
+    Measured once on the default set, macro ROC-AUC, network trained from scratch with
+    mixup on 64 log-mel bands (seed 0, 2 cores):
+
+    - Baseline, mean and deviation of log-mel over 5-s segments and logistic
+      regression: 0.769 on the test soundscapes, 0.736 on held-out collections (CSA
+      0.69, XC 0.79, iNat 0.74).
+    - mobilenetv3_small_050, 4 segments per recording, 24 epochs, 92 s: 0.883 on the
+      test soundscapes, 0.905 when multiplied by the file mean.
+    - The same with 3 segments and 16 epochs, 18 to 44 s a fit: 0.875 on held-out
+      collections (CSA 0.93, XC 0.79, iNat 0.91).
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from skbird.data import make_birdclef
+    >>> with tempfile.TemporaryDirectory() as root:
+    ...     data = make_birdclef(root, n_species=2, n_recordings=4, n_test=1,
+    ...                          n_labelled=0, n_unlabelled=0, soundscape_s=10)
+    >>> data.species
+    ['910001', 'upwwhi1']
+    >>> data.species_table["group"].tolist()
+    ['Amphibia', 'Aves']
+    >>> data.test_Y.shape
+    (2, 2)
+    """
     manifest = _check_parameters(
         n_species=n_species,
         n_recordings=n_recordings,
@@ -138,7 +212,7 @@ def _write_set(root, manifest, n_jobs):
 
 
 def _plan_recordings(n_species, n_recordings, seed):
-    """Species and collection of each recording: a long tail, spread over all sources."""
+    """Species and collection of each recording: a long tail, all sources."""
     shares = 0.15 ** np.linspace(0, 1, n_species)
     counts = 1 + np.floor(shares / shares.sum() * (n_recordings - n_species))
     counts[0] += n_recordings - counts.sum()
@@ -216,7 +290,7 @@ def _write_ogg(path, audio, sample_rate):
     with soundfile.SoundFile(
         path, "w", sample_rate, channels=1, format="OGG", subtype="VORBIS"
     ) as file:
-        # libsndfile's Vorbis encoder overflows the stack on one long write.
+        # One long write can crash libsndfile's Vorbis encoder.
         for start in range(0, len(audio), sample_rate // 2):
             file.write(audio[start : start + sample_rate // 2])
 

@@ -2,6 +2,8 @@
 
 from pathlib import Path
 
+import torch
+
 
 def make_backbone(name, weights, drop_path_rate):
     """Build a convolutional network from timm without its classifier.
@@ -50,7 +52,23 @@ def make_backbone(name, weights, drop_path_rate):
         backbone = timm.create_model(name, **options)
     except (OSError, RuntimeError, KeyError) as exc:
         raise ValueError(_weights_message(name, weights, exc)) from exc
+    _check_gives_map(name, backbone)
     return backbone
+
+
+def _check_gives_map(name, backbone):
+    training = backbone.training
+    try:
+        with torch.no_grad():
+            shape = backbone.eval().forward_features(torch.zeros(1, 1, 128, 160)).shape
+    except (AssertionError, RuntimeError) as exc:  # made for one size of image
+        shape = str(exc)
+    backbone.train(training)
+    if not isinstance(shape, torch.Size) or len(shape) != 4:
+        raise ValueError(
+            f"backbone={name!r} gives no map (batch, channels, frequency, time) for "
+            f"spectrograms of any size ({shape}). Choose a convolutional network."
+        )
 
 
 def _import_timm():

@@ -90,7 +90,7 @@ class SegmentNet(ClassifierMixin, NeuralNet):
     def device(self):
         """The device in use: "auto" means CUDA where there is one, else the CPU."""
         wanted = self.__dict__["device"]
-        if wanted == "auto":
+        if isinstance(wanted, str) and wanted == "auto":
             return "cuda" if torch.cuda.is_available() else "cpu"
         return wanted
 
@@ -102,6 +102,7 @@ class SegmentNet(ClassifierMixin, NeuralNet):
         """Return the parameters as they were given."""
         params = super().get_params(deep=deep, **kwargs)
         params["device"] = self.__dict__["device"]  # "auto" stays "auto"
+        params.pop("_params_to_validate", None)  # skorch's own bookkeeping
         return params
 
     @property
@@ -179,7 +180,7 @@ class SegmentNet(ClassifierMixin, NeuralNet):
         rng = check_random_state(self.random_state)
         with torch.random.fork_rng():
             torch.manual_seed(rng.randint(2**31))
-            self._rng = np.random.RandomState(rng.randint(2**31))
+            self.rng_ = np.random.RandomState(rng.randint(2**31))
             return super().fit(dataset)
 
     def partial_fit(self, X, y=None, classes=None, **fit_params):
@@ -195,7 +196,7 @@ class SegmentNet(ClassifierMixin, NeuralNet):
     def get_iterator(self, dataset, training=False):
         """Return the batches of a `SegmentDataset`."""
         return TrainingBatches(
-            dataset, self.batch_size, self.segments_per_row, self._rng, self.device
+            dataset, self.batch_size, self.segments_per_row, self.rng_, self.device
         )
 
     def infer(self, x, **fit_params):
@@ -325,7 +326,7 @@ class SegmentNet(ClassifierMixin, NeuralNet):
         # The optimizer is two to three times as large as the weights, and prediction
         # does not need it; tensors go as CPU tensors, so that any machine can load.
         state = self.__dict__.copy()
-        for name in ("optimizer_", "criterion_", "_rng"):
+        for name in ("optimizer_", "criterion_", "rng_"):
             state.pop(name, None)
         if "module_" in state:
             state["module_"] = copy.deepcopy(self.module_).cpu()

@@ -29,14 +29,7 @@ class CNN(nn.Module):
 
     def features(self, x):
         """Map (batch, 1, n_mels, n_frames) to (batch, channels, frequency, time)."""
-        maps = self.backbone.forward_features(x)
-        if maps.ndim != 4:
-            raise ValueError(
-                f"{type(self.backbone).__name__} gives features of shape "
-                f"{tuple(maps.shape)} instead of a map (batch, channels, frequency, "
-                "time). Choose a convolutional backbone."
-            )
-        return maps
+        return self.backbone.forward_features(x)
 
     def embed(self, x):
         """Map (batch, 1, n_mels, n_frames) to (batch, channels)."""

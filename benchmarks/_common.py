@@ -1,0 +1,71 @@
+"""What the benchmarks share: where the data is, and how results are written down."""
+
+import json
+import os
+import platform
+import time
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+
+import pandas as pd
+
+ROOT = Path(__file__).resolve().parent.parent
+_PACKAGES = ("skbird", "scikit-learn", "torch", "timm", "skorch", "numpy", "scipy")
+
+
+def data_folder(name):
+    """Return a folder of the real audio, which ``SKBIRD_DATA`` locates."""
+    root = Path(os.environ.get("SKBIRD_DATA", ROOT.parent / "shared" / "data"))
+    folder = root / name
+    if not folder.is_dir():
+        raise SystemExit(
+            f"{folder} is not there. Set SKBIRD_DATA to the folder that holds {name}/."
+        )
+    return folder
+
+
+def weights_path(weights):
+    """Resolve --weights: None, "pretrained", a path, or a name in SKBIRD_WEIGHTS."""
+    if weights in (None, "none"):
+        return None
+    if weights == "pretrained" or Path(weights).is_file():
+        return weights
+    root = os.environ.get("SKBIRD_WEIGHTS", ROOT.parent / "shared" / "weights")
+    candidate = Path(root) / weights
+    if candidate.is_file():
+        return str(candidate)
+    raise SystemExit(f"--weights {weights}: no such file, nor {candidate}.")
+
+
+def read_metadata(name):
+    """Read the metadata of a folder of real audio, with paths that can be opened."""
+    folder = data_folder(name)
+    table = pd.read_csv(folder / "metadata.csv")
+    table["path"] = [str(folder / path) for path in table["path"]]
+    return table
+
+
+def environment():
+    """Describe what a figure depends on besides the code."""
+    versions = {}
+    for package in _PACKAGES:
+        try:
+            versions[package] = version(package)
+        except PackageNotFoundError:
+            versions[package] = None
+    return {
+        "python": platform.python_version(),
+        "cores": os.cpu_count(),
+        "versions": versions,
+        "date": time.strftime("%Y-%m-%d"),
+    }
+
+
+def write_results(name, settings, results):
+    """Write a JSON file with settings, environment and results; return its path."""
+    folder = ROOT / "benchmarks" / "results"
+    folder.mkdir(exist_ok=True)
+    path = folder / f"{name}.json"
+    record = {"settings": settings, "environment": environment(), "results": results}
+    path.write_text(json.dumps(record, indent=2, default=str))
+    return path

@@ -1,0 +1,54 @@
+"""Synthetic recordings that the tests share."""
+
+import numpy as np
+import pandas as pd
+import pytest
+import soundfile
+
+RATE = 16_000
+
+
+def tone(hz, seconds, rate=RATE, level=0.3):
+    return level * np.sin(2 * np.pi * hz * np.arange(round(seconds * rate)) / rate)
+
+
+@pytest.fixture
+def write_wav(tmp_path):
+    """Return a function that writes samples and returns the path."""
+
+    def write(name, samples, rate=RATE):
+        path = tmp_path / name
+        soundfile.write(path, samples, rate, subtype="FLOAT")
+        return str(path)
+
+    return write
+
+
+@pytest.fixture(scope="session")
+def bird_folder(tmp_path_factory):
+    """Twelve recordings of two species, at 1 and 3 kHz, in noise, two collections."""
+    folder = tmp_path_factory.mktemp("birds")
+    rng = np.random.default_rng(0)
+    rows = []
+    for number in range(12):
+        species = number % 2
+        seconds = 3.0 + number % 4
+        samples = tone(1000 + 2000 * species, seconds)
+        samples += 0.02 * rng.standard_normal(len(samples))
+        path = folder / f"bird{number}.wav"
+        soundfile.write(path, samples, RATE)
+        rows.append(
+            {
+                "path": str(path),
+                "species": "wren" if species else "dove",
+                "collection": "XC" if number < 6 else "iNat",
+            }
+        )
+    return pd.DataFrame(rows)
+
+
+@pytest.fixture
+def birds(bird_folder):
+    """Return (X, Y): a row table with a column ``collection``, and a DataFrame."""
+    Y = pd.get_dummies(bird_folder["species"]).astype(np.float32)
+    return bird_folder.drop(columns="species"), Y

@@ -1,0 +1,203 @@
+"""load_birdclef: the folder shape of each year, and what is missing from it."""
+
+import numpy as np
+import pandas as pd
+import pytest
+import soundfile
+
+from skbird.data import load_birdclef
+
+
+def _write_audio(path, seconds=1):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    soundfile.write(path, np.zeros(8000 * seconds, dtype="float32"), 8000)
+
+
+def _write_csv(path, **columns):
+    pd.DataFrame(columns).to_csv(path, index=False)
+
+
+@pytest.fixture
+def root_2021(tmp_path):
+    _write_csv(
+        tmp_path / "train_metadata.csv",
+        primary_label=["amerob", "norcar"],
+        secondary_labels=["['norcar']", "[]"],
+        filename=["XC1.ogg", "XC2.ogg"],
+        scientific_name=["Turdus migratorius", "Cardinalis cardinalis"],
+        common_name=["American Robin", "Northern Cardinal"],
+        author=["Ann", None],
+        url=["https://www.xeno-canto.org/1", "https://www.xeno-canto.org/2"],
+    )
+    _write_audio(tmp_path / "train_short_audio/amerob/XC1.ogg")
+    _write_audio(tmp_path / "train_short_audio/norcar/XC2.ogg")
+    _write_audio(tmp_path / "train_soundscapes/7_COR_20190904.ogg", 10)
+    _write_audio(tmp_path / "train_soundscapes/8_SSW_20190904.ogg", 5)
+    _write_csv(
+        tmp_path / "train_soundscape_labels.csv",
+        row_id=["7_COR_5", "7_COR_10"],
+        site="COR",
+        audio_id=7,
+        seconds=[5, 10],
+        birds=["nocall", "amerob norcar"],
+    )
+    _write_csv(tmp_path / "sample_submission.csv", row_id=["9_COR_5"], birds="nocall")
+    return tmp_path
+
+
+@pytest.fixture
+def root_2025(tmp_path):
+    _write_csv(
+        tmp_path / "train.csv",
+        primary_label=["41970", "amerob", "amerob"],
+        secondary_labels=["['']", "['41970']", "['']"],
+        filename=["41970/iNat5.ogg", "amerob/XC1.ogg", "amerob/CSA2.ogg"],
+        collection=["iNat", "XC", "CSA"],
+        author=["Ann", "Bob", "Cem"],
+        rating=[0.0, 4.5, 0.0],
+    )
+    _write_csv(
+        tmp_path / "taxonomy.csv",
+        primary_label=["41970", "amerob", "22333"],
+        inat_taxon_id=[41970, 12727, 22333],
+        scientific_name=["Panthera onca", "Turdus migratorius", "Rana sp"],
+        common_name=["Jaguar", "American Robin", "Frog"],
+        class_name=["Mammalia", "Aves", "Amphibia"],
+    )
+    for name in ("41970/iNat5.ogg", "amerob/XC1.ogg", "amerob/CSA2.ogg"):
+        _write_audio(tmp_path / "train_audio" / name)
+    _write_audio(tmp_path / "train_soundscapes/H02_20230420_074000.ogg", 12)
+    (tmp_path / "test_soundscapes").mkdir()
+    (tmp_path / "test_soundscapes/readme.txt").write_text("hidden")
+    _write_csv(
+        tmp_path / "sample_submission.csv",
+        **{"row_id": ["soundscape_1_5"], "22333": 0.3, "41970": 0.3, "amerob": 0.3},
+    )
+    return tmp_path
+
+
+def test_2025(root_2025):
+    data = load_birdclef(root_2025)
+    assert data.species == ["22333", "41970", "amerob"]
+    np.testing.assert_array_equal(data.Y, [[0, 1, 0], [0, 1, 1], [0, 0, 1]])
+    np.testing.assert_array_equal(data.label_weight.iloc[1], [1, 0.5, 1])
+    assert list(data.X.columns[:3]) == ["path", "collection", "group"]
+    assert list(data.X["group"]) == ["Mammalia", "Aves", "Aves"]
+    assert list(data.X["author"]) == ["Ann", "Bob", "Cem"]
+    assert list(data.groups) == list(data.X["collection"]) == ["iNat", "XC", "CSA"]
+    assert list(data.species_table["group"]) == ["Amphibia", "Mammalia", "Aves"]
+    assert data.species_table.loc["amerob", "common_name"] == "American Robin"
+    assert list(data.unlabelled["row_id"].str.rsplit("_").str[-1]) == ["5", "10", "15"]
+    assert set(data.unlabelled["collection"]) == {"soundscape"}
+    assert data.soundscapes is None
+    assert data.soundscapes_Y is None
+    assert data.test.empty
+    assert {"path", "start", "end", "row_id"} <= set(data.test.columns)
+    assert data.test_Y is None
+    assert list(data.sample_submission["row_id"]) == ["soundscape_1_5"]
+    assert "3 recordings of 3 species" in data.DESCR
+
+
+def test_2025_species_come_from_the_taxonomy_without_a_submission(root_2025):
+    (root_2025 / "sample_submission.csv").unlink()
+    data = load_birdclef(root_2025)
+    assert data.species == ["41970", "amerob", "22333"]
+    assert data.sample_submission is None
+
+
+def test_species_and_weight_are_passed_on(root_2025):
+    data = load_birdclef(root_2025, species=["amerob", "41970"], secondary_weight=0)
+    assert data.species == ["amerob", "41970"]
+    assert data.label_weight.loc[1, "41970"] == 0
+    with pytest.warns(UserWarning, match="'41970'"):
+        load_birdclef(root_2025, species=["amerob"])
+
+
+def test_2021(root_2021):
+    data = load_birdclef(root_2021)
+    assert data.species == ["amerob", "norcar"]
+    assert data.X["path"][0].endswith("XC1.ogg")
+    assert set(data.X["collection"]) == {"XC"}
+    assert set(data.X["group"]) == {"unknown"}
+    # One collection only: recordists are kept apart instead.
+    assert list(data.groups) == ["Ann", "unknown"]
+    assert list(data.soundscapes["row_id"]) == ["7_COR_5", "7_COR_10"]
+    np.testing.assert_array_equal(data.soundscapes_Y, [[0, 0], [1, 1]])
+    assert list(data.unlabelled["row_id"]) == ["8_SSW_5"]
+
+
+def test_ebird_taxonomy_of_2023_names_the_group(root_2021):
+    _write_csv(
+        root_2021 / "eBird_Taxonomy_v2021.csv",
+        SPECIES_CODE=["ostric2", "amerob"],
+        PRIMARY_COM_NAME=["Common Ostrich", "American Robin"],
+        SCI_NAME=["Struthio camelus", "Turdus migratorius"],
+    )
+    data = load_birdclef(root_2021)
+    assert list(data.species_table["group"]) == ["Aves", "unknown"]
+    assert data.species == ["amerob", "norcar"]
+
+
+def test_2024_keeps_unlabelled_soundscapes_in_a_folder_of_their_own(root_2021):
+    (root_2021 / "train_soundscape_labels.csv").unlink()
+    (root_2021 / "train_soundscapes").rename(root_2021 / "unlabeled_soundscapes")
+    (root_2021 / "train_short_audio").rename(root_2021 / "train_audio")
+    data = load_birdclef(root_2021)
+    assert len(data.unlabelled) == 3
+    assert data.soundscapes is None
+
+
+@pytest.mark.parametrize(
+    ("columns", "expected"),
+    [
+        ({"url": ["https://xeno-canto.org/1", None]}, ["XC", "iNat"]),
+        ({"url": ["https://www.inaturalist.org/1", "x"]}, ["iNat", "iNat"]),
+        ({}, ["unknown", "iNat"]),
+        ({"collection": ["CSA", None]}, ["CSA", "unknown"]),
+    ],
+)
+def test_collection_is_found(tmp_path, columns, expected):
+    names = ["a/r1.ogg", "a/iNat2.ogg"]
+    _write_csv(tmp_path / "train.csv", primary_label="a", filename=names, **columns)
+    for name in names:
+        _write_audio(tmp_path / "train_audio" / name)
+    assert list(load_birdclef(tmp_path).X["collection"]) == expected
+
+
+def test_missing_folder(tmp_path):
+    with pytest.raises(FileNotFoundError, match="no such folder"):
+        load_birdclef(tmp_path / "nowhere")
+
+
+def test_missing_table(root_2025):
+    (root_2025 / "train.csv").unlink()
+    with pytest.raises(
+        FileNotFoundError, match=r"train.csv or train_metadata.csv; found: .*taxonomy"
+    ):
+        load_birdclef(root_2025)
+
+
+def test_missing_column(root_2025):
+    _write_csv(root_2025 / "train.csv", primary_label=["a"], file=["a.ogg"])
+    with pytest.raises(ValueError, match=r"lacks the columns \['filename'\]"):
+        load_birdclef(root_2025)
+
+
+def test_missing_audio_folder(root_2025):
+    (root_2025 / "train_audio").rename(root_2025 / "audio")
+    with pytest.raises(FileNotFoundError, match="no train_audio/ or train_short"):
+        load_birdclef(root_2025)
+
+
+def test_missing_recording(root_2025):
+    (root_2025 / "train_audio/amerob/XC1.ogg").unlink()
+    with pytest.raises(
+        FileNotFoundError, match=r"1 of 3 recordings.*\['amerob/XC1.ogg'\]; 2 files"
+    ):
+        load_birdclef(root_2025)
+
+
+def test_truth_of_a_missing_soundscape(root_2021):
+    (root_2021 / "train_soundscapes/7_COR_20190904.ogg").unlink()
+    with pytest.raises(ValueError, match=r"2 row_id that no soundscape has.*7_COR_10"):
+        load_birdclef(root_2021)

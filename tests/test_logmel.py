@@ -1,0 +1,359 @@
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import librosa
+import numpy as np
+import pandas as pd
+import pytest
+from conftest import RATE, tone
+from sklearn.pipeline import make_pipeline
+
+import skbird.preprocessing._front_end as front_end
+import skbird.preprocessing._pass as audio_pass
+from skbird.data import AudioReadError, Spectrograms, segment_table
+from skbird.data._spectrograms import normalize_segments
+from skbird.preprocessing import (
+    BandPass,
+    LogMel,
+    Resampler,
+    RMSFilter,
+    Segmenter,
+    SpectrogramStatistics,
+    VADFilter,
+)
+
+
+@pytest.fixture
+def noise(write_wav):
+    rng = np.random.default_rng(0)
+    return write_wav("noise.wav", 0.1 * rng.standard_normal(RATE * 12))
+
+
+def test_equals_librosa(noise):
+    spectrograms = LogMel(n_mels=40, n_fft=512, hop_length=160).transform([noise])
+    samples, _ = librosa.load(noise, sr=None)
+    power = librosa.feature.melspectrogram(
+        y=samples, sr=RATE, n_fft=512, hop_length=160, n_mels=40, fmin=20
+    )
+    expected = librosa.power_to_db(power, top_db=None)
+    assert spectrograms[0].shape == expected.shape
+    np.testing.assert_allclose(spectrograms[0], expected, atol=0.04)  # float16
+
+
+def test_segments_are_slices_of_the_row(noise):
+    spectrograms = make_pipeline(
+        Segmenter(4.0, overlap=0.5), LogMel(normalize=None, top_db=None)
+    ).fit_transform([noise])
+    segments = spectrograms.to_numpy()
+    n_frames = spectrograms.format.frames_per_segment
+    assert segments.shape == (5, 128, n_frames)
+    first = round(2.0 / spectrograms.format.frame_s)
+    np.testing.assert_array_equal(
+        segments[1], spectrograms[0][:, first : first + n_frames]
+    )
+    np.testing.assert_array_equal(segments[-1], spectrograms[0][:, -n_frames:])
+
+
+def test_a_short_row_is_cycled_or_padded(write_wav):
+    path = write_wav("short.wav", tone(1000, 1))
+    for pad, expected in [("cycle", 0), ("zero", -100)]:
+        steps = make_pipeline(
+            Segmenter(3.0, pad=pad), LogMel(normalize=None, top_db=None)
+        )
+        spectrograms = steps.fit_transform([path])
+        n = spectrograms.n_frames[0]
+        segment = spectrograms.to_numpy()[0]
+        if pad == "cycle":
+            np.testing.assert_array_equal(segment[:, n : 2 * n], segment[:, :n])
+        else:
+            assert (segment[:, n:] == expected).all()
+
+
+@pytest.mark.parametrize("normalize", ["minmax", "standard", None])
+def test_normalisation_is_of_each_segment(normalize):
+    rng = np.random.default_rng(0)
+    batch = rng.normal(-60, 30, (3, 20, 10)).astype(np.float32)
+    batch[2] = -100  # silence
+    out = normalize_segments(batch, normalize, 80.0)
+    assert np.isfinite(out).all()
+    if normalize == "minmax":
+        np.testing.assert_allclose(out[:2].min(axis=(1, 2)), 0)
+        np.testing.assert_allclose(out[:2].max(axis=(1, 2)), 1)
+    elif normalize == "standard":
+        np.testing.assert_allclose(out[:2].mean(axis=(1, 2)), 0, atol=1e-5)
+        np.testing.assert_allclose(out[:2].std(axis=(1, 2)), 1, atol=1e-5)
+    else:
+        assert (np.ptp(out, axis=(1, 2)) <= 80).all()
+    assert np.ptp(out[2]) == 0
+
+
+def test_long_rows_in_blocks_equal_whole_ones(write_wav, monkeypatch):
+    rng = np.random.default_rng(0)
+    rate = 22_050
+    samples = 0.1 * rng.standard_normal(rate * 33 + 123) * np.repeat(
+        rng.uniform(0.1, 1, 34), rate
+    )[: rate * 33 + 123]
+    path = write_wav("long.wav", samples, rate)
+    steps = make_pipeline(
+        Resampler(16_000), BandPass(), RMSFilter(), LogMel(n_mels=32)
+    )
+    whole = steps.fit_transform([path])
+    monkeypatch.setattr(audio_pass, "_BLOCK_S", 8)
+    blocks = steps.fit_transform([path])
+    assert blocks[0].shape == whole[0].shape
+    np.testing.assert_allclose(
+        blocks[0].astype(float), whole[0].astype(float), atol=0.1
+    )
+    np.testing.assert_array_equal(blocks.segment_weights, whole.segment_weights)
+
+
+def test_rows_of_a_soundscape_equal_rows_read_alone(noise):
+    table = segment_table([noise], step_s=2.5)
+    together = LogMel().transform(table)
+    for row in range(len(table)):
+        alone = LogMel().transform(table.iloc[[row]])
+        np.testing.assert_array_equal(together[row], alone[0])
+
+
+def test_row_order_and_subsets_change_nothing(birds):
+    X, _ = birds
+    steps = make_pipeline(RMSFilter(), LogMel(n_mels=16))
+    order = np.random.default_rng(0).permutation(len(X))
+    whole, shuffled = steps.fit_transform(X), steps.fit_transform(X.iloc[order])
+    np.testing.assert_array_equal(whole[order].to_numpy(), shuffled.to_numpy())
+    np.testing.assert_array_equal(
+        whole[order].segment_weights, shuffled.segment_weights
+    )
+
+
+def test_filters_mark_training_and_leave_prediction_alone(write_wav):
+    levels = np.repeat([0.01, 0.5, 0.5], RATE * 5)
+    path = write_wav("a.wav", levels * tone(700, 15, level=1))
+    for use_at_predict in (False, True):
+        steps = make_pipeline(
+            Segmenter(5.0, 0.0),
+            RMSFilter(use_at_predict=use_at_predict),
+            LogMel(n_mels=16),
+        )
+        trained, predicted = steps.fit_transform([path]), steps.transform([path])
+        assert list(trained.segment_weights) == [0, 1, 1]
+        at_predict = [0, 1, 1] if use_at_predict else [1, 1, 1]
+        assert list(predicted.segment_predict_weights) == at_predict
+        assert list(trained.segment_predict_weights) == at_predict
+
+
+class Counter:
+    """Counts the rows that the pass computes."""
+
+    def __init__(self, monkeypatch):
+        self.rows = 0
+        original = front_end.process_row
+
+        def counted(*args, **kwargs):
+            self.rows += 1
+            return original(*args, **kwargs)
+
+        monkeypatch.setattr(front_end, "process_row", counted)
+
+    def take(self):
+        rows, self.rows = self.rows, 0
+        return rows
+
+
+def test_cache_computes_each_row_once(birds, tmp_path, monkeypatch):
+    X, _ = birds
+    counter = Counter(monkeypatch)
+
+    def run(rows=X, segmenter=None, filters=(), **options):
+        mel = LogMel(n_mels=16, cache_dir=tmp_path / "cache", **options)
+        steps = make_pipeline(segmenter or Segmenter(), *filters, mel)
+        return steps.fit_transform(rows)
+
+    fresh = make_pipeline(LogMel(n_mels=16)).fit_transform(X)
+    counter.take()
+    np.testing.assert_array_equal(run().to_numpy(), fresh.to_numpy())
+    assert counter.take() == 12
+    np.testing.assert_array_equal(run().to_numpy(), fresh.to_numpy())
+    # Neither subsets, nor segments, nor normalisation need the audio again.
+    run(X.iloc[::2])
+    run(segmenter=Segmenter(1.0, overlap=0.0))
+    run(normalize="standard", top_db=40.0)
+    assert counter.take() == 0
+    run(filters=[RMSFilter()])
+    assert counter.take() == 12
+    run(filters=[RMSFilter(quantile=0.5, mode="weight")])
+    assert counter.take() == 0
+    run(fmin=100.0)
+    run(filters=[BandPass(300, 2000)])
+    assert counter.take() == 24
+
+
+def test_cache_notices_a_changed_file(write_wav, tmp_path, monkeypatch):
+    counter = Counter(monkeypatch)
+    step = LogMel(n_mels=16, cache_dir=tmp_path / "cache")
+    path = write_wav("a.wav", tone(500, 1))
+    step.transform([path])
+    write_wav("a.wav", tone(500, 2))
+    assert step.transform([path]).n_frames[0] == 1 + 2 * RATE // 512
+    assert counter.take() == 2
+
+
+def test_damaged_cache_entries_are_computed_again(birds, tmp_path):
+    X, _ = birds
+    steps = make_pipeline(RMSFilter(), LogMel(n_mels=16, cache_dir=tmp_path / "c"))
+    before = steps.fit_transform(X)
+    for number, path in enumerate(sorted((tmp_path / "c").rglob("*.npy"))):
+        content = path.read_bytes()
+        path.write_bytes(content[: [0, 50, len(content) - 3][number % 3]])
+    after = steps.fit_transform(X)
+    np.testing.assert_array_equal(before.to_numpy(), after.to_numpy())
+    np.testing.assert_array_equal(before.segment_weights, after.segment_weights)
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows has no SIGKILL")
+def test_a_killed_pass_is_completed_by_the_next(birds, tmp_path, monkeypatch):
+    X, _ = birds
+    cache = tmp_path / "cache"
+    code = f"""
+import time
+import pandas as pd
+import skbird.preprocessing._front_end as front_end
+from skbird.preprocessing import LogMel
+original = front_end.process_row
+def slow(*args):
+    time.sleep(0.2)
+    return original(*args)
+front_end.process_row = slow
+LogMel(n_mels=16, cache_dir={str(cache)!r}, n_jobs=1).transform({list(X["path"])!r})
+"""
+    process = subprocess.Popen([sys.executable, "-c", code])
+    while len(list(cache.rglob("*.npy"))) < 4 and process.poll() is None:
+        time.sleep(0.02)
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    n_kept = len(list(cache.rglob("*.npy")))
+    assert 4 <= n_kept < 12
+    counter = Counter(monkeypatch)
+    resumed = LogMel(n_mels=16, cache_dir=cache).transform(X)
+    assert counter.take() == 12 - n_kept
+    fresh = LogMel(n_mels=16).transform(X)
+    np.testing.assert_array_equal(resumed.to_numpy(), fresh.to_numpy())
+
+
+@pytest.fixture
+def mixed_files(birds, tmp_path, write_wav):
+    """Good rows and, between them, everything that can be wrong with a file."""
+    good = list(birds[0]["path"][:4])
+    text = tmp_path / "text.ogg"
+    text.write_text("not audio")
+    import soundfile
+
+    flac = tmp_path / "whole.flac"
+    rng = np.random.default_rng(0)
+    soundfile.write(flac, 0.1 * rng.standard_normal(RATE * 5), RATE)
+    truncated = tmp_path / "truncated.flac"
+    truncated.write_bytes(flac.read_bytes()[:60_000])
+    bad = [
+        str(tmp_path / "missing.wav"),
+        str(tmp_path),
+        str(text),
+        write_wav("empty.wav", np.zeros(0)),
+        write_wav("nan.wav", np.full(RATE, np.nan)),
+        str(truncated),
+    ]
+    return [good[0], *bad[:3], good[1], good[2], *bad[3:], good[3]], [0, 4, 5, 9]
+
+
+def test_skip_keeps_all_good_rows_and_lists_the_others(mixed_files):
+    paths, good = mixed_files
+    step = LogMel(n_mels=16, on_error="skip")
+    with pytest.warns(UserWarning, match="6 of 10 rows cannot be used"):
+        spectrograms = step.transform(paths)
+    assert len(spectrograms) == 10
+    assert sorted(step.errors_["row"]) == [1, 2, 3, 6, 7, 8]
+    assert list(step.errors_["path"]) == [paths[row] for row in step.errors_["row"]]
+    alone = LogMel(n_mels=16).transform([paths[row] for row in good])
+    np.testing.assert_array_equal(spectrograms[good].to_numpy(), alone.to_numpy())
+    assert list(spectrograms[[3, 4, 6]].errors["row"]) == [0, 2]
+
+
+def test_raise_names_all_bad_files_before_any_work(mixed_files, monkeypatch):
+    counter = Counter(monkeypatch)
+    with pytest.raises(AudioReadError, match="4 of 10 rows") as error:
+        LogMel(n_mels=16).transform(mixed_files[0])
+    assert counter.take() == 0
+    for part in ("missing.wav", "is a directory", "text.ogg", "on_error='skip'"):
+        assert part in str(error.value)
+
+
+def test_an_error_met_while_decoding_is_raised(mixed_files):
+    paths = mixed_files[0]
+    with pytest.raises(AudioReadError, match="row 1: .*truncated.flac"):
+        LogMel(n_mels=16).transform([paths[0], paths[8]])
+
+
+def test_a_stretch_past_the_end_is_named(birds):
+    X = birds[0].iloc[:2].assign(start=[0.0, 2.0], end=[3.0, 90.0])
+    with pytest.raises(AudioReadError, match="row 1: .* reaches past the end"):
+        LogMel().transform(X)
+
+
+def test_different_sample_rates_need_a_resampler(write_wav):
+    paths = [write_wav("a.wav", tone(500, 1)), write_wav("b.wav", tone(500, 1), 8000)]
+    with pytest.raises(ValueError, match="different sample rates.*Put a Resampler"):
+        LogMel().transform(paths)
+    assert len(make_pipeline(Resampler(), LogMel()).transform(paths)) == 2
+
+
+def test_mel_edges_are_checked(noise):
+    with pytest.raises(ValueError, match="fmin=900 must be below fmax=800"):
+        LogMel(fmin=900, fmax=800).fit([noise])
+    with pytest.raises(ValueError, match="half the sample rate"):
+        LogMel(fmax=9000).transform([noise])
+
+
+def test_memory_warning_names_the_remedy(noise, monkeypatch):
+    monkeypatch.setattr(front_end, "_MEMORY_WARNING_BYTES", 1000)
+    with pytest.warns(UserWarning, match="cache_dir"):
+        LogMel().transform([noise])
+
+
+def test_statistics_follow_the_weights(write_wav):
+    path = write_wav("a.wav", np.concatenate([np.zeros(RATE * 5), tone(700, 5)]))
+    loud = write_wav("b.wav", tone(700, 5))
+    options = {"n_mels": 16, "normalize": None, "top_db": None}
+    steps = make_pipeline(
+        Segmenter(5.0, 0.0), RMSFilter(0.9), LogMel(**options), SpectrogramStatistics()
+    )
+    features = steps.fit_transform([path, loud])
+    assert features.shape == (2, 48)
+    np.testing.assert_allclose(features[0, :16], features[1, :16], atol=1.0)
+
+
+def test_statistics_need_spectrograms():
+    with pytest.raises(TypeError, match="Put a LogMel before it"):
+        SpectrogramStatistics().fit(np.zeros((3, 4)))
+
+
+def test_arrays_of_ones_own_become_spectrograms():
+    arrays = np.random.default_rng(0).standard_normal((3, 8, 20))
+    spectrograms = Spectrograms.from_arrays(arrays)
+    np.testing.assert_allclose(spectrograms.to_numpy(), arrays, atol=2e-3)
+    with pytest.raises(ValueError, match=r"\(n_rows, n_mels, n_frames\) is"):
+        Spectrograms.from_arrays(arrays[0])
+
+
+def test_vad_is_not_run_for_prediction(noise, monkeypatch):
+    import skbird.preprocessing._vad as vad
+
+    def refuse(*args):
+        raise AssertionError("the detector was run")
+
+    monkeypatch.setattr(vad, "speech_probability", refuse)
+    steps = make_pipeline(VADFilter(), LogMel(n_mels=16))
+    assert len(steps.transform(pd.DataFrame({"path": [noise]}))) == 1
+    with pytest.raises(AssertionError, match="the detector was run"):
+        steps.fit_transform([noise])

@@ -1,0 +1,403 @@
+import pickle
+import subprocess
+import sys
+
+import numpy as np
+import pandas as pd
+import pytest
+import timm
+import torch
+from sklearn.base import clone
+from sklearn.exceptions import NotFittedError
+from skorch.exceptions import NotInitializedError
+
+from skbird.data import Spectrograms
+from skbird.data._spectrograms import normalize_segments
+from skbird.nn import (
+    BinaryCrossEntropy,
+    CNNClassifier,
+    Mixup,
+    SEDClassifier,
+    TimeFrequencyMask,
+    WarmupCosine,
+)
+from skbird.nn._base import pool_rows
+from skbird.nn._batches import SegmentDataset, normalize_batch
+from skbird.nn._heads import SED
+
+TINY = {"weights": None, "verbose": 0, "random_state": 0}
+
+
+@pytest.fixture(scope="module")
+def stripes():
+    """Spectrograms in dB: each of three species is a bright stripe of mel bands."""
+    rng = np.random.default_rng(0)
+    Y = rng.integers(0, 2, (96, 3)).astype(np.float32)
+    X = rng.normal(-60, 5, (96, 32, 64))
+    for species in range(3):
+        X[:, 4 + 10 * species : 8 + 10 * species] += 30 * Y[:, species, None, None]
+    spectrograms = Spectrograms.from_arrays(X, normalize="minmax", top_db=80.0)
+    return spectrograms, pd.DataFrame(Y, columns=["a", "b", "c"])
+
+
+@pytest.fixture(scope="module")
+def fitted(stripes):
+    net = SEDClassifier(
+        "lcnet_035", "time", max_epochs=12, lr=5e-3, batch_size=16, **TINY
+    )
+    return net.fit(*stripes)
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda **k: CNNClassifier("lcnet_035", **k),
+        lambda **k: SEDClassifier("lcnet_035", "time", **k),
+        lambda **k: SEDClassifier("lcnet_035", "frequency", **k),
+    ],
+)
+def test_networks_learn(stripes, make):
+    X, Y = stripes
+    net = make(max_epochs=40, lr=5e-3, batch_size=16, **TINY)
+    net.fit(X[:64], Y.iloc[:64])
+    assert net.score(X[64:], Y.iloc[64:]) > 0.9
+    assert list(net.species_) == ["a", "b", "c"]
+    assert len(net.classes_) == 3
+    assert net.predict_proba(X).shape == (96, 3)
+    assert set(np.unique(net.predict(X))) <= {0, 1}
+    assert net.embed(X).shape[0] == 96
+    losses = net.history[:, "train_loss"]
+    assert losses[-1] < losses[0]
+
+
+def test_the_same_seed_gives_the_same_model(stripes):
+    X, Y = stripes
+    net = CNNClassifier("lcnet_035", max_epochs=2, **TINY)
+    torch.manual_seed(1)
+    first = clone(net).fit(X, Y).predict_proba(X)
+    torch.manual_seed(2)
+    state = torch.random.get_rng_state()
+    second = clone(net).fit(X, Y).predict_proba(X)
+    np.testing.assert_array_equal(first, second)
+    assert torch.equal(torch.random.get_rng_state(), state)
+    other = clone(net).set_params(random_state=1).fit(X, Y).predict_proba(X)
+    assert not np.allclose(first, other)
+
+
+def test_activations_say_when(stripes, fitted):
+    X, _ = stripes
+    row = fitted.activations(X[:2])[1]
+    n_steps = row.attention.shape[1]
+    assert row.probability.shape == (1, n_steps, 3)
+    np.testing.assert_allclose(row.attention.mean(axis=1), 1, rtol=1e-5)
+    assert (np.diff(row.centers) > 0).all()
+    assert 0 < row.centers.min() < row.centers.max() < X.format.grid.segment_s
+    # The row's probability is that of its highest step.
+    np.testing.assert_allclose(
+        row.probability.max(axis=1)[0], fitted.predict_proba(X[:2])[1], rtol=1e-5
+    )
+
+
+def test_activations_over_frequency_are_in_hz(birds):
+    from skbird.preprocessing import LogMel
+
+    X, Y = birds
+    X = LogMel(n_mels=64, hop_length=1024).fit_transform(X)
+    net = SEDClassifier("lcnet_035", "frequency", max_epochs=1, **TINY).fit(X, Y)
+    centers = net.activations(X)[0].centers
+    assert (np.diff(centers) > 0).all()
+    assert 0 < centers.min() < centers.max() < 8000
+
+
+def test_time_attention_keeps_time_and_frequency_attention_frequency():
+    x = torch.rand(2, 1, 128, 256)
+    for axis, n_steps in (("time", 8), ("frequency", 4)):
+        logits, attention = SED("lcnet_035", 5, axis).eval().step_maps(x)
+        assert logits.shape == (2, 5, n_steps)
+        assert attention.shape == (2, n_steps)
+
+
+def test_pickle_predicts_the_same_in_a_fresh_process_and_is_small(
+    stripes, fitted, tmp_path
+):
+    X, _ = stripes
+    model, rows = tmp_path / "net.pkl", tmp_path / "rows.pkl"
+    model.write_bytes(pickle.dumps(fitted))
+    rows.write_bytes(pickle.dumps(X))
+    code = (
+        "import pickle, sys, numpy\n"
+        "net, X = (pickle.load(open(p, 'rb')) for p in sys.argv[1:3])\n"
+        "numpy.save(sys.argv[3], net.predict_proba(X))"
+    )
+    out = tmp_path / "proba.npy"
+    subprocess.run([sys.executable, "-c", code, model, rows, out], check=True)
+    np.testing.assert_allclose(np.load(out), fitted.predict_proba(X), atol=1e-6)
+    tensors = fitted.module_.state_dict().values()
+    n_bytes = sum(t.numel() * t.element_size() for t in tensors)
+    assert model.stat().st_size < 1.2 * n_bytes
+
+
+def test_a_loaded_network_trains_on(stripes, fitted):
+    X, Y = stripes
+    loaded = pickle.loads(pickle.dumps(fitted))
+    loaded.set_params(lr=1e-3, max_epochs=1)
+    before = loaded.predict_proba(X)
+    loaded.fit(X, Y)
+    assert not np.allclose(before, loaded.predict_proba(X))
+
+
+def test_weights_from_a_file_adapt_the_stem(tmp_path):
+    source = timm.create_model("lcnet_035", num_classes=1000)
+    state = source.state_dict()
+    torch.save(state, tmp_path / "w.pth")
+    from safetensors.torch import save_file
+
+    save_file(state, tmp_path / "w.safetensors")
+    for name in ("w.pth", "w.safetensors"):
+        module = SED("lcnet_035", 5, weights=str(tmp_path / name))
+        loaded = module.backbone.state_dict()
+        expected = state["conv_stem.weight"].sum(dim=1, keepdim=True)
+        torch.testing.assert_close(loaded["conv_stem.weight"], expected)
+        key = "blocks.1.0.conv_pw.weight"
+        torch.testing.assert_close(loaded[key], state[key])
+
+
+@pytest.mark.parametrize(
+    ("params", "message"),
+    [
+        ({"backbone": "efficientnet_b99"}, "is not a model of timm"),
+        ({"backbone": "vit_tiny_patch16_224"}, "convolutional"),
+        ({"weights": "/no/such/file"}, "neither 'pretrained', None nor a file"),
+        ({"pooling": "median"}, "'pooling' parameter"),
+        ({"max_epochs": 0}, "'max_epochs' parameter"),
+        ({"attention": "channel"}, "'attention' parameter"),
+        ({"drop_rate": 1.5}, "'drop_rate' parameter"),
+    ],
+)
+def test_bad_parameters_are_named(stripes, params, message):
+    net = SEDClassifier(**{"backbone": "lcnet_035", **TINY, "max_epochs": 1, **params})
+    with pytest.raises(ValueError, match=message):
+        net.fit(*stripes)
+
+
+def test_pretrained_without_network_names_the_remedy(stripes, monkeypatch):
+    def no_network(*args, **kwargs):
+        if kwargs.get("pretrained"):
+            raise OSError("no route to host")
+
+    monkeypatch.setattr(timm, "create_model", no_network)
+    net = CNNClassifier("lcnet_035", verbose=0)
+    with pytest.raises(ValueError, match="no route to host.*pass weights=None"):
+        net.fit(*stripes)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda Y: Y.iloc[:5], "Y has 5 rows, but X has 96"),
+        (lambda Y: Y["a"], r"\(n_rows, n_species\) is needed"),
+        (lambda Y: 2 * Y, r"outside \[0, 1\]"),
+        (lambda Y: Y * 0 - 1, "All 96 rows of Y are unlabelled"),
+        (lambda Y: None, "Y is missing"),
+    ],
+)
+def test_bad_targets_are_named(stripes, change, message):
+    X, Y = stripes
+    with pytest.raises(ValueError, match=message):
+        CNNClassifier("lcnet_035", **TINY).fit(X, change(Y))
+
+
+@pytest.mark.parametrize(
+    ("weights", "message"),
+    [
+        ({"sample_weight": np.ones(3)}, "sample_weight has 3 rows"),
+        ({"sample_weight": -np.ones(96)}, "sample_weight must be finite"),
+        ({"label_weight": np.ones((96, 2))}, "label_weight has shape"),
+    ],
+)
+def test_bad_weights_are_named(stripes, weights, message):
+    X, Y = stripes
+    with pytest.raises(ValueError, match=message):
+        CNNClassifier("lcnet_035", **TINY).fit(X, Y, **weights)
+
+
+def test_other_input_is_refused(stripes, fitted):
+    net = CNNClassifier("lcnet_035", **TINY)
+    with pytest.raises(TypeError, match="Put a LogMel before it"):
+        net.fit(["a.wav"], [[1]])
+    with pytest.raises((NotFittedError, NotInitializedError), match="not"):
+        net.predict_proba(stripes[0])
+    with pytest.raises(ValueError, match="16 mel bands.*trained on 32"):
+        fitted.predict_proba(np.zeros((2, 16, 64)))
+
+
+def test_unlabelled_rows_are_not_trained_on(stripes):
+    X, Y = stripes
+    some = Y.copy()
+    some.iloc[48:] = -1
+    net = CNNClassifier("lcnet_035", max_epochs=2, **TINY)
+    with_unlabelled = clone(net).fit(X, some).predict_proba(X)
+    alone = clone(net).fit(X[:48], Y.iloc[:48]).predict_proba(X)
+    np.testing.assert_allclose(with_unlabelled, alone, atol=1e-6)
+
+
+def test_sample_weight_steers_the_draw():
+    X = Spectrograms.from_arrays(np.zeros((4, 8, 16)))
+    weight = np.array([0.0, 1.0, 1.0, 8.0])
+    dataset = SegmentDataset(X, np.ones((4, 1), np.float32), weight)
+    rng = np.random.RandomState(0)
+    drawn = np.concatenate([dataset.draw(rng, 1) for _ in range(2000)])
+    share = np.bincount(drawn, minlength=4) / len(drawn)
+    np.testing.assert_allclose(share, [0, 0.1, 0.1, 0.8], atol=0.02)
+
+
+def test_segments_are_drawn_by_their_weights(write_wav):
+    from conftest import RATE, tone
+    from sklearn.pipeline import make_pipeline
+
+    from skbird.preprocessing import LogMel, RMSFilter, Segmenter
+
+    levels = np.repeat([0.0, 0.1, 0.3], RATE * 2)
+    path = write_wav("a.wav", levels * tone(600, 6, level=1))
+    steps = make_pipeline(Segmenter(2.0, 0.0), RMSFilter(mode="weight"), LogMel(16))
+    dataset = SegmentDataset(steps.fit_transform([path]), np.ones((1, 1), np.float32))
+    rng = np.random.RandomState(0)
+    drawn = np.concatenate([dataset.draw(rng, 1) for _ in range(1000)])
+    share = np.bincount(drawn, minlength=3) / len(drawn)
+    np.testing.assert_allclose(share, [0, 0.25, 0.75], atol=0.05)
+    # Two of a row: both that weigh anything, none twice.
+    assert sorted(dataset.draw(rng, 2)) == [1, 2]
+
+
+def test_label_weight_zero_hides_a_label(stripes):
+    X, Y = stripes
+    wrong = Y.copy()
+    wrong["a"] = 1 - wrong["a"]
+    hidden = np.ones(Y.shape, np.float32)
+    hidden[:, 0] = 0
+    net = CNNClassifier("lcnet_035", max_epochs=2, **TINY)
+    first = clone(net).fit(X, Y, label_weight=hidden).predict_proba(X)
+    second = clone(net).fit(X, wrong, label_weight=hidden).predict_proba(X)
+    np.testing.assert_array_equal(first, second)
+
+
+def test_binary_cross_entropy_against_a_slow_reference():
+    rng = np.random.default_rng(0)
+    logits = rng.normal(0, 3, (6, 4))
+    target = rng.uniform(0, 1, (6, 4))
+    weight = rng.uniform(0, 1, (6, 4))
+    target[1, 2] = target[3, 0] = np.nan
+    total = 0.0
+    for i in range(6):
+        for j in range(4):
+            if not np.isnan(target[i, j]):
+                p = 1 / (1 + np.exp(-logits[i, j]))
+                y = target[i, j]
+                total -= weight[i, j] * (y * np.log(p) + (1 - y) * np.log(1 - p))
+    tensors = [torch.tensor(a) for a in (logits, target, weight)]
+    loss = BinaryCrossEntropy()(*tensors)
+    assert loss.item() == pytest.approx(total / 22)
+
+
+def test_mixup_mixes_segments_labels_and_weights(fitted):
+    torch.manual_seed(0)
+    inputs = {"segments": torch.rand(64, 1, 4, 8), "label_weight": torch.rand(64, 3)}
+    target = torch.eye(64)[:, :3]
+    batch = [dict(inputs), target]
+    Mixup(alpha=1.0).on_batch_begin(fitted, batch, training=False)
+    assert batch[1] is target
+    Mixup(alpha=1.0).on_batch_begin(fitted, batch, training=True)
+    assert ((batch[1] > 0) & (batch[1] < 1)).any()
+    assert not torch.equal(batch[0]["segments"], inputs["segments"])
+    assert not torch.equal(batch[0]["label_weight"], inputs["label_weight"])
+    unknown = [dict(inputs), torch.full((64, 3), torch.nan)]
+    Mixup().on_batch_begin(fitted, unknown, training=True)
+    assert unknown[1].isnan().all()
+
+
+def test_masks_cover_bands_and_stretches(fitted):
+    torch.manual_seed(0)
+    segments = torch.rand(200, 1, 40, 60) + 1
+    segments[:, :, 0, 0] = 0.5
+    batch = [{"segments": segments.clone()}, None]
+    TimeFrequencyMask(0.5, 0.5, p=1.0).on_batch_begin(fitted, batch, training=True)
+    masked = (batch[0]["segments"] == 0.5)[:, 0]
+    assert masked.all(dim=2).any(dim=1).float().mean() > 0.9
+    assert masked.all(dim=1).any(dim=1).float().mean() > 0.9
+    assert 0.3 < masked.float().mean() < 0.6
+    off = [{"segments": segments.clone()}, None]
+    TimeFrequencyMask(0.5, 0.5, p=0.0).on_batch_begin(fitted, off, training=True)
+    assert torch.equal(off[0]["segments"], segments)
+
+
+def test_callbacks_are_reached_by_set_params(stripes):
+    net = CNNClassifier("lcnet_035", max_epochs=1, **TINY)
+    net.set_params(callbacks__mixup__alpha=0.2, callbacks__mask=None)
+    net = clone(net).fit(*stripes)
+    assert dict(net.callbacks_)["mixup"].alpha == 0.2
+    assert "mask" not in dict(net.callbacks_)
+
+
+def test_the_schedule_warms_up_and_falls():
+    schedule = WarmupCosine(warmup=0.1, final=0.01)
+    factors = [schedule.factor(step, 100) for step in range(100)]
+    assert factors[0] < 0.1 < factors[5] < factors[10]
+    assert max(factors) == factors[10] == 1
+    assert all(np.diff(factors[10:]) < 0)
+    assert factors[-1] == pytest.approx(0.01, abs=1e-3)
+
+
+def test_the_schedule_reaches_the_optimizer(stripes):
+    net = CNNClassifier("lcnet_035", max_epochs=2, lr=0.01, **TINY).fit(*stripes)
+    assert net.optimizer_.param_groups[0]["lr"] < 0.005
+    assert net.optimizer_.param_groups[0]["weight_decay"] == 0.01
+
+
+def test_a_loss_that_is_not_finite_stops_training(stripes):
+    class Exploding(BinaryCrossEntropy):
+        def forward(self, *args):
+            return super().forward(*args) * torch.inf
+
+    net = CNNClassifier("lcnet_035", criterion=Exploding, max_epochs=3, **TINY)
+    with pytest.raises(FloatingPointError, match="Lower lr="):
+        net.fit(*stripes)
+
+
+@pytest.mark.parametrize("pooling", ["max", "mean", "lse"])
+def test_pooling_of_rows(pooling):
+    values = np.array([[0.0, 1.0], [2.0, -1.0], [3.0, 3.0]], np.float32)
+    pooled = pool_rows(values, np.array([0, 0, 2]), 3, pooling)
+    expected = {
+        "max": [2, 1],
+        "mean": [1, 0],
+        "lse": np.log(np.exp(values[:2]).mean(axis=0)),
+    }[pooling]
+    np.testing.assert_allclose(pooled[0], expected, rtol=1e-6)
+    assert np.isnan(pooled[1]).all()
+    np.testing.assert_allclose(pooled[2], [3, 3])
+
+
+@pytest.mark.parametrize("normalize", ["minmax", "standard", None])
+@pytest.mark.parametrize("top_db", [40.0, None])
+def test_both_normalisations_agree_and_repeat(normalize, top_db):
+    batch = np.random.default_rng(0).normal(-50, 20, (4, 30, 20)).astype(np.float32)
+    expected = normalize_segments(batch, normalize, top_db)
+    once = normalize_batch(torch.from_numpy(batch)[:, None], normalize, top_db)
+    np.testing.assert_allclose(once[:, 0], expected, atol=1e-4)
+    twice = normalize_batch(once, normalize, top_db)
+    np.testing.assert_allclose(twice, once, atol=1e-4)
+
+
+def test_device_auto_stays_auto(fitted):
+    assert fitted.get_params()["device"] == "auto"
+    assert clone(fitted).get_params()["device"] == "auto"
+    assert fitted.device in ("cpu", "cuda")
+
+
+def test_verbose_shows_epochs_and_loss(stripes, capsys):
+    options = {**TINY, "verbose": 1}
+    CNNClassifier("lcnet_035", max_epochs=2, **options).fit(*stripes)
+    shown = capsys.readouterr().err
+    assert "epoch 2/2, loss" in shown
+    CNNClassifier("lcnet_035", max_epochs=1, **TINY).fit(*stripes)
+    assert capsys.readouterr().err == ""

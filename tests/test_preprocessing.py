@@ -1,0 +1,210 @@
+import numpy as np
+import pandas as pd
+import pytest
+from conftest import RATE, tone
+from sklearn.exceptions import NotFittedError
+
+from skbird.data import SegmentGrid
+from skbird.preprocessing import (
+    BandPass,
+    Resampler,
+    RMSFilter,
+    Segmenter,
+    VADFilter,
+)
+
+
+def _level_db(samples):
+    middle = samples[len(samples) // 4 : -len(samples) // 4]
+    return 10 * np.log10(np.mean(middle**2) + 1e-20)
+
+
+def test_resampler_keeps_a_tone_and_its_length(write_wav):
+    path = write_wav("a.wav", tone(1000, 2, 44_100), 44_100)
+    clip = Resampler(32_000).transform([path])[0]
+    assert clip.sample_rate == 32_000
+    assert len(clip.samples) == 64_000
+    np.testing.assert_allclose(
+        clip.samples[1000:-1000], tone(1000, 2, 32_000)[1000:-1000], atol=1e-3
+    )
+
+
+def test_resampler_removes_what_would_alias(write_wav):
+    path = write_wav("a.wav", tone(17_000, 1, 44_100), 44_100)
+    clip = Resampler(32_000).transform([path])[0]
+    assert _level_db(clip.samples) < -90
+
+
+@pytest.mark.parametrize("hz", [100, 4000])
+def test_bandpass_removes_a_tone_outside_the_band(write_wav, hz):
+    path = write_wav("a.wav", tone(hz, 2))
+    clip = BandPass(800, 1600, order=6).transform([path])[0]
+    assert _level_db(clip.samples) < _level_db(tone(hz, 2)) - 40
+
+
+def test_bandpass_is_linear_and_keeps_its_band(write_wav):
+    path, louder = write_wav("a.wav", tone(1000, 2)), write_wav("b.wav", tone(1000, 2))
+    write_wav("b.wav", 2 * tone(1000, 2))
+    quiet, loud = BandPass(500, 2000).transform([path, louder])
+    np.testing.assert_allclose(2 * quiet.samples, loud.samples, atol=1e-5)
+    assert abs(_level_db(quiet.samples) - _level_db(tone(1000, 2))) < 0.5
+
+
+def test_bandpass_at_nyquist_has_no_upper_edge(write_wav):
+    path = write_wav("a.wav", tone(7000, 1))
+    with_edge = BandPass(50, RATE / 2).transform([path])[0]
+    without = BandPass(50, None).transform([path])[0]
+    np.testing.assert_array_equal(with_edge.samples, without.samples)
+
+
+def test_bandpass_removes_an_offset_without_a_thump(write_wav):
+    clip = BandPass(50).transform([write_wav("a.wav", np.full(RATE, 0.5))])[0]
+    assert np.abs(clip.samples).max() < 1e-3
+
+
+def test_bandpass_rejects_impossible_bands(write_wav):
+    path = write_wav("a.wav", tone(100, 1))
+    with pytest.raises(ValueError, match="low_hz=900 must be below high_hz=800"):
+        BandPass(900, 800).fit([path])
+    with pytest.raises(ValueError, match="low_hz=9000 is not below half the sample"):
+        BandPass(9000, None).transform([path])[0]
+
+
+@pytest.mark.parametrize(
+    ("duration_s", "overlap", "expected"),
+    [
+        (0.3, 0.5, [0]),
+        (5.0, 0.5, [0]),
+        (5.001, 0.5, [0]),
+        (6.0, 0.5, [0, 1]),
+        (10.0, 0.5, [0, 2.5, 5]),
+        (12.0, 0.0, [0, 5, 7]),
+    ],
+)
+def test_segments_reach_the_end_of_the_row(duration_s, overlap, expected):
+    starts = SegmentGrid(5.0, overlap).starts(duration_s)
+    np.testing.assert_allclose(starts, expected)
+
+
+def test_where_the_segmenter_stands_does_not_matter(write_wav):
+    path = write_wav("a.wav", np.concatenate([tone(500, 3), np.zeros(RATE * 4)]))
+    first = RMSFilter().transform(Segmenter(2.0, 0.0).transform([path]))[0]
+    last = Segmenter(2.0, 0.0).transform(RMSFilter().transform([path]))[0]
+    np.testing.assert_array_equal(first.weights, last.weights)
+    np.testing.assert_array_equal(first.starts, last.starts)
+
+
+def _steps(levels, seconds=5):
+    return np.concatenate([tone(500, seconds, level=level) for level in levels])
+
+
+def test_rms_drop_and_weight_follow_the_level(write_wav):
+    path = write_wav("a.wav", _steps([0.1, 0.4, 0.2]))
+    grid = Segmenter(5.0, overlap=0.0).transform([path])
+    dropped = RMSFilter(quantile=0.4).transform(grid)[0].weights
+    np.testing.assert_array_equal(dropped, [0, 1, 1])
+    weighted = RMSFilter(mode="weight").transform(grid)[0].weights
+    np.testing.assert_allclose(weighted, [0.25, 1, 0.5], rtol=1e-3)
+
+
+def test_rms_over_the_training_set_learns_a_limit(write_wav):
+    loud = write_wav("loud.wav", _steps([0.4, 0.3]))
+    quiet = write_wav("quiet.wav", _steps([0.002, 0.001, 0.2]))
+    step = RMSFilter(quantile=0.5, scope="train")
+    with pytest.raises(NotFittedError, match="learns its limit in fit"):
+        step.transform([loud])
+    grid = Segmenter(5.0, overlap=0.0).transform([loud, quiet, "/missing.wav"])
+    fitted = step.fit(grid)
+    assert fitted.limit_ == pytest.approx(0.2 / np.sqrt(2), rel=1e-2)
+    np.testing.assert_array_equal(fitted.transform(grid)[0].weights, [1, 1])
+    np.testing.assert_array_equal(fitted.transform(grid)[1].weights, [0, 0, 1])
+
+
+def test_a_row_keeps_its_best_segment(write_wav):
+    quiet = write_wav("quiet.wav", _steps([0.001, 0.002]))
+    loud = write_wav("loud.wav", _steps([0.5] * 4))
+    grid = Segmenter(5.0, overlap=0.0).transform([quiet, loud])
+    step = RMSFilter(quantile=0.5, scope="train").fit(grid)
+    np.testing.assert_array_equal(step.transform(grid)[0].weights, [0, 1])
+
+
+def _voice(seconds, rate=RATE):
+    """Something that Silero takes for speech: buzzing vowels in syllables."""
+    import scipy.signal
+
+    time = np.arange(round(seconds * rate)) / rate
+    pitch = 120 + 15 * np.sin(2 * np.pi * 0.7 * time)
+    source = scipy.signal.sawtooth(2 * np.pi * np.cumsum(pitch) / rate)
+    voiced = np.zeros_like(source)
+    formants = [(700, 1200, 2500), (300, 2200, 2900), (400, 800, 2600)]
+    syllable = (time / 0.25).astype(int) % len(formants)
+    for number, peaks in enumerate(formants):
+        for hz in peaks:
+            b, a = scipy.signal.iirpeak(hz, 8, fs=rate)
+            voiced += scipy.signal.lfilter(b, a, source) * (syllable == number)
+    return 0.3 * voiced * np.abs(np.sin(np.pi * time / 0.25)) / np.abs(voiced).max()
+
+
+@pytest.fixture
+def announced(write_wav):
+    """Five seconds of voice, then ten of a whistle."""
+    pytest.importorskip("silero_vad")
+    return write_wav("voice.wav", np.concatenate([_voice(5), tone(4000, 10)]))
+
+
+def test_vad_finds_the_voice(announced):
+    grid = Segmenter(5.0, overlap=0.0).transform([announced])
+    dropped = VADFilter(threshold=0.5).transform(grid)[0].weights
+    np.testing.assert_array_equal(dropped, [0, 1, 1])
+    weighted = VADFilter(mode="weight").transform(grid)[0].weights
+    assert weighted[0] < 0.7 < 0.95 < weighted[1]
+
+
+def test_vad_threshold_by_collection(announced):
+    X = pd.DataFrame({"path": [announced] * 3, "collection": ["CSA", "XC", "?"]})
+    step = VADFilter(threshold={"CSA": 0.3, "XC": 1.0}).fit(X)
+    weights = [clip.weights for clip in step.transform(Segmenter().transform(X))]
+    assert weights[0][0] == 0
+    assert weights[1][0] == 1
+    assert weights[2][0] == 0  # the default entry
+
+
+def test_vad_leaves_the_threads_of_torch_alone(announced):
+    import subprocess
+    import sys
+
+    code = (
+        "import torch; torch.set_num_threads(2)\n"
+        "from skbird.preprocessing import VADFilter\n"
+        f"VADFilter().transform([{announced!r}])[0].weights\n"
+        "print(torch.get_num_threads())"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True
+    )
+    assert done.stdout.split() == ["2"]
+
+
+def test_vad_checks_thresholds(announced):
+    with pytest.raises(ValueError, match="no column 'collection'"):
+        VADFilter(threshold={"CSA": 0.3}).fit([announced])
+    X = pd.DataFrame({"path": [announced], "collection": ["CSA"]})
+    with pytest.raises(ValueError, match=r"threshold\['CSA'\]=2 must be a number"):
+        VADFilter(threshold={"CSA": 2}).fit(X)
+
+
+@pytest.mark.parametrize(
+    ("step", "message"),
+    [
+        (Resampler(10), "'sample_rate' parameter"),
+        (BandPass(-1), "'low_hz' parameter"),
+        (Segmenter(overlap=1.0), "'overlap' parameter"),
+        (RMSFilter(mode="mute"), "'mode' parameter"),
+        (VADFilter(max_speech=2), "'max_speech' parameter"),
+    ],
+)
+def test_parameters_are_checked_in_fit_and_transform(step, message):
+    with pytest.raises(ValueError, match=message):
+        step.fit(["a.wav"])
+    with pytest.raises(ValueError, match=message):
+        step.transform(["a.wav"])

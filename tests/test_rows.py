@@ -1,0 +1,80 @@
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from skbird.data import check_rows, segment_table
+
+
+@pytest.mark.parametrize(
+    "X",
+    [
+        ["a.wav", "b.wav"],
+        [Path("a.wav"), Path("b.wav")],
+        ("a.wav", "b.wav"),
+        np.array(["a.wav", "b.wav"]),
+        np.array(["a.wav", "b.wav"], dtype=object),
+        pd.Series(["a.wav", "b.wav"], index=[7, 3]),
+        pd.DataFrame({"path": ["a.wav", "b.wav"]}, index=[7, 3]),
+    ],
+)
+def test_all_forms_of_paths_give_the_same_rows(X):
+    rows = check_rows(X)
+    assert list(rows["path"]) == ["a.wav", "b.wav"]
+    assert list(rows["start"]) == [0, 0]
+    assert rows["end"].isna().all()
+    assert list(rows.index) == [0, 1]
+
+
+def test_further_columns_travel_along_and_the_input_stays():
+    X = pd.DataFrame({"path": ["a.wav"], "end": [3], "site": ["H8"]})
+    rows = check_rows(X)
+    assert rows.loc[0, "site"] == "H8"
+    assert list(X.columns) == ["path", "end", "site"]
+
+
+@pytest.mark.parametrize(
+    ("start", "end"), [(-1, 5), (5, 5), (6, 5), (np.inf, np.nan)]
+)
+def test_a_stretch_that_is_none_names_its_row(start, end):
+    X = pd.DataFrame({"path": ["a", "b"], "start": [0, start], "end": [1, end]})
+    with pytest.raises(ValueError, match=r"Row 1 \(b\).*0 <= start < end"):
+        check_rows(X)
+
+
+@pytest.mark.parametrize(
+    ("X", "error", "message"),
+    [
+        ("a.wav", TypeError, "pass a list of paths"),
+        (Path("a.wav"), TypeError, "pass a list of paths"),
+        ([], ValueError, "no rows"),
+        ([1, 2], TypeError, "Row 0 of X holds 1"),
+        (np.zeros((2, 2)), TypeError, "sequence of paths"),
+        (pd.DataFrame({"file": ["a"]}), ValueError, "without a column 'path'"),
+        (pd.DataFrame({"path": ["a"], "end": ["x"]}), TypeError, "'end'"),
+    ],
+)
+def test_other_input_is_refused(X, error, message):
+    with pytest.raises(error, match=message):
+        check_rows(X)
+
+
+def test_segment_table_covers_each_file_once(write_wav):
+    paths = [write_wav("a.wav", np.zeros(16_000 * 12)), write_wav("b.wav", [0.0] * 99)]
+    table = segment_table(paths)
+    assert list(table["start"]) == [0, 5, 10, 0]
+    assert list(table["end"][:3]) == [5, 10, 12]
+    assert list(table["path"]) == [paths[0]] * 3 + [paths[1]]
+
+
+def test_segment_table_with_overlap(write_wav):
+    table = segment_table([write_wav("a.wav", np.zeros(16_000 * 10))], step_s=2.5)
+    assert list(table["start"]) == [0, 2.5, 5, 7.5]
+    assert list(table["end"]) == [5, 7.5, 10, 10]
+
+
+@pytest.mark.parametrize("name", ["segment_s", "step_s"])
+def test_segment_table_checks_lengths(name):
+    with pytest.raises(ValueError, match=f"{name}=0"):
+        segment_table(["a.wav"], **{name: 0})
