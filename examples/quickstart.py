@@ -45,8 +45,8 @@ def front_end(**options):
         Resampler(32_000),
         BandPass(50, 16_000),
         Segmenter(5.0, overlap=0.5),
-        VADFilter(threshold={"CSA": 0.3, "XC": 0.7, "default": 0.5}),
-        RMSFilter(quantile=0.25),
+        VADFilter(threshold={"CSA": 0.3, "XC": 0.7, "default": 0.5}, mode="weight"),
+        RMSFilter(mode="weight"),
         LogMel(n_mels=64, cache_dir=OUTPUT / "cache", verbose=False, **options),
     ]
 
@@ -70,9 +70,8 @@ def make_network():
             attention="time",
             weights=None,
             max_epochs=16,
-            segments_per_row=3,
-            batch_size=16,
-            lr=2e-3,
+            segments_per_row=5,
+            lr=8e-3,
             random_state=0,
         ),
     )

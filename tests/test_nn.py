@@ -21,9 +21,9 @@ from skbird.nn import (
     TimeFrequencyMask,
     WarmupCosine,
 )
-from skbird.nn._base import pool_rows
 from skbird.nn._batches import SegmentDataset, normalize_batch
 from skbird.nn._heads import SED
+from skbird.nn._pooling import pool_rows
 
 TINY = {"weights": None, "verbose": 0, "random_state": 0}
 
@@ -187,7 +187,7 @@ def test_pretrained_without_network_names_the_remedy(stripes, monkeypatch):
 
     monkeypatch.setattr(timm, "create_model", no_network)
     net = CNNClassifier("lcnet_035", verbose=0)
-    with pytest.raises(ValueError, match="no route to host.*pass weights=None"):
+    with pytest.raises(ValueError, match=r"no route to host.*pass weights=None"):
         net.fit(*stripes)
 
 
@@ -227,7 +227,7 @@ def test_other_input_is_refused(stripes, fitted):
         net.fit(["a.wav"], [[1]])
     with pytest.raises((NotFittedError, NotInitializedError), match="not"):
         net.predict_proba(stripes[0])
-    with pytest.raises(ValueError, match="16 mel bands.*trained on 32"):
+    with pytest.raises(ValueError, match=r"16 mel bands.*trained on 32"):
         fitted.predict_proba(np.zeros((2, 16, 64)))
 
 

@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from skbird.data import check_rows, segment_table
+from skbird.data import AudioReadError, check_rows, segment_table
 
 
 @pytest.mark.parametrize(
@@ -34,9 +34,7 @@ def test_further_columns_travel_along_and_the_input_stays():
     assert list(X.columns) == ["path", "end", "site"]
 
 
-@pytest.mark.parametrize(
-    ("start", "end"), [(-1, 5), (5, 5), (6, 5), (np.inf, np.nan)]
-)
+@pytest.mark.parametrize(("start", "end"), [(-1, 5), (5, 5), (6, 5), (np.inf, np.nan)])
 def test_a_stretch_that_is_none_names_its_row(start, end):
     X = pd.DataFrame({"path": ["a", "b"], "start": [0, start], "end": [1, end]})
     with pytest.raises(ValueError, match=r"Row 1 \(b\).*0 <= start < end"):
@@ -78,3 +76,14 @@ def test_segment_table_with_overlap(write_wav):
 def test_segment_table_checks_lengths(name):
     with pytest.raises(ValueError, match=f"{name}=0"):
         segment_table(["a.wav"], **{name: 0})
+
+
+def test_segment_table_with_files_that_cannot_be_read(write_wav, tmp_path):
+    paths = [str(tmp_path / "no.wav"), write_wav("a.wav", np.zeros(16_000 * 6))]
+    with pytest.raises(AudioReadError, match="1 of 2 files cannot be read"):
+        segment_table(paths)
+    table = segment_table(paths, on_error="skip")
+    assert list(table["path"]) == [paths[0], paths[1], paths[1]]
+    assert table["end"].isna().tolist() == [True, False, False]
+    with pytest.raises(ValueError, match="on_error='ignore' must be"):
+        segment_table(paths, on_error="ignore")

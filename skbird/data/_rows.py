@@ -5,7 +5,7 @@ import os
 import numpy as np
 import pandas as pd
 
-from skbird.data._audio import read_header
+from skbird.data._audio import AudioReadError, read_header
 
 
 def check_rows(X):
@@ -98,7 +98,7 @@ def _seconds(table, column):
         raise TypeError(f"Column {column!r} of X must hold seconds: {exc}") from exc
 
 
-def segment_table(paths, segment_s=5.0, step_s=5.0):
+def segment_table(paths, segment_s=5.0, step_s=5.0, *, on_error="raise"):
     """Make the row table of soundscapes: one row for each stretch to be predicted.
 
     Only headers are read, so that thousands of hours take seconds.
@@ -111,6 +111,10 @@ def segment_table(paths, segment_s=5.0, step_s=5.0):
         Length of a row in seconds.
     step_s : float > 0, default=5.0
         Seconds from the start of a row to the start of the next.
+    on_error : {"raise", "skip"}, default="raise"
+        What files that cannot be read do: raise an error that names them, or get one
+        row from the beginning to an unknown end, which ``LogMel(on_error="skip")``
+        then lists.
 
     Returns
     -------
@@ -122,9 +126,9 @@ def segment_table(paths, segment_s=5.0, step_s=5.0):
     Raises
     ------
     AudioReadError
-        If a file cannot be read.
+        If files cannot be read and `on_error` is "raise".
     ValueError
-        If `segment_s` or `step_s` is not positive.
+        If `segment_s` or `step_s` is not positive, or `on_error` is neither.
 
     Examples
     --------
@@ -142,12 +146,27 @@ def segment_table(paths, segment_s=5.0, step_s=5.0):
     for name, value in (("segment_s", segment_s), ("step_s", step_s)):
         if not value > 0:
             raise ValueError(f"{name}={value} must be above 0 seconds.")
-    tables = []
+    if on_error not in ("raise", "skip"):
+        raise ValueError(f"on_error={on_error!r} must be 'raise' or 'skip'.")
+    tables, problems = [], []
     for path in check_rows(paths)["path"]:
-        duration_s = read_header(path).duration_s
-        # A remainder below a millisecond is rounding, not sound.
-        n_rows = max(1, int(np.ceil((duration_s - 1e-3) / step_s)))
-        start = step_s * np.arange(n_rows)
-        end = np.minimum(start + segment_s, duration_s)
-        tables.append(pd.DataFrame({"path": path, "start": start, "end": end}))
+        try:
+            starts, ends = _stretches(read_header(path).duration_s, segment_s, step_s)
+        except AudioReadError as exc:
+            problems.append(str(exc))
+            starts, ends = np.zeros(1), np.full(1, np.nan)
+        tables.append(pd.DataFrame({"path": path, "start": starts, "end": ends}))
+    if problems and on_error == "raise":
+        raise AudioReadError(
+            f"{len(problems)} of {len(tables)} files cannot be read:\n  "
+            + "\n  ".join(problems[:5])
+            + "\nMend or leave them out, or pass on_error='skip'."
+        )
     return pd.concat(tables, ignore_index=True)
+
+
+def _stretches(duration_s, segment_s, step_s):
+    # A remainder below a millisecond is rounding, not sound.
+    n_rows = max(1, int(np.ceil((duration_s - 1e-3) / step_s)))
+    starts = step_s * np.arange(n_rows)
+    return starts, np.minimum(starts + segment_s, duration_s)

@@ -27,7 +27,7 @@ def _silero():
         torch.set_num_threads(n_threads)
     except (ModuleNotFoundError, TypeError) as exc:
         raise ImportError(
-            "VADFilter needs silero-vad >= 6.2 and onnxruntime; install them with: "
+            "VADFilter needs silero-vad >= 6.2.2 and onnxruntime; install them with: "
             "pip install 'skbird[train]'"
         ) from exc
     return model

@@ -107,7 +107,7 @@ def audio_checks(estimator, X, Y=None):
 
 
 def _output(estimator, X):
-    """What an estimator makes of rows: an array with one entry per row or segment."""
+    """Return what an estimator makes of rows."""
     method = "predict_proba" if is_classifier(estimator) else "transform"
     return getattr(estimator, method)(X)
 
