@@ -77,16 +77,23 @@ def make_network():
     )
 
 
-def plot_soundscape(rows, truth, proba, spectrogram, path):
+def plot_soundscape(rows, truth, proba, spectrograms, path):
     """Draw one soundscape: its spectrogram, and below it what is and what was said."""
     figure, axes = plt.subplots(
         3, 1, figsize=(11, 8), sharex=True, layout="constrained"
     )
     start, end = rows["start"].min(), rows["end"].max()
+    decibel = np.concatenate([spectrograms[k] for k in range(len(rows))], axis=1)
     axes[0].imshow(
-        spectrogram, origin="lower", aspect="auto", extent=(start, end, 0, 1)
+        decibel.astype(np.float32),
+        origin="lower",
+        aspect="auto",
+        extent=(start, end, -0.5, len(decibel) - 0.5),
     )
-    axes[0].set(title=Path(rows["path"].iloc[0]).name, ylabel="mel bands", yticks=[])
+    axes[0].set(title=Path(rows["path"].iloc[0]).name, ylabel="kHz")
+    ticks = np.linspace(0, len(decibel) - 1, 6).astype(int)
+    mel_hz = np.array(spectrograms.format.mel_hz)
+    axes[0].set_yticks(ticks, [f"{hz / 1000:.1f}" for hz in mel_hz[ticks]])
     names = list(truth.columns)
     for axis, values, title in (
         (axes[1], truth.to_numpy(), "truth"),
@@ -157,12 +164,11 @@ def main():
     )
     first = (data.test["path"] == data.test["path"].iloc[0]).to_numpy()
     rows = data.test[first]
-    spectrograms = pipeline[:-1].transform(rows)
     plot_soundscape(
         rows,
         data.test_Y[first],
         proba[first],
-        np.concatenate(list(spectrograms.to_numpy()), axis=1),
+        pipeline[:-1].transform(rows),
         OUTPUT / "soundscape.png",
     )
     print(f"\nWrote {OUTPUT / 'submission.csv'} and {OUTPUT / 'soundscape.png'}")

@@ -155,3 +155,14 @@ def test_mistakes(change, error, message):
     arguments = {"table": pd.DataFrame({"primary_label": ["a", "b"]}), **change}
     with pytest.raises(error, match=message):
         encode_labels(**arguments)
+
+
+def test_a_scientific_name_is_one_species():
+    table = pd.DataFrame(
+        {
+            "primary_label": ["Pica pica", "Parus major"],
+            "secondary_labels": ["", "Pica pica"],
+        }
+    )
+    Y, _ = encode_labels(table)
+    assert Y["Pica pica"].tolist() == [1, 1]

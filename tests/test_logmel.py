@@ -1,4 +1,5 @@
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -191,6 +192,44 @@ def test_cache_computes_each_row_once(birds, tmp_path, monkeypatch):
     assert counter.take() == 24
 
 
+def test_the_same_filter_twice_measures_twice(write_wav, tmp_path):
+    low, high = tone(300, 5, level=0.5), tone(4000, 5, level=0.1)
+    path = write_wav("a.wav", np.concatenate([low, high]))
+    quiet = RMSFilter(mode="weight")
+    grid = Segmenter(5.0, overlap=0.0)
+    mel = LogMel(16, cache_dir=tmp_path / "cache")
+    twice = make_pipeline(grid, quiet, BandPass(2000, None), RMSFilter(mode="weight"))
+    expected = twice.fit_transform([path])[0].weights
+    spectrograms = mel.fit_transform(twice.fit_transform([path]))
+    np.testing.assert_allclose(spectrograms.segment_weights, expected, atol=0.01)
+    once = make_pipeline(grid, quiet)
+    expected = once.fit_transform([path])[0].weights
+    spectrograms = mel.fit_transform(once.fit_transform([path]))
+    np.testing.assert_allclose(spectrograms.segment_weights, expected, atol=0.01)
+
+
+def test_levels_of_the_training_set_are_cached_too(birds, tmp_path, monkeypatch):
+    X, _ = birds
+    counter = Counter(monkeypatch)
+    cache = tmp_path / "cache"
+
+    def run():
+        quiet = RMSFilter(scope="train", cache_dir=cache)
+        return make_pipeline(quiet, LogMel(16, cache_dir=cache)).fit_transform(X)
+
+    first = run()
+    assert counter.take() == 24  # levels, then spectrograms
+    np.testing.assert_array_equal(run().segment_weights, first.segment_weights)
+    assert counter.take() == 0
+
+
+def test_a_deleted_cache_is_explained(birds, tmp_path):
+    spectrograms = LogMel(16, cache_dir=tmp_path / "c").fit_transform(birds[0])
+    shutil.rmtree(tmp_path / "c")
+    with pytest.raises(FileNotFoundError, match="Do not delete the cache_dir"):
+        spectrograms.to_numpy()
+
+
 def test_cache_notices_a_changed_file(write_wav, tmp_path, monkeypatch):
     counter = Counter(monkeypatch)
     step = LogMel(n_mels=16, cache_dir=tmp_path / "cache")
@@ -201,13 +240,15 @@ def test_cache_notices_a_changed_file(write_wav, tmp_path, monkeypatch):
     assert counter.take() == 2
 
 
-def test_damaged_cache_entries_are_computed_again(birds, tmp_path):
+# With 64 bands a frame is as long as the header of the file.
+@pytest.mark.parametrize("n_mels", [16, 64])
+def test_damaged_cache_entries_are_computed_again(birds, tmp_path, n_mels):
     X, _ = birds
-    steps = make_pipeline(RMSFilter(), LogMel(n_mels=16, cache_dir=tmp_path / "c"))
+    steps = make_pipeline(RMSFilter(), LogMel(n_mels, cache_dir=tmp_path / "c"))
     before = steps.fit_transform(X)
     for number, path in enumerate(sorted((tmp_path / "c").rglob("*.npy"))):
         content = path.read_bytes()
-        path.write_bytes(content[: [0, 50, len(content) - 3][number % 3]])
+        path.write_bytes(content[: [0, 50, 1024][number % 3]])
     after = steps.fit_transform(X)
     np.testing.assert_array_equal(before.to_numpy(), after.to_numpy())
     np.testing.assert_array_equal(before.segment_weights, after.segment_weights)
@@ -295,6 +336,31 @@ def test_an_error_met_while_decoding_is_raised(mixed_files):
         LogMel(n_mels=16).transform([paths[0], paths[8]])
 
 
+def test_an_error_in_a_file_costs_only_its_row(tmp_path):
+    import soundfile
+
+    rng = np.random.default_rng(0)
+    path = tmp_path / "hole.flac"
+    soundfile.write(path, 0.1 * rng.standard_normal(RATE * 60), RATE)
+    content = bytearray(path.read_bytes())
+    middle = len(content) // 2
+    content[middle : middle + 3000] = bytes(3000)
+    path.write_bytes(content)
+    table = segment_table([path])
+    with pytest.warns(UserWarning, match="rows cannot be used"):
+        together = LogMel(16, on_error="skip").transform(table)
+    bad = set(together.errors["row"])
+    assert 1 <= len(bad) <= 2
+    alone = LogMel(16).transform(table.iloc[[11]])
+    np.testing.assert_array_equal(together[11], alone[0])
+
+
+def test_a_sample_or_two_are_enough(write_wav):
+    paths = [write_wav(f"{n}.wav", np.full(n, 0.1), 48_000) for n in (1, 2, 5)]
+    steps = make_pipeline(Resampler(8000), BandPass(), RMSFilter(), LogMel(16))
+    assert np.isfinite(steps.fit_transform(paths).to_numpy()).all()
+
+
 def test_a_stretch_past_the_end_is_named(birds):
     X = birds[0].iloc[:2].assign(start=[0.0, 2.0], end=[3.0, 90.0])
     with pytest.raises(AudioReadError, match=r"row 1: .* reaches past the end"):
@@ -344,6 +410,8 @@ def test_arrays_of_ones_own_become_spectrograms():
     np.testing.assert_allclose(spectrograms.to_numpy(), arrays, atol=2e-3)
     with pytest.raises(ValueError, match=r"\(n_rows, n_mels, n_frames\) is"):
         Spectrograms.from_arrays(arrays[0])
+    with pytest.raises(ValueError, match="float16 cannot keep"):
+        Spectrograms.from_arrays(1e5 + arrays)
 
 
 def test_vad_is_not_run_for_prediction(noise, monkeypatch):

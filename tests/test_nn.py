@@ -9,6 +9,7 @@ import timm
 import torch
 from sklearn.base import clone
 from sklearn.exceptions import NotFittedError
+from skorch.callbacks import Callback
 from skorch.exceptions import NotInitializedError
 
 from skbird.data import Spectrograms
@@ -58,7 +59,8 @@ def fitted(stripes):
 )
 def test_networks_learn(stripes, make):
     X, Y = stripes
-    net = make(max_epochs=40, lr=5e-3, batch_size=16, **TINY)
+    # Masks of a fifth of so few bands would hide a species altogether.
+    net = make(max_epochs=40, lr=5e-3, batch_size=16, callbacks__mask=None, **TINY)
     net.fit(X[:64], Y.iloc[:64])
     assert net.score(X[64:], Y.iloc[64:]) > 0.9
     assert list(net.species_) == ["a", "b", "c"]
@@ -172,11 +174,37 @@ def test_weights_from_a_file_adapt_the_stem(tmp_path):
         ({"max_epochs": 0}, "'max_epochs' parameter"),
         ({"attention": "channel"}, "'attention' parameter"),
         ({"drop_rate": 1.5}, "'drop_rate' parameter"),
+        ({"train_split": 0.2}, "train_split=0.2 is not supported"),
     ],
 )
 def test_bad_parameters_are_named(stripes, params, message):
     net = SEDClassifier(**{"backbone": "lcnet_035", **TINY, "max_epochs": 1, **params})
     with pytest.raises(ValueError, match=message):
+        net.fit(*stripes)
+
+
+@pytest.mark.parametrize("name", ["w.pth", "w.safetensors"])
+def test_damaged_weights_are_named(stripes, tmp_path, name):
+    path = tmp_path / name
+    path.write_bytes(b"junk" * 100)
+    net = CNNClassifier("lcnet_035", **{**TINY, "weights": str(path)})
+    with pytest.raises(ValueError, match="cannot be read as safetensors"):
+        net.fit(*stripes)
+
+
+def test_weights_files_cannot_run_code(stripes, tmp_path):
+    path = tmp_path / "w.pth"
+    torch.save({"conv_stem.weight": print}, path)
+    net = CNNClassifier("lcnet_035", **{**TINY, "weights": str(path)})
+    with pytest.raises(ValueError, match="cannot be read"):
+        net.fit(*stripes)
+
+
+def test_weights_of_another_network_are_named(stripes, tmp_path):
+    path = tmp_path / "w.pth"
+    torch.save({"fc.weight": torch.zeros(2)}, path)
+    net = CNNClassifier("lcnet_035", **{**TINY, "weights": str(path)})
+    with pytest.raises(ValueError, match="do not fit lcnet_035"):
         net.fit(*stripes)
 
 
@@ -213,6 +241,10 @@ def test_bad_targets_are_named(stripes, change, message):
         ({"sample_weight": np.ones(3)}, "sample_weight has 3 rows"),
         ({"sample_weight": -np.ones(96)}, "sample_weight must be finite"),
         ({"label_weight": np.ones((96, 2))}, "label_weight has shape"),
+        (
+            {"label_weight": pd.DataFrame(np.ones((96, 3)), columns=["c", "b", "a"])},
+            "another order",
+        ),
     ],
 )
 def test_bad_weights_are_named(stripes, weights, message):
@@ -227,7 +259,7 @@ def test_other_input_is_refused(stripes, fitted):
         net.fit(["a.wav"], [[1]])
     with pytest.raises((NotFittedError, NotInitializedError), match="not"):
         net.predict_proba(stripes[0])
-    with pytest.raises(ValueError, match=r"16 mel bands.*trained on 32"):
+    with pytest.raises(ValueError, match=r"16 mel bands.*trained on 32 mel"):
         fitted.predict_proba(np.zeros((2, 16, 64)))
 
 
@@ -272,9 +304,9 @@ def test_segments_are_drawn_by_their_weights(write_wav):
 def test_label_weight_zero_hides_a_label(stripes):
     X, Y = stripes
     wrong = Y.copy()
-    wrong["a"] = 1 - wrong["a"]
+    wrong.iloc[:40, 0] = 1 - wrong.iloc[:40, 0]
     hidden = np.ones(Y.shape, np.float32)
-    hidden[:, 0] = 0
+    hidden[:40, 0] = 0
     net = CNNClassifier("lcnet_035", max_epochs=2, **TINY)
     first = clone(net).fit(X, Y, label_weight=hidden).predict_proba(X)
     second = clone(net).fit(X, wrong, label_weight=hidden).predict_proba(X)
@@ -351,6 +383,66 @@ def test_the_schedule_reaches_the_optimizer(stripes):
     net = CNNClassifier("lcnet_035", max_epochs=2, lr=0.01, **TINY).fit(*stripes)
     assert net.optimizer_.param_groups[0]["lr"] < 0.005
     assert net.optimizer_.param_groups[0]["weight_decay"] == 0.01
+
+
+def test_parameter_groups_keep_their_own_rates(stripes):
+    groups = [("backbone.*", {"lr": 1e-6})]
+    net = CNNClassifier("lcnet_035", max_epochs=1, lr=0.01, **TINY)
+    net.set_params(optimizer__param_groups=groups).fit(*stripes)
+    low, high = (group["lr"] for group in net.optimizer_.param_groups)
+    assert low == pytest.approx(high * 1e-4)
+
+
+def test_an_interrupted_fit_is_no_fit(stripes):
+    class Interrupt(Callback):
+        def on_epoch_end(self, net, **kwargs):
+            raise KeyboardInterrupt
+
+    net = CNNClassifier("lcnet_035", callbacks=[Interrupt()], **TINY)
+    with pytest.raises(KeyboardInterrupt):
+        net.fit(*stripes)
+
+
+def test_training_goes_on_with_warm_start_only(stripes):
+    X, Y = stripes
+    net = CNNClassifier("lcnet_035", max_epochs=1, warm_start=True, **TINY).fit(X, Y)
+    before = net.module_
+    loaded = pickle.loads(pickle.dumps(net.fit(X, Y)))
+    assert net.module_ is before
+    assert len(loaded.fit(X, Y).history) == 3
+    with pytest.raises(ValueError, match="continues with the 3 species"):
+        net.fit(X, Y.iloc[:, :2])
+    with pytest.raises(TypeError, match="use fit with warm_start=True"):
+        net.partial_fit(X, Y)
+
+
+def test_another_sample_rate_is_noticed(birds, write_wav):
+    from sklearn.pipeline import make_pipeline
+
+    from skbird.preprocessing import LogMel
+
+    X, Y = birds
+    net = CNNClassifier("lcnet_035", max_epochs=1, **TINY)
+    pipe = make_pipeline(LogMel(16), net).fit(X, Y)
+    with pytest.raises(ValueError, match=r"frames of 64 ms.*trained on.*32 ms"):
+        pipe.predict_proba([write_wav("slow.wav", np.zeros(8000), 8000)])
+
+
+def test_a_device_that_is_gone_becomes_the_cpu(fitted, monkeypatch):
+    state = fitted.__getstate__() | {"device": "cuda"}
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    net = SEDClassifier.__new__(SEDClassifier)
+    with pytest.warns(UserWarning, match="device='cuda' is not there"):
+        net.__setstate__(state)
+    assert net.device == "cpu"
+
+
+def test_rows_that_are_all_unreadable_give_nan(stripes, fitted):
+    X, _ = stripes
+    nothing = Spectrograms(X.rows[:2], [None, None], [0, 0], X.format)
+    assert np.isnan(fitted.predict_proba(nothing)).all()
+    assert fitted.embed(nothing).shape == (2, fitted.embed(X[:1]).shape[1])
+    assert fitted.activations(nothing)[0].probability.shape[0] == 0
 
 
 def test_a_loss_that_is_not_finite_stops_training(stripes):

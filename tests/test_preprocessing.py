@@ -189,6 +189,8 @@ def test_vad_checks_thresholds(announced):
     with pytest.raises(ValueError, match="no column 'collection'"):
         VADFilter(threshold={"CSA": 0.3}).fit([announced])
     X = pd.DataFrame({"path": [announced], "collection": ["CSA"]})
+    with pytest.warns(UserWarning, match="names none of the collections"):
+        VADFilter(threshold={"csa": 0.3}).fit(X)
     with pytest.raises(ValueError, match=r"threshold\['CSA'\]=2 must be a number"):
         VADFilter(threshold={"CSA": 2}).fit(X)
 

@@ -5,6 +5,13 @@ from pathlib import Path
 
 import numpy as np
 import soundfile
+from joblib import Parallel, delayed
+from tqdm import tqdm
+
+# No recorder writes less; a damaged header that says so would make a row of hours.
+_MIN_SAMPLE_RATE = 100
+# Float files may exceed full scale, but not by this: such samples are damage.
+_MAX_SAMPLE = 1e6
 
 
 class AudioReadError(ValueError):
@@ -26,6 +33,39 @@ class AudioHeader:
     def duration_s(self):
         """Length of the recording in seconds."""
         return self.n_frames / self.sample_rate
+
+
+def read_headers(paths, *, n_jobs=-1, verbose=False):
+    """Read the headers of many files, in threads.
+
+    Parameters
+    ----------
+    paths : sequence of str
+        The files.
+    n_jobs : int
+        Threads.
+    verbose : bool
+        Whether to show a progress bar, if it takes longer than a second.
+
+    Returns
+    -------
+    list of AudioHeader or AudioReadError
+        In the order of `paths`: the header, or what is wrong with the file.
+    """
+
+    def attempt(path):
+        try:
+            return read_header(path)
+        except AudioReadError as exc:
+            return exc
+
+    headers = Parallel(n_jobs, prefer="threads", return_as="generator")(
+        delayed(attempt)(path) for path in paths
+    )
+    bar = tqdm(
+        headers, "headers", len(paths), unit="file", delay=1, disable=not verbose
+    )
+    return list(bar)
 
 
 def read_header(path):
@@ -80,6 +120,12 @@ class AudioFile:
         if self.header.n_frames == 0:
             self._file.close()
             raise AudioReadError(f"{self.path} holds no samples (zero frames).")
+        if self.header.sample_rate < _MIN_SAMPLE_RATE:
+            self._file.close()
+            raise AudioReadError(
+                f"{self.path} claims a sample rate of {self.header.sample_rate} Hz; at "
+                f"least {_MIN_SAMPLE_RATE} are needed. Its header is damaged."
+            )
         self._position = 0  # next frame the decoder yields
         self._kept = np.empty(0, np.float32)  # the samples just before it
 
@@ -106,7 +152,8 @@ class AudioFile:
         Raises
         ------
         AudioReadError
-            If decoding fails, or samples are NaN or infinite.
+            If decoding fails, or samples are NaN, infinite or absurdly large. The file
+            must be opened anew after that.
         """
         try:
             first_kept = self._position - len(self._kept)
@@ -118,9 +165,12 @@ class AudioFile:
             samples = self._append(head, start, stop)
         except soundfile.LibsndfileError as exc:
             raise AudioReadError(f"Cannot decode {self.path}: {exc}") from exc
-        if not np.isfinite(samples).all():
-            n_bad = int(np.count_nonzero(~np.isfinite(samples)))
-            raise AudioReadError(f"{self.path} holds {n_bad} NaN or infinite samples.")
+        sound = np.abs(samples) < _MAX_SAMPLE  # False for NaN too
+        if not sound.all():
+            raise AudioReadError(
+                f"{self.path} holds {np.count_nonzero(~sound)} samples that are NaN, "
+                "infinite or absurdly large."
+            )
         return samples
 
     def _append(self, head, start, stop):
@@ -196,6 +246,6 @@ def no_samples(path, start_s):
 def stretch_frames(header, start_s, end_s):
     """Return the first frame of a stretch and the one after its last."""
     start = round(start_s * header.sample_rate)
-    if end_s is None or np.isnan(end_s):
+    if end_s is None or not np.isfinite(end_s):
         return start, header.n_frames
     return start, min(round(end_s * header.sample_rate), header.n_frames)

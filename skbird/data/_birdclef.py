@@ -133,7 +133,8 @@ def _read_csv(path):
         return None
     # Taxon ids are names, not numbers; an empty label is empty, not missing.
     header = pd.read_csv(path, nrows=0).columns
-    return pd.read_csv(path, dtype={c: str for c in _LABEL_COLUMNS if c in header})
+    names = {c: str for c in _LABEL_COLUMNS if c in header}
+    return pd.read_csv(path, converters=names)
 
 
 def _not_found(root, names, remedy):

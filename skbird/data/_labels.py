@@ -86,10 +86,12 @@ def encode_labels(table, species=None, secondary_weight=0.5):
             "leaves secondary labels out of the loss, 1 trusts them like primary ones."
         )
     primary = _Pairs.from_column(table["primary_label"], parse_primary_label)
-    secondary = _Pairs.from_column(
-        table.get("secondary_labels", pd.Series(dtype=object)), parse_secondary_labels
-    )
     species = _check_species(species, primary)
+    names = frozenset(species)
+    secondary = _Pairs.from_column(
+        table.get("secondary_labels", pd.Series(dtype=object)),
+        lambda cell: parse_secondary_labels(cell, names),
+    )
     _warn_about_unknown(species, primary, secondary)
 
     shape = len(table), len(species)
@@ -122,13 +124,15 @@ def parse_primary_label(cell):
     return _clean(_as_text(cell, "primary_label").split(";"))
 
 
-def parse_secondary_labels(cell):
+def parse_secondary_labels(cell, species=frozenset()):
     """Split a cell of ``secondary_labels`` into species names.
 
     Parameters
     ----------
     cell : str, list-like, number, None or NaN
         A list of names, the text of one, or names separated by semicolons or spaces.
+    species : set of str
+        Known names: a cell that is one of them as a whole is not split at its spaces.
 
     Returns
     -------
@@ -147,6 +151,8 @@ def parse_secondary_labels(cell):
                 "one. Write ['a', 'b'], or the names separated by semicolons: a;b."
             ) from exc
         return parse_secondary_labels(names)
+    if text in species:  # "Pica pica"
+        return [text]
     return _clean(text.split(";") if ";" in text else text.split())
 
 

@@ -5,7 +5,7 @@ import os
 import numpy as np
 import pandas as pd
 
-from skbird.data._audio import AudioReadError, read_header
+from skbird.data._audio import AudioReadError, read_headers
 
 
 def check_rows(X):
@@ -47,7 +47,7 @@ def check_rows(X):
         raise ValueError("X has no rows. Does the pattern that lists the files match?")
     table["path"] = [_as_path(path, row) for row, path in enumerate(table["path"])]
     start = _seconds(table, "start").fillna(0.0)
-    end = _seconds(table, "end")
+    end = _seconds(table, "end").replace(np.inf, np.nan)
     wrong = np.flatnonzero((start < 0) | (end <= start) | np.isinf(start))
     if len(wrong):
         row = wrong[0]
@@ -148,13 +148,14 @@ def segment_table(paths, segment_s=5.0, step_s=5.0, *, on_error="raise"):
             raise ValueError(f"{name}={value} must be above 0 seconds.")
     if on_error not in ("raise", "skip"):
         raise ValueError(f"on_error={on_error!r} must be 'raise' or 'skip'.")
+    paths = list(check_rows(paths)["path"])
     tables, problems = [], []
-    for path in check_rows(paths)["path"]:
-        try:
-            starts, ends = _stretches(read_header(path).duration_s, segment_s, step_s)
-        except AudioReadError as exc:
-            problems.append(str(exc))
+    for path, header in zip(paths, read_headers(paths), strict=True):
+        if isinstance(header, AudioReadError):
+            problems.append(str(header))
             starts, ends = np.zeros(1), np.full(1, np.nan)
+        else:
+            starts, ends = _stretches(header.duration_s, segment_s, step_s)
         tables.append(pd.DataFrame({"path": path, "start": starts, "end": ends}))
     if problems and on_error == "raise":
         raise AudioReadError(

@@ -38,7 +38,7 @@ class SegmentGrid:
         Returns
         -------
         ndarray of shape (n_segments,), float64
-            The last segment ends where the row ends.
+            The last segment ends where the row ends, up to 1 % of a segment.
         """
         spare_s = duration_s - self.segment_s
         tolerance_s = self._tolerance * self.segment_s

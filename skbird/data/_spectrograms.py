@@ -120,7 +120,7 @@ class Spectrograms:
         Parameters
         ----------
         arrays : array of shape (n_rows, n_mels, n_frames)
-            Any real numbers; kept as float16.
+            Kept as float16: nothing beyond 65,504.
         frame_s : float, default=0.016
             Seconds per frame.
         normalize, top_db
@@ -135,6 +135,11 @@ class Spectrograms:
             raise ValueError(
                 f"arrays has shape {arrays.shape}; (n_rows, n_mels, n_frames) is "
                 "needed. Paths of recordings go through LogMel first."
+            )
+        if not (np.abs(arrays) <= np.finfo(np.float16).max).all():
+            raise ValueError(
+                "arrays holds NaN or numbers beyond 65,504, which float16 cannot keep. "
+                "Convert powers to dB, or scale the features."
             )
         n_rows, n_mels, n_frames = arrays.shape
         grid = SegmentGrid(segment_s=(n_frames - 1) * frame_s, overlap=0.0)
@@ -172,8 +177,12 @@ class Spectrograms:
         if isinstance(key, (int, np.integer)):
             return self._frames(int(key)).T
         chosen = np.arange(len(self))[key]
-        new_row = pd.Series(range(len(chosen)), index=chosen)
-        errors = self.errors[self.errors["row"].isin(chosen)]
+        message = dict(zip(self.errors["row"], self.errors["error"], strict=True))
+        errors = [
+            (new, self.rows["path"].iloc[old], message[old])
+            for new, old in enumerate(chosen)
+            if old in message
+        ]
         return Spectrograms(
             self.rows.iloc[chosen],
             self.entries[chosen],
@@ -181,7 +190,7 @@ class Spectrograms:
             self.format,
             self._row_weights(self.segment_weights, chosen),
             self._row_weights(self.segment_predict_weights, chosen),
-            errors.assign(row=[new_row.loc[[row]].iloc[0] for row in errors["row"]]),
+            pd.DataFrame(errors, columns=["row", "path", "error"]),
         )
 
     def __repr__(self):
@@ -214,6 +223,11 @@ class Spectrograms:
                 _fill(out, len(part), self.format.grid.pad)
         return batch
 
+    def blank_segment(self):
+        """Return a silent segment, (1, n_frames, n_mels) float16."""
+        shape = (1, self.format.frames_per_segment, self.format.n_mels)
+        return np.full(shape, FLOOR_DB, np.float16)
+
     def to_numpy(self, which=None):
         """Read segments, normalised: what any estimator for arrays can take.
 
@@ -237,7 +251,14 @@ class Spectrograms:
         if entry is None:
             return np.empty((0, self.format.n_mels), np.float16)
         if isinstance(entry, str):
-            return np.load(entry, mmap_mode="r").T
+            try:
+                return np.load(entry, mmap_mode="r").T
+            except FileNotFoundError as exc:
+                raise FileNotFoundError(
+                    f"The cached spectrogram {entry} is gone. Do not delete the "
+                    "cache_dir while Spectrograms of it are in use, nor without the "
+                    "Pipeline's memory, which refers to it. Transform the rows again."
+                ) from exc
         return entry
 
     def _row_weights(self, weights, chosen):

@@ -38,7 +38,9 @@ class Mixup(Callback):
         other = torch.randperm(n)
         beta = torch.distributions.Beta(self.alpha, self.alpha)
         share = beta.sample((n, 1)).to(target)
-        segments = normalize_batch(inputs["segments"], net.normalize_, net.top_db_)
+        segments = normalize_batch(
+            inputs["segments"], net.format_.normalize, net.format_.top_db
+        )
         inputs["segments"] = _mix(segments, other, share[:, :, None, None])
         if "label_weight" in inputs:
             inputs["label_weight"] = _mix(inputs["label_weight"], other, share)

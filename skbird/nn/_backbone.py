@@ -52,8 +52,20 @@ def make_backbone(name, weights, drop_path_rate):
         backbone = timm.create_model(name, **options)
     except (OSError, RuntimeError, KeyError) as exc:
         raise ValueError(_weights_message(name, weights, exc)) from exc
+    if weights not in (None, "pretrained"):
+        _check_loaded(name, weights, backbone, options)
     _check_gives_map(name, backbone)
     return backbone
+
+
+def _check_loaded(name, weights, backbone, options):
+    # timm ignores names that it does not know, so a file of another network would
+    # leave the weights random without a word.
+    wanted = backbone.state_dict().keys()
+    shared = wanted & options["pretrained_cfg_overlay"]["state_dict"].keys()
+    if len(shared) < len(wanted) / 2:
+        reason = f"it has only {len(shared)} of its {len(wanted)} tensors"
+        raise ValueError(_weights_message(name, weights, reason))
 
 
 def _check_gives_map(name, backbone):
@@ -64,10 +76,11 @@ def _check_gives_map(name, backbone):
     except (AssertionError, RuntimeError) as exc:  # made for one size of image
         shape = str(exc)
     backbone.train(training)
-    if not isinstance(shape, torch.Size) or len(shape) != 4:
+    is_map = isinstance(shape, torch.Size) and len(shape) == 4
+    if not is_map or shape[1] != backbone.num_features:
         raise ValueError(
-            f"backbone={name!r} gives no map (batch, channels, frequency, time) for "
-            f"spectrograms of any size ({shape}). Choose a convolutional network."
+            f"backbone={name!r} gives no map (batch, channels, frequency, time) of "
+            f"spectrograms of any size (but {shape}). Choose a convolutional network."
         )
 
 
@@ -91,7 +104,32 @@ def _weight_options(weights):
         raise ValueError(
             f"weights={str(weights)!r} is neither 'pretrained', None nor a file."
         )
-    return {"pretrained": True, "pretrained_cfg_overlay": {"file": str(path)}}
+    return {
+        "pretrained": True,
+        "pretrained_cfg_overlay": {"state_dict": _read_state(path)},
+    }
+
+
+def _read_state(path):
+    """Read a state dict without running code that the file may hold."""
+    try:
+        if path.suffix == ".safetensors":
+            from safetensors.torch import load_file
+
+            state = load_file(path)
+        else:
+            state = torch.load(path, map_location="cpu", weights_only=True)
+    except Exception as exc:  # each damaged format has errors of its own
+        raise ValueError(
+            f"weights={str(path)!r} cannot be read as safetensors or as a state dict "
+            f"that torch.save wrote: {exc}"
+        ) from exc
+    if not isinstance(state, dict):
+        raise ValueError(
+            f"weights={str(path)!r} holds a {type(state).__name__} instead of a state "
+            "dict (names and tensors)."
+        )
+    return state
 
 
 def _weights_message(name, weights, exc):

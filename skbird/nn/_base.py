@@ -1,6 +1,7 @@
 """What the networks share: training on segments, predicting rows."""
 
 import copy
+import warnings
 from numbers import Integral, Real
 
 import numpy as np
@@ -157,16 +158,23 @@ class SegmentNet(ClassifierMixin, NeuralNet):
             {name: getattr(self, name) for name in self._parameter_constraints},
             caller_name=type(self).__name__,
         )
+        if self.train_split is not None:
+            raise ValueError(
+                f"train_split={self.train_split!r} is not supported: segments of one "
+                "recording would fall on both sides. Validate with cross_val_score."
+            )
         X = as_spectrograms(X)
-        self.species_, target = check_targets(y, len(X))
+        species, target = check_targets(y, len(X))
+        self._check_warm_start(species)
+        self.species_ = species
         self.classes_ = [np.array([0, 1])] * len(self.species_)
-        self.normalize_, self.top_db_ = X.format.normalize, X.format.top_db
-        self.n_mels_ = X.format.n_mels
+        self.format_ = X.format
+        label_weight = check_label_weight(label_weight, target.shape, species)
+        if label_weight is not None:
+            # Mixing with another segment must not bring a hidden label back.
+            target[label_weight == 0] = np.nan
         dataset = SegmentDataset(
-            X,
-            target,
-            check_sample_weight(sample_weight, len(X)),
-            check_label_weight(label_weight, target.shape),
+            X, target, check_sample_weight(sample_weight, len(X)), label_weight
         )
         if len(dataset) == 0:
             raise ValueError(
@@ -180,13 +188,37 @@ class SegmentNet(ClassifierMixin, NeuralNet):
         with torch.random.fork_rng():
             torch.manual_seed(rng.randint(2**31))
             self.rng_ = np.random.RandomState(rng.randint(2**31))
-            return super().fit(dataset)
+            if not self.initialized_:
+                self.initialize()
+            elif not hasattr(self, "optimizer_"):
+                self._initialize_optimizer()  # a pickle leaves it out
+            return self.partial_fit(dataset)
+
+    def _check_warm_start(self, species):
+        continues = self.warm_start and self.initialized_
+        if continues and list(species) != list(self.species_):
+            raise ValueError(
+                f"warm_start=True continues with the {len(self.species_)} species of "
+                f"the last fit, but Y has {len(species)}, or others. Set it to False."
+            )
 
     def partial_fit(self, X, y=None, classes=None, **fit_params):
-        """Train `max_epochs` more epochs; used by `fit`."""
-        if self.initialized_ and not hasattr(self, "optimizer_"):
-            self._initialize_optimizer()  # a pickle leaves it out
-        return super().partial_fit(X, y, classes, **fit_params)
+        """Run the training loop; `fit` calls it.
+
+        Unlike skorch's, it lets a KeyboardInterrupt through: a net whose training was
+        broken off must not pass for a fitted one.
+        """
+        if not isinstance(X, SegmentDataset):
+            raise TypeError(
+                f"{type(self).__name__} has no partial_fit for data of one's own. To "
+                "go on training, use fit with warm_start=True."
+            )
+        self.notify("on_train_begin", X=X, y=y)
+        try:
+            self.fit_loop(X, y)
+        finally:
+            self.notify("on_train_end", X=X, y=y)
+        return self
 
     def steps_per_epoch(self, dataset):
         """Return the number of batches that an epoch of a `SegmentDataset` has."""
@@ -200,7 +232,9 @@ class SegmentNet(ClassifierMixin, NeuralNet):
 
     def infer(self, x, **fit_params):
         """Return the logits of a batch."""
-        segments = normalize_batch(x["segments"], self.normalize_, self.top_db_)
+        segments = normalize_batch(
+            x["segments"], self.format_.normalize, self.format_.top_db
+        )
         return self.module_(segments.contiguous(memory_format=torch.channels_last))
 
     def get_loss(self, y_pred, y_true, X=None, training=False):
@@ -276,15 +310,20 @@ class SegmentNet(ClassifierMixin, NeuralNet):
         -------
         float
         """
-        return macro_roc_auc(y, self.predict_proba(X))
+        return macro_roc_auc(y, self.predict_proba(X), nan_rows="omit")
 
     def _check_predict(self, X):
         self.check_is_fitted(["species_"])
         X = as_spectrograms(X)
-        if X.format.n_mels != self.n_mels_:
+        seen, given = self.format_, X.format
+        same_bands = seen.n_mels == given.n_mels and np.allclose(
+            seen.mel_hz, given.mel_hz
+        )
+        if not same_bands or not np.isclose(seen.frame_s, given.frame_s):
             raise ValueError(
-                f"X has {X.format.n_mels} mel bands, but the network was trained on "
-                f"{self.n_mels_}. Use the same LogMel for both."
+                f"X has {_describe_axes(given)}, but the network was trained on "
+                f"{_describe_axes(seen)}. Use the same LogMel for both, and a "
+                "Resampler before it."
             )
         return X
 
@@ -292,14 +331,18 @@ class SegmentNet(ClassifierMixin, NeuralNet):
         """Apply a function of the module to all segments: array or tuple of arrays."""
         keep_freed_memory()
         self._set_training(False)
-        batches = np.arange(0, X.n_segments, self.batch_size)
+        # With nothing to predict, one blank segment tells the shape of nothing.
+        n_segments = max(X.n_segments, 1)
+        batches = np.arange(0, n_segments, self.batch_size)
         outputs = []
         with torch.inference_mode():
             for first in tqdm(
                 batches, desc="predict", unit="batch", delay=2, disable=not self.verbose
             ):
                 stop = min(first + self.batch_size, X.n_segments)
-                segments = to_segment_tensor(X.segments(np.arange(first, stop)))
+                segments = to_segment_tensor(
+                    X.segments(np.arange(first, stop)) if stop else X.blank_segment()
+                )
                 segments = normalize_batch(
                     segments.to(self.device), X.format.normalize, X.format.top_db
                 )
@@ -307,14 +350,10 @@ class SegmentNet(ClassifierMixin, NeuralNet):
                     segments.contiguous(memory_format=torch.channels_last)
                 )
                 outputs.append(_to_numpy(output))
-        return self._join(outputs)
-
-    def _join(self, outputs):
-        if not outputs:
-            return np.empty((0, len(self.species_)), np.float32)
         if isinstance(outputs[0], tuple):
-            return tuple(np.concatenate(part) for part in zip(*outputs, strict=True))
-        return np.concatenate(outputs)
+            joined = [np.concatenate(part) for part in zip(*outputs, strict=True)]
+            return tuple(part[: X.n_segments] for part in joined)
+        return np.concatenate(outputs)[: X.n_segments]
 
     # Pickling -------------------------------------------------------------------
 
@@ -334,6 +373,12 @@ class SegmentNet(ClassifierMixin, NeuralNet):
 
     def __setstate__(self, state):
         self.__dict__.update(state)
+        if str(self.device).startswith("cuda") and not torch.cuda.is_available():
+            warnings.warn(
+                f"device={self.device!r} is not there; the network uses the CPU.",
+                stacklevel=2,
+            )
+            self.device = "cpu"
         if "module_" in state:
             self.module_ = self.module_.to(self.device)
             self._initialize_criterion()
@@ -361,6 +406,15 @@ def as_spectrograms(X):
     raise TypeError(
         f"X is {kind}; a network needs Spectrograms or an array (n_rows, n_mels, "
         "n_frames). Put a LogMel before it: make_pipeline(LogMel(), ...)."
+    )
+
+
+def _describe_axes(format):
+    low, high = format.mel_hz[0], format.mel_hz[-1]
+    frame_ms = 1000 * format.frame_s
+    return (
+        f"{format.n_mels} mel bands at {low:.0f} to {high:.0f} Hz and frames of "
+        f"{frame_ms:.3g} ms"
     )
 
 

@@ -8,7 +8,8 @@ from skorch.callbacks import Callback
 class WarmupCosine(Callback):
     """Raise the learning rate linearly, then lower it along a half cosine.
 
-    The rate of step t of n is ``lr * t / w`` during the warm-up of w steps, then
+    With the rate lr that the optimizer was given (of each parameter group), the rate
+    of step t of n is ``lr * t / w`` during the warm-up of w steps, then
     ``lr * (f + (1 - f) * (1 + cos(pi * (t - w) / (n - w))) / 2)``.
 
     Parameters
@@ -37,8 +38,10 @@ class WarmupCosine(Callback):
         """Set the rate of this step."""
         if not training:
             return
+        factor = self.factor(self.step_, self.n_steps_)
         for group in net.optimizer_.param_groups:
-            group["lr"] = net.lr * self.factor(self.step_, self.n_steps_)
+            # Each group has a rate of its own, such as a lower one for the backbone.
+            group["lr"] = group.setdefault("initial_lr", group["lr"]) * factor
         self.step_ += 1
 
     def factor(self, step, n_steps):

@@ -62,10 +62,17 @@ def check_sample_weight(sample_weight, n_rows):
     return _check_weight("sample_weight", weight)
 
 
-def check_label_weight(label_weight, shape):
+def check_label_weight(label_weight, shape, species):
     """Check weights of labels (n_rows, n_species); None stays None."""
     if label_weight is None:
         return None
+    if isinstance(label_weight, pd.DataFrame) and label_weight.shape == shape:
+        columns = list(label_weight.columns)
+        if set(columns) == set(species) and columns != list(species):
+            raise ValueError(
+                "The columns of label_weight are those of Y in another order. Reorder "
+                "them: label_weight[Y.columns]."
+            )
     weight = np.asarray(label_weight, dtype=np.float32)
     if weight.shape != shape:
         raise ValueError(

@@ -24,7 +24,7 @@ class BandPassOp:
                 "low_hz, or put a Resampler with a higher sample_rate before BandPass."
             )
         # Nothing lives above Nyquist: there an upper edge has nothing to do.
-        edge = None if self.high_hz is None else self.high_hz
+        edge = self.high_hz
         if edge is not None and edge >= nyquist:
             edge = None
         sections = _dsp.band_sections(self.low_hz, edge, self.order, clip.sample_rate)

@@ -1,15 +1,14 @@
 """Arrays of rows on disk, shared by folds, trials, threads, processes and sessions."""
 
 import os
-import tempfile
 from hashlib import blake2b
 from pathlib import Path
+from uuid import uuid4
 
 import numpy as np
 
 # Raised whenever the same parameters would give other numbers than before.
 _CACHE_VERSION = 1
-_HEADER_BYTES = 128  # of an .npy file with a short shape
 
 
 class ArrayCache:
@@ -18,7 +17,7 @@ class ArrayCache:
     Parameters
     ----------
     directory : str or path-like
-        Made if it is not there. Safe to delete at any time.
+        Made if it is not there. May be deleted whenever no pass or training runs.
     """
 
     def __init__(self, directory):
@@ -51,30 +50,32 @@ class ArrayCache:
         array : ndarray
             The entry.
         """
-        folder = os.path.dirname(path)
-        os.makedirs(folder, exist_ok=True)
-        handle, temporary = tempfile.mkstemp(suffix=".part", dir=folder)
+        os.makedirs(os.path.dirname(path), exist_ok=True)
+        temporary = f"{path}.{uuid4().hex}.part"
         try:
-            with os.fdopen(handle, "wb") as file:
+            with open(temporary, "xb") as file:
                 np.save(file, array, allow_pickle=False)
             os.replace(temporary, path)
         except BaseException:
-            os.unlink(temporary)
+            Path(temporary).unlink(missing_ok=True)
             raise
 
 
 def stored_frames(path, n_mels):
     """Return the number of frames of a stored spectrogram, 0 if there is none.
 
-    The size of the file tells; opening thousands of them would take much longer. A
-    file cut short by a full disk or a power cut counts as not there.
+    Only the header is read. A file cut short by a full disk or a power cut counts as
+    not there.
     """
     try:
-        n_bytes = os.stat(path).st_size - _HEADER_BYTES
-    except OSError:
+        with open(path, "rb") as file:
+            np.lib.format.read_magic(file)
+            shape, _, dtype = np.lib.format.read_array_header_1_0(file)
+            n_bytes = os.fstat(file.fileno()).st_size - file.tell()
+    except (OSError, ValueError):
         return 0
-    frame_bytes = n_mels * np.dtype(np.float16).itemsize
-    return n_bytes // frame_bytes if n_bytes > 0 and n_bytes % frame_bytes == 0 else 0
+    whole = len(shape) == 2 and n_bytes == shape[0] * shape[1] * dtype.itemsize
+    return shape[1] if whole and shape[0] == n_mels else 0
 
 
 def load_stored(path):

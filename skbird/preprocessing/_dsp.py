@@ -1,5 +1,6 @@
 """Signal processing on plain arrays: the only place where samples are computed with."""
 
+import warnings
 from functools import lru_cache
 
 import librosa
@@ -26,7 +27,9 @@ def resample(samples, sample_rate, new_rate):
     """
     if sample_rate == new_rate:
         return samples
-    return soxr.resample(samples, sample_rate, new_rate, quality="HQ")
+    resampled = soxr.resample(samples, sample_rate, new_rate, quality="HQ")
+    # A few samples can vanish at a lower rate, but a clip is never empty.
+    return resampled if len(resampled) else samples[:1]
 
 
 @lru_cache(maxsize=32)
@@ -81,9 +84,12 @@ def mean_square(samples, sample_rate, values_per_s):
 @lru_cache(maxsize=32)
 def mel_filters(sample_rate, n_fft, n_mels, fmin, fmax, htk):
     """Triangular mel filters of unit area, (1 + n_fft // 2, n_mels) float32."""
-    filters = librosa.filters.mel(
-        sr=sample_rate, n_fft=n_fft, n_mels=n_mels, fmin=fmin, fmax=fmax, htk=htk
-    )
+    with warnings.catch_warnings():
+        # Narrow low bands may hold no FFT bin: they are constant and do no harm.
+        warnings.filterwarnings("ignore", message="Empty filters detected")
+        filters = librosa.filters.mel(
+            sr=sample_rate, n_fft=n_fft, n_mels=n_mels, fmin=fmin, fmax=fmax, htk=htk
+        )
     return np.ascontiguousarray(filters.T, dtype=np.float32)
 
 

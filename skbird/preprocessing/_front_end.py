@@ -5,74 +5,133 @@ import warnings
 import numpy as np
 import pandas as pd
 
-from skbird.data import AudioReadError, SpectrogramFormat, Spectrograms, read_header
-from skbird.data import row_weights as combine_row_weights
+from skbird.data import AudioReadError, SpectrogramFormat, Spectrograms, row_weights
+from skbird.data._audio import read_headers
 from skbird.data._recordings import file_identity
 from skbird.preprocessing._cache import ArrayCache, load_stored, stored_frames
-from skbird.preprocessing._pass import (
-    chain_grid,
-    chain_rate,
-    process_row,
-    run_pass,
-)
+from skbird.preprocessing._pass import chain_grid, chain_rate, process_row, run_pass
 
 # A row may end this much after its file, as rounded tables have it.
 _END_TOLERANCE_S = 0.5
 _MEMORY_WARNING_BYTES = 4e9
+_ANY_RATE = 32_000  # in Hz, where no row can be read
 _N_NAMED = 5  # problems that an error message spells out
 
 
 class FrontEnd:
-    """Computes the spectrograms of the rows of one `Recordings`.
+    """One pass over the rows of a `Recordings`.
 
     Parameters
     ----------
     recordings : Recordings
         The rows and their ops.
-    mel : MelOp
-        Turns samples into frames.
+    mel : MelOp or None
+        Turns samples into frames; None only measures what the filters need.
     cache_dir : path or None
         Where to keep results; None keeps them in memory.
+    n_jobs, on_error, verbose
+        See :class:`skbird.preprocessing.LogMel`.
     """
 
-    def __init__(self, recordings, mel, cache_dir=None):
+    def __init__(
+        self, recordings, mel, cache_dir, *, n_jobs=-1, on_error="raise", verbose=True
+    ):
         self.rows = recordings.rows
         self.ops = recordings.ops
         self.mel = mel
-        self.filters = [op for op in self.ops if hasattr(op, "measure")]
         self.cache = None if cache_dir is None else ArrayCache(cache_dir)
-        n_rows = len(self.rows)
-        self.entries = [None] * n_rows
-        self.n_frames = np.zeros(n_rows, np.int64)
-        self.measured = [[None] * len(self.filters) for _ in range(n_rows)]
+        self.n_jobs = n_jobs
+        self.on_error = on_error
+        self.verbose = verbose
+        self.filters = [op for op in self.ops if hasattr(op, "measure")]
+        self.entries = [None] * len(self.rows)
+        self.n_frames = np.zeros(len(self.rows), np.int64)
         self.problems = {}
-        self._records = self.rows.to_dict("records")
+        self.records = self.rows.to_dict("records")
+        self._headers = {}
 
-    def run(self, *, n_jobs, on_error, verbose, normalize, top_db):
-        """Return the `Spectrograms`; the parameters are those of `LogMel`."""
-        if self.cache is not None:
-            self._make_keys()
-            self._look_up()
-        pending = np.flatnonzero([self._is_pending(r) for r in range(len(self.rows))])
-        sample_rate = self._check_files(pending)
-        self._handle_problems(on_error)
-        pending = np.array([r for r in pending if r not in self.problems], int)
+    def spectrograms(self, normalize, top_db):
+        """Compute the `Spectrograms`; the parameters are those of `LogMel`."""
+        self.sample_rate = self._find_sample_rate()
+        self.mel.filters(self.sample_rate)  # complains early if they do not fit
+        format = SpectrogramFormat(
+            self.mel.centres_hz(self.sample_rate),
+            self.mel.hop_length / self.sample_rate,
+            chain_grid(self.ops),
+            normalize,
+            top_db,
+        )
+        nothing = np.empty(0, np.float32)
+        weights, predict_weights = [nothing] * len(self.rows), None
+        at_predict = [op.use_at_predict for op in self.filters]
+        if any(at_predict):
+            predict_weights = [nothing] * len(self.rows)
+
+        def weigh(row, series):
+            # At once, so that the series of all rows are never in memory together.
+            measured = list(zip(self.filters, series, strict=True))
+            starts = format.segment_frames(self.n_frames[row]) * format.frame_s
+            cut = starts, format.grid.segment_s, self.records[row]
+            weights[row] = row_weights(measured, *cut)
+            if predict_weights is not None:
+                kept = [m for m, use in zip(measured, at_predict, strict=True) if use]
+                predict_weights[row] = row_weights(kept, *cut)
+
+        self.run(weigh)
+        return Spectrograms(
+            self.rows,
+            self.entries,
+            self.n_frames,
+            format,
+            weights,
+            predict_weights,
+            self._errors(),
+        )
+
+    def run(self, use):
+        """Call ``use(row, series)`` once for each row that can be read, in any order.
+
+        `series` has what each filter measured. Before the call, `entries` and
+        `n_frames` of the row are set.
+        """
+        pending = self._look_up(use)
+        self._check_files(pending)
+        self._raise_problems()
         done = run_pass(
             self.rows,
-            pending,
+            np.array([row for row in pending if row not in self.problems], int),
             self._work,
-            n_jobs=n_jobs,
-            verbose=verbose,
-            label="spectrograms",
+            n_jobs=self.n_jobs,
+            verbose=self.verbose,
+            label="spectrograms" if self.mel else "levels",
         )
         for row, result in done:
             if isinstance(result, AudioReadError):
                 self.problems[row] = str(result)
-                if on_error == "raise":
-                    self._handle_problems(on_error)
+                self._raise_problems()
             else:
-                self._keep(row, *result)
-        return self._assemble(sample_rate, normalize, top_db)
+                self.entries[row], self.n_frames[row], series = result
+                use(row, series)
+
+    def _look_up(self, use):
+        """Use the rows that the cache has whole; return the others."""
+        if self.cache is None:
+            return np.arange(len(self.rows))
+        self._make_keys()
+        pending = []
+        for row, (mel_path, paths) in enumerate(
+            zip(self._mel_paths, self._series_paths, strict=True)
+        ):
+            if self.mel is not None:
+                self.n_frames[row] = stored_frames(mel_path, self.mel.n_mels)
+                self.entries[row] = mel_path if self.n_frames[row] else None
+            series = [load_stored(path) for path in paths]
+            lacks_mel = self.mel is not None and self.entries[row] is None
+            if lacks_mel or any(values is None for values in series):
+                pending.append(row)
+            else:
+                use(row, series)
+        return np.array(pending, int)
 
     def _make_keys(self):
         """Name the cache entries: file, stretch, and all that changes the result."""
@@ -83,69 +142,86 @@ class FrontEnd:
                 chains.append((*chain, op.measure_key))
             elif getattr(op, "changes_samples", True):
                 chain.append(op)
-        self._mel_paths, self._filter_paths = [], []
-        for record in self._records:
+        self._mel_paths, self._series_paths = [], []
+        for record in self.records:
             row = (identity[record["path"]], record["start"], record["end"])
             self._mel_paths.append(self.cache.path(*row, *chain, self.mel))
-            self._filter_paths.append([self.cache.path(*row, *c) for c in chains])
+            self._series_paths.append([self.cache.path(*row, *c) for c in chains])
 
-    def _look_up(self):
-        for row, path in enumerate(self._mel_paths):
-            self.n_frames[row] = stored_frames(path, self.mel.n_mels)
-            if self.n_frames[row]:
-                self.entries[row] = path
-            self.measured[row] = [load_stored(p) for p in self._filter_paths[row]]
+    def _work(self, audio, row):
+        """Compute what is missing of a row and store it; runs in a thread."""
+        series = [None] * len(self.filters)
+        if self.cache is not None:
+            series = [load_stored(path) for path in self._series_paths[row]]
+        wanted = [k for k, values in enumerate(series) if values is None]
+        numbers = iter(range(len(self.filters)))
+        ops = [
+            op
+            for op in self.ops
+            if not hasattr(op, "measure") or next(numbers) in wanted
+        ]
+        mel = self.mel if self.entries[row] is None else None
+        frames, measured = process_row(audio, self.records[row], ops, mel)
+        for number, (_, values) in zip(wanted, measured, strict=True):
+            series[number] = values
+            if self.cache is not None:
+                self.cache.store(self._series_paths[row][number], values)
+        if frames is None:
+            return self.entries[row], self.n_frames[row], series
+        entry = frames
+        if self.cache is not None:
+            # Transposed, the array has the documented shape (n_mels, n_frames), yet on
+            # disk a segment is one contiguous stretch.
+            entry = self._mel_paths[row]
+            self.cache.store(entry, frames.T)
+        return entry, len(frames), series
 
-    def _is_pending(self, row):
-        return self.entries[row] is None or any(v is None for v in self.measured[row])
+    # Files ----------------------------------------------------------------------
 
-    def _check_files(self, pending):
-        """Find what is wrong with the files before any work is done on them.
+    def _read_headers(self, rows):
+        paths = {self.records[row]["path"] for row in rows} - self._headers.keys()
+        paths = sorted(paths)
+        headers = read_headers(paths, n_jobs=self.n_jobs, verbose=self.verbose)
+        self._headers |= dict(zip(paths, headers, strict=True))
 
-        Returns
-        -------
-        sample_rate : int
-            The one at the end of the chain, for all rows.
-        """
-        chain_sets_rate = chain_rate(self.ops, None) is not None
-        to_read = pending if chain_sets_rate else np.arange(len(self.rows))
-        headers, rates, seconds = {}, {}, 0.0
-        for row in to_read:
-            record = self._records[row]
-            path = record["path"]
-            if path not in headers:
-                try:
-                    headers[path] = read_header(path)
-                except AudioReadError as exc:
-                    headers[path] = exc
-            problem = _row_problem(headers[path], record)
-            if problem:
-                self.problems[int(row)] = problem
-                continue
-            rates.setdefault(chain_rate(self.ops, headers[path].sample_rate), path)
-            seconds += np.nanmin([record["end"], headers[path].duration_s])
-            seconds -= record["start"]
+    def _find_sample_rate(self):
+        """Return the sample rate at the end of the chain, the same for all rows."""
+        rate = chain_rate(self.ops, None)
+        if rate is not None:
+            return rate
+        self._read_headers(range(len(self.rows)))
+        rates = {
+            header.sample_rate: path
+            for path, header in self._headers.items()
+            if not isinstance(header, AudioReadError)
+        }
         if len(rates) > 1:
             found = ", ".join(f"{rate} Hz ({path})" for rate, path in rates.items())
             raise ValueError(
                 f"The recordings have different sample rates: {found}. Put a Resampler "
                 "before LogMel."
             )
-        sample_rate = chain_rate(self.ops, next(iter(rates), 1))
-        self._warn_of_memory(seconds * sample_rate / self.mel.hop_length)
-        return sample_rate
+        return next(iter(rates), _ANY_RATE)
 
-    def _warn_of_memory(self, n_frames):
-        n_bytes = n_frames * self.mel.n_mels * 2
-        if self.cache is None and n_bytes > _MEMORY_WARNING_BYTES:
-            warnings.warn(
-                f"The spectrograms will take {n_bytes / 1e9:.0f} GB of memory. Give "
-                "LogMel a cache_dir to keep them on disk instead.",
-                stacklevel=5,
-            )
+    def _check_files(self, rows):
+        """Find what is wrong with the files before any work is done on them."""
+        self._read_headers(rows)
+        seconds = 0.0
+        for row in rows:
+            record = self.records[row]
+            header = self._headers[record["path"]]
+            problem = _row_problem(header, record)
+            if problem:
+                self.problems[int(row)] = problem
+            else:
+                end = np.nanmin([record["end"], header.duration_s])
+                seconds += end - record["start"]
+        if self.mel is not None and self.cache is None:
+            per_s = self.sample_rate / self.mel.hop_length * self.mel.n_mels
+            _warn_of_memory(seconds * per_s * np.dtype(np.float16).itemsize)
 
-    def _handle_problems(self, on_error):
-        if not self.problems or on_error == "skip":
+    def _raise_problems(self):
+        if not self.problems or self.on_error == "skip":
             return
         named = [f"row {r}: {m}" for r, m in sorted(self.problems.items())]
         more = len(named) - _N_NAMED
@@ -157,80 +233,19 @@ class FrontEnd:
             "are then not trained on, and their predictions are NaN."
         )
 
-    def _work(self, audio, row):
-        """Compute what is missing of a row and store it; runs in a thread."""
-        wanted = [
-            op
-            for op, value in zip(self.filters, self.measured[row], strict=True)
-            if value is None
-        ]
-        ops = [op for op in self.ops if not hasattr(op, "measure") or op in wanted]
-        mel = self.mel if self.entries[row] is None else None
-        frames, measured = process_row(audio, self._records[row], ops, mel)
-        values = dict(measured)
-        if self.cache is not None:
-            for op, path in zip(self.filters, self._filter_paths[row], strict=True):
-                if op in values:
-                    self.cache.store(path, values[op])
-            if frames is not None:
-                # Transposed, the array has the documented shape (n_mels, n_frames),
-                # yet on disk a segment is one contiguous stretch.
-                self.cache.store(self._mel_paths[row], frames.T)
-        if self.cache is not None and frames is not None:
-            return self._mel_paths[row], len(frames), values
-        return frames, 0 if frames is None else len(frames), values
-
-    def _keep(self, row, entry, n_frames, values):
-        if entry is not None:
-            self.entries[row], self.n_frames[row] = entry, n_frames
-        self.measured[row] = [
-            values.get(op, known)
-            for op, known in zip(self.filters, self.measured[row], strict=True)
-        ]
-
-    def _assemble(self, sample_rate, normalize, top_db):
-        format = SpectrogramFormat(
-            self.mel.centres_hz(sample_rate),
-            self.mel.hop_length / sample_rate,
-            chain_grid(self.ops),
-            normalize,
-            top_db,
-        )
-        for row in self.problems:
-            self.entries[row], self.n_frames[row] = None, 0
-        at_predict = [op.use_at_predict for op in self.filters]
-        weights = [self._weights(r, format) for r in range(len(self.rows))]
-        predict_weights = None
-        if any(at_predict):
-            predict_weights = [
-                self._weights(r, format, at_predict) for r in range(len(self.rows))
-            ]
-        errors = pd.DataFrame(
-            [
-                (r, self._records[r]["path"], m)
-                for r, m in sorted(self.problems.items())
-            ],
+    def _errors(self):
+        return pd.DataFrame(
+            [(r, self.records[r]["path"], m) for r, m in sorted(self.problems.items())],
             columns=["row", "path", "error"],
         )
-        return Spectrograms(
-            self.rows,
-            self.entries,
-            self.n_frames,
-            format,
-            weights if self.filters else None,
-            predict_weights,
-            errors,
-        )
 
-    def _weights(self, row, format, chosen=None):
-        if self.n_frames[row] == 0:
-            return np.empty(0, np.float32)
-        pairs = zip(self.filters, self.measured[row], strict=True)
-        if chosen is not None:
-            pairs = [pair for pair, use in zip(pairs, chosen, strict=True) if use]
-        starts = format.segment_frames(self.n_frames[row]) * format.frame_s
-        return combine_row_weights(
-            list(pairs), starts, format.grid.segment_s, self._records[row]
+
+def _warn_of_memory(n_bytes):
+    if n_bytes > _MEMORY_WARNING_BYTES:
+        warnings.warn(
+            f"The spectrograms will take {n_bytes / 1e9:.0f} GB of memory. Give LogMel "
+            "a cache_dir to keep them on disk instead.",
+            stacklevel=6,
         )
 
 

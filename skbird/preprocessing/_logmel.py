@@ -31,7 +31,7 @@ class MelOp:
         there only for the filters to settle, and what comes after the next `core_s` is
         the business of the next part (None: of nobody).
         """
-        filters = self._filters(clip.sample_rate)
+        filters = self.filters(clip.sample_rate)
         per_s = clip.sample_rate / self.hop_length
         offset = round(offset_s * clip.sample_rate)
         first = int(np.ceil(round((offset_s + lead_s) * per_s, 6)))
@@ -62,7 +62,8 @@ class MelOp:
     def _upper(self, sample_rate):
         return sample_rate / 2 if self.fmax is None else self.fmax
 
-    def _filters(self, sample_rate):
+    def filters(self, sample_rate):
+        """Return the mel filters; complain if they reach past half the rate."""
         upper = self._upper(sample_rate)
         if upper > sample_rate / 2 or self.fmin >= upper:
             raise ValueError(
@@ -70,12 +71,9 @@ class MelOp:
                 f"between 0 and half the sample rate ({sample_rate / 2:g} Hz). Lower "
                 "them, or put a Resampler with a higher sample_rate before LogMel."
             )
-        with warnings.catch_warnings():
-            # Narrow low bands may hold no FFT bin: they are constant and do no harm.
-            warnings.filterwarnings("ignore", message="Empty filters detected")
-            return _dsp.mel_filters(
-                sample_rate, self.n_fft, self.n_mels, self.fmin, upper, self.htk
-            )
+        return _dsp.mel_filters(
+            sample_rate, self.n_fft, self.n_mels, self.fmin, upper, self.htk
+        )
 
 
 class LogMel(TransformerMixin, BaseEstimator):
@@ -90,7 +88,8 @@ class LogMel(TransformerMixin, BaseEstimator):
     thresholds nor normalisation make anything be computed again.
 
     `fit_transform` applies all filters. `transform`, which prediction calls, leaves out
-    those with ``use_at_predict=False``: every segment has weight 1.
+    those with ``use_at_predict=False``: every segment has weight 1. (So does training
+    behind a front end that is frozen, since that only transforms.)
 
     Parameters
     ----------
@@ -251,14 +250,15 @@ class LogMel(TransformerMixin, BaseEstimator):
         return self._compute(Recordings(recordings.rows, ops))
 
     def _compute(self, recordings):
-        front_end = FrontEnd(recordings, self._make_op(), self.cache_dir)
-        spectrograms = front_end.run(
+        front_end = FrontEnd(
+            recordings,
+            self._make_op(),
+            self.cache_dir,
             n_jobs=self.n_jobs,
             on_error=self.on_error,
             verbose=self.verbose,
-            normalize=self.normalize,
-            top_db=self.top_db,
         )
+        spectrograms = front_end.spectrograms(self.normalize, self.top_db)
         self.errors_ = spectrograms.errors
         if len(self.errors_):
             first = self.errors_.iloc[0]

@@ -78,18 +78,17 @@ def _tasks(rows, chosen):
 
 
 def _run_task(path, numbers, work):
-    try:
-        with AudioFile(path) as audio:
-            return [(int(row), _attempt(work, audio, int(row))) for row in numbers]
-    except AudioReadError as exc:
-        return [(int(row), exc) for row in numbers]
-
-
-def _attempt(work, audio, row):
-    try:
-        return work(audio, row)
-    except AudioReadError as exc:
-        return exc
+    """Work on rows of one file; a row that fails costs no other."""
+    results = []
+    while len(results) < len(numbers):
+        try:
+            with AudioFile(path) as audio:
+                for row in numbers[len(results) :]:
+                    results.append((int(row), work(audio, int(row))))
+        except AudioReadError as exc:
+            # After an error the decoder is good for nothing: the next row opens anew.
+            results.append((int(numbers[len(results)]), exc))
+    return results
 
 
 def process_row(audio, row, ops, mel=None):
@@ -156,38 +155,6 @@ def _cut(values, values_per_s, lead_s, core_s):
     first = round(lead_s * values_per_s)
     stop = None if core_s is None else first + round(core_s * values_per_s)
     return values[first:stop]
-
-
-def measure_rows(recordings, op, n_jobs=-1):
-    """Measure the rows with one more op; rows that cannot be read are left out.
-
-    Parameters
-    ----------
-    recordings : Recordings
-        The rows and the ops before.
-    op : WeightOp
-        What to measure.
-    n_jobs : int
-        Threads.
-
-    Returns
-    -------
-    list of (values, starts, segment_s)
-        In the order of the rows: the series measured, and the row's segments.
-    """
-    records = recordings.rows.to_dict("records")
-    # What earlier filters found does not change what this one measures.
-    before = [o for o in recordings.ops if not hasattr(o, "measure")]
-    grid = chain_grid(recordings.ops)
-
-    def work(audio, row):
-        _, measured = process_row(audio, records[row], [*before, op])
-        values = measured[0][1]
-        return values, grid.starts(len(values) / op.values_per_s), grid.segment_s
-
-    done = run_pass(recordings.rows, np.arange(len(records)), work, n_jobs=n_jobs)
-    good = [pair for pair in done if not isinstance(pair[1], AudioReadError)]
-    return [result for _, result in sorted(good, key=lambda pair: pair[0])]
 
 
 def chain_grid(ops):

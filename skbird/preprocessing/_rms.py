@@ -1,3 +1,4 @@
+import os
 from dataclasses import dataclass
 from numbers import Integral, Real
 
@@ -6,10 +7,11 @@ from sklearn.utils import check_random_state
 from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.validation import check_is_fitted
 
-from skbird.data import WeightOp, as_recordings, segment_means
+from skbird.data import Recordings, WeightOp, as_recordings, segment_means
 from skbird.preprocessing import _dsp
 from skbird.preprocessing._base import ClipTransformer
-from skbird.preprocessing._pass import measure_rows
+from skbird.preprocessing._front_end import FrontEnd
+from skbird.preprocessing._pass import chain_grid
 
 
 @dataclass(frozen=True)
@@ -65,6 +67,9 @@ class RMSFilter(ClipTransformer):
         Rows that `fit` measures with scope "train", drawn at random.
     random_state : int, RandomState instance or None, default=0
         Draws them.
+    cache_dir : str, path or None, default=None
+        Folder that keeps what `fit` measures with scope "train". Give it the one of
+        `LogMel`, and no row is measured twice, in whatever fold or session.
     use_at_predict : bool, default=False
         Whether prediction ignores these segments too. By default it looks at every
         segment.
@@ -97,6 +102,7 @@ class RMSFilter(ClipTransformer):
         "mode": [StrOptions({"drop", "weight"})],
         "max_rows": [Interval(Integral, 1, None, closed="left")],
         "random_state": ["random_state"],
+        "cache_dir": [str, os.PathLike, None],
         "use_at_predict": ["boolean"],
     }
 
@@ -108,6 +114,7 @@ class RMSFilter(ClipTransformer):
         mode="drop",
         max_rows=1000,
         random_state=0,
+        cache_dir=None,
         use_at_predict=False,
     ):
         self.quantile = quantile
@@ -115,6 +122,7 @@ class RMSFilter(ClipTransformer):
         self.mode = mode
         self.max_rows = max_rows
         self.random_state = random_state
+        self.cache_dir = cache_dir
         self.use_at_predict = use_at_predict
 
     def fit(self, X, y=None):
@@ -141,16 +149,22 @@ class RMSFilter(ClipTransformer):
         n_rows = min(self.max_rows, len(recordings))
         chosen = np.sort(rng.choice(len(recordings), n_rows, replace=False))
         op = RMSOp(self.quantile, self.mode, self.use_at_predict, None)
-        levels = [
-            op.levels(values, starts, segment_s)
-            for values, starts, segment_s in measure_rows(recordings[chosen], op)
-        ]
+        # What other filters find does not matter here.
+        ops = [o for o in recordings.ops if not hasattr(o, "measure")]
+        rows = Recordings(recordings.rows.iloc[chosen], [*ops, op])
+        grid, levels = chain_grid(ops), {}
+
+        def keep(row, series):
+            starts = grid.starts(len(series[0]) / op.values_per_s)
+            levels[row] = op.levels(series[0], starts, grid.segment_s)
+
+        FrontEnd(rows, None, self.cache_dir, on_error="skip").run(keep)
         if not levels:
             raise ValueError(
                 f"None of the {n_rows} rows that RMSFilter(scope='train') drew from X "
                 "can be read. Check the paths."
             )
-        return float(np.quantile(np.concatenate(levels), self.quantile))
+        return float(np.quantile(np.concatenate(list(levels.values())), self.quantile))
 
     def _make_op(self):
         limit = None

@@ -23,16 +23,17 @@ class Segmenter(ClipTransformer):
     """Cut each row into segments of one length: what a network sees.
 
     The audio is not copied: segments are slices of the row's spectrogram, so overlap
-    costs nothing. The last segment ends where the row ends. It does not matter where
-    in the chain this step stands; without it the defaults below hold.
+    costs nothing. The last segment ends where the row ends (a rest below 1 % of a
+    segment gets none of its own). It does not matter where in the chain this step
+    stands; without it the defaults below hold. Prediction uses the same segments: rows
+    as long as one, such as those of :func:`skbird.data.segment_table`, have one.
 
     Parameters
     ----------
     segment_s : float in [0.1, 600], default=5.0
         Length of a segment in seconds.
     overlap : float in [0, 0.95], default=0.5
-        Share of a segment that the next one has too. Rows as long as a segment, such
-        as those of :func:`skbird.data.segment_table`, have one segment anyway.
+        Share of a segment that the next one has too.
     pad : {"cycle", "zero"}, default="cycle"
         How a row shorter than a segment fills it: repeated, or followed by silence.
 

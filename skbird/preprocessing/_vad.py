@@ -1,6 +1,8 @@
+import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
+from importlib.metadata import PackageNotFoundError, version
 from numbers import Real
 
 import numpy as np
@@ -33,6 +35,14 @@ def _silero():
     return model
 
 
+@lru_cache(maxsize=1)
+def _silero_version():
+    try:
+        return version("silero-vad")
+    except PackageNotFoundError:
+        return None
+
+
 def speech_probability(samples, sample_rate):
     """Probability of human speech in each 32 ms, by Silero VAD.
 
@@ -53,10 +63,7 @@ def speech_probability(samples, sample_rate):
     Silero Team, "Silero VAD: pre-trained enterprise-grade Voice Activity Detector",
     https://github.com/snakers4/silero-vad
     """
-    samples = _dsp.resample(samples, sample_rate, _SILERO_HZ)
-    if len(samples) == 0:  # a clip of a few samples can vanish at 16 kHz
-        samples = np.zeros(1, np.float32)
-    return _silero().audio_forward(samples)
+    return _silero().audio_forward(_dsp.resample(samples, sample_rate, _SILERO_HZ))
 
 
 @dataclass(frozen=True)
@@ -69,7 +76,11 @@ class VADOp(WeightOp):
     use_at_predict: bool
 
     values_per_s = 31.25
-    measure_key = "silero_vad_16k_sequence"
+
+    @property
+    def measure_key(self):
+        """Name the model: another version finds other probabilities."""
+        return f"silero-vad {_silero_version()}"
 
     def measure(self, samples, sample_rate):
         """Return the probability of speech in each 32 ms."""
@@ -78,7 +89,7 @@ class VADOp(WeightOp):
     def judge(self, values, starts, segment_s, row):
         """Weigh each segment by the share of it that is not speech."""
         thresholds = dict(self.threshold)
-        threshold = thresholds.get(row.get("collection"), thresholds["default"])
+        threshold = thresholds.get(str(row.get("collection")), thresholds["default"])
         speech = values >= threshold
         quality = 1 - segment_means(speech, self.values_per_s, starts, segment_s)
         if self.mode == "weight":
@@ -154,15 +165,23 @@ class VADFilter(ClipTransformer):
         self
         """
         super().fit(X, y)
-        if (
-            isinstance(self.threshold, Mapping)
-            and "collection" not in as_recordings(X).rows
-        ):
+        if isinstance(self.threshold, Mapping):
+            self._check_collections(as_recordings(X).rows)
+        return self
+
+    def _check_collections(self, rows):
+        if "collection" not in rows:
             raise ValueError(
                 f"threshold={dict(self.threshold)} is by collection, but X has no "
                 "column 'collection'. Pass a DataFrame with one, or a single number."
             )
-        return self
+        present = set(rows["collection"].astype(str))
+        if not present & {str(name) for name in self.threshold}:
+            warnings.warn(
+                f"threshold={dict(self.threshold)} names none of the collections of X "
+                f"({sorted(present)[:5]}): the default threshold holds for all.",
+                stacklevel=3,
+            )
 
     def _make_op(self):
         thresholds = self.threshold
