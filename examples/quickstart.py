@@ -115,6 +115,37 @@ def plot_soundscape(rows, truth, proba, spectrograms, path):
     plt.close(figure)
 
 
+def evaluate(pipeline, data, **params):
+    """Score a pipeline where it counts: on sources that it was not trained on.
+
+    Returns
+    -------
+    scores : dict of str to float
+        Macro-averaged ROC-AUC.
+    proba : array of shape (n_test_rows, n_species)
+        Of the test soundscapes, reweighted.
+    """
+    held_out = cross_val_score(
+        pipeline,
+        data.X,
+        data.Y,
+        groups=data.X["collection"],
+        cv=LeaveOneGroupOut(),
+        scoring=macro_roc_auc_scorer,
+        params=params,
+    )
+    pipeline.fit(data.X, data.Y, **params)
+    plain = pipeline.predict_proba(data.test)
+    reweighter = SoundscapeReweighter(FrozenEstimator(pipeline)).fit(data.X, data.Y)
+    reweighted = reweighter.predict_proba(data.test)
+    scores = {
+        "held-out collections": held_out.mean(),
+        "soundscapes": macro_roc_auc(data.test_Y, plain),
+        "soundscapes, reweighted": macro_roc_auc(data.test_Y, reweighted),
+    }
+    return scores, reweighted
+
+
 def main():
     """Run the whole way and print what came of it."""
     start = time.perf_counter()
@@ -125,35 +156,17 @@ def main():
         f"{', '.join(sorted(data.X['collection'].unique()))}; "
         f"{data.test['path'].nunique()} test soundscapes."
     )
-    results = {}
-    for name, pipeline, params in (
-        ("baseline", make_baseline(), {}),
-        ("network", make_network(), {"sedclassifier__label_weight": data.label_weight}),
-    ):
-        print(f"\n{name}: cross-validation on held-out collections, then the final fit")
-        scores = cross_val_score(
-            pipeline,
-            data.X,
-            data.Y,
-            groups=data.X["collection"],
-            cv=LeaveOneGroupOut(),
-            scoring=macro_roc_auc_scorer,
-            params=params,
-        )
-        pipeline.fit(data.X, data.Y, **params)
-        reweighted = SoundscapeReweighter(FrozenEstimator(pipeline))
-        reweighted.fit(data.X, data.Y)
-        proba = reweighted.predict_proba(data.test)
-        results[name] = (
-            scores.mean(),
-            macro_roc_auc(data.test_Y, pipeline.predict_proba(data.test)),
-            macro_roc_auc(data.test_Y, proba),
-        )
+    print("\nBaseline: held-out collections, then the final fit")
+    baseline, _ = evaluate(make_baseline(), data)
+    print("Network: held-out collections, then the final fit")
+    network = make_network()
+    scores, proba = evaluate(
+        network, data, sedclassifier__label_weight=data.label_weight
+    )
 
-    header = ("held-out collections", "soundscapes", "soundscapes, reweighted")
-    print("\nmacro-averaged ROC-AUC" + "".join(f"{title:>26}" for title in header))
-    for name, row in results.items():
-        print(f"{name:<22}" + "".join(f"{score:>26.3f}" for score in row))
+    print("\nmacro-averaged ROC-AUC" + "".join(f"{title:>26}" for title in scores))
+    for name, row in (("baseline", baseline), ("network", scores)):
+        print(f"{name:<22}" + "".join(f"{score:>26.3f}" for score in row.values()))
 
     write_submission(
         proba,
@@ -168,7 +181,7 @@ def main():
         rows,
         data.test_Y[first],
         proba[first],
-        pipeline[:-1].transform(rows),
+        network[:-1].transform(rows),
         OUTPUT / "soundscape.png",
     )
     print(f"\nWrote {OUTPUT / 'submission.csv'} and {OUTPUT / 'soundscape.png'}")

@@ -6,7 +6,8 @@ from pathlib import Path
 import numpy as np
 import soundfile
 from joblib import Parallel, delayed
-from tqdm import tqdm
+
+from skbird.utils._progress import progress_bar
 
 # No recorder writes less; a damaged header that says so would make a row of hours.
 _MIN_SAMPLE_RATE = 100
@@ -62,10 +63,8 @@ def read_headers(paths, *, n_jobs=-1, verbose=False):
     headers = Parallel(n_jobs, prefer="threads", return_as="generator")(
         delayed(attempt)(path) for path in paths
     )
-    bar = tqdm(
-        headers, "headers", len(paths), unit="file", delay=1, disable=not verbose
-    )
-    return list(bar)
+    options = {"desc": "headers", "unit": "file", "delay": 1, "verbose": verbose}
+    return list(progress_bar(headers, total=len(paths), **options))
 
 
 def read_header(path):

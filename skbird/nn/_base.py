@@ -16,7 +16,6 @@ from sklearn.utils._param_validation import (
 )
 from skorch import NeuralNet
 from skorch.callbacks import EpochTimer, PassthroughScoring
-from tqdm import tqdm
 
 from skbird.data import Spectrograms
 from skbird.metrics import macro_roc_auc
@@ -33,6 +32,7 @@ from skbird.nn._pooling import POOLINGS, pool_rows
 from skbird.nn._progress import EpochProgress
 from skbird.nn._schedule import WarmupCosine
 from skbird.nn._targets import check_label_weight, check_sample_weight, check_targets
+from skbird.utils._progress import progress_bar
 
 
 class SegmentNet(ClassifierMixin, NeuralNet):
@@ -336,8 +336,8 @@ class SegmentNet(ClassifierMixin, NeuralNet):
         batches = np.arange(0, n_segments, self.batch_size)
         outputs = []
         with torch.inference_mode():
-            for first in tqdm(
-                batches, desc="predict", unit="batch", delay=2, disable=not self.verbose
+            for first in progress_bar(
+                batches, desc="predict", unit="batch", delay=2, verbose=self.verbose
             ):
                 stop = min(first + self.batch_size, X.n_segments)
                 segments = to_segment_tensor(

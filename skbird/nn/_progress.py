@@ -3,7 +3,8 @@
 import math
 
 from skorch.callbacks import Callback
-from tqdm import tqdm
+
+from skbird.utils._progress import progress_bar
 
 
 class EpochProgress(Callback):
@@ -19,11 +20,11 @@ class EpochProgress(Callback):
 
     def on_train_begin(self, net, X=None, y=None, **kwargs):
         """Open the bar."""
-        self.bar_ = tqdm(
+        self.bar_ = progress_bar(
             total=net.max_epochs * net.steps_per_epoch(X),
             desc=type(net).__name__,
             unit="batch",
-            disable=not net.verbose,
+            verbose=net.verbose,
         )
 
     def on_batch_end(self, net, batch=None, training=False, **kwargs):
@@ -35,7 +36,8 @@ class EpochProgress(Callback):
         """Report the epoch."""
         loss = net.history[-1, "train_loss"]
         epoch = len(net.history)
-        self.bar_.set_postfix_str(f"epoch {epoch}/{net.max_epochs}, loss {loss:.4f}")
+        report = f"epoch {epoch}/{net.max_epochs}, loss {loss:.4f}"
+        self.bar_.set_postfix_str(report, refresh=False)
         if not math.isfinite(loss):
             raise FloatingPointError(
                 f"The training loss of epoch {epoch} is {loss}. Lower lr={net.lr} or "

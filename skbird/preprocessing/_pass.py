@@ -6,10 +6,10 @@ of the files. A row that fails costs no other row.
 
 import numpy as np
 from joblib import Parallel, delayed
-from tqdm import tqdm
 
 from skbird.data import AudioReadError, Clip
 from skbird.data._audio import AudioFile, no_samples, stretch_frames
+from skbird.utils._progress import progress_bar
 
 # Rows longer than this are worked on in blocks of this length. Whole seconds, so that
 # blocks begin at whole samples at every sample rate.
@@ -52,7 +52,9 @@ def run_pass(rows, chosen, work, *, n_jobs=1, verbose=False, label="audio"):
     done = Parallel(n_jobs, prefer="threads", return_as="generator_unordered")(
         delayed(_run_task)(path, numbers, work) for path, numbers in tasks
     )
-    bar = tqdm(total=len(chosen), desc=label, unit="row", delay=1, disable=not verbose)
+    bar = progress_bar(
+        total=len(chosen), desc=label, unit="row", delay=1, verbose=verbose
+    )
     with bar:
         for results in done:
             bar.update(len(results))
