@@ -13,7 +13,12 @@ from conftest import RATE, tone
 from sklearn.base import clone
 from sklearn.frozen import FrozenEstimator
 from sklearn.linear_model import LogisticRegression
-from sklearn.model_selection import GridSearchCV, LeaveOneGroupOut, cross_val_score
+from sklearn.model_selection import (
+    GridSearchCV,
+    LeaveOneGroupOut,
+    cross_val_predict,
+    cross_val_score,
+)
 from sklearn.multiclass import OneVsRestClassifier
 from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import StandardScaler
@@ -74,6 +79,14 @@ def test_cross_val_score_on_held_out_collections(X_and_Y, birds, tmp_path):
     )
     assert scores.shape == (2,)
     assert np.isfinite(scores).all()
+
+
+def test_cross_val_predict(X_and_Y):
+    X, Y = X_and_Y
+    pipe = make().set_params(sedclassifier__max_epochs=1)
+    proba = cross_val_predict(pipe, X, Y, cv=2, method="predict_proba")
+    assert proba.shape == (12, 2)
+    assert np.isfinite(proba).all()
 
 
 def test_grid_search_over_preprocessing_and_network(X_and_Y, tmp_path):

@@ -167,7 +167,8 @@ class SegmentNet(ClassifierMixin, NeuralNet):
         species, target = check_targets(y, len(X))
         self._check_warm_start(species)
         self.species_ = species
-        self.classes_ = [np.array([0, 1])] * len(self.species_)
+        # As one array, not a list: cross_val_predict asks for its shape.
+        self.classes_ = np.tile([0, 1], (len(species), 1))
         self.format_ = X.format
         label_weight = check_label_weight(label_weight, target.shape, species)
         if label_weight is not None:

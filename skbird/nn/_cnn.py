@@ -49,7 +49,8 @@ class CNNClassifier(SegmentNet):
 
     Attributes
     ----------
-    classes_ : list of n_species arrays [0, 1]
+    classes_ : ndarray of shape (n_species, 2)
+        The two values of each label, [0, 1].
     species_ : ndarray of shape (n_species,), object
         Names, from the columns of Y.
     module_ : torch.nn.Module

@@ -54,8 +54,8 @@ class SoundscapeReweighter(ClassifierMixin, MetaEstimatorMixin, BaseEstimator):
     ----------
     estimator_ : estimator object
         The fitted clone of `estimator`.
-    classes_ : list of ndarray
-        ``array([0, 1])`` for each species.
+    classes_ : ndarray of shape (n_species, 2)
+        The two values of each label, [0, 1].
     species_ : ndarray of str or of int
         The species in the order of the columns of ``predict_proba``: names if
         `estimator_` knows them or y was a DataFrame, else column numbers.
@@ -115,7 +115,7 @@ class SoundscapeReweighter(ClassifierMixin, MetaEstimatorMixin, BaseEstimator):
                 "one species pass y.reshape(-1, 1)."
             )
         self.estimator_ = clone(self.estimator).fit(X, y, **fit_params)
-        self.classes_ = [np.array([0, 1]) for _ in range(np.shape(y)[1])]
+        self.classes_ = np.tile([0, 1], (np.shape(y)[1], 1))
         names = getattr(y, "columns", np.arange(len(self.classes_)))
         self.species_ = np.asarray(getattr(self.estimator_, "species_", names))
         return self

@@ -6,6 +6,7 @@ of the files. A row that fails costs no other row.
 
 import numpy as np
 from joblib import Parallel, delayed
+from threadpoolctl import threadpool_limits
 
 from skbird.data import AudioReadError, Clip
 from skbird.data._audio import AudioFile, no_samples, stretch_frames
@@ -55,7 +56,8 @@ def run_pass(rows, chosen, work, *, n_jobs=1, verbose=False, label="audio"):
     bar = progress_bar(
         total=len(chosen), desc=label, unit="row", delay=1, verbose=verbose
     )
-    with bar:
+    # Threads of BLAS inside threads of ours wait for each other most of the time.
+    with threadpool_limits(1, "blas"), bar:
         for results in done:
             bar.update(len(results))
             yield from results
