@@ -1,5 +1,13 @@
 """Networks as scikit-learn classifiers. Needs the extra ``train`` (torch)."""
 
+from importlib.util import find_spec
+
+for _package in ("torch", "timm", "skorch"):
+    if find_spec(_package) is None:
+        raise ImportError(
+            f"skbird.nn needs {_package}; install it with: pip install 'skbird[train]'"
+        )
+
 from skbird.nn._augmentation import Mixup, TimeFrequencyMask
 from skbird.nn._cnn import CNNClassifier
 from skbird.nn._losses import BinaryCrossEntropy

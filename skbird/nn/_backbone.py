@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+import timm
 import torch
 
 
@@ -30,7 +31,6 @@ def make_backbone(name, weights, drop_path_rate):
     ValueError
         If timm has no such model, it gives no map, or the weights do not load.
     """
-    timm = _import_timm()
     if not timm.is_model(name):
         near = timm.list_models(f"*{name[:8]}*")[:5]
         raise ValueError(
@@ -82,16 +82,6 @@ def _check_gives_map(name, backbone):
             f"backbone={name!r} gives no map (batch, channels, frequency, time) of "
             f"spectrograms of any size (but {shape}). Choose a convolutional network."
         )
-
-
-def _import_timm():
-    try:
-        import timm
-    except ModuleNotFoundError as exc:
-        raise ImportError(
-            "Networks need timm; install it with: pip install 'skbird[train]'"
-        ) from exc
-    return timm
 
 
 def _weight_options(weights):

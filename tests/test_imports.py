@@ -1,0 +1,64 @@
+"""What importing costs, and what runs without torch."""
+
+import subprocess
+import sys
+
+import numpy as np
+
+
+def run(code):
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+# Makes packages look as if they were not installed.
+HIDE = """
+import sys
+from importlib.abc import MetaPathFinder
+class Hide(MetaPathFinder):
+    def find_spec(self, name, path=None, target=None):
+        if name.split(".")[0] in {"torch", "timm", "skorch", "silero_vad"}:
+            raise ModuleNotFoundError(f"No module named {name!r}", name=name)
+sys.meta_path.insert(0, Hide())
+"""
+
+
+def test_import_skbird_loads_nothing_heavy():
+    heavy = "{'torch', 'librosa', 'pandas', 'sklearn'}"
+    assert run(f"import sys, skbird; print({heavy} & set(sys.modules))") == "set()\n"
+
+
+def test_everything_but_networks_and_voices_runs_without_torch(write_wav):
+    path = write_wav("a.wav", np.random.default_rng(0).normal(0, 0.1, 16_000 * 6))
+    code = f"""{HIDE}
+import skbird.annotations, skbird.data, skbird.metrics, skbird.postprocessing
+from skbird.preprocessing import LogMel, RMSFilter
+print(LogMel(16).fit_transform(RMSFilter().transform([{path!r}])).n_segments)
+"""
+    assert run(code) == "2\n"
+
+
+def test_a_missing_extra_names_its_remedy(write_wav):
+    path = write_wav("a.wav", np.zeros(16_000))
+    code = f"""{HIDE}
+from skbird.preprocessing import VADFilter
+try:
+    VADFilter().transform([{path!r}])[0].weights
+except ImportError as exc:
+    print(exc)
+"""
+    assert "pip install 'skbird[train]'" in run(code)
+
+
+def test_networks_without_torch_name_the_remedy():
+    code = """
+from importlib import util
+original = util.find_spec
+util.find_spec = lambda name: None if name == "torch" else original(name)
+try:
+    import skbird.nn
+except ImportError as exc:
+    print(exc)
+"""
+    assert "needs torch; install it with: pip install 'skbird[train]'" in run(code)
