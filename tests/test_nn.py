@@ -313,24 +313,6 @@ def test_label_weight_zero_hides_a_label(stripes):
     np.testing.assert_array_equal(first, second)
 
 
-def test_binary_cross_entropy_against_a_slow_reference():
-    rng = np.random.default_rng(0)
-    logits = rng.normal(0, 3, (6, 4))
-    target = rng.uniform(0, 1, (6, 4))
-    weight = rng.uniform(0, 1, (6, 4))
-    target[1, 2] = target[3, 0] = np.nan
-    total = 0.0
-    for i in range(6):
-        for j in range(4):
-            if not np.isnan(target[i, j]):
-                p = 1 / (1 + np.exp(-logits[i, j]))
-                y = target[i, j]
-                total -= weight[i, j] * (y * np.log(p) + (1 - y) * np.log(1 - p))
-    tensors = [torch.tensor(a) for a in (logits, target, weight)]
-    loss = BinaryCrossEntropy()(*tensors)
-    assert loss.item() == pytest.approx(total / 22)
-
-
 def test_mixup_mixes_segments_labels_and_weights(fitted):
     torch.manual_seed(0)
     inputs = {"segments": torch.rand(64, 1, 4, 8), "label_weight": torch.rand(64, 3)}

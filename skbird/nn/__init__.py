@@ -10,7 +10,13 @@ for _package in ("torch", "timm", "skorch"):
 
 from skbird.nn._augmentation import Mixup, TimeFrequencyMask
 from skbird.nn._cnn import CNNClassifier
-from skbird.nn._losses import BinaryCrossEntropy
+from skbird.nn._losses import (
+    BCEFocalLoss,
+    BinaryCrossEntropy,
+    FocalLoss,
+    SoftAUCLoss,
+    SoftmaxCrossEntropy,
+)
 from skbird.nn._progress import EpochProgress
 from skbird.nn._schedule import WarmupCosine
 from skbird.nn._sed import Activations, SEDClassifier
@@ -18,11 +24,15 @@ from skbird.utils._public import set_public_module
 
 __all__ = [
     "Activations",
+    "BCEFocalLoss",
     "BinaryCrossEntropy",
     "CNNClassifier",
     "EpochProgress",
+    "FocalLoss",
     "Mixup",
     "SEDClassifier",
+    "SoftAUCLoss",
+    "SoftmaxCrossEntropy",
     "TimeFrequencyMask",
     "WarmupCosine",
 ]

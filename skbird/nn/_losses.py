@@ -1,15 +1,66 @@
-"""Loss functions that know unknown labels and weighted ones."""
+"""Loss functions that know unknown labels, weighted labels and soft targets.
+
+All are called with logits, targets (n_rows, n_species) in [0, 1] and, if there are any,
+label weights of the same shape. NaN in the targets is unknown and left out. Everything
+is computed in float32, whatever the precision of the network.
+"""
 
 import torch
 from torch import nn
 from torch.nn import functional as F
 
 
-class BinaryCrossEntropy(nn.Module):
-    """Binary cross-entropy of logits, over the labels that are known.
+class _MultiLabelLoss(nn.Module):
+    """Base: masks what is unknown and smooths the targets."""
 
-    ``loss = sum(w * (softplus(z) - y * z)) / n_known`` with logits z, targets y in
-    [0, 1] and label weights w; a target of NaN is unknown and left out.
+    def __init__(self, label_smoothing=0.0):
+        super().__init__()
+        if not 0 <= label_smoothing < 1:
+            raise ValueError(f"label_smoothing={label_smoothing} must be in [0, 1).")
+        self.label_smoothing = label_smoothing
+
+    def forward(self, logits, target, label_weight=None):
+        """Compute the loss.
+
+        Parameters
+        ----------
+        logits, target : tensor of shape (batch, n_species)
+            What the network says, and what is true (NaN: unknown).
+        label_weight : tensor of shape (batch, n_species), optional
+            Factor of each label's loss.
+
+        Returns
+        -------
+        tensor, a scalar
+        """
+        known = ~torch.isnan(target)
+        target = torch.nan_to_num(target).float()
+        target = target * (1 - self.label_smoothing) + self.label_smoothing / 2
+        weight = known.float()
+        if label_weight is not None:
+            weight = weight * label_weight.float()
+        return self._loss(logits.float(), target, weight, known)
+
+    def _loss(self, logits, target, weight, known):
+        """Return the loss; `weight` is 0 where a label is unknown."""
+        terms = self._terms(logits, target)
+        return (weight * terms).sum() / known.sum().clamp(min=1)
+
+    def _terms(self, logits, target):
+        """Return the loss of each label, (batch, n_species)."""
+        raise NotImplementedError(f"{type(self).__name__} must define _terms or _loss.")
+
+
+class BinaryCrossEntropy(_MultiLabelLoss):
+    """Binary cross-entropy of logits, averaged over the labels that are known.
+
+    ``loss = sum(w * (softplus(z) - y * z)) / n_known`` with logits z, targets y and
+    label weights w.
+
+    Parameters
+    ----------
+    label_smoothing : float in [0, 1), default=0.0
+        Share s by which targets move to one half: ``y (1 - s) + s / 2``.
 
     Examples
     --------
@@ -20,23 +71,184 @@ class BinaryCrossEntropy(nn.Module):
     0.6931
     """
 
+    def _terms(self, logits, target):
+        return F.binary_cross_entropy_with_logits(logits, target, reduction="none")
+
+
+class FocalLoss(_MultiLabelLoss):
+    """Cross-entropy that counts labels less the better they are predicted already.
+
+    ``a |y - p| ** gamma * bce(p, y)`` with ``a = alpha y + (1 - alpha) (1 - y)``, or 1
+    if alpha is None. For y of 0 and 1 this is the focal loss of Lin et al.; the form
+    ``|y - p|`` for soft targets is that of Li et al.
+
+    Parameters
+    ----------
+    gamma : float >= 0, default=2.0
+        0 gives binary cross-entropy.
+    alpha : float in [0, 1] or None, default=None
+        Weight of positives against negatives.
+    label_smoothing : float in [0, 1), default=0.0
+        See :class:`BinaryCrossEntropy`.
+
+    References
+    ----------
+    Lin et al., "Focal Loss for Dense Object Detection", ICCV 2017, eq. 5.
+    Li et al., "Generalized Focal Loss", NeurIPS 2020, eq. 5.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from skbird.nn import FocalLoss
+    >>> round(FocalLoss(gamma=2.0)(torch.zeros(1, 1), torch.ones(1, 1)).item(), 4)
+    0.1733
+    """
+
+    def __init__(self, gamma=2.0, alpha=None, label_smoothing=0.0):
+        super().__init__(label_smoothing)
+        if gamma < 0:
+            raise ValueError(f"gamma={gamma} must not be negative.")
+        if alpha is not None and not 0 <= alpha <= 1:
+            raise ValueError(f"alpha={alpha} must be in [0, 1] or None.")
+        self.gamma = gamma
+        self.alpha = alpha
+
+    def _terms(self, logits, target):
+        bce = F.binary_cross_entropy_with_logits(logits, target, reduction="none")
+        error = (target - torch.sigmoid(logits)).abs()
+        # A base of exactly 0 would give gamma < 1 an infinite gradient.
+        terms = error.clamp(min=1e-6) ** self.gamma * bce
+        if self.alpha is not None:
+            terms = terms * (self.alpha * target + (1 - self.alpha) * (1 - target))
+        return terms
+
+
+class BCEFocalLoss(_MultiLabelLoss):
+    """Linear combination of binary cross-entropy and focal loss.
+
+    ``bce_weight * BinaryCrossEntropy + focal_weight * FocalLoss``: the loss of the
+    report on BirdCLEF 2025 that skbird started from.
+
+    Parameters
+    ----------
+    bce_weight, focal_weight : float >= 0, default=1.0
+        Factors of the two.
+    gamma, alpha, label_smoothing
+        See :class:`FocalLoss`.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from skbird.nn import BCEFocalLoss
+    >>> round(BCEFocalLoss()(torch.zeros(1, 1), torch.ones(1, 1)).item(), 4)
+    0.8664
+    """
+
+    def __init__(
+        self,
+        bce_weight=1.0,
+        focal_weight=1.0,
+        gamma=2.0,
+        alpha=None,
+        label_smoothing=0.0,
+    ):
+        super().__init__(label_smoothing)
+        self.bce_weight = bce_weight
+        self.focal_weight = focal_weight
+        self.bce = BinaryCrossEntropy()
+        self.focal = FocalLoss(gamma, alpha)
+
+    def _terms(self, logits, target):
+        bce = self.bce._terms(logits, target)
+        return self.bce_weight * bce + self.focal_weight * self.focal._terms(
+            logits, target
+        )
+
+
+class SoftmaxCrossEntropy(_MultiLabelLoss):
+    """Cross-entropy of a softmax over the species, with targets that sum to 1.
+
+    ``-sum_j t_j log softmax(z)_j`` with ``t = w y / sum(w y)``, averaged over the
+    segments that have a label. Species unknown in a segment take no part in its
+    softmax. Although trained this way, the sigmoid of the logits is what prediction
+    gives: winners of BirdCLEF 2024 and 2025 did so.
+
+    Parameters
+    ----------
+    label_smoothing : float in [0, 1), default=0.0
+        Share of the target that is spread over all known species.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from skbird.nn import SoftmaxCrossEntropy
+    >>> loss = SoftmaxCrossEntropy()(torch.zeros(1, 4), torch.tensor([[1.0, 1, 0, 0]]))
+    >>> round(loss.item(), 4)
+    1.3863
+    """
+
     def forward(self, logits, target, label_weight=None):
         """Compute the loss.
 
         Parameters
         ----------
         logits, target : tensor of shape (batch, n_species)
-            What the network says, and what is true.
+            What the network says, and what is true (NaN: unknown).
         label_weight : tensor of shape (batch, n_species), optional
-            Factor of each label's loss.
+            Factor of each label.
 
         Returns
         -------
         tensor, a scalar
         """
         known = ~torch.isnan(target)
-        loss = F.binary_cross_entropy_with_logits(
-            logits, torch.nan_to_num(target), reduction="none"
-        )
-        weight = known if label_weight is None else known * label_weight
-        return (loss * weight).sum() / known.sum().clamp(min=1)
+        share = torch.nan_to_num(target).float()
+        if label_weight is not None:
+            share = share * label_weight.float()
+        total = share.sum(dim=1, keepdim=True)
+        share = share / total.clamp(min=1e-6)
+        even = known / known.sum(dim=1, keepdim=True).clamp(min=1)
+        share = share * (1 - self.label_smoothing) + even * self.label_smoothing
+        logits = logits.float().masked_fill(~known, torch.finfo(torch.float32).min)
+        terms = -(share * F.log_softmax(logits, dim=1)).sum(dim=1)
+        labelled = (total[:, 0] > 0).float()
+        return (labelled * terms).sum() / labelled.sum().clamp(min=1)
+
+
+class SoftAUCLoss(_MultiLabelLoss):
+    """A smooth stand-in for 1 - ROC-AUC, species by species within the batch.
+
+    For each species, the weighted mean of ``softplus(z_n - z_p)`` over all pairs of a
+    segment p with a target above one half and a segment n with one below. A pair counts
+    by the product of ``w |2 y - 1|`` of its two; species without a pair are left out.
+    Only ranks matter to it: the probabilities are not calibrated.
+
+    Parameters
+    ----------
+    label_smoothing : float in [0, 1), default=0.0
+        See :class:`BinaryCrossEntropy`.
+
+    References
+    ----------
+    Yan et al., "Optimizing Classifier Performance via an Approximation to the
+    Wilcoxon-Mann-Whitney Statistic", ICML 2003; with soft targets as in the fourth
+    place of BirdCLEF 2025 (Kaggle).
+
+    Examples
+    --------
+    >>> import torch
+    >>> from skbird.nn import SoftAUCLoss
+    >>> target = torch.tensor([[1.0], [0.0]])
+    >>> round(SoftAUCLoss()(torch.tensor([[20.0], [-20.0]]), target).item(), 4)
+    0.0
+    """
+
+    def _loss(self, logits, target, weight, known):
+        certainty = weight * (2 * target - 1)
+        positive, negative = certainty.clamp(min=0), (-certainty).clamp(min=0)
+        difference = logits[None, :, :] - logits[:, None, :]  # [p, n] = z_n - z_p
+        pairs = positive[:, None, :] * negative[None, :, :]
+        total = pairs.sum(dim=(0, 1))
+        auc = (pairs * F.softplus(difference)).sum(dim=(0, 1)) / total.clamp(min=1e-6)
+        present = (total > 0).float()
+        return (present * auc).sum() / present.sum().clamp(min=1)
