@@ -5,6 +5,7 @@ from skbird.data._birdclef import load_birdclef
 from skbird.data._labels import encode_labels
 from skbird.data._recordings import Clip, Recordings, WeightOp, as_recordings
 from skbird.data._rows import check_rows, segment_table
+from skbird.data._sampling import recording_weights
 from skbird.data._segments import SegmentGrid, row_weights, segment_means
 from skbird.data._spectrograms import SpectrogramFormat, Spectrograms
 from skbird.data._synthetic import make_birdclef
@@ -25,6 +26,7 @@ __all__ = [
     "make_birdclef",
     "read_audio",
     "read_header",
+    "recording_weights",
     "row_weights",
     "segment_means",
     "segment_table",
