@@ -50,6 +50,12 @@ def test_what_is_not_audio_is_named(tmp_path, make, message):
     assert str(path) in str(error.value)
 
 
+def test_a_relative_path_says_from_where(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(AudioReadError, match=r"a\.ogg does not exist \(seen from /"):
+        read_header("a.ogg")
+
+
 def test_zero_frames_and_nan_are_errors(write_wav):
     with pytest.raises(AudioReadError, match="zero frames"):
         read_header(write_wav("empty.wav", np.zeros(0)))

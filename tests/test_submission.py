@@ -159,3 +159,8 @@ def test_awkward_names_survive_as_they_are(rows, proba, tmp_path):
     write_submission(proba, rows, path, species=names)
     with path.open(newline="") as file:
         assert next(csv.reader(file)) == ["row_id", *names]
+
+
+def test_a_missing_folder_is_named(rows, proba, tmp_path):
+    with pytest.raises(FileNotFoundError, match="no does not exist"):
+        write_submission(proba, rows, tmp_path / "no" / "s.csv", species=SPECIES)

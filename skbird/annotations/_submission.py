@@ -211,6 +211,11 @@ def _checked_values(table, fill_nan):
 
 def _write_whole(table, path):
     """Write beside `path`, then rename, so that a killed run leaves no half file."""
+    if not path.parent.is_dir():
+        raise FileNotFoundError(
+            f"path={str(path)!r}: the folder {path.parent} does not exist. Make it "
+            "first."
+        )
     part = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:
         # Opened here: pandas would choose a compression by the name's suffix.

@@ -195,7 +195,8 @@ def _open(path):
     if Path(path).is_dir():
         raise AudioReadError(f"{path} is a directory, not an audio file.")
     if not Path(path).exists():
-        raise AudioReadError(f"{path} does not exist.")
+        where = "" if Path(path).is_absolute() else f" (seen from {Path.cwd()})"
+        raise AudioReadError(f"{path} does not exist{where}.")
     try:
         return soundfile.SoundFile(path)
     except soundfile.LibsndfileError as exc:

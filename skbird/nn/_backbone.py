@@ -112,8 +112,9 @@ def _read_state(path):
     except Exception as exc:  # each damaged format has errors of its own
         raise ValueError(
             f"weights={str(path)!r} cannot be read as safetensors or as a state dict "
-            f"that torch.save wrote: {exc}"
-        ) from exc
+            f"that torch.save wrote ({type(exc).__name__}): it is damaged, or holds "
+            "more than names and tensors."
+        ) from None  # torch's message recommends to run the code of the file
     if not isinstance(state, dict):
         raise ValueError(
             f"weights={str(path)!r} holds a {type(state).__name__} instead of a state "
