@@ -5,7 +5,6 @@ import warnings
 from numbers import Integral, Real
 
 import numpy as np
-import pandas as pd
 import torch
 from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.utils import check_random_state
@@ -17,7 +16,6 @@ from sklearn.utils._param_validation import (
 from skorch import NeuralNet
 from skorch.callbacks import EpochTimer, PassthroughScoring
 
-from skbird.data import Spectrograms
 from skbird.metrics import macro_roc_auc
 from skbird.nn._allocator import keep_freed_memory
 from skbird.nn._augmentation import Mixup, TimeFrequencyMask
@@ -27,6 +25,7 @@ from skbird.nn._batches import (
     normalize_batch,
     to_segment_tensor,
 )
+from skbird.nn._inputs import as_spectrograms, check_same_axes
 from skbird.nn._losses import BinaryCrossEntropy
 from skbird.nn._pooling import POOLINGS, pool_rows
 from skbird.nn._progress import EpochProgress
@@ -316,16 +315,7 @@ class SegmentNet(ClassifierMixin, NeuralNet):
     def _check_predict(self, X):
         self.check_is_fitted(["species_"])
         X = as_spectrograms(X)
-        seen, given = self.format_, X.format
-        same_bands = seen.n_mels == given.n_mels and np.allclose(
-            seen.mel_hz, given.mel_hz
-        )
-        if not same_bands or not np.isclose(seen.frame_s, given.frame_s):
-            raise ValueError(
-                f"X has {_describe_axes(given)}, but the network was trained on "
-                f"{_describe_axes(seen)}. Use the same LogMel for both, and a "
-                "Resampler before it."
-            )
+        check_same_axes(X.format, self.format_)
         return X
 
     def _over_segments(self, X, function):
@@ -393,30 +383,6 @@ class SegmentNet(ClassifierMixin, NeuralNet):
         tags.target_tags.required = True
         tags.target_tags.two_d_labels = True
         return tags
-
-
-def as_spectrograms(X):
-    """Return X as `Spectrograms`, whether it is one already or a 3-D array."""
-    if isinstance(X, Spectrograms):
-        return X
-    if isinstance(X, np.ndarray) and X.ndim == 3:
-        return Spectrograms.from_arrays(X)
-    kind = "an array of shape " + str(X.shape) if hasattr(X, "shape") else type(X)
-    if isinstance(X, pd.DataFrame):
-        kind = "a DataFrame"
-    raise TypeError(
-        f"X is {kind}; a network needs Spectrograms or an array (n_rows, n_mels, "
-        "n_frames). Put a LogMel before it: make_pipeline(LogMel(), ...)."
-    )
-
-
-def _describe_axes(format):
-    low, high = format.mel_hz[0], format.mel_hz[-1]
-    frame_ms = 1000 * format.frame_s
-    return (
-        f"{format.n_mels} mel bands at {low:.0f} to {high:.0f} Hz and frames of "
-        f"{frame_ms:.3g} ms"
-    )
 
 
 def _to_numpy(output):
