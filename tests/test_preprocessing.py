@@ -185,6 +185,29 @@ def test_vad_leaves_the_threads_of_torch_alone(announced):
     assert done.stdout.split() == ["2"]
 
 
+def test_vad_loads_once_when_many_threads_ask(announced):
+    import subprocess
+    import sys
+
+    code = """
+import threading, torch
+from skbird.preprocessing._vad import _silero
+torch.set_num_threads(2)
+together, models = threading.Barrier(8), []
+def ask():
+    together.wait()
+    models.append(_silero())
+threads = [threading.Thread(target=ask) for _ in range(8)]
+for thread in threads: thread.start()
+for thread in threads: thread.join()
+print(torch.get_num_threads(), len(set(map(id, models))))
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True
+    )
+    assert done.stdout.split() == ["2", "1"]
+
+
 def test_vad_checks_thresholds(announced):
     with pytest.raises(ValueError, match="no column 'collection'"):
         VADFilter(threshold={"CSA": 0.3}).fit([announced])

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from importlib.metadata import PackageNotFoundError, version
 from numbers import Real
+from threading import Lock
 
 import numpy as np
 from sklearn.utils._param_validation import Interval, StrOptions
@@ -15,24 +16,35 @@ from skbird.preprocessing._base import ClipTransformer
 _SILERO_HZ = 16_000
 
 
-@lru_cache(maxsize=1)
+_load_lock = Lock()
+
+
 def _silero():
-    """Load the sequence model that the package silero-vad carries."""
+    """Return the sequence model of silero-vad, loaded once for all threads."""
+    # lru_cache alone lets several threads load at once; the second would then find, and
+    # put back, the one torch thread that the import of the first has left.
+    with _load_lock:
+        return _load_silero()
+
+
+@lru_cache(maxsize=1)
+def _load_silero():
     try:
         import torch
 
         # Importing silero_vad sets torch to one thread for the whole process.
         n_threads = torch.get_num_threads()
-        from silero_vad import load_silero_vad
+        try:
+            from silero_vad import load_silero_vad
 
-        model = load_silero_vad(sequence=True)
-        torch.set_num_threads(n_threads)
+            return load_silero_vad(sequence=True)
+        finally:
+            torch.set_num_threads(n_threads)
     except (ModuleNotFoundError, TypeError) as exc:
         raise ImportError(
             "VADFilter needs silero-vad >= 6.2.2 and onnxruntime; install them with: "
             "pip install 'skbird[train]'"
         ) from exc
-    return model
 
 
 @lru_cache(maxsize=1)
