@@ -227,6 +227,7 @@ def test_pretrained_without_network_names_the_remedy(stripes, monkeypatch):
         (lambda Y: 2 * Y, r"outside \[0, 1\]"),
         (lambda Y: Y * 0 - 1, "All 96 rows of Y are unlabelled"),
         (lambda Y: None, "Y is missing"),
+        (lambda Y: np.array(["wren"] * 96), "no number.*encode_labels"),
     ],
 )
 def test_bad_targets_are_named(stripes, change, message):
@@ -261,6 +262,18 @@ def test_other_input_is_refused(stripes, fitted):
         net.predict_proba(stripes[0])
     with pytest.raises(ValueError, match=r"16 mel bands.*trained on 32 mel"):
         fitted.predict_proba(np.zeros((2, 16, 64)))
+
+
+def test_the_pair_of_encode_labels_is_not_y(stripes):
+    X, Y = stripes
+    with pytest.raises(TypeError, match="Y, label_weight = encode_labels"):
+        CNNClassifier("lcnet_035", **TINY).fit(X, (Y, Y))
+
+
+def test_a_near_name_is_suggested(stripes):
+    net = CNNClassifier("mobilenet_v3_small_050", **TINY)
+    with pytest.raises(ValueError, match=r"Did you mean.*mobilenetv3_small_050"):
+        net.fit(*stripes)
 
 
 def test_unlabelled_rows_are_not_trained_on(stripes):

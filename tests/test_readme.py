@@ -4,6 +4,12 @@ import re
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
+import soundfile
+from sklearn.pipeline import make_pipeline
+
+from skbird.nn import CNNClassifier
+from skbird.preprocessing import LogMel
 
 README = Path(__file__).parent.parent / "README.md"
 
@@ -25,6 +31,30 @@ def test_the_example_runs_as_printed(tmp_path, monkeypatch):
     assert namespace["proba"].shape == (2, 2)
     assert np.isfinite(namespace["proba"]).all()
     assert len(namespace["scores"]) == 3
+
+
+def test_the_example_with_own_recordings_runs(tmp_path, monkeypatch):
+
+    monkeypatch.chdir(tmp_path)
+    for folder in ("recordings", "soundscapes"):
+        Path(folder).mkdir()
+    rng = np.random.default_rng(0)
+    rows = []
+    for number in range(10):
+        name = f"{number}.wav"
+        soundfile.write(f"recordings/{name}", 0.1 * rng.standard_normal(16_000), 8000)
+        rows.append((name, ["wren", "dove"][number // 5], f"author {number % 5}"))
+    table = pd.DataFrame(rows, columns=["path", "primary_label", "author"])
+    table.to_csv("recordings/metadata.csv", index=False)
+    soundfile.write("soundscapes/night.wav", 0.1 * rng.standard_normal(80_000), 8000)
+
+    net = CNNClassifier("lcnet_035", weights=None, max_epochs=1, verbose=0)
+    namespace = {"pipe": make_pipeline(LogMel(16), net)}
+    first, own = re.findall(r"```python\n(.*?)```", README.read_text(), re.DOTALL)
+    exec("\n".join(re.findall(r"^from .*", first, re.MULTILINE)), namespace)
+    exec(own, namespace)
+    assert len(namespace["scores"]) == 5
+    assert list(pd.read_csv("predictions.csv").columns) == ["row_id", "dove", "wren"]
 
 
 def test_every_figure_names_its_command():

@@ -64,7 +64,10 @@ def check_rows(X):
 
 def _as_table(X):
     if isinstance(X, (str, bytes, os.PathLike)):
-        raise TypeError(f"X is the single path {str(X)!r}; pass a list of paths.")
+        raise TypeError(
+            f"{str(X)!r} is a single path where a list of paths is needed. For a "
+            "folder: sorted(pathlib.Path(folder).glob('*.wav'))."
+        )
     if isinstance(X, pd.DataFrame):
         if "path" not in X.columns:
             raise ValueError(

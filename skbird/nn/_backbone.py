@@ -1,5 +1,6 @@
 """Any timm network as the part that turns spectrograms into feature maps."""
 
+from difflib import get_close_matches
 from pathlib import Path
 
 import timm
@@ -32,7 +33,7 @@ def make_backbone(name, weights, drop_path_rate):
         If timm has no such model, it gives no map, or the weights do not load.
     """
     if not timm.is_model(name):
-        near = timm.list_models(f"*{name[:8]}*")[:5]
+        near = get_close_matches(name, timm.list_models(), n=5)
         raise ValueError(
             f"backbone={name!r} is not a model of timm {timm.__version__}. "
             + (f"Did you mean one of {near}? " if near else "")
@@ -125,10 +126,12 @@ def _read_state(path):
 
 def _weights_message(name, weights, exc):
     reason = str(exc).splitlines()[0] if str(exc) else type(exc).__name__
+    reason = reason.rstrip(".")
     if weights == "pretrained":
         return (
-            f"weights='pretrained' downloads the ImageNet weights of {name}, which "
-            f"failed: {reason}. Without a network pass weights=None (random weights) "
-            "or the path of a weights file."
+            f"weights='pretrained' loads the ImageNet weights of {name} from the "
+            f"network or its cache, which failed: {reason}. Without a network pass "
+            "weights=None (random weights) or the path of a weights file; with "
+            "HF_HUB_OFFLINE=1 in the environment it fails at once instead of retrying."
         )
     return f"weights={str(weights)!r} do not fit {name}: {reason}."

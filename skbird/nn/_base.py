@@ -142,7 +142,8 @@ class SegmentNet(ClassifierMixin, NeuralNet):
             own, one segment a row.
         y : array or DataFrame of shape (n_rows, n_species)
             In [0, 1]; fractions are soft targets, NaN is unknown. A row that is -1
-            throughout is unlabelled and not used. Columns name the species.
+            throughout is unlabelled and not used. Columns name the species; rows match
+            those of X by position, whatever their index.
         sample_weight : array of shape (n_rows,), optional
             How often a row is drawn, relative to the others; >= 0.
         label_weight : array of shape (n_rows, n_species), optional

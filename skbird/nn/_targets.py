@@ -28,12 +28,24 @@ def check_targets(y, n_rows):
     """
     if y is None:
         raise ValueError("Y is missing: fit(X, Y) needs (n_rows, n_species) targets.")
+    if isinstance(y, tuple):
+        raise TypeError(
+            "Y is a tuple. encode_labels returns two tables: "
+            "Y, label_weight = encode_labels(table)."
+        )
     names = list(y.columns) if isinstance(y, pd.DataFrame) else None
-    target = np.array(y, dtype=np.float32)
+    try:
+        target = np.array(y, dtype=np.float32)
+    except ValueError as exc:
+        raise ValueError(
+            f"Y holds something that is no number ({exc}). Turn a column of labels "
+            "into indicators with Y, label_weight = skbird.data.encode_labels(table)."
+        ) from exc
     if target.ndim != 2:
         raise ValueError(
             f"Y has shape {target.shape}; (n_rows, n_species) is needed. Turn a column "
-            "of labels into indicators with skbird.data.encode_labels."
+            "of labels into indicators with Y, label_weight = "
+            "skbird.data.encode_labels(table)."
         )
     _check_length("Y", target, n_rows)
     target[(target == -1).all(axis=1)] = np.nan
