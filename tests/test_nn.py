@@ -19,7 +19,6 @@ from skbird.nn import (
     CNNClassifier,
     Mixup,
     SEDClassifier,
-    TimeFrequencyMask,
     WarmupCosine,
 )
 from skbird.nn._batches import SegmentDataset, normalize_batch
@@ -60,7 +59,9 @@ def fitted(stripes):
 def test_networks_learn(stripes, make):
     X, Y = stripes
     # Masks of a fifth of so few bands would hide a species altogether.
-    net = make(max_epochs=40, lr=5e-3, batch_size=16, callbacks__mask=None, **TINY)
+    net = make(
+        max_epochs=40, lr=5e-3, batch_size=16, callbacks__frequency_mask=None, **TINY
+    )
     net.fit(X[:64], Y.iloc[:64])
     assert net.score(X[64:], Y.iloc[64:]) > 0.9
     assert list(net.species_) == ["a", "b", "c"]
@@ -342,27 +343,12 @@ def test_mixup_mixes_segments_labels_and_weights(fitted):
     assert unknown[1].isnan().all()
 
 
-def test_masks_cover_bands_and_stretches(fitted):
-    torch.manual_seed(0)
-    segments = torch.rand(200, 1, 40, 60) + 1
-    segments[:, :, 0, 0] = 0.5
-    batch = [{"segments": segments.clone()}, None]
-    TimeFrequencyMask(0.5, 0.5, p=1.0).on_batch_begin(fitted, batch, training=True)
-    masked = (batch[0]["segments"] == 0.5)[:, 0]
-    assert masked.all(dim=2).any(dim=1).float().mean() > 0.9
-    assert masked.all(dim=1).any(dim=1).float().mean() > 0.9
-    assert 0.3 < masked.float().mean() < 0.6
-    off = [{"segments": segments.clone()}, None]
-    TimeFrequencyMask(0.5, 0.5, p=0.0).on_batch_begin(fitted, off, training=True)
-    assert torch.equal(off[0]["segments"], segments)
-
-
 def test_callbacks_are_reached_by_set_params(stripes):
     net = CNNClassifier("lcnet_035", max_epochs=1, **TINY)
-    net.set_params(callbacks__mixup__alpha=0.2, callbacks__mask=None)
+    net.set_params(callbacks__mixup__alpha=0.2, callbacks__time_mask=None)
     net = clone(net).fit(*stripes)
     assert dict(net.callbacks_)["mixup"].alpha == 0.2
-    assert "mask" not in dict(net.callbacks_)
+    assert "time_mask" not in dict(net.callbacks_)
 
 
 def test_the_schedule_warms_up_and_falls():

@@ -175,7 +175,7 @@ class Spectrograms:
 
     def __getitem__(self, key):
         if isinstance(key, (int, np.integer)):
-            return self._frames(int(key)).T
+            return self.frames(int(key)).T
         chosen = np.arange(len(self))[key]
         message = dict(zip(self.errors["row"], self.errors["error"], strict=True))
         errors = [
@@ -199,25 +199,41 @@ class Spectrograms:
             f"({self.format.n_mels} mels, {self.format.frames_per_segment} frames)>"
         )
 
-    def segments(self, which):
+    def segments(self, which, shift=0):
         """Read segments as they are kept: in dB, not normalised, time first.
 
         Parameters
         ----------
         which : array of int
             Numbers of segments.
+        shift : int or array of int, default=0
+            Frames by which to move each segment, as far as its row reaches.
 
         Returns
         -------
         ndarray of shape (n, n_frames, n_mels), float16
         """
-        which = np.asarray(which)
+        return self.read(self.segment_rows[which], self._first_frames[which] + shift)
+
+    def read(self, rows, first_frames):
+        """Read stretches of a segment's length from anywhere in the rows.
+
+        Parameters
+        ----------
+        rows, first_frames : array of shape (n,), int
+            Where each begins; moved to where the row has a whole segment, if need be.
+
+        Returns
+        -------
+        ndarray of shape (n, n_frames, n_mels), float16
+            In dB, not normalised.
+        """
         n_frames = self.format.frames_per_segment
-        batch = np.empty((len(which), n_frames, self.format.n_mels), np.float16)
-        for out, segment in zip(batch, which, strict=True):
-            frames = self._frames(self.segment_rows[segment])
-            first = self._first_frames[segment]
-            part = frames[first : first + n_frames]
+        last = np.maximum(self.n_frames[rows] - n_frames, 0)
+        first_frames = np.clip(first_frames, 0, last)
+        batch = np.empty((len(rows), n_frames, self.format.n_mels), np.float16)
+        for out, row, first in zip(batch, rows, first_frames, strict=True):
+            part = self.frames(row)[first : first + n_frames]
             out[: len(part)] = part
             if len(part) < n_frames:
                 _fill(out, len(part), self.format.grid.pad)
@@ -246,7 +262,8 @@ class Spectrograms:
         batch = normalize_segments(batch, self.format.normalize, self.format.top_db)
         return batch.transpose(0, 2, 1)
 
-    def _frames(self, row):
+    def frames(self, row):
+        """Return the spectrogram of a row, time first: (n_frames, n_mels) float16."""
         entry = self.entries[row]
         if entry is None:
             return np.empty((0, self.format.n_mels), np.float16)

@@ -8,8 +8,12 @@ for _package in ("torch", "timm", "skorch"):
             f"skbird.nn needs {_package}; install it with: pip install 'skbird[train]'"
         )
 
-from skbird.nn._augmentation import Mixup, TimeFrequencyMask
+from skbird.nn._acoustics import BackgroundNoise, FrequencyResponse, Gain, TimeShift
+from skbird.nn._augmentation import SegmentAugmentation
+from skbird.nn._augmentor import SpectrogramAugmentor
+from skbird.nn._averaging import WeightAverage
 from skbird.nn._cnn import CNNClassifier
+from skbird.nn._curriculum import Curriculum, HardNegativeMining
 from skbird.nn._losses import (
     BCEFocalLoss,
     BinaryCrossEntropy,
@@ -17,23 +21,39 @@ from skbird.nn._losses import (
     SoftAUCLoss,
     SoftmaxCrossEntropy,
 )
+from skbird.nn._masking import FrequencyMask, RandomErasing, TimeMask
+from skbird.nn._mixing import CutMix, Mixup
 from skbird.nn._progress import EpochProgress
 from skbird.nn._schedule import WarmupCosine
 from skbird.nn._sed import Activations, SEDClassifier
+from skbird.nn._validation import ValidationSplit
 from skbird.utils._public import set_public_module
 
 __all__ = [
     "Activations",
     "BCEFocalLoss",
+    "BackgroundNoise",
     "BinaryCrossEntropy",
     "CNNClassifier",
+    "Curriculum",
+    "CutMix",
     "EpochProgress",
     "FocalLoss",
+    "FrequencyMask",
+    "FrequencyResponse",
+    "Gain",
+    "HardNegativeMining",
     "Mixup",
+    "RandomErasing",
     "SEDClassifier",
+    "SegmentAugmentation",
     "SoftAUCLoss",
     "SoftmaxCrossEntropy",
-    "TimeFrequencyMask",
+    "SpectrogramAugmentor",
+    "TimeMask",
+    "TimeShift",
+    "ValidationSplit",
     "WarmupCosine",
+    "WeightAverage",
 ]
 set_public_module(globals())

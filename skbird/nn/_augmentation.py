@@ -1,96 +1,86 @@
-"""Augmentation of training batches: callbacks that change a batch before it is used."""
+"""What all augmentations of single segments share."""
 
 import torch
 from skorch.callbacks import Callback
 
-from skbird.nn._batches import normalize_batch
+
+class SegmentAugmentation(Callback):
+    """Base: change each segment of a training batch with a probability.
+
+    A subclass has the parameter `p` and the method `augment`. Labels stay as they are.
+    """
+
+    def on_batch_begin(self, net, batch=None, training=False, **kwargs):
+        """Change the batch in place."""
+        if training:
+            inputs = batch[0]
+            inputs["segments"] = self.apply(inputs["segments"], net.format_)
+
+    def apply(self, segments, format):
+        """Augment a share `p` of the segments, each drawn by itself.
+
+        Parameters
+        ----------
+        segments : tensor of shape (batch, 1, n_mels, n_frames)
+            In dB; behind mixup or CutMix of log-mels, normalised.
+        format : SpectrogramFormat
+            Axes of the segments.
+
+        Returns
+        -------
+        tensor of the same shape
+            Another one: the given one is not changed.
+        """
+        chosen = torch.rand(len(segments)) < self.p
+        if not chosen.any():
+            return segments
+        chosen = chosen.to(segments.device)
+        augmented = segments.clone()
+        augmented[chosen] = self.augment(segments[chosen], format)
+        return augmented
+
+    def augment(self, segments, format):
+        """Return segments of the same shape, all changed."""
+        raise NotImplementedError
 
 
-class Mixup(Callback):
-    """Mix each segment of a batch with another one, and their labels alike.
+def uniform(n, low, high, like):
+    """Draw n numbers from [low, high): a tensor (n, 1, 1, 1) like another one.
 
-    ``x = l a + (1 - l) b`` of the normalised spectrograms, and the same of the targets
-    and label weights, with l drawn from Beta(alpha, alpha) for each segment. A label
-    unknown in either stays unknown.
+    Drawn on the CPU, so that all devices see the same augmentation.
+    """
+    return (low + (high - low) * torch.rand(n, 1, 1, 1)).to(like)
+
+
+def db_to_power(db):
+    """Turn dB into power."""
+    return torch.pow(10.0, db / 10)
+
+
+def power_to_db(power):
+    """Turn power into dB; nothing falls below -100 dB."""
+    return 10 * torch.log10(power.clamp(min=1e-10))
+
+
+def draw_stripes(size, share, axis):
+    """Place one stripe in each segment, anywhere along an axis.
 
     Parameters
     ----------
-    alpha : float > 0, default=0.4
-        The smaller, the more mixtures consist of nearly one segment.
-    p : float in [0, 1], default=1.0
-        Share of the batches that are mixed.
+    size : int
+        Length of the axis.
+    share : tensor of shape (n, 1, 1, 1), in [0, 1]
+        Width of the stripes, as a share of `size`.
+    axis : {2, 3}
+        Frequency or time.
 
-    References
-    ----------
-    Zhang et al., "mixup: Beyond Empirical Risk Minimization", ICLR 2018.
+    Returns
+    -------
+    bool tensor of shape (n, 1, size, 1) or (n, 1, 1, size)
     """
-
-    def __init__(self, alpha=0.4, p=1.0):
-        self.alpha = alpha
-        self.p = p
-
-    def on_batch_begin(self, net, batch=None, training=False, **kwargs):
-        """Mix the batch in place."""
-        if not training or torch.rand(()) >= self.p:
-            return
-        inputs, target = batch
-        n = len(target)
-        other = torch.randperm(n)
-        beta = torch.distributions.Beta(self.alpha, self.alpha)
-        share = beta.sample((n, 1)).to(target)
-        segments = normalize_batch(
-            inputs["segments"], net.format_.normalize, net.format_.top_db
-        )
-        inputs["segments"] = _mix(segments, other, share[:, :, None, None])
-        if "label_weight" in inputs:
-            inputs["label_weight"] = _mix(inputs["label_weight"], other, share)
-        batch[1] = _mix(target, other, share)
-
-
-def _mix(values, other, share):
-    return share * values + (1 - share) * values[other]
-
-
-class TimeFrequencyMask(Callback):
-    """Mask a band of frequencies and a stretch of time in each segment.
-
-    Masked points take the lowest value of the segment: they sound like silence.
-
-    Parameters
-    ----------
-    max_time : float in [0, 1], default=0.2
-        Longest masked stretch, as a share of the segment; the length is uniform.
-    max_frequency : float in [0, 1], default=0.15
-        Widest masked band, as a share of the mel bands.
-    p : float in [0, 1], default=0.5
-        Share of the segments that get each of the masks.
-
-    References
-    ----------
-    Park et al., "SpecAugment", Interspeech 2019.
-    """
-
-    def __init__(self, max_time=0.2, max_frequency=0.15, p=0.5):
-        self.max_time = max_time
-        self.max_frequency = max_frequency
-        self.p = p
-
-    def on_batch_begin(self, net, batch=None, training=False, **kwargs):
-        """Mask the batch in place."""
-        if not training:
-            return
-        segments = batch[0]["segments"]
-        n, _, n_mels, n_frames = segments.shape
-        bands = self._stripes(n, n_mels, self.max_frequency, segments.device)
-        times = self._stripes(n, n_frames, self.max_time, segments.device)
-        masked = bands[:, None, :, None] | times[:, None, None, :]
-        lowest = segments.amin((2, 3), keepdim=True)
-        batch[0]["segments"] = torch.where(masked, lowest, segments)
-
-    def _stripes(self, n, size, max_share, device):
-        """Draw one stripe for each of n segments: (n, size) bool."""
-        width = torch.rand(n, 1) * max_share * size
-        first = torch.rand(n, 1) * (size - width)
-        step = torch.arange(size)
-        stripe = (step >= first) & (step < first + width)
-        return (stripe & (torch.rand(n, 1) < self.p)).to(device)
+    width = (share * size).round()
+    first = (uniform(len(share), 0, 1, share) * (size - width + 1)).floor()
+    shape = [1, 1, 1, 1]
+    shape[axis] = size
+    step = torch.arange(size, device=share.device).view(shape)
+    return (step >= first) & (step < first + width)

@@ -1,6 +1,7 @@
 """What the networks share: training on segments, predicting rows."""
 
 import copy
+import os
 import warnings
 from numbers import Integral, Real
 
@@ -14,23 +15,33 @@ from sklearn.utils._param_validation import (
     validate_parameter_constraints,
 )
 from skorch import NeuralNet
-from skorch.callbacks import EpochTimer, PassthroughScoring
+from skorch.callbacks import EpochTimer, GradientNormClipping, PassthroughScoring
+from skorch.utils import TeeGenerator
 
+from skbird.data._joined import join_rows
 from skbird.metrics import macro_roc_auc
+from skbird.nn._acoustics import BackgroundNoise, FrequencyResponse, Gain, TimeShift
 from skbird.nn._allocator import keep_freed_memory
-from skbird.nn._augmentation import Mixup, TimeFrequencyMask
+from skbird.nn._averaging import WeightAverage
 from skbird.nn._batches import (
     SegmentDataset,
     TrainingBatches,
     normalize_batch,
     to_segment_tensor,
 )
+from skbird.nn._checkpoint import TrainingCheckpoint
+from skbird.nn._curriculum import Curriculum, HardNegativeMining
 from skbird.nn._inputs import as_spectrograms, check_same_axes
 from skbird.nn._losses import BinaryCrossEntropy
+from skbird.nn._masking import FrequencyMask, RandomErasing, TimeMask
+from skbird.nn._mixing import CutMix, Mixup
+from skbird.nn._optimizer import make_parameter_groups
 from skbird.nn._pooling import POOLINGS, pool_rows
+from skbird.nn._precision import PRECISIONS, autocast, choose_precision
 from skbird.nn._progress import EpochProgress
 from skbird.nn._schedule import WarmupCosine
 from skbird.nn._targets import check_label_weight, check_sample_weight, check_targets
+from skbird.nn._validation import ValidationSplit
 from skbird.utils._progress import progress_bar
 
 
@@ -41,18 +52,29 @@ class SegmentNet(ClassifierMixin, NeuralNet):
     parameters of its own that the module takes.
     """
 
-    _module_params = ("backbone", "weights", "drop_rate", "drop_path_rate")
+    _module_params = (
+        "backbone",
+        "weights",
+        "drop_rate",
+        "drop_path_rate",
+        "feature_pooling",
+    )
 
     _parameter_constraints: dict = {
         "backbone": [str],
         "drop_rate": [Interval(Real, 0, 1, closed="left")],
         "drop_path_rate": [Interval(Real, 0, 1, closed="left")],
+        "feature_pooling": [StrOptions({"mean", "gem"})],
         "pooling": [StrOptions(set(POOLINGS))],
+        "tta_shifts_s": ["array-like"],
         "segments_per_row": [Interval(Integral, 1, None, closed="left")],
         "max_epochs": [Interval(Integral, 1, None, closed="left")],
         "batch_size": [Interval(Integral, 1, None, closed="left")],
         "lr": [Interval(Real, 0, None, closed="neither")],
         "weight_decay": [Interval(Real, 0, None, closed="left")],
+        "backbone_lr_factor": [Interval(Real, 0, None, closed="left")],
+        "precision": [StrOptions({"auto", *PRECISIONS})],
+        "checkpoint_dir": [str, os.PathLike, None],
         "random_state": ["random_state"],
     }
 
@@ -64,9 +86,14 @@ class SegmentNet(ClassifierMixin, NeuralNet):
         weights,
         drop_rate,
         drop_path_rate,
+        feature_pooling,
         pooling,
+        tta_shifts_s,
         segments_per_row,
         weight_decay,
+        backbone_lr_factor,
+        precision,
+        checkpoint_dir,
         random_state,
         criterion=BinaryCrossEntropy,
         optimizer=torch.optim.AdamW,
@@ -76,9 +103,14 @@ class SegmentNet(ClassifierMixin, NeuralNet):
         self.weights = weights
         self.drop_rate = drop_rate
         self.drop_path_rate = drop_path_rate
+        self.feature_pooling = feature_pooling
         self.pooling = pooling
+        self.tta_shifts_s = tta_shifts_s
         self.segments_per_row = segments_per_row
         self.weight_decay = weight_decay
+        self.backbone_lr_factor = backbone_lr_factor
+        self.precision = precision
+        self.checkpoint_dir = checkpoint_dir
         self.random_state = random_state
         kwargs.setdefault("train_split", None)
         super().__init__(module, criterion, optimizer=optimizer, **kwargs)
@@ -106,19 +138,44 @@ class SegmentNet(ClassifierMixin, NeuralNet):
 
     @property
     def _default_callbacks(self):
+        # All ingredients are there, so that set_params reaches them; many do nothing
+        # before a parameter of theirs is set. They act in this order.
         return [
             ("epoch_timer", EpochTimer()),
             ("train_loss", PassthroughScoring("train_loss", on_train=True)),
+            ("average", WeightAverage()),
+            ("validation", ValidationSplit()),
             ("schedule", WarmupCosine()),
+            ("curriculum", Curriculum()),
+            ("hard_negatives", HardNegativeMining()),
+            ("shift", TimeShift()),
+            ("gain", Gain()),
+            ("response", FrequencyResponse()),
+            ("noise", BackgroundNoise()),
             ("mixup", Mixup()),
-            ("mask", TimeFrequencyMask()),
+            ("cutmix", CutMix()),
+            ("time_mask", TimeMask()),
+            ("frequency_mask", FrequencyMask()),
+            ("erasing", RandomErasing()),
+            ("augment", None),  # SpectrogramAugmentor()
+            ("clipping", GradientNormClipping(gradient_clip_value=None)),
             ("progress", EpochProgress()),
         ]
 
     def get_params_for_optimizer(self, prefix, named_parameters):
-        """Return arguments of the optimizer, with the weight decay among them."""
+        """Return arguments of the optimizer, grouped unless the user gave groups."""
+        named_parameters = list(named_parameters)
         args, kwargs = super().get_params_for_optimizer(prefix, named_parameters)
-        return args, {"weight_decay": self.weight_decay, **kwargs}
+        kwargs = {"weight_decay": self.weight_decay, **kwargs}
+        if "param_groups" not in self.get_params_for(prefix):
+            groups = make_parameter_groups(
+                named_parameters,
+                kwargs.get("lr", self.lr),
+                kwargs["weight_decay"],
+                self.backbone_lr_factor,
+            )
+            args = (groups,)
+        return args, kwargs
 
     def initialize_module(self):
         """Build the network for the species seen in fit."""
@@ -153,16 +210,7 @@ class SegmentNet(ClassifierMixin, NeuralNet):
         -------
         self
         """
-        validate_parameter_constraints(
-            self._parameter_constraints,
-            {name: getattr(self, name) for name in self._parameter_constraints},
-            caller_name=type(self).__name__,
-        )
-        if self.train_split is not None:
-            raise ValueError(
-                f"train_split={self.train_split!r} is not supported: segments of one "
-                "recording would fall on both sides. Validate with cross_val_score."
-            )
+        self._check_parameters()
         X = as_spectrograms(X)
         species, target = check_targets(y, len(X))
         self._check_warm_start(species)
@@ -195,6 +243,32 @@ class SegmentNet(ClassifierMixin, NeuralNet):
                 self._initialize_optimizer()  # a pickle leaves it out
             return self.partial_fit(dataset)
 
+    def _check_parameters(self):
+        validate_parameter_constraints(
+            self._parameter_constraints,
+            {name: getattr(self, name) for name in self._parameter_constraints},
+            caller_name=type(self).__name__,
+        )
+        if self.train_split is not None:
+            raise ValueError(
+                f"train_split={self.train_split!r} is not supported: segments of one "
+                "recording would fall on both sides. Validate with cross_val_score, or "
+                "within the training with callbacks__validation__fraction."
+            )
+        if self.checkpoint_dir is None:
+            return
+        if not isinstance(self.random_state, Integral):
+            raise ValueError(
+                "checkpoint_dir needs random_state to be an int, got "
+                f"{self.random_state!r}: a training that goes on must begin with the "
+                "draws of the one that was killed."
+            )
+        if self.warm_start:
+            raise ValueError(
+                "checkpoint_dir and warm_start=True exclude each other: a training "
+                "that continues another one cannot be told from its beginning."
+            )
+
     def _check_warm_start(self, species):
         continues = self.warm_start and self.initialized_
         if continues and list(species) != list(self.species_):
@@ -214,12 +288,40 @@ class SegmentNet(ClassifierMixin, NeuralNet):
                 f"{type(self).__name__} has no partial_fit for data of one's own. To "
                 "go on training, use fit with warm_start=True."
             )
+        state, checkpoint = None, None
+        if self.checkpoint_dir is not None:
+            checkpoint = TrainingCheckpoint(self.checkpoint_dir, self, X)
+            state = checkpoint.load()
+        if state is not None and state["finished"]:
+            checkpoint.restore(state, self, X)
+            return self
+        self.precision_ = state["precision"] if state else self._choose_precision(X)
+        self.scaler_ = torch.amp.GradScaler(
+            torch.device(self.device).type, enabled=self.precision_ == "float16"
+        )
+        self.stop_training_ = False
+        n_before = len(self.history)
         self.notify("on_train_begin", X=X, y=y)
         try:
-            self.fit_loop(X, y)
+            if state is not None:
+                checkpoint.restore(state, self, X)
+            while (
+                not self.stop_training_
+                and len(self.history) - n_before < self.max_epochs
+            ):
+                self.fit_loop(X, y, epochs=1)
+                if checkpoint is not None:
+                    checkpoint.save(self, X, finished=False)
         finally:
             self.notify("on_train_end", X=X, y=y)
+        if checkpoint is not None:
+            checkpoint.save(self, X, finished=True)
         return self
+
+    def _choose_precision(self, dataset):
+        if self.precision == "auto":
+            return choose_precision(self, dataset)
+        return self.precision
 
     def steps_per_epoch(self, dataset):
         """Return the number of batches that an epoch of a `SegmentDataset` has."""
@@ -230,6 +332,32 @@ class SegmentNet(ClassifierMixin, NeuralNet):
         return TrainingBatches(
             dataset, self.batch_size, self.segments_per_row, self.rng_, self.device
         )
+
+    def train_step(self, batch, **fit_params):
+        """Take one step of the optimizer: skorch's, with losses scaled for float16."""
+        self._zero_grad_optimizer()
+        step = self.train_step_single(batch)
+        self.scaler_.unscale_(self.optimizer_)
+        self.notify(
+            "on_grad_computed",
+            named_parameters=TeeGenerator(self.get_all_learnable_params()),
+            batch=batch,
+            training=True,
+        )
+        self.scaler_.step(self.optimizer_)
+        self.scaler_.update()
+        return step
+
+    def train_step_single(self, batch, **fit_params):
+        """Compute the gradients of a batch."""
+        self._set_training(True)
+        inputs, target = batch
+        device_type = target.device.type
+        with autocast(device_type, PRECISIONS[self.precision_]):
+            logits = self.infer(inputs).float()
+        loss = self.get_loss(logits, target, X=inputs, training=True)
+        self.scaler_.scale(loss).backward()
+        return {"loss": loss, "y_pred": logits}
 
     def infer(self, x, **fit_params):
         """Return the logits of a batch."""
@@ -257,13 +385,34 @@ class SegmentNet(ClassifierMixin, NeuralNet):
             Rows of several segments are pooled as `pooling` says; rows that could not
             be read are NaN.
         """
-        X = self._check_predict(X)
+        logits = self._row_logits(self._check_predict(X))
+        return torch.sigmoid(torch.from_numpy(logits)).numpy()
+
+    def _row_logits(self, X):
         segment_logits = self._over_segments(X, self.module_)
+        if len(self.tta_shifts_s):
+            segment_logits = segment_logits + self._sum_over_shifts(X)
+            segment_logits /= 1 + len(self.tta_shifts_s)
         used = X.segment_predict_weights > 0
-        logits = pool_rows(
+        return pool_rows(
             segment_logits[used], X.segment_rows[used], len(X), self.pooling
         )
-        return torch.sigmoid(torch.from_numpy(logits)).numpy()
+
+    def _sum_over_shifts(self, X):
+        # A shifted segment reaches into the rows before and behind, as far as X has
+        # them, which need not be decoded for that.
+        joined, run, offset = join_rows(X)
+        rows = X.segment_rows
+        first = offset[rows] + np.round(X.segment_starts / X.format.frame_s)
+        total = 0.0
+        for shift_s in self.tta_shifts_s:
+            frames = (first + round(shift_s / X.format.frame_s)).astype(np.int64)
+            total = total + self._over_segments(
+                X,
+                self.module_,
+                lambda which, f=frames: joined.read(run[rows[which]], f[which]),
+            )
+        return total
 
     def predict(self, X, threshold=0.5):
         """Predict which species are in each row.
@@ -319,8 +468,12 @@ class SegmentNet(ClassifierMixin, NeuralNet):
         check_same_axes(X.format, self.format_)
         return X
 
-    def _over_segments(self, X, function):
-        """Apply a function of the module to all segments: array or tuple of arrays."""
+    def _over_segments(self, X, function, read=None):
+        """Apply a function of the module to all segments: array or tuple of arrays.
+
+        `read` may give others in their places; by default it is ``X.segments``.
+        """
+        read = X.segments if read is None else read
         keep_freed_memory()
         self._set_training(False)
         # With nothing to predict, one blank segment tells the shape of nothing.
@@ -333,7 +486,7 @@ class SegmentNet(ClassifierMixin, NeuralNet):
             ):
                 stop = min(first + self.batch_size, X.n_segments)
                 segments = to_segment_tensor(
-                    X.segments(np.arange(first, stop)) if stop else X.blank_segment()
+                    read(np.arange(first, stop)) if stop else X.blank_segment()
                 )
                 segments = normalize_batch(
                     segments.to(self.device), X.format.normalize, X.format.top_db
@@ -356,10 +509,12 @@ class SegmentNet(ClassifierMixin, NeuralNet):
         # The optimizer is two to three times as large as the weights, and prediction
         # does not need it; tensors go as CPU tensors, so that any machine can load.
         state = self.__dict__.copy()
-        for name in ("optimizer_", "criterion_", "rng_"):
+        for name in ("optimizer_", "criterion_", "rng_", "scaler_"):
             state.pop(name, None)
         if "module_" in state:
-            state["module_"] = copy.deepcopy(self.module_).cpu()
+            # What torch.compile made is left out too: it is of this machine.
+            module = getattr(self.module_, "_orig_mod", self.module_)
+            state["module_"] = copy.deepcopy(module).cpu()
         state["virtual_params_"] = {}  # they would reach for the optimizer
         return state
 

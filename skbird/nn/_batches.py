@@ -18,6 +18,15 @@ class SegmentDataset(Dataset):
         How often a row is drawn, relative to the others.
     label_weight : ndarray of shape (n_rows, n_species), optional
         Factor of each label's loss.
+
+    Attributes
+    ----------
+    usable : ndarray of int
+        The rows that are trained on.
+    row_factors : dict of str to ndarray of shape (n_rows,)
+        By which callbacks raise or lower how often a row is drawn; 0 leaves it out.
+    draw_shifts : callable or None
+        ``(rng, n, frame_s)`` -> n numbers of frames by which to move drawn segments.
     """
 
     def __init__(self, spectrograms, target, sample_weight=None, label_weight=None):
@@ -32,6 +41,12 @@ class SegmentDataset(Dataset):
         if sample_weight is not None:
             usable &= sample_weight > 0
         self.usable = np.flatnonzero(usable)
+        self.row_factors = {}
+        self.draw_shifts = None
+
+    def exclude(self, rows):
+        """Take rows out of the training for good."""
+        self.usable = np.setdiff1d(self.usable, rows)
 
     def __len__(self):
         return len(self.usable)
@@ -39,8 +54,8 @@ class SegmentDataset(Dataset):
     def draw(self, rng, segments_per_row):
         """Draw the segments of one epoch, shuffled.
 
-        Without `sample_weight` each usable row comes once, with it rows are drawn with
-        replacement. Of a row, segments are drawn by their weights.
+        Where all rows weigh the same, each comes as often as the others; otherwise rows
+        are drawn with replacement. Of a row, segments are drawn by their weights.
 
         Parameters
         ----------
@@ -52,12 +67,26 @@ class SegmentDataset(Dataset):
         ndarray of shape (len(self) * segments_per_row,), int
             Numbers of segments. A row's segments repeat only if it has too few.
         """
-        rows = self.usable
-        if self.sample_weight is not None:
-            share = self.sample_weight[rows] / self.sample_weight[rows].sum()
-            rows = rng.choice(rows, len(rows), p=share)
-        drawn = [self._draw_of_row(rng, row, segments_per_row) for row in rows]
+        drawn = [
+            self._draw_of_row(rng, row, segments_per_row)
+            for row in self._draw_rows(rng)
+        ]
         return rng.permutation(np.concatenate(drawn))
+
+    def _draw_rows(self, rng):
+        n_rows = len(self.usable)
+        weight = np.ones(n_rows)
+        if self.sample_weight is not None:
+            weight = self.sample_weight[self.usable]
+        for factor in self.row_factors.values():
+            weight = weight * factor[self.usable]
+        wanted = self.usable[weight > 0]
+        if np.ptp(weight[weight > 0]) > 0:
+            return rng.choice(self.usable, n_rows, p=weight / weight.sum())
+        n_times, n_left = divmod(n_rows, len(wanted))
+        return np.concatenate(
+            [np.tile(wanted, n_times), rng.permutation(wanted)[:n_left]]
+        )
 
     def _draw_of_row(self, rng, row, n):
         first, stop = self.bounds[row], self.bounds[row + 1]
@@ -86,9 +115,10 @@ class TrainingBatches:
     Yields
     ------
     [inputs, target] : list
-        `inputs` is a dict with ``segments`` (batch, 1, n_mels, n_frames) float32 in dB
-        and, if there are any, ``label_weight`` (batch, n_species); `target` is
-        (batch, n_species). Callbacks may replace what is in them.
+        `inputs` is a dict with ``segments`` (batch, 1, n_mels, n_frames) float32 in dB,
+        ``rows`` (batch,), the row of each segment, on the CPU, and, if there are any,
+        ``label_weight`` (batch, n_species); `target` is (batch, n_species). Callbacks
+        may replace what is in them.
     """
 
     def __init__(self, dataset, batch_size, segments_per_row, rng, device):
@@ -107,8 +137,15 @@ class TrainingBatches:
         drawn = data.draw(self.rng, self.segments_per_row)
         for chosen in np.array_split(drawn, len(self)):
             rows = data.spectrograms.segment_rows[chosen]
-            segments = to_segment_tensor(data.spectrograms.segments(chosen))
-            inputs = {"segments": segments.to(self.device)}
+            shift = 0
+            if data.draw_shifts is not None:
+                frame_s = data.spectrograms.format.frame_s
+                shift = data.draw_shifts(self.rng, len(chosen), frame_s)
+            segments = to_segment_tensor(data.spectrograms.segments(chosen, shift))
+            inputs = {
+                "segments": segments.to(self.device),
+                "rows": torch.from_numpy(rows),
+            }
             if data.label_weight is not None:
                 weight = torch.from_numpy(data.label_weight[rows])
                 inputs["label_weight"] = weight.to(self.device)

@@ -24,9 +24,16 @@ class CNNClassifier(SegmentNet):
         Dropout before the last layer.
     drop_path_rate : float in [0, 1), default=0.0
         Stochastic depth of the backbone.
+    feature_pooling : {"mean", "gem"}, default="mean"
+        How the feature map is pooled: by the mean, or by the generalised
+        mean with a learnt exponent.
     pooling : {"max", "mean", "lse"}, default="max"
         How the logits of a row's segments become the row's. "lse" is the logarithm of
         the mean of the exponentials, between the other two.
+    tta_shifts_s : sequence of float, default=()
+        Test-time augmentation: logits are averaged with those of segments shifted by
+        each of these, in seconds, such as ``(-1.25, 1.25)``. Shifted segments reach
+        into neighbouring rows of the recording, as far as X has them.
     segments_per_row : int >= 1, default=1
         Segments drawn of each row in each epoch.
     max_epochs : int >= 1, default=20
@@ -36,7 +43,18 @@ class CNNClassifier(SegmentNet):
     batch_size : int >= 1, default=32
         Segments per step.
     weight_decay : float >= 0, default=0.01
-        Of AdamW.
+        Of AdamW; norms and biases are spared.
+    backbone_lr_factor : float >= 0, default=1.0
+        Learning rate of the backbone, as a share of `lr`.
+    precision : {"auto", "float32", "bfloat16", "float16"}, default="auto"
+        Number format of the training; predictions are in float32. "auto" is bfloat16,
+        else float16, on CUDA; on a CPU it tries whether bfloat16 is clearly faster,
+        unless the training is short. `precision_` says which it became.
+    checkpoint_dir : str or path, default=None
+        Folder in which the training is saved after each epoch: called again after a
+        kill, fit goes on from there, with the same result. Finished trainings are kept
+        too and not repeated, so that a cross-validation goes on with the fold at which
+        it was killed. Needs `random_state` to be an int.
     random_state : int, RandomState instance or None, default=None
         Seeds weights, draws, augmentation and dropout. The same int gives the same
         model on the same machine.
@@ -55,6 +73,8 @@ class CNNClassifier(SegmentNet):
         Names, from the columns of Y.
     module_ : torch.nn.Module
         The network.
+    precision_ : str
+        Number format of the training.
     history : skorch.history.History
         Loss, time and size of each epoch.
 
@@ -81,12 +101,17 @@ class CNNClassifier(SegmentNet):
         weights="pretrained",
         drop_rate=0.2,
         drop_path_rate=0.0,
+        feature_pooling="mean",
         pooling="max",
+        tta_shifts_s=(),
         segments_per_row=1,
         max_epochs=20,
         lr=1e-3,
         batch_size=32,
         weight_decay=0.01,
+        backbone_lr_factor=1.0,
+        precision="auto",
+        checkpoint_dir=None,
         random_state=None,
         device="auto",
         verbose=1,
@@ -99,9 +124,14 @@ class CNNClassifier(SegmentNet):
             weights=weights,
             drop_rate=drop_rate,
             drop_path_rate=drop_path_rate,
+            feature_pooling=feature_pooling,
             pooling=pooling,
+            tta_shifts_s=tta_shifts_s,
             segments_per_row=segments_per_row,
             weight_decay=weight_decay,
+            backbone_lr_factor=backbone_lr_factor,
+            precision=precision,
+            checkpoint_dir=checkpoint_dir,
             random_state=random_state,
             max_epochs=max_epochs,
             lr=lr,

@@ -6,8 +6,46 @@ from torch import nn
 from skbird.nn._backbone import make_backbone
 
 
+class GeneralizedMean(nn.Module):
+    """Pool over axes by ``mean(max(x, eps) ** p) ** (1 / p)``, where p is learnt.
+
+    p = 1 is the mean of what is positive, a high p nearly the maximum.
+
+    Parameters
+    ----------
+    p : float, default=3.0
+        Where p starts.
+
+    References
+    ----------
+    Radenović et al., "Fine-tuning CNN Image Retrieval with No Human Annotation", TPAMI
+    2018.
+    """
+
+    def __init__(self, p=3.0):
+        super().__init__()
+        self.p = nn.Parameter(torch.tensor([p]))
+
+    def forward(self, x, dim):
+        """Pool over the axes `dim`."""
+        # Powers of small numbers leave the range of half precision.
+        powers = x.float().clamp(min=1e-6).pow(self.p)
+        return powers.mean(dim=dim).pow(1 / self.p).to(x.dtype)
+
+
+class Mean(nn.Module):
+    """Pool over axes by the mean."""
+
+    def forward(self, x, dim):
+        """Pool over the axes `dim`."""
+        return x.mean(dim=dim)
+
+
+_POOLINGS = {"mean": Mean, "gem": GeneralizedMean}
+
+
 class CNN(nn.Module):
-    """Backbone, global average pooling, dropout, linear layer.
+    """Backbone, pooling of its feature map, dropout, linear layer.
 
     Parameters
     ----------
@@ -15,15 +53,22 @@ class CNN(nn.Module):
         A model of timm.
     n_species : int
         Number of outputs.
-    weights, drop_rate, drop_path_rate
+    weights, drop_rate, drop_path_rate, feature_pooling
         See :class:`skbird.nn.CNNClassifier`.
     """
 
     def __init__(
-        self, backbone, n_species, weights=None, drop_rate=0.2, drop_path_rate=0.0
+        self,
+        backbone,
+        n_species,
+        weights=None,
+        drop_rate=0.2,
+        drop_path_rate=0.0,
+        feature_pooling="mean",
     ):
         super().__init__()
         self.backbone = make_backbone(backbone, weights, drop_path_rate)
+        self.feature_pooling = _POOLINGS[feature_pooling]()
         self.dropout = nn.Dropout(drop_rate)
         self.classifier = nn.Linear(self.backbone.num_features, n_species)
 
@@ -33,7 +78,7 @@ class CNN(nn.Module):
 
     def embed(self, x):
         """Map (batch, 1, n_mels, n_frames) to (batch, channels)."""
-        return self.features(x).mean(dim=(2, 3))
+        return self.feature_pooling(self.features(x), dim=(2, 3))
 
     def forward(self, x):
         """Map (batch, 1, n_mels, n_frames) to logits (batch, n_species)."""
@@ -43,7 +88,7 @@ class CNN(nn.Module):
 class SED(CNN):
     """Backbone and a sound-event-detection head with attention along one axis.
 
-    The feature map is averaged over the other axis; a softmax attention weighs its
+    The feature map is pooled over the other axis; a softmax attention weighs its
     steps (bands of frequency, or moments); a 1x1 convolution maps each step to the
     species; adaptive max pooling takes the highest step.
 
@@ -63,8 +108,11 @@ class SED(CNN):
         weights=None,
         drop_rate=0.2,
         drop_path_rate=0.0,
+        feature_pooling="mean",
     ):
-        super().__init__(backbone, n_species, weights, drop_rate, drop_path_rate)
+        super().__init__(
+            backbone, n_species, weights, drop_rate, drop_path_rate, feature_pooling
+        )
         self.attention_axis = attention
         channels = self.backbone.num_features
         self.attention = nn.Conv1d(channels, 1, kernel_size=1)
@@ -85,7 +133,8 @@ class SED(CNN):
         attention : tensor of shape (batch, n_steps)
             Sums to 1 over the steps.
         """
-        steps = self.features(x).mean(dim=self._pooled_axis[self.attention_axis])
+        pooled_axis = self._pooled_axis[self.attention_axis]
+        steps = self.feature_pooling(self.features(x), dim=pooled_axis)
         attention = torch.softmax(self.attention(steps), dim=2)
         # Times the number of steps, so that even attention leaves the features as
         # they are, however long the segment.

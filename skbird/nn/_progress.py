@@ -20,7 +20,8 @@ class EpochProgress(Callback):
 
     def on_train_begin(self, net, X=None, y=None, **kwargs):
         """Open the bar."""
-        self.bar_ = progress_bar(
+        self.n_batches_ = 0
+        self._bar = progress_bar(
             total=net.max_epochs * net.steps_per_epoch(X),
             desc=type(net).__name__,
             unit="batch",
@@ -30,14 +31,16 @@ class EpochProgress(Callback):
     def on_batch_end(self, net, batch=None, training=False, **kwargs):
         """Move the bar on."""
         if training:
-            self.bar_.update()
+            self.n_batches_ += 1
+            # More than one where a training goes on that was killed.
+            self._bar.update(self.n_batches_ - self._bar.n)
 
     def on_epoch_end(self, net, **kwargs):
         """Report the epoch."""
         loss = net.history[-1, "train_loss"]
         epoch = len(net.history)
         report = f"epoch {epoch}/{net.max_epochs}, loss {loss:.4f}"
-        self.bar_.set_postfix_str(report, refresh=False)
+        self._bar.set_postfix_str(report, refresh=False)
         if not math.isfinite(loss):
             raise FloatingPointError(
                 f"The training loss of epoch {epoch} is {loss}. Lower lr={net.lr} or "
@@ -46,8 +49,8 @@ class EpochProgress(Callback):
 
     def on_train_end(self, net, **kwargs):
         """Close the bar."""
-        self.bar_.close()
+        self._bar.close()
 
     def __getstate__(self):
         # An open bar holds a lock, which does not pickle.
-        return {k: v for k, v in self.__dict__.items() if k != "bar_"}
+        return {k: v for k, v in self.__dict__.items() if k != "_bar"}

@@ -6,11 +6,12 @@ from skorch.callbacks import Callback
 
 
 class WarmupCosine(Callback):
-    """Raise the learning rate linearly, then lower it along a half cosine.
+    """Raise the learning rate linearly, then lower it along a half cosine, or several.
 
     With the rate lr that the optimizer was given (of each parameter group), the rate
     of step t of n is ``lr * t / w`` during the warm-up of w steps, then
-    ``lr * (f + (1 - f) * (1 + cos(pi * (t - w) / (n - w))) / 2)``.
+    ``lr * (f + (1 - f) * (1 + cos(pi * u)) / 2)``, where u goes evenly from 0 to 1
+    over the rest of the steps, `cycles` times.
 
     Parameters
     ----------
@@ -18,6 +19,8 @@ class WarmupCosine(Callback):
         Share of all steps.
     final : float in [0, 1], default=0.01
         Share f of the learning rate that is left at the end.
+    cycles : int >= 1, default=1
+        Above 1 the rate jumps back to its highest value: warm restarts.
 
     References
     ----------
@@ -25,9 +28,10 @@ class WarmupCosine(Callback):
     ICLR 2017.
     """
 
-    def __init__(self, warmup=0.1, final=0.01):
+    def __init__(self, warmup=0.1, final=0.01, cycles=1):
         self.warmup = warmup
         self.final = final
+        self.cycles = cycles
 
     def on_train_begin(self, net, X=None, y=None, **kwargs):
         """Start counting."""
@@ -50,5 +54,7 @@ class WarmupCosine(Callback):
         if step < n_warmup:
             return (step + 1) / (n_warmup + 1)
         progress = min((step - n_warmup) / max(n_steps - n_warmup, 1), 1.0)
+        if progress < 1:
+            progress = progress * self.cycles % 1
         cosine = (1 + math.cos(math.pi * progress)) / 2
         return self.final + (1 - self.final) * cosine

@@ -4,7 +4,9 @@ import numpy as np
 import torch
 from sklearn.utils._param_validation import StrOptions
 
+from skbird.data._joined import join_rows
 from skbird.nn._base import SegmentNet
+from skbird.nn._frame_scores import pool_moments
 from skbird.nn._heads import SED
 
 
@@ -32,7 +34,7 @@ class SEDClassifier(SegmentNet):
     """Recognise species, and say when or at what frequency they call.
 
     A sound-event-detection head on any convolutional network of timm. Its feature map
-    (batch, channels, frequency, time) is averaged over one axis; along the other one a
+    (batch, channels, frequency, time) is pooled over one axis; along the other one a
     softmax attention weighs the steps, a 1x1 convolution maps each to the species, and
     adaptive max pooling takes the highest.
 
@@ -42,6 +44,11 @@ class SEDClassifier(SegmentNet):
         A model of timm.
     attention : {"time", "frequency"}, default="frequency"
         The axis that is kept: "time" says when, "frequency" at what frequency.
+    frame_scores : bool, default=False
+        With attention over time, predict a row from what the network says of the
+        moments inside it, averaged over overlapping segments. Rows of a recording that
+        follow each other are joined for that: behind ``Segmenter(20.0)`` rows of 5 s
+        are scored within 20 s of context, if X has the rows around them.
     weights : {"pretrained", None} or path, default="pretrained"
         What the backbone starts from: ImageNet weights, which need a network the first
         time; random weights; or a file (safetensors or a torch state dict).
@@ -49,9 +56,16 @@ class SEDClassifier(SegmentNet):
         Dropout before the last layer.
     drop_path_rate : float in [0, 1), default=0.0
         Stochastic depth of the backbone.
+    feature_pooling : {"mean", "gem"}, default="mean"
+        How the feature map is pooled over the other axis: by the mean, or by the
+        generalised mean with a learnt exponent.
     pooling : {"max", "mean", "lse"}, default="max"
         How the logits of a row's segments become the row's. "lse" is the logarithm of
         the mean of the exponentials, between the other two.
+    tta_shifts_s : sequence of float, default=()
+        Test-time augmentation: logits are averaged with those of segments shifted by
+        each of these, in seconds, such as ``(-1.25, 1.25)``. Shifted segments reach
+        into neighbouring rows of the recording, as far as X has them.
     segments_per_row : int >= 1, default=1
         Segments drawn of each row in each epoch.
     max_epochs : int >= 1, default=20
@@ -61,7 +75,18 @@ class SEDClassifier(SegmentNet):
     batch_size : int >= 1, default=32
         Segments per step.
     weight_decay : float >= 0, default=0.01
-        Of AdamW.
+        Of AdamW; norms and biases are spared.
+    backbone_lr_factor : float >= 0, default=1.0
+        Learning rate of the backbone, as a share of `lr`.
+    precision : {"auto", "float32", "bfloat16", "float16"}, default="auto"
+        Number format of the training; predictions are in float32. "auto" is bfloat16,
+        else float16, on CUDA; on a CPU it tries whether bfloat16 is clearly faster,
+        unless the training is short. `precision_` says which it became.
+    checkpoint_dir : str or path, default=None
+        Folder in which the training is saved after each epoch: called again after a
+        kill, fit goes on from there, with the same result. Finished trainings are kept
+        too and not repeated, so that a cross-validation goes on with the fold at which
+        it was killed. Needs `random_state` to be an int.
     random_state : int, RandomState instance or None, default=None
         Seeds weights, draws, augmentation and dropout. The same int gives the same
         model on the same machine.
@@ -80,6 +105,8 @@ class SEDClassifier(SegmentNet):
         Names, from the columns of Y.
     module_ : torch.nn.Module
         The network.
+    precision_ : str
+        Number format of the training.
     history : skorch.history.History
         Loss, time and size of each epoch.
 
@@ -106,6 +133,7 @@ class SEDClassifier(SegmentNet):
     _parameter_constraints: dict = {
         **SegmentNet._parameter_constraints,
         "attention": [StrOptions({"time", "frequency"})],
+        "frame_scores": ["boolean"],
     }
 
     def __init__(
@@ -113,15 +141,21 @@ class SEDClassifier(SegmentNet):
         backbone="efficientnet_b0",
         attention="frequency",
         *,
+        frame_scores=False,
         weights="pretrained",
         drop_rate=0.2,
         drop_path_rate=0.0,
+        feature_pooling="mean",
         pooling="max",
+        tta_shifts_s=(),
         segments_per_row=1,
         max_epochs=20,
         lr=1e-3,
         batch_size=32,
         weight_decay=0.01,
+        backbone_lr_factor=1.0,
+        precision="auto",
+        checkpoint_dir=None,
         random_state=None,
         device="auto",
         verbose=1,
@@ -129,15 +163,21 @@ class SEDClassifier(SegmentNet):
         **kwargs,
     ):
         self.attention = attention
+        self.frame_scores = frame_scores
         super().__init__(
             module,
             backbone,
             weights=weights,
             drop_rate=drop_rate,
             drop_path_rate=drop_path_rate,
+            feature_pooling=feature_pooling,
             pooling=pooling,
+            tta_shifts_s=tta_shifts_s,
             segments_per_row=segments_per_row,
             weight_decay=weight_decay,
+            backbone_lr_factor=backbone_lr_factor,
+            precision=precision,
+            checkpoint_dir=checkpoint_dir,
             random_state=random_state,
             max_epochs=max_epochs,
             lr=lr,
@@ -146,6 +186,27 @@ class SEDClassifier(SegmentNet):
             verbose=verbose,
             **kwargs,
         )
+
+    def _check_parameters(self):
+        super()._check_parameters()
+        if self.frame_scores and self.attention != "time":
+            raise ValueError(
+                f"frame_scores=True needs attention='time', got {self.attention!r}: "
+                "bands of frequency do not say when."
+            )
+        if self.frame_scores and len(self.tta_shifts_s):
+            raise ValueError(
+                "frame_scores=True averages overlapping segments already; leave "
+                f"tta_shifts_s={self.tta_shifts_s!r} empty and raise the Segmenter's "
+                "overlap instead."
+            )
+
+    def _row_logits(self, X):
+        if not self.frame_scores:
+            return super()._row_logits(X)
+        joined, run, offset = join_rows(X)
+        step_logits, _ = self._over_segments(joined, self.module_.step_maps)
+        return pool_moments(step_logits, joined, run, offset, X.n_frames, self.pooling)
 
     def activations(self, X):
         """Return what the network says of each step along its attention axis.

@@ -1,0 +1,77 @@
+"""Rows that follow each other in one recording, as one long row."""
+
+import numpy as np
+
+from skbird.data._spectrograms import Spectrograms
+
+
+class _JoinedFrames:
+    """Frames of several rows at their places, put together when they are sliced."""
+
+    def __init__(self, spectrograms, rows, offsets):
+        self.spectrograms = spectrograms
+        self.rows = rows
+        self.offsets = offsets  # ascending
+        self.longest = spectrograms.n_frames[rows].max()
+
+    def __getitem__(self, key):
+        first, stop = key.start, key.stop
+        part = np.empty((stop - first, self.spectrograms.format.n_mels), np.float16)
+        n_filled = 0
+        near = slice(*np.searchsorted(self.offsets, [first - self.longest, stop]))
+        for row, offset in zip(self.rows[near], self.offsets[near], strict=True):
+            n_frames = self.spectrograms.n_frames[row]
+            begin, end = max(offset, first), min(offset + n_frames, stop)
+            if begin < end:
+                frames = self.spectrograms.frames(row)[begin - offset : end - offset]
+                part[begin - first : end - first] = frames
+                n_filled = max(n_filled, end - first)
+        return part[:n_filled]
+
+
+def join_rows(spectrograms):
+    """Join the rows that follow each other, or overlap, in one recording.
+
+    Nothing is copied: frames are put together when segments are read.
+
+    Parameters
+    ----------
+    spectrograms : Spectrograms
+        Rows without a column ``start`` are not joined.
+
+    Returns
+    -------
+    joined : Spectrograms
+        One row for each run of rows.
+    run : ndarray of shape (n_rows,), int
+        The row of `joined` that holds each row; -1 for rows that could not be read.
+    offset : ndarray of shape (n_rows,), int
+        The frame of `joined` at which each row starts.
+    """
+    rows, frame_s = spectrograms.rows, spectrograms.format.frame_s
+    starts = np.full(len(rows), np.nan)
+    if "start" in rows:
+        starts = rows["start"].to_numpy(dtype=float)
+    run = np.full(len(rows), -1)
+    offset = np.zeros(len(rows), np.int64)
+    runs, path, origin, end = [], None, np.nan, np.nan
+    for row in np.lexsort((starts, rows["path"].to_numpy(dtype=str))):
+        n_frames, start = spectrograms.n_frames[row], starts[row]
+        if n_frames == 0:
+            continue
+        # Comparisons with NaN, an unknown start, are false.
+        if not (rows["path"].iloc[row] == path and start <= end + 1.5 * frame_s):
+            runs.append([])
+            path, origin, end = rows["path"].iloc[row], start, start
+        runs[-1].append(row)
+        run[row] = len(runs) - 1
+        if start > origin:
+            offset[row] = round((start - origin) / frame_s)
+        end = max(end, start + (n_frames - 1) * frame_s)
+    joined = Spectrograms(
+        rows.iloc[[members[0] for members in runs]],
+        [_JoinedFrames(spectrograms, m, offset[m]) for m in runs],
+        [(offset[m] + spectrograms.n_frames[m]).max() for m in runs],
+        spectrograms.format,
+    )
+    return joined, run, offset

@@ -1,0 +1,178 @@
+"""Augmentation that imitates other places, devices and moments. Works on raw dB."""
+
+import numpy as np
+import torch
+from torch.nn import functional as F
+
+from skbird.nn._augmentation import (
+    SegmentAugmentation,
+    db_to_power,
+    power_to_db,
+    uniform,
+)
+from skbird.nn._batches import to_segment_tensor
+
+
+class Gain(SegmentAugmentation):
+    """Make some segments of a batch louder or softer.
+
+    Of use with ``LogMel(normalize=None)`` or before `Mixup` with ``equalize=False``:
+    normalisation takes the gain out again.
+
+    Parameters
+    ----------
+    max_db : float >= 0, default=6.0
+        The gain is uniform between -max_db and max_db.
+    p : float in [0, 1], default=0.0
+        Share of the segments that are changed.
+    """
+
+    def __init__(self, max_db=6.0, p=0.0):
+        self.max_db = max_db
+        self.p = p
+
+    def augment(self, segments, format):
+        """Change all the segments."""
+        return segments + uniform(len(segments), -self.max_db, self.max_db, segments)
+
+
+class FrequencyResponse(SegmentAugmentation):
+    """Filter some segments of a batch at random, as another microphone would.
+
+    The response in dB goes linearly over the mel bands between a few random values.
+
+    Parameters
+    ----------
+    max_db : float >= 0, default=6.0
+        The values are uniform between -max_db and max_db.
+    n_points : int >= 2, default=4
+        Values, evenly spaced from the lowest band to the highest.
+    p : float in [0, 1], default=0.0
+        Share of the segments that are filtered.
+
+    References
+    ----------
+    Nam et al., "FilterAugment: An Acoustic Environmental Data Augmentation Method",
+    ICASSP 2022, of which this is the linear kind.
+    """
+
+    def __init__(self, max_db=6.0, n_points=4, p=0.0):
+        self.max_db = max_db
+        self.n_points = n_points
+        self.p = p
+
+    def augment(self, segments, format):
+        """Filter all the segments."""
+        n, _, n_mels, _ = segments.shape
+        values = self.max_db * (2 * torch.rand(n, 1, self.n_points) - 1)
+        response = F.interpolate(values, n_mels, mode="linear", align_corners=True)
+        return segments + response[..., None].to(segments)
+
+
+class BackgroundNoise(SegmentAugmentation):
+    """Add pink noise, or sounds of one's own, to some segments of a batch.
+
+    Powers are added, as those of independent sounds do.
+
+    Parameters
+    ----------
+    background : Spectrograms, optional
+        What to add: what the front end of the same pipeline makes of recordings without
+        calls, ``pipe[:-1].transform(noise_files)``. Pink noise by default, whose power
+        per Hz falls with 1 / frequency. Give the front end a ``cache_dir``: otherwise
+        a pickle of the network holds the noise.
+    min_snr_db, max_snr_db : float, default=3.0, 30.0
+        Power of the segment over that of the noise, both averaged over time and bands;
+        uniform in between.
+    p : float in [0, 1], default=0.0
+        Share of the segments that noise is added to.
+    """
+
+    def __init__(self, background=None, min_snr_db=3.0, max_snr_db=30.0, p=0.0):
+        self.background = background
+        self.min_snr_db = min_snr_db
+        self.max_snr_db = max_snr_db
+        self.p = p
+
+    def augment(self, segments, format):
+        """Add noise to all the segments."""
+        noise = self._noise(segments, format)
+        power = db_to_power(segments)
+        snr = uniform(len(segments), self.min_snr_db, self.max_snr_db, segments)
+        wanted = power.mean((2, 3), keepdim=True) / db_to_power(snr)
+        noise = noise * (wanted / noise.mean((2, 3), keepdim=True).clamp(min=1e-10))
+        return power_to_db(power + noise)
+
+    def _noise(self, segments, format):
+        """Return the power of noise, of the shape of `segments`."""
+        if self.background is None:
+            hz = torch.tensor(format.mel_hz).clamp(min=1.0)
+            # A band of a short-time spectrum of noise is about exponential.
+            speckle = torch.empty(segments.shape).exponential_()
+            return (speckle / hz[:, None]).to(segments)
+        _check_background(self.background, format)
+        drawn = torch.randint(self.background.n_segments, (len(segments),)).numpy()
+        noise = to_segment_tensor(self.background.segments(drawn))
+        return db_to_power(noise.to(segments.device))
+
+
+def _check_background(background, format):
+    given = background.format
+    same = np.array_equal(given.mel_hz, format.mel_hz)
+    if not same or given.frames_per_segment != format.frames_per_segment:
+        raise ValueError(
+            f"background has segments of {given.n_mels} mel bands and "
+            f"{given.frames_per_segment} frames, the training data of {format.n_mels} "
+            f"and {format.frames_per_segment}, or other bands. Use the same front end "
+            "for both."
+        )
+    if background.n_segments == 0:
+        raise ValueError("background has no segments: none of its files can be read.")
+
+
+class TimeShift(SegmentAugmentation):
+    """Move some segments of a batch in time.
+
+    Parameters
+    ----------
+    max_s : float >= 0, default=2.5
+        The shift is uniform between -max_s and max_s seconds.
+    mode : {"circular", "crop"}, default="circular"
+        "circular" lets what leaves a segment at one end enter at the other. "crop"
+        takes the segment from elsewhere in its row, as far as the row reaches:
+        spectrograms are kept of whole rows, so that it costs nothing.
+    p : float in [0, 1], default=0.0
+        Share of the segments that are moved.
+    """
+
+    def __init__(self, max_s=2.5, mode="circular", p=0.0):
+        self.max_s = max_s
+        self.mode = mode
+        self.p = p
+
+    def on_train_begin(self, net, X=None, y=None, **kwargs):
+        """Let the batches be read with a shift, if that is wanted."""
+        if self.mode not in ("circular", "crop"):
+            raise ValueError(f"mode={self.mode!r} must be 'circular' or 'crop'.")
+        if self.mode == "crop" and self.p > 0:
+            X.draw_shifts = self._draw_frames
+
+    def _draw_frames(self, rng, n, frame_s):
+        shift_s = rng.uniform(-self.max_s, self.max_s, n) * (
+            rng.uniform(size=n) < self.p
+        )
+        return np.round(shift_s / frame_s).astype(np.int64)
+
+    def apply(self, segments, format):
+        """Move the segments, unless they were read with a shift already."""
+        if self.mode == "crop":
+            return segments
+        return super().apply(segments, format)
+
+    def augment(self, segments, format):
+        """Roll all the segments."""
+        n, _, _, n_frames = segments.shape
+        shift = uniform(n, -self.max_s, self.max_s, segments) / format.frame_s
+        frame = torch.arange(n_frames, device=segments.device)
+        source = (frame - shift.round().long()) % n_frames
+        return segments.gather(3, source.expand_as(segments))

@@ -1,0 +1,94 @@
+"""Augmentation chosen by the species group of each segment."""
+
+from collections.abc import Mapping
+
+import numpy as np
+import torch
+from skorch.callbacks import Callback
+
+from skbird.nn._augmentation import SegmentAugmentation
+from skbird.nn._masking import FrequencyMask, RandomErasing, TimeMask
+
+
+class SpectrogramAugmentor(Callback):
+    """Augment each segment as suits the group of its species.
+
+    Parameters
+    ----------
+    by_group : mapping of str to list, default=None
+        The augmentations of each group, such as ``{"Amphibia": [TimeMask(p=0.8)]}``;
+        the key None is for segments of all other groups. The default follows the
+        report on BirdCLEF 2025: masks and erasing for all, more of time for amphibians,
+        whose calls repeat, more of frequency for insects, whose calls are broad.
+    groups : str or mapping of str to str, default="group"
+        The column of the row table that names the group, as ``load_birdclef`` gives
+        it; or the group of each species, where a row belongs to its most certain one.
+
+    Examples
+    --------
+    >>> from skbird.nn import CNNClassifier, FrequencyMask, SpectrogramAugmentor
+    >>> augment = SpectrogramAugmentor({"Insecta": [FrequencyMask(0.3, p=0.8)]})
+    >>> net = CNNClassifier(weights=None, callbacks__augment=augment)
+    >>> net = net.set_params(callbacks__time_mask__p=0, callbacks__frequency_mask__p=0)
+    """
+
+    def __init__(self, by_group=None, groups="group"):
+        self.by_group = by_group
+        self.groups = groups
+
+    def on_train_begin(self, net, X=None, y=None, **kwargs):
+        """Check the parameters and find the group of each row."""
+        self.by_group_ = _report() if self.by_group is None else self.by_group
+        for group, steps in self.by_group_.items():
+            if not all(isinstance(step, SegmentAugmentation) for step in steps):
+                raise ValueError(
+                    f"by_group[{group!r}]={steps!r} must be a list of augmentations of "
+                    "single segments, such as [TimeMask(p=0.5)]."
+                )
+        row_groups = self._row_groups(X, net.species_)
+        self.keys_ = [*self.by_group_]
+        rest = self.keys_.index(None) if None in self.keys_ else -1
+        code = {key: number for number, key in enumerate(self.keys_)}
+        self.codes_ = torch.tensor([code.get(group, rest) for group in row_groups])
+
+    def _row_groups(self, dataset, species):
+        rows = dataset.spectrograms.rows
+        if isinstance(self.groups, Mapping):
+            missing = [name for name in species if name not in self.groups]
+            if missing:
+                raise ValueError(
+                    f"groups names no group for {len(missing)} species, such as "
+                    f"{missing[0]!r}."
+                )
+            most_certain = np.nan_to_num(dataset.target, nan=-1.0).argmax(axis=1)
+            return [self.groups[species[column]] for column in most_certain]
+        if self.groups not in rows:
+            raise ValueError(
+                f"X has no column groups={self.groups!r}; its columns are "
+                f"{list(rows.columns)}. Pass a mapping of species to groups."
+            )
+        return rows[self.groups]
+
+    def on_batch_begin(self, net, batch=None, training=False, **kwargs):
+        """Change the batch in place."""
+        if not training:
+            return
+        inputs = batch[0]
+        code = self.codes_[inputs["rows"]]
+        segments = inputs["segments"].clone()
+        for number, key in enumerate(self.keys_):
+            chosen = (code == number).to(segments.device)
+            if chosen.any():
+                part = segments[chosen]
+                for step in self.by_group_[key]:
+                    part = step.apply(part, net.format_)
+                segments[chosen] = part
+        inputs["segments"] = segments
+
+
+def _report():
+    return {
+        "Amphibia": [TimeMask(0.3, p=0.8), FrequencyMask(0.1, p=0.3)],
+        "Insecta": [TimeMask(0.1, p=0.3), FrequencyMask(0.25, p=0.8)],
+        None: [TimeMask(), FrequencyMask(), RandomErasing(p=0.3)],
+    }

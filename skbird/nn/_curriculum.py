@@ -1,0 +1,172 @@
+"""Which rows an epoch draws more often, or not yet."""
+
+import numpy as np
+import torch
+from skorch.callbacks import Callback
+from torch.nn import functional as F
+
+
+class Curriculum(Callback):
+    """Start with the easy rows and admit the others by and by.
+
+    In epoch t of T (from 0) the easiest share
+
+        ``min(1, (start^power + (1 - start^power) t / (full T)) ^ (1 / power))``
+
+    of the rows is drawn. Epochs stay as long as they are: rows come more often instead.
+    The history has ``curriculum_rows``, the number admitted in each epoch.
+
+    Parameters
+    ----------
+    start : float in (0, 1], default=1.0
+        Share of the rows in the first epoch; 1 switches the curriculum off.
+    full : float in (0, 1], default=0.5
+        Share of the epochs after which all rows are in.
+    power : float > 0, default=1.0
+        1 admits at a steady pace; 2 fast at first (the square-root pacing of Platanios
+        et al.); below 1 slowly at first.
+    by : str, default="rating"
+        What tells easy from hard: a numeric column of the row table, such as a rating
+        or the entropy of a teacher's predictions
+        (:func:`skbird.metrics.prediction_entropy`), or "loss": the row's latest loss in
+        this training. The first epoch, which has none yet, takes all rows then.
+    easy : {"high", "low"}, default="high"
+        Which end of the column is easy. Losses are always easy when low. Rows without
+        a value count as the median.
+
+    References
+    ----------
+    Bengio et al., "Curriculum learning", ICML 2009; Kumar et al., "Self-paced learning
+    for latent variable models", NeurIPS 2010 (by loss); Platanios et al.,
+    "Competence-based curriculum learning", NAACL 2019 (pacing).
+    """
+
+    def __init__(self, start=1.0, full=0.5, power=1.0, by="rating", easy="high"):
+        self.start = start
+        self.full = full
+        self.power = power
+        self.by = by
+        self.easy = easy
+
+    def on_train_begin(self, net, X=None, y=None, **kwargs):
+        """Order the rows by difficulty."""
+        for name in ("start", "full"):
+            value = getattr(self, name)
+            if not 0 < value <= 1:
+                raise ValueError(f"{name}={value} must be in (0, 1].")
+        if self.power <= 0:
+            raise ValueError(f"power={self.power} must be above 0.")
+        if self.easy not in ("high", "low"):
+            raise ValueError(f"easy={self.easy!r} must be 'high' or 'low'.")
+        self.epoch_ = 0
+        self.difficulty_ = None
+        if self.start < 1:
+            self.difficulty_ = self._of_column(X.spectrograms.rows)
+
+    def _of_column(self, table):
+        if self.by == "loss":
+            return np.full(len(table), np.nan)
+        if self.by not in table:
+            raise ValueError(
+                f"X has no column by={self.by!r}; its columns are "
+                f"{list(table.columns)}. Add one, or use by='loss'."
+            )
+        values = table[self.by].to_numpy(dtype=float)
+        return -values if self.easy == "high" else values
+
+    def share(self, epoch, n_epochs):
+        """Return the share of the rows admitted in an epoch, counted from 0."""
+        progress = min(epoch / (self.full * n_epochs), 1.0)
+        start = self.start**self.power
+        return (start + (1 - start) * progress) ** (1 / self.power)
+
+    def on_epoch_begin(self, net, dataset_train=None, **kwargs):
+        """Admit the rows of this epoch."""
+        if self.difficulty_ is None:
+            return
+        usable = dataset_train.usable
+        difficulty = self.difficulty_[usable]
+        known = ~np.isnan(difficulty)
+        n_admitted = len(usable)
+        if known.any():
+            difficulty[~known] = np.median(difficulty[known])
+            share = self.share(self.epoch_, net.max_epochs)
+            n_admitted = max(int(np.ceil(share * len(usable))), 1)
+        # Equals, as most ratings are, in random order: not by their place in the table.
+        order = np.lexsort((net.rng_.permutation(len(usable)), difficulty))
+        admitted = np.zeros(len(self.difficulty_))
+        admitted[usable[order[:n_admitted]]] = 1.0
+        dataset_train.row_factors["curriculum"] = admitted
+        net.history.record("curriculum_rows", n_admitted)
+        self.epoch_ += 1
+
+    def on_batch_end(self, net, batch=None, training=False, y_pred=None, **kwargs):
+        """Note the losses of the batch."""
+        if not training or self.difficulty_ is None or self.by != "loss":
+            return
+        inputs, target = batch
+        known = ~torch.isnan(target)
+        terms = F.binary_cross_entropy_with_logits(
+            y_pred.detach(), torch.nan_to_num(target), reduction="none"
+        )
+        loss = (terms * known).sum(dim=1) / known.sum(dim=1).clamp(min=1)
+        self.difficulty_[inputs["rows"].numpy()] = loss.cpu().numpy()
+
+
+class HardNegativeMining(Callback):
+    """Draw rows more often in which the network hears species that are not there.
+
+    A row is hard if, in the epoch before, a species absent from its segment scored
+    above a threshold. Scores are those of the training itself, which cost nothing: with
+    dropout and augmentation; in a mixture a species is absent if neither part has it.
+    The history has ``hard_negatives``: for each species the number of rows that it was
+    wrongly heard in.
+
+    Parameters
+    ----------
+    boost : float >= 1, default=1.0
+        How much more often hard rows are drawn; 1 switches the mining off.
+    threshold : float in (0, 1), default=0.5
+        Probability from which an absent species makes a row hard.
+
+    References
+    ----------
+    Shrivastava et al., "Training region-based object detectors with online hard example
+    mining", CVPR 2016.
+    """
+
+    def __init__(self, boost=1.0, threshold=0.5):
+        self.boost = boost
+        self.threshold = threshold
+
+    def on_train_begin(self, net, X=None, y=None, **kwargs):
+        """Check the parameters."""
+        if self.boost < 1:
+            raise ValueError(f"boost={self.boost} must be at least 1.")
+        if not 0 < self.threshold < 1:
+            raise ValueError(f"threshold={self.threshold} must be in (0, 1).")
+
+    def on_epoch_begin(self, net, dataset_train=None, **kwargs):
+        """Start with no row known to be hard."""
+        self.wrong_ = np.zeros(dataset_train.target.shape, bool)
+
+    def on_batch_end(self, net, batch=None, training=False, y_pred=None, **kwargs):
+        """Note which absent species the batch scored high."""
+        if not training or self.boost == 1:
+            return
+        inputs, target = batch
+        wrong = (torch.sigmoid(y_pred.detach()) > self.threshold) & (target == 0)
+        np.logical_or.at(self.wrong_, inputs["rows"].numpy(), wrong.cpu().numpy())
+
+    def on_epoch_end(self, net, dataset_train=None, **kwargs):
+        """Raise how often the hard rows are drawn."""
+        if self.boost == 1:
+            return
+        hard = self.wrong_.any(axis=1)
+        dataset_train.row_factors["hard_negatives"] = np.where(hard, self.boost, 1.0)
+        counts = dict(zip(net.species_, self.wrong_.sum(axis=0).tolist(), strict=True))
+        net.history.record("hard_negatives", counts)
+
+    def on_train_end(self, net, **kwargs):
+        """Forget the rows."""
+        self.wrong_ = None

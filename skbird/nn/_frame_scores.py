@@ -1,0 +1,63 @@
+"""Scores of rows from what a network says at each moment of a longer sound."""
+
+import numpy as np
+
+from skbird.nn._pooling import pool_rows
+
+
+def pool_moments(step_logits, joined, run, first_frames, n_frames, pooling):
+    """Average overlapping segments moment by moment, then pool over each row.
+
+    Parameters
+    ----------
+    step_logits : ndarray of shape (n_segments, n_species, n_steps)
+        What the network says of each step of each segment of `joined`.
+    joined : Spectrograms
+        Runs of rows (see :func:`skbird.data._joined.join_rows`).
+    run, first_frames, n_frames : ndarray of shape (n_rows,), int
+        The run that holds each row (-1: none), where it begins in it, its length.
+    pooling : {"max", "mean", "lse"}
+        How the logits of the moments of a row become the row's.
+
+    Returns
+    -------
+    ndarray of shape (n_rows, n_species), float32
+        Logits; NaN for rows without frames.
+    """
+    n_species, n_steps = step_logits.shape[1:]
+    frames_per_step = joined.format.frames_per_segment / n_steps
+    starts = joined.segment_starts / joined.format.frame_s
+    segment_bounds = np.searchsorted(joined.segment_rows, np.arange(len(joined) + 1))
+    order = np.argsort(run, kind="stable")
+    row_bounds = np.searchsorted(run[order], np.arange(len(joined) + 1))
+    pooled = np.full((len(run), n_species), np.nan, np.float32)
+    for number in range(len(joined)):
+        of_run = slice(*segment_bounds[number : number + 2])
+        moments = _average(step_logits[of_run], starts[of_run] / frames_per_step)
+        for row in order[slice(*row_bounds[number : number + 2])]:
+            # The moments whose middle lies in the row; one at least.
+            edges = first_frames[row], first_frames[row] + n_frames[row] - 1
+            begin, end = np.ceil(np.array(edges) / frames_per_step - 0.5).astype(int)
+            begin = min(begin, len(moments) - 1)
+            part = moments[begin : max(end, begin + 1)]
+            pooled[row] = pool_rows(part, np.zeros(len(part), int), 1, pooling)[0]
+    return pooled
+
+
+def _average(step_logits, first_steps):
+    """Average what segments of one run say of the same moment: (n_moments, n_species).
+
+    Moments are as long as steps; a step counts for the moment its middle lies in.
+    """
+    n_species, n_steps = step_logits.shape[1:]
+    moment = (first_steps[:, None] + np.arange(n_steps) + 0.5).astype(int)
+    total = np.zeros((moment.max() + 1, n_species))
+    count = np.zeros(len(total))
+    np.add.at(total, moment, step_logits.transpose(0, 2, 1))
+    np.add.at(count, moment, 1)
+    # The last segment is shifted to end where the run ends: a moment may be left out.
+    covered = np.flatnonzero(count)
+    nearest = covered[
+        np.searchsorted(covered, np.arange(len(count))).clip(max=len(covered) - 1)
+    ]
+    return total[nearest] / count[nearest, None]

@@ -1,0 +1,37 @@
+"""Which parameters the optimizer treats how."""
+
+
+def make_parameter_groups(named_parameters, lr, weight_decay, backbone_lr_factor):
+    """Group parameters: no decay of norms and biases, another rate for the backbone.
+
+    Parameters
+    ----------
+    named_parameters : iterable of (str, Parameter)
+        Those of the network; the backbone's names start with ``backbone.``.
+    lr, weight_decay : float
+        Of the head; the decay of all weights.
+    backbone_lr_factor : float
+        Rate of the backbone, as a share of `lr`.
+
+    Returns
+    -------
+    list of dict
+        As torch's optimizers take them.
+    """
+    groups = {}
+    for name, parameter in named_parameters:
+        if not parameter.requires_grad:
+            continue
+        # torch.compile puts a name of its own in front.
+        in_backbone = name.removeprefix("_orig_mod.").startswith("backbone.")
+        # Scales, shifts and biases have one dimension.
+        key = (in_backbone, parameter.ndim > 1)
+        groups.setdefault(key, []).append(parameter)
+    return [
+        {
+            "params": parameters,
+            "lr": lr * (backbone_lr_factor if in_backbone else 1.0),
+            "weight_decay": weight_decay if decays else 0.0,
+        }
+        for (in_backbone, decays), parameters in groups.items()
+    ]

@@ -1,0 +1,116 @@
+"""Validation within the training: best epoch, early stopping, soup."""
+
+import math
+
+import numpy as np
+from skorch.callbacks import Callback
+
+from skbird.metrics import macro_roc_auc
+from skbird.nn._averaging import copy_weights, mean_weights
+
+
+class ValidationSplit(Callback):
+    """Hold recordings out of the training and keep the weights that suit them best.
+
+    After each epoch the macro ROC-AUC on the held-out rows goes into the history as
+    ``valid_score``. Each species keeps at least one group to train on, so that the
+    rarest ones may be missing from the validation.
+
+    Parameters
+    ----------
+    fraction : float in [0, 1), default=0.0
+        Share of the groups that are held out; 0 switches all of this off.
+    groups : str, default="path"
+        Column of the row table; rows with the same value stay together. "path" keeps
+        recordings whole; "author" or "collection" judge on sources not trained on.
+    keep : {"best", "soup", "last"}, default="best"
+        Weights of the best epoch; the mean of the weights of the `n_soup` best ones;
+        or those of the last.
+    n_soup : int >= 1, default=3
+        Epochs in the soup.
+    patience : int >= 1, default=None
+        Stop when so many epochs in a row brought no better score.
+
+    References
+    ----------
+    Wortsman et al., "Model soups", ICML 2022; of epochs of one training, as the second
+    place of BirdCLEF 2024 used them.
+    """
+
+    def __init__(
+        self, fraction=0.0, groups="path", keep="best", n_soup=3, patience=None
+    ):
+        self.fraction = fraction
+        self.groups = groups
+        self.keep = keep
+        self.n_soup = n_soup
+        self.patience = patience
+
+    def on_train_begin(self, net, X=None, y=None, **kwargs):
+        """Take the held-out rows out of the training."""
+        if not 0 <= self.fraction < 1:
+            raise ValueError(f"fraction={self.fraction} must be in [0, 1).")
+        if self.keep not in ("best", "soup", "last"):
+            raise ValueError(f"keep={self.keep!r} must be 'best', 'soup' or 'last'.")
+        self.best_ = []  # (score, epoch, weights) of the best epochs, best first
+        self.held_out_ = None
+        if self.fraction == 0:
+            return
+        held_out = self._choose(X, net.rng_)
+        X.exclude(held_out)
+        self.held_out_ = X.spectrograms[held_out], X.target[held_out]
+
+    def _choose(self, dataset, rng):
+        table = dataset.spectrograms.rows
+        if self.groups not in table:
+            raise ValueError(
+                f"X has no column groups={self.groups!r}; its columns are "
+                f"{list(table.columns)}."
+            )
+        rows = dataset.usable
+        # Row tables index from 0, so that codes count groups.
+        codes = table[self.groups].iloc[rows].factorize(use_na_sentinel=False)[0]
+        n_groups = codes.max() + 1
+        present = np.zeros((n_groups, dataset.target.shape[1]), bool)
+        np.logical_or.at(present, codes, dataset.target[rows] >= 0.5)
+        n_wanted = max(round(self.fraction * n_groups), 1)
+        left, chosen = present.sum(axis=0), []
+        for group in rng.permutation(n_groups):
+            if len(chosen) < n_wanted and not (left[present[group]] == 1).any():
+                chosen.append(group)
+                left = left - present[group]
+        if not present[chosen].any():
+            raise ValueError(
+                f"fraction={self.fraction:g} leaves nothing to validate on: each of "
+                f"the {n_groups} groups ({self.groups!r}) is the only one of a "
+                "species. Set fraction=0, or group by another column."
+            )
+        return rows[np.isin(codes, chosen)]
+
+    def on_epoch_end(self, net, **kwargs):
+        """Judge the epoch."""
+        if self.held_out_ is None:
+            return
+        X, target = self.held_out_
+        score = macro_roc_auc(target, net.predict_proba(X), nan_rows="omit")
+        net.history.record("valid_score", score)
+        if math.isnan(score):
+            raise ValueError(
+                f"The {len(X)} rows held out (fraction={self.fraction:g}) cannot be "
+                "judged: no species is both present and absent among them. Hold out "
+                "more."
+            )
+        epoch = len(net.history)
+        weights = copy_weights(net.module_) if self.keep != "last" else None
+        ranking = [*self.best_, (score, epoch, weights)]
+        ranking.sort(key=lambda entry: -entry[0])
+        self.best_ = ranking[: self.n_soup if self.keep == "soup" else 1]
+        net.history.record("valid_score_best", self.best_[0][1] == epoch)
+        if self.patience is not None and epoch - self.best_[0][1] >= self.patience:
+            net.stop_training_ = True
+
+    def on_train_end(self, net, **kwargs):
+        """Load the weights to keep."""
+        if self.best_ and self.keep != "last":
+            net.module_.load_state_dict(mean_weights([w for _, _, w in self.best_]))
+        self.best_, self.held_out_ = [], None
