@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from sklearn.base import BaseEstimator
 
+from skbird.compose import CallTypeClassifier
 from skbird.data import Recordings, Spectrograms
 from skbird.nn import CNNClassifier, SEDClassifier
 from skbird.postprocessing import SoundscapeReweighter
@@ -20,7 +21,7 @@ from skbird.preprocessing import (
 )
 from skbird.utils.estimator_checks import audio_checks, input_free_checks
 
-ROOMS = ("preprocessing", "nn", "postprocessing")
+ROOMS = ("preprocessing", "nn", "compose", "postprocessing")
 NET = {"weights": None, "max_epochs": 2, "batch_size": 8, "verbose": 0}
 
 
@@ -55,6 +56,10 @@ CASES = {
     "SEDClassifier": (
         SEDClassifier("lcnet_035", random_state=0, **NET),
         "spectrograms",
+    ),
+    "CallTypeClassifier": (
+        CallTypeClassifier(RowMeans(), column="collection", min_recordings=2),
+        "recordings",
     ),
     "SoundscapeReweighter": (SoundscapeReweighter(RowMeans()), "recordings"),
 }
