@@ -23,6 +23,7 @@ With NaN (unknown) in Y pass a splitter as `cv`, not a number: scikit-learn woul
 inspect Y to choose one, and refuse NaN.
 """
 
+from skbird.metrics._entropy import prediction_entropy
 from skbird.metrics._ranking import macro_average_precision, macro_roc_auc
 from skbird.metrics._report import species_report
 from skbird.metrics._scorers import (
@@ -36,6 +37,7 @@ __all__ = [
     "macro_average_precision_scorer",
     "macro_roc_auc",
     "macro_roc_auc_scorer",
+    "prediction_entropy",
     "species_report",
 ]
 set_public_module(globals())

@@ -134,6 +134,11 @@ class SegmentNet(ClassifierMixin, NeuralNet):
         params = super().get_params(deep=deep, **kwargs)
         params["device"] = self.__dict__["device"]  # "auto" stays "auto"
         params.pop("_params_to_validate", None)  # skorch's own bookkeeping
+        if deep:
+            # skorch answers with the defaults of the default callbacks.
+            params |= {
+                k: v for k, v in vars(self).items() if k.startswith("callbacks__")
+            }
         return params
 
     @property

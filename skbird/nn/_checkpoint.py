@@ -80,7 +80,7 @@ class TrainingCheckpoint:
         net.scaler_.load_state_dict(state["scaler"])
         net.stop_training_ = state["stop"]
         for name, callback in net.callbacks_:
-            vars(callback).update(state["callbacks"][name])
+            vars(callback).update(state["callbacks"].get(name, {}))
         dataset.row_factors = state["row_factors"]
         net.rng_.set_state(state["draws"])
         torch.set_rng_state(state["torch_draws"])
@@ -89,8 +89,16 @@ class TrainingCheckpoint:
 
 
 def _fitted(callback):
-    """Return what a callback has learnt: its attributes that end with "_"."""
-    return {k: v for k, v in vars(callback).items() if k.endswith("_")}
+    """Return what a callback has learnt: its attributes that end with "_".
+
+    A class may list as `transient` those that `on_train_begin` makes anew.
+    """
+    transient = getattr(callback, "transient", ())
+    return {
+        name: value
+        for name, value in vars(callback).items()
+        if name.endswith("_") and name not in transient
+    }
 
 
 def _fingerprint(net, dataset):

@@ -18,10 +18,12 @@ class EpochProgress(Callback):
         As soon as an epoch's loss is not finite, instead of training on for hours.
     """
 
+    transient = ("bar_",)
+
     def on_train_begin(self, net, X=None, y=None, **kwargs):
         """Open the bar."""
         self.n_batches_ = 0
-        self._bar = progress_bar(
+        self.bar_ = progress_bar(
             total=net.max_epochs * net.steps_per_epoch(X),
             desc=type(net).__name__,
             unit="batch",
@@ -33,14 +35,14 @@ class EpochProgress(Callback):
         if training:
             self.n_batches_ += 1
             # More than one where a training goes on that was killed.
-            self._bar.update(self.n_batches_ - self._bar.n)
+            self.bar_.update(self.n_batches_ - self.bar_.n)
 
     def on_epoch_end(self, net, **kwargs):
         """Report the epoch."""
         loss = net.history[-1, "train_loss"]
         epoch = len(net.history)
         report = f"epoch {epoch}/{net.max_epochs}, loss {loss:.4f}"
-        self._bar.set_postfix_str(report, refresh=False)
+        self.bar_.set_postfix_str(report, refresh=False)
         if not math.isfinite(loss):
             raise FloatingPointError(
                 f"The training loss of epoch {epoch} is {loss}. Lower lr={net.lr} or "
@@ -49,8 +51,8 @@ class EpochProgress(Callback):
 
     def on_train_end(self, net, **kwargs):
         """Close the bar."""
-        self._bar.close()
+        self.bar_.close()
 
     def __getstate__(self):
         # An open bar holds a lock, which does not pickle.
-        return {k: v for k, v in self.__dict__.items() if k != "_bar"}
+        return {k: v for k, v in self.__dict__.items() if k not in self.transient}

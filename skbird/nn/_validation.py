@@ -1,7 +1,5 @@
 """Validation within the training: best epoch, early stopping, soup."""
 
-import math
-
 import numpy as np
 from skorch.callbacks import Callback
 
@@ -36,6 +34,8 @@ class ValidationSplit(Callback):
     Wortsman et al., "Model soups", ICML 2022; of epochs of one training, as the second
     place of BirdCLEF 2024 used them.
     """
+
+    transient = ("held_out_",)
 
     def __init__(
         self, fraction=0.0, groups="path", keep="best", n_soup=3, patience=None
@@ -85,7 +85,15 @@ class ValidationSplit(Callback):
                 f"the {n_groups} groups ({self.groups!r}) is the only one of a "
                 "species. Set fraction=0, or group by another column."
             )
-        return rows[np.isin(codes, chosen)]
+        held_out = rows[np.isin(codes, chosen)]
+        heard = dataset.target[held_out] >= 0.5
+        if not (heard.any(axis=0) & (dataset.target[held_out] < 0.5).any(axis=0)).any():
+            raise ValueError(
+                f"The {len(held_out)} rows held out (fraction={self.fraction:g}) "
+                "cannot be judged: no species is both present and absent. Hold out "
+                "more."
+            )
+        return held_out
 
     def on_epoch_end(self, net, **kwargs):
         """Judge the epoch."""
@@ -94,12 +102,6 @@ class ValidationSplit(Callback):
         X, target = self.held_out_
         score = macro_roc_auc(target, net.predict_proba(X), nan_rows="omit")
         net.history.record("valid_score", score)
-        if math.isnan(score):
-            raise ValueError(
-                f"The {len(X)} rows held out (fraction={self.fraction:g}) cannot be "
-                "judged: no species is both present and absent among them. Hold out "
-                "more."
-            )
         epoch = len(net.history)
         weights = copy_weights(net.module_) if self.keep != "last" else None
         ranking = [*self.best_, (score, epoch, weights)]

@@ -1,0 +1,225 @@
+"""Sound beyond the row: joined rows, frame scores, test-time shifts."""
+
+import numpy as np
+import pandas as pd
+import pytest
+from conftest import RATE, tone
+from sklearn.pipeline import make_pipeline
+
+from skbird.data import SegmentGrid, Spectrograms, segment_table
+from skbird.data._joined import join_rows
+from skbird.nn import CNNClassifier, SEDClassifier
+from skbird.nn._frame_scores import pool_moments
+from skbird.preprocessing import LogMel, Segmenter
+
+TINY = {"weights": None, "verbose": 0, "random_state": 0, "max_epochs": 1}
+
+FRAMES = np.arange(500)
+
+
+def ramp_rows(
+    starts, lengths, paths=None, segment_frames=20, overlap=0.5, values=FRAMES
+):
+    """Rows whose values tell the frame of the recording that they are of."""
+    format = Spectrograms.from_arrays(np.zeros((1, 4, segment_frames + 1))).format
+    grid = SegmentGrid(segment_frames * format.frame_s, overlap)
+    format = type(format)(format.mel_hz, format.frame_s, grid)
+    starts = np.array(starts)
+    paths = ["a"] * len(starts) if paths is None else paths
+    rows = pd.DataFrame({"path": paths, "start": starts * format.frame_s})
+    frames = [
+        np.repeat(values[start : start + n, None], 4, axis=1).astype(np.float16)
+        if n
+        else None
+        for start, n in zip(starts, lengths, strict=True)
+    ]
+    return Spectrograms(rows, frames, lengths, format)
+
+
+def test_rows_that_follow_each_other_are_joined():
+    # Two in order, one unreadable, one after a gap, one of another file, one that
+    # overlaps the first.
+    X = ramp_rows(
+        [0, 20, 40, 100, 0, 10], [21, 21, 0, 21, 21, 21], ["a", "a", "a", "a", "b", "a"]
+    )
+    joined, run, offset = join_rows(X)
+    assert len(joined) == 3
+    assert run.tolist() == [0, 0, -1, 1, 2, 0]
+    assert offset.tolist() == [0, 20, 0, 0, 0, 10]
+    assert joined.n_frames.tolist() == [41, 21, 21]
+    stretch = joined.read(np.array([0, 0, 1]), np.array([5, 500, -3]))[:, :, 0]
+    np.testing.assert_array_equal(stretch[0], np.arange(5, 26))
+    np.testing.assert_array_equal(stretch[1], np.arange(20, 41))
+    np.testing.assert_array_equal(stretch[2], np.arange(100, 121))
+
+
+def test_order_does_not_matter_and_rows_without_start_stay_alone():
+    X = ramp_rows([40, 0, 20], [21, 21, 21])
+    joined, run, offset = join_rows(X)
+    assert run.tolist() == [0, 0, 0]
+    assert offset.tolist() == [40, 0, 20]
+    np.testing.assert_array_equal(joined.frames(0)[0:61][:, 0], np.arange(61))
+    alone = Spectrograms.from_arrays(np.zeros((3, 4, 21)))
+    assert join_rows(alone)[1].tolist() == [0, 1, 2]
+    nothing = ramp_rows([0, 20], [0, 0])
+    assert len(join_rows(nothing)[0]) == 0
+
+
+def test_joined_sound_is_that_of_the_whole_recording(write_wav):
+    rng = np.random.default_rng(0)
+    path = write_wav(
+        "long.wav",
+        tone(900, 20) * np.linspace(0, 1, 20 * RATE)
+        + 0.01 * rng.standard_normal(20 * RATE),
+    )
+    front_end = make_pipeline(Segmenter(20.0), LogMel(32))
+    whole = front_end.fit_transform([path])
+    parts = front_end.fit_transform(segment_table([path]))
+    joined, run, _ = join_rows(parts)
+    assert run.tolist() == [0, 0, 0, 0]
+    assert joined.n_frames[0] == whole.n_frames[0]
+    difference = joined.segments([0])[0].astype(float) - whole.segments([0])[0]
+    # Rows lie up to half a frame off the frames of the whole, and their first and last
+    # frames see silence beyond them.
+    assert np.median(np.abs(difference)) < 3
+    assert abs(difference.mean()) < 0.5
+
+
+def test_moments_of_overlapping_segments_are_averaged():
+    """Each step says the frame it is at, so that averages say where they are of."""
+    X = ramp_rows([0, 20, 40, 60], [21] * 4, segment_frames=40)
+    joined, run, offset = join_rows(X)
+    assert joined.n_segments == 3  # of 40 frames, every 20
+    width = joined.format.frames_per_segment / 10
+    first = joined.segment_starts / joined.format.frame_s
+    centers = first[:, None] + (np.arange(10) + 0.5) * width
+    # The segments disagree by -3, 0, 3 and agree where they overlap on the average.
+    logits = (centers + np.array([[-3], [0], [3]]))[:, None, :]
+    rows = (joined, run, offset, X.n_frames)
+    least = pool_moments(logits, *rows, "mean")[:, 0]
+    # Middles of the rows, shifted by the mean of those that see them.
+    expected = np.array([10 - 3, 30 - 1.5, 50 + 1.5, 70 + 3])
+    np.testing.assert_allclose(least, expected, atol=width)
+    most = pool_moments(logits, *rows, "max")[:, 0]
+    assert (np.diff(most) > 0).all()
+    assert (most - least > 5).all()
+    unreadable = pool_moments(
+        logits, joined, np.array([0, -1]), offset[:2], X.n_frames[:2], "max"
+    )
+    assert np.isnan(unreadable[1]).all()
+    assert np.isfinite(unreadable[0]).all()
+
+
+def call_in_noise(write_wav, name, call_s, seconds=20.0):
+    rng = np.random.default_rng(len(name))
+    samples = 0.01 * rng.standard_normal(round(seconds * RATE))
+    call = tone(2000, 2.0)
+    first = round(call_s * RATE)
+    samples[first : first + len(call)] += call
+    return write_wav(name, samples)
+
+
+@pytest.fixture(scope="module")
+def long_context(tmp_path_factory):
+    """A net trained on 20-s segments of which half hold a call, and its front end."""
+    import soundfile
+
+    folder = tmp_path_factory.mktemp("context")
+
+    def write(name, samples, rate=RATE):
+        soundfile.write(folder / name, samples, rate, subtype="FLOAT")
+        return str(folder / name)
+
+    rng = np.random.default_rng(0)
+    paths = [call_in_noise(write, f"c{n}.wav", rng.uniform(0, 18)) for n in range(24)]
+    for n in range(24):
+        noise = 0.01 * rng.standard_normal(20 * RATE)
+        paths.append(write(f"n{n}.wav", noise))
+    Y = np.repeat([[1.0], [0.0]], 24, axis=0)
+    # Normalised by segment, noise around a call would differ from noise alone.
+    log_mel = LogMel(32, hop_length=1024, normalize=None, top_db=None)
+    front_end = make_pipeline(Segmenter(20.0, 0.5), log_mel)
+    net = SEDClassifier(
+        "lcnet_035",
+        "time",
+        frame_scores=True,
+        **{**TINY, "max_epochs": 25},
+        lr=5e-3,
+        batch_size=8,
+        callbacks__mixup=None,
+    )
+    net.fit(front_end.fit_transform(paths), Y)
+    return net, front_end, write
+
+
+def test_rows_are_scored_within_their_context(long_context):
+    net, front_end, write = long_context
+    path = call_in_noise(write, "test.wav", 11.5, seconds=30.0)
+    rows = segment_table([path])
+    X = front_end.transform(rows)
+    proba = net.predict_proba(X)[:, 0]
+    assert proba.argmax() == 2  # 10 to 15 s
+    assert proba[2] > 2 * np.delete(proba, [1, 2, 3]).max()
+    # The order of the rows does not matter, their neighbours do.
+    shuffled = net.predict_proba(X[[4, 2, 0, 5, 1, 3]])[:, 0]
+    np.testing.assert_allclose(shuffled, proba[[4, 2, 0, 5, 1, 3]], rtol=1e-5)
+    assert not np.allclose(net.predict_proba(X[[0]])[0], proba[0], rtol=1e-3)
+    each_alone = net.set_params(frame_scores=False).predict_proba(X)[:, 0]
+    net.set_params(frame_scores=True)
+    assert not np.allclose(each_alone, proba, rtol=1e-3)
+
+
+def test_unreadable_rows_stay_nan_in_context(long_context):
+    net, front_end, write = long_context
+    path = call_in_noise(write, "gap.wav", 3.0)
+    X = front_end.transform(segment_table([path]))
+    X = Spectrograms(X.rows, [*X.entries[:3], None], [*X.n_frames[:3], 0], X.format)
+    proba = net.predict_proba(X)
+    assert np.isnan(proba[3]).all()
+    assert np.isfinite(proba[:3]).all()
+    nothing = Spectrograms(X.rows, [None] * 4, [0] * 4, X.format)
+    assert np.isnan(net.predict_proba(nothing)).all()
+
+
+def test_frame_scores_need_time(birds):
+    X, Y = birds
+    X = LogMel(16).fit_transform(X)
+    with pytest.raises(ValueError, match="needs attention='time', got 'frequency'"):
+        SEDClassifier("lcnet_035", frame_scores=True, **TINY).fit(X, Y)
+    net = SEDClassifier(
+        "lcnet_035", "time", frame_scores=True, tta_shifts_s=(1.0,), **TINY
+    )
+    with pytest.raises(ValueError, match="averages overlapping segments already"):
+        net.fit(X, Y)
+
+
+def test_shifts_average_shifted_segments():
+    noise = np.random.default_rng(0).normal(size=500) * 100
+
+    def rows(*starts):
+        return ramp_rows(starts, [21] * 3, overlap=0.0, values=noise)
+
+    X = rows(0, 20, 40)
+    Y = np.array([[1.0], [0.0], [1.0]])
+    net = CNNClassifier("lcnet_035", lr=0.01, **{**TINY, "max_epochs": 20}).fit(X, Y)
+
+    def logit(X):
+        proba = net.predict_proba(X).astype(float)
+        return np.log(proba / (1 - proba))
+
+    plain = logit(X)
+    # What the shifted rows are: by 5 frames, as far as the recording reaches.
+    expected = (plain + logit(rows(5, 25, 40)) + logit(rows(0, 15, 35))) / 3
+    net.set_params(tta_shifts_s=(5 * X.format.frame_s, -5 * X.format.frame_s))
+    np.testing.assert_allclose(logit(X), expected, atol=1e-3)
+    assert not np.allclose(expected, plain, atol=0.01)
+
+
+def test_shifts_keep_nan_rows_and_order():
+    X = ramp_rows([0, 20, 40, 60], [21, 0, 21, 21])
+    Y = np.array([[1.0], [0.0], [1.0], [0.0]])
+    net = CNNClassifier("lcnet_035", tta_shifts_s=[0.05], **TINY).fit(X, Y)
+    proba = net.predict_proba(X)[:, 0]
+    assert np.isnan(proba).tolist() == [False, True, False, False]
+    again = net.predict_proba(X[[3, 0, 2]])[:, 0]
+    np.testing.assert_allclose(again, proba[[3, 0, 2]], rtol=1e-5)

@@ -1,0 +1,660 @@
+"""The parts of the training recipe that are not augmentation."""
+
+import pickle
+import signal
+import subprocess
+import sys
+import time
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+from sklearn.base import clone
+from skorch.callbacks import Callback
+
+from skbird.data import Spectrograms
+from skbird.metrics import prediction_entropy
+from skbird.nn import (
+    BinaryCrossEntropy,
+    CNNClassifier,
+    Curriculum,
+    SEDClassifier,
+    WarmupCosine,
+)
+from skbird.nn import _precision as precision_module
+from skbird.nn._averaging import mean_weights
+from skbird.nn._batches import SegmentDataset
+from skbird.nn._heads import CNN, GeneralizedMean
+from skbird.nn._precision import choose_precision
+
+TINY = {"weights": None, "verbose": 0, "random_state": 0, "batch_size": 16}
+
+
+def make_stripes(n_rows=64, seed=0):
+    """Return rows in dB where each of three species is a bright stripe of bands."""
+    rng = np.random.default_rng(seed)
+    Y = rng.integers(0, 2, (n_rows, 3)).astype(np.float32)
+    X = rng.normal(-60, 5, (n_rows, 32, 64))
+    for species in range(3):
+        X[:, 4 + 10 * species : 8 + 10 * species] += 30 * Y[:, species, None, None]
+    X = Spectrograms.from_arrays(X, normalize="minmax", top_db=80.0)
+    return X, pd.DataFrame(Y, columns=["a", "b", "c"])
+
+
+@pytest.fixture(scope="module")
+def stripes():
+    return make_stripes()
+
+
+def with_columns(X, **columns):
+    return Spectrograms(X.rows.assign(**columns), X.entries, X.n_frames, X.format)
+
+
+def small(**options):
+    return CNNClassifier("lcnet_035", **{**TINY, "max_epochs": 3, **options})
+
+
+class Record(Callback):
+    """Keeps what `look(net)` says after each epoch, last of all callbacks."""
+
+    def __init__(self, look):
+        self.look = look
+        self.seen_ = []
+
+    def on_epoch_end(self, net, **kwargs):
+        self.seen_.append(self.look(net))
+
+
+class Rows(Callback):
+    """Keeps which rows each epoch draws."""
+
+    def __init__(self):
+        self.epochs_ = []
+
+    def on_epoch_begin(self, net, **kwargs):
+        self.epochs_.append([])
+
+    def on_batch_begin(self, net, batch=None, training=False, **kwargs):
+        self.epochs_[-1].extend(batch[0]["rows"].tolist())
+
+
+# Schedule, optimizer -----------------------------------------------------------------
+
+
+def test_restarts_repeat_the_cosine():
+    schedule = WarmupCosine(warmup=0.1, final=0.0, cycles=3)
+    factors = np.array([schedule.factor(step, 100) for step in range(101)])
+    assert np.flatnonzero(np.diff(factors) > 0.5).tolist() == [39, 69]
+    np.testing.assert_allclose(factors[[10, 40, 70]], 1, atol=0.01)
+    assert factors[-1] == 0
+
+
+def test_norms_and_biases_are_not_decayed_and_the_backbone_learns_slower(stripes):
+    net = small(max_epochs=1, lr=0.01, backbone_lr_factor=0.1, weight_decay=0.05)
+    net.fit(*stripes)
+    names = {id(p): name for name, p in net.module_.named_parameters()}
+    seen = {}
+    for group in net.optimizer_.param_groups:
+        for parameter in group["params"]:
+            name = names.pop(id(parameter))
+            expected_lr = 0.001 if name.startswith("backbone.") else 0.01
+            assert group["initial_lr"] == pytest.approx(expected_lr), name
+            decay = 0.05 if parameter.ndim > 1 else 0.0
+            assert group["weight_decay"] == decay, name
+            seen[name] = group
+    assert not names  # each parameter is in one group
+    assert seen["backbone.conv_stem.weight"]["weight_decay"] == 0.05
+    assert seen["backbone.bn1.weight"]["weight_decay"] == 0.0
+    assert seen["classifier.weight"] is not seen["backbone.conv_stem.weight"]
+
+
+def test_a_backbone_rate_of_zero_freezes_it(stripes):
+    net = small(backbone_lr_factor=0.0, weight_decay=0.0).fit(*stripes)
+    start = small(max_epochs=1, lr=1e-12, weight_decay=0.0).fit(*stripes)
+    torch.testing.assert_close(
+        net.module_.backbone.conv_stem.weight, start.module_.backbone.conv_stem.weight
+    )
+    assert not torch.allclose(
+        net.module_.classifier.weight, start.module_.classifier.weight
+    )
+
+
+def test_gradients_are_clipped(stripes):
+    norms = []
+
+    class Norms(Callback):
+        def on_grad_computed(self, net, named_parameters, **kwargs):
+            grads = [p.grad.norm() for _, p in named_parameters if p.grad is not None]
+            norms.append(torch.stack(grads).norm().item())
+
+    small(callbacks=[Norms()]).fit(*stripes)
+    assert max(norms) > 0.1
+    norms.clear()
+    net = small(callbacks=[Norms()])
+    net.set_params(callbacks__clipping__gradient_clip_value=0.1).fit(*stripes)
+    assert max(norms) <= 0.1001
+
+
+# Averages ----------------------------------------------------------------------------
+
+
+def test_the_average_of_weights_is_what_predicts(stripes):
+    raw = []
+
+    class Raw(Callback):
+        def on_batch_end(self, net, batch=None, training=False, **kwargs):
+            raw.append(net.module_.classifier.bias.detach().clone())
+
+        def on_epoch_begin(self, net, **kwargs):
+            if raw:  # the optimizer goes on where it was, not from the average
+                torch.testing.assert_close(net.module_.classifier.bias.data, raw[-1])
+
+    # Callbacks of one's own come after the default ones, which have restored by then.
+    net = small(callbacks=[Raw()], lr=0.05)
+    net.set_params(callbacks__average__decay=0.9).fit(*stripes)
+    expected = None
+    start = small(max_epochs=1, lr=1e-12).fit(*stripes)
+    expected = start.module_.classifier.bias.detach()
+    for step, bias in enumerate(raw, start=1):
+        decay = min(0.9, (1 + step) / (10 + step))
+        expected = decay * expected + (1 - decay) * bias
+    torch.testing.assert_close(net.module_.classifier.bias.data, expected)
+    assert not torch.allclose(net.module_.classifier.bias, raw[-1], atol=1e-3)
+    net.set_params(callbacks=None).fit(*stripes)
+    n_bytes = len(pickle.dumps(net))
+    assert n_bytes < 1.1 * len(pickle.dumps(small().fit(*stripes)))
+
+
+def test_no_average_by_default(stripes):
+    plain = small().fit(*stripes)
+    off = small(callbacks__average=None).fit(*stripes)
+    assert torch.equal(plain.module_.classifier.bias, off.module_.classifier.bias)
+
+
+def test_soup_is_the_mean_of_floats_and_keeps_counters():
+    states = [{"w": torch.tensor([1.0, 2.0]), "n": torch.tensor(3)} for _ in range(2)]
+    states[1]["w"] = torch.tensor([3.0, 6.0])
+    soup = mean_weights(states)
+    assert soup["w"].tolist() == [2, 4]
+    assert soup["n"].item() == 3
+
+
+# Validation --------------------------------------------------------------------------
+
+
+def test_held_out_groups_are_not_trained_on(stripes):
+    X, Y = stripes
+    X = with_columns(X, author=np.repeat(np.arange(16), 4))
+    rows = Rows()
+    net = small(callbacks=[rows])
+    net.set_params(
+        callbacks__validation__fraction=0.25, callbacks__validation__groups="author"
+    )
+    net.fit(X, Y)
+    used = set(np.concatenate(rows.epochs_))
+    assert len(used) == 48
+    assert len({row // 4 for row in used}) == 12
+    assert len(net.history[:, "valid_score"]) == 3
+    assert net.history[-1, "train_batch_count"] == 3  # of 16
+
+
+def test_the_best_epoch_is_kept(stripes):
+    X, Y = stripes
+    biases = Record(lambda net: net.module_.classifier.bias.detach().clone())
+    net = small(max_epochs=6, lr=0.02, callbacks=[biases])
+    net.set_params(callbacks__validation__fraction=0.25).fit(X, Y)
+    scores = net.history[:, "valid_score"]
+    assert len(set(scores)) > 1
+    best = int(np.argmax(scores))
+    assert torch.equal(net.module_.classifier.bias.data, biases.seen_[best])
+    net.set_params(callbacks__validation__keep="last").fit(X, Y)
+    assert torch.equal(net.module_.classifier.bias.data, biases.seen_[-1])
+    biases.seen_.clear()
+    net.set_params(
+        callbacks__validation__keep="soup", callbacks__validation__n_soup=2
+    ).fit(X, Y)
+    first, second = np.argsort(-np.array(scores), kind="stable")[:2]
+    expected = (biases.seen_[first] + biases.seen_[second]) / 2
+    torch.testing.assert_close(net.module_.classifier.bias.data, expected)
+
+
+def test_training_stops_early(stripes):
+    X, Y = stripes
+    net = small(max_epochs=30, lr=1e-9)
+    net.set_params(
+        callbacks__validation__fraction=0.25, callbacks__validation__patience=2
+    ).fit(X, Y)
+    scores = net.history[:, "valid_score"]
+    assert len(scores) < 30
+    assert len(scores) == 1 + int(np.argmax(scores)) + 2
+
+
+def test_each_species_keeps_a_group_to_train_on():
+    X, _ = make_stripes(20)
+    Y = np.zeros((20, 3))
+    Y[:10, 0] = Y[10:, 1] = 1
+    Y[3, 2] = 1  # one recording only
+    rows = Rows()
+    for seed in range(5):
+        net = small(max_epochs=1, callbacks=[rows], random_state=seed)
+        net.set_params(callbacks__validation__fraction=0.5).fit(X, Y)
+    for epoch in rows.epochs_:
+        assert 3 in epoch
+        assert len(set(epoch)) == 10
+
+
+@pytest.mark.parametrize(
+    ("params", "message"),
+    [
+        ({"validation__fraction": 1.0}, r"fraction=1.0 must be in \[0, 1\)"),
+        ({"validation__fraction": 0.2, "validation__keep": "first"}, "keep='first'"),
+        ({"validation__fraction": 0.2, "validation__groups": "site"}, "groups='site'"),
+        ({"average__decay": 1.0}, r"decay=1.0 must be in"),
+        ({"curriculum__start": 0.0}, r"start=0.0 must be in"),
+        ({"curriculum__start": 0.5}, "no column by='rating'"),
+        ({"curriculum__power": 0}, "power=0 must be above 0"),
+        ({"curriculum__easy": "first"}, "easy='first' must be"),
+        ({"hard_negatives__boost": 0.5}, "boost=0.5 must be at least 1"),
+        ({"hard_negatives__threshold": 1.0}, "threshold=1.0 must be in"),
+    ],
+)
+def test_bad_parameters_of_callbacks_are_named(stripes, params, message):
+    net = small().set_params(**{f"callbacks__{k}": v for k, v in params.items()})
+    with pytest.raises(ValueError, match=message):
+        net.fit(*stripes)
+
+
+def test_nothing_to_validate_on_is_named():
+    X, _ = make_stripes(6)
+    with pytest.raises(ValueError, match="leaves nothing to validate on"):
+        small(callbacks__validation__fraction=0.5).fit(X, np.eye(6))
+    Y = np.ones((6, 1))
+    with pytest.raises(ValueError, match="no species is both present and absent"):
+        small(callbacks__validation__fraction=0.5).fit(X, Y)
+
+
+# Curriculum and hard negatives -------------------------------------------------------
+
+
+def test_easy_rows_come_first(stripes):
+    X, Y = stripes
+    rating = np.linspace(1, 5, 64)
+    rating[:8] = np.nan  # count as the median
+    rows = Rows()
+    net = small(max_epochs=8, callbacks=[rows])
+    net.set_params(callbacks__curriculum__start=0.25)
+    net.fit(with_columns(X, rating=rating), Y)
+    assert net.history[:, "curriculum_rows"] == [16, 28, 40, 52, 64, 64, 64, 64]
+    assert set(rows.epochs_[0]) == set(range(48, 64))
+    assert set(rows.epochs_[-1]) == set(range(64))
+    assert {len(epoch) for epoch in rows.epochs_} == {64}
+    # All of those admitted come equally often.
+    assert set(np.bincount(rows.epochs_[0])[48:]) == {4}
+    rows.epochs_.clear()
+    net.set_params(callbacks__curriculum__easy="low")
+    net.fit(with_columns(X, rating=rating), Y)
+    assert set(rows.epochs_[0]) == set(range(8, 24))
+
+
+def test_the_loss_of_the_rows_can_order_them(stripes):
+    X, Y = stripes
+    losses, checked = np.full(64, np.nan), []
+
+    class Check(Callback):
+        """Comes after the curriculum, and keeps the losses too."""
+
+        def on_batch_end(self, net, batch=None, y_pred=None, **kwargs):
+            loss = torch.nn.functional.binary_cross_entropy_with_logits(
+                y_pred, batch[1], reduction="none"
+            )
+            losses[batch[0]["rows"].numpy()] = loss.mean(dim=1).detach().numpy()
+
+        def on_epoch_begin(self, net, dataset_train=None, **kwargs):
+            admitted = dataset_train.row_factors["curriculum"] > 0
+            if not np.isnan(losses).any():
+                assert losses[admitted].max() <= losses[~admitted].min() + 1e-6
+                checked.append(admitted.sum())
+
+    net = small(max_epochs=8, callbacks=[Check()])
+    net.set_params(
+        callbacks__curriculum__start=0.5,
+        callbacks__curriculum__full=1.0,
+        callbacks__curriculum__by="loss",
+    ).fit(X, Y)
+    assert net.history[:, "curriculum_rows"] == [64, *checked]
+    assert checked == [36, 40, 44, 48, 52, 56, 60]
+
+
+def test_pacing():
+    steady = Curriculum(start=0.2, full=0.5)
+    shares = [steady.share(epoch, 10) for epoch in range(10)]
+    np.testing.assert_allclose(shares[:6], [0.2, 0.36, 0.52, 0.68, 0.84, 1.0])
+    assert shares[6:] == [1.0] * 4
+    fast = Curriculum(start=0.2, full=0.5, power=2.0)
+    assert fast.share(0, 10) == pytest.approx(0.2)
+    assert fast.share(1, 10) > 0.45
+
+
+def test_prediction_entropy_is_high_where_a_teacher_is_unsure():
+    proba = np.array([[0.5, 0.5], [0.0, 1.0], [0.9, 0.9], [np.nan, np.nan]])
+    entropy = prediction_entropy(proba)
+    np.testing.assert_allclose(entropy[:2], [1, 0], atol=1e-9)
+    assert 0 < entropy[2] < 1
+    assert np.isnan(entropy[3])
+    with pytest.raises(ValueError, match=r"proba has values outside \[0, 1\]"):
+        prediction_entropy(proba + 1)
+
+
+def test_hard_negatives_are_drawn_more_often(stripes):
+    X, Y = stripes
+    wrong, factors = [], []
+
+    class Check(Callback):
+        def on_epoch_begin(self, net, dataset_train=None, **kwargs):
+            if wrong:
+                factors.append(dataset_train.row_factors["hard_negatives"])
+            wrong.append(np.zeros((64, 3), bool))
+
+        def on_batch_end(self, net, batch=None, y_pred=None, **kwargs):
+            heard = (torch.sigmoid(y_pred) > 0.4) & (batch[1] == 0)
+            np.logical_or.at(wrong[-1], batch[0]["rows"].numpy(), heard.numpy())
+
+    rows = Rows()
+    net = small(max_epochs=30, callbacks=[Check(), rows], lr=5e-3)
+    net.set_params(
+        callbacks__hard_negatives__boost=8.0, callbacks__hard_negatives__threshold=0.4
+    ).fit(X, Y)
+    drawn = np.zeros(2)  # of rows that were hard, of the others
+    for heard, factor, epoch in zip(wrong, factors, rows.epochs_[1:], strict=False):
+        hard = heard.any(axis=1)
+        np.testing.assert_array_equal(factor, np.where(hard, 8, 1))
+        if 0 < hard.sum() < 64:
+            count = np.bincount(epoch, minlength=64)
+            drawn += count[hard].mean(), count[~hard].mean()
+    assert 5 < drawn[0] / drawn[1] < 12
+    expected = [dict(zip("abc", heard.sum(axis=0), strict=True)) for heard in wrong]
+    assert net.history[:, "hard_negatives"] == expected
+    off = small(callbacks=[rows]).fit(X, Y)
+    assert "hard_negatives" not in off.history[-1]
+
+
+# Precision ---------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("precision", ["bfloat16", "float16"])
+def test_half_precision_trains_in_half_precision(stripes, precision):
+    X, Y = stripes
+    seen = []
+
+    class Spy(CNN):
+        def forward(self, x):
+            logits = super().forward(x)
+            seen.append((self.training, logits.dtype))
+            return logits
+
+    options = {"max_epochs": 25, "lr": 5e-3, "callbacks__frequency_mask": None}
+    full = small(precision="float32", **options).fit(X, Y)
+    net = small(module=Spy, precision=precision, **options).fit(X, Y)
+    assert net.precision_ == precision
+    assert {dtype for training, dtype in seen if training} == {
+        precision_module.PRECISIONS[precision]
+    }
+    assert np.isfinite(net.history[:, "train_loss"]).all()
+    test_X, test_Y = make_stripes(seed=1)
+    assert net.score(test_X, test_Y) > full.score(test_X, test_Y) - 0.05
+    assert net.predict_proba(X).dtype == np.float32
+    assert {dtype for training, dtype in seen if not training} == {torch.float32}
+
+
+def test_float16_scales_the_loss(stripes):
+    """Gradients below float16's range survive, since the loss is scaled up."""
+    X, Y = stripes
+
+    class Faint(BinaryCrossEntropy):
+        def forward(self, *args):
+            return super().forward(*args) * 1e-7
+
+    nets = [
+        small(
+            criterion=Faint,
+            precision="float16",
+            optimizer__eps=1e-16,
+            callbacks__clipping__gradient_clip_value=clip,
+        ).fit(X, Y)
+        for clip in (None, 1e-30)
+    ]
+    moved = [net.module_.backbone.conv_stem.weight for net in nets]
+    assert not torch.allclose(*moved)  # the clipped one stood still
+    assert nets[0].scaler_.get_scale() > 1
+
+
+def test_auto_means_what_is_faster(stripes, monkeypatch):
+    X, Y = stripes
+    net = small(max_epochs=1).fit(X, Y)
+    dataset = SegmentDataset(X, Y.to_numpy())
+    assert net.precision_ == "float32"  # such a short training tries nothing
+    monkeypatch.setattr(precision_module, "_MIN_STEPS", 1)
+    monkeypatch.setattr(precision_module, "_MIN_PARAMETERS", 1)
+    monkeypatch.setattr(
+        torch.ops.mkldnn, "_is_mkldnn_bf16_supported", lambda: True, raising=False
+    )
+    for gain, expected in ((2.0, "bfloat16"), (1.05, "float32")):
+        monkeypatch.setattr(precision_module, "_measure_gain", lambda *a, g=gain: g)
+        assert choose_precision(net, dataset) == expected
+    monkeypatch.setattr(torch.ops.mkldnn, "_is_mkldnn_bf16_supported", lambda: False)
+    monkeypatch.setattr(precision_module, "_measure_gain", lambda *a: 2.0)
+    assert choose_precision(net, dataset) == "float32"
+
+
+def test_trying_precisions_leaves_the_training_as_it_is(stripes, monkeypatch):
+    X, Y = stripes
+    expected = small(precision="float32").fit(X, Y).predict_proba(X)
+    monkeypatch.setattr(precision_module, "_MIN_STEPS", 1)
+    monkeypatch.setattr(precision_module, "_MIN_PARAMETERS", 1)
+    monkeypatch.setattr(precision_module, "_MIN_GAIN", np.inf)
+    tried = small().fit(X, Y)
+    assert tried.precision_ == "float32"
+    np.testing.assert_array_equal(tried.predict_proba(X), expected)
+
+
+def test_cuda_means_half_precision(stripes, monkeypatch):
+    net = small(max_epochs=1).fit(*stripes)
+    net.device = "cuda"
+    monkeypatch.setattr(torch.cuda, "is_bf16_supported", lambda: True)
+    assert choose_precision(net, None) == "bfloat16"
+    monkeypatch.setattr(torch.cuda, "is_bf16_supported", lambda: False)
+    assert choose_precision(net, None) == "float16"
+
+
+# Heads -------------------------------------------------------------------------------
+
+
+def test_generalised_mean_lies_between_mean_and_maximum():
+    x = torch.rand(2, 3, 8, 10) + 0.1
+    mean, most = x.mean(dim=2), x.amax(dim=2)
+    torch.testing.assert_close(GeneralizedMean(p=1.0)(x, dim=2), mean)
+    torch.testing.assert_close(
+        GeneralizedMean(p=80.0)(x, dim=2), most, rtol=0.05, atol=0
+    )
+    middle = GeneralizedMean()(x, dim=2)
+    assert ((middle > mean) & (middle < most)).all()
+
+
+@pytest.mark.parametrize("make", [CNNClassifier, SEDClassifier])
+def test_the_exponent_is_learnt(stripes, make):
+    net = make("lcnet_035", feature_pooling="gem", max_epochs=2, lr=0.01, **TINY)
+    net.fit(*stripes)
+    assert net.module_.feature_pooling.p.item() != 3.0
+    plain = make("lcnet_035", max_epochs=2, lr=0.01, **TINY).fit(*stripes)
+    assert not np.allclose(
+        net.predict_proba(stripes[0]), plain.predict_proba(stripes[0])
+    )
+
+
+@pytest.mark.parametrize("backbone", ["efficientnet_b0", "efficientnet_b3_pruned"])
+def test_the_reports_backbones_take_stochastic_depth(backbone):
+    torch.manual_seed(0)
+    x = torch.rand(2, 1, 64, 64)
+    module = CNN(backbone, 3, drop_rate=0.0, drop_path_rate=0.5).train()
+    with torch.no_grad():
+        assert not torch.allclose(module(x), module(x))
+        module = CNN(backbone, 3, drop_rate=0.0, drop_path_rate=0.0).train()
+        torch.testing.assert_close(module(x), module(x), rtol=1e-3, atol=1e-3)
+
+
+# Checkpoints -------------------------------------------------------------------------
+
+RECIPE = {
+    "callbacks__average__decay": 0.9,
+    "callbacks__validation__fraction": 0.25,
+    "callbacks__validation__keep": "soup",
+    "callbacks__curriculum__start": 0.5,
+    "callbacks__curriculum__by": "loss",
+    "callbacks__hard_negatives__boost": 2.0,
+}
+
+
+class Kill(Callback):
+    """Breaks the training off in the middle of the fourth epoch."""
+
+    def on_batch_end(self, net, **kwargs):
+        if len(net.history) == 4 and len(net.history[-1, "batches"]) == 2:
+            raise KeyboardInterrupt
+
+
+@pytest.mark.parametrize("recipe", [{}, RECIPE], ids=["defaults", "everything"])
+@pytest.mark.parametrize("precision", ["float32", "float16"])
+def test_a_killed_training_goes_on_with_the_same_result(
+    stripes, tmp_path, recipe, precision
+):
+    X, Y = stripes
+    net = small(max_epochs=5, lr=5e-3, precision=precision, **recipe)
+    expected = clone(net).fit(X, Y)
+    rows = Rows()
+    killed = clone(net).set_params(checkpoint_dir=tmp_path, callbacks=[Kill()])
+    with pytest.raises(KeyboardInterrupt):
+        killed.fit(X, Y)
+    resumed = clone(net).set_params(checkpoint_dir=tmp_path, callbacks=[rows])
+    resumed.fit(X, Y)
+    assert len(rows.epochs_) == 2  # the fourth and the fifth
+    assert len(resumed.history) == 5
+    np.testing.assert_array_equal(resumed.predict_proba(X), expected.predict_proba(X))
+    rows.epochs_.clear()
+    again = clone(resumed).set_params(callbacks=[rows]).fit(X, Y)
+    assert not rows.epochs_  # a finished training is not repeated
+    np.testing.assert_array_equal(again.predict_proba(X), expected.predict_proba(X))
+    assert not list(tmp_path.glob("*.part"))
+
+
+def test_other_trainings_do_not_take_the_checkpoint(stripes, tmp_path):
+    X, Y = stripes
+    small(checkpoint_dir=tmp_path, max_epochs=1).fit(X, Y)
+    changed = [
+        (small(checkpoint_dir=tmp_path, max_epochs=1, lr=0.1), X, Y),
+        (small(checkpoint_dir=tmp_path, max_epochs=1, random_state=1), X, Y),
+        (small(checkpoint_dir=tmp_path, max_epochs=1), X[:32], Y.iloc[:32]),
+        (small(checkpoint_dir=tmp_path, max_epochs=1), X, 1 - Y),
+        (
+            small(checkpoint_dir=tmp_path, max_epochs=1).set_params(
+                callbacks__mixup__alpha=0.1
+            ),
+            X,
+            Y,
+        ),
+    ]
+    for number, (net, X_other, Y_other) in enumerate(changed, start=2):
+        net.fit(X_other, Y_other)
+        assert len(list(tmp_path.glob("*.pt"))) == number
+
+
+def test_checkpoints_need_a_seed_and_no_warm_start(stripes, tmp_path):
+    with pytest.raises(ValueError, match="needs random_state to be an int, got None"):
+        small(checkpoint_dir=tmp_path, random_state=None).fit(*stripes)
+    with pytest.raises(ValueError, match="warm_start=True exclude each other"):
+        small(checkpoint_dir=tmp_path, warm_start=True).fit(*stripes)
+
+
+def test_a_process_that_was_killed_is_resumed(tmp_path):
+    """SIGKILL: nothing gets a chance to tidy up."""
+    script = tmp_path / "train.py"
+    script.write_text(
+        "import sys, numpy as np, time\n"
+        "sys.path.insert(0, sys.argv[2])\n"
+        "from test_training import make_stripes, small\n"
+        "from skorch.callbacks import Callback\n"
+        "class Slow(Callback):\n"
+        "    def on_epoch_end(self, net, **kwargs):\n"
+        "        print(len(net.history), flush=True)\n"
+        "        time.sleep(float(sys.argv[3]))\n"
+        "X, Y = make_stripes()\n"
+        "net = small(max_epochs=6, checkpoint_dir=sys.argv[1] or None,\n"
+        "            callbacks=[Slow()]).fit(X, Y)\n"
+        "np.save(sys.argv[4], net.predict_proba(X))\n"
+    )
+    here = str(__file__).rsplit("/", 1)[0]
+    folder = str(tmp_path / "checkpoints")
+
+    def command(folder, seconds, out):
+        arguments = [folder, here, seconds, str(tmp_path / out)]
+        return [sys.executable, str(script), *arguments]
+
+    process = subprocess.Popen(
+        command(folder, "0.5", "killed.npy"), stdout=subprocess.PIPE, text=True
+    )
+    for line in process.stdout:
+        if line.strip() == "3":
+            process.send_signal(signal.SIGKILL)
+            break
+    process.wait()
+    time.sleep(0.1)
+    assert not (tmp_path / "killed.npy").exists()
+    resumed = subprocess.run(
+        command(folder, "0", "resumed.npy"), check=True, capture_output=True, text=True
+    )
+    epochs = [int(line) for line in resumed.stdout.split()]
+    assert epochs[0] in (3, 4)
+    assert epochs[-1] == 6
+    subprocess.run(command("", "0", "whole.npy"), check=True, capture_output=True)
+    np.testing.assert_array_equal(
+        np.load(tmp_path / "resumed.npy"), np.load(tmp_path / "whole.npy")
+    )
+
+
+def test_every_ingredient_is_reached_by_set_params(stripes):
+    net = small(max_epochs=1)
+    params = {
+        "criterion": BinaryCrossEntropy,
+        "criterion__label_smoothing": 0.05,
+        "callbacks__mixup__domain": "power",
+        "callbacks__mixup__labels": "union",
+        "callbacks__cutmix__p": 0.5,
+        "callbacks__time_mask__n_masks": 2,
+        "callbacks__frequency_mask__max_share": 0.3,
+        "callbacks__erasing__p": 0.5,
+        "callbacks__shift__p": 0.5,
+        "callbacks__gain__p": 0.5,
+        "callbacks__response__p": 0.5,
+        "callbacks__noise__p": 0.5,
+        "callbacks__schedule__cycles": 2,
+        "callbacks__clipping__gradient_clip_value": 1.0,
+        "callbacks__average__decay": 0.99,
+        "callbacks__validation__fraction": 0.2,
+        "callbacks__hard_negatives__boost": 2.0,
+        "callbacks__curriculum__start": 0.5,
+        "callbacks__curriculum__by": "loss",
+        "feature_pooling": "gem",
+        "backbone_lr_factor": 0.3,
+        "precision": "bfloat16",
+        "drop_path_rate": 0.1,
+        "tta_shifts_s": (0.1,),
+    }
+    net = clone(net.set_params(**params))
+    given = net.get_params()
+    assert {name: given[name] for name in params} == params
+    net.fit(*stripes)
+    callbacks = dict(net.callbacks_)
+    for name, value in params.items():
+        if name.startswith("callbacks__"):
+            _, callback, parameter = name.split("__")
+            assert getattr(callbacks[callback], parameter) == value
