@@ -423,6 +423,9 @@ def test_each_group_gets_its_own_augmentation(grouped):
     }
     changes = collect(X, Y, SpectrogramAugmentor(by_group))
     assert changes == pytest.approx({0: 1, 1: 3, 2: 7, 3: 7}, abs=0.1)
+    changes = collect(X, Y, SpectrogramAugmentor(by_group, p=0.5))
+    assert 0.2 < changes[0] < 0.8
+    assert 2 < changes[2] < 5
     del by_group[None]
     changes = collect(X, Y, SpectrogramAugmentor(by_group))
     assert changes == pytest.approx({0: 1, 1: 3, 2: 0, 3: 0}, abs=0.1)

@@ -23,11 +23,11 @@ class Gain(SegmentAugmentation):
     ----------
     max_db : float >= 0, default=6.0
         The gain is uniform between -max_db and max_db.
-    p : float in [0, 1], default=0.0
+    p : float in [0, 1], default=0.5
         Share of the segments that are changed.
     """
 
-    def __init__(self, max_db=6.0, p=0.0):
+    def __init__(self, max_db=6.0, p=0.5):
         self.max_db = max_db
         self.p = p
 
@@ -47,7 +47,7 @@ class FrequencyResponse(SegmentAugmentation):
         The values are uniform between -max_db and max_db.
     n_points : int >= 2, default=4
         Values, evenly spaced from the lowest band to the highest.
-    p : float in [0, 1], default=0.0
+    p : float in [0, 1], default=0.5
         Share of the segments that are filtered.
 
     References
@@ -56,7 +56,7 @@ class FrequencyResponse(SegmentAugmentation):
     ICASSP 2022, of which this is the linear kind.
     """
 
-    def __init__(self, max_db=6.0, n_points=4, p=0.0):
+    def __init__(self, max_db=6.0, n_points=4, p=0.5):
         self.max_db = max_db
         self.n_points = n_points
         self.p = p
@@ -84,11 +84,11 @@ class BackgroundNoise(SegmentAugmentation):
     min_snr_db, max_snr_db : float, default=3.0, 30.0
         Power of the segment over that of the noise, both averaged over time and bands;
         uniform in between.
-    p : float in [0, 1], default=0.0
+    p : float in [0, 1], default=0.5
         Share of the segments that noise is added to.
     """
 
-    def __init__(self, background=None, min_snr_db=3.0, max_snr_db=30.0, p=0.0):
+    def __init__(self, background=None, min_snr_db=3.0, max_snr_db=30.0, p=0.5):
         self.background = background
         self.min_snr_db = min_snr_db
         self.max_snr_db = max_snr_db
@@ -141,11 +141,11 @@ class TimeShift(SegmentAugmentation):
         "circular" lets what leaves a segment at one end enter at the other. "crop"
         takes the segment from elsewhere in its row, as far as the row reaches:
         spectrograms are kept of whole rows, so that it costs nothing.
-    p : float in [0, 1], default=0.0
+    p : float in [0, 1], default=0.5
         Share of the segments that are moved.
     """
 
-    def __init__(self, max_s=2.5, mode="circular", p=0.0):
+    def __init__(self, max_s=2.5, mode="circular", p=0.5):
         self.max_s = max_s
         self.mode = mode
         self.p = p

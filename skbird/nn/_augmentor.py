@@ -23,21 +23,30 @@ class SpectrogramAugmentor(Callback):
     groups : str or mapping of str to str, default="group"
         The column of the row table that names the group, as ``load_birdclef`` gives
         it; or the group of each species, where a row belongs to its most certain one.
+    p : float in [0, 1], default=1.0
+        Share of the segments that are given to the augmentations of their group, each
+        of which has a `p` of its own; 0 switches all of this off.
 
     Examples
     --------
     >>> from skbird.nn import CNNClassifier, FrequencyMask, SpectrogramAugmentor
     >>> augment = SpectrogramAugmentor({"Insecta": [FrequencyMask(0.3, p=0.8)]})
-    >>> net = CNNClassifier(weights=None, callbacks__augment=augment)
-    >>> net = net.set_params(callbacks__time_mask__p=0, callbacks__frequency_mask__p=0)
+    >>> net = CNNClassifier(weights=None).set_params(
+    ...     callbacks__augment=augment,
+    ...     callbacks__time_mask__p=0,
+    ...     callbacks__frequency_mask__p=0,
+    ... )
     """
 
-    def __init__(self, by_group=None, groups="group"):
+    def __init__(self, by_group=None, groups="group", p=1.0):
         self.by_group = by_group
         self.groups = groups
+        self.p = p
 
     def on_train_begin(self, net, X=None, y=None, **kwargs):
         """Check the parameters and find the group of each row."""
+        if self.p == 0:
+            return
         self.by_group_ = _report() if self.by_group is None else self.by_group
         for group, steps in self.by_group_.items():
             if not all(isinstance(step, SegmentAugmentation) for step in steps):
@@ -71,10 +80,11 @@ class SpectrogramAugmentor(Callback):
 
     def on_batch_begin(self, net, batch=None, training=False, **kwargs):
         """Change the batch in place."""
-        if not training:
+        if not training or self.p == 0:
             return
         inputs = batch[0]
         code = self.codes_[inputs["rows"]]
+        code = torch.where(torch.rand(len(code)) < self.p, code, -1)
         segments = inputs["segments"].clone()
         for number, key in enumerate(self.keys_):
             chosen = (code == number).to(segments.device)

@@ -14,7 +14,7 @@ class WeightAverage(Callback):
 
     Parameters
     ----------
-    decay : float in [0, 1), default=0.0
+    decay : float in [0, 1), default=0.99
         0 keeps no average. It spans about 1 / (1 - decay) steps.
 
     References
@@ -23,7 +23,7 @@ class WeightAverage(Callback):
     The warm-up is that of TensorFlow's ExponentialMovingAverage.
     """
 
-    def __init__(self, decay=0.0):
+    def __init__(self, decay=0.99):
         self.decay = decay
 
     def on_train_begin(self, net, X=None, y=None, **kwargs):

@@ -22,6 +22,7 @@ from skbird.data._joined import join_rows
 from skbird.metrics import macro_roc_auc
 from skbird.nn._acoustics import BackgroundNoise, FrequencyResponse, Gain, TimeShift
 from skbird.nn._allocator import keep_freed_memory
+from skbird.nn._augmentor import SpectrogramAugmentor
 from skbird.nn._averaging import WeightAverage
 from skbird.nn._batches import (
     SegmentDataset,
@@ -143,26 +144,26 @@ class SegmentNet(ClassifierMixin, NeuralNet):
 
     @property
     def _default_callbacks(self):
-        # All ingredients are there, so that set_params reaches them; many do nothing
-        # before a parameter of theirs is set. They act in this order.
+        # All ingredients are there, in the order in which they act, so that set_params
+        # reaches them; many are switched off.
         return [
             ("epoch_timer", EpochTimer()),
             ("train_loss", PassthroughScoring("train_loss", on_train=True)),
-            ("average", WeightAverage()),
-            ("validation", ValidationSplit()),
+            ("average", WeightAverage(decay=0.0)),
+            ("validation", ValidationSplit(fraction=0.0)),
             ("schedule", WarmupCosine()),
-            ("curriculum", Curriculum()),
-            ("hard_negatives", HardNegativeMining()),
-            ("shift", TimeShift()),
-            ("gain", Gain()),
-            ("response", FrequencyResponse()),
-            ("noise", BackgroundNoise()),
+            ("curriculum", Curriculum(start=1.0)),
+            ("hard_negatives", HardNegativeMining(boost=1.0)),
+            ("shift", TimeShift(p=0.0)),
+            ("gain", Gain(p=0.0)),
+            ("response", FrequencyResponse(p=0.0)),
+            ("noise", BackgroundNoise(p=0.0)),
             ("mixup", Mixup()),
-            ("cutmix", CutMix()),
+            ("cutmix", CutMix(p=0.0)),
             ("time_mask", TimeMask()),
             ("frequency_mask", FrequencyMask()),
-            ("erasing", RandomErasing()),
-            ("augment", None),  # SpectrogramAugmentor()
+            ("erasing", RandomErasing(p=0.0)),
+            ("augment", SpectrogramAugmentor(p=0.0)),
             ("clipping", GradientNormClipping(gradient_clip_value=None)),
             ("progress", EpochProgress()),
         ]

@@ -18,7 +18,7 @@ class Curriculum(Callback):
 
     Parameters
     ----------
-    start : float in (0, 1], default=1.0
+    start : float in (0, 1], default=0.3
         Share of the rows in the first epoch; 1 switches the curriculum off.
     full : float in (0, 1], default=0.5
         Share of the epochs after which all rows are in.
@@ -41,7 +41,7 @@ class Curriculum(Callback):
     "Competence-based curriculum learning", NAACL 2019 (pacing).
     """
 
-    def __init__(self, start=1.0, full=0.5, power=1.0, by="rating", easy="high"):
+    def __init__(self, start=0.3, full=0.5, power=1.0, by="rating", easy="high"):
         self.start = start
         self.full = full
         self.power = power
@@ -124,7 +124,7 @@ class HardNegativeMining(Callback):
 
     Parameters
     ----------
-    boost : float >= 1, default=1.0
+    boost : float >= 1, default=3.0
         How much more often hard rows are drawn; 1 switches the mining off.
     threshold : float in (0, 1), default=0.5
         Probability from which an absent species makes a row hard.
@@ -135,7 +135,7 @@ class HardNegativeMining(Callback):
     mining", CVPR 2016.
     """
 
-    def __init__(self, boost=1.0, threshold=0.5):
+    def __init__(self, boost=3.0, threshold=0.5):
         self.boost = boost
         self.threshold = threshold
 

@@ -83,7 +83,7 @@ class RandomErasing(SegmentAugmentation):
         Largest rectangle, as a share of the segment; its area is uniform from a tenth
         of that. Height and width are shares of the segment's own, their ratio
         log-uniform in [0.3, 3.3].
-    p : float in [0, 1], default=0.0
+    p : float in [0, 1], default=0.5
         Share of the segments that are erased in.
 
     References
@@ -93,7 +93,7 @@ class RandomErasing(SegmentAugmentation):
 
     _ratio = 3.3
 
-    def __init__(self, max_area=0.2, p=0.0):
+    def __init__(self, max_area=0.2, p=0.5):
         self.max_area = max_area
         self.p = p
 

@@ -124,7 +124,7 @@ class CutMix(_Mixing):
     ----------
     alpha : float > 0, default=1.0
         The share is drawn from Beta(alpha, alpha).
-    p : float in [0, 1], default=0.0
+    p : float in [0, 1], default=0.5
         Share of the segments that are changed.
     shape : {"stretch", "rectangle"}, default="stretch"
         A stretch of time, all frequencies of it; or as in images.
@@ -135,7 +135,7 @@ class CutMix(_Mixing):
     Localizable Features", ICCV 2019.
     """
 
-    def __init__(self, alpha=1.0, p=0.0, shape="stretch"):
+    def __init__(self, alpha=1.0, p=0.5, shape="stretch"):
         self.alpha = alpha
         self.p = p
         self.shape = shape

@@ -16,7 +16,7 @@ class ValidationSplit(Callback):
 
     Parameters
     ----------
-    fraction : float in [0, 1), default=0.0
+    fraction : float in [0, 1), default=0.1
         Share of the groups that are held out; 0 switches all of this off.
     groups : str, default="path"
         Column of the row table; rows with the same value stay together. "path" keeps
@@ -38,7 +38,7 @@ class ValidationSplit(Callback):
     transient = ("held_out_",)
 
     def __init__(
-        self, fraction=0.0, groups="path", keep="best", n_soup=3, patience=None
+        self, fraction=0.1, groups="path", keep="best", n_soup=3, patience=None
     ):
         self.fraction = fraction
         self.groups = groups
