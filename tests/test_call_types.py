@@ -51,7 +51,9 @@ def table(types, primary=None, paths=None):
 
 def targets(X, Y, **parameters):
     """Targets that the wrapped estimator is given."""
-    model = CallTypeClassifier(Spy(), **{"min_recordings": 2} | parameters)
+    model = CallTypeClassifier(
+        Spy(), **{"min_recordings": 2, "siblings": "absent"} | parameters
+    )
     return model.fit(X, Y).estimator_.y_
 
 
@@ -67,6 +69,15 @@ def birds():
     """Wrens that sing and call, doves that coo."""
     X = table(["song", "song", "call", "call", "coo", "coo"])
     return X, pd.DataFrame({"wren": [1, 1, 1, 1, 0, 0], "dove": [0, 0, 0, 0, 1, 1]})
+
+
+def test_siblings_are_unknown_by_default(birds):
+    assert_columns(
+        targets(*birds, siblings=CallTypeClassifier(Spy()).siblings),
+        wren_call=[NAN, NAN, 1, 1, 0, 0],
+        wren_song=[1, 1, NAN, NAN, 0, 0],
+        dove=[0, 0, 0, 0, 1, 1],
+    )
 
 
 @pytest.mark.parametrize(
@@ -326,13 +337,13 @@ def test_inner_estimators_that_refuse_nan_say_so(scene):
     X, Y = scene
     X.loc[::5, "type"] = None
     with pytest.raises(ValueError, match="y contains NaN"):
-        CallTypeClassifier(linear()).fit(X, Y)
+        CallTypeClassifier(linear(), siblings="absent").fit(X, Y)
 
 
 def test_fit_leaves_its_input_and_the_estimator_alone(birds):
     X, Y = birds
     X_before, Y_before, inner = X.copy(), Y.copy(), Spy()
-    model = CallTypeClassifier(inner, min_recordings=2).fit(X, Y)
+    model = CallTypeClassifier(inner, min_recordings=2, siblings="absent").fit(X, Y)
     assert model.estimator_.X_ is X
     assert not hasattr(inner, "y_")
     pd.testing.assert_frame_equal(X, X_before)
@@ -368,10 +379,10 @@ FOLDS = KFold(4, shuffle=True, random_state=0)
 def test_species_with_different_calls_are_recognised_better(scene):
     plain, split = (
         cross_val_score(model, *scene, cv=FOLDS, scoring=macro_roc_auc_scorer)
-        for model in (linear(), CallTypeClassifier(linear()))
+        for model in (linear(), CallTypeClassifier(linear(), siblings="absent"))
     )
     assert split.min() > plain.max() + 0.02
-    whole = CallTypeClassifier(linear(), min_recordings=10_000)
+    whole = CallTypeClassifier(linear(), siblings="absent", min_recordings=10_000)
     same = cross_val_score(whole, *scene, cv=FOLDS, scoring=macro_roc_auc_scorer)
     np.testing.assert_allclose(same, plain)
 
@@ -379,7 +390,7 @@ def test_species_with_different_calls_are_recognised_better(scene):
 def test_score_and_search(scene):
     X, Y = scene
     search = GridSearchCV(
-        CallTypeClassifier(linear()),
+        CallTypeClassifier(linear(), siblings="absent"),
         {"min_recordings": [5, 1000], "combine": ["max", "noisy_or"]},
         scoring=macro_roc_auc_scorer,
         cv=FOLDS,
@@ -393,18 +404,22 @@ def test_score_and_search(scene):
 def test_lists_of_probabilities_are_understood(scene):
     X, Y = scene
     neighbours = make_pipeline(linear()[0], KNeighborsClassifier(3))
-    model = CallTypeClassifier(neighbours).fit(X, Y)
+    model = CallTypeClassifier(neighbours, siblings="absent").fit(X, Y)
     inner = np.array(model.estimator_.predict_proba(X))[:, :, 1].T
     np.testing.assert_array_equal(model.predict_call_type_proba(X), inner)
 
 
 def test_a_reweighter_works_inside_and_around(scene):
     X, Y = scene
-    plain = CallTypeClassifier(linear()).fit(X, Y)
+    plain = CallTypeClassifier(linear(), siblings="absent").fit(X, Y)
     by_type = reweight(plain.predict_call_type_proba(X), X["path"])
-    inside = CallTypeClassifier(SoundscapeReweighter(linear())).fit(X, Y)
+    inside = CallTypeClassifier(SoundscapeReweighter(linear()), siblings="absent").fit(
+        X, Y
+    )
     np.testing.assert_allclose(inside.predict_call_type_proba(X), by_type)
-    around = SoundscapeReweighter(CallTypeClassifier(linear())).fit(X, Y)
+    around = SoundscapeReweighter(CallTypeClassifier(linear(), siblings="absent")).fit(
+        X, Y
+    )
     expected = reweight(plain.predict_proba(X), X["path"])
     np.testing.assert_allclose(around.predict_proba(X), expected)
     assert around.species_.tolist() == ["finch", "tit", "wren"]
@@ -413,7 +428,9 @@ def test_a_reweighter_works_inside_and_around(scene):
 def test_one_species(scene):
     X, Y = scene
     for min_recordings, n_columns in ((5, 2), (1000, 1)):
-        model = CallTypeClassifier(linear(), min_recordings=min_recordings)
+        model = CallTypeClassifier(
+            linear(), siblings="absent", min_recordings=min_recordings
+        )
         assert model.fit(X, Y[["finch"]]).predict_proba(X).shape == (len(X), 1)
         assert model.predict_call_type_proba(X).shape == (len(X), n_columns)
 

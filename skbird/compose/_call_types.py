@@ -46,16 +46,18 @@ class CallTypeClassifier(ClassifierMixin, MetaEstimatorMixin, BaseEstimator):
     - A species with fewer than two such columns stays one, with its own name.
 
     A row in which the species has a target v > 0 gets v in the columns of its types
-    (there may be several) and 0 in the others. A row without a tag gets v in the column
-    that the rest went to and NaN, unknown, in the others. A row whose tags are about
-    another species gets NaN in all. Other targets (0, NaN, -1) are repeated.
+    (there may be several), and in the others what `siblings` says. A row without a tag
+    gets v in the column that the rest went to and NaN, unknown, in the others. A row
+    whose tags are about another species gets NaN in all. Other targets (0, NaN, -1) are
+    repeated.
 
     Parameters
     ----------
     estimator : estimator object
         A multi-label classifier with ``predict_proba``, usually a whole pipeline. It
-        must accept NaN in its targets, as skbird's networks do, unless each row has a
-        single species and a tag: scikit-learn's own classifiers refuse NaN.
+        must accept NaN in its targets, as skbird's networks do. Scikit-learn's own
+        classifiers refuse NaN: they need ``siblings="absent"`` and rows that each have
+        a single species and a tag.
     column : str, default="type"
         Column of X that holds the tags of each recording: a list of them, the text of
         one (``"['call', 'male']"``), or text with commas or semicolons
@@ -63,6 +65,9 @@ class CallTypeClassifier(ClassifierMixin, MetaEstimatorMixin, BaseEstimator):
     min_recordings : int >= 1, default=10
         Recordings, distinct paths, that a column needs. If X has no column ``path``,
         each row is a recording.
+    siblings : {"unknown", "absent"}, default="unknown"
+        What a row tagged as one type says of the species' other types: nothing, since a
+        recording of the song often has calls as well; or that they are not there.
     combine : {"max", "noisy_or"}, default="max"
         How the probabilities of a species' columns become one: the highest, or
         :math:`1 - \prod_t (1 - p_t)`, which adds up evidence and is never lower.
@@ -105,7 +110,7 @@ class CallTypeClassifier(ClassifierMixin, MetaEstimatorMixin, BaseEstimator):
     >>> Y = pd.DataFrame({"wren": [1, 1, 1, 1, 0, 0], "dove": [0, 0, 0, 0, 1, 1]})
     >>> pipe = make_pipeline(make_column_transformer(("passthrough", ["khz"])),
     ...                      KNeighborsClassifier(1))
-    >>> model = CallTypeClassifier(pipe, min_recordings=2).fit(X, Y)
+    >>> model = CallTypeClassifier(pipe, min_recordings=2, siblings="absent").fit(X, Y)
     >>> model.call_types_
       species  type       column  n_recordings
     0    wren  call  wren | call             2
@@ -120,6 +125,7 @@ class CallTypeClassifier(ClassifierMixin, MetaEstimatorMixin, BaseEstimator):
         "estimator": [HasMethods(["fit", "predict_proba"])],
         "column": [str],
         "min_recordings": [Interval(Integral, 1, None, closed="left")],
+        "siblings": [StrOptions({"unknown", "absent"})],
         "combine": [StrOptions({"max", "noisy_or"})],
         "ignore": [tuple, list, set, frozenset],
     }
@@ -130,12 +136,14 @@ class CallTypeClassifier(ClassifierMixin, MetaEstimatorMixin, BaseEstimator):
         *,
         column="type",
         min_recordings=10,
+        siblings="unknown",
         combine="max",
         ignore=_NO_CALL_TYPES,
     ):
         self.estimator = estimator
         self.column = column
         self.min_recordings = min_recordings
+        self.siblings = siblings
         self.combine = combine
         self.ignore = ignore
 
@@ -164,6 +172,7 @@ class CallTypeClassifier(ClassifierMixin, MetaEstimatorMixin, BaseEstimator):
             y,
             column=self.column,
             min_recordings=self.min_recordings,
+            siblings=self.siblings,
             ignore=self.ignore,
         )
         for name, weight in fit_params.items():

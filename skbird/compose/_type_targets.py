@@ -12,7 +12,7 @@ _REST = "other"
 _PRESENT_FROM = 0.5  # as in the metrics
 
 
-def split_targets(X, y, *, column, min_recordings, ignore):
+def split_targets(X, y, *, column, min_recordings, siblings, ignore):
     """Split the targets of each species by call type; the rules are the classifier's.
 
     Parameters
@@ -21,7 +21,7 @@ def split_targets(X, y, *, column, min_recordings, ignore):
         With tags in `column`; ``path`` and ``primary_label`` are used if there.
     y : array-like or DataFrame of shape (n_rows, n_species)
         Targets of the species.
-    column, min_recordings, ignore
+    column, min_recordings, siblings, ignore
         See `CallTypeClassifier`.
 
     Returns
@@ -41,7 +41,9 @@ def split_targets(X, y, *, column, min_recordings, ignore):
     recordings = np.asarray(X.get("path", np.arange(len(X)))).astype(str)
     owner, types, targets = [], [], []
     for i in range(len(species)):
-        own = _split(values[:, i], told[:, i], tags, recordings, min_recordings)
+        own = _split(
+            values[:, i], told[:, i], tags, recordings, min_recordings, siblings
+        )
         owner += [i] * len(own)
         types += own.keys()
         targets += own.values()
@@ -84,7 +86,7 @@ def _has_own_tags(X, y, heard):
     return heard & (heard.sum(axis=1, keepdims=True) == 1)
 
 
-def _split(value, told, tags, recordings, min_recordings):
+def _split(value, told, tags, recordings, min_recordings, siblings):
     """Targets of one species, by type; by None if it stays in one column."""
     sure = np.flatnonzero(told & (value >= _PRESENT_FROM))
     pairs = {(recordings[row], tag) for row in sure for tag in tags[row]}
@@ -101,6 +103,6 @@ def _split(value, told, tags, recordings, min_recordings):
     targets[value > 0] = np.nan  # heard, but as which type?
     for row in np.flatnonzero(told):
         own = tags[row] & kept or {rest}
-        elsewhere = 0 if tags[row] else np.nan
+        elsewhere = 0 if tags[row] and siblings == "absent" else np.nan
         targets[row] = [value[row] if t in own else elsewhere for t in types]
     return dict(zip(types, targets.T, strict=True))
