@@ -151,6 +151,12 @@ CHANGES = {
         report="regretted not to have",
         tasks=SYNTHETIC,
     ),
+    "call types, siblings absent": Change(
+        wrap=lambda pipeline: CallTypeClassifier(
+            pipeline, min_recordings=5, siblings="absent"
+        ),
+        tasks=SYNTHETIC,
+    ),
     # Filters
     "no VAD": Change({"vad": "passthrough"}, report="no gain", tasks=SYNTHETIC),
     "no RMS filter": Change({"rms": "passthrough"}, report="used", tasks=SYNTHETIC),

@@ -26,7 +26,7 @@ from skbird.nn import _precision as precision_module
 from skbird.nn._averaging import mean_weights
 from skbird.nn._batches import SegmentDataset
 from skbird.nn._heads import CNN, GeneralizedMean
-from skbird.nn._precision import choose_precision
+from skbird.nn._precision import autocast, choose_precision, depthwise_in_float32
 
 TINY = {"weights": None, "verbose": 0, "random_state": 0, "batch_size": 16}
 
@@ -405,6 +405,28 @@ def test_half_precision_trains_in_half_precision(stripes, precision):
     assert net.score(test_X, test_Y) > full.score(test_X, test_Y) - 0.05
     assert net.predict_proba(X).dtype == np.float32
     assert {dtype for training, dtype in seen if not training} == {torch.float32}
+
+
+def test_depthwise_convolutions_stay_in_float32_in_training_only():
+    module = CNN("lcnet_035", 3).to(memory_format=torch.channels_last)
+    kinds = {}
+
+    def note(part, inputs, output):
+        kind = "depthwise" if part.groups > 1 else "other"
+        kinds.setdefault(kind, set()).add(output.dtype)
+
+    for part in module.modules():
+        if isinstance(part, torch.nn.Conv2d):
+            part.register_forward_hook(note)
+    x = torch.rand(2, 1, 32, 64)
+    with depthwise_in_float32(module, True), autocast("cpu", torch.bfloat16):
+        module(x).sum().backward()
+    assert kinds == {"depthwise": {torch.float32}, "other": {torch.bfloat16}}
+    kinds.clear()
+    with depthwise_in_float32(module, False), autocast("cpu", torch.bfloat16):
+        module(x)
+    assert kinds["depthwise"] == {torch.bfloat16}
+    assert not any("forward" in vars(part) for part in module.modules())
 
 
 def test_float16_scales_the_loss(stripes):

@@ -38,7 +38,12 @@ from skbird.nn._masking import FrequencyMask, RandomErasing, TimeMask
 from skbird.nn._mixing import CutMix, Mixup
 from skbird.nn._optimizer import make_parameter_groups
 from skbird.nn._pooling import POOLINGS, pool_rows
-from skbird.nn._precision import PRECISIONS, autocast, choose_precision
+from skbird.nn._precision import (
+    PRECISIONS,
+    autocast,
+    choose_precision,
+    depthwise_in_float32,
+)
 from skbird.nn._progress import EpochProgress
 from skbird.nn._schedule import WarmupCosine
 from skbird.nn._targets import check_label_weight, check_sample_weight, check_targets
@@ -311,18 +316,24 @@ class SegmentNet(ClassifierMixin, NeuralNet):
         try:
             if state is not None:
                 checkpoint.restore(state, self, X)
-            while (
-                not self.stop_training_
-                and len(self.history) - n_before < self.max_epochs
-            ):
-                self.fit_loop(X, y, epochs=1)
-                if checkpoint is not None:
-                    checkpoint.save(self, X, finished=False)
+            with self._fast_layers():
+                while len(self.history) - n_before < self.max_epochs:
+                    if self.stop_training_:
+                        break
+                    self.fit_loop(X, y, epochs=1)
+                    if checkpoint is not None:
+                        checkpoint.save(self, X, finished=False)
         finally:
             self.notify("on_train_end", X=X, y=y)
         if checkpoint is not None:
             checkpoint.save(self, X, finished=True)
         return self
+
+    def _fast_layers(self):
+        on_cpu = torch.device(self.device).type == "cpu"
+        return depthwise_in_float32(
+            self.module_, on_cpu and self.precision_ != "float32"
+        )
 
     def _choose_precision(self, dataset):
         if self.precision == "auto":
