@@ -59,7 +59,8 @@ def _callbacks(**params):
 def _as_cnn(pipeline):
     """Put a CNN of the same parameters in the place of the SED network."""
     params = pipeline[-1].get_params(deep=False)
-    del params["attention"], params["frame_scores"], params["module"]
+    for name in ("attention", "step_pooling", "frame_scores", "module"):
+        del params[name]
     return clone(pipeline).set_params(net=CNNClassifier(**params))
 
 
@@ -88,14 +89,17 @@ def _reweighted(top_k):
 CHANGES = {
     # Architecture
     "CNN instead of SED": Change(wrap=_as_cnn, report="SED a little better"),
-    "attention over frequency": Change(
-        {"net__attention": "frequency"}, report="frequency better than time"
+    "attention over time": Change(
+        {"net__attention": "time"}, report="frequency better than time"
     ),
+    "maximum over the steps": Change({"net__step_pooling": "max"}, report="used"),
+    "mean over the steps": Change({"net__step_pooling": "mean"}),
     "generalised-mean pooling": Change({"net__feature_pooling": "gem"}),
     "stochastic depth 0.1": Change({"net__drop_path_rate": 0.1}),
-    "20-s context, frame scores": Change(
+    "20-s context, frame scores, over time": Change(
         {
             "segment__segment_s": 20.0,
+            "net__attention": "time",
             "net__frame_scores": True,
         },
         tasks=SYNTHETIC,

@@ -15,7 +15,7 @@ pairs), as Markdown with ``--markdown``.
 
 - ``synthetic``: trained on focal recordings, judged on 30 soundscapes: macro ROC-AUC.
   A seed is a data set of its own and seeds the network.
-- ``xc_california``: five folds by recordist, macro ROC-AUC of each.
+- ``xc_california``: two of five folds by recordist a seed, macro ROC-AUC of each.
 - ``esc10``: two of the official folds a seed, accuracy of each.
 
 To fit so many models on a laptop, spectrograms are coarse (64 bands, 32 ms) and the
@@ -72,7 +72,6 @@ def make_base(task, cache, weights, seed):
         ]
     net = SEDClassifier(
         backbone,
-        attention="time",
         weights=weights,
         precision="float32",
         random_state=seed,
@@ -107,6 +106,7 @@ def real_splits(task, seed):
     else:
         folds = StratifiedGroupKFold(5, shuffle=True, random_state=seed)
         folds = [test for _, test in folds.split(X, X["primary_label"], X["author"])]
+        folds = folds[:2]
     for number, test in enumerate(folds):
         train = np.setdiff1d(np.arange(len(X)), test)
         yield (
@@ -251,9 +251,11 @@ def compare(table):
         mean = difference.mean()
         base_mean = base.loc[difference.index].mean()
         rows[change, task] = [n, base_mean, mean, mean - half, mean + half]
-    return pd.DataFrame.from_dict(
-        rows, orient="index", columns=["pairs", "base", "difference", "low", "high"]
+    compared = pd.DataFrame(
+        rows.values(), columns=["pairs", "base", "difference", "low", "high"]
     )
+    compared.index = pd.MultiIndex.from_tuples(rows, names=["change", "task"])
+    return compared
 
 
 def print_table(args):

@@ -95,10 +95,11 @@ def test_activations_say_when(stripes, fitted):
     np.testing.assert_allclose(row.attention.mean(axis=1), 1, rtol=1e-5)
     assert (np.diff(row.centers) > 0).all()
     assert 0 < row.centers.min() < row.centers.max() < X.format.grid.segment_s
-    # The row's probability is that of its highest step.
-    np.testing.assert_allclose(
-        row.probability.max(axis=1)[0], fitted.predict_proba(X[:2])[1], rtol=1e-5
-    )
+    # The row's logits are pooled from those of the steps.
+    logits = np.log(row.probability[0] / (1 - row.probability[0]))
+    pooled = np.log(np.exp(logits).mean(axis=0))
+    expected = 1 / (1 + np.exp(-pooled))
+    np.testing.assert_allclose(fitted.predict_proba(X[:2])[1], expected, rtol=1e-3)
 
 
 def test_activations_over_frequency_are_in_hz(birds):
@@ -118,6 +119,21 @@ def test_time_attention_keeps_time_and_frequency_attention_frequency():
         logits, attention = SED("lcnet_035", 5, axis).eval().step_maps(x)
         assert logits.shape == (2, 5, n_steps)
         assert attention.shape == (2, n_steps)
+
+
+@pytest.mark.parametrize("step_pooling", ["lse", "mean", "max"])
+def test_steps_are_pooled_as_asked(step_pooling):
+    torch.manual_seed(0)
+    x = torch.rand(2, 1, 64, 256)
+    module = SED("lcnet_035", 5, "time", step_pooling).eval()
+    with torch.no_grad():
+        steps = module.step_maps(x)[0]
+        expected = {
+            "lse": steps.exp().mean(dim=2).log(),
+            "mean": steps.mean(dim=2),
+            "max": steps.max(dim=2).values,
+        }
+        torch.testing.assert_close(module(x), expected[step_pooling])
 
 
 def test_pickle_predicts_the_same_in_a_fresh_process_and_is_small(

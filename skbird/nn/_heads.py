@@ -1,5 +1,7 @@
 """Networks: a backbone, and what is made of its feature map."""
 
+import math
+
 import torch
 from torch import nn
 
@@ -90,12 +92,14 @@ class SED(CNN):
 
     The feature map is pooled over the other axis; a softmax attention weighs its
     steps (bands of frequency, or moments); a 1x1 convolution maps each step to the
-    species; adaptive max pooling takes the highest step.
+    species; pooling over the steps gives the logits of the segment.
 
     Parameters
     ----------
     attention : {"time", "frequency"}
         The axis that is kept.
+    step_pooling : {"lse", "mean", "max"}
+        See :class:`skbird.nn.SEDClassifier`.
     """
 
     _pooled_axis = {"time": 2, "frequency": 3}  # of (batch, channels, freq, time)
@@ -105,6 +109,7 @@ class SED(CNN):
         backbone,
         n_species,
         attention="time",
+        step_pooling="lse",
         weights=None,
         drop_rate=0.2,
         drop_path_rate=0.0,
@@ -117,7 +122,7 @@ class SED(CNN):
         channels = self.backbone.num_features
         self.attention = nn.Conv1d(channels, 1, kernel_size=1)
         self.classifier = nn.Conv1d(channels, n_species, kernel_size=1)
-        self.pool = nn.AdaptiveMaxPool1d(1)
+        self.step_pooling = step_pooling
 
     def step_maps(self, x):
         """Compute what each step along the kept axis says.
@@ -144,4 +149,8 @@ class SED(CNN):
     def forward(self, x):
         """Map (batch, 1, n_mels, n_frames) to logits (batch, n_species)."""
         step_logits, _ = self.step_maps(x)
-        return self.pool(step_logits).flatten(1)
+        if self.step_pooling == "max":
+            return step_logits.amax(dim=2)
+        if self.step_pooling == "mean":
+            return step_logits.mean(dim=2)
+        return torch.logsumexp(step_logits, dim=2) - math.log(step_logits.shape[2])

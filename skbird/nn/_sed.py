@@ -8,6 +8,7 @@ from skbird.data._joined import join_rows
 from skbird.nn._base import SegmentNet
 from skbird.nn._frame_scores import pool_moments
 from skbird.nn._heads import SED
+from skbird.nn._pooling import POOLINGS
 
 
 @dataclass(frozen=True)
@@ -36,7 +37,7 @@ class SEDClassifier(SegmentNet):
     A sound-event-detection head on any convolutional network of timm. Its feature map
     (batch, channels, frequency, time) is pooled over one axis; along the other one a
     softmax attention weighs the steps, a 1x1 convolution maps each to the species, and
-    adaptive max pooling takes the highest.
+    pooling over the steps gives the logits of the segment.
 
     Parameters
     ----------
@@ -44,11 +45,17 @@ class SEDClassifier(SegmentNet):
         A model of timm.
     attention : {"time", "frequency"}, default="frequency"
         The axis that is kept: "time" says when, "frequency" at what frequency.
+    step_pooling : {"lse", "mean", "max"}, default="lse"
+        How the logits of the steps become the segment's: the logarithm of the mean of
+        the exponentials, the mean, or the maximum. The report on BirdCLEF 2025 has the
+        maximum, which learns from one step of each segment only: see the ablation in
+        the README.
     frame_scores : bool, default=False
         With attention over time, predict a row from what the network says of the
         moments inside it, averaged over overlapping segments. Rows of a recording that
         follow each other are joined for that: behind ``Segmenter(20.0)`` rows of 5 s
-        are scored within 20 s of context, if X has the rows around them.
+        are scored within 20 s of context, if X has the rows around them. Moments are
+        pooled as `step_pooling` says.
     weights : {"pretrained", None} or path, default="pretrained"
         What the backbone starts from: ImageNet weights, which need a network the first
         time; random weights; or a file (safetensors or a torch state dict).
@@ -128,11 +135,12 @@ class SEDClassifier(SegmentNet):
     (1, 2, 2)
     """
 
-    _module_params = (*SegmentNet._module_params, "attention")
+    _module_params = (*SegmentNet._module_params, "attention", "step_pooling")
 
     _parameter_constraints: dict = {
         **SegmentNet._parameter_constraints,
         "attention": [StrOptions({"time", "frequency"})],
+        "step_pooling": [StrOptions(set(POOLINGS))],
         "frame_scores": ["boolean"],
     }
 
@@ -141,6 +149,7 @@ class SEDClassifier(SegmentNet):
         backbone="efficientnet_b0",
         attention="frequency",
         *,
+        step_pooling="lse",
         frame_scores=False,
         weights="pretrained",
         drop_rate=0.2,
@@ -163,6 +172,7 @@ class SEDClassifier(SegmentNet):
         **kwargs,
     ):
         self.attention = attention
+        self.step_pooling = step_pooling
         self.frame_scores = frame_scores
         super().__init__(
             module,
@@ -206,7 +216,9 @@ class SEDClassifier(SegmentNet):
             return super()._row_logits(X)
         joined, run, offset = join_rows(X)
         step_logits, _ = self._over_segments(joined, self.module_.step_maps)
-        return pool_moments(step_logits, joined, run, offset, X.n_frames, self.pooling)
+        return pool_moments(
+            step_logits, joined, run, offset, X.n_frames, self.step_pooling
+        )
 
     def activations(self, X):
         """Return what the network says of each step along its attention axis.
