@@ -489,6 +489,18 @@ def test_cuda_means_half_precision(stripes, monkeypatch):
     assert choose_precision(net, None) == "float16"
 
 
+def test_a_compiled_network_trains_and_pickles_without_its_compiler(stripes):
+    X, Y = stripes
+    # The eager backend: code is traced, but no compiler of C++ is needed.
+    net = small(max_epochs=1, compile=True, compile__backend="eager").fit(X, Y)
+    assert isinstance(net.module_, torch._dynamo.OptimizedModule)
+    loaded = pickle.loads(pickle.dumps(net))
+    assert isinstance(loaded.module_, CNN)
+    np.testing.assert_allclose(loaded.predict_proba(X), net.predict_proba(X), atol=1e-5)
+    plain = small(max_epochs=1).fit(X, Y)
+    np.testing.assert_allclose(plain.predict_proba(X), net.predict_proba(X), atol=1e-3)
+
+
 # Heads -------------------------------------------------------------------------------
 
 

@@ -20,7 +20,9 @@ Examples
 array([0.75, 0.75])
 
 With NaN (unknown) in Y pass a splitter as `cv`, not a number: scikit-learn would
-inspect Y to choose one, and refuse NaN.
+inspect Y to choose one, and refuse NaN. Species that a fold cannot judge, because none
+of its rows has them, are left out of its score:
+``macro_roc_auc(Y, proba, return_skipped=True)`` names them.
 """
 
 from skbird.metrics._entropy import prediction_entropy

@@ -63,7 +63,9 @@ class CNNClassifier(SegmentNet):
     verbose : int, default=1
         0 shows no progress.
     **kwargs
-        Further parameters of :class:`skorch.NeuralNet`.
+        Further parameters of :class:`skorch.NeuralNet`, such as ``compile=True``
+        (torch.compile), ``criterion=FocalLoss``, or ``callbacks__cutmix__p=0.5``:
+        ``get_params()`` lists all that the recipe has.
 
     Attributes
     ----------
