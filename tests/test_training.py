@@ -487,6 +487,8 @@ def test_cuda_means_half_precision(stripes, monkeypatch):
     assert choose_precision(net, None) == "bfloat16"
     monkeypatch.setattr(torch.cuda, "is_bf16_supported", lambda: False)
     assert choose_precision(net, None) == "float16"
+    net.device = "mps"
+    assert choose_precision(net, None) == "float32"
 
 
 def test_a_compiled_network_trains_and_pickles_without_its_compiler(stripes):

@@ -35,12 +35,15 @@ def choose_precision(net, dataset):
     Returns
     -------
     {"float32", "bfloat16", "float16"}
-        On CUDA bfloat16 where the device has it, else float16. On a CPU float32, unless
-        it computes with bfloat16, the training is long enough to find out, and bfloat16
-        was clearly faster in a few steps on a copy of the network.
+        On CUDA bfloat16 where the device has it, else float16. Elsewhere float32, but
+        on a CPU that computes with bfloat16 if the training is long enough to find out
+        and bfloat16 was clearly faster in a few steps on a copy of the network.
     """
-    if torch.device(net.device).type == "cuda":
+    device_type = torch.device(net.device).type
+    if device_type == "cuda":
         return "bfloat16" if torch.cuda.is_bf16_supported() else "float16"
+    if device_type != "cpu":
+        return "float32"
     n_steps = net.max_epochs * net.steps_per_epoch(dataset)
     n_parameters = sum(p.numel() for p in net.module_.parameters())
     if n_steps < _MIN_STEPS or n_parameters < _MIN_PARAMETERS:
