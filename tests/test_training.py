@@ -19,7 +19,10 @@ from skbird.nn import (
     BinaryCrossEntropy,
     CNNClassifier,
     Curriculum,
+    Mixup,
     SEDClassifier,
+    SpectrogramAugmentor,
+    TimeMask,
     WarmupCosine,
 )
 from skbird.nn import _precision as precision_module
@@ -67,10 +70,18 @@ class Record(Callback):
 
 
 class Rows(Callback):
-    """Keeps which rows each epoch draws."""
+    """Keeps which rows each epoch draws; may break off in the middle of one."""
+
+    transient = ("epochs_", "killed_in_")  # not a part of the training
 
     def __init__(self):
         self.epochs_ = []
+        self.killed_in_ = None
+
+    def on_batch_end(self, net, **kwargs):
+        n_batches = len(net.history[-1, "batches"])
+        if len(net.history) == self.killed_in_ and n_batches == 2:
+            raise KeyboardInterrupt
 
     def on_epoch_begin(self, net, **kwargs):
         self.epochs_.append([])
@@ -247,16 +258,20 @@ def test_each_species_keeps_a_group_to_train_on():
 @pytest.mark.parametrize(
     ("params", "message"),
     [
-        ({"validation__fraction": 1.0}, r"fraction=1.0 must be in \[0, 1\)"),
-        ({"validation__fraction": 0.2, "validation__keep": "first"}, "keep='first'"),
+        ({"validation__fraction": 1.0}, "'fraction' parameter of ValidationSplit"),
+        ({"validation__keep": "first"}, "'keep' parameter of ValidationSplit"),
+        ({"validation__n_soup": 0}, "'n_soup' parameter of ValidationSplit"),
+        ({"validation__patience": 0}, "'patience' parameter of ValidationSplit"),
         ({"validation__fraction": 0.2, "validation__groups": "site"}, "groups='site'"),
-        ({"average__decay": 1.0}, r"decay=1.0 must be in"),
-        ({"curriculum__start": 0.0}, r"start=0.0 must be in"),
+        ({"average__decay": 1.0}, "'decay' parameter of WeightAverage"),
+        ({"curriculum__start": 0.0}, "'start' parameter of Curriculum"),
         ({"curriculum__start": 0.5}, "no column by='rating'"),
-        ({"curriculum__power": 0}, "power=0 must be above 0"),
-        ({"curriculum__easy": "first"}, "easy='first' must be"),
-        ({"hard_negatives__boost": 0.5}, "boost=0.5 must be at least 1"),
-        ({"hard_negatives__threshold": 1.0}, "threshold=1.0 must be in"),
+        ({"curriculum__start": 0.5, "curriculum__by": "path"}, "by='path' of numbers"),
+        ({"curriculum__power": 0}, "'power' parameter of Curriculum"),
+        ({"curriculum__easy": "first"}, "'easy' parameter of Curriculum"),
+        ({"hard_negatives__boost": 0.5}, "'boost' parameter of HardNegativeMining"),
+        ({"hard_negatives__threshold": 1.0}, "'threshold' parameter of Hard"),
+        ({"schedule__cycles": 0}, "'cycles' parameter of WarmupCosine"),
     ],
 )
 def test_bad_parameters_of_callbacks_are_named(stripes, params, message):
@@ -483,9 +498,14 @@ def test_trying_precisions_leaves_the_training_as_it_is(stripes, monkeypatch):
 def test_cuda_means_half_precision(stripes, monkeypatch):
     net = small(max_epochs=1).fit(*stripes)
     net.device = "cuda"
-    monkeypatch.setattr(torch.cuda, "is_bf16_supported", lambda: True)
+
+    def supported(natively):
+        # As torch answers for a card without: emulated.
+        return lambda including_emulation=True: including_emulation or natively
+
+    monkeypatch.setattr(torch.cuda, "is_bf16_supported", supported(True))
     assert choose_precision(net, None) == "bfloat16"
-    monkeypatch.setattr(torch.cuda, "is_bf16_supported", lambda: False)
+    monkeypatch.setattr(torch.cuda, "is_bf16_supported", supported(False))
     assert choose_precision(net, None) == "float16"
     net.device = "mps"
     assert choose_precision(net, None) == "float32"
@@ -551,14 +571,6 @@ RECIPE = {
 }
 
 
-class Kill(Callback):
-    """Breaks the training off in the middle of the fourth epoch."""
-
-    def on_batch_end(self, net, **kwargs):
-        if len(net.history) == 4 and len(net.history[-1, "batches"]) == 2:
-            raise KeyboardInterrupt
-
-
 @pytest.mark.parametrize("recipe", [{}, RECIPE], ids=["defaults", "everything"])
 @pytest.mark.parametrize("precision", ["float32", "float16"])
 def test_a_killed_training_goes_on_with_the_same_result(
@@ -568,9 +580,11 @@ def test_a_killed_training_goes_on_with_the_same_result(
     net = small(max_epochs=5, lr=5e-3, precision=precision, **recipe)
     expected = clone(net).fit(X, Y)
     rows = Rows()
-    killed = clone(net).set_params(checkpoint_dir=tmp_path, callbacks=[Kill()])
+    rows.killed_in_ = 4
+    killed = clone(net).set_params(checkpoint_dir=tmp_path, callbacks=[rows])
     with pytest.raises(KeyboardInterrupt):
         killed.fit(X, Y)
+    rows = Rows()
     resumed = clone(net).set_params(checkpoint_dir=tmp_path, callbacks=[rows])
     resumed.fit(X, Y)
     assert len(rows.epochs_) == 2  # the fourth and the fifth
@@ -580,6 +594,7 @@ def test_a_killed_training_goes_on_with_the_same_result(
     again = clone(resumed).set_params(callbacks=[rows]).fit(X, Y)
     assert not rows.epochs_  # a finished training is not repeated
     np.testing.assert_array_equal(again.predict_proba(X), expected.predict_proba(X))
+    assert again.precision_ == precision
     assert not list(tmp_path.glob("*.part"))
 
 
@@ -597,6 +612,33 @@ def test_other_trainings_do_not_take_the_checkpoint(stripes, tmp_path):
             ),
             X,
             Y,
+        ),
+        (
+            small(
+                checkpoint_dir=tmp_path,
+                max_epochs=1,
+                callbacks__mixup=Mixup(alpha=0.05),
+            ),
+            X,
+            Y,
+        ),
+        (
+            small(
+                checkpoint_dir=tmp_path,
+                max_epochs=1,
+                callbacks__augment=SpectrogramAugmentor(
+                    {None: [TimeMask(0.9, p=1)]}, dict.fromkeys(Y.columns, "Aves")
+                ),
+            ),
+            X,
+            Y,
+        ),
+        (small(checkpoint_dir=tmp_path, max_epochs=1, callbacks=[Rows()]), X, Y),
+        (small(checkpoint_dir=tmp_path, max_epochs=1), make_stripes(seed=5)[0], Y),
+        (
+            small(checkpoint_dir=tmp_path, max_epochs=1),
+            X,
+            Y.rename(columns={"a": "other"}),
         ),
     ]
     for number, (net, X_other, Y_other) in enumerate(changed, start=2):

@@ -103,6 +103,8 @@ def _split(value, told, tags, recordings, min_recordings, siblings):
     targets[value > 0] = np.nan  # heard, but as which type?
     for row in np.flatnonzero(told):
         own = tags[row] & kept or {rest}
+        if rest == _REST and tags[row] - kept:
+            own = own | {_REST}  # a rare type besides
         elsewhere = 0 if tags[row] and siblings == "absent" else np.nan
         targets[row] = [value[row] if t in own else elsewhere for t in types]
     return dict(zip(types, targets.T, strict=True))

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from skbird.data._spectrograms import Spectrograms
+from skbird.data._spectrograms import FLOOR_DB, Spectrograms
 
 
 class _JoinedFrames:
@@ -16,7 +16,10 @@ class _JoinedFrames:
 
     def __getitem__(self, key):
         first, stop = key.start, key.stop
-        part = np.empty((stop - first, self.spectrograms.format.n_mels), np.float16)
+        # Rows may leave a frame between them that none has.
+        part = np.full(
+            (stop - first, self.spectrograms.format.n_mels), FLOOR_DB, np.float16
+        )
         n_filled = 0
         near = slice(*np.searchsorted(self.offsets, [first - self.longest, stop]))
         for row, offset in zip(self.rows[near], self.offsets[near], strict=True):

@@ -32,9 +32,14 @@ def prediction_entropy(proba):
     array([1.   , 0.081])
     """
     proba = np.asarray(proba, dtype=float)
-    if ((proba < 0) | (proba > 1)).any():
+    if proba.ndim != 2:
         raise ValueError(
-            f"proba has values outside [0, 1], such as {np.nanmax(proba):g}. Pass "
+            f"proba has shape {proba.shape}; (n_rows, n_species) is needed."
+        )
+    outside = proba[(proba < 0) | (proba > 1)]
+    if len(outside):
+        raise ValueError(
+            f"proba has values outside [0, 1], such as {outside[0]:g}. Pass "
             "probabilities, not logits."
         )
     inside = np.clip(proba, 1e-12, 1 - 1e-12)

@@ -1,10 +1,16 @@
 """Augmentation that imitates other places, devices and moments. Works on raw dB."""
 
+from numbers import Integral, Real
+
 import numpy as np
 import torch
+from sklearn.utils._param_validation import Interval, StrOptions
 from torch.nn import functional as F
 
+from skbird.data import Spectrograms
 from skbird.nn._augmentation import (
+    DECIBEL,
+    SHARE,
     SegmentAugmentation,
     db_to_power,
     power_to_db,
@@ -26,6 +32,8 @@ class Gain(SegmentAugmentation):
     p : float in [0, 1], default=0.5
         Share of the segments that are changed.
     """
+
+    _parameter_constraints: dict = {"max_db": DECIBEL, "p": SHARE}
 
     def __init__(self, max_db=6.0, p=0.5):
         self.max_db = max_db
@@ -55,6 +63,12 @@ class FrequencyResponse(SegmentAugmentation):
     Nam et al., "FilterAugment: An Acoustic Environmental Data Augmentation Method",
     ICASSP 2022, of which this is the linear kind.
     """
+
+    _parameter_constraints: dict = {
+        "max_db": DECIBEL,
+        "n_points": [Interval(Integral, 2, None, closed="left")],
+        "p": SHARE,
+    }
 
     def __init__(self, max_db=6.0, n_points=4, p=0.5):
         self.max_db = max_db
@@ -87,6 +101,13 @@ class BackgroundNoise(SegmentAugmentation):
     p : float in [0, 1], default=0.5
         Share of the segments that noise is added to.
     """
+
+    _parameter_constraints: dict = {
+        "background": [Spectrograms, None],
+        "min_snr_db": [Real],
+        "max_snr_db": [Real],
+        "p": SHARE,
+    }
 
     def __init__(self, background=None, min_snr_db=3.0, max_snr_db=30.0, p=0.5):
         self.background = background
@@ -140,10 +161,17 @@ class TimeShift(SegmentAugmentation):
     mode : {"circular", "crop"}, default="circular"
         "circular" lets what leaves a segment at one end enter at the other. "crop"
         takes the segment from elsewhere in its row, as far as the row reaches:
-        spectrograms are kept of whole rows, so that it costs nothing.
+        spectrograms are kept of whole rows, so that it costs nothing. It may reach
+        into sound that a filter gave no weight.
     p : float in [0, 1], default=0.5
         Share of the segments that are moved.
     """
+
+    _parameter_constraints: dict = {
+        "max_s": [Interval(Real, 0, None, closed="left")],
+        "mode": [StrOptions({"circular", "crop"})],
+        "p": SHARE,
+    }
 
     def __init__(self, max_s=2.5, mode="circular", p=0.5):
         self.max_s = max_s
@@ -152,8 +180,7 @@ class TimeShift(SegmentAugmentation):
 
     def on_train_begin(self, net, X=None, y=None, **kwargs):
         """Let the batches be read with a shift, if that is wanted."""
-        if self.mode not in ("circular", "crop"):
-            raise ValueError(f"mode={self.mode!r} must be 'circular' or 'crop'.")
+        super().on_train_begin(net, X=X, y=y)
         if self.mode == "crop" and self.p > 0:
             X.draw_shifts = self._draw_frames
 

@@ -1,14 +1,23 @@
 """What all augmentations of single segments share."""
 
+from numbers import Real
+
 import torch
-from skorch.callbacks import Callback
+from sklearn.utils._param_validation import Interval
+
+from skbird.nn._callback import RecipeCallback
+
+SHARE = [Interval(Real, 0, 1, closed="both")]
+DECIBEL = [Interval(Real, 0, None, closed="left")]
 
 
-class SegmentAugmentation(Callback):
+class SegmentAugmentation(RecipeCallback):
     """Base: change each segment of a training batch with a probability.
 
     A subclass has the parameter `p` and the method `augment`. Labels stay as they are.
     """
+
+    _parameter_constraints: dict = {"p": SHARE}
 
     def on_batch_begin(self, net, batch=None, training=False, **kwargs):
         """Change the batch in place."""
@@ -47,7 +56,7 @@ class SegmentAugmentation(Callback):
 def uniform(n, low, high, like):
     """Draw n numbers from [low, high): a tensor (n, 1, 1, 1) like another one.
 
-    Drawn on the CPU, so that all devices see the same augmentation.
+    Drawn on the CPU, so that all devices see the same.
     """
     return (low + (high - low) * torch.rand(n, 1, 1, 1)).to(like)
 

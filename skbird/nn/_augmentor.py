@@ -4,14 +4,14 @@ from collections.abc import Mapping
 
 import numpy as np
 import torch
-from skorch.callbacks import Callback
 
-from skbird.nn._augmentation import SegmentAugmentation
+from skbird.nn._augmentation import SHARE, SegmentAugmentation
+from skbird.nn._callback import RecipeCallback
 from skbird.nn._masking import FrequencyMask, RandomErasing, TimeMask
 
 
-class SpectrogramAugmentor(Callback):
-    """Augment each segment as suits the group of its species.
+class SpectrogramAugmentor(RecipeCallback):
+    """Augment each segment as suits the group of its species, before it is mixed.
 
     Parameters
     ----------
@@ -38,6 +38,12 @@ class SpectrogramAugmentor(Callback):
     ... )
     """
 
+    _parameter_constraints: dict = {
+        "by_group": [Mapping, None],
+        "groups": [str, Mapping],
+        "p": SHARE,
+    }
+
     def __init__(self, by_group=None, groups="group", p=1.0):
         self.by_group = by_group
         self.groups = groups
@@ -45,15 +51,25 @@ class SpectrogramAugmentor(Callback):
 
     def on_train_begin(self, net, X=None, y=None, **kwargs):
         """Check the parameters and find the group of each row."""
+        super().on_train_begin(net, X=X, y=y)
         if self.p == 0:
             return
         self.by_group_ = _report() if self.by_group is None else self.by_group
         for group, steps in self.by_group_.items():
-            if not all(isinstance(step, SegmentAugmentation) for step in steps):
+            if not isinstance(steps, list | tuple) or not all(
+                isinstance(step, SegmentAugmentation) for step in steps
+            ):
                 raise ValueError(
                     f"by_group[{group!r}]={steps!r} must be a list of augmentations of "
                     "single segments, such as [TimeMask(p=0.5)]."
                 )
+            for step in steps:
+                if getattr(step, "mode", None) == "crop":
+                    raise ValueError(
+                        f"by_group[{group!r}] has TimeShift(mode='crop'), which works "
+                        "for all groups or none: set callbacks__shift__mode instead."
+                    )
+                step.on_train_begin(net, X=X, y=y)
         row_groups = self._row_groups(X, net.species_)
         self.keys_ = [*self.by_group_]
         rest = self.keys_.index(None) if None in self.keys_ else -1
@@ -97,6 +113,7 @@ class SpectrogramAugmentor(Callback):
 
 
 def _report():
+    """Return the assignment of the report on BirdCLEF 2025."""
     return {
         "Amphibia": [TimeMask(0.3, p=0.8), FrequencyMask(0.1, p=0.3)],
         "Insecta": [TimeMask(0.1, p=0.3), FrequencyMask(0.25, p=0.8)],

@@ -1,10 +1,14 @@
 """Averages of a network's weights."""
 
+from numbers import Real
+
 import torch
-from skorch.callbacks import Callback
+from sklearn.utils._param_validation import Interval
+
+from skbird.nn._callback import RecipeCallback
 
 
-class WeightAverage(Callback):
+class WeightAverage(RecipeCallback):
     """Keep an exponential moving average of the weights, and predict with it.
 
     After step t the average moves by ``1 - d`` towards the weights, with
@@ -23,13 +27,14 @@ class WeightAverage(Callback):
     The warm-up is that of TensorFlow's ExponentialMovingAverage.
     """
 
+    _parameter_constraints: dict = {"decay": [Interval(Real, 0, 1, closed="left")]}
+
     def __init__(self, decay=0.99):
         self.decay = decay
 
     def on_train_begin(self, net, X=None, y=None, **kwargs):
         """Start an average."""
-        if not 0 <= self.decay < 1:
-            raise ValueError(f"decay={self.decay} must be in [0, 1).")
+        super().on_train_begin(net, X=X, y=y)
         self.raw_ = None
         self.average_ = copy_weights(net.module_) if self.decay else None
         self.n_steps_ = 0

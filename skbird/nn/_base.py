@@ -15,7 +15,12 @@ from sklearn.utils._param_validation import (
     validate_parameter_constraints,
 )
 from skorch import NeuralNet
-from skorch.callbacks import EpochTimer, GradientNormClipping, PassthroughScoring
+from skorch.callbacks import (
+    Callback,
+    EpochTimer,
+    GradientNormClipping,
+    PassthroughScoring,
+)
 from skorch.utils import TeeGenerator
 
 from skbird.data._joined import join_rows
@@ -142,9 +147,12 @@ class SegmentNet(ClassifierMixin, NeuralNet):
         params.pop("_params_to_validate", None)  # skorch's own bookkeeping
         if deep:
             # skorch answers with the defaults of the default callbacks.
-            params |= {
-                k: v for k, v in vars(self).items() if k.startswith("callbacks__")
-            }
+            given = {k: v for k, v in vars(self).items() if k.startswith("callbacks__")}
+            for name, value in given.items():
+                if isinstance(value, Callback):
+                    nested = value.get_params().items()
+                    params |= {f"{name}__{key}": own for key, own in nested}
+            params |= given
         return params
 
     @property
@@ -163,12 +171,12 @@ class SegmentNet(ClassifierMixin, NeuralNet):
             ("gain", Gain(p=0.0)),
             ("response", FrequencyResponse(p=0.0)),
             ("noise", BackgroundNoise(p=0.0)),
+            ("augment", SpectrogramAugmentor(p=0.0)),
             ("mixup", Mixup()),
             ("cutmix", CutMix(p=0.0)),
             ("time_mask", TimeMask()),
             ("frequency_mask", FrequencyMask()),
             ("erasing", RandomErasing(p=0.0)),
-            ("augment", SpectrogramAugmentor(p=0.0)),
             ("clipping", GradientNormClipping(gradient_clip_value=None)),
             ("progress", EpochProgress()),
         ]

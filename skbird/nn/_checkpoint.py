@@ -12,7 +12,7 @@ from skorch.callbacks import Callback
 import skbird
 
 # What may differ between the killed training and the one that goes on.
-_FREE = ("callbacks", "checkpoint_dir", "device", "verbose")
+_FREE = ("checkpoint_dir", "device", "verbose")
 
 
 class TrainingCheckpoint:
@@ -40,12 +40,15 @@ class TrainingCheckpoint:
 
     def save(self, net, dataset, finished):
         """Write the state after an epoch, or that of the finished training."""
-        state = {"module": net.module_.state_dict(), "history": net.history}
+        state = {
+            "module": net.module_.state_dict(),
+            "history": net.history,
+            "precision": net.precision_,
+        }
         if not finished:
             state |= {
                 "optimizer": net.optimizer_.state_dict(),
                 "scaler": net.scaler_.state_dict(),
-                "precision": net.precision_,
                 "stop": net.stop_training_,
                 "callbacks": {name: _fitted(cb) for name, cb in net.callbacks_},
                 "row_factors": dataset.row_factors,
@@ -67,6 +70,8 @@ class TrainingCheckpoint:
         """Return the state on disk, or None if there is none."""
         if not self.path.is_file():
             return None
+        # The draws of random numbers must stay on the CPU; the rest goes to the device
+        # that it came from, by `restore`.
         return torch.load(self.path, map_location="cpu", weights_only=False)
 
     @staticmethod
@@ -74,13 +79,15 @@ class TrainingCheckpoint:
         """Put a state that `load` returned into a net whose training has begun."""
         net.module_.load_state_dict(state["module"])
         net.history_ = state["history"]
+        net.precision_ = state["precision"]
         if state["finished"]:
             return
         net.optimizer_.load_state_dict(state["optimizer"])
         net.scaler_.load_state_dict(state["scaler"])
         net.stop_training_ = state["stop"]
         for name, callback in net.callbacks_:
-            vars(callback).update(state["callbacks"].get(name, {}))
+            fitted = _to_device(state["callbacks"].get(name, {}), net.device)
+            vars(callback).update(fitted)
         dataset.row_factors = state["row_factors"]
         net.rng_.set_state(state["draws"])
         torch.set_rng_state(state["torch_draws"])
@@ -103,10 +110,9 @@ def _fitted(callback):
 
 def _fingerprint(net, dataset):
     params = {
-        name: value
+        name: _without_state(value)
         for name, value in net.get_params(deep=True).items()
-        # Callbacks hold state; their parameters have entries of their own.
-        if name not in _FREE and not isinstance(value, Callback)
+        if name not in _FREE
     }
     data = dataset.spectrograms
     return joblib.hash(
@@ -114,6 +120,7 @@ def _fingerprint(net, dataset):
             skbird.__version__,
             type(net).__qualname__,
             params,
+            net.species_,
             data.rows,
             data.format,
             list(data.entries),
@@ -124,3 +131,26 @@ def _fingerprint(net, dataset):
             dataset.label_weight,
         ]
     )
+
+
+def _without_state(value):
+    """Replace callbacks, which hold state of a training, by class and parameters."""
+    if isinstance(value, Callback):
+        params = {k: _without_state(v) for k, v in value.get_params().items()}
+        return type(value).__qualname__, params
+    if isinstance(value, list | tuple):
+        return [_without_state(part) for part in value]
+    if isinstance(value, dict):
+        return {key: _without_state(part) for key, part in value.items()}
+    return value
+
+
+def _to_device(value, device):
+    """Move the tensors in nested dicts, lists and tuples."""
+    if isinstance(value, torch.Tensor):
+        return value.to(device)
+    if isinstance(value, dict):
+        return {key: _to_device(part, device) for key, part in value.items()}
+    if isinstance(value, list | tuple):
+        return type(value)(_to_device(part, device) for part in value)
+    return value

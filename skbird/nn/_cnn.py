@@ -57,7 +57,8 @@ class CNNClassifier(SegmentNet):
         it was killed. Needs `random_state` to be an int.
     random_state : int, RandomState instance or None, default=None
         Seeds weights, draws, augmentation and dropout. The same int gives the same
-        model on the same machine.
+        model on the same CPU, if `precision` is not "auto" or the training is short:
+        two formats that are about as fast may change places.
     device : str, default="auto"
         As torch names it; "auto" is CUDA where there is one, else the CPU.
     verbose : int, default=1

@@ -1,12 +1,17 @@
 """Which rows an epoch draws more often, or not yet."""
 
+from numbers import Real
+
 import numpy as np
 import torch
-from skorch.callbacks import Callback
+from pandas.api.types import is_numeric_dtype
+from sklearn.utils._param_validation import Interval, StrOptions
 from torch.nn import functional as F
 
+from skbird.nn._callback import RecipeCallback
 
-class Curriculum(Callback):
+
+class Curriculum(RecipeCallback):
     """Start with the easy rows and admit the others by and by.
 
     In epoch t of T (from 0) the easiest share
@@ -41,6 +46,14 @@ class Curriculum(Callback):
     "Competence-based curriculum learning", NAACL 2019 (pacing).
     """
 
+    _parameter_constraints: dict = {
+        "start": [Interval(Real, 0, 1, closed="right")],
+        "full": [Interval(Real, 0, 1, closed="right")],
+        "power": [Interval(Real, 0, None, closed="neither")],
+        "by": [str],
+        "easy": [StrOptions({"high", "low"})],
+    }
+
     def __init__(self, start=0.3, full=0.5, power=1.0, by="rating", easy="high"):
         self.start = start
         self.full = full
@@ -50,14 +63,7 @@ class Curriculum(Callback):
 
     def on_train_begin(self, net, X=None, y=None, **kwargs):
         """Order the rows by difficulty."""
-        for name in ("start", "full"):
-            value = getattr(self, name)
-            if not 0 < value <= 1:
-                raise ValueError(f"{name}={value} must be in (0, 1].")
-        if self.power <= 0:
-            raise ValueError(f"power={self.power} must be above 0.")
-        if self.easy not in ("high", "low"):
-            raise ValueError(f"easy={self.easy!r} must be 'high' or 'low'.")
+        super().on_train_begin(net, X=X, y=y)
         self.epoch_ = 0
         self.difficulty_ = None
         if self.start < 1:
@@ -66,9 +72,9 @@ class Curriculum(Callback):
     def _of_column(self, table):
         if self.by == "loss":
             return np.full(len(table), np.nan)
-        if self.by not in table:
+        if self.by not in table or not is_numeric_dtype(table[self.by]):
             raise ValueError(
-                f"X has no column by={self.by!r}; its columns are "
+                f"X has no column by={self.by!r} of numbers; its columns are "
                 f"{list(table.columns)}. Add one, or use by='loss'."
             )
         values = table[self.by].to_numpy(dtype=float)
@@ -113,7 +119,7 @@ class Curriculum(Callback):
         self.difficulty_[inputs["rows"].numpy()] = loss.cpu().numpy()
 
 
-class HardNegativeMining(Callback):
+class HardNegativeMining(RecipeCallback):
     """Draw rows more often in which the network hears species that are not there.
 
     A row is hard if, in the epoch before, a species absent from its segment scored
@@ -135,16 +141,14 @@ class HardNegativeMining(Callback):
     mining", CVPR 2016.
     """
 
+    _parameter_constraints: dict = {
+        "boost": [Interval(Real, 1, None, closed="left")],
+        "threshold": [Interval(Real, 0, 1, closed="neither")],
+    }
+
     def __init__(self, boost=3.0, threshold=0.5):
         self.boost = boost
         self.threshold = threshold
-
-    def on_train_begin(self, net, X=None, y=None, **kwargs):
-        """Check the parameters."""
-        if self.boost < 1:
-            raise ValueError(f"boost={self.boost} must be at least 1.")
-        if not 0 < self.threshold < 1:
-            raise ValueError(f"threshold={self.threshold} must be in (0, 1).")
 
     def on_epoch_begin(self, net, dataset_train=None, **kwargs):
         """Start with no row known to be hard."""

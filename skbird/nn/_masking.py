@@ -1,14 +1,23 @@
 """Augmentation that hides a part of a segment."""
 
+from numbers import Integral
+
 import torch
+from sklearn.utils._param_validation import Interval
 from torchaudio.functional import mask_along_axis_iid
 
-from skbird.nn._augmentation import SegmentAugmentation, draw_stripes, uniform
+from skbird.nn._augmentation import SHARE, SegmentAugmentation, draw_stripes, uniform
 
 _FREQUENCY, _TIME = 2, 3  # axes of a batch
 
 
 class _Mask(SegmentAugmentation):
+    _parameter_constraints: dict = {
+        "max_share": SHARE,
+        "p": SHARE,
+        "n_masks": [Interval(Integral, 1, None, closed="left")],
+    }
+
     def __init__(self, max_share, p, n_masks):
         self.max_share = max_share
         self.p = p
@@ -91,6 +100,7 @@ class RandomErasing(SegmentAugmentation):
     Zhong et al., "Random Erasing Data Augmentation", AAAI 2020.
     """
 
+    _parameter_constraints: dict = {"max_area": SHARE, "p": SHARE}
     _ratio = 3.3
 
     def __init__(self, max_area=0.2, p=0.5):

@@ -1,18 +1,22 @@
 """Augmentation that makes one segment, and its labels, of two."""
 
+from numbers import Real
+
 import torch
-from skorch.callbacks import Callback
+from sklearn.utils._param_validation import Interval, StrOptions
 
-from skbird.nn._augmentation import db_to_power, draw_stripes, power_to_db
+from skbird.nn._augmentation import SHARE, db_to_power, draw_stripes, power_to_db
 from skbird.nn._batches import normalize_batch
+from skbird.nn._callback import RecipeCallback
+
+_ALPHA = [Interval(Real, 0, None, closed="neither")]
 
 
-class _Mixing(Callback):
+class _Mixing(RecipeCallback):
     """Base: mix a share `p` of the segments of a batch with another segment of it.
 
-    What a segment mostly consists of stays itself: its share is at least one half.
-    Since the partner is drawn at random, that changes no distribution, but lets other
-    callbacks know which row a segment is of.
+    What a segment mostly consists of stays itself: its share is at least one half, so
+    that other callbacks know which row a segment is of.
     """
 
     def on_batch_begin(self, net, batch=None, training=False, **kwargs):
@@ -61,7 +65,8 @@ class Mixup(_Mixing):
     domain : {"log-mel", "power"}, default="log-mel"
         What is added up.
     equalize : bool, default=True
-        In "power", whether to bring the segments' loudest points to one level first.
+        In "power", whether to bring the other segment's loudest point to the level of
+        the segment's own first.
     labels : {"mix", "union"}, default="mix"
         Mix targets by the same share, or give a mixture the higher of its two targets.
         A label unknown in either stays unknown, but in a union with a certain one.
@@ -77,6 +82,14 @@ class Mixup(_Mixing):
     Zhang et al., "mixup: Beyond Empirical Risk Minimization", ICLR 2018.
     """
 
+    _parameter_constraints: dict = {
+        "alpha": _ALPHA,
+        "p": SHARE,
+        "domain": [StrOptions({"log-mel", "power"})],
+        "equalize": ["boolean"],
+        "labels": [StrOptions({"mix", "union"})],
+    }
+
     def __init__(self, alpha=0.4, p=1.0, domain="log-mel", equalize=True, labels="mix"):
         self.alpha = alpha
         self.p = p
@@ -84,22 +97,15 @@ class Mixup(_Mixing):
         self.equalize = equalize
         self.labels = labels
 
-    def on_train_begin(self, net, X=None, y=None, **kwargs):
-        """Check the parameters."""
-        if self.domain not in ("log-mel", "power"):
-            raise ValueError(f"domain={self.domain!r} must be 'log-mel' or 'power'.")
-        if self.labels not in ("mix", "union"):
-            raise ValueError(f"labels={self.labels!r} must be 'mix' or 'union'.")
-
     def _mix_segments(self, segments, other, share, format):
         if self.domain == "log-mel":
             segments = normalize_batch(segments, format.normalize, format.top_db)
             return _interpolate(segments, other, share), share
-        if self.equalize:
-            segments = segments - segments.amax((2, 3), keepdim=True)
-        power = db_to_power(segments)
+        # Each segment keeps its own level: that is what it will be predicted at.
+        level = segments.amax((2, 3), keepdim=True) if self.equalize else 0.0
+        power = db_to_power(segments - level)
         mixed = share.square() * power + (1 - share).square() * power[other]
-        return power_to_db(mixed), share
+        return power_to_db(mixed) + level, share
 
     def _mix_labels(self, target, weight, other, share):
         if self.labels == "mix":
@@ -110,7 +116,8 @@ class Mixup(_Mixing):
         united = torch.where((target == 1) | (target[other] == 1), 1.0, united)
         if weight is not None:
             # The weight of a label is that of the side whose target it took.
-            higher = torch.where(target >= target[other], weight, weight[other])
+            own = (target >= target[other]) | target[other].isnan()
+            higher = torch.where(own, weight, weight[other])
             weight = torch.where(alone, weight, higher)
         return torch.where(alone, target, united), weight
 
@@ -135,15 +142,16 @@ class CutMix(_Mixing):
     Localizable Features", ICCV 2019.
     """
 
+    _parameter_constraints: dict = {
+        "alpha": _ALPHA,
+        "p": SHARE,
+        "shape": [StrOptions({"stretch", "rectangle"})],
+    }
+
     def __init__(self, alpha=1.0, p=0.5, shape="stretch"):
         self.alpha = alpha
         self.p = p
         self.shape = shape
-
-    def on_train_begin(self, net, X=None, y=None, **kwargs):
-        """Check the parameters."""
-        if self.shape not in ("stretch", "rectangle"):
-            raise ValueError(f"shape={self.shape!r} must be 'stretch' or 'rectangle'.")
 
     def _mix_segments(self, segments, other, share, format):
         segments = normalize_batch(segments, format.normalize, format.top_db)

@@ -41,7 +41,9 @@ def choose_precision(net, dataset):
     """
     device_type = torch.device(net.device).type
     if device_type == "cuda":
-        return "bfloat16" if torch.cuda.is_bf16_supported() else "float16"
+        # Older cards emulate bfloat16, slowly.
+        has_bfloat16 = torch.cuda.is_bf16_supported(including_emulation=False)
+        return "bfloat16" if has_bfloat16 else "float16"
     if device_type != "cpu":
         return "float32"
     n_steps = net.max_epochs * net.steps_per_epoch(dataset)

@@ -1,11 +1,14 @@
 """How the learning rate goes from batch to batch."""
 
 import math
+from numbers import Integral, Real
 
-from skorch.callbacks import Callback
+from sklearn.utils._param_validation import Interval
+
+from skbird.nn._callback import RecipeCallback
 
 
-class WarmupCosine(Callback):
+class WarmupCosine(RecipeCallback):
     """Raise the learning rate linearly, then lower it along a half cosine, or several.
 
     With the rate lr that the optimizer was given (of each parameter group), the rate
@@ -28,6 +31,12 @@ class WarmupCosine(Callback):
     ICLR 2017.
     """
 
+    _parameter_constraints: dict = {
+        "warmup": [Interval(Real, 0, 1, closed="left")],
+        "final": [Interval(Real, 0, 1, closed="both")],
+        "cycles": [Interval(Integral, 1, None, closed="left")],
+    }
+
     def __init__(self, warmup=0.1, final=0.01, cycles=1):
         self.warmup = warmup
         self.final = final
@@ -35,6 +44,7 @@ class WarmupCosine(Callback):
 
     def on_train_begin(self, net, X=None, y=None, **kwargs):
         """Start counting."""
+        super().on_train_begin(net, X=X, y=y)
         self.step_ = 0
         self.n_steps_ = net.max_epochs * net.steps_per_epoch(X)
 

@@ -55,7 +55,7 @@ class SEDClassifier(SegmentNet):
         moments inside it, averaged over overlapping segments. Rows of a recording that
         follow each other are joined for that: behind ``Segmenter(20.0)`` rows of 5 s
         are scored within 20 s of context, if X has the rows around them. Moments are
-        pooled as `step_pooling` says.
+        pooled as `step_pooling` says, and all count: filters are not asked.
     weights : {"pretrained", None} or path, default="pretrained"
         What the backbone starts from: ImageNet weights, which need a network the first
         time; random weights; or a file (safetensors or a torch state dict).
@@ -96,7 +96,8 @@ class SEDClassifier(SegmentNet):
         it was killed. Needs `random_state` to be an int.
     random_state : int, RandomState instance or None, default=None
         Seeds weights, draws, augmentation and dropout. The same int gives the same
-        model on the same machine.
+        model on the same CPU, if `precision` is not "auto" or the training is short:
+        two formats that are about as fast may change places.
     device : str, default="auto"
         As torch names it; "auto" is CUDA where there is one, else the CPU.
     verbose : int, default=1
@@ -201,6 +202,9 @@ class SEDClassifier(SegmentNet):
 
     def _check_parameters(self):
         super()._check_parameters()
+        self._check_frame_scores()
+
+    def _check_frame_scores(self):
         if self.frame_scores and self.attention != "time":
             raise ValueError(
                 f"frame_scores=True needs attention='time', got {self.attention!r}: "
@@ -214,6 +218,7 @@ class SEDClassifier(SegmentNet):
             )
 
     def _row_logits(self, X):
+        self._check_frame_scores()  # set_params may have come after fit
         if not self.frame_scores:
             return super()._row_logits(X)
         joined, run, offset = join_rows(X)

@@ -1,13 +1,16 @@
 """Validation within the training: best epoch, early stopping, soup."""
 
+from numbers import Integral, Real
+
 import numpy as np
-from skorch.callbacks import Callback
+from sklearn.utils._param_validation import Interval, StrOptions
 
 from skbird.metrics import macro_roc_auc
 from skbird.nn._averaging import copy_weights, mean_weights
+from skbird.nn._callback import RecipeCallback
 
 
-class ValidationSplit(Callback):
+class ValidationSplit(RecipeCallback):
     """Hold recordings out of the training and keep the weights that suit them best.
 
     After each epoch the macro ROC-AUC on the held-out rows goes into the history as
@@ -35,6 +38,13 @@ class ValidationSplit(Callback):
     place of BirdCLEF 2024 used them.
     """
 
+    _parameter_constraints: dict = {
+        "fraction": [Interval(Real, 0, 1, closed="left")],
+        "groups": [str],
+        "keep": [StrOptions({"best", "soup", "last"})],
+        "n_soup": [Interval(Integral, 1, None, closed="left")],
+        "patience": [Interval(Integral, 1, None, closed="left"), None],
+    }
     transient = ("held_out_",)
 
     def __init__(
@@ -48,14 +58,17 @@ class ValidationSplit(Callback):
 
     def on_train_begin(self, net, X=None, y=None, **kwargs):
         """Take the held-out rows out of the training."""
-        if not 0 <= self.fraction < 1:
-            raise ValueError(f"fraction={self.fraction} must be in [0, 1).")
-        if self.keep not in ("best", "soup", "last"):
-            raise ValueError(f"keep={self.keep!r} must be 'best', 'soup' or 'last'.")
+        super().on_train_begin(net, X=X, y=y)
         self.best_ = []  # (score, epoch, weights) of the best epochs, best first
         self.held_out_ = None
         if self.fraction == 0:
             return
+        if net.warm_start and net.random_state is None:
+            raise ValueError(
+                f"fraction={self.fraction:g} with warm_start=True needs random_state "
+                "to be an int: each fit would hold out other recordings, which the fit "
+                "before was trained on."
+            )
         held_out = self._choose(X, net.rng_)
         X.exclude(held_out)
         self.held_out_ = X.spectrograms[held_out], X.target[held_out]
@@ -81,9 +94,9 @@ class ValidationSplit(Callback):
                 left = left - present[group]
         if not present[chosen].any():
             raise ValueError(
-                f"fraction={self.fraction:g} leaves nothing to validate on: each of "
-                f"the {n_groups} groups ({self.groups!r}) is the only one of a "
-                "species. Set fraction=0, or group by another column."
+                f"fraction={self.fraction:g} leaves nothing to validate on: of the "
+                f"{n_groups} groups ({self.groups!r}) none has a species that another "
+                "one has too. Set fraction=0, or group by another column."
             )
         held_out = rows[np.isin(codes, chosen)]
         heard = dataset.target[held_out] >= 0.5
