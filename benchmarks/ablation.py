@@ -11,7 +11,8 @@ Usage::
 seed on the same split, and appends a line per split to ``ablation.csv``; what is there
 already is not run again, so that it goes on where it was killed. ``table`` prints the
 mean difference to the base and its 95 % confidence interval (Student's t over the
-pairs), as Markdown with ``--markdown``.
+pairs), as Markdown with ``--markdown``. Folds of one seed share recordings to train on:
+for them the interval is somewhat too narrow.
 
 - ``synthetic``: trained on focal recordings, judged on 30 soundscapes: macro ROC-AUC.
   A seed is a data set of its own and seeds the network.

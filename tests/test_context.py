@@ -169,6 +169,15 @@ def test_rows_are_scored_within_their_context(long_context):
     assert not np.allclose(each_alone, proba, rtol=1e-3)
 
 
+def test_recordings_are_scored_a_few_at_a_time(long_context, monkeypatch):
+    net, front_end, write = long_context
+    paths = [call_in_noise(write, f"many{n}.wav", 3.0 * n) for n in range(5)]
+    X = front_end.transform(segment_table(paths))
+    at_once = net.predict_proba(X)
+    monkeypatch.setattr("skbird.nn._sed._RUNS_AT_A_TIME", 2)
+    np.testing.assert_allclose(net.predict_proba(X), at_once, rtol=1e-4)
+
+
 def test_unreadable_rows_stay_nan_in_context(long_context):
     net, front_end, write = long_context
     path = call_in_noise(write, "gap.wav", 3.0)

@@ -10,6 +10,8 @@ from skbird.nn._frame_scores import pool_moments
 from skbird.nn._heads import SED
 from skbird.nn._pooling import POOLINGS
 
+_RUNS_AT_A_TIME = 256
+
 
 @dataclass(frozen=True)
 class Activations:
@@ -222,10 +224,21 @@ class SEDClassifier(SegmentNet):
         if not self.frame_scores:
             return super()._row_logits(X)
         joined, run, offset = join_rows(X)
-        step_logits, _ = self._over_segments(joined, self.module_.step_maps)
-        return pool_moments(
-            step_logits, joined, run, offset, X.n_frames, self.step_pooling
-        )
+        logits = np.full((len(X), len(self.species_)), np.nan, np.float32)
+        # A few recordings at a time: all steps of all of them would need gigabytes.
+        for first in range(0, len(joined), _RUNS_AT_A_TIME):
+            part = joined[first : first + _RUNS_AT_A_TIME]
+            rows = np.flatnonzero((run >= first) & (run < first + len(part)))
+            step_logits, _ = self._over_segments(part, self.module_.step_maps)
+            logits[rows] = pool_moments(
+                step_logits,
+                part,
+                run[rows] - first,
+                offset[rows],
+                X.n_frames[rows],
+                self.step_pooling,
+            )
+        return logits
 
     def activations(self, X):
         """Return what the network says of each step along its attention axis.
