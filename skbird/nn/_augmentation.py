@@ -50,7 +50,7 @@ class SegmentAugmentation(RecipeCallback):
 
     def augment(self, segments, format):
         """Return segments of the same shape, all changed."""
-        raise NotImplementedError
+        raise NotImplementedError(f"{type(self).__name__} must define augment.")
 
 
 def uniform(n, low, high, like):

@@ -15,20 +15,12 @@ from sklearn.utils._param_validation import (
     validate_parameter_constraints,
 )
 from skorch import NeuralNet
-from skorch.callbacks import (
-    Callback,
-    EpochTimer,
-    GradientNormClipping,
-    PassthroughScoring,
-)
+from skorch.callbacks import Callback
 from skorch.utils import TeeGenerator
 
 from skbird.data._joined import join_rows
 from skbird.metrics import macro_roc_auc
-from skbird.nn._acoustics import BackgroundNoise, FrequencyResponse, Gain, TimeShift
 from skbird.nn._allocator import keep_freed_memory
-from skbird.nn._augmentor import SpectrogramAugmentor
-from skbird.nn._averaging import WeightAverage
 from skbird.nn._batches import (
     SegmentDataset,
     TrainingBatches,
@@ -36,11 +28,8 @@ from skbird.nn._batches import (
     to_segment_tensor,
 )
 from skbird.nn._checkpoint import TrainingCheckpoint
-from skbird.nn._curriculum import Curriculum, HardNegativeMining
 from skbird.nn._inputs import as_spectrograms, check_same_axes
 from skbird.nn._losses import BinaryCrossEntropy
-from skbird.nn._masking import FrequencyMask, RandomErasing, TimeMask
-from skbird.nn._mixing import CutMix, Mixup
 from skbird.nn._optimizer import make_parameter_groups
 from skbird.nn._pooling import POOLINGS, pool_rows
 from skbird.nn._precision import (
@@ -49,10 +38,8 @@ from skbird.nn._precision import (
     choose_precision,
     depthwise_in_float32,
 )
-from skbird.nn._progress import EpochProgress
-from skbird.nn._schedule import WarmupCosine
+from skbird.nn._recipe import default_callbacks
 from skbird.nn._targets import check_label_weight, check_sample_weight, check_targets
-from skbird.nn._validation import ValidationSplit
 from skbird.utils._progress import progress_bar
 
 
@@ -157,29 +144,7 @@ class SegmentNet(ClassifierMixin, NeuralNet):
 
     @property
     def _default_callbacks(self):
-        # All ingredients are there, in the order in which they act, so that set_params
-        # reaches them; many are switched off.
-        return [
-            ("epoch_timer", EpochTimer()),
-            ("train_loss", PassthroughScoring("train_loss", on_train=True)),
-            ("average", WeightAverage(decay=0.0)),
-            ("validation", ValidationSplit(fraction=0.0)),
-            ("schedule", WarmupCosine()),
-            ("curriculum", Curriculum(start=1.0)),
-            ("hard_negatives", HardNegativeMining(boost=1.0)),
-            ("shift", TimeShift(p=0.0)),
-            ("gain", Gain(p=0.0)),
-            ("response", FrequencyResponse(p=0.0)),
-            ("noise", BackgroundNoise(p=0.0)),
-            ("augment", SpectrogramAugmentor(p=0.0)),
-            ("mixup", Mixup()),
-            ("cutmix", CutMix(p=0.0)),
-            ("time_mask", TimeMask()),
-            ("frequency_mask", FrequencyMask()),
-            ("erasing", RandomErasing(p=0.0)),
-            ("clipping", GradientNormClipping(gradient_clip_value=None)),
-            ("progress", EpochProgress()),
-        ]
+        return default_callbacks()
 
     def get_params_for_optimizer(self, prefix, named_parameters):
         """Return arguments of the optimizer, grouped unless the user gave groups."""
