@@ -18,15 +18,9 @@ from skorch import NeuralNet
 from skorch.callbacks import Callback
 from skorch.utils import TeeGenerator
 
-from skbird.data._joined import join_rows
 from skbird.metrics import macro_roc_auc
 from skbird.nn._allocator import keep_freed_memory
-from skbird.nn._batches import (
-    SegmentDataset,
-    TrainingBatches,
-    normalize_batch,
-    to_segment_tensor,
-)
+from skbird.nn._batches import SegmentDataset, TrainingBatches, normalize_batch
 from skbird.nn._checkpoint import TrainingCheckpoint
 from skbird.nn._inputs import as_spectrograms, check_same_axes
 from skbird.nn._losses import BinaryCrossEntropy
@@ -38,9 +32,9 @@ from skbird.nn._precision import (
     choose_precision,
     depthwise_in_float32,
 )
+from skbird.nn._prediction import map_shifted_segments
 from skbird.nn._recipe import default_callbacks
 from skbird.nn._targets import check_label_weight, check_sample_weight, check_targets
-from skbird.utils._progress import progress_bar
 
 
 class SegmentNet(ClassifierMixin, NeuralNet):
@@ -379,30 +373,11 @@ class SegmentNet(ClassifierMixin, NeuralNet):
         return torch.sigmoid(torch.from_numpy(logits)).numpy()
 
     def _row_logits(self, X):
-        segment_logits = self._over_segments(X, self.module_)
-        if len(self.tta_shifts_s):
-            segment_logits = segment_logits + self._sum_over_shifts(X)
-            segment_logits /= 1 + len(self.tta_shifts_s)
+        segment_logits = self._map_segments(X, self.module_, self.tta_shifts_s)
         used = X.segment_predict_weights > 0
         return pool_rows(
             segment_logits[used], X.segment_rows[used], len(X), self.pooling
         )
-
-    def _sum_over_shifts(self, X):
-        # A shifted segment reaches into the rows before and behind, as far as X has
-        # them, which need not be decoded for that.
-        joined, run, offset = join_rows(X)
-        rows = X.segment_rows
-        first = offset[rows] + np.round(X.segment_starts / X.format.frame_s)
-        total = 0.0
-        for shift_s in self.tta_shifts_s:
-            frames = (first + round(shift_s / X.format.frame_s)).astype(np.int64)
-            total = total + self._over_segments(
-                X,
-                self.module_,
-                lambda which, f=frames: joined.read(run[rows[which]], f[which]),
-            )
-        return total
 
     def predict(self, X, threshold=0.5):
         """Predict which species are in each row.
@@ -433,7 +408,7 @@ class SegmentNet(ClassifierMixin, NeuralNet):
             The mean over the row's segments; NaN for rows that could not be read.
         """
         X = self._check_predict(X)
-        embedded = self._over_segments(X, self.module_.embed)
+        embedded = self._map_segments(X, self.module_.embed)
         used = X.segment_predict_weights > 0
         return pool_rows(embedded[used], X.segment_rows[used], len(X), "mean")
 
@@ -458,37 +433,9 @@ class SegmentNet(ClassifierMixin, NeuralNet):
         check_same_axes(X.format, self.format_)
         return X
 
-    def _over_segments(self, X, function, read=None):
-        """Apply a function of the module to all segments: array or tuple of arrays.
-
-        `read` may give others in their places; by default it is ``X.segments``.
-        """
-        read = X.segments if read is None else read
-        keep_freed_memory()
+    def _map_segments(self, X, function, shifts_s=()):
         self._set_training(False)
-        # With nothing to predict, one blank segment tells the shape of nothing.
-        n_segments = max(X.n_segments, 1)
-        batches = np.arange(0, n_segments, self.batch_size)
-        outputs = []
-        with torch.inference_mode():
-            for first in progress_bar(
-                batches, desc="predict", unit="batch", delay=2, verbose=self.verbose
-            ):
-                stop = min(first + self.batch_size, X.n_segments)
-                segments = to_segment_tensor(
-                    read(np.arange(first, stop)) if stop else X.blank_segment()
-                )
-                segments = normalize_batch(
-                    segments.to(self.device), X.format.normalize, X.format.top_db
-                )
-                output = function(
-                    segments.contiguous(memory_format=torch.channels_last)
-                )
-                outputs.append(_to_numpy(output))
-        if isinstance(outputs[0], tuple):
-            joined = [np.concatenate(part) for part in zip(*outputs, strict=True)]
-            return tuple(part[: X.n_segments] for part in joined)
-        return np.concatenate(outputs)[: X.n_segments]
+        return map_shifted_segments(self, X, function, shifts_s)
 
     # Pickling -------------------------------------------------------------------
 
@@ -529,9 +476,3 @@ class SegmentNet(ClassifierMixin, NeuralNet):
         tags.target_tags.required = True
         tags.target_tags.two_d_labels = True
         return tags
-
-
-def _to_numpy(output):
-    if isinstance(output, tuple):
-        return tuple(_to_numpy(part) for part in output)
-    return output.float().cpu().numpy()

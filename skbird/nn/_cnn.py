@@ -11,7 +11,7 @@ class CNNClassifier(SegmentNet):
 
     A skorch net: ``module__...``, ``criterion__...``, ``optimizer__...`` and
     ``callbacks__...`` reach its parts, as in ``callbacks__mixup__alpha=0.2`` or
-    ``callbacks__mask=None``.
+    ``callbacks__time_mask=None``.
 
     Parameters
     ----------

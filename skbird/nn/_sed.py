@@ -229,7 +229,7 @@ class SEDClassifier(SegmentNet):
         for first in range(0, len(joined), _RUNS_AT_A_TIME):
             part = joined[first : first + _RUNS_AT_A_TIME]
             rows = np.flatnonzero((run >= first) & (run < first + len(part)))
-            step_logits, _ = self._over_segments(part, self.module_.step_maps)
+            step_logits, _ = self._map_segments(part, self.module_.step_maps)
             logits[rows] = pool_moments(
                 step_logits,
                 part,
@@ -253,7 +253,7 @@ class SEDClassifier(SegmentNet):
             Those of rows that could not be read have no segments.
         """
         X = self._check_predict(X)
-        logits, attention = self._over_segments(X, self.module_.step_maps)
+        logits, attention = self._map_segments(X, self.module_.step_maps)
         probability = torch.sigmoid(torch.from_numpy(logits)).numpy()
         n_steps = attention.shape[1]
         centers = self._step_centers(X, n_steps)
