@@ -288,8 +288,10 @@ def _cell(compared, change, task):
         return ""
     row = compared.loc[(change, task)]
     clear = "**" if row["low"] > 0 or row["high"] < 0 else ""
-    interval = f"({100 * row['low']:+.1f} to {100 * row['high']:+.1f})"
-    return f"{clear}{100 * row['difference']:+.1f}{clear} {interval}"
+    cell = f"{clear}{100 * row['difference']:+.1f}{clear}"
+    if row["pairs"] > 1:
+        cell += f" ({100 * row['low']:+.1f} to {100 * row['high']:+.1f})"
+    return cell
 
 
 def main():

@@ -153,6 +153,21 @@ def test_pink_noise_falls_with_frequency():
     np.testing.assert_allclose(level.diff().numpy(), -3.01, atol=0.2)
 
 
+def test_noise_fluctuates_from_point_to_point():
+    silence = np.full((400, 6, 60), -90.0)
+    format = Spectrograms.from_arrays(silence).format
+    noise = db_to_power(
+        BackgroundNoise(None, -40, -40, p=1.0).apply(
+            torch.from_numpy(silence).float()[:, None], format
+        )
+    )
+    relative = noise / noise.mean(dim=(0, 3), keepdim=True)
+    # An exponential distribution has the variance 1, along whatever axis.
+    for axis in (0, 2, 3):
+        assert relative.var(dim=axis).mean() == pytest.approx(1, abs=0.1)
+    assert relative.median() == pytest.approx(np.log(2), abs=0.05)
+
+
 def test_given_background_is_what_is_added(rows):
     noise = np.full((3, 40, 60), -90.0)
     noise[:, 7] = -30.0
@@ -182,11 +197,16 @@ def test_circular_shifts_keep_all_frames(segments, rows):
     assert len(frames) > 20
 
 
-def test_crops_come_from_elsewhere_in_the_row():
-    """Values of the spectrogram say which frame they are of."""
+def ramp_rows(n_rows):
+    """Return rows of 200 frames, in segments of 21, whose values count the frames."""
     ramp = np.tile(np.arange(200, dtype=np.float16)[:, None], (1, 8))
     format = Spectrograms.from_arrays(np.zeros((1, 8, 21))).format
-    X = Spectrograms(pd.DataFrame({"path": ["a"]}), [ramp], [200], format)
+    table = pd.DataFrame({"path": ["a"] * n_rows})
+    return Spectrograms(table, [ramp] * n_rows, [200] * n_rows, format)
+
+
+def test_crops_come_from_elsewhere_in_the_row():
+    X = ramp_rows(1)
     starts = []
 
     class Spy(TimeShift):
@@ -212,6 +232,25 @@ def test_crops_come_from_elsewhere_in_the_row():
     starts.clear()
     net.set_params(callbacks__shift=Spy(mode="crop", p=0.0)).fit(X, np.ones((1, 1)))
     assert set(np.array(starts) % 20) <= {0, 19}  # the last segment ends with the row
+
+
+@pytest.mark.parametrize("p", [0.25, 0.5, 1.0])
+def test_crops_move_their_share_of_the_segments(p):
+    moved = []
+
+    class Spy(TimeShift):
+        def on_batch_begin(self, net, batch=None, training=False, **kwargs):
+            starts = batch[0]["segments"][:, 0, 0, 0].numpy()
+            moved.append(np.mean((starts % 20 > 0) & (starts < 179)))
+
+    net = by_group_net(
+        batch_size=400,
+        segments_per_row=4,
+        callbacks__shift=Spy(max_s=0.3, mode="crop", p=p),
+    )
+    net.fit(ramp_rows(100), np.ones((100, 1)))
+    # A tenth cannot move: beyond the first frame or the last.
+    assert moved == pytest.approx([0.9 * p], abs=0.1)
 
 
 # Mixing ------------------------------------------------------------------------------
@@ -435,19 +474,17 @@ def grouped(rows):
 
 
 def collect(X, Y, augment):
-    """Return the mean change of the segments of each species."""
+    """Return the mean change of the segments of each of the four species in turn."""
     from skorch.callbacks import Callback
 
     change = {}
 
     class Look(Callback):
         def on_batch_begin(self, net, batch=None, training=False, **kwargs):
-            inputs, target = batch
-            original = X.segments(inputs["rows"].numpy()).astype(np.float32)
-            new = inputs["segments"][:, 0].numpy().transpose(0, 2, 1)
-            for difference, species in zip(
-                new - original, target.argmax(1), strict=True
-            ):
+            rows, segments = batch[0]["rows"].numpy(), batch[0]["segments"]
+            original = X.segments(rows).astype(np.float32)
+            new = segments[:, 0].numpy().transpose(0, 2, 1)
+            for difference, species in zip(new - original, rows % 4, strict=True):
                 change.setdefault(int(species), []).append(difference.mean())
 
     net = by_group_net(callbacks__augment=augment, callbacks=[Look()]).fit(X, Y)
@@ -473,6 +510,16 @@ def test_each_group_gets_its_own_augmentation(grouped):
     groups = {"a": "Amphibia", "b": "Aves", "c": "Aves", "d": "x"}
     changes = collect(X, Y, SpectrogramAugmentor(by_group, groups))
     assert changes == pytest.approx({0: 3, 1: 1, 2: 1, 3: 0}, abs=0.1)
+
+
+def test_an_unknown_label_does_not_decide_the_group(grouped):
+    X, Y = grouped
+    step = SpectrogramAugmentor(
+        {name: [Mark(n, p=1)] for n, name in enumerate(Y, start=1)},
+        dict(zip(Y, Y, strict=True)),
+    )
+    unknown = Y.mask(Y == 0) * 0.2
+    assert collect(X, unknown, step) == pytest.approx({0: 1, 1: 2, 2: 3, 3: 4}, abs=0.1)
 
 
 def test_the_reports_assignment_is_the_default(grouped, segments):

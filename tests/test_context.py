@@ -203,26 +203,48 @@ def test_frame_scores_need_time(birds):
         net.fit(X, Y)
 
 
-def test_shifts_average_shifted_segments():
+def noise_rows(*starts, n_frames=21):
     noise = np.random.default_rng(0).normal(size=(500, 64)) * 30
+    return ramp_rows(starts, [n_frames] * len(starts), overlap=0.0, values=noise)
 
-    def rows(*starts):
-        return ramp_rows(starts, [21] * 3, overlap=0.0, values=noise)
 
-    X = rows(0, 20, 40)
-    Y = np.array([[1.0], [0.0], [1.0]])
-    net = CNNClassifier("lcnet_050", lr=0.01, **{**TINY, "max_epochs": 60}).fit(X, Y)
+@pytest.fixture
+def noise_net():
+    X, Y = noise_rows(0, 20, 40), np.array([[1.0], [0.0], [1.0]])
+    return CNNClassifier("lcnet_050", lr=0.01, **{**TINY, "max_epochs": 60}).fit(X, Y)
 
-    def logit(X):
-        proba = net.predict_proba(X).astype(float)
-        return np.log(proba / (1 - proba))
 
-    plain = logit(X)
+def logits(net, X):
+    proba = net.predict_proba(X).astype(float)
+    return np.log(proba / (1 - proba))
+
+
+def test_shifts_average_shifted_segments(noise_net):
+    X = noise_rows(0, 20, 40)
+    plain = logits(noise_net, X)
     # What the shifted rows are: by 5 frames, as far as the recording reaches.
-    expected = (plain + logit(rows(5, 25, 40)) + logit(rows(0, 15, 35))) / 3
-    net.set_params(tta_shifts_s=(5 * X.format.frame_s, -5 * X.format.frame_s))
-    np.testing.assert_allclose(logit(X), expected, atol=1e-3)
+    later, earlier = noise_rows(5, 25, 40), noise_rows(0, 15, 35)
+    expected = (plain + logits(noise_net, later) + logits(noise_net, earlier)) / 3
+    shift_s = 5 * X.format.frame_s
+    noise_net.set_params(tta_shifts_s=(shift_s, -shift_s))
+    np.testing.assert_allclose(logits(noise_net, X), expected, atol=1e-3)
     assert not np.allclose(expected, plain, atol=0.01)
+
+
+@pytest.mark.parametrize("pooling", ["max", "mean"])
+def test_each_segment_is_shifted_from_its_own_place(noise_net, pooling):
+    X = noise_rows(0, 45, 300, n_frames=46)
+    starts = np.array([0, 20, 25, 45, 65, 70, 300, 320, 325])
+    assert X.segment_rows.tolist() == [0, 0, 0, 1, 1, 1, 2, 2, 2]
+    # The first two rows are joined, the third is not: none goes beyond what is there.
+    first, last = np.repeat([0, 300], [6, 3]), np.repeat([70, 325], [6, 3])
+    places = [starts, np.minimum(starts + 5, last), np.maximum(starts - 5, first)]
+    each = [logits(noise_net, noise_rows(*place)) for place in places]
+    pool = {"max": np.max, "mean": np.mean}[pooling]
+    expected = pool(np.mean(each, axis=0).reshape(3, 3), axis=1)
+    shift_s = 5 * X.format.frame_s
+    noise_net.set_params(tta_shifts_s=(shift_s, -shift_s), pooling=pooling)
+    np.testing.assert_allclose(logits(noise_net, X)[:, 0], expected, atol=1e-3)
 
 
 def test_shifts_keep_nan_rows_and_order():

@@ -15,7 +15,7 @@ from sklearn.base import clone
 from skorch.callbacks import Callback
 
 from skbird.data import Spectrograms
-from skbird.metrics import prediction_entropy
+from skbird.metrics import macro_roc_auc, prediction_entropy
 from skbird.nn import (
     BinaryCrossEntropy,
     CNNClassifier,
@@ -235,6 +235,30 @@ def test_the_best_epoch_is_kept(stripes):
     torch.testing.assert_close(net.module_.classifier.bias.data, expected)
 
 
+def test_the_average_is_what_is_validated(stripes):
+    X, Y = stripes
+    rows, proba = Rows(), Record(lambda net: net.predict_proba(X))
+    net = small(lr=0.05, callbacks=[rows, proba])
+    net.set_params(callbacks__validation__fraction=0.25).fit(X, Y)
+    of_raw_weights = net.history[:, "valid_score"]
+    proba.seen_.clear()
+    net.set_params(callbacks__average__decay=0.9).fit(X, Y)
+    held_out = np.setdiff1d(np.arange(64), np.concatenate(rows.epochs_))
+    assert len(held_out) == 16
+    expected = [macro_roc_auc(Y.iloc[held_out], seen[held_out]) for seen in proba.seen_]
+    assert net.history[:, "valid_score"] == pytest.approx(expected)
+    assert not np.allclose(of_raw_weights, expected)
+
+
+@pytest.mark.parametrize("keep", ["best", "soup"])
+def test_what_is_validated_on_is_not_pickled(keep):
+    X, Y = make_stripes(128)
+    net = small(callbacks__validation__keep=keep)
+    n_bytes = len(pickle.dumps(net.fit(X, Y)))
+    net.set_params(callbacks__validation__fraction=0.5).fit(X, Y)
+    assert len(pickle.dumps(net)) < 1.1 * n_bytes
+
+
 def test_training_stops_early(stripes):
     X, Y = stripes
     net = small(max_epochs=30, lr=1e-9)
@@ -317,6 +341,38 @@ def test_easy_rows_come_first(stripes):
     assert set(rows.epochs_[0]) == set(range(8, 24))
 
 
+@pytest.mark.parametrize(("easy", "first"), [("high", 40), ("low", 16)])
+def test_rows_without_a_rating_count_as_the_median(stripes, easy, first):
+    X, Y = stripes
+    rating = np.linspace(0, 1, 64) ** 4  # whose mean is far from the median
+    rating[:16] = np.nan
+    rows = Rows()
+    net = small(max_epochs=1, callbacks=[rows])
+    net.set_params(callbacks__curriculum__start=0.5, callbacks__curriculum__easy=easy)
+    net.fit(with_columns(X, rating=rating), Y)
+    admitted = set(rows.epochs_[0])
+    assert len(admitted) == 32
+    # All of the easier half of the rated rows, and some without a rating.
+    assert {row for row in admitted if row >= 16} == set(range(first, first + 24))
+
+
+def test_chance_decides_between_rows_that_are_equally_easy(stripes):
+    X, Y = stripes
+    X = with_columns(X, rating=np.repeat([1.0, 5.0], 32))
+
+    def first_epoch(seed):
+        rows = Rows()
+        net = small(max_epochs=1, callbacks=[rows], random_state=seed)
+        net.set_params(callbacks__curriculum__start=0.25).fit(X, Y)
+        return set(rows.epochs_[0])
+
+    admitted = [first_epoch(seed) for seed in (0, 1, 2)]
+    assert {len(rows) for rows in admitted} == {16}
+    assert set().union(*admitted) <= set(range(32, 64))
+    assert admitted[0] != admitted[1] != admitted[2]
+    assert admitted[0] == first_epoch(0)
+
+
 def test_the_loss_of_the_rows_can_order_them(stripes):
     X, Y = stripes
     losses, checked = np.full(64, np.nan), []
@@ -344,6 +400,22 @@ def test_the_loss_of_the_rows_can_order_them(stripes):
     ).fit(X, Y)
     assert net.history[:, "curriculum_rows"] == [64, *checked]
     assert checked == [36, 40, 44, 48, 52, 56, 60]
+
+
+def test_sample_weights_count_among_the_rows_admitted(stripes):
+    X, Y = stripes
+    weight = np.tile([1.0, 3.0], 32)
+    admitted, boost = np.repeat([0.0, 1.0], 32), np.tile([1.0, 1.0, 2.0, 2.0], 16)
+    dataset = SegmentDataset(X, Y.to_numpy(), weight)
+    rng = np.random.RandomState(0)
+    for factor in (np.ones(64), boost):
+        dataset.row_factors = {"curriculum": admitted, "hard_negatives": factor}
+        drawn = np.concatenate([dataset.draw(rng, 1) for _ in range(200)])
+        count = np.bincount(drawn, minlength=64).reshape(2, 8, 4).sum(axis=1)
+        expected = (weight * admitted * factor).reshape(2, 8, 4).sum(axis=1)
+        np.testing.assert_allclose(
+            count / count.sum(), expected / expected.sum(), rtol=0.1
+        )
 
 
 def test_pacing():
@@ -549,6 +621,21 @@ def test_generalised_mean_lies_between_mean_and_maximum():
     )
     middle = GeneralizedMean()(x, dim=2)
     assert ((middle > mean) & (middle < most)).all()
+
+
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])
+def test_generalised_mean_is_as_exact_as_half_precision_can_tell(dtype):
+    torch.manual_seed(0)
+    x = (0.02 * torch.rand(8, 64, 8, 10)).to(dtype)
+    pool = GeneralizedMean()
+    expected = x.double().clamp(min=1e-6).pow(3).mean(dim=(2, 3)).pow(1 / 3)
+    for enabled in (False, True):
+        with torch.autocast("cpu", dtype, enabled=enabled):
+            pooled = pool(x, dim=(2, 3))
+        assert pooled.dtype == dtype
+        # What rounding the result leaves; rounding on the way adds to it.
+        rtol = 0.501 * torch.finfo(dtype).eps
+        torch.testing.assert_close(pooled.double(), expected, rtol=rtol, atol=0)
 
 
 @pytest.mark.parametrize("make", [CNNClassifier, SEDClassifier])
