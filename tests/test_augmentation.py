@@ -344,12 +344,8 @@ def test_mixing_powers_is_mixing_waveforms():
     truth = log_mel(share * a + (1 - share) * b)
     pair = np.stack([log_mel(a), log_mel(b)])[:, None]
     step = Mixup(domain="power", equalize=False)
-    mixed, _ = step._mix_segments(
-        torch.from_numpy(pair).float(),
-        torch.tensor([1, 0]),
-        torch.full((2, 1, 1, 1), share),
-        None,
-    )
+    own = torch.from_numpy(pair).float()
+    mixed, _ = step._mix_segments(own, own.flip(0), torch.full((2, 1, 1, 1), share))
     difference = mixed[0, 0].numpy() - truth
     loud = truth > truth.max() - 40
     assert abs(difference[loud].mean()) < 0.5
@@ -426,9 +422,10 @@ def test_parameters_out_of_range_are_named(step, name):
 def test_a_hidden_label_of_the_partner_does_not_hide_a_certain_one():
     target = torch.tensor([[1.0], [torch.nan]])
     weight = torch.tensor([[1.0], [0.0]])
-    other, share = torch.tensor([1, 0]), torch.tensor([[0.7], [0.7]])
-    step = Mixup(labels="union")
-    united, new_weight = step._mix_labels(target, weight, other, share)
+    share = torch.tensor([[0.7], [0.7]])
+    united, new_weight = Mixup(labels="union")._mix_labels(
+        target, target.flip(0), weight, weight.flip(0), share
+    )
     assert united.tolist() == [[1.0], [1.0]]
     assert new_weight.tolist() == [[1.0], [1.0]]
 

@@ -24,6 +24,7 @@ from skbird.nn._losses import (
 from skbird.nn._masking import FrequencyMask, RandomErasing, TimeMask
 from skbird.nn._mixing import CutMix, Mixup
 from skbird.nn._progress import EpochProgress
+from skbird.nn._pseudo_mix import PseudoLabelMix
 from skbird.nn._schedule import WarmupCosine
 from skbird.nn._sed import Activations, SEDClassifier
 from skbird.nn._validation import ValidationSplit
@@ -44,6 +45,7 @@ __all__ = [
     "Gain",
     "HardNegativeMining",
     "Mixup",
+    "PseudoLabelMix",
     "RandomErasing",
     "SEDClassifier",
     "SegmentAugmentation",

@@ -68,7 +68,7 @@ class SegmentDataset(Dataset):
             Numbers of segments. A row's segments repeat only if it has too few.
         """
         drawn = [
-            self._draw_of_row(rng, row, segments_per_row)
+            self.draw_of_row(rng, row, segments_per_row)
             for row in self._draw_rows(rng)
         ]
         return rng.permutation(np.concatenate(drawn))
@@ -88,7 +88,7 @@ class SegmentDataset(Dataset):
             [np.tile(wanted, n_times), rng.permutation(wanted)[:n_left]]
         )
 
-    def _draw_of_row(self, rng, row, n):
+    def draw_of_row(self, rng, row, n):
         first, stop = self.bounds[row], self.bounds[row + 1]
         weights = self.spectrograms.segment_weights[first:stop].astype(np.float64)
         share = weights / weights.sum()

@@ -13,7 +13,7 @@ _ALPHA = [Interval(Real, 0, None, closed="neither")]
 
 
 class _Mixing(RecipeCallback):
-    """Base: mix a share `p` of the segments of a batch with another segment of it.
+    """Base: mix a share `p` of the segments of a batch with another segment each.
 
     What a segment mostly consists of stays itself: its share is at least one half, so
     that other callbacks know which row a segment is of.
@@ -24,26 +24,34 @@ class _Mixing(RecipeCallback):
         if not training or self.p == 0:
             return
         inputs, target = batch
-        n = len(target)
-        other = torch.randperm(n)
-        drawn = torch.distributions.Beta(self.alpha, self.alpha).sample((n,))
-        share = torch.maximum(drawn, 1 - drawn)
-        share[torch.rand(n) >= self.p] = 1.0
-        segments, share = self._mix_segments(
-            inputs["segments"],
-            other,
-            share.to(target)[:, None, None, None],
-            net.format_,
-        )
-        inputs["segments"] = segments
         weight = inputs.get("label_weight")
-        batch[1], weight = self._mix_labels(target, weight, other, share[:, 0, 0])
+        segments = self._prepare(inputs["segments"], net.format_)
+        partners = self._partners(net, segments, target, weight)
+        share = self._draw_share(len(target))
+        share[torch.rand(len(target)) >= self.p] = 1.0
+        share = share.to(target)[:, None, None, None]
+        inputs["segments"], share = self._mix_segments(segments, partners[0], share)
+        batch[1], weight = self._mix_labels(
+            target, partners[1], weight, partners[2], share[:, 0, 0]
+        )
         if weight is not None:
             inputs["label_weight"] = weight
 
-    def _mix_labels(self, target, weight, other, share):
+    def _partners(self, net, segments, target, weight):
+        """Return segments, targets and label weights to mix in: others of the batch."""
+        other = torch.randperm(len(target))
+        return segments[other], target[other], None if weight is None else weight[other]
+
+    def _draw_share(self, n):
+        drawn = torch.distributions.Beta(self.alpha, self.alpha).sample((n,))
+        return torch.maximum(drawn, 1 - drawn)
+
+    def _prepare(self, segments, format):
+        return normalize_batch(segments, format.normalize, format.top_db)
+
+    def _mix_labels(self, target, other, weight, other_weight, share):
         if weight is not None:
-            weight = _interpolate(weight, other, share)
+            weight = _interpolate(weight, other_weight, share)
         return _interpolate(target, other, share), weight
 
 
@@ -97,27 +105,34 @@ class Mixup(_Mixing):
         self.equalize = equalize
         self.labels = labels
 
-    def _mix_segments(self, segments, other, share, format):
+    def _prepare(self, segments, format):
+        if self.domain == "power":
+            return segments
+        return super()._prepare(segments, format)
+
+    def _mix_segments(self, segments, other, share):
         if self.domain == "log-mel":
-            segments = normalize_batch(segments, format.normalize, format.top_db)
             return _interpolate(segments, other, share), share
         # Each segment keeps its own level: that is what it will be predicted at.
-        level = segments.amax((2, 3), keepdim=True) if self.equalize else 0.0
-        power = db_to_power(segments - level)
-        mixed = share.square() * power + (1 - share).square() * power[other]
-        return power_to_db(mixed) + level, share
+        level = other_level = 0.0
+        if self.equalize:
+            level = segments.amax((2, 3), keepdim=True)
+            other_level = other.amax((2, 3), keepdim=True)
+        power = share.square() * db_to_power(segments - level)
+        power = power + (1 - share).square() * db_to_power(other - other_level)
+        return power_to_db(power) + level, share
 
-    def _mix_labels(self, target, weight, other, share):
+    def _mix_labels(self, target, other, weight, other_weight, share):
         if self.labels == "mix":
-            return super()._mix_labels(target, weight, other, share)
+            return super()._mix_labels(target, other, weight, other_weight, share)
         alone = share == 1
-        united = torch.maximum(target, target[other])
+        united = torch.maximum(target, other)
         # maximum() keeps what is unknown, but nothing is above a certain presence.
-        united = torch.where((target == 1) | (target[other] == 1), 1.0, united)
+        united = torch.where((target == 1) | (other == 1), 1.0, united)
         if weight is not None:
             # The weight of a label is that of the side whose target it took.
-            own = (target >= target[other]) | target[other].isnan()
-            higher = torch.where(own, weight, weight[other])
+            own = (target >= other) | other.isnan()
+            higher = torch.where(own, weight, other_weight)
             weight = torch.where(alone, weight, higher)
         return torch.where(alone, target, united), weight
 
@@ -153,8 +168,7 @@ class CutMix(_Mixing):
         self.p = p
         self.shape = shape
 
-    def _mix_segments(self, segments, other, share, format):
-        segments = normalize_batch(segments, format.normalize, format.top_db)
+    def _mix_segments(self, segments, other, share):
         cut = 1 - share
         if self.shape == "stretch":
             replaced = draw_stripes(segments.shape[3], cut, 3)
@@ -164,10 +178,10 @@ class CutMix(_Mixing):
             replaced = draw_stripes(segments.shape[2], side, 2)
             replaced = replaced & draw_stripes(segments.shape[3], side, 3)
         kept = 1 - replaced.float().mean((2, 3), keepdim=True)
-        return torch.where(replaced, segments[other], segments), kept
+        return torch.where(replaced, other, segments), kept
 
 
 def _interpolate(values, other, share):
-    mixed = share * values + (1 - share) * values[other]
+    mixed = share * values + (1 - share) * other
     # 1 * a + 0 * b is not a where b is unknown.
     return torch.where(share == 1, values, mixed)

@@ -9,6 +9,7 @@ from skbird.nn._curriculum import Curriculum, HardNegativeMining
 from skbird.nn._masking import FrequencyMask, RandomErasing, TimeMask
 from skbird.nn._mixing import CutMix, Mixup
 from skbird.nn._progress import EpochProgress
+from skbird.nn._pseudo_mix import PseudoLabelMix
 from skbird.nn._schedule import WarmupCosine
 from skbird.nn._validation import ValidationSplit
 
@@ -17,13 +18,15 @@ def default_callbacks():
     """Return the callbacks of a network: a list of (name, callback).
 
     All ingredients are there, so that ``set_params`` reaches them; many are switched
-    off. Validation comes after the average, which it judges, and before the schedule,
-    which counts the batches left; what works on raw dB comes before mixing.
+    off. What takes rows out of the training comes before the schedule, which counts the
+    batches left; validation comes after the average, which it judges; what works on
+    raw dB comes before mixup.
     """
     return [
         ("epoch_timer", EpochTimer()),
         ("train_loss", PassthroughScoring("train_loss", on_train=True)),
         ("average", WeightAverage(decay=0.0)),
+        ("pseudo_mix", PseudoLabelMix(p=0.0)),
         ("validation", ValidationSplit(fraction=0.0)),
         ("schedule", WarmupCosine()),
         ("curriculum", Curriculum(start=1.0)),

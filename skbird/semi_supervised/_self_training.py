@@ -1,0 +1,474 @@
+"""Teach a classifier with its own predictions of unlabelled recordings."""
+
+import copy
+import time
+import warnings
+from collections.abc import Mapping
+from dataclasses import dataclass
+from numbers import Integral, Real
+
+import numpy as np
+import pandas as pd
+from sklearn.base import (
+    BaseEstimator,
+    ClassifierMixin,
+    MetaEstimatorMixin,
+    _fit_context,
+    clone,
+)
+from sklearn.model_selection import GroupKFold
+from sklearn.utils import _safe_indexing, get_tags
+from sklearn.utils._param_validation import HasMethods, Interval
+from sklearn.utils.validation import _check_method_params, check_is_fitted
+
+from skbird.metrics import macro_roc_auc
+from skbird.semi_supervised._pseudo_labels import (
+    PARAMETER_CONSTRAINTS,
+    check_thresholds,
+    make_pseudo_labels,
+)
+from skbird.utils._proba import as_proba_matrix
+from skbird.utils._rows import assign_column, files_of_rows
+
+_MIX = "callbacks__pseudo_mix__p"
+_HISTORY = (
+    *("n_rows", "n_hard", "n_soft", "n_zero", "n_left_out", "labels_per_row", "mass"),
+    *("n_species", "change", "seconds"),
+)
+
+
+class PseudoLabelSelfTraining(ClassifierMixin, MetaEstimatorMixin, BaseEstimator):
+    """Learn from unlabelled rows by predicting them and training on the predictions.
+
+    The teacher, at first the estimator fitted on the labelled rows, predicts the
+    unlabelled ones; its predictions become targets (see :func:`make_pseudo_labels`); a
+    student, a clone of the estimator, is fitted on the labelled rows and on these; it
+    is the teacher of the next round. The report on BirdCLEF 2025 had one round;
+    winners of BirdCLEF 2025 and 2026 had two to four.
+
+    Rows of y that are -1 throughout are unlabelled.
+
+    Parameters
+    ----------
+    estimator : estimator object
+        A multi-label classifier with ``predict_proba``, usually a whole pipeline. Soft
+        targets need one that takes fractions, as skbird's networks do; for others set
+        `hard_threshold` to `soft_threshold`.
+    soft_threshold : float in [0, 1], default=0.05
+        Below it a species counts as absent.
+    hard_threshold : float in [0, 1], default=0.25
+        From it on a species counts as present; between the two the probability is a
+        soft target. None keeps all soft.
+    power : float > 0 or sequence of them, default=1.0
+        Power that probabilities are raised to first; a sequence has one for each round,
+        such as ``(1, 1/0.65, 1/0.55, 1/0.6)`` of BirdCLEF 2025's first place.
+    max_iter : int >= 1, default=2
+        Rounds.
+    tol : float >= 0, default=0.001
+        Stop when pseudo-labels change by less than this from one round to the next, on
+        average over the species of all rows that have some.
+    max_per_species : int >= 1, default=None
+        Pseudo-labelled rows that a species may have; the most certain ones are kept.
+    max_mass : float > 0, default=None
+        What all pseudo-labels may add up to, as a multiple of what the true labels add
+        up to. BirdCLEF 2026's first place stayed below 1.
+    mix : float in [0, 1], default=None
+        For networks of skbird: do not train on pseudo-labelled rows by themselves, but
+        mix one into this share of the labelled segments, and unite their labels (see
+        :class:`skbird.nn.PseudoLabelMix`). With 1.0 it gained BirdCLEF 2025's first
+        place 0.026; training on them by themselves gained nothing.
+    student_params : dict, default=None
+        Parameters that are set on students only: noise that makes them better than
+        their teacher, such as ``{"net__drop_path_rate": 0.15}``.
+    teacher : fitted estimator, default=None
+        Predicts in the first round, in place of the estimator fitted on the labelled
+        rows: an ensemble, for instance.
+    cv : int >= 2, default=None
+        Predict the unlabelled rows for the next round out of fold, with this many
+        students each of which has not seen the pseudo-labels of the files it predicts.
+        None: the student predicts what it was trained on, which is faster and repeats
+        the teacher's errors. If X does not name files, rows are split.
+    warm_start : bool, default=False
+        Whether a student goes on from its teacher's state. All parameters of the
+        estimator named ``warm_start`` are set for that.
+    verbose : int, default=1
+        0 prints no line per round.
+
+    Attributes
+    ----------
+    estimator_ : estimator object
+        The last student. The first teacher if there were no pseudo-labels.
+    pseudo_labels_ : ndarray or DataFrame of shape (n_rows, n_species)
+        The targets that `estimator_` was fitted on, with those of labelled rows as they
+        were given. -1 in unlabelled rows that were not used.
+    labelled_iter_ : ndarray of shape (n_rows,)
+        Round in which a row got a label first: 0 for labelled ones, -1 for never.
+    history_ : DataFrame
+        A line per round: ``n_rows`` pseudo-labelled; ``n_hard`` and ``n_soft`` labels;
+        ``n_zero``, rows in which all is below the soft threshold, and ``n_left_out``,
+        those beyond a limit or unreadable; ``labels_per_row``; ``mass``, the sum of the
+        labels; ``n_species`` with at least one; ``change`` from the round before (NaN
+        in the first); ``seconds``, the student's training included.
+    coverage_ : DataFrame of shape (n_rounds, n_species)
+        Rows of each species with a hard or soft label.
+    n_iter_ : int
+        Rounds that were trained.
+    termination_condition_ : {"max_iter", "no_change", "no_pseudo_labels", \
+            "no_unlabelled_rows"}
+        Why it ended.
+    classes_ : ndarray of shape (n_species, 2)
+        The two values of each label, [0, 1].
+    species_ : ndarray of str or of int
+        The species in the order of the columns of ``predict_proba``.
+
+    See Also
+    --------
+    sklearn.semi_supervised.SelfTrainingClassifier : For one label per row.
+
+    References
+    ----------
+    Xie et al., "Self-training with Noisy Student improves ImageNet classification",
+    CVPR 2020. Babych, first places of BirdCLEF 2025 and 2026 (Kaggle).
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sklearn.neighbors import KNeighborsClassifier
+    >>> from skbird.semi_supervised import PseudoLabelSelfTraining
+    >>> X = np.array([[0.0], [1.0], [5.0], [6.0], [0.5], [5.5]])
+    >>> Y = np.array([[1, 0], [1, 0], [0, 1], [0, 1], [-1, -1], [-1, -1]])
+    >>> model = PseudoLabelSelfTraining(
+    ...     KNeighborsClassifier(2), soft_threshold=0.5, hard_threshold=0.5, verbose=0
+    ... ).fit(X, Y)
+    >>> model.pseudo_labels_[4:]
+    array([[1., 0.],
+           [0., 1.]], dtype=float32)
+    >>> model.termination_condition_
+    'no_change'
+    """
+
+    _parameter_constraints: dict = {
+        "estimator": [HasMethods(["fit", "predict_proba"])],
+        **PARAMETER_CONSTRAINTS,
+        "power": [Interval(Real, 0, None, closed="neither"), "array-like"],
+        "max_iter": [Interval(Integral, 1, None, closed="left")],
+        "tol": [Interval(Real, 0, None, closed="left")],
+        "max_mass": [Interval(Real, 0, None, closed="neither"), None],
+        "mix": [Interval(Real, 0, 1, closed="both"), None],
+        "student_params": [Mapping, None],
+        "teacher": [HasMethods(["predict_proba"]), None],
+        "cv": [Interval(Integral, 2, None, closed="left"), None],
+        "warm_start": ["boolean"],
+        "verbose": ["verbose"],
+    }
+
+    def __init__(
+        self,
+        estimator,
+        *,
+        soft_threshold=0.05,
+        hard_threshold=0.25,
+        power=1.0,
+        max_iter=2,
+        tol=1e-3,
+        max_per_species=None,
+        max_mass=None,
+        mix=None,
+        student_params=None,
+        teacher=None,
+        cv=None,
+        warm_start=False,
+        verbose=1,
+    ):
+        self.estimator = estimator
+        self.soft_threshold = soft_threshold
+        self.hard_threshold = hard_threshold
+        self.power = power
+        self.max_iter = max_iter
+        self.tol = tol
+        self.max_per_species = max_per_species
+        self.max_mass = max_mass
+        self.mix = mix
+        self.student_params = student_params
+        self.teacher = teacher
+        self.cv = cv
+        self.warm_start = warm_start
+        self.verbose = verbose
+
+    @_fit_context(prefer_skip_nested_validation=False)
+    def fit(self, X, y, **fit_params):
+        """Fit teachers and students in turn.
+
+        Parameters
+        ----------
+        X : DataFrame, sequence of paths, or whatever `estimator` takes
+            Labelled and unlabelled rows.
+        y : array-like or DataFrame of shape (n_rows, n_species)
+            Their labels; -1 throughout in unlabelled rows.
+        **fit_params
+            Passed on to ``estimator.fit``; what has one entry per row is cut to the
+            rows that are trained on.
+
+        Returns
+        -------
+        self : PseudoLabelSelfTraining
+        """
+        powers = self._check_parameters()
+        target = np.asarray(y, dtype=np.float32)
+        if target.ndim != 2:
+            raise ValueError(
+                f"y has shape {target.shape}, but (n_rows, n_species) is needed. For "
+                "one species pass y.reshape(-1, 1)."
+            )
+        unlabelled = (target == -1).all(axis=1)
+        hidden = np.flatnonzero(unlabelled)
+        if unlabelled.all():
+            raise ValueError(
+                f"All {len(target)} rows of y are -1, unlabelled: there is nothing to "
+                "begin with. Add rows with labels."
+            )
+        if len(hidden) == 0:
+            warnings.warn(
+                "No row of y is -1, unlabelled: the estimator is fitted once.",
+                stacklevel=2,
+            )
+        self.species_ = np.asarray(getattr(y, "columns", np.arange(target.shape[1])))
+        self.classes_ = np.tile([0, 1], (target.shape[1], 1))
+        self.n_iter_ = 0
+        if self.mix is not None:
+            X = assign_column(X, "pseudo", unlabelled)
+        data = _Data(X, y, hidden, fit_params)
+        labels = self._self_train(data, target, powers)
+        self.pseudo_labels_ = data.like_y(labels)
+        return self
+
+    def _self_train(self, data, target, powers):
+        """Take turns at teaching; return the targets of the last student."""
+        hidden, labels = data.hidden, target.copy()
+        self.labelled_iter_ = np.where((target == -1).all(axis=1), -1, 0)
+        self.termination_condition_ = "max_iter"
+        if len(hidden) == 0:
+            self.termination_condition_, powers = "no_unlabelled_rows", []
+        student, lines, coverage = None, [], []
+        if self.teacher is None or len(hidden) == 0:
+            student = self._train(data, labels)
+        for power in powers:
+            start = time.perf_counter()
+            proba = self._teach(data, labels, student) ** power
+            pseudo = self._pseudo_labels(proba, target)
+            line = _describe(pseudo, labels[hidden], proba, self.soft_threshold)
+            lines.append(line)
+            coverage.append((pseudo > 0).sum(axis=0))
+            if line["n_rows"] == 0:
+                self.termination_condition_ = "no_pseudo_labels"
+            elif line["change"] < self.tol:
+                self.termination_condition_ = "no_change"
+            else:
+                self.n_iter_ += 1
+                labels[hidden] = pseudo
+                is_first = (pseudo >= 0).any(axis=1) & (self.labelled_iter_[hidden] < 0)
+                self.labelled_iter_[hidden[is_first]] = self.n_iter_
+                if self.cv is None:
+                    student = self._train(data, labels, student)
+            line["seconds"] = time.perf_counter() - start
+            self._print(line)
+            if self.termination_condition_ != "max_iter":
+                break
+        if student is None or (self.cv is not None and self.n_iter_):
+            student = self._train(data, labels)
+        self.estimator_ = student
+        rounds = pd.RangeIndex(1, len(lines) + 1, name="round")
+        self.history_ = pd.DataFrame(lines, index=rounds, columns=_HISTORY)
+        self.coverage_ = pd.DataFrame(coverage, rounds, self.species_)
+        return labels
+
+    def _check_parameters(self):
+        """Check what depends on several parameters; return the power of each round."""
+        check_thresholds(self.soft_threshold, self.hard_threshold)
+        powers = np.asarray(self.power, dtype=float)
+        if powers.ndim == 0:
+            powers = np.full(self.max_iter, powers)
+        if len(powers) < self.max_iter or not (powers > 0).all():
+            raise ValueError(
+                f"power={self.power!r} must be positive, one number or one for each of "
+                f"max_iter={self.max_iter} rounds."
+            )
+        if self.warm_start and self.cv is not None:
+            raise ValueError(
+                f"warm_start=True and cv={self.cv} exclude each other: a student that "
+                "goes on from one trained on a file's pseudo-labels has seen them."
+            )
+        names = self.estimator.get_params()
+        if self.mix is not None and not any(name.endswith(_MIX) for name in names):
+            raise ValueError(
+                f"mix={self.mix:g} needs a network of skbird in the estimator "
+                f"({type(self.estimator).__name__}): no parameter is named {_MIX}. Set "
+                "mix=None."
+            )
+        if self.warm_start and not any(name.endswith("warm_start") for name in names):
+            raise ValueError(
+                "warm_start=True needs an estimator with a parameter warm_start; "
+                f"{type(self.estimator).__name__} has none."
+            )
+        return powers[: self.max_iter].tolist()
+
+    def _train(self, data, labels, earlier=None):
+        """Fit a clone on the rows that have labels: a student, but for the first."""
+        model = clone(self.estimator)
+        if self.n_iter_:
+            params = dict(self.student_params or {})
+            names = model.get_params()
+            if self.mix is not None:
+                params |= {n: self.mix for n in names if n.endswith(_MIX)}
+            if self.warm_start and earlier is not None:
+                model = copy.deepcopy(earlier)
+                params |= {n: True for n in names if n.endswith("warm_start")}
+            model.set_params(**params)
+        rows = np.flatnonzero((labels != -1).any(axis=1))
+        X, params = data.take(rows)
+        return model.fit(X, data.like_y(labels, rows), **params)
+
+    def _teach(self, data, labels, student):
+        """Predict the unlabelled rows."""
+        X, _ = data.take(data.hidden)
+        if self.n_iter_ == 0:
+            return self._predict(self.teacher or student, X)
+        if self.cv is None:
+            return self._predict(student, X)
+        proba = np.full((len(data.hidden), labels.shape[1]), np.nan, np.float32)
+        for _, fold in data.folds(self.cv):
+            seen = labels.copy()
+            seen[data.hidden[fold]] = -1
+            X, _ = data.take(data.hidden[fold])
+            proba[fold] = self._predict(self._train(data, seen), X)
+        return proba
+
+    def _pseudo_labels(self, proba, target):
+        """Turn what the teacher said, raised to its power, into targets."""
+        max_mass = None
+        if self.max_mass is not None:
+            max_mass = self.max_mass * np.nansum(target[self.labelled_iter_ == 0])
+        return make_pseudo_labels(
+            proba,
+            soft_threshold=self.soft_threshold,
+            hard_threshold=self.hard_threshold,
+            max_per_species=self.max_per_species,
+            max_mass=max_mass,
+        )
+
+    def _predict(self, model, X):
+        classes = getattr(model, "classes_", None)
+        return as_proba_matrix(model.predict_proba(X), classes, len(self.species_))
+
+    def _print(self, line):
+        if self.verbose:
+            print(
+                "round {round}: {n_rows} rows pseudo-labelled, {n_hard} hard and "
+                "{n_soft} soft labels of {n_species} species, {n_zero} rows left out "
+                "as empty, {seconds:.0f} s".format(round=self.n_iter_, **line),
+                flush=True,
+            )
+
+    def predict_proba(self, X):
+        """Predict the probability of each species.
+
+        Parameters
+        ----------
+        X : DataFrame, sequence of paths, or whatever `estimator` takes
+
+        Returns
+        -------
+        proba : ndarray of shape (n_rows, n_species)
+            NaN for rows that could not be read.
+        """
+        check_is_fitted(self)
+        return self._predict(self.estimator_, X)
+
+    def predict(self, X):
+        """Predict which species are present, as `estimator_` does.
+
+        Parameters
+        ----------
+        X : DataFrame, sequence of paths, or whatever `estimator` takes
+
+        Returns
+        -------
+        labels : ndarray of shape (n_rows, n_species)
+        """
+        check_is_fitted(self)
+        return self.estimator_.predict(X)
+
+    def score(self, X, y):
+        """Return the macro-averaged ROC-AUC of the predictions.
+
+        Parameters
+        ----------
+        X : DataFrame, sequence of paths, or whatever `estimator` takes
+        y : array-like or DataFrame of shape (n_rows, n_species)
+
+        Returns
+        -------
+        score : float in [0, 1]
+        """
+        return macro_roc_auc(np.asarray(y), self.predict_proba(X), nan_rows="omit")
+
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()
+        tags.input_tags = get_tags(self.estimator).input_tags
+        tags.input_tags.one_d_array = True
+        tags.input_tags.string = True
+        tags.target_tags.multi_output = True
+        tags.target_tags.single_output = False
+        tags.classifier_tags.multi_label = True
+        return tags
+
+
+@dataclass(frozen=True)
+class _Data:
+    """What fit was given, to be cut to rows."""
+
+    X: object
+    y: object
+    hidden: np.ndarray  # the unlabelled rows
+    fit_params: dict
+
+    def take(self, rows):
+        """Return the rows of X and of the fit parameters."""
+        params = _check_method_params(self.X, self.fit_params, rows)
+        return _safe_indexing(self.X, rows), params
+
+    def like_y(self, labels, rows=slice(None)):
+        """Return rows of targets in the form that y has."""
+        if not isinstance(self.y, pd.DataFrame):
+            return labels[rows]
+        return pd.DataFrame(labels[rows], self.y.index[rows], self.y.columns)
+
+    def folds(self, n_folds):
+        """Split the unlabelled rows, files kept whole if X tells them."""
+        try:
+            groups = files_of_rows(self.X)[self.hidden]
+        except ValueError:
+            groups = self.hidden
+        return GroupKFold(n_folds).split(self.hidden, groups=groups)
+
+
+def _describe(pseudo, before, proba, soft_threshold):
+    """Return the line of the history that a round begins with."""
+    used, was_used = ((labels >= 0).any(axis=1) for labels in (pseudo, before))
+    positive = pseudo > 0
+    change = np.nan
+    if was_used.any():
+        moved = np.abs(np.maximum(pseudo, 0) - np.maximum(before, 0))
+        change = float(moved[used | was_used].mean())
+    n_rows, n_zero = int(used.sum()), int((proba < soft_threshold).all(axis=1).sum())
+    return {
+        "n_rows": n_rows,
+        "n_hard": int((pseudo == 1).sum()),
+        "n_soft": int((positive & (pseudo < 1)).sum()),
+        "n_zero": n_zero,
+        "n_left_out": len(pseudo) - n_rows - n_zero,
+        "labels_per_row": positive.sum() / max(n_rows, 1),
+        "mass": float(pseudo[used].sum()),
+        "n_species": int(positive.any(axis=0).sum()),
+        "change": change,
+    }
