@@ -51,10 +51,6 @@ def stripes():
     return make_stripes()
 
 
-def with_columns(X, **columns):
-    return Spectrograms(X.rows.assign(**columns), X.entries, X.n_frames, X.format)
-
-
 def small(**options):
     return CNNClassifier("lcnet_035", **{**TINY, "max_epochs": 3, **options})
 
@@ -201,7 +197,7 @@ def test_soup_is_the_mean_of_floats_and_keeps_counters():
 
 def test_held_out_groups_are_not_trained_on(stripes):
     X, Y = stripes
-    X = with_columns(X, author=np.repeat(np.arange(16), 4))
+    X = X.assign(author=np.repeat(np.arange(16), 4))
     rows = Rows()
     net = small(callbacks=[rows])
     net.set_params(
@@ -328,7 +324,7 @@ def test_easy_rows_come_first(stripes):
     rows = Rows()
     net = small(max_epochs=8, callbacks=[rows])
     net.set_params(callbacks__curriculum__start=0.25)
-    net.fit(with_columns(X, rating=rating), Y)
+    net.fit(X.assign(rating=rating), Y)
     assert net.history[:, "curriculum_rows"] == [16, 28, 40, 52, 64, 64, 64, 64]
     assert set(rows.epochs_[0]) == set(range(48, 64))
     assert set(rows.epochs_[-1]) == set(range(64))
@@ -337,7 +333,7 @@ def test_easy_rows_come_first(stripes):
     assert set(np.bincount(rows.epochs_[0])[48:]) == {4}
     rows.epochs_.clear()
     net.set_params(callbacks__curriculum__easy="low")
-    net.fit(with_columns(X, rating=rating), Y)
+    net.fit(X.assign(rating=rating), Y)
     assert set(rows.epochs_[0]) == set(range(8, 24))
 
 
@@ -349,7 +345,7 @@ def test_rows_without_a_rating_count_as_the_median(stripes, easy, first):
     rows = Rows()
     net = small(max_epochs=1, callbacks=[rows])
     net.set_params(callbacks__curriculum__start=0.5, callbacks__curriculum__easy=easy)
-    net.fit(with_columns(X, rating=rating), Y)
+    net.fit(X.assign(rating=rating), Y)
     admitted = set(rows.epochs_[0])
     assert len(admitted) == 32
     # All of the easier half of the rated rows, and some without a rating.
@@ -358,7 +354,7 @@ def test_rows_without_a_rating_count_as_the_median(stripes, easy, first):
 
 def test_chance_decides_between_rows_that_are_equally_easy(stripes):
     X, Y = stripes
-    X = with_columns(X, rating=np.repeat([1.0, 5.0], 32))
+    X = X.assign(rating=np.repeat([1.0, 5.0], 32))
 
     def first_epoch(seed):
         rows = Rows()

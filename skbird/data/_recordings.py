@@ -152,6 +152,20 @@ class Recordings:
         """Return these rows with one more op at the end of the chain."""
         return Recordings(self.rows, (*self.ops, op))
 
+    def assign(self, **columns):
+        """Return these rows with further columns in the row table.
+
+        Parameters
+        ----------
+        **columns : array-like of shape (n_rows,)
+            As :meth:`pandas.DataFrame.assign` takes them.
+
+        Returns
+        -------
+        Recordings
+        """
+        return Recordings(self.rows.assign(**columns), self.ops)
+
     def _clip(self, row):
         record = self.rows.iloc[row].to_dict()
         samples, sample_rate = read_audio(

@@ -1,5 +1,6 @@
 """The spectrograms of many rows, and the segments that are slices of them."""
 
+import copy
 from dataclasses import dataclass
 
 import numpy as np
@@ -192,6 +193,22 @@ class Spectrograms:
             self._row_weights(self.segment_predict_weights, chosen),
             pd.DataFrame(errors, columns=["row", "path", "error"]),
         )
+
+    def assign(self, **columns):
+        """Return the same spectrograms with further columns in the row table.
+
+        Parameters
+        ----------
+        **columns : array-like of shape (n_rows,)
+            As :meth:`pandas.DataFrame.assign` takes them.
+
+        Returns
+        -------
+        Spectrograms
+        """
+        assigned = copy.copy(self)
+        assigned.rows = self.rows.assign(**columns)
+        return assigned
 
     def __repr__(self):
         return (

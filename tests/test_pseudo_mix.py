@@ -1,0 +1,164 @@
+"""Pseudo-labelled segments behind labelled ones, in the network and around it."""
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+from skorch.callbacks import Callback
+from test_training import make_stripes, small
+
+from skbird.data import Spectrograms
+from skbird.nn import PseudoLabelMix
+from skbird.semi_supervised import PseudoLabelSelfTraining
+
+
+class Look(Callback):
+    """Keeps what the network is trained on, after all other callbacks."""
+
+    def __init__(self):
+        self.rows, self.segments, self.targets, self.weights = [], [], [], []
+
+    def on_batch_begin(self, net, batch=None, training=False, **kwargs):
+        inputs, target = batch
+        self.rows.append(inputs["rows"])
+        self.segments.append(inputs["segments"])
+        self.targets.append(target)
+        self.weights.append(inputs.get("label_weight", torch.ones(len(target), 1)))
+
+    def joined(self):
+        return [
+            torch.cat(kept)
+            for kept in (self.rows, self.segments, self.targets, self.weights)
+        ]
+
+
+@pytest.fixture
+def marked():
+    """48 labelled rows of species a or b, 16 pseudo-labelled ones of c."""
+    X, _ = make_stripes(64)
+    pseudo = np.arange(64) >= 48
+    Y = pd.DataFrame(np.zeros((64, 3)), columns=["a", "b", "c"])
+    Y.iloc[:48] = np.tile(np.eye(3)[:2], (24, 1))
+    Y.loc[pseudo, "c"] = np.linspace(0.1, 1, 16)
+    return X.assign(pseudo=pseudo), Y
+
+
+def train(X, Y, look=None, **mix):
+    look = Look() if look is None else look
+    net = small(max_epochs=6, callbacks=[look])
+    net.set_params(
+        callbacks__mixup=None, callbacks__time_mask=None, callbacks__frequency_mask=None
+    )
+    net.set_params(**{f"callbacks__pseudo_mix__{k}": v for k, v in mix.items()})
+    return net, look
+
+
+def test_pseudo_labelled_rows_come_behind_labelled_ones_only(marked):
+    net, look = train(*marked, p=1.0)
+    net.fit(*marked)
+    rows, _, target, _ = look.joined()
+    assert sorted(set(rows.tolist())) == list(range(48))
+    assert len(rows) == 6 * 48  # epochs are as long as without
+    assert torch.equal(target[:, :2], torch.eye(3)[rows % 2][:, :2])  # united
+    heard = target[:, 2]
+    assert (heard > 0).all()
+    # In proportion to their labels: the mean of y, weighted by y.
+    labels = np.linspace(0.1, 1, 16)
+    expected = (labels**2).sum() / labels.sum()
+    assert heard.mean().item() == pytest.approx(expected, abs=0.04)
+
+
+def test_sound_is_mixed_as_labels_are(marked):
+    X, Y = marked
+    levels = np.full((64, 32, 64), -90.0)
+    levels[:48, 5] = -10.0
+    levels[48:, 20] = -30.0
+    X = Spectrograms.from_arrays(levels).assign(pseudo=X.rows["pseudo"])
+    net, look = train(X, Y, p=0.5, share=0.5)
+    net.fit(X, Y)
+    _, segments, target, _ = look.joined()
+    mixed = target[:, 2] > 0
+    assert 0.4 < mixed.float().mean() < 0.6
+    own, other = segments[:, 0, 5].mean(1), segments[:, 0, 20].mean(1)
+    assert own[~mixed].allclose(torch.tensor(-10.0), atol=0.1)
+    assert other[~mixed].allclose(torch.tensor(-90.0), atol=0.1)
+    # Half the amplitude each, the other brought to the level of the first.
+    assert own[mixed].allclose(torch.tensor(-16.02), atol=0.1)
+    assert other[mixed].allclose(torch.tensor(-16.02), atol=0.1)
+
+
+def test_label_weights_come_along(marked):
+    X, Y = marked
+    weight = np.ones(Y.shape)
+    weight[48:, 2] = 0.25
+    net, look = train(X, Y, p=1.0)
+    net.fit(X, Y, label_weight=weight)
+    _, _, _, mixed = look.joined()
+    assert mixed.unique().tolist() == [0.25, 1.0]
+    assert (mixed[:, 2] == 0.25).all()
+
+
+def test_switched_off_they_are_rows_as_all_others(marked):
+    net, look = train(*marked, p=0.0)
+    net.fit(*marked)
+    assert sorted(set(look.joined()[0].tolist())) == list(range(64))
+
+
+def test_without_pseudo_labels_nothing_is_mixed(marked):
+    X, Y = marked
+    X = X.assign(pseudo=np.zeros(64, bool))
+    net, look = train(X, Y, p=1.0)
+    net.fit(X, Y)
+    rows, _, target, _ = look.joined()
+    assert set(rows.tolist()) == set(range(64))
+    assert torch.equal(target, torch.tensor(Y.to_numpy(np.float32))[rows])
+
+
+def test_rows_to_mix_in_are_not_validated_on(marked):
+    X, Y = marked
+    Y = Y.assign(c=np.where(X.rows["pseudo"], Y["c"], np.tile([0, 0, 0, 1], 16)))
+    net, look = train(X, Y, p=1.0)
+    net.set_params(callbacks__validation__fraction=0.25).fit(X, Y)
+    assert len(look.joined()[0]) == 6 * 36
+
+
+@pytest.mark.parametrize(
+    ("mix", "message"),
+    [
+        ({"p": 2.0}, "'p' parameter of PseudoLabelMix"),
+        ({"share": 0.3}, "'share' parameter of PseudoLabelMix"),
+        ({"column": "soft"}, "no column='soft' that says which rows"),
+    ],
+)
+def test_bad_parameters_are_named(marked, mix, message):
+    net, _ = train(*marked, **{"p": 1.0, **mix})
+    with pytest.raises(ValueError, match=message):
+        net.fit(*marked)
+
+
+def test_something_must_be_left_to_mix_into(marked):
+    X, Y = marked
+    net, _ = train(X, Y, p=1.0)
+    with pytest.raises(ValueError, match="All rows are pseudo-labelled"):
+        net.fit(X.assign(pseudo=np.ones(64, bool)), Y)
+
+
+def test_self_training_marks_the_rows_and_mixes_for_students_only(marked):
+    X, Y = marked
+    seen = []
+
+    class Spy(PseudoLabelMix):
+        def on_train_begin(self, net, X=None, y=None, **kwargs):
+            super().on_train_begin(net, X=X, y=y)
+            seen.append((self.p, len(self.rows_), len(X)))
+
+    net = small(callbacks__pseudo_mix=Spy(p=0.0))
+    model = PseudoLabelSelfTraining(
+        net, mix=0.7, max_iter=2, soft_threshold=0.0, hard_threshold=None, verbose=0
+    )
+    Y = Y.copy()
+    Y.iloc[40:] = -1
+    model.fit(X.assign(pseudo=False), Y)
+    assert seen[0] == (0.0, 0, 40)
+    assert seen[1:] == [(0.7, 24, 40)] * 2
+    assert model.history_["n_rows"].tolist() == [24, 24]
