@@ -17,7 +17,7 @@ for them the interval is somewhat too narrow.
 - ``synthetic``: trained on focal recordings, judged on 30 soundscapes: macro ROC-AUC.
   A seed is a data set of its own and seeds the network.
 - ``xc_california``: two of five folds by recordist a seed, macro ROC-AUC of each.
-- ``esc10``: two of the official folds a seed, accuracy of each.
+- ``esc10``: one of the official folds a seed, accuracy.
 
 To fit so many models on a laptop, spectrograms are coarse (64 bands, 32 ms) and the
 networks small or short of epochs: differences count here, not levels.
@@ -56,7 +56,7 @@ BASE = "base"
 _NETS = {
     "synthetic": {"max_epochs": 16, "segments_per_row": 5, "lr": 8e-3},
     "xc_california": {"max_epochs": 25, "batch_size": 16},
-    "esc10": {"max_epochs": 12, "batch_size": 16},
+    "esc10": {"max_epochs": 4, "batch_size": 16},
 }
 
 
@@ -77,6 +77,7 @@ def make_base(task, cache, weights, seed):
         precision="float32",
         random_state=seed,
         verbose=0,
+        callbacks__shift__p=0.0,  # on by default, because of what came of it here
         **_NETS[task],
     )
     return Pipeline(
@@ -102,8 +103,7 @@ def real_splits(task, seed):
     X = read_metadata(task)
     Y, label_weight = encode_labels(X[["primary_label"]])
     if task == "esc10":
-        wanted = [1 + (2 * seed + k) % 5 for k in range(2)]
-        folds = [np.flatnonzero(X["fold"] == fold) for fold in wanted]
+        folds = [np.flatnonzero(X["fold"] == 1 + seed % 5)]
     else:
         folds = StratifiedGroupKFold(5, shuffle=True, random_state=seed)
         folds = [test for _, test in folds.split(X, X["primary_label"], X["author"])]

@@ -163,7 +163,7 @@ class TimeShift(SegmentAugmentation):
         takes the segment from elsewhere in its row, as far as the row reaches:
         spectrograms are kept of whole rows, so that it costs nothing. It may reach
         into sound that a filter gave no weight.
-    p : float in [0, 1], default=0.5
+    p : float in [0, 1], default=1.0
         Share of the segments that are moved.
     """
 
@@ -173,7 +173,7 @@ class TimeShift(SegmentAugmentation):
         "p": SHARE,
     }
 
-    def __init__(self, max_s=2.5, mode="circular", p=0.5):
+    def __init__(self, max_s=2.5, mode="circular", p=1.0):
         self.max_s = max_s
         self.mode = mode
         self.p = p

@@ -68,8 +68,7 @@ class SegmentDataset(Dataset):
             Numbers of segments. A row's segments repeat only if it has too few.
         """
         drawn = [
-            self.draw_of_row(rng, row, segments_per_row)
-            for row in self._draw_rows(rng)
+            self.draw_of_row(rng, row, segments_per_row) for row in self._draw_rows(rng)
         ]
         return rng.permutation(np.concatenate(drawn))
 

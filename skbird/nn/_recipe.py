@@ -31,7 +31,7 @@ def default_callbacks():
         ("schedule", WarmupCosine()),
         ("curriculum", Curriculum(start=1.0)),
         ("hard_negatives", HardNegativeMining(boost=1.0)),
-        ("shift", TimeShift(p=0.0)),
+        ("shift", TimeShift()),
         ("gain", Gain(p=0.0)),
         ("response", FrequencyResponse(p=0.0)),
         ("noise", BackgroundNoise(p=0.0)),
