@@ -842,6 +842,7 @@ def test_every_ingredient_is_reached_by_set_params(stripes):
         "callbacks__gain__p": 0.5,
         "callbacks__response__p": 0.5,
         "callbacks__noise__p": 0.5,
+        "callbacks__pseudo_mix__p": 0.5,
         "callbacks__schedule__cycles": 2,
         "callbacks__clipping__gradient_clip_value": 1.0,
         "callbacks__average__decay": 0.99,
@@ -864,3 +865,23 @@ def test_every_ingredient_is_reached_by_set_params(stripes):
         if name.startswith("callbacks__"):
             _, callback, parameter = name.split("__")
             assert getattr(callbacks[callback], parameter) == value
+
+
+def test_what_is_on_by_default_is_what_the_ablation_found():
+    params = SEDClassifier().get_params()
+    shares = {
+        name.split("__")[1]: value
+        for name, value in params.items()
+        if name.startswith("callbacks__") and name.endswith("__p") and value > 0
+    }
+    assert shares == {
+        "mixup": 1.0,
+        "shift": 1.0,
+        "time_mask": 0.5,
+        "frequency_mask": 0.5,
+    }
+    assert params["step_pooling"] == "lse"
+    assert params["criterion"] is BinaryCrossEntropy
+    off = {"curriculum__start": 1.0, "hard_negatives__boost": 1.0, "average__decay": 0}
+    off |= {"validation__fraction": 0, "schedule__cycles": 1}
+    assert {name: params[f"callbacks__{name}"] for name in off} == off
