@@ -68,8 +68,8 @@ def make_base(task, cache, weights, seed):
         backbone, weights = "mobilenetv3_small_050", None
         limits = {"CSA": 0.3, "XC": 0.7, "default": 0.5}
         filters = [
-            ("vad", VADFilter(threshold=limits, mode="weight")),
-            ("rms", RMSFilter(mode="weight")),
+            ("vad", VADFilter(threshold=limits)),
+            ("rms", RMSFilter()),
         ]
     net = SEDClassifier(
         backbone,

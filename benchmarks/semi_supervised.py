@@ -77,7 +77,7 @@ def make_pipeline(args, cache, seed):
             ("resample", Resampler(32_000)),
             ("band", BandPass(50, 16_000)),
             ("segment", Segmenter(5.0, overlap=0.5)),
-            ("rms", RMSFilter(mode="weight")),
+            ("rms", RMSFilter()),
             ("logmel", LogMel(64, hop_length=1024, cache_dir=cache, verbose=False)),
             ("net", net),
         ]

@@ -44,8 +44,8 @@ def make_pipeline(cache_dir):
             ("resample", Resampler(32_000)),
             ("band", BandPass(50, 16_000)),
             ("segment", Segmenter(5.0)),
-            ("vad", VADFilter(mode="weight")),
-            ("rms", RMSFilter(mode="weight")),
+            ("vad", VADFilter()),
+            ("rms", RMSFilter()),
             ("logmel", LogMel(hop_length=1024, cache_dir=cache_dir, verbose=False)),
             (
                 "net",

@@ -45,8 +45,8 @@ def front_end(**options):
         Resampler(32_000),
         BandPass(50, 16_000),
         Segmenter(5.0, overlap=0.5),
-        VADFilter(threshold={"CSA": 0.3, "XC": 0.7, "default": 0.5}, mode="weight"),
-        RMSFilter(mode="weight"),
+        VADFilter(threshold={"CSA": 0.3, "XC": 0.7, "default": 0.5}),
+        RMSFilter(),
         LogMel(n_mels=64, cache_dir=OUTPUT / "cache", verbose=False, **options),
     ]
 

@@ -136,7 +136,7 @@ def test_filters_mark_training_and_leave_prediction_alone(write_wav):
     for use_at_predict in (False, True):
         steps = make_pipeline(
             Segmenter(5.0, 0.0),
-            RMSFilter(use_at_predict=use_at_predict),
+            RMSFilter(mode="drop", use_at_predict=use_at_predict),
             LogMel(n_mels=16),
         )
         trained, predicted = steps.fit_transform([path]), steps.transform([path])

@@ -101,16 +101,16 @@ def _steps(levels, seconds=5):
 def test_rms_drop_and_weight_follow_the_level(write_wav):
     path = write_wav("a.wav", _steps([0.1, 0.4, 0.2]))
     grid = Segmenter(5.0, overlap=0.0).transform([path])
-    dropped = RMSFilter(quantile=0.4).transform(grid)[0].weights
+    dropped = RMSFilter(quantile=0.4, mode="drop").transform(grid)[0].weights
     np.testing.assert_array_equal(dropped, [0, 1, 1])
-    weighted = RMSFilter(mode="weight").transform(grid)[0].weights
+    weighted = RMSFilter().transform(grid)[0].weights
     np.testing.assert_allclose(weighted, [0.25, 1, 0.5], rtol=1e-3)
 
 
 def test_rms_over_the_training_set_learns_a_limit(write_wav):
     loud = write_wav("loud.wav", _steps([0.4, 0.3]))
     quiet = write_wav("quiet.wav", _steps([0.002, 0.001, 0.2]))
-    step = RMSFilter(quantile=0.5, scope="train")
+    step = RMSFilter(quantile=0.5, scope="train", mode="drop")
     with pytest.raises(NotFittedError, match="learns its limit in fit"):
         step.transform([loud])
     grid = Segmenter(5.0, overlap=0.0).transform([loud, quiet, "/missing.wav"])
@@ -124,7 +124,7 @@ def test_a_row_keeps_its_best_segment(write_wav):
     quiet = write_wav("quiet.wav", _steps([0.001, 0.002]))
     loud = write_wav("loud.wav", _steps([0.5] * 4))
     grid = Segmenter(5.0, overlap=0.0).transform([quiet, loud])
-    step = RMSFilter(quantile=0.5, scope="train").fit(grid)
+    step = RMSFilter(quantile=0.5, scope="train", mode="drop").fit(grid)
     np.testing.assert_array_equal(step.transform(grid)[0].weights, [0, 1])
 
 
@@ -154,15 +154,15 @@ def announced(write_wav):
 
 def test_vad_finds_the_voice(announced):
     grid = Segmenter(5.0, overlap=0.0).transform([announced])
-    dropped = VADFilter(threshold=0.5).transform(grid)[0].weights
+    dropped = VADFilter(threshold=0.5, mode="drop").transform(grid)[0].weights
     np.testing.assert_array_equal(dropped, [0, 1, 1])
-    weighted = VADFilter(mode="weight").transform(grid)[0].weights
+    weighted = VADFilter().transform(grid)[0].weights
     assert weighted[0] < 0.7 < 0.95 < weighted[1]
 
 
 def test_vad_threshold_by_collection(announced):
     X = pd.DataFrame({"path": [announced] * 3, "collection": ["CSA", "XC", "?"]})
-    step = VADFilter(threshold={"CSA": 0.3, "XC": 1.0}).fit(X)
+    step = VADFilter(threshold={"CSA": 0.3, "XC": 1.0}, mode="drop").fit(X)
     weights = [clip.weights for clip in step.transform(Segmenter().transform(X))]
     assert weights[0][0] == 0
     assert weights[1][0] == 1

@@ -126,9 +126,10 @@ class VADFilter(ClipTransformer):
         ``"default"``, and 0.5 if there is none.
     max_speech : float in [0, 1], default=0.2
         Share of a segment that may be speech before mode "drop" gives it weight 0.
-    mode : {"drop", "weight"}, default="drop"
-        "drop" sets the weight of a segment with too much speech to 0; "weight"
-        multiplies it by the share of the segment that is not speech.
+    mode : {"weight", "drop"}, default="weight"
+        "weight" multiplies the weight of a segment by its share that is not speech.
+        "drop", which the report on BirdCLEF 2025 has, sets it to 0 if there is too much
+        speech: see the ablation in the README.
     use_at_predict : bool, default=False
         Whether prediction ignores these segments too. By default it looks at every
         segment, and the detector is not run at all.
@@ -156,7 +157,7 @@ class VADFilter(ClipTransformer):
     }
 
     def __init__(
-        self, threshold=0.5, *, max_speech=0.2, mode="drop", use_at_predict=False
+        self, threshold=0.5, *, max_speech=0.2, mode="weight", use_at_predict=False
     ):
         self.threshold = threshold
         self.max_speech = max_speech
