@@ -77,7 +77,8 @@ def make_base(task, cache, weights, seed):
         precision="float32",
         random_state=seed,
         verbose=0,
-        callbacks__shift__p=0.0,  # on by default, because of what came of it here
+        callbacks__shift__p=0.0,  # these two are on because of what came of them here
+        callbacks__erasing__p=0.0,
         **_NETS[task],
     )
     return Pipeline(

@@ -11,7 +11,7 @@ allocator does not help the others:
 - ``by hand``: a loop with all that skbird does to be fast: channels last, the same
   number format, freed memory kept. Batches lie in memory as tensors.
 - ``skbird``: ``CNNClassifier.fit`` without augmentation, from spectrograms.
-- ``skbird, augmented``: with mixup and masks, as they are by default.
+- ``skbird, augmented``: with all that is on by default.
 
 Figures are the medians over the rounds; ratios are those of each round.
 """
@@ -94,7 +94,7 @@ def loop_of_skbird(args, augment):
         verbose=0,
     )
     if not augment:
-        for name in ("mixup", "time_mask", "frequency_mask"):
+        for name in ("mixup", "shift", "time_mask", "frequency_mask", "erasing"):
             net.set_params(**{f"callbacks__{name}": None})
     return lambda: net.fit(X, Y)
 

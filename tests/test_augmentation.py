@@ -456,8 +456,10 @@ def by_group_net(**options):
         verbose=0,
         random_state=0,
         callbacks__mixup=None,
+        callbacks__shift=None,
         callbacks__time_mask=None,
         callbacks__frequency_mask=None,
+        callbacks__erasing=None,
         **options,
     )
 

@@ -46,9 +46,8 @@ def marked():
 def train(X, Y, look=None, **mix):
     look = Look() if look is None else look
     net = small(max_epochs=6, callbacks=[look])
-    net.set_params(
-        callbacks__mixup=None, callbacks__time_mask=None, callbacks__frequency_mask=None
-    )
+    for name in ("mixup", "shift", "time_mask", "frequency_mask", "erasing"):
+        net.set_params(**{f"callbacks__{name}": None})
     net.set_params(**{f"callbacks__pseudo_mix__{k}": v for k, v in mix.items()})
     return net, look
 

@@ -880,6 +880,7 @@ def test_what_is_on_by_default_is_what_the_ablation_found():
         "shift": 1.0,
         "time_mask": 0.5,
         "frequency_mask": 0.5,
+        "erasing": 0.5,
     }
     assert params["step_pooling"] == "lse"
     assert params["criterion"] is BinaryCrossEntropy

@@ -1,11 +1,17 @@
 """Averages of a network's weights."""
 
+import copy
+import reprlib
 from numbers import Real
 
 import torch
 from sklearn.utils._param_validation import Interval
+from sklearn.utils.validation import check_is_fitted
 
 from skbird.nn._callback import RecipeCallback
+
+# Of the format of the spectrograms; how long the segments were is no matter.
+_AXES = ("mel_hz", "frame_s", "normalize", "top_db")
 
 
 class WeightAverage(RecipeCallback):
@@ -80,4 +86,111 @@ def mean_weights(states):
         if value.is_floating_point()
         else value
         for name, value in states[0].items()
+    }
+
+
+def soup(nets):
+    """Average the weights of fitted networks, in place of their predictions.
+
+    The result predicts as fast as one of them. It is as good as their ensemble, or
+    better, if they are from one region of the loss: trained from the *same* pretrained
+    weights, with different seeds, folds, rates or augmentation. Networks that started
+    from different random weights have nothing in common that could be averaged: compare
+    the soup with its parts on held-out recordings.
+
+    Parameters
+    ----------
+    nets : sequence of CNNClassifier or SEDClassifier
+        Fitted, alike in what the network is and sees: class, backbone, heads, species
+        and the format of the spectrograms.
+
+    Returns
+    -------
+    net : CNNClassifier or SEDClassifier
+        A copy of the first, with its parameters and history, and the mean weights.
+        Statistics of batch normalisation are averaged alike.
+
+    Raises
+    ------
+    ValueError
+        If there are no networks, or two differ: the message names in what.
+    TypeError
+        If something is not a network.
+    NotFittedError
+        If a network was not fitted.
+
+    See Also
+    --------
+    skbird.ensemble.FoldEnsemble : Keeps the models of a cross-validation:
+        ``soup([pipe[-1] for pipe in folds.estimators_])``.
+    ValidationSplit : ``keep="soup"`` averages epochs of one training.
+
+    References
+    ----------
+    Wortsman et al., "Model soups: averaging weights of multiple fine-tuned models
+    improves accuracy without increasing inference time", ICML 2022; the uniform soup.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sklearn.base import clone
+    >>> from skbird.nn import CNNClassifier, soup
+    >>> X = np.random.default_rng(0).standard_normal((8, 32, 64))
+    >>> Y = np.tile([[1, 0], [0, 1]], (4, 1))
+    >>> net = CNNClassifier(
+    ...     "lcnet_035", weights=None, max_epochs=1, random_state=0, verbose=0
+    ... )
+    >>> nets = [clone(net).set_params(lr=lr).fit(X, Y) for lr in (1e-3, 1e-4)]
+    >>> soup(nets).predict_proba(X).shape
+    (8, 2)
+    """
+    nets = list(nets)
+    if not nets:
+        raise ValueError("nets is empty: pass at least one fitted network.")
+    first, *others = [_traits(net, number) for number, net in enumerate(nets)]
+    for number, other in enumerate(others, start=1):
+        for name in first | other:
+            if first.get(name) != other.get(name):
+                raise ValueError(
+                    f"nets[0] and nets[{number}] differ in {name}: "
+                    f"{reprlib.repr(first.get(name))} and "
+                    f"{reprlib.repr(other.get(name))}. Only networks of one "
+                    "architecture, for the same species and spectrograms, can be "
+                    "averaged; others can vote: skbird.ensemble."
+                )
+    mixed = copy.deepcopy(nets[0])
+    states = [
+        {name: value.to(mixed.device) for name, value in _state(net).items()}
+        for net in nets
+    ]
+    mixed.module_.load_state_dict(mean_weights(states))
+    return mixed
+
+
+def _state(net):
+    """State dict of the module, also of one that torch.compile wrapped."""
+    return getattr(net.module_, "_orig_mod", net.module_).state_dict()
+
+
+def _traits(net, number):
+    """Return what networks must share to be averaged, by name."""
+    if not hasattr(net, "_module_params"):
+        raise TypeError(
+            f"nets[{number}] is a {type(net).__name__}, not a network of skbird. Of a "
+            "pipeline pass the last step, pipeline[-1]."
+        )
+    check_is_fitted(net, ["species_", "module_"])
+    # What only steers the training may differ.
+    free = ("weights", "drop_rate", "drop_path_rate")
+    heads = {
+        name: getattr(net, name) for name in net._module_params if name not in free
+    }
+    sees = {name: getattr(net.format_, name) for name in _AXES}
+    shapes = {f"the shape of {k}": tuple(v.shape) for k, v in _state(net).items()}
+    return {
+        "class": type(net),
+        **heads,
+        "species": list(net.species_),
+        **sees,
+        **shapes,
     }

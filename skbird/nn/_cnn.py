@@ -7,7 +7,7 @@ class CNNClassifier(SegmentNet):
 
     Any convolutional network of timm, global average pooling, dropout, one logistic
     output per species. Trained on segments drawn from the rows by their weights, with
-    AdamW, warm-up and cosine, mixup and masks; predicts rows.
+    AdamW, warm-up and cosine, mixup, time shifts and masks; predicts rows.
 
     A skorch net: ``module__...``, ``criterion__...``, ``optimizer__...`` and
     ``callbacks__...`` reach its parts, as in ``callbacks__mixup__alpha=0.2`` or

@@ -40,7 +40,7 @@ def default_callbacks():
         ("cutmix", CutMix(p=0.0)),
         ("time_mask", TimeMask()),
         ("frequency_mask", FrequencyMask()),
-        ("erasing", RandomErasing(p=0.0)),
+        ("erasing", RandomErasing()),
         ("clipping", GradientNormClipping(gradient_clip_value=None)),
         ("progress", EpochProgress()),
     ]
