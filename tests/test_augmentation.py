@@ -449,18 +449,10 @@ class Mark(Gain):
 
 
 def by_group_net(**options):
+    off = ("mixup", "shift", "time_mask", "frequency_mask", "erasing")
+    options = {f"callbacks__{name}": None for name in off} | options
     return CNNClassifier(
-        "lcnet_035",
-        weights=None,
-        max_epochs=1,
-        verbose=0,
-        random_state=0,
-        callbacks__mixup=None,
-        callbacks__shift=None,
-        callbacks__time_mask=None,
-        callbacks__frequency_mask=None,
-        callbacks__erasing=None,
-        **options,
+        "lcnet_035", weights=None, max_epochs=1, verbose=0, random_state=0, **options
     )
 
 
