@@ -42,7 +42,7 @@ from skbird.preprocessing import (
     SpectrogramStatistics,
 )
 
-EPOCHS = {"esc10": 12, "xc_california": 25, "donana": 10}
+EPOCHS = {"esc10": 12, "xc_california": 60, "donana": 10}
 
 
 def load(task):
