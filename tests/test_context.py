@@ -147,6 +147,7 @@ def long_context(tmp_path_factory):
         lr=5e-3,
         batch_size=8,
         callbacks__mixup=None,
+        callbacks__erasing=None,
     )
     net.fit(front_end.fit_transform(paths), Y)
     return net, front_end, write
