@@ -11,7 +11,7 @@ for _package in ("torch", "timm", "skorch"):
 from skbird.nn._acoustics import BackgroundNoise, FrequencyResponse, Gain, TimeShift
 from skbird.nn._augmentation import SegmentAugmentation
 from skbird.nn._augmentor import SpectrogramAugmentor
-from skbird.nn._averaging import WeightAverage
+from skbird.nn._averaging import WeightAverage, soup
 from skbird.nn._cnn import CNNClassifier
 from skbird.nn._curriculum import Curriculum, HardNegativeMining
 from skbird.nn._losses import (
@@ -57,5 +57,6 @@ __all__ = [
     "ValidationSplit",
     "WarmupCosine",
     "WeightAverage",
+    "soup",
 ]
 set_public_module(globals())
