@@ -81,7 +81,7 @@ def test_what_differs_is_named(nets):
     refused("normalize: None and 'standard'", cnn(make_data(normalize="standard")[0]))
     sed = SEDClassifier("lcnet_035", **TINY).fit(X, Y)
     refused("class", sed)
-    other = SEDClassifier("lcnet_035", attention="frequency", **TINY).fit(X, Y)
+    other = SEDClassifier("lcnet_035", attention="time", **TINY).fit(X, Y)
     with pytest.raises(ValueError, match="differ in attention"):
         soup([sed, other])
 
