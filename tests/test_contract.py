@@ -8,8 +8,15 @@ from sklearn.base import BaseEstimator
 
 from skbird.compose import CallTypeClassifier
 from skbird.data import Recordings, Spectrograms
+from skbird.ensemble import FoldEnsemble, MultilabelVotingClassifier, SeedEnsemble
 from skbird.nn import CNNClassifier, SEDClassifier
-from skbird.postprocessing import SoundscapeReweighter
+from skbird.postprocessing import (
+    ConformalClassifier,
+    MultilabelCalibrator,
+    SoundscapeReweighter,
+    SoundscapeReweighterCV,
+    ThresholdTuner,
+)
 from skbird.preprocessing import (
     BandPass,
     LogMel,
@@ -19,9 +26,13 @@ from skbird.preprocessing import (
     SpectrogramStatistics,
     VADFilter,
 )
+from skbird.semi_supervised import PseudoLabelSelfTraining
 from skbird.utils.estimator_checks import audio_checks, input_free_checks
 
-ROOMS = ("preprocessing", "nn", "compose", "postprocessing")
+ROOMS = (
+    *("preprocessing", "nn", "compose", "postprocessing", "ensemble"),
+    *("semi_supervised", "model_selection"),
+)
 NET = {"weights": None, "max_epochs": 2, "batch_size": 8, "verbose": 0}
 
 
@@ -29,6 +40,9 @@ class RowMeans(BaseEstimator):
     """A cheap multi-label classifier of recordings."""
 
     _estimator_type = "classifier"
+
+    def __init__(self, random_state=None):
+        self.random_state = random_state
 
     def fit(self, X, y):
         self.n_species_ = np.shape(y)[1]
@@ -62,6 +76,20 @@ CASES = {
         "recordings",
     ),
     "SoundscapeReweighter": (SoundscapeReweighter(RowMeans()), "recordings"),
+    "SoundscapeReweighterCV": (SoundscapeReweighterCV(RowMeans(), cv=2), "stretches"),
+    "MultilabelCalibrator": (MultilabelCalibrator(RowMeans(), cv=2), "recordings"),
+    "ThresholdTuner": (ThresholdTuner(RowMeans(), cv=2), "recordings"),
+    "ConformalClassifier": (ConformalClassifier(RowMeans(), cv=2), "recordings"),
+    "MultilabelVotingClassifier": (
+        MultilabelVotingClassifier([("a", RowMeans()), ("b", RowMeans())]),
+        "recordings",
+    ),
+    "SeedEnsemble": (SeedEnsemble(RowMeans(), random_state=0), "recordings"),
+    "FoldEnsemble": (FoldEnsemble(RowMeans(), cv=2), "recordings"),
+    "PseudoLabelSelfTraining": (
+        PseudoLabelSelfTraining(RowMeans(), verbose=0),
+        "recordings",
+    ),
 }
 # By design of skorch, and because a post-processor looks at all rows of a file.
 EXPECTED_FAILURES = {
@@ -103,6 +131,10 @@ def test_audio_contract(name, birds):
     if kind == "spectrograms":
         X = LogMel(n_mels=32, hop_length=1024).fit_transform(X)
         assert isinstance(X, Spectrograms)
+    if kind == "stretches":  # two rows of each file
+        both = X.index.repeat(2)
+        start = np.tile([0.0, 1.5], len(X))
+        X, Y = X.loc[both].assign(start=start, end=start + 1.5), Y.loc[both]
     checks = audio_checks(estimator, X, Y)
     assert len(checks) == 7
     for _, check in checks:

@@ -8,6 +8,7 @@ from sklearn.ensemble import RandomForestClassifier
 from sklearn.exceptions import UndefinedMetricWarning
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import (
+    accuracy_score,
     average_precision_score,
     f1_score,
     precision_score,
@@ -20,10 +21,12 @@ from sklearn.multioutput import ClassifierChain, MultiOutputClassifier
 from sklearn.neighbors import KNeighborsClassifier
 
 from skbird.metrics import (
+    lrap_scorer,
     macro_average_precision,
     macro_average_precision_scorer,
     macro_roc_auc,
     macro_roc_auc_scorer,
+    padded_cmap_scorer,
     species_report,
 )
 from skbird.utils._proba import as_proba_matrix
@@ -33,7 +36,12 @@ METRICS = {
     macro_average_precision: average_precision_score,
 }
 METRIC_PAIRS = [pytest.param(*pair, id=pair[0].__name__) for pair in METRICS.items()]
-SCORERS = [macro_roc_auc_scorer, macro_average_precision_scorer]
+SCORERS = [
+    macro_roc_auc_scorer,
+    macro_average_precision_scorer,
+    padded_cmap_scorer,
+    lrap_scorer,
+]
 
 
 @pytest.fixture
@@ -189,6 +197,16 @@ def test_report_agrees_with_sklearn(truth_and_scores):
     assert report["roc_auc"].mean() == pytest.approx(macro_roc_auc(y_true, y_score))
     assert (report["n_rows"] == 60).all()
     np.testing.assert_array_equal(report["n_positive"], y_true.sum(axis=0))
+    np.testing.assert_array_equal(report["n_predicted"], predicted.sum(axis=0))
+    accuracy = [accuracy_score(y_true[:, j], predicted[:, j]) for j in range(5)]
+    np.testing.assert_allclose(report["accuracy"], accuracy)
+
+
+def test_report_leaves_unknown_entries_out_of_the_accuracy():
+    y_true = [[1.0, np.nan], [0.0, 1.0], [np.nan, 0.0], [-1.0, -1.0]]
+    report = species_report(y_true, [[0.9, 0.9], [0.9, 0.9], [0.1, 0.9], [0.1, 0.1]])
+    assert report["n_rows"].tolist() == [2, 2]
+    assert report["accuracy"].tolist() == [0.5, 0.5]
 
 
 def test_report_is_nan_where_undefined():
@@ -196,13 +214,18 @@ def test_report_is_nan_where_undefined():
     report = species_report(y_true, np.full((2, 2), 0.1))
     assert report.index.tolist() == ["absent", "unknown"]
     assert report["n_rows"].tolist() == [2, 0]
-    assert report.drop(columns=["n_rows", "n_positive"]).isna().all(axis=None)
+    assert report.loc["absent", "accuracy"] == 1.0
+    counts = ["n_rows", "n_positive", "n_predicted"]
+    undefined = report.drop(columns=[*counts, "accuracy"])
+    assert undefined.isna().all(axis=None)
+    assert np.isnan(report.loc["unknown", "accuracy"])
 
 
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [({"species": ["a"]}, "species has 1 names"),
-     ({"threshold": [0.1, 0.2, 0.3]}, r"threshold has shape \(3,\)")],
+     ({"threshold": [0.1, 0.2, 0.3]}, r"threshold has shape \(3,\)"),
+     ({"threshold": np.nan}, r"threshold=nan must not be NaN.*numpy.inf")],
 )  # fmt: skip
 def test_report_refuses_arguments_that_do_not_fit(arguments, message):
     with pytest.raises(ValueError, match=message):

@@ -10,7 +10,13 @@ import pytest
 from sklearn.base import BaseEstimator, ClassifierMixin, clone
 from sklearn.ensemble import RandomForestClassifier
 from sklearn.frozen import FrozenEstimator
-from sklearn.model_selection import GridSearchCV, GroupKFold, cross_val_score
+from sklearn.model_selection import (
+    GridSearchCV,
+    GroupKFold,
+    KFold,
+    LeaveOneGroupOut,
+    cross_val_score,
+)
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer
 from sklearn.utils import get_tags
@@ -23,8 +29,16 @@ from sklearn.utils.estimator_checks import (
     check_valid_tag_types,
 )
 
-from skbird.metrics import macro_roc_auc, macro_roc_auc_scorer
-from skbird.postprocessing import SoundscapeReweighter, reweight
+from skbird.metrics import (
+    macro_average_precision,
+    macro_roc_auc,
+    macro_roc_auc_scorer,
+)
+from skbird.postprocessing import (
+    SoundscapeReweighter,
+    SoundscapeReweighterCV,
+    reweight,
+)
 
 P = np.array([[0.8, 0.0], [0.4, 0.2], [0.5, 1.0], [0.6, 0.1]])
 FILES = np.array(["a", "a", "b", "a"])
@@ -124,11 +138,139 @@ def test_reweight_leaves_its_input_alone():
         ({"groups": ["a", None, "a", "b"]}, "missing .* at row 1"),
         ({"top_k": 0}, "'top_k' parameter of reweight"),
         ({"power": -1.0}, "'power' parameter of reweight"),
+        ({"power": [1.0, -1.0]}, r"power=\[1.0, -1.0\] must be in \[0, inf\]"),
+        ({"power": [1.0] * 3}, r"power has shape \(3,\).*array of shape \(2,\)"),
+        ({"share": 1.1}, "'share' parameter of reweight"),
+        ({"share": [0.5, 1.1]}, r"share=\[0.5, 1.1\] must be in \[0, 1\]"),
+        ({"share": [0.5, np.nan]}, r"share=.* must be in \[0, 1\]"),
+        ({"kernel": (1, 1)}, "kernel=.* an odd number of weights"),
+        ({"kernel": [[1]]}, "kernel=.* an odd number of weights"),
+        ({"kernel": (1, 2, -1)}, "kernel=.* weights of 0 and more"),
+        ({"kernel": (1, 2, np.inf)}, "kernel=.* finite weights"),
+        ({"kernel": (1, 0, 1)}, "kernel=.* in the middle.* above 0"),
+        ({"kernel": [1], "start": [0, 5]}, r"start has shape \(2,\).* 4 rows"),
+        ({"kernel": [1], "start": [0, 5, np.inf, 1]}, "start has .*infinities: True"),
     ],
 )
 def test_reweight_refuses_bad_arguments(arguments, message):
     with pytest.raises(ValueError, match=message):
         reweight(**{"proba": P, "groups": FILES} | arguments)
+
+
+def reweight_row_by_row(proba, files, top_k, power, share, kernel, start):
+    """The formula of the docstring, one entry at a time."""
+    n_rows, n_species = proba.shape
+    half = len(kernel) // 2
+    smoothed, result = np.full_like(proba, np.nan), np.full_like(proba, np.nan)
+    for i in range(n_rows):
+        for j in range(n_species):
+            total = weight = 0
+            for k in np.flatnonzero(files == files[i]):
+                offset = round((start[k] - start[i]) / 5)
+                if abs(offset) <= half and not np.isnan(proba[k, j]):
+                    total += kernel[half + offset] * proba[k, j]
+                    weight += kernel[half + offset]
+            if not np.isnan(proba[i, j]):
+                smoothed[i, j] = total / weight
+    for i in range(n_rows):
+        for j in range(n_species):
+            own = smoothed[files == files[i], j]
+            level = np.mean(np.sort(own[~np.isnan(own)])[::-1][:top_k])
+            if not np.isnan(smoothed[i, j]):
+                multiplied = smoothed[i, j] * level ** power[j]
+                result[i, j] = (1 - share[j]) * multiplied + share[j] * level
+    return result
+
+
+@pytest.fixture
+def night(rng):
+    """Rows of five soundscapes in any order, with gaps, some of them unreadable."""
+    files = np.repeat(list("abcde"), 8)
+    start = np.tile(np.arange(8) * 5.0, 5) + np.repeat([0, 600, 0, 7.5, 0], 8)
+    proba = rng.random((40, 3))
+    proba[[3, 17, 18]] = np.nan
+    proba[20, 1] = np.nan
+    rows = rng.permutation(40)[:33]
+    return proba[rows], files[rows], start[rows]
+
+
+@pytest.mark.parametrize("top_k", [None, 1, 3])
+@pytest.mark.parametrize("power", [[0.0, 0.0, 0.0], [1.0, 0.5, 2.0]])
+@pytest.mark.parametrize("share", [[0.0, 0.0, 0.0], [0.2, 1.0, 0.0]])
+@pytest.mark.parametrize("kernel", [(1,), (1, 2, 1), (0.4, 0, 0.3, 0.2, 0.1)])
+def test_reweight_is_its_formula(night, top_k, power, share, kernel):
+    proba, files, start = night
+    parameters = {"top_k": top_k, "power": power, "share": share, "kernel": kernel}
+    result = reweight(proba, files, start=start, **parameters)
+    expected = reweight_row_by_row(proba, files, start=start, **parameters)
+    np.testing.assert_allclose(result, expected, rtol=1e-12)
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_a_number_means_the_same_for_all_species(night, dtype):
+    proba, files, start = night
+    given = {"kernel": [1, 2, 1], "start": start}
+    proba = proba.astype(dtype)
+    one = reweight(proba, files, power=0.3, share=0.2, **given)
+    each = reweight(proba, files, power=[0.3] * 3, share=np.full(3, 0.2), **given)
+    np.testing.assert_array_equal(one, each)
+    assert one.dtype == each.dtype == dtype
+
+
+def test_without_starts_the_rows_of_a_file_are_in_order():
+    proba = np.array([[1.0], [0.5], [0.0], [0.5], [0.0]])
+    smoothed = reweight(proba, list("aabab"), power=0, kernel=(1, 2, 1))
+    np.testing.assert_allclose(smoothed[:, 0], [2.5 / 3, 2.5 / 4, 0, 1.5 / 3, 0])
+
+
+@pytest.mark.parametrize(
+    ("kernel", "expected"),
+    [
+        ((1, 2, 1), [2.5 / 3, 2 / 3, 1 / 3, 2 / 3]),
+        ((0, 1, 2, 0, 0), [1, 2 / 3, 0, 2 / 3]),
+        ((1, 0, 0, 1, 0, 0, 1), [1, 0.25, 0.25, 1]),
+    ],
+)
+def test_rows_on_both_sides_of_a_gap_are_no_neighbours(kernel, expected):
+    proba, start = np.array([[1.0], [0.5], [0.0], [1.0]]), [0, 5, 20, 25]
+    smoothed = reweight(proba, list("aaaa"), power=0, kernel=kernel, start=start)
+    np.testing.assert_allclose(smoothed[:, 0], expected)
+
+
+def test_each_file_has_its_step_which_may_jitter(rng):
+    proba, files = rng.random((12, 2)), np.repeat(list("ab"), 6)
+    start = np.concatenate([np.arange(6) * 2.5, 100 + np.arange(6) * 10.0])
+    given = {"power": 0, "kernel": (1, 2, 4, 2, 1)}
+    np.testing.assert_array_equal(
+        reweight(proba, files, start=start + rng.uniform(-0.2, 0.2, 12), **given),
+        reweight(proba, files, **given),
+    )
+
+
+def test_short_files_and_rows_of_the_same_start_keep_their_step():
+    proba = np.array([[1.0], [0.0], [1.0], [0.0], [1.0], [0.5], [0.0], [0.5]])
+    start = [0, 5, 600, 605, 0, 0, 5, 5]
+    smoothed = reweight(proba, list("aabbcccc"), power=0, kernel=(1, 2, 1), start=start)
+    expected = [2 / 3, 1 / 3, 2 / 3, 1 / 3, 2 / 3, 1 / 3, 1 / 3, 2 / 3]
+    np.testing.assert_allclose(smoothed[:, 0], expected)
+
+
+def test_rows_without_a_start_begin_with_the_file():
+    proba = np.array([[0.0], [1.0], [0.5]])
+    given = {"power": 0, "kernel": (1, 2, 1)}
+    smoothed = reweight(proba, list("aab"), start=[5.0, np.nan, np.nan], **given)
+    np.testing.assert_allclose(smoothed[:, 0], [1 / 3, 2 / 3, 0.5])
+
+
+def test_recipes_of_winners_are_special_cases(rng):
+    by_file = rng.random((10, 6, 4))
+    proba, files = by_file.reshape(60, 4), np.repeat(np.arange(10), 6)
+    plus_mean = by_file + 0.2 * by_file.mean(axis=1, keepdims=True)
+    result = reweight(proba, files, power=0, share=0.2 / 1.2)
+    np.testing.assert_allclose(1.2 * result, plus_mean.reshape(60, 4))
+    plus_neighbours = by_file[:, 1:-1] + 0.5 * (by_file[:, :-2] + by_file[:, 2:])
+    result = reweight(proba, files, power=0, kernel=(1, 2, 1)).reshape(10, 6, 4)
+    np.testing.assert_allclose(2 * result[:, 1:-1], plus_neighbours)
 
 
 def test_reweighter_is_reweight_around_the_estimator(table, truth):
@@ -201,6 +343,29 @@ def test_predict_thresholds_the_geometric_mean_at_one_half(table, truth, power):
     level = np.array([[0.6, 0.1], [0.6, 0.1], [0.5, 1.0], [0.6, 0.1]])
     expected = (P * level**power) ** (1 / (1 + power)) >= 0.5 - 1e-12
     np.testing.assert_array_equal(model.predict(table), expected)
+
+
+@pytest.mark.parametrize("form", ["frame", "container"])
+def test_starts_in_x_order_the_rows(truth, form):
+    class Constant(TableClassifier):
+        def predict_proba(self, X):
+            return P
+
+    rows = pd.DataFrame({"path": ["a"] * 4, "start": [10.0, 0.0, 5.0, 15.0]})
+    X = rows if form == "frame" else SimpleNamespace(paths=rows["path"], rows=rows)
+    model = SoundscapeReweighter(Constant(), power=0, kernel=(1, 2, 1)).fit(X, truth)
+    order = [1, 2, 0, 3]
+    expected = np.empty_like(P)
+    expected[order] = reweight(P[order], list("aaaa"), power=0, kernel=(1, 2, 1))
+    np.testing.assert_allclose(model.predict_proba(X), expected)
+
+
+def test_predict_draws_the_line_at_one_half_among_halves(table, truth):
+    X = table.assign(p0=0.5, p1=[0.5, 0.5, 0.5, 0.49])
+    model = SoundscapeReweighter(
+        TableClassifier(), power=[0.5, 2.0], share=0.3, kernel=(0.001, 1, 0.001)
+    ).fit(X, truth)
+    assert model.predict(X).tolist() == [[1, 0], [1, 0], [1, 1], [1, 0]]
 
 
 def test_fitted_attributes_come_from_the_estimator(table, truth):
@@ -308,6 +473,249 @@ def test_fit_refuses_bad_parameters(table, truth, parameters, message):
 def test_fit_refuses_single_label_targets(table, truth):
     with pytest.raises(ValueError, match=r"y has shape \(4,\).*reshape"):
         SoundscapeReweighter(TableClassifier()).fit(table, truth[:, 0])
+
+
+def test_fit_refuses_parameters_that_do_not_fit_the_species(table, truth):
+    for name in ("power", "share"):
+        model = SoundscapeReweighter(TableClassifier(), **{name: [0.5] * 3})
+        with pytest.raises(ValueError, match=rf"{name} has shape \(3,\).*\(2,\)"):
+            model.fit(table, truth)
+
+
+PARAMETERS = ["top_k", "power", "share", "kernel"]
+NOTHING = {"top_k": None, "power": 0.0, "share": 0.0, "kernel": None}
+
+
+class Memory(TableClassifier):
+    """Is right about the rows that it was fitted on, and counts fits."""
+
+    n_fits = 0
+
+    def fit(self, X, y):
+        Memory.n_fits += 1
+        self.seen_ = set(X["row"])
+        return super().fit(X, y)
+
+    def predict_proba(self, X):
+        seen = X["row"].isin(self.seen_).to_numpy()
+        return np.where(seen[:, None], X[["y0", "y1"]], super().predict_proba(X))
+
+
+@pytest.fixture
+def residents(soundscapes, rng):
+    """The soundscapes with starts, rows in any order."""
+    X, Y = soundscapes
+    X = X.assign(start=np.tile(np.arange(6) * 5.0, 20), row=np.arange(120))
+    order = rng.permutation(120)
+    return X.assign(y0=Y[:, 0], y1=Y[:, 1]).iloc[order], Y[order]
+
+
+def test_candidates_are_scored_on_held_out_rows_without_further_fits(residents):
+    X, Y = residents
+    grid = [
+        {"power": [0.5, 1.0], "top_k": [None, 1]},
+        {"power": [0.0], "share": [1 / 3], "kernel": [(1, 2, 1)]},
+        {"top_k": [2]},
+    ]
+    Memory.n_fits = 0
+    model = SoundscapeReweighterCV(Memory(), param_grid=grid).fit(X, Y)
+    assert Memory.n_fits == 6
+    results = model.search_results_
+    assert results[PARAMETERS].to_numpy().tolist() == [
+        [None, 0.0, 0.0, None],
+        [None, 0.5, 0.0, None],
+        [1, 0.5, 0.0, None],
+        [None, 1.0, 0.0, None],
+        [1, 1.0, 0.0, None],
+        [None, 0.0, 1 / 3, (1, 2, 1)],
+        [2, 1.0, 0.0, None],
+    ]
+    held_out = X[["p0", "p1"]].to_numpy()
+    expected = [
+        macro_roc_auc(Y, reweight(held_out, X["path"], start=X["start"], **params))
+        for params in results[PARAMETERS].to_dict("records")
+    ]
+    np.testing.assert_allclose(results["score"], expected)
+    np.testing.assert_allclose(results["gain"], np.array(expected) - expected[0])
+    assert model.best_score_ == max(expected) > expected[0] + 0.02
+    assert model.best_params_ == results[PARAMETERS].iloc[np.argmax(expected)].to_dict()
+    # Fitted on all rows in the end, it knows the truth of all.
+    expected = reweight(Y, X["path"], start=X["start"], **model.best_params_)
+    np.testing.assert_allclose(model.predict_proba(X), expected)
+
+
+def test_default_grid_does_not_harm_and_holds_the_recipes(residents):
+    X, Y = residents
+    model = SoundscapeReweighterCV(TableClassifier()).fit(X, Y)
+    assert len(model.search_results_) == 28
+    assert model.best_score_ >= model.search_results_["score"].max()
+    tried = model.search_results_[PARAMETERS].to_dict("records")
+    for recipe in (
+        {"power": 1.0},
+        {"power": 1.0, "top_k": 1},
+        {"share": 1 / 6, "kernel": (1, 2, 4, 2, 1)},
+        {"kernel": (1, 2, 1)},
+    ):
+        assert NOTHING | recipe in tried
+
+
+def test_average_precision_can_be_the_aim(residents):
+    X, Y = residents
+    model = SoundscapeReweighterCV(
+        TableClassifier(), param_grid={"power": [1.0]}, scoring="average_precision"
+    ).fit(X, Y)
+    reweighted = reweight(X[["p0", "p1"]].to_numpy(), X["path"])
+    assert model.best_score_ == pytest.approx(macro_average_precision(Y, reweighted))
+
+
+@pytest.fixture
+def visitors(rng):
+    """Forty files: species 0 stays for a file, 1 is where its files say it is not."""
+    file = np.repeat(np.arange(40), 6)
+    here = (rng.random((40, 2)) < 0.5)[file]
+    truth = (here & (rng.random((240, 2)) < 0.8)).astype(float)
+    proba = 0.2 * truth + 0.5 * rng.random((240, 2)) + [0, 0.25] * ~here
+    X = pd.DataFrame(proba, columns=["p0", "p1"])
+    return X.assign(path=[f"{f}.ogg" for f in file]), truth
+
+
+def test_what_harms_is_left_undone(visitors):
+    X, Y = visitors
+    frozen = FrozenEstimator(TableClassifier().fit(X, Y[:, :1]))
+    X = X[["path", "p1"]].set_axis(["path", "p0"], axis=1)
+    model = SoundscapeReweighterCV(frozen).fit(X, Y[:, [1]])
+    assert model.best_params_ == NOTHING
+    np.testing.assert_array_equal(model.predict_proba(X), X[["p0"]])
+    np.testing.assert_array_equal(model.predict(X), X[["p0"]] >= 0.5)
+
+
+@pytest.mark.parametrize(("shrinkage", "power"), [(0.0, 0.0), (1.0, 0.0), (1e6, 1.0)])
+def test_gains_of_species_are_shrunk_to_those_of_all(visitors, shrinkage, power):
+    X, Y = visitors
+    X["p2"], Y = X["p0"], np.column_stack([Y, Y[:, 0]])
+    frozen = FrozenEstimator(TableClassifier().fit(X, Y))
+    model = SoundscapeReweighterCV(
+        frozen, param_grid={"power": [1.0]}, per_species=True, shrinkage=shrinkage
+    ).fit(X, Y)
+    params = model.species_params_
+    assert params.index.tolist() == ["species0", "species1", "species2"]
+    assert params["power"].tolist() == [1.0, power, 1.0]
+    proba = X[["p0", "p1", "p2"]].to_numpy()
+    reweighted = reweight(proba, X["path"])
+    gains = np.array(
+        [
+            macro_roc_auc(Y[:, [j]], reweighted[:, [j]])
+            - macro_roc_auc(Y[:, [j]], proba[:, [j]])
+            for j in range(3)
+        ]
+    )
+    n_files = [X["path"][Y[:, j] > 0].nunique() for j in range(3)]
+    assert params["n_files"].tolist() == n_files
+    weight = np.array(n_files) / (n_files + np.array(shrinkage))
+    shrunk = weight * gains + (1 - weight) * gains.mean()
+    np.testing.assert_allclose(params["gain"], np.maximum(shrunk, 0), atol=1e-9)
+    expected = np.where(params["power"] == 1.0, reweighted, proba)
+    np.testing.assert_array_equal(model.predict_proba(X), expected)
+    line = np.where(params["power"] == 1.0, 0.25, 0.5)
+    np.testing.assert_array_equal(model.predict(X), expected >= line)
+
+
+@pytest.mark.parametrize("shrinkage", [0, 20])
+def test_species_that_cannot_be_judged_get_what_serves_all(visitors, shrinkage):
+    X, Y = visitors
+    X["p1"], Y[:, 1] = 0.5, 0
+    frozen = FrozenEstimator(TableClassifier().fit(X, Y))
+    model = SoundscapeReweighterCV(
+        frozen, param_grid={"power": [1.0]}, per_species=True, shrinkage=shrinkage
+    ).fit(X, Y)
+    assert model.species_params_["power"].tolist() == [1.0, 1.0]
+    assert model.species_params_["n_files"].tolist()[1] == 0
+    assert model.species_params_["gain"].iloc[1] == model.search_results_["gain"][1]
+
+
+def test_unread_and_unlabelled_rows_are_context_only(residents):
+    X, Y = residents
+    unread, unlabelled = [0, 7], [3, 11, 50]
+    X.iloc[unread, :2] = np.nan
+    Y[unlabelled] = -1
+    Y[20, 0] = np.nan
+    model = SoundscapeReweighterCV(
+        TableClassifier(), param_grid={"kernel": [(1, 2, 1)]}
+    )
+    model.fit(X, Y)
+    proba = X[["p0", "p1"]].to_numpy()
+    expected = reweight(proba, X["path"], kernel=(1, 2, 1), start=X["start"])
+    Y[unread] = -1
+    expected_score = macro_roc_auc(Y, np.nan_to_num(expected))
+    assert model.search_results_["score"][1] == pytest.approx(expected_score)
+    assert model.best_params_["kernel"] == (1, 2, 1)
+    np.testing.assert_array_equal(model.predict_proba(X), expected)
+    assert np.isnan(expected[unread]).all()
+    assert model.score(X, Y) == macro_roc_auc(Y, np.nan_to_num(model.predict_proba(X)))
+
+
+def test_groups_are_files_if_x_names_none_and_folds_if_it_does(residents):
+    X, Y = residents
+    grid = {"power": [0.5, 1.0]}
+    by_path = SoundscapeReweighterCV(TableClassifier(), param_grid=grid).fit(X, Y)
+    unnamed = SoundscapeReweighterCV(TableClassifier(), param_grid=grid)
+    unnamed.fit(X.drop(columns="path"), Y, groups=X["path"])
+    pd.testing.assert_frame_equal(by_path.search_results_, unnamed.search_results_)
+    np.testing.assert_array_equal(
+        unnamed.predict_proba(X), unnamed.predict_proba(X, groups=X["path"])
+    )
+    site = X["path"].str[0]
+    Memory.n_fits = 0
+    SoundscapeReweighterCV(Memory(), cv=LeaveOneGroupOut()).fit(X, Y, groups=site)
+    assert Memory.n_fits == site.nunique() + 1
+
+
+def test_search_needs_files_of_several_rows_and_species_that_vary(residents):
+    X, Y = residents
+    Memory.n_fits = 0
+    model = SoundscapeReweighterCV(Memory())
+    with pytest.raises(ValueError, match=r"Each of the 20 rows is alone in its file"):
+        model.fit(X[X["start"] == 0], Y[X["start"] == 0])
+    with pytest.raises(ValueError, match=r"Each of the 120 rows .* X or groups must"):
+        model.fit(X.drop(columns="path"), Y)
+    assert Memory.n_fits == 0
+    with pytest.raises(ValueError, match="No species is present in some"):
+        SoundscapeReweighterCV(TableClassifier()).fit(X, np.ones_like(Y))
+
+
+@pytest.mark.parametrize(
+    ("parameters", "message"),
+    [
+        ({"param_grid": {"tops": [1]}}, r"param_grid has \['tops'\].*'top_k'"),
+        ({"param_grid": {"power": [-1.0]}}, "'power' parameter of param_grid"),
+        ({"param_grid": {"share": [[0.1, 0.2]]}}, r"share has shape \(2,\).*number\."),
+        ({"param_grid": {"kernel": [(1, 1)]}}, "an odd number of weights"),
+        ({"scoring": "f1"}, "'scoring' parameter of SoundscapeReweighterCV"),
+        ({"shrinkage": -1}, "'shrinkage' parameter of SoundscapeReweighterCV"),
+        ({"cv": KFold(4)}, r"fold 0 on rows of the file .* GroupKFold"),
+    ],
+)
+def test_search_refuses_bad_parameters_before_any_fit(residents, parameters, message):
+    Memory.n_fits = 0
+    with pytest.raises(ValueError, match=message):
+        SoundscapeReweighterCV(Memory(), **parameters).fit(*residents)
+    assert Memory.n_fits == 0
+
+
+def test_searched_reweighter_clones_pickles_and_can_be_searched(residents):
+    X, Y = residents
+    model = SoundscapeReweighterCV(TableClassifier(), per_species=True, cv=3)
+    copy = clone(model).fit(X, pd.DataFrame(Y, columns=["amerob", "banowl"]))
+    again = pickle.loads(pickle.dumps(copy))
+    np.testing.assert_array_equal(again.predict_proba(X), copy.predict_proba(X))
+    assert b"postprocessing._" not in pickle.dumps(copy)
+    search = GridSearchCV(
+        model,
+        {"estimator__gain": [1.0, 2.0]},
+        scoring=macro_roc_auc_scorer,
+        cv=GroupKFold(3),
+    ).fit(X, Y, groups=X["path"])
+    assert np.isfinite(search.cv_results_["mean_test_score"]).all()
 
 
 @pytest.mark.parametrize(

@@ -3,8 +3,9 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from sklearn.utils import _safe_indexing
 
-from skbird.data import AudioReadError, check_rows, segment_table
+from skbird.data import AudioReadError, Recordings, check_rows, segment_table
 
 
 @pytest.mark.parametrize(
@@ -87,3 +88,9 @@ def test_segment_table_with_files_that_cannot_be_read(write_wav, tmp_path):
     assert table["end"].isna().tolist() == [True, False, False]
     with pytest.raises(ValueError, match="on_error='ignore' must be"):
         segment_table(paths, on_error="ignore")
+
+
+def test_recordings_are_indexed_as_scikit_learn_does(write_wav):
+    recordings = Recordings([write_wav(f"{n}.wav", np.zeros(800)) for n in range(3)])
+    chosen = _safe_indexing(recordings, np.array([2, 0]))
+    assert chosen.paths.tolist() == recordings.paths[[2, 0]].tolist()

@@ -71,7 +71,7 @@ def write_submission(proba, rows, path, *, like=None, species=None, fill_nan=Non
     H1_5,0.1
     H1_10,0.9
     """
-    table = _as_table(proba, species)
+    table = as_species_table(proba, species)
     table.index = pd.Index(_row_ids(rows, len(table)), name=ROW_ID)
     _check_names(
         table.index,
@@ -87,7 +87,7 @@ def write_submission(proba, rows, path, *, like=None, species=None, fill_nan=Non
     return submission
 
 
-def _as_table(proba, species):
+def as_species_table(proba, species):
     """Probabilities as a new float DataFrame whose columns are the species' names."""
     if species is not None:
         species = [str(name) for name in species]

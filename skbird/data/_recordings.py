@@ -139,6 +139,8 @@ class Recordings:
     def __getitem__(self, key):
         if isinstance(key, (int, np.integer)):
             return self._clip(int(key))
+        if isinstance(key, tuple):  # scikit-learn asks for X[rows, ...]
+            key = key[0]
         return Recordings(self.rows.iloc[key], self.ops)
 
     def __iter__(self):

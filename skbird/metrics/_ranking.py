@@ -1,13 +1,14 @@
 """Ranking metrics, averaged over the species that can be judged."""
 
 import warnings
+from numbers import Integral
 
 import numpy as np
 from scipy.stats import rankdata
 from sklearn.exceptions import UndefinedMetricWarning
 from sklearn.metrics import average_precision_score
 
-from skbird.metrics._validation import validate_scores
+from skbird.metrics._validation import Truth, validate_scores
 
 
 def macro_roc_auc(y_true, y_score, *, nan_rows="raise", return_skipped=False):
@@ -81,8 +82,8 @@ def macro_average_precision(y_true, y_score, *, nan_rows="raise", return_skipped
     .. math:: AP = \sum_t (R_t - R_{t-1}) P_t
 
     It is also known as cmAP. Unlike the ROC-AUC it depends on how rare a species is:
-    chance is its share of positive rows. BirdCLEF 2021-2023 used other variants (F1,
-    padded cmAP), so compare only figures from this function.
+    chance is its share of positive rows. BirdCLEF 2023 used another variant,
+    `padded_cmap`.
 
     Parameters
     ----------
@@ -111,6 +112,7 @@ def macro_average_precision(y_true, y_score, *, nan_rows="raise", return_skipped
 
     See Also
     --------
+    padded_cmap : The variant of BirdCLEF 2023.
     sklearn.metrics.average_precision_score : Used for each species.
 
     Examples
@@ -124,6 +126,82 @@ def macro_average_precision(y_true, y_score, *, nan_rows="raise", return_skipped
     truth, score = validate_scores(y_true, y_score, nan_rows=nan_rows)
     per_species = average_precision_per_species(truth, score)
     return _macro_mean(per_species, truth.species, "average precision", return_skipped)
+
+
+def padded_cmap(y_true, y_score, *, padding=5, nan_rows="raise", return_skipped=False):
+    """Mean average precision over all species, padded as in BirdCLEF 2023.
+
+    Each species gets `padding` further rows, in which it is present and scored 1. So
+    the few positives of a rare species count for less, and a species without any has
+    an average precision, too: 1, whatever its false alarms, unless one scores 1. Hence
+    the figure is higher than `macro_average_precision`, and the more so the fewer
+    positives there are: compare it only between models on the same rows.
+
+    Parameters
+    ----------
+    y_true : array-like or DataFrame of shape (n_rows, n_species)
+        Truth in [0, 1]. From 0.5 on it counts as presence. NaN = unknown: that entry
+        is left out of its species. Rows that are -1 throughout are left out.
+    y_score : array-like or DataFrame of shape (n_rows, n_species)
+        Probabilities in [0, 1]; rows match `y_true` by position.
+    padding : int >= 1, default=5
+        Rows added to each species.
+    nan_rows : {"raise", "omit"}, default="raise"
+        What to do with rows of `y_score` that are NaN throughout; see `macro_roc_auc`.
+    return_skipped : bool, default=False
+        Whether to return the species left out as well.
+
+    Returns
+    -------
+    score : float in [0, 1]
+        NaN, with an `UndefinedMetricWarning`, if nothing is known of any species.
+    skipped : list
+        Species of which no row is known: names if `y_true` is a DataFrame, else
+        column numbers. Only if `return_skipped` is true.
+
+    Raises
+    ------
+    ValueError
+        If shapes or species differ, values are out of range, or `padding` is below 1.
+
+    See Also
+    --------
+    macro_average_precision : The same without padding.
+
+    References
+    ----------
+    BirdCLEF 2023, evaluation page, Kaggle. Kahl et al., "Overview of BirdCLEF 2023:
+    Automated bird species identification in Eastern Africa", CLEF 2023 working notes.
+
+    Examples
+    --------
+    >>> from skbird.metrics import padded_cmap
+    >>> y_true = [[1, 0], [0, 0], [1, 0]]
+    >>> y_score = [[0.9, 0.2], [0.5, 0.3], [0.2, 0.1]]
+    >>> round(padded_cmap(y_true, y_score), 3)
+    0.991
+    """
+    if not isinstance(padding, Integral) or padding < 1:
+        raise ValueError(
+            f"padding={padding!r} must be a whole number of rows, at least 1. Without "
+            "padding the score is macro_average_precision."
+        )
+    truth, score = validate_scores(y_true, y_score, nan_rows=nan_rows)
+    outside = score[(score < 0) | (score > 1)]
+    if len(outside):
+        raise ValueError(
+            f"y_score has values outside [0, 1], such as {outside[0]:g}, which the "
+            "padding's score of 1 does not fit. Pass probabilities, not logits."
+        )
+    present = np.ones((padding, score.shape[1]), dtype=bool)
+    padded = Truth(
+        np.vstack([truth.positive, present]),
+        np.vstack([truth.known, present]),
+        truth.species,
+    )
+    per_species = average_precision_per_species(padded, np.vstack([score, present]))
+    per_species[~truth.known.any(axis=0)] = np.nan
+    return _macro_mean(per_species, truth.species, "padded cmAP", return_skipped)
 
 
 def roc_auc_per_species(truth, score):

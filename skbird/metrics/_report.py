@@ -1,10 +1,10 @@
 """A table that says which species a model recognises and which it does not."""
 
-import numpy as np
 import pandas as pd
 
+from skbird.metrics._counts import ratio
 from skbird.metrics._ranking import average_precision_per_species, roc_auc_per_species
-from skbird.metrics._validation import validate_scores
+from skbird.metrics._validation import validate_scores, validate_threshold
 
 
 def species_report(y_true, y_score, species=None, threshold=0.5, *, nan_rows="raise"):
@@ -30,15 +30,22 @@ def species_report(y_true, y_score, species=None, threshold=0.5, *, nan_rows="ra
     Returns
     -------
     report : DataFrame indexed by species
-        ``n_rows`` with known truth, ``n_positive`` among them, ``roc_auc``,
-        ``average_precision``, and at the threshold ``precision`` = tp / (tp + fp),
+        ``n_rows`` with known truth, ``n_positive`` and, at the threshold,
+        ``n_predicted`` among them; ``roc_auc`` and ``average_precision``; and at the
+        threshold ``accuracy`` = (tp + tn) / n_rows, ``precision`` = tp / (tp + fp),
         ``recall`` = tp / (tp + fn) and ``f1`` = 2 tp / (2 tp + fp + fn), all in
-        [0, 1] and NaN where undefined (for example recall without positives).
+        [0, 1] and NaN where undefined (for example recall without positives). The
+        accuracy of a rare species is close to 1 even if it is never predicted.
 
     Raises
     ------
     ValueError
         If shapes or species differ or values are out of range.
+
+    See Also
+    --------
+    threshold_curve : Precision, recall and F score at many thresholds.
+    error_table : The rows that are behind these figures.
 
     Examples
     --------
@@ -52,37 +59,26 @@ def species_report(y_true, y_score, species=None, threshold=0.5, *, nan_rows="ra
     amerob            2      0.5        0.5     0.5
     banowl            0      NaN        0.0     NaN
     """
-    truth, score = validate_scores(y_true, y_score, nan_rows=nan_rows)
-    names = truth.species if species is None else list(species)
-    n_species = score.shape[1]
-    if len(names) != n_species:
-        raise ValueError(
-            f"species has {len(names)} names, but y_true has {n_species} columns. Pass "
-            "one name per column."
-        )
-    if np.shape(threshold) not in ((), (n_species,)):
-        raise ValueError(
-            f"threshold has shape {np.shape(threshold)}; pass one number, or one per "
-            f"species: ({n_species},)."
-        )
+    truth, score = validate_scores(y_true, y_score, species=species, nan_rows=nan_rows)
+    threshold = validate_threshold(threshold, score.shape[1])
     # NaN >= threshold is false, so unknown entries are never predicted.
-    predicted = score >= np.asarray(threshold, dtype=np.float64)
+    predicted = score >= threshold
     hits = (predicted & truth.positive).sum(axis=0)
     n_predicted = predicted.sum(axis=0)
     n_positive = truth.positive.sum(axis=0)
+    n_rows = truth.known.sum(axis=0)
+    n_wrong = n_predicted + n_positive - 2 * hits
     return pd.DataFrame(
         {
-            "n_rows": truth.known.sum(axis=0),
+            "n_rows": n_rows,
             "n_positive": n_positive,
+            "n_predicted": n_predicted,
             "roc_auc": roc_auc_per_species(truth, score),
             "average_precision": average_precision_per_species(truth, score),
-            "precision": _ratio(hits, n_predicted),
-            "recall": _ratio(hits, n_positive),
-            "f1": _ratio(2 * hits, n_predicted + n_positive),
+            "accuracy": ratio(n_rows - n_wrong, n_rows),
+            "precision": ratio(hits, n_predicted),
+            "recall": ratio(hits, n_positive),
+            "f1": ratio(2 * hits, n_predicted + n_positive),
         },
-        index=pd.Index(names, name="species"),
+        index=pd.Index(truth.species, name="species"),
     )
-
-
-def _ratio(part, whole):
-    return np.divide(part, whole, out=np.full(whole.shape, np.nan), where=whole > 0)

@@ -11,7 +11,12 @@ from sklearn.base import BaseEstimator, ClassifierMixin
 # callable, scoring two metrics would predict all recordings twice.
 from sklearn.metrics._scorer import _BaseScorer
 
-from skbird.metrics._ranking import macro_average_precision, macro_roc_auc
+from skbird.metrics._label_ranking import lrap
+from skbird.metrics._ranking import (
+    macro_average_precision,
+    macro_roc_auc,
+    padded_cmap,
+)
 from skbird.metrics._validation import validate_truth
 from skbird.utils._proba import as_proba_matrix
 
@@ -37,7 +42,7 @@ class _MatrixClassifier(ClassifierMixin, BaseEstimator):
         )
 
 
-class _MacroScorer(_BaseScorer):
+class _ProbaScorer(_BaseScorer):
     """Call ``metric(Y, estimator.predict_proba(X))``; higher is better.
 
     Unreadable recordings (NaN rows) are left out with a warning instead of an error:
@@ -62,7 +67,9 @@ class _MacroScorer(_BaseScorer):
         return self._name
 
 
-macro_roc_auc_scorer = _MacroScorer(macro_roc_auc, "macro_roc_auc_scorer")
-macro_average_precision_scorer = _MacroScorer(
+macro_roc_auc_scorer = _ProbaScorer(macro_roc_auc, "macro_roc_auc_scorer")
+macro_average_precision_scorer = _ProbaScorer(
     macro_average_precision, "macro_average_precision_scorer"
 )
+padded_cmap_scorer = _ProbaScorer(padded_cmap, "padded_cmap_scorer")
+lrap_scorer = _ProbaScorer(lrap, "lrap_scorer")

@@ -48,7 +48,7 @@ def validate_truth(y_true):
     return Truth(known & (values >= PRESENT_FROM), known, species)
 
 
-def validate_scores(y_true, y_score, *, nan_rows="raise"):
+def validate_scores(y_true, y_score, *, species=None, nan_rows="raise"):
     """Check truth and scores together.
 
     Parameters
@@ -58,6 +58,8 @@ def validate_scores(y_true, y_score, *, nan_rows="raise"):
     y_score : array-like or DataFrame of shape (n_rows, n_species)
         Probabilities or any other finite scores. A row that is NaN throughout is a
         recording that could not be read.
+    species : sequence of str, default=None
+        Names of the species. By default those of `y_true`.
     nan_rows : {"raise", "omit"}, default="raise"
         What to do with such rows: refuse them, or leave them out with a warning.
 
@@ -78,16 +80,55 @@ def validate_scores(y_true, y_score, *, nan_rows="raise"):
     truth = validate_truth(y_true)
     score, score_species = _as_matrix(y_score, "y_score")
     _check_alike(y_true, y_score, truth, score, score_species)
+    names = truth.species if species is None else list(species)
+    if len(names) != score.shape[1]:
+        raise ValueError(
+            f"species has {len(names)} names, but y_true has {score.shape[1]} columns. "
+            "Pass one name per column."
+        )
     known = _without_nan_rows(truth, score, nan_rows)
     if not np.isfinite(score[known]).all():
         row, column = np.argwhere(known & ~np.isfinite(score))[0]
         raise ValueError(
             f"y_score holds {score[row, column]} at row {row}, species "
-            f"{truth.species[column]!r}; scores must be finite. Only a row that is NaN "
+            f"{names[column]!r}; scores must be finite. Only a row that is NaN "
             "throughout can be left out, as a recording that could not be read."
         )
-    truth = Truth(truth.positive & known, known, truth.species)
+    truth = Truth(truth.positive & known, known, names)
     return truth, np.where(known, score, np.nan)
+
+
+def validate_threshold(threshold, n_species):
+    """Check the score from which a species counts as predicted.
+
+    Parameters
+    ----------
+    threshold : float or array-like of shape (n_species,)
+        One for all, or one per species.
+    n_species : int
+        Number of species.
+
+    Returns
+    -------
+    threshold : ndarray of float64, shape () or (n_species,)
+
+    Raises
+    ------
+    ValueError
+        If its shape is another, or a threshold is NaN.
+    """
+    threshold = np.asarray(threshold, dtype=np.float64)
+    if threshold.shape not in ((), (n_species,)):
+        raise ValueError(
+            f"threshold has shape {threshold.shape}; pass one number, or one per "
+            f"species: ({n_species},)."
+        )
+    if np.isnan(threshold).any():
+        raise ValueError(
+            f"threshold={threshold} must not be NaN; pass numpy.inf for a species that "
+            "is never to be predicted."
+        )
+    return threshold
 
 
 def _as_matrix(table, name):

@@ -1,12 +1,24 @@
-"""Correct predictions by what is known about the rows around them.
+"""Correct predictions by what is known of the rows around them and of the classifier.
 
 Nothing can follow a classifier inside a ``Pipeline``, so these meta-estimators wrap
-the whole pipeline: there they still see X and know which rows share a file.
+the whole pipeline: there they still see X and know which rows share a file. What they
+learn, they learn on predictions of rows that were held out from training.
 """
 
+from skbird.postprocessing._calibrator import MultilabelCalibrator
+from skbird.postprocessing._conformal import ConformalClassifier
 from skbird.postprocessing._reweight import reweight
 from skbird.postprocessing._reweighter import SoundscapeReweighter
+from skbird.postprocessing._reweighter_cv import SoundscapeReweighterCV
+from skbird.postprocessing._threshold_tuner import ThresholdTuner
 from skbird.utils._public import set_public_module
 
-__all__ = ["SoundscapeReweighter", "reweight"]
+__all__ = [
+    "ConformalClassifier",
+    "MultilabelCalibrator",
+    "SoundscapeReweighter",
+    "SoundscapeReweighterCV",
+    "ThresholdTuner",
+    "reweight",
+]
 set_public_module(globals())

@@ -3,23 +3,30 @@
 from numbers import Integral, Real
 
 import numpy as np
-import pandas as pd
 from sklearn.utils._param_validation import Interval, validate_parameter_constraints
+
+from skbird.postprocessing._smoothing import check_kernel, smooth
+from skbird.utils._held_out import group_numbers
 
 PARAMETER_CONSTRAINTS = {
     "top_k": [None, Interval(Integral, 1, None, closed="left")],
-    "power": [Interval(Real, 0, None, closed="left")],
+    "power": [Interval(Real, 0, None, closed="left"), "array-like"],
+    "share": [Interval(Real, 0, 1, closed="both"), "array-like"],
+    "kernel": [None, "array-like"],
 }
 
 
-def reweight(proba, groups, *, top_k=None, power=1.0):
-    r"""Multiply each probability by the species' level in the whole file.
+def reweight(
+    proba, groups, *, top_k=None, power=1.0, share=0.0, kernel=None, start=None
+):
+    r"""Draw each probability towards the species' level in the whole file.
 
-    .. math:: \hat p_{ij} = p_{ij} \,
-              \Big(\frac{1}{|T|} \sum_{k \in T} p_{kj}\Big)^{power}
+    .. math:: \hat p_{ij} = (1 - share_j)\, q_{ij}\, L_{ij}^{power_j}
+              + share_j\, L_{ij}, \qquad
+              L_{ij} = \frac{1}{|T|} \sum_{k \in T} q_{kj}
 
-    where T holds the `top_k` rows of the file of row i with the highest probability
-    of species j, or all its rows.
+    where q are the probabilities, smoothed by `kernel` if it is given, and T holds the
+    `top_k` rows of the file of row i with the highest q of species j, or all its rows.
 
     Parameters
     ----------
@@ -31,22 +38,37 @@ def reweight(proba, groups, *, top_k=None, power=1.0):
         How many rows of a file to average. None: all. 1: the file's maximum, which
         does not punish a species for calling only once. Files with fewer rows use
         those they have.
-    power : float >= 0, default=1.0
-        0 changes nothing; more than 1 silences doubtful files further.
+    power : float >= 0 or array of shape (n_species,), default=1.0
+        How much to multiply by the level. 0: not at all; more than 1 silences doubtful
+        files further.
+    share : float in [0, 1] or array of shape (n_species,), default=0.0
+        How much of the level to add. With ``power=0``, adding w times the level as
+        Kaggle's recipes do ("p + 0.2 x file mean") is the share w / (1 + w), here 1/6.
+    kernel : array-like of odd length, default=None
+        Weights of the rows before, at and after a row in its file, such as
+        ``(0.1, 0.2, 0.4, 0.2, 0.1)``; ``(1, 2, 1)`` is "p + 0.5 x neighbours". At the
+        ends of a file, at gaps and at unreadable rows the other weights are scaled up.
+    start : array-like of shape (n_rows,), default=None
+        Where each row starts in its file, in seconds: the order for `kernel`. Rows are
+        neighbours if their starts differ by the file's usual (median) step. NaN counts
+        as 0. None: the rows of a file are in order and without gaps.
 
     Returns
     -------
     reweighted : ndarray of shape (n_rows, n_species)
-        In [0, 1], at most `proba`. A row alone in its file gets ``p ** (1 + power)``.
+        In [0, 1]. With ``share=0`` at most q; a row alone in its file gets
+        ``p ** (1 + power)``.
 
     Raises
     ------
     ValueError
-        If shapes differ, a group is missing or values are outside [0, 1].
+        If shapes differ, a group is missing or values are out of range.
 
     References
     ----------
-    Sydorskyi et al., second place of BirdCLEF 2025 (Kaggle), for ``top_k=1``.
+    Write-ups on Kaggle: Sydorskyi et al., second place of BirdCLEF 2025, for
+    ``top_k=1``; Lasseck, second place of 2024, for neighbours; sixth place of 2024, for
+    smoothing and 0.2 x file mean.
 
     Examples
     --------
@@ -55,12 +77,20 @@ def reweight(proba, groups, *, top_k=None, power=1.0):
     array([[0.48],
            [0.24],
            [0.25]])
+    >>> reweight([[0.9], [0.3], [0.0]], list("aaa"), power=0, kernel=(1, 2, 1))
+    array([[0.7  ],
+           [0.375],
+           [0.1  ]])
     """
-    validate_parameter_constraints(
-        PARAMETER_CONSTRAINTS, {"top_k": top_k, "power": power}, "reweight"
-    )
     proba = _check_proba(proba)
-    file_of_row = _file_numbers(groups, len(proba))
+    power, share = check_parameters(
+        "reweight", proba.shape[1], top_k=top_k, power=power, share=share, kernel=kernel
+    )
+    file_of_row = group_numbers(groups, len(proba))
+    if kernel is not None:
+        proba = smooth(proba, file_of_row, kernel, start)
+    # Arrays of float64 would make float32 probabilities double their size.
+    power, share = power.astype(proba.dtype), share.astype(proba.dtype)
     result = np.empty_like(proba)
     # Files with as many rows as each other form one block (n_files, n_rows, n_species),
     # so the loop runs over the few distinct lengths, not over files or rows.
@@ -71,8 +101,56 @@ def reweight(proba, groups, *, top_k=None, power=1.0):
         firsts = first_of_file[n_rows_of_file == n_rows]
         rows = by_file[firsts[:, None] + np.arange(n_rows)]
         block = proba[rows]
-        result[rows] = block * _top_mean(block, top_k)[:, None] ** power
+        level = _top_mean(block, top_k)[:, None]
+        result[rows] = (1 - share) * block * level**power + share * level
     return result
+
+
+def check_parameters(caller, n_species, *, top_k, power, share, kernel):
+    """Check the parameters of `reweight`, of which arrays must fit the species.
+
+    Parameters
+    ----------
+    caller : str
+        Whom messages name.
+    n_species : int or None
+        None: no arrays.
+    top_k, power, share, kernel
+        See `reweight`.
+
+    Returns
+    -------
+    power, share : ndarray of float, shape () or (n_species,)
+
+    Raises
+    ------
+    ValueError
+        If a parameter is out of range or has another shape.
+    """
+    parameters = {"top_k": top_k, "power": power, "share": share, "kernel": kernel}
+    validate_parameter_constraints(PARAMETER_CONSTRAINTS, parameters, caller)
+    if kernel is not None:
+        check_kernel(kernel)
+    return (
+        _per_species("power", power, np.inf, n_species),
+        _per_species("share", share, 1, n_species),
+    )
+
+
+def neutral_probability(power, share):
+    """Return what `reweight` makes of a row of 0.5 in a file whose level is 0.5."""
+    power, share = np.asarray(power), np.asarray(share)
+    return (1 - share) * 0.5 ** (1 + power) + share * 0.5
+
+
+def _per_species(name, value, highest, n_species):
+    values = np.asarray(value, dtype=np.float64)
+    if values.shape not in ((), (n_species,)):
+        array = "" if n_species is None else f", or an array of shape ({n_species},)"
+        raise ValueError(f"{name} has shape {values.shape}; pass one number{array}.")
+    if not ((values >= 0) & (values <= highest)).all():
+        raise ValueError(f"{name}={value!r} must be in [0, {highest}] throughout.")
+    return values
 
 
 def _top_mean(block, top_k):
@@ -103,20 +181,3 @@ def _check_proba(proba):
             "probabilities must be in [0, 1]. Apply a sigmoid to logits first."
         )
     return proba
-
-
-def _file_numbers(groups, n_rows):
-    """Return the number of each row's file: 0, 1, ... as they appear."""
-    groups = np.asarray(groups)
-    if groups.shape != (n_rows,):
-        raise ValueError(
-            f"groups has shape {groups.shape}, but there are {n_rows} rows: pass one "
-            "file per row."
-        )
-    codes, _ = pd.factorize(groups)
-    if (codes < 0).any():
-        raise ValueError(
-            f"groups is missing (None or NaN) at row {np.argmax(codes < 0)}. Name the "
-            "file of each row."
-        )
-    return codes

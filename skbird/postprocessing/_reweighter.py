@@ -1,43 +1,38 @@
 """Trust a detection more if the same species is heard elsewhere in its recording."""
 
-import os
-
-import numpy as np
-import pandas as pd
-from sklearn.base import (
-    BaseEstimator,
-    ClassifierMixin,
-    MetaEstimatorMixin,
-    _fit_context,
-    clone,
-)
-from sklearn.utils import get_tags
+from sklearn.base import _fit_context
 from sklearn.utils._param_validation import HasMethods
-from sklearn.utils.validation import check_is_fitted
 
-from skbird.metrics import macro_roc_auc
-from skbird.postprocessing._reweight import PARAMETER_CONSTRAINTS, reweight
-from skbird.utils._proba import as_proba_matrix
+from skbird.postprocessing._base import FilePostProcessor, count_species
+from skbird.postprocessing._reweight import (
+    PARAMETER_CONSTRAINTS,
+    check_parameters,
+    neutral_probability,
+    reweight,
+)
 
 
-class SoundscapeReweighter(ClassifierMixin, MetaEstimatorMixin, BaseEstimator):
-    r"""Multiply a classifier's probabilities by the species' level in the whole file.
+class SoundscapeReweighter(FilePostProcessor):
+    r"""Draw a classifier's probabilities towards the species' level in the whole file.
 
     A species that is heard all over a soundscape is more likely to be in each of its
     rows, and one that shows up nowhere else is more likely to be an error:
 
-    .. math:: \hat p_{ij} = p_{ij} \,
-              \Big(\frac{1}{|T|} \sum_{k \in T} p_{kj}\Big)^{power}
+    .. math:: \hat p_{ij} = (1 - share_j)\, q_{ij}\, L_{ij}^{power_j}
+              + share_j\, L_{ij}, \qquad
+              L_{ij} = \frac{1}{|T|} \sum_{k \in T} q_{kj}
 
-    where T holds the `top_k` rows of the file of row i with the highest probability
-    of species j, or all its rows. It helps the ranking of rows across files, which
-    the macro ROC-AUC measures. The results are no longer calibrated, and never higher
-    than before.
+    where q are the probabilities, smoothed over the neighbouring rows by `kernel` if it
+    is given, and T holds the `top_k` rows of the file of row i with the highest q of
+    species j, or all its rows. It helps the ranking of rows across files, which the
+    macro ROC-AUC measures. The results are no longer calibrated. By default, which is
+    ``p * file mean``, they are never higher than before.
 
-    All rows of a file must be predicted in one call. Their order does not matter.
-    X says which rows share a file: its column ``path``, its attribute ``paths``
-    (skbird's `Recordings` and `Spectrograms`), or the paths themselves if X is a
-    sequence of paths. For other X, pass `groups` to the methods that predict.
+    All rows of a file must be predicted in one call. Their order does not matter if X
+    has a column ``start``. X says which rows share a file: its column ``path``, its
+    attribute ``paths`` (skbird's `Recordings` and `Spectrograms`), or the paths
+    themselves if X is a sequence of paths. For other X, pass `groups` to the methods
+    that predict.
 
     Parameters
     ----------
@@ -47,8 +42,19 @@ class SoundscapeReweighter(ClassifierMixin, MetaEstimatorMixin, BaseEstimator):
     top_k : int >= 1, default=None
         How many rows of a file to average. None: all of them, the file mean. 1: the
         file's maximum, which does not punish a species for calling only once.
-    power : float >= 0, default=1.0
-        Strength: 0 changes nothing; more than 1 silences doubtful files further.
+    power : float >= 0 or array of shape (n_species,), default=1.0
+        How much to multiply by the level: 0 not at all; more than 1 silences doubtful
+        files further.
+    share : float in [0, 1] or array of shape (n_species,), default=0.0
+        How much of the level to add. With ``power=0``, adding w times the level is the
+        share w / (1 + w): "p + 0.2 x file mean" is 1/6.
+    kernel : array-like of odd length, default=None
+        Weights of the rows before, at and after a row in its file, the earliest first,
+        such as ``(0.1, 0.2, 0.4, 0.2, 0.1)``; ``(1, 2, 1)`` is "p + 0.5 x neighbours".
+        At the ends of a file, at gaps and at unreadable rows the other weights are
+        scaled up. The rows of a file are in the order of X's column ``start`` (or of
+        ``X.rows``), and neighbours if their starts differ by the file's usual (median)
+        step; without that column they are in the order of X and without gaps.
 
     Attributes
     ----------
@@ -64,11 +70,14 @@ class SoundscapeReweighter(ClassifierMixin, MetaEstimatorMixin, BaseEstimator):
 
     See Also
     --------
+    SoundscapeReweighterCV : Chooses the parameters on held-out predictions.
     reweight : The same on arrays.
 
     References
     ----------
-    Sydorskyi et al., second place of BirdCLEF 2025 (Kaggle), for ``top_k=1``.
+    Write-ups on Kaggle: Sydorskyi et al., second place of BirdCLEF 2025, for
+    ``top_k=1``; Lasseck, second place of 2024, for neighbours; sixth place of 2024, for
+    smoothing and 0.2 x file mean.
 
     Examples
     --------
@@ -87,10 +96,12 @@ class SoundscapeReweighter(ClassifierMixin, MetaEstimatorMixin, BaseEstimator):
         **PARAMETER_CONSTRAINTS,
     }
 
-    def __init__(self, estimator, *, top_k=None, power=1.0):
+    def __init__(self, estimator, *, top_k=None, power=1.0, share=0.0, kernel=None):
         self.estimator = estimator
         self.top_k = top_k
         self.power = power
+        self.share = share
+        self.kernel = kernel
 
     @_fit_context(prefer_skip_nested_validation=False)
     def fit(self, X, y, **fit_params):
@@ -109,126 +120,15 @@ class SoundscapeReweighter(ClassifierMixin, MetaEstimatorMixin, BaseEstimator):
         -------
         self : SoundscapeReweighter
         """
-        if np.ndim(y) != 2:
-            raise ValueError(
-                f"y has shape {np.shape(y)}, but (n_rows, n_species) is needed. For "
-                "one species pass y.reshape(-1, 1)."
-            )
-        self.estimator_ = clone(self.estimator).fit(X, y, **fit_params)
-        self.classes_ = np.tile([0, 1], (np.shape(y)[1], 1))
-        names = getattr(y, "columns", np.arange(len(self.classes_)))
-        self.species_ = np.asarray(getattr(self.estimator_, "species_", names))
+        check_parameters(type(self).__name__, count_species(y), **self._parameters())
+        self._fit_estimator(X, y, fit_params)
         return self
 
-    def predict_proba(self, X, *, groups=None):
-        """Predict reweighted probabilities.
+    def _parameters(self):
+        return {name: getattr(self, name) for name in PARAMETER_CONSTRAINTS}
 
-        Parameters
-        ----------
-        X : DataFrame, sequence of paths, or whatever `estimator` takes
-            The rows, all those of a file together.
-        groups : array-like of shape (n_rows,), default=None
-            Which file a row is from. By default X tells.
+    def _reweight(self, proba, groups, start):
+        return reweight(proba, groups, start=start, **self._parameters())
 
-        Returns
-        -------
-        proba : ndarray of shape (n_rows, n_species)
-            NaN for rows that could not be read.
-
-        Raises
-        ------
-        ValueError
-            If neither X nor `groups` says which rows share a file.
-        """
-        check_is_fitted(self)
-        # Before the prediction: a forgotten `groups` must not cost hours.
-        groups = _files_of_rows(X) if groups is None else groups
-        proba = as_proba_matrix(
-            self.estimator_.predict_proba(X),
-            getattr(self.estimator_, "classes_", None),
-            len(self.classes_),
-        )
-        return reweight(proba, groups, top_k=self.top_k, power=self.power)
-
-    def predict(self, X, *, groups=None):
-        r"""Predict which species are present.
-
-        A species is present if the geometric mean of its probability and the file's
-        level, weighted 1 : `power`, is at least 0.5, which means
-        :math:`\hat p \ge 0.5^{1 + power}`. Thresholds of `estimator` are not used.
-
-        Parameters
-        ----------
-        X : DataFrame, sequence of paths, or whatever `estimator` takes
-            The rows, all those of a file together.
-        groups : array-like of shape (n_rows,), default=None
-            Which file a row is from. By default X tells.
-
-        Returns
-        -------
-        labels : ndarray of int, shape (n_rows, n_species)
-            0 or 1; 0 throughout for rows that could not be read.
-        """
-        proba = self.predict_proba(X, groups=groups)
-        return (proba >= 0.5 ** (1 + self.power)).astype(np.int64)
-
-    def score(self, X, y, *, groups=None):
-        """Macro ROC-AUC of the reweighted probabilities, over the readable rows.
-
-        Parameters
-        ----------
-        X : DataFrame, sequence of paths, or whatever `estimator` takes
-            The rows, all those of a file together.
-        y : array-like or DataFrame of shape (n_rows, n_species)
-            Their labels; see `skbird.metrics.macro_roc_auc`.
-        groups : array-like of shape (n_rows,), default=None
-            Which file a row is from. By default X tells.
-
-        Returns
-        -------
-        score : float in [0, 1]
-        """
-        proba = self.predict_proba(X, groups=groups)
-        return macro_roc_auc(np.asarray(y), proba, nan_rows="omit")
-
-    @property
-    def n_features_in_(self):
-        """Number of features that `estimator_` was fitted on."""
-        return self._of_fitted_estimator("n_features_in_")
-
-    @property
-    def feature_names_in_(self):
-        """Names of the features that `estimator_` was fitted on."""
-        return self._of_fitted_estimator("feature_names_in_")
-
-    def _of_fitted_estimator(self, name):
-        # AttributeError, also before fit, is how scikit-learn learns of its absence.
-        if "estimator_" not in vars(self):
-            raise AttributeError(f"{type(self).__name__} is not fitted: no {name}.")
-        return getattr(self.estimator_, name)
-
-    def __sklearn_tags__(self):
-        tags = super().__sklearn_tags__()
-        tags.input_tags = get_tags(self.estimator).input_tags
-        tags.input_tags.one_d_array = True
-        tags.input_tags.string = True
-        tags.target_tags.multi_output = True
-        tags.target_tags.single_output = False
-        tags.classifier_tags.multi_label = True
-        return tags
-
-
-def _files_of_rows(X):
-    """Which file each row is from, as far as X tells."""
-    if isinstance(X, pd.DataFrame):  # first: its columns are attributes, too
-        paths = X.get("path", [None])
-    else:
-        paths = getattr(X, "paths", [None] if isinstance(X, str) else X)
-    paths = list(paths)
-    if not all(isinstance(path, str | os.PathLike) for path in paths):
-        raise ValueError(
-            f"X ({type(X).__name__}) does not say which rows share a file. Pass a "
-            "DataFrame with a column 'path', a sequence of paths, or groups= with one "
-            "file per row."
-        )
-    return np.array([os.fspath(path) for path in paths], dtype=object)
+    def _neutral(self):
+        return neutral_probability(self.power, self.share)

@@ -1,0 +1,121 @@
+"""From probabilities of rows to events with a beginning and an end."""
+
+import numpy as np
+import pandas as pd
+
+from skbird.annotations._submission import as_species_table
+from skbird.data import check_rows
+
+_ROUNDING_S = 1e-3  # less than a millisecond between two rows is rounding, not time
+
+
+def proba_to_events(proba, rows, threshold=0.5, max_gap_s=0.0, *, species=None):
+    """Join consecutive rows in which a species is predicted to events.
+
+    Parameters
+    ----------
+    proba : array-like or DataFrame of shape (n_rows, n_species)
+        Probabilities, as ``predict_proba`` gives them. The columns of a DataFrame name
+        the species; its index is ignored. NaN (rows that could not be read) is no
+        prediction.
+    rows : DataFrame
+        What was predicted, in the order of `proba`: ``path``, ``start`` and ``end`` in
+        seconds, as `skbird.data.segment_table` makes it. Rows may be in any order and
+        overlap each other.
+    threshold : float or array-like of shape (n_species,), default=0.5
+        Probability from which a species counts as predicted.
+    max_gap_s : float >= 0, default=0.0
+        Seconds without a prediction that an event may span. With 0, rows are joined
+        if one starts where the other ends, or before. Rows that overlap thus span a
+        row between them that is not predicted itself.
+    species : sequence of str, default=None
+        Names of the columns of `proba`, such as ``model.species_``. Needed unless
+        `proba` is a DataFrame.
+
+    Returns
+    -------
+    events : DataFrame
+        One line per event: ``path``, ``start``, ``end``, ``species`` and ``score``,
+        the highest probability of its rows; ordered by recording as in `rows`, then
+        by start.
+
+    Raises
+    ------
+    TypeError
+        If `rows` is not a DataFrame.
+    ValueError
+        If shapes do not fit, a row with a prediction has no end, or `max_gap_s` is
+        below 0.
+
+    See Also
+    --------
+    skbird.metrics.event_report : Compares such events with annotated ones.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> from skbird.annotations import proba_to_events
+    >>> rows = pd.DataFrame({"path": "a.ogg", "start": [0.0, 5.0, 10.0, 15.0]})
+    >>> rows["end"] = rows["start"] + 5.0
+    >>> proba_to_events([[0.6], [0.9], [0.1], [0.7]], rows, species=["amerob"])
+        path  start   end species  score
+    0  a.ogg    0.0  10.0  amerob    0.9
+    1  a.ogg   15.0  20.0  amerob    0.7
+    """
+    if not max_gap_s >= 0:
+        raise ValueError(f"max_gap_s={max_gap_s!r} must be 0 seconds or more.")
+    table = as_species_table(proba, species)
+    rows = _check_stretches(rows, len(table))
+    values = table.to_numpy()
+    row, column = np.nonzero(values >= _check_threshold(threshold, values.shape[1]))
+    _check_ends(rows["end"], row)
+    found = rows.iloc[row].assign(column=column, score=values[row, column])
+    found["file"] = pd.factorize(rows["path"])[0][row]
+    found = found.sort_values(["file", "column", "start"], ignore_index=True)
+    of_species = found.groupby(["file", "column"])
+    # The latest end so far: a long row may outlast shorter ones that start after it.
+    latest_end = of_species["end"].cummax()
+    gap_s = found["start"] - latest_end.shift(fill_value=0.0)
+    is_first = of_species.cumcount() == 0
+    event = (is_first | (gap_s > max_gap_s + _ROUNDING_S)).cumsum()
+    events = found.groupby(event).agg(
+        dict.fromkeys(["file", "path", "column", "start"], "first")
+        | dict.fromkeys(["end", "score"], "max")
+    )
+    events = events.sort_values(["file", "start", "column"], ignore_index=True)
+    events["species"] = table.columns.take(events["column"])
+    return events[["path", "start", "end", "species", "score"]]
+
+
+def _check_stretches(rows, n_rows):
+    if not isinstance(rows, pd.DataFrame):
+        raise TypeError(
+            "rows must be a DataFrame with 'path', 'start' and 'end'; got "
+            f"{type(rows).__name__}. skbird.data.segment_table makes one."
+        )
+    if len(rows) != n_rows:
+        raise ValueError(
+            f"proba has {n_rows} rows and rows has {len(rows)}; pass the very table "
+            "that was predicted."
+        )
+    return check_rows(rows)[["path", "start", "end"]]
+
+
+def _check_ends(end, predicted):
+    """Rows that could not be read may lack an end, those with a prediction not."""
+    endless = predicted[end.isna().to_numpy()[predicted]]
+    if len(endless):
+        raise ValueError(
+            f"rows has no end at row {endless[0]}, so that its event would have none. "
+            "Give each row its end in seconds, as skbird.data.segment_table does."
+        )
+
+
+def _check_threshold(threshold, n_species):
+    threshold = np.asarray(threshold, dtype=np.float64)
+    if threshold.shape not in ((), (n_species,)):
+        raise ValueError(
+            f"threshold has shape {threshold.shape}; pass one number, or one per "
+            f"species: ({n_species},)."
+        )
+    return threshold

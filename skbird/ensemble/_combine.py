@@ -1,0 +1,151 @@
+"""The maths of voting: matrices of probabilities in, one matrix out."""
+
+from functools import reduce
+
+import numpy as np
+from scipy.special import expit, logit
+from scipy.stats import rankdata
+
+VOTINGS = ("mean", "geometric", "min", "rank")
+_MARGIN = 1e-6
+
+
+def combine_proba(probas, *, weights=None, voting="mean"):
+    r"""Combine the probabilities that several classifiers give the same rows.
+
+    Parameters
+    ----------
+    probas : sequence of array-like of shape (n_rows, n_species)
+        One matrix per classifier, in [0, 1]. What is NaN in one (a row that it could
+        not read) is taken from the others, whose weights are scaled up.
+    weights : array-like of shape (n_classifiers,), default=None
+        Not negative, not all 0; only their ratios matter. None: equal ones. 0 leaves a
+        classifier out.
+    voting : {"mean", "geometric", "min", "rank"}, default="mean"
+        - "mean": the weighted mean.
+        - "geometric": the weighted geometric mean of the odds, which is the mean of the
+          logits :math:`\log \frac{p}{1 - p}`. Presence and absence count alike: one
+          classifier that is sure of either outvotes others that doubt. To keep 0 and 1
+          from being a veto, probabilities are first moved, in proportion, into
+          [1e-6, 1 - 1e-6].
+        - "min": the lowest; all must agree. It takes no weights.
+        - "rank": the weighted mean of the ranks that a row has among all given rows,
+          species by species, over the number of rows: in (0, 1], ties sharing their
+          mean. Only the order that each classifier puts the rows into counts, so that
+          classifiers of different calibration can vote. It depends on which rows are
+          given together, and is no probability.
+
+    Returns
+    -------
+    proba : ndarray of shape (n_rows, n_species)
+        In [0, 1]; NaN where no classifier with a weight has a probability.
+
+    Raises
+    ------
+    ValueError
+        If shapes differ, or values, weights or `voting` are not as said.
+
+    References
+    ----------
+    Satopää et al. (2014), "Combining multiple probability predictions using a simple
+    logit model", for the mean of logits. On Kaggle: first place of BirdCLEF 2024
+    (minimum, mean of minima), fourth of 2024 (geometric mean), first of 2026 (ranks).
+
+    Examples
+    --------
+    >>> from skbird.ensemble import combine_proba
+    >>> focal, soundscape = [[0.9], [0.2]], [[0.5], [0.4]]
+    >>> combine_proba([focal, soundscape])
+    array([[0.7],
+           [0.3]])
+    >>> combine_proba([focal, soundscape], voting="geometric").round(2)
+    array([[0.75],
+           [0.29]])
+    >>> combine_proba([focal, soundscape], weights=[1, 3], voting="rank")
+    array([[1. ],
+           [0.5]])
+    """
+    check_voting(voting, weights)
+    probas = check_probas(probas)
+    if voting == "min":
+        return reduce(np.fmin, probas, np.full_like(probas[0], np.nan))
+    weights = check_weights(weights, len(probas))
+    total, mass = 0.0, 0.0
+    for proba, weight in zip(probas, weights.tolist(), strict=True):
+        score = to_score(proba, voting)
+        known = ~np.isnan(score)
+        total = total + np.where(known, weight * score, 0)
+        mass = mass + weight * known.astype(score.dtype)
+    score = np.divide(total, mass, out=np.full_like(total, np.nan), where=mass > 0)
+    if voting == "geometric":
+        score = (expit(score) - _MARGIN) / (1 - 2 * _MARGIN)
+    return np.clip(score, 0, 1)  # rounding
+
+
+def to_score(proba, voting):
+    """Bring probabilities (n_rows, ...) onto the scale whose mean is the vote."""
+    if voting == "geometric":
+        return logit(_MARGIN + (1 - 2 * _MARGIN) * proba)
+    if voting == "rank":
+        n_known = np.count_nonzero(~np.isnan(proba), axis=0)
+        return rankdata(proba, axis=0, nan_policy="omit") / np.maximum(n_known, 1)
+    return proba
+
+
+def check_voting(voting, weights):
+    """Check the kind of vote, and that it can have the weights it was given."""
+    if voting not in VOTINGS:
+        raise ValueError(f"voting={voting!r} must be one of {', '.join(VOTINGS)}.")
+    if voting == "min" and weights is not None:
+        raise ValueError(
+            f"weights={weights!r} cannot be used with voting='min', which takes the "
+            "lowest probability whoever gives it. Set weights=None."
+        )
+
+
+def check_weights(weights, n_members):
+    """Return weights (n_members,) that sum to 1; equal ones for None."""
+    if weights is None:
+        return np.full(n_members, 1 / n_members)
+    try:
+        values = np.asarray(weights, dtype=np.float64)
+    except (TypeError, ValueError) as exc:
+        raise ValueError(f"weights={weights!r} must be numbers: {exc}") from exc
+    if values.shape != (n_members,):
+        raise ValueError(
+            f"weights has shape {values.shape}, but there are {n_members} classifiers: "
+            "pass one weight for each."
+        )
+    if not (np.isfinite(values) & (values >= 0)).all() or not values.any():
+        raise ValueError(
+            f"weights={values.tolist()} must be finite, not negative and not all 0."
+        )
+    return values / values.sum()
+
+
+def check_probas(probas):
+    """Return a list of matrices of probabilities, all of one shape."""
+    probas = [_as_float(proba) for proba in probas]
+    shapes = {proba.shape for proba in probas}
+    if len(shapes) != 1 or probas[0].ndim != 2:
+        raise ValueError(
+            f"probas has shapes {sorted(shapes)}, but one shape is needed, (n_rows, "
+            "n_species): the same rows and species from each classifier."
+        )
+    for number, proba in enumerate(probas):
+        outside = (proba < 0) | (proba > 1)
+        if outside.any():
+            row, column = np.argwhere(outside)[0]
+            raise ValueError(
+                f"probas[{number}] is {proba[row, column]:g} at row {row}, column "
+                f"{column}; probabilities must be in [0, 1]. Apply a sigmoid to logits "
+                "first."
+            )
+    return probas
+
+
+def _as_float(proba):
+    proba = np.asarray(proba)
+    if not np.issubdtype(proba.dtype, np.floating):
+        proba = proba.astype(np.float64)
+    return proba

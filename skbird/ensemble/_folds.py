@@ -1,0 +1,132 @@
+"""The models of a cross-validation, kept."""
+
+from numbers import Integral
+
+from sklearn.base import BaseEstimator, _fit_context, clone
+from sklearn.utils._param_validation import HasMethods, Interval
+
+from skbird.ensemble._base import ProbaEnsemble, check_shape
+from skbird.utils._held_out import held_out_proba
+
+
+class FoldEnsemble(ProbaEnsemble, BaseEstimator):
+    """Mean of the models that a cross-validation trains.
+
+    A clone of the pipeline is fitted for each fold, without the fold's rows, and
+    predicts them; all clones together predict what is new. The out-of-fold predictions
+    of the training rows, `oof_proba_`, judge the pipeline, and weights, thresholds and
+    calibration can be learned from them without any further training.
+
+    Parameters
+    ----------
+    estimator : estimator object
+        A multi-label classifier with ``predict_proba``, usually a whole pipeline.
+    cv : int, splitter or iterable of (train, test), default=None
+        The folds. An int, 5 if None, keeps rows of a file together, or of a group if
+        `groups` are given. Each row may be tested once, and no file may have rows in
+        training and test. Folds without labelled rows to test are left out.
+
+    Attributes
+    ----------
+    estimators_ : list of estimators
+        The fitted clones, one per fold.
+    oof_proba_ : ndarray of shape (n_rows, n_species)
+        Out-of-fold predictions of the rows that were given to `fit`: NaN in rows that
+        were never tested or could not be read.
+    classes_ : ndarray of shape (n_species, 2)
+        The two values of each label, [0, 1].
+    species_ : ndarray of str or of int
+        The species in the order of the columns of ``predict_proba``: names if the
+        members know them or y was a DataFrame, else column numbers.
+    n_features_in_, feature_names_in_
+        Those of the first member. Only if it has them.
+
+    See Also
+    --------
+    MultilabelVotingClassifier : Learns weights from `oof_proba_` of its members.
+    fit_weights : The same for matrices of probabilities.
+    SeedEnsemble : Clones that are all trained on everything.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sklearn.neighbors import KNeighborsClassifier
+    >>> from skbird.ensemble import FoldEnsemble
+    >>> from skbird.metrics import macro_roc_auc
+    >>> X = np.array([0, 1, 2, 3, 10, 11, 12, 13]).reshape(-1, 1)
+    >>> Y = (X < 5) == [True, False]
+    >>> model = FoldEnsemble(KNeighborsClassifier(1), cv=4).fit(X, Y)
+    >>> len(model.estimators_)
+    4
+    >>> float(macro_roc_auc(Y, model.oof_proba_))
+    1.0
+    """
+
+    _parameter_constraints: dict = {
+        "estimator": [HasMethods(["fit", "predict_proba"])],
+        "cv": [Interval(Integral, 2, None, closed="left"), "cv_object"],
+    }
+
+    def __init__(self, estimator, *, cv=None):
+        self.estimator = estimator
+        self.cv = cv
+
+    @_fit_context(prefer_skip_nested_validation=False)
+    def fit(self, X, y, *, groups=None, **fit_params):
+        """Fit a clone per fold.
+
+        Parameters
+        ----------
+        X : DataFrame, sequence of paths, or whatever `estimator` takes
+            The rows.
+        y : array-like or DataFrame of shape (n_rows, n_species)
+            Their labels, as `estimator` takes them.
+        groups : array-like of shape (n_rows,), default=None
+            What must not be on both sides of a fold, such as sites or recordists. By
+            default the files that X names; if it names none, each row is by itself.
+        **fit_params
+            Passed on to ``estimator.fit``; what has n_rows entries is cut to the fold.
+
+        Returns
+        -------
+        self : FoldEnsemble
+        """
+        check_shape(y)
+        fitted = []
+        self.oof_proba_, _ = held_out_proba(
+            _Kept(self.estimator, fitted),
+            X,
+            y,
+            cv=self.cv,
+            groups=groups,
+            fit_params=fit_params,
+        )
+        self.estimators_ = fitted
+        self._learn_species(y)
+        return self
+
+    def _templates(self):
+        return [self.estimator]
+
+
+class _Kept(BaseEstimator):
+    """Stands for an estimator, and keeps what is fitted of it in a shared list."""
+
+    def __init__(self, estimator, fitted):
+        self.estimator = estimator
+        self.fitted = fitted
+
+    def __sklearn_clone__(self):
+        return _Kept(clone(self.estimator), self.fitted)
+
+    def fit(self, X, y, **fit_params):
+        self.estimator.fit(X, y, **fit_params)
+        self.fitted.append(self.estimator)
+        return self
+
+    def predict_proba(self, X):
+        return self.estimator.predict_proba(X)
+
+    @property
+    def classes_(self):
+        return self.estimator.classes_

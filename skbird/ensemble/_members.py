@@ -1,0 +1,99 @@
+"""What an ensemble does with each of its members."""
+
+import numpy as np
+from sklearn.base import clone
+from sklearn.frozen import FrozenEstimator
+from sklearn.utils.validation import has_fit_parameter
+
+from skbird.utils._held_out import held_out_proba
+from skbird.utils._proba import as_proba_matrix
+
+
+def fit_clone(estimator, X, y, fit_params):
+    """Return a clone of the estimator, fitted."""
+    return clone(estimator).fit(X, y, **fit_params)
+
+
+def member_proba(member, X, n_species):
+    """Predict (n_rows, n_species) with a fitted member."""
+    proba = member.predict_proba(X)
+    return as_proba_matrix(proba, getattr(member, "classes_", None), n_species)
+
+
+def unseen_proba(member, X, y, cv, groups, fit_params):
+    """Predict the training rows of a fitted member as if they were new to it.
+
+    Parameters
+    ----------
+    member : estimator object
+        Fitted on X. If it has ``oof_proba_``, that is the answer.
+    X, y, cv, groups, fit_params
+        See `held_out_proba`.
+
+    Returns
+    -------
+    proba : ndarray of float, shape (n_rows, n_species)
+        NaN in rows that were not predicted or could not be read.
+    """
+    # What is frozen has out-of-fold predictions of other rows.
+    if hasattr(member, "oof_proba_") and not isinstance(member, FrozenEstimator):
+        return member.oof_proba_
+    proba, _ = held_out_proba(member, X, y, cv=cv, groups=groups, fit_params=fit_params)
+    return proba
+
+
+def share_out(fit_params, members, names, groups=None):
+    """Return the parameters that the ``fit`` of each member gets.
+
+    Parameters
+    ----------
+    fit_params : dict
+        ``<name>__<parameter>`` is for one member, all else for all.
+    members : dict
+        Estimators by name.
+    names : collection of str
+        Of all members, also of those that were dropped.
+    groups : array-like, default=None
+        For members whose ``fit`` has a parameter of that name.
+
+    Returns
+    -------
+    dict of dict
+        By name, for each of `members`.
+    """
+    shared, own = {}, {name: {} for name in names}
+    for key, value in fit_params.items():
+        name, _, parameter = key.partition("__")
+        if name in own and parameter:
+            own[name][parameter] = value
+        else:
+            shared[key] = value
+    result = {}
+    for name, member in members.items():
+        result[name] = shared | own[name]
+        if groups is not None and has_fit_parameter(member, "groups"):
+            result[name] = {"groups": groups} | result[name]
+    return result
+
+
+def check_same_species(members, y):
+    """Refuse fitted members that have the species of y, but in another order.
+
+    Only one that was fitted before can have such.
+
+    Parameters
+    ----------
+    members : dict
+        Fitted estimators by name.
+    y : array-like or DataFrame of shape (n_rows, n_species)
+        Columns of an array have no names, and nothing to be compared.
+    """
+    species = np.asarray(getattr(y, "columns", [])).tolist()
+    for name, member in members.items():
+        own = np.asarray(getattr(member, "species_", species)).tolist()
+        if own != species and set(own) & set(species):
+            raise ValueError(
+                f"The estimator {name!r} was fitted on the species {own[:5]}, but the "
+                f"columns of y are {species[:5]} (the first five of each). Order y as "
+                "its species_."
+            )

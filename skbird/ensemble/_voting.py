@@ -1,0 +1,303 @@
+"""Different pipelines vote on the species of each row."""
+
+from numbers import Integral
+
+import numpy as np
+from sklearn.base import _fit_context
+from sklearn.utils import Bunch
+from sklearn.utils._param_validation import Interval, StrOptions
+from sklearn.utils.metaestimators import _BaseComposition
+from sklearn.utils.parallel import Parallel, delayed
+from sklearn.utils.validation import check_is_fitted
+
+from skbird.ensemble._base import ProbaEnsemble, check_shape
+from skbird.ensemble._combine import (
+    VOTINGS,
+    check_voting,
+    check_weights,
+    combine_proba,
+)
+from skbird.ensemble._members import (
+    check_same_species,
+    fit_clone,
+    share_out,
+    unseen_proba,
+)
+from skbird.ensemble._weights import METHODS, fit_weights
+from skbird.utils._held_out import file_numbers
+
+
+class MultilabelVotingClassifier(ProbaEnsemble, _BaseComposition):
+    """Combine the probabilities of different pipelines, also with learned weights.
+
+    What `sklearn.ensemble.VotingClassifier` with ``voting="soft"`` does for one label
+    per row. Members are whole pipelines, each with a front end of its own: what X is,
+    all of them take.
+
+    Parameters
+    ----------
+    estimators : list of (str, estimator)
+        Names, and multi-label classifiers with ``predict_proba``. A member set to
+        "drop" is left out. One in `sklearn.frozen.FrozenEstimator` is not fitted again.
+        ``set_params(name=...)`` replaces a member, ``name__parameter`` reaches into it.
+    weights : array-like of shape (n_estimators,), "fit", "greedy" or None, default=None
+        Weights of the votes, not negative; only their ratios matter. "fit" and "greedy"
+        learn them from held-out predictions, for a high macro ROC-AUC, shrunk towards
+        equal weights; see `fit_weights`. Members of weight 0 are not asked.
+    voting : {"mean", "geometric", "min", "rank"}, default="mean"
+        Weighted mean; weighted geometric mean of the odds; minimum, without weights; or
+        the weighted mean of the ranks within each species, for members of different
+        calibration; see `combine_proba`. Ranks depend on which rows are predicted in
+        one call, and are no probabilities.
+    cv : int, splitter or iterable of (train, test), default=None
+        The folds for learned weights. An int, 5 if None, keeps rows of a file together,
+        or of a group if `groups` are given. Not used for members that are frozen, which
+        predict all that is given to `fit` and must not have seen it before, and for
+        those that have out-of-fold predictions themselves, as `FoldEnsemble` does. Each
+        of the others is fitted once more per fold.
+    n_jobs : int, default=None
+        Members fitted at a time. Networks use all cores, or the one GPU, by themselves.
+
+    Attributes
+    ----------
+    estimators_ : list of estimators
+        The fitted members, without those dropped.
+    named_estimators_ : Bunch
+        The fitted members by name; "drop" for those dropped.
+    weights_ : ndarray of shape (n_members,) or None
+        Weights of `estimators_`; they sum to 1. None for ``voting="min"``.
+    classes_ : ndarray of shape (n_species, 2)
+        The two values of each label, [0, 1].
+    species_ : ndarray of str or of int
+        The species in the order of the columns of ``predict_proba``: names if the
+        first member knows them or y was a DataFrame, else column numbers.
+    n_features_in_, feature_names_in_
+        Those of the first member. Only if it has them.
+
+    See Also
+    --------
+    combine_proba, fit_weights : The same for matrices of probabilities.
+    SeedEnsemble : Clones of one pipeline.
+
+    Notes
+    -----
+    Give the members' ``LogMel`` steps one ``cache_dir``. Members, folds and seeds whose
+    front ends are alike then share the spectrograms; only for a front end that differs
+    before or in LogMel's transform the recordings are decoded again.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sklearn.ensemble import RandomForestClassifier
+    >>> from sklearn.neighbors import KNeighborsClassifier
+    >>> from skbird.ensemble import MultilabelVotingClassifier
+    >>> rng = np.random.default_rng(0)
+    >>> X = rng.normal(size=(200, 3))
+    >>> Y = (X + 0.5 * rng.normal(size=(200, 3)) > 0).astype(int)
+    >>> model = MultilabelVotingClassifier(
+    ...     [("near", KNeighborsClassifier(15)),
+    ...      ("one", KNeighborsClassifier(1)),
+    ...      ("forest", RandomForestClassifier(30, random_state=0))],
+    ...     weights="greedy", cv=3,
+    ... ).fit(X, Y)
+    >>> model.set_params(one="drop").fit(X, Y).predict_proba(X).shape
+    (200, 3)
+    """
+
+    _parameter_constraints: dict = {
+        "estimators": [list],
+        "weights": ["array-like", StrOptions(set(METHODS)), None],
+        "voting": [StrOptions(set(VOTINGS))],
+        "cv": [Interval(Integral, 2, None, closed="left"), "cv_object"],
+        "n_jobs": [None, Integral],
+    }
+
+    def __init__(
+        self, estimators, *, weights=None, voting="mean", cv=None, n_jobs=None
+    ):
+        self.estimators = estimators
+        self.weights = weights
+        self.voting = voting
+        self.cv = cv
+        self.n_jobs = n_jobs
+
+    @property
+    def named_estimators(self):
+        """The members as they were given, by name."""
+        return Bunch(**dict(self.estimators))
+
+    def get_params(self, deep=True):
+        """Return the parameters, also those of the members.
+
+        Parameters
+        ----------
+        deep : bool, default=True
+            Whether to return the members by name and their parameters too.
+
+        Returns
+        -------
+        params : dict
+        """
+        return self._get_params("estimators", deep=deep)
+
+    def set_params(self, **params):
+        """Set parameters, members (``name=...``) and their parameters.
+
+        Parameters
+        ----------
+        **params
+            ``name="drop"`` leaves a member out.
+
+        Returns
+        -------
+        self : MultilabelVotingClassifier
+        """
+        self._set_params("estimators", **params)
+        return self
+
+    @_fit_context(prefer_skip_nested_validation=False)
+    def fit(self, X, y, *, groups=None, **fit_params):
+        """Fit clones of the members, and the weights if they are to be learned.
+
+        Parameters
+        ----------
+        X : DataFrame, sequence of paths, or whatever all members take
+            The rows.
+        y : array-like or DataFrame of shape (n_rows, n_species)
+            Their labels, as the members take them.
+        groups : array-like of shape (n_rows,), default=None
+            What must not be on both sides of a fold, such as sites or recordists. By
+            default the files that X names; if it names none, each row is by itself.
+            Members whose ``fit`` has a parameter `groups` get it too.
+        **fit_params
+            Passed on to the members' ``fit``. ``<member>__<parameter>`` is for one of
+            them (``sed__net__label_weight`` for the step ``net`` of the pipeline
+            ``sed``); what does not begin with the name of a member is for all.
+
+        Returns
+        -------
+        self : MultilabelVotingClassifier
+        """
+        members = self._check_members()
+        self._check_weights()
+        check_shape(y)
+        names = [name for name, _ in self.estimators]
+        params = share_out(fit_params, members, names, groups)
+        self.estimators_ = Parallel(n_jobs=self.n_jobs)(
+            delayed(fit_clone)(member, X, y, params[name])
+            for name, member in members.items()
+        )
+        fitted = dict(zip(members, self.estimators_, strict=True))
+        self.named_estimators_ = Bunch(
+            **{name: fitted.get(name, "drop") for name in names}
+        )
+        check_same_species(fitted, y)
+        self._learn_species(y)
+        self.weights_ = self._learn_weights(X, y, params, groups)
+        return self
+
+    def _learn_weights(self, X, y, params, groups):
+        """Weights (n_members,) that sum to 1."""
+        if self.voting == "min":
+            return None
+        if not isinstance(self.weights, str):
+            weights = self.weights
+            if weights is not None:
+                kept = [member != "drop" for _, member in self.estimators]
+                weights = np.asarray(weights)[kept]
+            return check_weights(weights, len(self.estimators_))
+        # A splitter that draws anew would give each member other folds, which does no
+        # harm; but a generator would be empty after the first.
+        cv = self.cv
+        if not (cv is None or isinstance(cv, Integral) or hasattr(cv, "split")):
+            cv = list(cv)
+        held_out = Parallel(n_jobs=self.n_jobs)(
+            delayed(unseen_proba)(member, X, y, cv, groups, fit_params)
+            for member, fit_params in zip(
+                self.estimators_, params.values(), strict=True
+            )
+        )
+        return fit_weights(
+            held_out,
+            y,
+            method=self.weights,
+            voting=self.voting,
+            groups=file_numbers(X) if groups is None else groups,
+        )
+
+    def predict_proba(self, X):
+        """Predict the combined probabilities.
+
+        Parameters
+        ----------
+        X : DataFrame, sequence of paths, or whatever all members take
+            The rows; for ``voting="rank"`` all that are to be compared.
+
+        Returns
+        -------
+        proba : ndarray of shape (n_rows, n_species)
+            Of the members that could read a row, with their weights scaled up; NaN if
+            none could.
+        """
+        check_is_fitted(self)
+        weights = self.weights_
+        if weights is None:
+            return combine_proba(self._member_probas(X), voting=self.voting)
+        used = weights > 0
+        probas = self._member_probas(X, used)
+        return combine_proba(probas, weights=weights[used], voting=self.voting)
+
+    def predict(self, X, threshold=None):
+        """Predict which species are present.
+
+        Parameters
+        ----------
+        X : DataFrame, sequence of paths, or whatever all members take
+            The rows.
+        threshold : float or array of shape (n_species,), default=None
+            Probability from which a species counts as present; None is 0.5. For
+            ``voting="rank"``, which has no probabilities, it must be given: 0.9 finds a
+            species in about the tenth of the rows where it is likeliest.
+
+        Returns
+        -------
+        labels : ndarray of int, shape (n_rows, n_species)
+            0 or 1; 0 throughout for rows that could not be read.
+        """
+        if threshold is None and self.voting == "rank":
+            raise ValueError(
+                "voting='rank' gives ranks, which do not tell presence from absence. "
+                "Pass threshold=0.9 for about the top tenth of the rows, or use "
+                "another voting."
+            )
+        return super().predict(X, 0.5 if threshold is None else threshold)
+
+    def _templates(self):
+        return [member for _, member in self.estimators if member != "drop"]
+
+    def _check_members(self):
+        """Return the members that are not dropped, by name."""
+        if not self.estimators or not all(
+            isinstance(item, list | tuple) and len(item) == 2
+            for item in self.estimators
+        ):
+            raise ValueError(
+                f"estimators={self.estimators!r} must be a list of (name, estimator), "
+                "with at least one."
+            )
+        self._validate_names([name for name, _ in self.estimators])
+        members = {n: member for n, member in self.estimators if member != "drop"}
+        if not members:
+            raise ValueError("All estimators are 'drop'. At least one must vote.")
+        for name, member in members.items():
+            if not all(hasattr(member, method) for method in ("fit", "predict_proba")):
+                raise ValueError(
+                    f"The estimator {name!r} is {member!r}, which has no fit or no "
+                    "predict_proba. Use a multi-label classifier, or 'drop'."
+                )
+        return members
+
+    def _check_weights(self):
+        check_voting(self.voting, self.weights)
+        if not isinstance(self.weights, str):
+            check_weights(self.weights, len(self.estimators))

@@ -1,0 +1,124 @@
+"""Judge detections that have a beginning and an end."""
+
+import warnings
+
+import pandas as pd
+
+from skbird.metrics._counts import ratio
+from skbird.metrics._matching import check_events, match_events
+
+
+def event_report(
+    true_events, predicted_events, *, min_iou=0.5, species=None, paths=None
+):
+    """Judge detected events species by species.
+
+    A predicted event is right if `match_events` pairs it with a true one: same
+    recording, same species, and an overlap in time of at least `min_iou`. Each event
+    has at most one partner, so two detections of one call are one hit and one false
+    detection, and one detection of two calls leaves a miss. Probabilities of fixed
+    5-s rows cut and join calls; for them, `species_report` of the rows is fairer,
+    or a low `min_iou`.
+
+    Parameters
+    ----------
+    true_events, predicted_events : DataFrame
+        One line per event with ``path``, ``start``, ``end`` (seconds) and
+        ``species``, the paths and species compared as text. Further columns and the
+        index are ignored.
+    min_iou : float in [0, 1], default=0.5
+        Overlap needed; see `match_events`.
+    species : sequence, default=None
+        Species to judge, in this order; events of others are left out. By default
+        all of either table, sorted.
+    paths : sequence of str, default=None
+        Recordings to judge: pass those that were annotated, also the ones in which
+        nothing was found; events in others are left out. By default all of either
+        table, so that predictions in recordings nobody annotated count as false.
+
+    Returns
+    -------
+    report : DataFrame indexed by species
+        ``n_true``, ``n_predicted``, ``n_matched``, ``precision`` = n_matched /
+        n_predicted, ``recall`` = n_matched / n_true and ``f1`` = 2 n_matched /
+        (n_true + n_predicted), in [0, 1] and NaN where undefined.
+
+    Raises
+    ------
+    TypeError
+        If a table is not a DataFrame.
+    ValueError
+        If columns or values are missing, an event does not end after its start, or
+        `min_iou` is out of range.
+
+    See Also
+    --------
+    skbird.annotations.proba_to_events : From probabilities of rows to events.
+
+    References
+    ----------
+    Mesaros, Heittola, Virtanen (2016), "Metrics for polyphonic sound event
+    detection", Applied Sciences 6(6), for event-based precision and recall.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> from skbird.metrics import event_report
+    >>> columns = ["path", "start", "end", "species"]
+    >>> true = pd.DataFrame(
+    ...     [("a.ogg", 1.0, 3.0, "amerob"), ("a.ogg", 7.0, 8.0, "amerob")],
+    ...     columns=columns,
+    ... )
+    >>> predicted = pd.DataFrame(
+    ...     [("a.ogg", 1.5, 3.0, "amerob"), ("a.ogg", 4.0, 5.0, "banowl")],
+    ...     columns=columns,
+    ... )
+    >>> event_report(true, predicted)[["n_true", "n_matched", "precision", "recall"]]
+             n_true  n_matched  precision  recall
+    species
+    amerob        2          1        1.0     0.5
+    banowl        0          0        0.0     NaN
+    """
+    true_events = check_events(true_events, "true_events")
+    predicted_events = check_events(predicted_events, "predicted_events")
+    if paths is not None:
+        true_events = _only_in(paths, true_events)
+        predicted_events = _only_in(paths, predicted_events)
+    if species is None:
+        species = sorted({*true_events["species"], *predicted_events["species"]})
+    species = [str(name) for name in species]
+    _warn_about_other_paths(true_events["path"], predicted_events["path"])
+    pairs = match_events(true_events, predicted_events, min_iou=min_iou)
+    matched = true_events["species"].iloc[pairs["true"]]
+    n_true, n_predicted, n_matched = (
+        names.value_counts().reindex(species, fill_value=0).to_numpy()
+        for names in (true_events["species"], predicted_events["species"], matched)
+    )
+    return pd.DataFrame(
+        {
+            "n_true": n_true,
+            "n_predicted": n_predicted,
+            "n_matched": n_matched,
+            "precision": ratio(n_matched, n_predicted),
+            "recall": ratio(n_matched, n_true),
+            "f1": ratio(2 * n_matched, n_true + n_predicted),
+        },
+        index=pd.Index(species, name="species"),
+    )
+
+
+def _only_in(paths, events):
+    if isinstance(paths, str):
+        raise TypeError(f"paths={paths!r} must be a list of paths, not one text.")
+    return events[events["path"].isin([str(path) for path in paths])]
+
+
+def _warn_about_other_paths(true_paths, predicted_paths):
+    both_found = len(true_paths) > 0 and len(predicted_paths) > 0
+    if both_found and not true_paths.isin(predicted_paths).any():
+        warnings.warn(
+            "No recording is in both tables, so that nothing can match: the true "
+            f"events are in {true_paths.iloc[0]!r}, ..., the predicted ones in "
+            f"{predicted_paths.iloc[0]!r}, .... Write paths alike in both.",
+            stacklevel=3,
+        )

@@ -1,0 +1,146 @@
+"""Precision, recall and F score as the threshold moves."""
+
+import numpy as np
+import pandas as pd
+
+from skbird.metrics._counts import ratio
+from skbird.metrics._validation import validate_scores
+
+
+def threshold_curve(
+    y_true,
+    y_score,
+    thresholds=None,
+    *,
+    beta=1.0,
+    average=None,
+    species=None,
+    nan_rows="raise",
+):
+    r"""Judge predictions at many thresholds, for plots and for choosing one.
+
+    .. math:: F_\beta = \frac{(1 + \beta^2) \, tp}{(1 + \beta^2) \, tp + \beta^2 \, fn
+              + fp}
+
+    Parameters
+    ----------
+    y_true : array-like or DataFrame of shape (n_rows, n_species)
+        Truth in [0, 1]. From 0.5 on it counts as presence. NaN = unknown: that entry
+        is left out of its species. Rows that are -1 throughout are left out.
+    y_score : array-like or DataFrame of shape (n_rows, n_species)
+        Probabilities or any finite scores; rows match `y_true` by position.
+    thresholds : array-like of shape (n_thresholds,), default=None
+        Scores from which a species counts as predicted. None: 0, 0.01, ... 1, for
+        which `y_score` must be in [0, 1].
+    beta : float > 0, default=1.0
+        How many times as much recall counts as precision. Below 1 false detections
+        cost more, above 1 misses do.
+    average : {None, "macro"}, default=None
+        None gives a curve per species, "macro" their mean.
+    species : sequence of str, default=None
+        Names of the species. By default the columns of `y_true`: their names if it is
+        a DataFrame, else their numbers.
+    nan_rows : {"raise", "omit"}, default="raise"
+        What to do with rows of `y_score` that are NaN throughout; see
+        `skbird.metrics.macro_roc_auc`.
+
+    Returns
+    -------
+    curve : DataFrame
+        One line per species and threshold, thresholds ascending: ``species``,
+        ``threshold``, ``n_predicted``, ``precision``, ``recall`` and ``f_beta``, the
+        last three in [0, 1] and NaN where undefined (precision if nothing is
+        predicted, recall without positives). With ``average="macro"`` there is no
+        ``species``, `n_predicted` is a sum, and the others are means over the species
+        that have a positive; where some of these are never predicted, the precision
+        is the mean of the rest.
+
+    Raises
+    ------
+    ValueError
+        If shapes or species differ or values are out of range.
+
+    See Also
+    --------
+    species_report : All figures of each species, at one threshold.
+
+    Examples
+    --------
+    >>> from skbird.metrics import threshold_curve
+    >>> y_true = [[1, 0], [0, 1], [1, 1]]
+    >>> y_score = [[0.9, 0.6], [0.5, 0.3], [0.2, 0.7]]
+    >>> curve = threshold_curve(y_true, y_score, [0.1, 0.4], species=["amerob", "owl"])
+    >>> curve.round(2)
+      species  threshold  n_predicted  precision  recall  f_beta
+    0  amerob        0.1            3       0.67     1.0     0.8
+    1  amerob        0.4            2       0.50     0.5     0.5
+    2     owl        0.1            3       0.67     1.0     0.8
+    3     owl        0.4            2       0.50     0.5     0.5
+
+    The best threshold of each species:
+
+    >>> best = curve.loc[curve.groupby("species")["f_beta"].idxmax()]
+    >>> best[["species", "threshold"]]
+      species  threshold
+    0  amerob        0.1
+    2     owl        0.1
+    """
+    if not beta > 0:
+        raise ValueError(f"beta={beta!r} must be above 0.")
+    if average not in (None, "macro"):
+        raise ValueError(f"average={average!r} must be None or 'macro'.")
+    truth, score = validate_scores(y_true, y_score, species=species, nan_rows=nan_rows)
+    thresholds = _check_thresholds(thresholds, score)
+    n_positive = truth.positive.sum(axis=0)
+    n_predicted = _n_reaching(score, thresholds)
+    hits = _n_reaching(np.where(truth.positive, score, np.nan), thresholds)
+    scale = beta**2
+    curves = {  # each (n_species, n_thresholds)
+        "n_predicted": n_predicted,
+        "precision": ratio(hits, n_predicted),
+        "recall": ratio(hits, n_positive[:, None]),
+        "f_beta": ratio((1 + scale) * hits, scale * n_positive[:, None] + n_predicted),
+    }
+    if average == "macro":
+        return _macro(curves, thresholds, judged=n_positive > 0)
+    n_species = len(n_positive)
+    return pd.DataFrame(
+        {
+            "species": pd.Index(truth.species).repeat(len(thresholds)),
+            "threshold": np.tile(thresholds, n_species),
+            **{name: curve.ravel() for name, curve in curves.items()},
+        }
+    )
+
+
+def _n_reaching(score, thresholds):
+    """Count the scores of each species from each threshold on: (n_species, n)."""
+    n_scores = np.count_nonzero(~np.isnan(score), axis=0)
+    ascending = np.sort(score, axis=0).T  # NaN, which reaches nothing, comes last
+    below = [np.searchsorted(scores, thresholds) for scores in ascending]
+    return n_scores[:, None] - np.reshape(below, (len(n_scores), len(thresholds)))
+
+
+def _macro(curves, thresholds, judged):
+    n_predicted = curves.pop("n_predicted")[judged].sum(axis=0)
+    # The mean of pandas passes over NaN, and is NaN without a warning if all are.
+    means = {name: pd.DataFrame(curve[judged]).mean() for name, curve in curves.items()}
+    return pd.DataFrame({"threshold": thresholds, "n_predicted": n_predicted, **means})
+
+
+def _check_thresholds(thresholds, score):
+    if thresholds is None:
+        outside = score[(score < 0) | (score > 1)]
+        if len(outside):
+            raise ValueError(
+                f"y_score has values outside [0, 1], such as {outside[0]:g}. Pass "
+                "thresholds that suit such scores."
+            )
+        return np.arange(101) / 100
+    thresholds = np.asarray(thresholds, dtype=np.float64)
+    if thresholds.ndim != 1 or thresholds.size == 0 or np.isnan(thresholds).any():
+        raise ValueError(
+            f"thresholds={thresholds} must be one or more numbers in a row, none NaN: "
+            "shape (n_thresholds,)."
+        )
+    return np.unique(thresholds)

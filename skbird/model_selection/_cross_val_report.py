@@ -1,0 +1,298 @@
+"""Cross-validation that says how far its result can be trusted."""
+
+import time
+from numbers import Integral
+from typing import NamedTuple
+
+import numpy as np
+import pandas as pd
+from joblib import Parallel, delayed
+from sklearn.base import clone
+from sklearn.model_selection import check_cv
+from sklearn.utils import check_consistent_length
+from sklearn.utils._param_validation import HasMethods, validate_params
+from sklearn.utils.validation import _check_method_params
+
+from skbird.metrics import macro_roc_auc, species_report
+from skbird.metrics._validation import validate_scores, validate_truth
+from skbird.model_selection._bootstrap import (
+    BOOTSTRAP_CONSTRAINTS,
+    percentile_interval,
+    resample_counts,
+    within_fold_macro_auc,
+)
+from skbird.model_selection._fold_report import fold_report
+from skbird.model_selection._group_kfold import GroupMultilabelKFold
+from skbird.model_selection._leaks import warn_about_cheap_leaks
+from skbird.model_selection._report import CrossValReport
+from skbird.model_selection._rows import number_groups, recordings_of_rows, take_rows
+from skbird.utils._proba import as_proba_matrix
+from skbird.utils._progress import progress_bar
+
+_N_SPLITS = 5
+
+
+@validate_params(
+    {
+        "estimator": [HasMethods(["fit", "predict_proba"])],
+        "cv": ["cv_object"],
+        "fit_params": [None, dict],
+        "n_jobs": [None, Integral],
+        "return_estimators": ["boolean"],
+        "verbose": ["verbose"],
+        **BOOTSTRAP_CONSTRAINTS,
+    },
+    prefer_skip_nested_validation=False,
+)
+def cross_val_report(
+    estimator,
+    X,
+    y,
+    *,
+    groups=None,
+    cv=None,
+    recordings=None,
+    fit_params=None,
+    n_bootstrap=1000,
+    confidence=0.95,
+    random_state=None,
+    n_jobs=None,
+    return_estimators=False,
+    verbose=False,
+):
+    r"""Cross-validate a multi-label classifier and judge it species by species.
+
+    Unlike ``cross_val_score`` it accepts soft, unknown and missing truth, leaves a
+    species out of the folds that cannot judge it, gives an interval, and keeps the
+    predictions.
+
+    The headline compares rows of the same fold only, which one fitted model scored:
+
+    .. math:: AUC_s = \frac{\sum_f n^+_{sf} AUC_{sf}}{\sum_f n^+_{sf}}
+
+    with :math:`n^+_{sf}` positives and the ROC-AUC :math:`AUC_{sf}` of species s in
+    fold f, and then the mean over species. The two usual figures are there as well,
+    but have flaws. Pooled predictions mix models whose scores need not be on one scale,
+    so that the fold of a row may count for more than its sound. The mean of the folds
+    gives a rare species the weight of a common one in the few folds that have it, and
+    none in the others, so that each fold averages other species.
+
+    The interval is of the percentile bootstrap over recordings: all rows of a
+    recording are drawn together, since they are no independent evidence. It tells how
+    the fitted models would do on other recordings of this kind, not how much training
+    on others would change them. A replicate averages the species it can judge.
+
+    Parameters
+    ----------
+    estimator : estimator object
+        A multi-label classifier with ``predict_proba``, usually a whole pipeline. It
+        is cloned for each fold.
+    X : DataFrame, sequence of paths, or whatever `estimator` takes
+        The rows.
+    y : array-like or DataFrame of shape (n_rows, n_species)
+        Labels in [0, 1], presence from 0.5. NaN = unknown, -1 throughout a row =
+        unlabelled, where `estimator` accepts such.
+    groups : array-like of shape (n_rows,), default=None
+        What the folds must keep together, for `cv`. By default, if `cv` is a number or
+        None, the recordings.
+    cv : int, splitter or iterable of (train, test), default=None
+        None means 5; a number n means ``GroupMultilabelKFold(n)``.
+    recordings : array-like of shape (n_rows,), default=None
+        What is resampled for the interval. By default the paths that X tells, else
+        `groups`, else each row.
+    fit_params : dict, default=None
+        Passed on to ``estimator.fit``, such as ``sample_weight`` or
+        ``<step>__label_weight``; what has n_rows entries is cut to the training rows.
+    n_bootstrap : int >= 1, default=1000
+        Number of replicates.
+    confidence : float in (0, 1), default=0.95
+        Of the interval.
+    random_state : int, RandomState instance or None, default=None
+        Of the bootstrap.
+    n_jobs : int, default=None
+        Folds fitted at the same time, as in joblib. None means one.
+    return_estimators : bool, default=False
+        Whether to keep the fitted estimators.
+    verbose : bool or int, default=False
+        Whether to show a progress bar over the folds.
+
+    Returns
+    -------
+    CrossValReport
+
+    Raises
+    ------
+    ValueError
+        If shapes differ, a fold is empty, or a row is in several test parts.
+
+    Warns
+    -----
+    LeakageWarning
+        If test rows share their file, or author and day (columns of X), with training
+        rows. `check_leaks` looks further.
+
+    See Also
+    --------
+    paired_bootstrap : Compare two models by their reports' predictions.
+    fold_report : What the folds can learn and judge, before any training.
+
+    Notes
+    -----
+    The bootstrap of 10,000 rows, 200 species and 1000 replicates took 3 s on one core
+    with 1000 recordings, 8 s with 10,000.
+
+    References
+    ----------
+    Forman and Scholz (2010), "Apples-to-apples in cross-validation studies", SIGKDD
+    Explorations 12(1), on pooled scores. Rutter (2000), "Bootstrap estimation of
+    diagnostic accuracy with patient-clustered data", Academic Radiology 7.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sklearn.neighbors import KNeighborsClassifier
+    >>> from skbird.model_selection import cross_val_report
+    >>> rng = np.random.default_rng(0)
+    >>> Y = rng.integers(0, 2, (60, 2))
+    >>> X = Y + rng.normal(0, 0.7, Y.shape)
+    >>> report = cross_val_report(
+    ...     KNeighborsClassifier(9), X, Y, groups=np.arange(60) // 3, cv=3,
+    ...     random_state=0)
+    >>> print(str(report).split("\n\n")[0])
+    Macro ROC-AUC 0.790 [0.710, 0.876], 95 % interval over 20 recordings
+      rows are compared within their fold; mean of the folds 0.790, pooled 0.764
+      2 of 2 species judged, 0 without a positive in any test part
+    """
+    check_consistent_length(X, y, groups, recordings)
+    species = validate_truth(y).species
+    if recordings is None:
+        recordings = recordings_of_rows(X, groups, len(y))
+    recording, _ = number_groups(recordings, len(y), "recordings")
+    if groups is None and (cv is None or isinstance(cv, Integral)):
+        groups = recordings
+    folds = _make_folds(cv, X, y, groups)
+    test_fold = _test_fold(folds, len(y))
+    warn_about_cheap_leaks(X, folds)
+
+    fits = Parallel(n_jobs=n_jobs, return_as="generator")(
+        delayed(_fit_and_predict)(
+            clone(estimator),
+            *(take_rows(X, train), take_rows(y, train), take_rows(X, test)),
+            _check_method_params(X, fit_params or {}, train),
+            len(species),
+            return_estimators,
+        )
+        for train, test in folds
+    )
+    options = {"desc": "folds", "unit": "fold", "verbose": verbose}
+    fits = list(progress_bar(fits, total=len(folds), **options))
+    proba = np.full((len(y), len(species)), np.nan)
+    for (_, test), fit in zip(folds, fits, strict=True):
+        proba[test] = fit.proba
+
+    judged = np.flatnonzero((test_fold >= 0) & ~np.isnan(proba).all(axis=1))
+    y_judged = take_rows(y, judged)
+    recording = np.unique(recording[judged], return_inverse=True)[1]
+    n_recordings = recording.max(initial=-1) + 1
+    replicates = within_fold_macro_auc(
+        *validate_scores(y_judged, proba[judged]),
+        test_fold[judged],
+        recording,
+        resample_counts(n_recordings, n_bootstrap, random_state),
+    )
+    per_species = _species_table(y, proba, folds)
+    index = next((a.index for a in (X, y) if isinstance(a, pd.DataFrame)), None)
+    return CrossValReport(
+        macro_roc_auc=float(replicates[0]),
+        interval=percentile_interval(replicates[1:], confidence),
+        confidence=confidence,
+        pooled_macro_roc_auc=macro_roc_auc(y_judged, proba[judged]),
+        folds=_fold_table(folds, fits, per_species, groups),
+        species=per_species,
+        proba=pd.DataFrame(proba, index, species),
+        test_fold=pd.Series(test_fold, index, name="test_fold"),
+        n_recordings=n_recordings,
+        estimators=[fit.estimator for fit in fits] if return_estimators else None,
+    )
+
+
+class _Fit(NamedTuple):
+    """What one fold gave."""
+
+    proba: np.ndarray  # (n_test, n_species)
+    fit_s: float
+    predict_s: float
+    estimator: object  # None if it is not to be kept
+
+
+def _fit_and_predict(estimator, X, y, X_test, fit_params, n_species, keep):
+    started = time.perf_counter()
+    estimator.fit(X, y, **fit_params)
+    fitted = time.perf_counter()
+    proba = as_proba_matrix(
+        estimator.predict_proba(X_test), getattr(estimator, "classes_", None), n_species
+    )
+    predicted = time.perf_counter()
+    return _Fit(
+        proba, fitted - started, predicted - fitted, estimator if keep else None
+    )
+
+
+def _make_folds(cv, X, y, groups):
+    if cv is None or isinstance(cv, Integral):
+        cv = GroupMultilabelKFold(_N_SPLITS if cv is None else cv)
+    folds = list(check_cv(cv).split(X, y, groups))
+    for number, (train, test) in enumerate(folds):
+        if len(train) == 0 or len(test) == 0:
+            raise ValueError(
+                f"Fold {number} of cv={cv!r} has {len(train)} training rows and "
+                f"{len(test)} test rows; both need some. Use fewer folds."
+            )
+    return folds
+
+
+def _test_fold(folds, n_rows):
+    """Return the fold that tests each row, -1 for none."""
+    test_fold = np.full(n_rows, -1)
+    for number, (_, test) in enumerate(folds):
+        if (test_fold[test] >= 0).any():
+            row = np.asarray(test)[test_fold[test] >= 0][0]
+            raise ValueError(
+                f"cv tests row {row} in fold {test_fold[row]} and in fold {number}, so "
+                "that it has no single prediction. Use a splitter without repetition, "
+                "and one report per repetition."
+            )
+        test_fold[test] = number
+    return test_fold
+
+
+def _species_table(y, proba, folds):
+    reports = [
+        species_report(take_rows(y, test), proba[test], nan_rows="omit")
+        for _, test in folds
+    ]
+    columns = ["n_rows", "n_positive", "roc_auc", "average_precision"]
+    table = pd.concat(dict(enumerate(reports)), names=["fold"])[columns]
+    table.insert(0, "n_train_positive", fold_report(y, folds)["n_train_positive"])
+    return table
+
+
+def _fold_table(folds, fits, species, groups):
+    by_fold = species.groupby("fold")
+    table = pd.DataFrame(
+        {
+            "n_train": [len(train) for train, _ in folds],
+            "n_test": [len(test) for _, test in folds],
+            "n_species": by_fold["roc_auc"].count(),
+            "macro_roc_auc": by_fold["roc_auc"].mean(),
+            "macro_average_precision": by_fold["average_precision"].mean(),
+            "fit_s": [fit.fit_s for fit in fits],
+            "predict_s": [fit.predict_s for fit in fits],
+        },
+        index=pd.RangeIndex(len(folds), name="fold"),
+    )
+    if groups is not None:
+        held_out = [pd.unique(np.asarray(groups)[test]) for _, test in folds]
+        names = [str(g[0]) if len(g) == 1 else f"{len(g)} groups" for g in held_out]
+        table.insert(0, "held_out", names)
+    return table

@@ -1,0 +1,56 @@
+"""Say which species the folds of a cross-validation can learn and judge."""
+
+import numpy as np
+import pandas as pd
+
+from skbird.metrics._validation import validate_truth
+
+
+def fold_report(y, folds):
+    """Count the positives of each species in training and test of each fold.
+
+    Parameters
+    ----------
+    y : array-like or DataFrame of shape (n_rows, n_species)
+        Labels in [0, 1], presence from 0.5. NaN = unknown, -1 throughout a row =
+        unlabelled.
+    folds : iterable of (train, test)
+        Row numbers, as ``cv.split(X, y, groups)`` yields them.
+
+    Returns
+    -------
+    report : DataFrame indexed by fold and species
+        ``n_train_positive`` and ``n_test_positive``. Without the first, a model cannot
+        know the species; without the second, the fold cannot judge it.
+
+    Raises
+    ------
+    ValueError
+        If y is not such a table, or there is no fold.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> from skbird.model_selection import GroupMultilabelKFold, fold_report
+    >>> Y = pd.DataFrame({"wren": [1, 1, 0, 0], "owl": [0, 0, 1, 0]})
+    >>> cv = GroupMultilabelKFold(2)
+    >>> report = fold_report(Y, cv.split(Y, Y, groups=["a", "b", "c", "d"]))
+    >>> report.query("n_train_positive == 0 or n_test_positive == 0")
+                  n_train_positive  n_test_positive
+    fold species
+    0    owl                     0                1
+    1    owl                     1                0
+    """
+    truth = validate_truth(y)
+    counts = [
+        [truth.positive[part].sum(axis=0) for part in fold] for fold in folds
+    ]  # (n_folds, 2, n_species)
+    if not counts:
+        raise ValueError("folds is empty. Pass cv.split(X, y, groups) or a list of it.")
+    index = pd.MultiIndex.from_product(
+        [range(len(counts)), truth.species], names=["fold", "species"]
+    )
+    n_train, n_test = np.moveaxis(np.array(counts), 1, 0).reshape(2, -1)
+    return pd.DataFrame(
+        {"n_train_positive": n_train, "n_test_positive": n_test}, index=index
+    )

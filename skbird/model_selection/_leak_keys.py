@@ -1,0 +1,186 @@
+"""What rows of training and test may share: a key per row for each kind of leak."""
+
+import hashlib
+import os
+import warnings
+from typing import NamedTuple
+
+import numpy as np
+import pandas as pd
+from joblib import Parallel, delayed
+from scipy.sparse import coo_array
+from scipy.sparse.csgraph import connected_components
+
+from skbird.data import AudioReadError, read_audio
+from skbird.model_selection._fingerprint import (
+    FINGERPRINT_S,
+    find_near_duplicates,
+    fingerprint,
+)
+from skbird.model_selection._rows import row_table
+from skbird.utils._progress import progress_bar
+
+#: Each kind, and the kind that would explain it already.
+KINDS = {
+    "file": None,
+    "author_day": "file",
+    "identical": "file",
+    "near_duplicate": "identical",
+}
+_SHORTEST_DATE = len("20210503")  # a year or a month is no day
+
+
+class Key(NamedTuple):
+    """What rows may share, of one kind."""
+
+    numbers: np.ndarray  # (n_rows,) int: rows with the same one share it; -1: unknown
+    texts: np.ndarray  # (n_rows,) object: how to call it
+
+
+def leak_keys(
+    X,
+    *,
+    author="author",
+    date="date",
+    identical=True,
+    near_duplicates=False,
+    n_jobs=None,
+    verbose=False,
+):
+    """Give a number to what rows may share; `find_leaks` has the parameters.
+
+    Returns
+    -------
+    dict of str to Key
+        In the order of `KINDS`, those that can be checked.
+    """
+    table = _check_table(X, author, date)
+    keys = table_keys(table, author, date)
+    if "file" in keys and (identical or near_duplicates):
+        file, paths = keys["file"]
+        _, first = np.unique(file[file >= 0], return_index=True)
+        files = paths[file >= 0][first]
+        contents = _contents(files, n_jobs, verbose)
+        keys["identical"] = Key(_look_up(contents, file), paths)
+        if near_duplicates:
+            sounds = _look_up(_sounds(files, contents, n_jobs, verbose), contents)
+            keys["near_duplicate"] = Key(_look_up(sounds, file), paths)
+    return keys
+
+
+def table_keys(table, author, date):
+    """Give a number to what can be seen in the row table alone."""
+    keys = {}
+    if "path" in table.columns:
+        # What is no path cannot be read, nor be shared.
+        paths = [
+            os.fspath(path) if isinstance(path, str | os.PathLike) else None
+            for path in table["path"]
+        ]
+        files = [None if path is None else os.path.abspath(path) for path in paths]
+        numbers, _ = pd.factorize(np.array(files, dtype=object))
+        keys["file"] = Key(numbers, np.array(paths, dtype=object))
+    if author in table.columns and date in table.columns:
+        keys["author_day"] = _author_days(table[author], table[date])
+    return keys
+
+
+def _check_table(X, author, date):
+    table = row_table(X)
+    missing = []
+    if table is not None and author is not None and date is not None:
+        missing = [name for name in (author, date) if name not in table.columns]
+    unchecked = missing or author is None or date is None
+    if table is None or ("path" not in table.columns and unchecked):
+        found = "no row table" if table is None else f"the columns {list(table)}"
+        raise ValueError(
+            f"X ({type(X).__name__}) has {found}: nothing can be checked. Pass a "
+            "DataFrame with a column 'path', or with an author and a date."
+        )
+    if missing:
+        warnings.warn(
+            "Same author on the same day is not checked: X has no column "
+            f"{' and '.join(map(repr, missing))}. Name the columns by author= and "
+            "date=, or pass author=None.",
+            UserWarning,
+            stacklevel=4,
+        )
+    return table
+
+
+def _author_days(authors, dates):
+    author, names = pd.factorize(authors.astype("string").str.strip())
+    date, texts = pd.factorize(dates.astype("string").str.strip())
+    days = pd.to_datetime(
+        texts.where(texts.str.len() >= _SHORTEST_DATE),
+        errors="coerce",
+        format="mixed",
+        utc=True,
+    ).strftime("%Y-%m-%d")
+    names = np.append(names.to_numpy(dtype=object), "")[author]  # -1 takes the last
+    days = np.append(days.to_numpy(dtype=object), None)[date]
+    known = (names != "") & pd.notna(days)
+    texts = np.full(len(names), None, dtype=object)
+    texts[known] = names[known] + ", " + days[known]
+    return Key(pd.factorize(texts)[0], texts)
+
+
+def _contents(files, n_jobs, verbose):
+    """Give a number to each content; files of a size of their own are not read."""
+    sizes = pd.Series([_size(path) for path in files])
+    alike = np.flatnonzero(sizes.duplicated(keep=False) & sizes.notna())
+    content = np.array(files, dtype=object)
+    content[alike] = _in_threads(_digest, files[alike], n_jobs, verbose, "content")
+    unread = sizes.isna().to_numpy()
+    if unread.any():
+        warnings.warn(
+            f"{unread.sum()} of {len(files)} files are missing, such as "
+            f"{files[unread.argmax()]!r}; their content is not checked.",
+            UserWarning,
+            stacklevel=4,
+        )
+    return pd.factorize(content)[0]
+
+
+def _sounds(files, contents, n_jobs, verbose):
+    """Give a number to the sound of each content; near duplicates share it."""
+    _, first = np.unique(contents, return_index=True)
+    fingerprints = _in_threads(
+        _fingerprint_file, files[first], n_jobs, verbose, "fingerprints"
+    )
+    pairs = find_near_duplicates(fingerprints)
+    edges = np.ones(len(pairs)), (pairs[:, 0], pairs[:, 1])
+    graph = coo_array(edges, shape=(len(first), len(first)))
+    return connected_components(graph, directed=False)[1]
+
+
+def _look_up(values, numbers):
+    """Return ``values[numbers]``, -1 where the number is -1."""
+    return np.append(values, -1)[numbers]
+
+
+def _in_threads(work, paths, n_jobs, verbose, label):
+    results = Parallel(n_jobs, prefer="threads", return_as="generator")(
+        delayed(work)(path) for path in paths
+    )
+    options = {"desc": label, "unit": "file", "delay": 1, "verbose": verbose}
+    return list(progress_bar(results, total=len(paths), **options))
+
+
+def _size(path):
+    try:
+        return os.path.getsize(path)
+    except OSError:
+        return None
+
+
+def _digest(path):
+    with open(path, "rb") as file:
+        return hashlib.file_digest(file, "blake2b").hexdigest()
+
+
+def _fingerprint_file(path):
+    try:
+        return fingerprint(*read_audio(path, 0.0, FINGERPRINT_S))
+    except AudioReadError:
+        return np.empty(0, dtype=np.uint32)  # fitting will name it

@@ -1,0 +1,271 @@
+"""Find what training and test rows share and a score must not profit from."""
+
+import warnings
+
+import numpy as np
+import pandas as pd
+from scipy.sparse import coo_array
+from scipy.sparse.csgraph import connected_components
+
+from skbird.model_selection._leak_keys import KINDS, leak_keys, table_keys
+from skbird.model_selection._rows import row_table
+
+_SHARES = {
+    "file": "a file",
+    "author_day": "author and day",
+    "identical": "files with the same bytes",
+    "near_duplicate": "sound",
+}
+_COLUMNS = ["kind", "test_row", "train_row", "n_train_rows", "shared"]
+
+
+class LeakageWarning(UserWarning):
+    """Test rows share with training rows what makes their score too good."""
+
+
+def find_leaks(
+    X,
+    train,
+    test,
+    *,
+    author="author",
+    date="date",
+    identical=True,
+    near_duplicates=False,
+    n_jobs=None,
+    verbose=False,
+):
+    """Find test rows that share their recording or its circumstances with training.
+
+    ================== ===============================================================
+    kind               what a test row shares with a training row
+    ================== ===============================================================
+    ``file``           the path, whichever stretches of it the rows are
+    ``author_day``     author and calendar day: often the same individual and place
+    ``identical``      another path with the same bytes
+    ``near_duplicate`` another file with the same sound: renamed, cut, amplified,
+                       filtered, resampled, or compressed anew
+    ================== ===============================================================
+
+    A pair is listed once, under the first kind of the table that explains it, except
+    that same author and day may come with the same content.
+
+    Parameters
+    ----------
+    X : DataFrame, `Recordings`, `Spectrograms` or sequence of paths
+        The rows.
+    train, test : array-like of int
+        Row numbers, or masks.
+    author, date : str or None, default="author", "date"
+        Columns of X that say who recorded when. Dates may be of any form that pandas
+        reads; without a day they are unknown. None leaves this check out.
+    identical : bool, default=True
+        Whether to compare the content of files. Only files of equal size are read.
+    near_duplicates : bool, default=False
+        Whether to compare the sound; includes `identical`. The first minute of every
+        file is decoded: about a minute per 6 hours of audio on one core. Files with
+        less than 3 s of sound are not compared.
+    n_jobs : int, default=None
+        Threads that read files, as in joblib.
+    verbose : bool or int, default=False
+        Whether to show a progress bar.
+
+    Returns
+    -------
+    leaks : DataFrame
+        One line per kind and test row: ``kind``, ``test_row``, ``train_row`` (the first
+        of those it shares with), ``n_train_rows`` (how many there are) and ``shared``
+        (what). Empty if nothing is shared.
+
+    Raises
+    ------
+    ValueError
+        If X tells nothing that could be checked.
+
+    Warns
+    -----
+    UserWarning
+        If X has no column `author` or `date`, or files are missing.
+
+    See Also
+    --------
+    check_leaks : The same for the folds of a cross-validation.
+    leak_groups : Groups that keep together what is shared.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> from skbird.model_selection import find_leaks
+    >>> X = pd.DataFrame({"path": ["1.ogg", "2.ogg", "3.ogg", "1.ogg"],
+    ...                   "author": ["ann", "ben", "ben", "ann"],
+    ...                   "date": ["2021-05-03", "2021-05-03", "3 May 2021", None]})
+    >>> find_leaks(X, train=[0, 1], test=[2, 3], identical=False)
+             kind  test_row  train_row  n_train_rows           shared
+    0        file         3          0             1            1.ogg
+    1  author_day         2          1             1  ben, 2021-05-03
+    """
+    keys = leak_keys(
+        X,
+        author=author,
+        date=date,
+        identical=identical,
+        near_duplicates=near_duplicates,
+        n_jobs=n_jobs,
+        verbose=verbose,
+    )
+    return _find(keys, train, test)
+
+
+def check_leaks(X, folds, **options):
+    """Find leaks in the folds of a cross-validation, and warn of them.
+
+    Parameters
+    ----------
+    X : DataFrame, `Recordings`, `Spectrograms` or sequence of paths
+        The rows.
+    folds : iterable of (train, test)
+        Row numbers, as ``cv.split(X, y, groups)`` yields them.
+    **options
+        As for `find_leaks`. Each file is read once, however many folds there are.
+
+    Returns
+    -------
+    leaks : DataFrame
+        As of `find_leaks`, with the number of the ``fold`` in front.
+
+    Raises
+    ------
+    ValueError
+        If X tells nothing that could be checked.
+
+    Warns
+    -----
+    LeakageWarning
+        If there are leaks: what is shared, in how many folds, and the remedy.
+
+    Examples
+    --------
+    >>> from sklearn.model_selection import GroupKFold
+    >>> from skbird.model_selection import check_leaks
+    >>> X = ["a.ogg", "b.ogg", "a.ogg", "c.ogg"]
+    >>> len(check_leaks(X, GroupKFold(3).split(X, groups=X), author=None,
+    ...                 identical=False))
+    0
+    """
+    leaks = _find_in_folds(leak_keys(X, **options), folds)
+    _warn(leaks, stacklevel=3)
+    return leaks
+
+
+def warn_about_cheap_leaks(X, folds):
+    """Warn of what the row table of X tells, on behalf of `cross_val_report`."""
+    table = row_table(X)
+    keys = {} if table is None else table_keys(table, author="author", date="date")
+    if keys:
+        # Between the report and its caller stands the check of parameters.
+        _warn(_find_in_folds(keys, folds), stacklevel=5)
+
+
+def leak_groups(X, **options):
+    """Group rows so that no two groups share what `find_leaks` looks for.
+
+    Parameters
+    ----------
+    X : DataFrame, `Recordings`, `Spectrograms` or sequence of paths
+        The rows.
+    **options
+        As for `find_leaks`.
+
+    Returns
+    -------
+    groups : ndarray of int, shape (n_rows,)
+        For splitters. Rows that share something, also by way of other rows, are in the
+        same group.
+
+    Raises
+    ------
+    ValueError
+        If X tells nothing that could be checked.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> from skbird.model_selection import leak_groups
+    >>> X = pd.DataFrame({"path": ["1.ogg", "1.ogg", "2.ogg", "3.ogg"],
+    ...                   "author": "ann", "date": ["2021-05-03", None, "3 May 2021",
+    ...                                             "2021-06-01"]})
+    >>> leak_groups(X, identical=False).tolist()
+    [0, 0, 0, 1]
+    """
+    keys = [key.numbers for key in leak_keys(X, **options).values()]
+    # Rows and keys are the nodes of a graph; a row is linked to each key that it has.
+    n_nodes = n_rows = len(keys[0])
+    rows, nodes = [], []
+    for key in keys:
+        known = np.flatnonzero(key >= 0)
+        rows.append(known)
+        nodes.append(n_nodes + key[known])
+        n_nodes += key.max() + 1
+    rows, nodes = np.concatenate(rows), np.concatenate(nodes)
+    graph = coo_array((np.ones(len(rows)), (rows, nodes)), shape=(n_nodes, n_nodes))
+    return connected_components(graph, directed=False)[1][:n_rows]
+
+
+def _find_in_folds(keys, folds):
+    found = [
+        _find(keys, train, test).assign(fold=fold)
+        for fold, (train, test) in enumerate(folds)
+    ]
+    if not found:
+        raise ValueError("folds is empty. Pass cv.split(X, y, groups) or a list of it.")
+    return pd.concat(found, ignore_index=True)[["fold", *_COLUMNS]]
+
+
+def _find(keys, train, test):
+    found = []
+    for kind, key in keys.items():
+        explained = keys[KINDS[kind]].numbers if KINDS[kind] in keys else None
+        rows = np.arange(len(key.numbers))  # train and test may be masks, too
+        pairs = _pair(key.numbers, explained, rows[train], rows[test])
+        pairs = pairs.assign(kind=kind, shared=key.texts[pairs["train_row"]])
+        found.append(pairs[_COLUMNS])
+    return pd.concat(found, ignore_index=True)
+
+
+def _pair(key, explained, train, test):
+    """Pair each test row with the first training row that has the same key.
+
+    Rows that agree in `explained` (n_rows,), too, are no pair.
+    """
+    if explained is None:
+        inner_train, inner_test = np.zeros(len(train)), np.ones(len(test))
+    else:
+        inner_train, inner_test = explained[train], explained[test]
+    left = pd.DataFrame({"test_row": test, "key": key[test], "inner": inner_test})
+    right = pd.DataFrame({"train_row": train, "key": key[train], "inner": inner_train})
+    left, right = left[left["key"] >= 0], right[right["key"] >= 0]
+    # Of two training rows that differ in `inner`, one differs from the test row.
+    examples = right.drop_duplicates(["key", "inner"]).groupby("key").head(2)
+    pairs = left.merge(examples, on="key", suffixes=("", "_train"))
+    pairs = pairs[pairs["inner"] != pairs["inner_train"]].drop_duplicates("test_row")
+    n_same = right.groupby("key").size().reindex(pairs["key"]).to_numpy()
+    both = pd.MultiIndex.from_frame(pairs[["key", "inner"]])
+    n_explained = right.groupby(["key", "inner"]).size().reindex(both, fill_value=0)
+    return pairs.assign(n_train_rows=n_same - n_explained.to_numpy())
+
+
+def _warn(leaks, stacklevel):
+    if len(leaks) == 0:
+        return
+    parts = [
+        f"{_SHARES[kind]} ({len(of_kind)} rows in {of_kind['fold'].nunique()} folds, "
+        f"such as {of_kind['shared'].iloc[0]!r})"
+        for kind, of_kind in leaks.groupby("kind", sort=False)
+    ]
+    warnings.warn(
+        f"LEAKAGE: the score will be too good. Test rows share with training rows "
+        f"{', '.join(parts)}. Keep these together, for example by "
+        "groups=leak_groups(X); check_leaks(X, folds) lists them.",
+        LeakageWarning,
+        stacklevel=stacklevel,
+    )

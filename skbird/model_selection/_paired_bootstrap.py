@@ -1,0 +1,170 @@
+"""Tell whether one model is better than another, or was lucky with its recordings."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from sklearn.utils._param_validation import validate_params
+
+from skbird.metrics._validation import validate_scores
+from skbird.model_selection._bootstrap import (
+    BOOTSTRAP_CONSTRAINTS,
+    percentile_interval,
+    resample_counts,
+    within_fold_macro_auc,
+)
+from skbird.model_selection._rows import number_groups, take_rows
+
+
+@dataclass(frozen=True)
+class PairedBootstrapResult:
+    """What `paired_bootstrap` found.
+
+    Attributes
+    ----------
+    difference : float in [-1, 1]
+        Macro ROC-AUC of a minus that of b.
+    interval : tuple of float
+        Its confidence interval (low, high).
+    share_positive : float in [0, 1]
+        Share of replicates in which a is better than b.
+    p_value : float in (0, 1]
+        Two-sided: how often such replicates would contradict the sign of the
+        difference.
+    macro_roc_auc_a, macro_roc_auc_b : float in [0, 1]
+        The scores themselves.
+    """
+
+    difference: float
+    interval: tuple
+    share_positive: float
+    p_value: float
+    macro_roc_auc_a: float
+    macro_roc_auc_b: float
+
+
+@validate_params(BOOTSTRAP_CONSTRAINTS, prefer_skip_nested_validation=True)
+def paired_bootstrap(
+    y_true,
+    proba_a,
+    proba_b,
+    *,
+    recordings=None,
+    folds=None,
+    n_bootstrap=1000,
+    confidence=0.95,
+    random_state=None,
+):
+    r"""Compare the macro ROC-AUC of two models on the same rows.
+
+    Recordings are drawn with replacement, and both models are scored on the same draw,
+    so that what makes a draw easy or hard cancels out in the difference
+    :math:`d = AUC_a - AUC_b`. The rows of a recording stay together: they resemble
+    each other, and drawing rows would make the interval far too narrow. With B
+    replicates the p-value is
+
+    .. math:: p = \min\Big(1, 2 \, \frac{1 + \min(\#\{d \le 0\}, \#\{d \ge 0\})}
+                                        {1 + B}\Big)
+
+    It tells of new recordings, not of new training runs: neither model is fitted again.
+
+    Parameters
+    ----------
+    y_true : array-like or DataFrame of shape (n_rows, n_species)
+        Truth in [0, 1], presence from 0.5. NaN = unknown, -1 throughout a row =
+        unlabelled.
+    proba_a, proba_b : array-like or DataFrame of shape (n_rows, n_species)
+        Predictions of the two models. A row that is NaN throughout in either of them,
+        not tested or unreadable, is left out of both.
+    recordings : array-like of shape (n_rows,), default=None
+        The recording of each row. By default each row is one.
+    folds : array-like of int, shape (n_rows,), default=None
+        The fold in which each row was tested, such as ``report.test_fold`` of
+        `cross_val_report`: only rows of the same fold are compared, since they were
+        scored by the same fitted model. Rows with -1 are left out. By default all rows
+        are compared.
+    n_bootstrap : int >= 1, default=1000
+        Number of replicates.
+    confidence : float in (0, 1), default=0.95
+        Of the interval, which has the percentiles of the replicates.
+    random_state : int, RandomState instance or None, default=None
+        Of the resampling.
+
+    Returns
+    -------
+    PairedBootstrapResult
+
+    Raises
+    ------
+    ValueError
+        If shapes or species differ, or no species can be judged in any fold.
+
+    References
+    ----------
+    Koehn (2004), "Statistical significance tests for machine translation evaluation",
+    for the paired bootstrap; Davison and Hinkley (1997), "Bootstrap methods and their
+    application", for the p-value (section 4.4 for the ones); Rutter (2000), "Bootstrap
+    estimation of diagnostic accuracy with patient-clustered data", for clusters.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skbird.model_selection import paired_bootstrap
+    >>> rng = np.random.default_rng(0)
+    >>> Y = rng.integers(0, 2, (200, 3))
+    >>> good, poor = Y + rng.normal(0, 1, Y.shape), Y + rng.normal(0, 3, Y.shape)
+    >>> recordings = np.arange(200) // 5
+    >>> result = paired_bootstrap(
+    ...     Y, good, poor, recordings=recordings, random_state=0)
+    >>> round(result.difference, 2), round(result.p_value, 3)
+    (0.24, 0.002)
+    """
+    rows = _comparable_rows(y_true, proba_a, proba_b, folds)
+    recording, names = number_groups(
+        np.arange(len(y_true)) if recordings is None else recordings,
+        len(y_true),
+        "recordings",
+    )
+    fold = np.zeros(len(y_true)) if folds is None else np.asarray(folds)
+    counts = resample_counts(len(names), n_bootstrap, random_state)
+    auc_a, auc_b = (
+        within_fold_macro_auc(
+            *validate_scores(take_rows(y_true, rows), take_rows(proba, rows)),
+            fold[rows],
+            recording[rows],
+            counts,
+        )
+        for proba in (proba_a, proba_b)
+    )
+    if np.isnan(auc_a[0]):
+        raise ValueError(
+            "No species has a positive and a negative in the same fold among the rows "
+            "that both models predicted: there is nothing to compare."
+        )
+    differences = (auc_a - auc_b)[1:]
+    differences = differences[~np.isnan(differences)]
+    contradicting = min((differences <= 0).sum(), (differences >= 0).sum())
+    return PairedBootstrapResult(
+        difference=float(auc_a[0] - auc_b[0]),
+        interval=percentile_interval(differences, confidence),
+        share_positive=float((differences > 0).mean()),
+        p_value=float(min(1.0, 2 * (1 + contradicting) / (1 + len(differences)))),
+        macro_roc_auc_a=float(auc_a[0]),
+        macro_roc_auc_b=float(auc_b[0]),
+    )
+
+
+def _comparable_rows(y_true, proba_a, proba_b, folds):
+    """Return the numbers of the rows that both models predicted."""
+    predicted = [
+        ~np.isnan(np.asarray(proba, dtype=np.float64)).all(axis=1)
+        for proba in (proba_a, proba_b)
+    ]
+    if folds is not None:
+        predicted.append(np.asarray(folds) >= 0)
+    lengths = [len(part) for part in (y_true, *predicted)]
+    if len(set(lengths)) > 1:
+        raise ValueError(
+            f"y_true, proba_a, proba_b and folds have {lengths} rows. All need the "
+            "same rows."
+        )
+    return np.flatnonzero(np.all(predicted, axis=0))

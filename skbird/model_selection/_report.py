@@ -1,0 +1,81 @@
+"""What a cross-validation found."""
+
+from dataclasses import dataclass
+
+import pandas as pd
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class CrossValReport:
+    """What `cross_val_report` found; printing it gives a summary.
+
+    Attributes
+    ----------
+    macro_roc_auc : float in [0, 1]
+        The headline. For each species, the probability that a row with it scores
+        higher than a row without it *of the same fold*, averaged over its positives;
+        then the mean over species. NaN if no species can be judged.
+    interval : tuple of float
+        Confidence interval (low, high) of `macro_roc_auc`.
+    confidence : float in (0, 1)
+        Of the interval.
+    pooled_macro_roc_auc : float in [0, 1]
+        Macro ROC-AUC of all out-of-fold predictions together, whichever model they
+        are from.
+    folds : DataFrame indexed by fold
+        ``held_out`` (the group tested, or how many; only if groups are known),
+        ``n_train``, ``n_test`` rows, ``n_species`` judged, ``macro_roc_auc``,
+        ``macro_average_precision``, ``fit_s`` and ``predict_s`` in seconds.
+    species : DataFrame indexed by fold and species
+        ``n_train_positive``; among the test rows with known truth ``n_rows`` and
+        ``n_positive``; ``roc_auc`` and ``average_precision``, NaN where undefined.
+    proba : DataFrame of shape (n_rows, n_species)
+        Out-of-fold predictions; NaN for rows never tested or unreadable.
+    test_fold : Series of int, shape (n_rows,)
+        The fold that tested each row, -1 for none. `paired_bootstrap` takes it.
+    n_recordings : int
+        Recordings that were resampled for the interval.
+    estimators : list or None
+        The fitted estimators, one per fold, if they were asked for.
+    """
+
+    macro_roc_auc: float
+    interval: tuple
+    confidence: float
+    pooled_macro_roc_auc: float
+    folds: pd.DataFrame
+    species: pd.DataFrame
+    proba: pd.DataFrame
+    test_fold: pd.Series
+    n_recordings: int
+    estimators: list | None = None
+
+    def __str__(self):
+        low, high = self.interval
+        positives = self.species["n_positive"].groupby("species", sort=False).sum()
+        judged = self.species["roc_auc"].groupby("species", sort=False).count() > 0
+        untaught = self.species.query("n_train_positive == 0 and n_positive > 0")
+        lines = [
+            f"Macro ROC-AUC {self.macro_roc_auc:.3f} [{low:.3f}, {high:.3f}], "
+            f"{100 * self.confidence:g} % interval over {self.n_recordings} recordings",
+            f"  rows are compared within their fold; mean of the folds "
+            f"{self.folds['macro_roc_auc'].mean():.3f}, pooled "
+            f"{self.pooled_macro_roc_auc:.3f}",
+            f"  {judged.sum()} of {len(judged)} species judged, "
+            f"{(positives == 0).sum()} without a positive in any test part",
+        ]
+        if len(untaught):
+            names = untaught.index.unique("species")
+            lines.append(
+                f"  tested by a model that never saw them: {_enumerate(names)}"
+            )
+        return "\n".join(
+            [*lines, "", self.folds.to_string(float_format="{:.3f}".format)]
+        )
+
+    __repr__ = __str__
+
+
+def _enumerate(names, shown=5):
+    text = ", ".join(str(name) for name in names[:shown])
+    return f"{text} and {len(names) - shown} more" if len(names) > shown else text

@@ -1,0 +1,246 @@
+"""What the post-processors share: a classifier inside, and its rows and species."""
+
+import numpy as np
+import pandas as pd
+from sklearn.base import BaseEstimator, ClassifierMixin, MetaEstimatorMixin, clone
+from sklearn.utils import get_tags
+from sklearn.utils.validation import check_is_fitted
+
+from skbird.metrics import macro_roc_auc
+from skbird.metrics._validation import validate_truth
+from skbird.utils._held_out import held_out_proba
+from skbird.utils._proba import as_proba_matrix
+from skbird.utils._rows import files_of_rows
+
+
+class PostProcessor(ClassifierMixin, MetaEstimatorMixin, BaseEstimator):
+    """Base of meta-estimators that change what a multi-label classifier predicts."""
+
+    def _fit_estimator(self, X, y, fit_params):
+        n_species = count_species(y)
+        self.estimator_ = clone(self.estimator).fit(X, y, **fit_params)
+        self.classes_ = np.tile([0, 1], (n_species, 1))
+        names = getattr(y, "columns", np.arange(n_species))
+        self.species_ = np.asarray(getattr(self.estimator_, "species_", names))
+
+    def _estimator_proba(self, X):
+        return as_proba_matrix(
+            self.estimator_.predict_proba(X),
+            getattr(self.estimator_, "classes_", None),
+            len(self.classes_),
+        )
+
+    def predict_proba(self, X):
+        """Predict the probability of each species.
+
+        Parameters
+        ----------
+        X : DataFrame, sequence of paths, or whatever `estimator` takes
+            The rows.
+
+        Returns
+        -------
+        proba : ndarray of shape (n_rows, n_species)
+            NaN for rows that could not be read.
+        """
+        check_is_fitted(self)
+        return self._estimator_proba(X)
+
+    def predict(self, X):
+        """Predict which species are present: those of probability 0.5 and more.
+
+        Parameters
+        ----------
+        X : DataFrame, sequence of paths, or whatever `estimator` takes
+            The rows.
+
+        Returns
+        -------
+        labels : ndarray of int, shape (n_rows, n_species)
+            0 or 1; 0 throughout for rows that could not be read.
+        """
+        return (self.predict_proba(X) >= 0.5).astype(np.int64)
+
+    def score(self, X, y):
+        """Macro ROC-AUC of the probabilities, over the readable rows.
+
+        Parameters
+        ----------
+        X : DataFrame, sequence of paths, or whatever `estimator` takes
+            The rows.
+        y : array-like or DataFrame of shape (n_rows, n_species)
+            Their labels; see `skbird.metrics.macro_roc_auc`.
+
+        Returns
+        -------
+        score : float in [0, 1]
+        """
+        return macro_roc_auc(np.asarray(y), self.predict_proba(X), nan_rows="omit")
+
+    @property
+    def n_features_in_(self):
+        """Number of features that `estimator_` was fitted on."""
+        return self._of_fitted_estimator("n_features_in_")
+
+    @property
+    def feature_names_in_(self):
+        """Names of the features that `estimator_` was fitted on."""
+        return self._of_fitted_estimator("feature_names_in_")
+
+    def _of_fitted_estimator(self, name):
+        # AttributeError, also before fit, is how scikit-learn learns of its absence.
+        if "estimator_" not in vars(self):
+            raise AttributeError(f"{type(self).__name__} is not fitted: no {name}.")
+        return getattr(self.estimator_, name)
+
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()
+        tags.input_tags = get_tags(self.estimator).input_tags
+        tags.input_tags.one_d_array = True
+        tags.input_tags.string = True
+        tags.target_tags.multi_output = True
+        tags.target_tags.single_output = False
+        tags.classifier_tags.multi_label = True
+        return tags
+
+
+class FilePostProcessor(PostProcessor):
+    """Base of post-processors that look at all rows of a file.
+
+    Subclasses define ``_reweight(proba, groups, start)`` and ``_neutral()``, what it
+    makes of a probability of 0.5 among others of 0.5.
+    """
+
+    def predict_proba(self, X, *, groups=None):
+        """Predict reweighted probabilities.
+
+        Parameters
+        ----------
+        X : DataFrame, sequence of paths, or whatever `estimator` takes
+            The rows, all those of a file together.
+        groups : array-like of shape (n_rows,), default=None
+            Which file a row is from. By default X tells.
+
+        Returns
+        -------
+        proba : ndarray of shape (n_rows, n_species)
+            NaN for rows that could not be read.
+
+        Raises
+        ------
+        ValueError
+            If neither X nor `groups` says which rows share a file.
+        """
+        check_is_fitted(self)
+        # Before the prediction: a forgotten `groups` must not cost hours.
+        groups = files_of_rows(X) if groups is None else groups
+        return self._reweight(self._estimator_proba(X), groups, starts_of_rows(X))
+
+    def predict(self, X, *, groups=None):
+        r"""Predict which species are present.
+
+        A species is present from the value on that a row of probability 0.5 gets in a
+        file whose level is 0.5, :math:`(1 - share)\, 0.5^{1 + power} + share / 2`.
+        Thresholds of `estimator` are not used.
+
+        Parameters
+        ----------
+        X : DataFrame, sequence of paths, or whatever `estimator` takes
+            The rows, all those of a file together.
+        groups : array-like of shape (n_rows,), default=None
+            Which file a row is from. By default X tells.
+
+        Returns
+        -------
+        labels : ndarray of int, shape (n_rows, n_species)
+            0 or 1; 0 throughout for rows that could not be read.
+        """
+        proba = self.predict_proba(X, groups=groups)
+        return (proba >= self._neutral()).astype(np.int64)
+
+    def score(self, X, y, *, groups=None):
+        """Macro ROC-AUC of the reweighted probabilities, over the readable rows.
+
+        Parameters
+        ----------
+        X : DataFrame, sequence of paths, or whatever `estimator` takes
+            The rows, all those of a file together.
+        y : array-like or DataFrame of shape (n_rows, n_species)
+            Their labels; see `skbird.metrics.macro_roc_auc`.
+        groups : array-like of shape (n_rows,), default=None
+            Which file a row is from. By default X tells.
+
+        Returns
+        -------
+        score : float in [0, 1]
+        """
+        proba = self.predict_proba(X, groups=groups)
+        return macro_roc_auc(np.asarray(y), proba, nan_rows="omit")
+
+
+def count_species(y):
+    """Return how many columns the targets have, if they have rows and columns.
+
+    Parameters
+    ----------
+    y : array-like or DataFrame of shape (n_rows, n_species)
+
+    Returns
+    -------
+    int
+
+    Raises
+    ------
+    ValueError
+        If `y` has another number of dimensions.
+    """
+    if np.ndim(y) != 2:
+        raise ValueError(
+            f"y has shape {np.shape(y)}, but (n_rows, n_species) is needed. For one "
+            "species pass y.reshape(-1, 1)."
+        )
+    return np.shape(y)[1]
+
+
+def starts_of_rows(X):
+    """Return where rows start in their files, in seconds, or None if X does not tell.
+
+    Parameters
+    ----------
+    X : DataFrame, object with an attribute ``rows`` that is one, or anything else
+
+    Returns
+    -------
+    ndarray of float, shape (n_rows,), or None
+    """
+    table = X if isinstance(X, pd.DataFrame) else getattr(X, "rows", None)
+    if not isinstance(table, pd.DataFrame) or "start" not in table.columns:
+        return None
+    return table["start"].to_numpy(dtype=np.float64, na_value=np.nan)
+
+
+def held_out_pairs(estimator, X, y, *, cv, groups, fit_params):
+    """Return what there is to learn from: held-out predictions and known targets.
+
+    Parameters
+    ----------
+    estimator, X, y, cv, groups, fit_params
+        See `held_out_proba`.
+
+    Returns
+    -------
+    proba : ndarray of float, shape (n_rows, n_species)
+        NaN in rows that were not predicted or could not be read.
+    target : ndarray of float, shape (n_rows, n_species)
+        In [0, 1]; NaN where it is unknown or without a prediction.
+    """
+    proba, _ = held_out_proba(
+        estimator, X, y, cv=cv, groups=groups, fit_params=fit_params
+    )
+    known = validate_truth(y).known & ~np.isnan(proba)
+    if not known.any():
+        raise ValueError(
+            "All held-out predictions of labelled rows are NaN: no recording could be "
+            "read, or the classifier diverged."
+        )
+    return proba, np.where(known, np.asarray(y, dtype=np.float64), np.nan)

@@ -1,0 +1,169 @@
+"""Make probabilities mean what they say."""
+
+from numbers import Real
+
+import numpy as np
+import pandas as pd
+from sklearn.base import _fit_context
+from sklearn.utils._param_validation import HasMethods, Interval, StrOptions
+
+from skbird.postprocessing._base import PostProcessor, held_out_pairs
+from skbird.postprocessing._calibration import EVALUATE, fit_curves
+
+
+class MultilabelCalibrator(PostProcessor):
+    r"""Calibrate each species, those of few recordings like all species together.
+
+    Of the rows that a calibrated classifier gives 0.8, a share of 0.8 has the species.
+    Networks trained with soft labels, focal losses or mixup are far from that, and
+    reweighted probabilities are, too. On held-out predictions p, a curve is fitted for
+    all species together, :math:`g`, and one for each species, :math:`g_j`. The targets
+    of the latter are drawn towards :math:`g`:
+
+    .. math:: w_j\, y_{ij} + (1 - w_j)\, g(p_{ij}), \qquad
+              w_j = \frac{n_j}{n_j + shrinkage}
+
+    where :math:`n_j` counts the rows in which the species is present, or in which
+    :math:`g` expects it if that is more: to be absent where it was expected is
+    evidence, too. So a species of which nothing is known gets :math:`g`, and a common
+    one a curve of its own.
+
+    Curves never fall: within a species, the ranking of rows stays. Isotonic curves have
+    flat parts, which tie rows and so can change the ROC-AUC; the others do not, but for
+    probabilities within 1e-12 of 0 or 1.
+
+    Parameters
+    ----------
+    estimator : estimator object
+        A multi-label classifier with ``predict_proba``, usually a whole pipeline. A
+        fitted one in `sklearn.frozen.FrozenEstimator` is kept as it is: then the rows
+        given to `fit` must be new to it.
+    method : {"platt", "temperature", "isotonic"}, default="platt"
+        The curves. "platt": sigmoid(slope * logit(p) + intercept). "temperature": the
+        same without intercept. "isotonic": any that do not fall; it needs many rows,
+        and suits classifiers that often say 0 or 1, such as forests and neighbours.
+    shrinkage : float >= 0, default=5.0
+        Presences from which a species' own rows count more than the curve of all. 0:
+        each species by itself.
+    cv : int, splitter or iterable of (train, test), default=None
+        The folds, in which files must stay whole. An int, 5 if None, sees to that.
+
+    Attributes
+    ----------
+    estimator_ : estimator object
+        The clone of `estimator` fitted on all rows.
+    calibration_ : DataFrame indexed by species
+        ``n_present``, the sum of the species' targets; ``weight``, :math:`w_j`;
+        ``slope`` and ``intercept``, NaN if isotonic.
+    classes_ : ndarray of shape (n_species, 2)
+        The two values of each label, [0, 1].
+    species_ : ndarray of str or of int
+        The species in the order of the columns of ``predict_proba``.
+    n_features_in_, feature_names_in_
+        Those of `estimator_`. Only if it has them.
+
+    See Also
+    --------
+    sklearn.calibration.CalibratedClassifierCV : For one label per row.
+
+    Notes
+    -----
+    The curves hold where the shares of species are those of the rows given to `fit`.
+    Focal recordings have each species far more often than soundscapes: calibrate on
+    labelled soundscapes if there are any.
+
+    References
+    ----------
+    Platt (1999), "Probabilistic outputs for support vector machines". Zadrozny, Elkan
+    (2002), "Transforming classifier scores into accurate multiclass probability
+    estimates", for isotonic curves. Guo et al. (2017), "On calibration of modern neural
+    networks", for the temperature.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sklearn.frozen import FrozenEstimator
+    >>> from sklearn.neighbors import KNeighborsClassifier
+    >>> from skbird.postprocessing import MultilabelCalibrator
+    >>> X, Y = np.arange(20.0).reshape(-1, 1), np.repeat([[1, 0], [0, 1]], 10, axis=0)
+    >>> sure = FrozenEstimator(KNeighborsClassifier(1).fit(X, Y))
+    >>> Y_new = np.where(X % 5 == 0, 1 - Y, Y)  # one in five is another species
+    >>> model = MultilabelCalibrator(sure, method="isotonic").fit(X, Y_new)
+    >>> model.predict_proba([[1], [11]]).round(2)
+    array([[0.8, 0.2],
+           [0.2, 0.8]])
+    """
+
+    _parameter_constraints: dict = {
+        "estimator": [HasMethods(["fit", "predict_proba"])],
+        "method": [StrOptions(set(EVALUATE))],
+        "shrinkage": [Interval(Real, 0, None, closed="left")],
+        "cv": ["cv_object"],
+    }
+
+    def __init__(self, estimator, *, method="platt", shrinkage=5.0, cv=None):
+        self.estimator = estimator
+        self.method = method
+        self.shrinkage = shrinkage
+        self.cv = cv
+
+    @_fit_context(prefer_skip_nested_validation=False)
+    def fit(self, X, y, *, groups=None, **fit_params):
+        """Fit the curves on held-out predictions, and the estimator on all rows.
+
+        Parameters
+        ----------
+        X : DataFrame, sequence of paths, or whatever `estimator` takes
+            The rows.
+        y : array-like or DataFrame of shape (n_rows, n_species)
+            Their labels: in [0, 1], NaN = unknown, -1 throughout = unlabelled.
+        groups : array-like of shape (n_rows,), default=None
+            What must stay together in a fold, such as sites. By default files do.
+        **fit_params
+            Passed on to ``estimator.fit``; what has n_rows entries is cut to the fold.
+
+        Returns
+        -------
+        self : MultilabelCalibrator
+        """
+        proba, target = held_out_pairs(
+            self.estimator, X, y, cv=self.cv, groups=groups, fit_params=fit_params
+        )
+        self._curves, weight = fit_curves(
+            proba, target, method=self.method, shrinkage=self.shrinkage
+        )
+        # set_params may change `method` before the next fit.
+        self._method = self.method
+        self._fit_estimator(X, y, fit_params)
+        is_sigmoid = self.method != "isotonic"
+        slope, intercept = (
+            np.transpose(self._curves) if is_sigmoid else (np.nan, np.nan)
+        )
+        self.calibration_ = pd.DataFrame(
+            {
+                "n_present": np.nansum(target, axis=0),
+                "weight": weight,
+                "slope": slope,
+                "intercept": intercept,
+            },
+            index=pd.Index(self.species_, name="species"),
+        )
+        return self
+
+    def predict_proba(self, X):
+        """Predict calibrated probabilities.
+
+        Parameters
+        ----------
+        X : DataFrame, sequence of paths, or whatever `estimator` takes
+            The rows.
+
+        Returns
+        -------
+        proba : ndarray of shape (n_rows, n_species)
+            NaN for rows that could not be read.
+        """
+        proba = super().predict_proba(X)
+        evaluate = EVALUATE[self._method]
+        curves = zip(proba.T, self._curves, strict=True)
+        return np.column_stack([evaluate(p, *curve) for p, curve in curves])

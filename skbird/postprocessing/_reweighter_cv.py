@@ -1,0 +1,293 @@
+"""Choose how to reweight soundscapes on predictions that are held out."""
+
+from collections.abc import Mapping
+from numbers import Real
+
+import numpy as np
+import pandas as pd
+from sklearn.base import _fit_context
+from sklearn.model_selection import ParameterGrid
+from sklearn.utils._param_validation import HasMethods, Interval, StrOptions
+
+from skbird.metrics._ranking import average_precision_per_species, roc_auc_per_species
+from skbird.metrics._validation import validate_truth
+from skbird.postprocessing._base import (
+    FilePostProcessor,
+    count_species,
+    held_out_pairs,
+    starts_of_rows,
+)
+from skbird.postprocessing._reweight import (
+    check_parameters,
+    neutral_probability,
+    reweight,
+)
+from skbird.utils._held_out import file_numbers
+
+_NOTHING = {"top_k": None, "power": 0.0, "share": 0.0, "kernel": None}
+_KERNELS = [None, (1, 2, 1), (1, 2, 4, 2, 1)]
+_DEFAULT_GRID = [
+    {"power": [0.0], "kernel": _KERNELS},
+    {"power": [0.5, 1.0], "top_k": [None, 1], "kernel": _KERNELS},
+    {"power": [0.0], "share": [1 / 6, 1 / 3], "top_k": [None, 1], "kernel": _KERNELS},
+]
+_METRICS = {
+    "roc_auc": roc_auc_per_species,
+    "average_precision": average_precision_per_species,
+}
+
+
+class SoundscapeReweighterCV(FilePostProcessor):
+    r"""Reweight soundscapes with the parameters that serve held-out predictions best.
+
+    The estimator is fitted once per fold, and predicts the fold's rows; all candidates
+    are tried on these predictions, which costs no further fit. Then the estimator is
+    fitted on all rows. If no candidate scores more than the predictions as they are,
+    they stay as they are. The files need several rows each, as soundscapes have.
+
+    With `per_species` each species gets the candidate c that gains it most over doing
+    nothing, where the gain :math:`g_{cj}` is shrunk towards the mean gain of all
+    species, the more the fewer files :math:`n_j` the species is known to be in:
+
+    .. math:: \frac{n_j \, g_{cj} + shrinkage \cdot \bar g_c}{n_j + shrinkage}
+
+    Parameters
+    ----------
+    estimator : estimator object
+        A multi-label classifier with ``predict_proba``, usually a whole pipeline. A
+        fitted one in `sklearn.frozen.FrozenEstimator` is kept as it is: then the rows
+        given to `fit` must be new to it.
+    param_grid : dict or list of dict, default=None
+        Lists of values of `SoundscapeReweighter`'s ``top_k``, ``power``, ``share`` and
+        ``kernel``, as for `sklearn.model_selection.ParameterGrid`; what is not given
+        has its default there. None: 27 candidates, with powers of 0.5 and 1 or shares
+        of 1/6 and 1/3 of the file's mean or maximum, and three kernels. Of equals the
+        first one wins.
+    per_species : bool, default=False
+        Whether each species gets parameters of its own.
+    shrinkage : float >= 0, default=20.0
+        Files that a species must be in for its own gain to count as much as that of
+        all. Only with `per_species`.
+    scoring : {"roc_auc", "average_precision"}, default="roc_auc"
+        What to maximise, averaged over the species that can be judged.
+    cv : int, splitter or iterable of (train, test), default=None
+        The folds, in which files must stay whole. An int, 5 if None, sees to that.
+
+    Attributes
+    ----------
+    estimator_ : estimator object
+        The clone of `estimator` fitted on all rows.
+    best_params_ : dict
+        The candidate that is best for all species together.
+    best_score_ : float
+        Its score on the held-out predictions. It is the best of many, so somewhat
+        higher than what new files will give.
+    search_results_ : DataFrame
+        A row per candidate, the first of which does nothing: ``top_k``, ``power``,
+        ``share``, ``kernel``, ``score`` and ``gain``, the score less that of doing
+        nothing.
+    species_params_ : DataFrame indexed by species
+        The parameters that are used, ``n_files`` with the species, and ``gain``, the
+        shrunk one if `per_species`, else that of `best_params_`.
+    classes_ : ndarray of shape (n_species, 2)
+        The two values of each label, [0, 1].
+    species_ : ndarray of str or of int
+        The species in the order of the columns of ``predict_proba``.
+    n_features_in_, feature_names_in_
+        Those of `estimator_`. Only if it has them.
+
+    See Also
+    --------
+    SoundscapeReweighter : With given parameters.
+
+    Notes
+    -----
+    Rows of all folds are ranked together, though each fold has a model of its own.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sklearn.linear_model import LogisticRegression
+    >>> from sklearn.multiclass import OneVsRestClassifier
+    >>> from skbird.postprocessing import SoundscapeReweighterCV
+    >>> rng = np.random.default_rng(0)
+    >>> files = np.repeat(np.arange(40), 6)
+    >>> lives_here = rng.random((40, 2)) < 0.5
+    >>> Y = (lives_here[files] & (rng.random((240, 2)) < 0.7)).astype(int)
+    >>> X = Y + rng.normal(size=(240, 2))
+    >>> pipe = OneVsRestClassifier(LogisticRegression())
+    >>> model = SoundscapeReweighterCV(pipe, param_grid={"power": [0.5, 1.0, 2.0]})
+    >>> model = model.fit(X, Y, groups=files)
+    >>> model.search_results_[["power", "score"]].round(3)
+      power  score
+    0   0.0  0.778
+    1   0.5  0.805
+    2   1.0  0.819
+    3   2.0  0.834
+    >>> model.best_params_["power"]
+    2.0
+    """
+
+    _parameter_constraints: dict = {
+        "estimator": [HasMethods(["fit", "predict_proba"])],
+        "param_grid": [Mapping, list, tuple, None],
+        "per_species": ["boolean"],
+        "shrinkage": [Interval(Real, 0, None, closed="left")],
+        "scoring": [StrOptions(set(_METRICS))],
+        "cv": ["cv_object"],
+    }
+
+    def __init__(
+        self,
+        estimator,
+        *,
+        param_grid=None,
+        per_species=False,
+        shrinkage=20.0,
+        scoring="roc_auc",
+        cv=None,
+    ):
+        self.estimator = estimator
+        self.param_grid = param_grid
+        self.per_species = per_species
+        self.shrinkage = shrinkage
+        self.scoring = scoring
+        self.cv = cv
+
+    @_fit_context(prefer_skip_nested_validation=False)
+    def fit(self, X, y, *, groups=None, **fit_params):
+        """Choose the parameters and fit the estimator.
+
+        Parameters
+        ----------
+        X : DataFrame, sequence of paths, or whatever `estimator` takes
+            The rows, all those of a file.
+        y : array-like or DataFrame of shape (n_rows, n_species)
+            Their labels: in [0, 1], NaN = unknown, -1 throughout = unlabelled.
+        groups : array-like of shape (n_rows,), default=None
+            What must stay together in a fold, such as sites. If X does not name files,
+            these are the files.
+        **fit_params
+            Passed on to ``estimator.fit``; what has n_rows entries is cut to the fold.
+
+        Returns
+        -------
+        self : SoundscapeReweighterCV
+
+        Raises
+        ------
+        ValueError
+            If no file has several rows, or no species can be judged.
+        """
+        count_species(y)
+        candidates = _list_candidates(self.param_grid)
+        files, start = file_numbers(X, groups), starts_of_rows(X)
+        # Whole files, since the rows that cannot be judged have their places, too.
+        used = np.isin(files, files[validate_truth(y).known.any(axis=1)])
+        _check_files(files[used])
+        proba, target = held_out_pairs(
+            self.estimator, X, y, cv=self.cv, groups=groups, fit_params=fit_params
+        )
+        truth = validate_truth(target[used])
+        _check_truth(truth)
+        scores = _score_candidates(
+            candidates,
+            truth,
+            proba[used],
+            files[used],
+            None if start is None else start[used],
+            _METRICS[self.scoring],
+        )
+        gains = scores - scores[0]
+        pooled = np.nanmean(gains, axis=1)
+        best = int(pooled.argmax())
+        n_files = _count_files(truth, files[used])
+        if self.per_species:
+            gains = _shrink(gains, pooled, n_files, self.shrinkage)
+            self._chosen = gains.argmax(axis=0)
+        else:
+            gains = np.repeat(pooled[:, None], len(n_files), axis=1)
+            self._chosen = np.full(len(n_files), best)
+        self._candidates = candidates
+        self.best_params_ = candidates[best]
+        self.best_score_ = float(np.nanmean(scores[best]))
+        self.search_results_ = pd.DataFrame(candidates, dtype=object).assign(
+            score=np.nanmean(scores, axis=1), gain=pooled
+        )
+        self._fit_estimator(X, y, fit_params)
+        self.species_params_ = pd.DataFrame(
+            [candidates[c] for c in self._chosen],
+            index=pd.Index(self.species_, name="species"),
+            dtype=object,
+        ).assign(n_files=n_files, gain=gains.max(axis=0))
+        return self
+
+    def _reweight(self, proba, groups, start):
+        result = np.empty_like(proba)
+        for candidate in np.unique(self._chosen):
+            columns = self._chosen == candidate
+            result[:, columns] = reweight(
+                proba[:, columns], groups, start=start, **self._candidates[candidate]
+            )
+        return result
+
+    def _neutral(self):
+        params = [self._candidates[candidate] for candidate in self._chosen]
+        return neutral_probability(
+            [p["power"] for p in params], [p["share"] for p in params]
+        )
+
+
+def _list_candidates(grid):
+    """Doing nothing, and what the grid holds."""
+    candidates = [_NOTHING]
+    for given in ParameterGrid(_DEFAULT_GRID if grid is None else grid):
+        unknown = sorted(given.keys() - _NOTHING.keys())
+        if unknown:
+            raise ValueError(f"param_grid has {unknown}; it can have {[*_NOTHING]}.")
+        params = _NOTHING | {"power": 1.0} | given
+        check_parameters("param_grid", None, **params)
+        candidates.append(params)
+    return candidates
+
+
+def _score_candidates(candidates, truth, proba, files, start, metric):
+    """Score of each candidate and species; NaN for species that cannot be judged."""
+    scores = np.full((len(candidates), proba.shape[1]), np.nan)
+    for candidate, params in enumerate(candidates):
+        reweighted = reweight(proba, files, start=start, **params)
+        scores[candidate] = metric(truth, np.where(truth.known, reweighted, np.nan))
+    return scores
+
+
+def _check_files(files):
+    if len(np.unique(files)) == len(files):
+        raise ValueError(
+            f"Each of the {len(files)} rows is alone in its file, so that there is "
+            "nothing to learn about files. Fit on soundscapes of several rows "
+            "(skbird.data.segment_table); X or groups must say which share a file."
+        )
+
+
+def _check_truth(truth):
+    absent = truth.known & ~truth.positive
+    if not (truth.positive.any(axis=0) & absent.any(axis=0)).any():
+        raise ValueError(
+            "No species is present in some of the held-out rows and absent in others, "
+            "so that no candidate can be judged. Use more files."
+        )
+
+
+def _count_files(truth, files):
+    """Count the files that each species is known to be in, (n_species,)."""
+    rows, species = np.nonzero(truth.positive)
+    pairs = np.unique(np.column_stack([files[rows], species]), axis=0)
+    return np.bincount(pairs[:, 1], minlength=truth.positive.shape[1])
+
+
+def _shrink(gains, pooled, n_files, shrinkage):
+    """Draw gains (n_candidates, n_species) towards those of all species."""
+    pooled = pooled[:, None]
+    with np.errstate(invalid="ignore"):  # 0 / 0 is a species of which nothing is known
+        shrunk = (n_files * gains + shrinkage * pooled) / (n_files + shrinkage)
+    return np.where(np.isnan(shrunk), pooled, shrunk)

@@ -1,0 +1,312 @@
+import io
+import os
+import shutil
+import warnings
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+import soundfile
+import soxr
+from sklearn.model_selection import GroupKFold, KFold
+
+from skbird.data import Recordings
+from skbird.model_selection import (
+    LeakageWarning,
+    check_leaks,
+    find_leaks,
+    leak_groups,
+)
+from skbird.model_selection._fingerprint import find_near_duplicates, fingerprint
+
+RATE = 16_000
+TABLE_ONLY = {"identical": False}
+PATHS_ONLY = {"author": None, "identical": False}
+
+
+def forest(seed, seconds=8, rate=RATE):
+    """Six notes a second in noise: much to recognise, and no silence."""
+    rng = np.random.default_rng(seed)
+    sound = 0.02 * rng.standard_normal(round(seconds * rate))
+    t = np.arange(rate // 2) / rate
+    for _ in range(6 * round(seconds)):
+        note = 0.1 * np.sin(2 * np.pi * rng.uniform(400, 6000) * t) * np.hanning(len(t))
+        start = rng.integers(max(1, len(sound) - len(t)))
+        sound[start : start + len(t)] += note[: len(sound) - start]
+    return sound.astype(np.float32)
+
+
+def compress(samples, rate, format="OGG", subtype="VORBIS"):
+    file = io.BytesIO()
+    soundfile.write(file, samples, rate, format=format, subtype=subtype)
+    file.seek(0)
+    return soundfile.read(file, dtype="float32")
+
+
+def pairs(leaks, kind):
+    rows = leaks[leaks["kind"] == kind]
+    return list(zip(rows["train_row"], rows["test_row"], strict=True))
+
+
+def test_stretches_of_a_file_are_rows_of_that_file():
+    X = pd.DataFrame(
+        {"path": ["a", "a", "b", "a", "c"], "start": [0, 5, 0, 2, 0], "end": 9.0}
+    )
+    leaks = find_leaks(X, [0, 1, 2], [3, 4], **PATHS_ONLY)
+    assert leaks.to_dict("records") == [
+        {
+            "kind": "file",
+            "test_row": 3,
+            "train_row": 0,
+            "n_train_rows": 2,
+            "shared": "a",
+        }
+    ]
+
+
+def test_a_file_has_many_spellings():
+    X = ["x/a.ogg", Path("x/../x/a.ogg"), os.path.abspath("x/a.ogg"), "a.ogg"]
+    leaks = find_leaks(X, [0], [1, 2, 3], **PATHS_ONLY)
+    assert pairs(leaks, "file") == [(0, 1), (0, 2)]
+
+
+def test_one_line_per_test_row_however_many_rows_there_are():
+    X = np.repeat(["a", "b"], 1000)
+    leaks = find_leaks(X, np.arange(0, 2000, 2), np.arange(1, 2000, 2), **PATHS_ONLY)
+    assert len(leaks) == 1000
+    assert (leaks["n_train_rows"] == 500).all()
+
+
+def test_sides_may_be_masks_or_empty():
+    X = ["a", "b", "a"]
+    mask = np.array([True, True, False])
+    leaks = find_leaks(X, mask, ~mask, **PATHS_ONLY)
+    assert pairs(leaks, "file") == [(0, 2)]
+    assert find_leaks(X, [0, 1], [], **PATHS_ONLY).empty
+    assert find_leaks(X, [], [0, 1], **PATHS_ONLY).empty
+
+
+def test_a_row_on_both_sides_is_found():
+    leaks = find_leaks(["a", "b"], [0, 1], [1], **PATHS_ONLY)
+    assert pairs(leaks, "file") == [(1, 1)]
+
+
+@pytest.mark.parametrize(
+    ("author", "date", "leaks"),
+    [
+        ("ann", "2021-05-03", True),
+        ("ann ", "2021-05-03 23:59", True),
+        ("ann", "2021-05-03T06:10:00", True),
+        ("ann", "3 May 2021", True),
+        ("ann", "2021-05-04", False),
+        ("ben", "2021-05-03", False),
+        ("ann", "2021-05-00", False),
+        ("ann", "2021", False),
+        ("ann", None, False),
+        (None, "2021-05-03", False),
+        ("", "2021-05-03", False),
+    ],
+)
+def test_the_same_author_on_the_same_day(author, date, leaks):
+    X = pd.DataFrame({"path": ["1", "2"], "by": [author, "ann"]})
+    X["on"] = [date, "2021-05-03"]
+    found = find_leaks(X, [0], [1], author="by", date="on", **TABLE_ONLY)
+    assert pairs(found, "author_day") == ([(0, 1)] if leaks else [])
+    if leaks:
+        assert found["shared"].tolist() == ["ann, 2021-05-03"]
+
+
+@pytest.mark.parametrize("unknown", ["", None, "2021"])
+def test_unknown_authors_and_days_share_nothing(unknown):
+    X = pd.DataFrame({"path": ["1", "2"], "author": "ann", "date": unknown})
+    assert find_leaks(X, [0], [1], **TABLE_ONLY).empty
+    X = pd.DataFrame({"path": ["1", "2"], "author": unknown, "date": "2021-05-03"})
+    assert find_leaks(X, [0], [1], **TABLE_ONLY).empty == (unknown != "2021")
+
+
+def test_timestamps_are_dates_too():
+    X = pd.DataFrame({"path": ["1", "2", "3"], "author": "ann"})
+    X["date"] = pd.to_datetime(["2021-05-03 04:00", "2021-05-03 19:00", None])
+    assert pairs(find_leaks(X, [0], [1, 2], **TABLE_ONLY), "author_day") == [(0, 1)]
+
+
+def test_what_the_file_explains_is_not_listed_as_author_and_day():
+    X = pd.DataFrame(
+        {"path": ["1", "1", "2", "1"], "author": "ann", "date": "2021-05-03"}
+    )
+    leaks = find_leaks(X, [0, 1, 2], [3], **TABLE_ONLY)
+    assert pairs(leaks, "file") == [(0, 3)]
+    assert pairs(leaks, "author_day") == [(2, 3)]
+    assert leaks["n_train_rows"].tolist() == [2, 1]
+
+
+def test_a_table_without_paths_tells_of_authors():
+    X = pd.DataFrame({"author": ["ann", "ann"], "date": "2021-05-03"})
+    assert pairs(find_leaks(X, [0], [1]), "author_day") == [(0, 1)]
+
+
+def test_recordings_know_their_table():
+    X = Recordings(
+        pd.DataFrame({"path": ["1", "2"], "author": "a", "date": "1.5.2021"})
+    )
+    assert len(find_leaks(X, [0], [1], **TABLE_ONLY)) == 1
+
+
+def test_identical_files_are_found_under_any_name(write_wav, tmp_path):
+    a, b, c = (write_wav(f"{i}.wav", forest(i, 1)) for i in range(3))
+    copy = str(tmp_path / "copy.wav")
+    shutil.copy(a, copy)
+    X = [a, a, b, copy, c, a]
+    leaks = find_leaks(X, [0, 1, 2], [3, 4, 5], author=None)
+    assert pairs(leaks, "identical") == [(0, 3)]
+    assert pairs(leaks, "file") == [(0, 5)]
+    assert leaks["n_train_rows"].tolist() == [2, 2]
+    assert leaks["shared"].tolist() == [a, a]
+
+
+def test_missing_files_are_counted_and_the_others_compared(write_wav, tmp_path):
+    a = write_wav("a.wav", forest(0, 1))
+    copy = str(tmp_path / "copy.wav")
+    shutil.copy(a, copy)
+    X = [a, "gone.wav", copy, "gone too.wav"]
+    with pytest.warns(UserWarning, match=r"2 of 4 files are missing.*'gone.wav'"):
+        leaks = find_leaks(X, [0, 1], [2, 3], author=None, near_duplicates=True)
+    assert pairs(leaks, "identical") == [(0, 2)]
+    assert len(leaks) == 1
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda x: (0.2 * x, RATE),
+        lambda x: (x[round(1.2345 * RATE) :], RATE),
+        lambda x: (np.r_[forest(99, 2), x], RATE),
+        lambda x: (soxr.resample(x, RATE, 22_050), 22_050),
+        lambda x: (np.diff(x, prepend=0), RATE),
+        lambda x: compress(x, RATE),
+        lambda x: compress(x, RATE, "MP3", "MPEG_LAYER_III"),
+    ],
+    ids=["quieter", "cut", "longer", "resampled", "filtered", "ogg", "mp3"],
+)
+def test_the_same_sound_is_recognised_when_it_is(change):
+    original = fingerprint(forest(0), RATE)
+    copy = fingerprint(*change(forest(0)))
+    others = [fingerprint(forest(seed), RATE) for seed in (1, 2)]
+    found = find_near_duplicates([others[0], copy, others[1], original])
+    assert found.tolist() == [[1, 3]]
+
+
+def test_different_sounds_are_no_duplicates():
+    fingerprints = [fingerprint(forest(seed), RATE) for seed in range(25)]
+    assert find_near_duplicates(fingerprints).shape == (0, 2)
+
+
+def test_silence_is_no_common_sound():
+    silent = np.zeros(8 * RATE, np.float32)
+    clicks = [silent.copy() for _ in range(2)]
+    for i, click in enumerate(clicks):
+        click[RATE : 2 * RATE] = forest(i, 1)
+    fingerprints = [fingerprint(x, RATE) for x in (silent, silent, *clicks)]
+    assert not fingerprints[0].any()
+    assert len(find_near_duplicates(fingerprints)) == 0
+
+
+def test_sounds_too_short_are_not_compared():
+    for seconds in (0, 0.1, 2.5):
+        short = fingerprint(forest(0, seconds), RATE)
+        assert len(find_near_duplicates([short, short])) == 0
+    assert find_near_duplicates([]).shape == (0, 2)
+
+
+def test_many_copies_are_linked_with_each_other():
+    words = fingerprint(forest(0, 4), RATE)
+    found = find_near_duplicates([words] * 60)
+    assert set(found.ravel()) == set(range(60))
+
+
+def test_near_duplicates_in_files(write_wav, tmp_path):
+    X = [
+        write_wav("original.wav", forest(0)),
+        write_wav("other.wav", forest(1)),
+        write_wav("quiet.wav", 0.5 * forest(0)),
+        str(tmp_path / "copy.wav"),
+    ]
+    shutil.copy(X[0], X[3])
+    options = {"author": None, "near_duplicates": True}
+    leaks = find_leaks(X, [0, 1], [2, 3], **options, n_jobs=2)
+    assert pairs(leaks, "near_duplicate") == [(0, 2)]
+    assert pairs(leaks, "identical") == [(0, 3)]
+    assert pairs(find_leaks(X, [0, 1], [2, 3], author=None), "near_duplicate") == []
+    assert leak_groups(X, **options).tolist() == [0, 1, 0, 0]
+    assert leak_groups(X, author=None).tolist() == [0, 1, 2, 0]
+
+
+def test_folds_are_checked_and_leaks_announced():
+    X = pd.DataFrame({"path": list("abab")})
+    with pytest.warns(
+        LeakageWarning, match=r"a file \(4 rows in 2 folds, such as 'a'\).*leak_groups"
+    ) as caught:
+        leaks = check_leaks(X, KFold(2).split(X), **PATHS_ONLY)
+    assert caught[0].filename == __file__
+    assert leaks["fold"].tolist() == [0, 0, 1, 1]
+    assert leaks["test_row"].tolist() == [0, 1, 2, 3]
+    assert leaks["train_row"].tolist() == [2, 3, 0, 1]
+
+
+def test_groups_of_leaks_leave_none():
+    rng = np.random.default_rng(0)
+    X = pd.DataFrame(
+        {
+            "path": rng.integers(40, size=100).astype(str),
+            "author": rng.choice(["ann", "ben", "cat", None], 100),
+            "date": rng.choice(pd.date_range("2021-05-01", periods=40), 100),
+        }
+    )
+    groups = leak_groups(X, **TABLE_ONLY)
+    assert len(set(groups)) > 5
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        folds = list(GroupKFold(3).split(X, groups=groups))
+        assert check_leaks(X, folds, **TABLE_ONLY).empty
+    with pytest.warns(LeakageWarning, match="a file .*author and day"):
+        assert len(check_leaks(X, KFold(3).split(X), **TABLE_ONLY))
+
+
+def test_groups_without_anything_to_share_are_single_rows():
+    assert leak_groups(list("abc"), **PATHS_ONLY).tolist() == [0, 1, 2]
+
+
+def test_what_cannot_be_checked_is_said():
+    X = pd.DataFrame({"path": ["a", "b"], "author": "ann"})
+    with pytest.warns(UserWarning, match="X has no column 'date'") as caught:
+        find_leaks(X, [0], [1], **TABLE_ONLY)
+    assert caught[0].filename == __file__
+    with pytest.warns(UserWarning, match="no column 'by' and 'date'"):
+        leak_groups(X, author="by", **TABLE_ONLY)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        find_leaks(X, [0], [1], **PATHS_ONLY)
+
+
+def test_a_missing_path_is_shared_with_nothing():
+    X = pd.DataFrame({"path": ["a", None, None, "a"]})
+    leaks = find_leaks(X, [0, 1], [2, 3], **PATHS_ONLY)
+    assert pairs(leaks, "file") == [(0, 3)]
+
+
+@pytest.mark.parametrize(
+    ("X", "message"),
+    [
+        (np.eye(2), "has no row table: nothing can be checked"),
+        (pd.DataFrame({"author": ["a", "b"]}), r"has the columns \['author'\]"),
+    ],
+)
+def test_rows_that_tell_nothing_are_an_error(X, message):
+    with pytest.raises(ValueError, match=message):
+        find_leaks(X, [0], [1])
+
+
+def test_no_folds_are_an_error():
+    with pytest.raises(ValueError, match="folds is empty"):
+        check_leaks(["a"], [], **PATHS_ONLY)

@@ -1,0 +1,515 @@
+import pickle
+import warnings
+
+import joblib
+import numpy as np
+import pandas as pd
+import pytest
+from sklearn.base import BaseEstimator, ClassifierMixin
+from sklearn.ensemble import RandomForestClassifier
+from sklearn.exceptions import UndefinedMetricWarning
+from sklearn.linear_model import LogisticRegression
+from sklearn.metrics import roc_auc_score
+from sklearn.model_selection import (
+    GroupKFold,
+    KFold,
+    RepeatedKFold,
+    cross_val_predict,
+    cross_val_score,
+)
+from sklearn.multiclass import OneVsRestClassifier
+from sklearn.multioutput import MultiOutputClassifier
+from sklearn.neighbors import KNeighborsClassifier
+
+from skbird.data import Recordings
+from skbird.metrics import macro_roc_auc, macro_roc_auc_scorer
+from skbird.metrics._validation import validate_scores
+from skbird.model_selection import (
+    GroupMultilabelKFold,
+    LeakageWarning,
+    LeaveOneSourceOut,
+    cross_val_report,
+    paired_bootstrap,
+)
+from skbird.model_selection._bootstrap import resample_counts, within_fold_macro_auc
+from skbird.utils._proba import as_proba_matrix
+
+FAST = {"n_bootstrap": 20, "random_state": 0}
+
+
+class Lookup(ClassifierMixin, BaseEstimator):
+    """Predicts the column ``p`` of the rows; keeps what fit was given."""
+
+    def fit(self, X, y, sample_weight=None, label_weight=None, rounds=None):
+        self.seen_ = (X, y, sample_weight, label_weight, rounds)
+        self.n_species_ = np.shape(y)[1]
+        self.classes_ = [np.array([0, 1])] * self.n_species_
+        return self
+
+    def predict_proba(self, X):
+        if isinstance(X, pd.DataFrame):
+            values = X["p"].to_numpy(dtype=float)
+        else:
+            values = np.array([float(str(x).rpartition("_")[2]) for x in X])
+        return np.tile(values[:, None], self.n_species_)
+
+
+@pytest.fixture
+def rng():
+    return np.random.default_rng(0)
+
+
+@pytest.fixture
+def data(rng):
+    """X, Y and recordings of 3 rows; a species without positives."""
+    Y = (rng.random((90, 4)) < [0.5, 0.2, 0.1, 0]).astype(float)
+    X = Y + rng.normal(0, 0.7, Y.shape)
+    return X, Y, np.repeat(np.arange(30), 3)
+
+
+def slow_within_fold_auc(Y, P, fold, recording, count):
+    """Repeat rows as often as their recording is drawn, and leave it to sklearn."""
+    rows = np.repeat(np.arange(len(Y)), count[recording].astype(int))
+    per_species = []
+    for j in range(Y.shape[1]):
+        weights, areas = [], []
+        for number in np.unique(fold):
+            here = rows[(fold[rows] == number) & ~np.isnan(Y[rows, j])]
+            here = here[(Y[here] != -1).any(axis=1)]
+            positive = Y[here, j] >= 0.5
+            if 0 < positive.sum() < len(here):
+                weights.append(positive.sum())
+                areas.append(roc_auc_score(positive, P[here, j]))
+        if weights:
+            per_species.append(np.average(areas, weights=weights))
+    return np.mean(per_species) if per_species else np.nan
+
+
+@pytest.mark.parametrize("n_folds", [1, 3])
+@pytest.mark.parametrize("decimals", [1, 9])  # 1: most scores are tied
+def test_bootstrap_is_what_drawing_recordings_would_give(rng, n_folds, decimals):
+    Y = np.where(rng.random((60, 4)) < 0.3, 0.7, 0.0)
+    Y[rng.random(Y.shape) < 0.1] = np.nan
+    Y[:, 3] = 0
+    Y[::11] = -1
+    P = (0.3 * rng.random(Y.shape) + 0.2 * (Y > 0)).round(decimals)
+    recording = rng.integers(20, size=60)
+    fold = recording % n_folds
+    counts = resample_counts(20, 30, 0)
+    result = within_fold_macro_auc(*validate_scores(Y, P), fold, recording, counts)
+    expected = [
+        slow_within_fold_auc(Y, P, fold, recording, count) for count in counts.T
+    ]
+    np.testing.assert_allclose(result, expected, rtol=1e-6)
+    assert result[0] == pytest.approx(
+        slow_within_fold_auc(Y, P, fold, recording, np.ones(20))
+    )
+
+
+def test_resamples_have_as_many_recordings_as_there_are():
+    counts = resample_counts(50, 200, 0)
+    assert (counts[:, 0] == 1).all()
+    assert (counts.sum(axis=0) == 50).all()
+    # The number of times that one is drawn is binomial, of mean and variance 1.
+    assert counts[:, 1:].var() == pytest.approx(1, abs=0.05)
+
+
+def test_a_replicate_with_nothing_to_judge_is_nan():
+    truth_and_score = validate_scores([[1], [0]], [[0.9], [0.1]])
+    counts = np.array([[1, 2, 1], [1, 0, 3]], dtype=np.float32)
+    result = within_fold_macro_auc(
+        *truth_and_score, np.zeros(2), np.array([0, 1]), counts
+    )
+    np.testing.assert_array_equal(result, [1, np.nan, 1])
+
+
+MODELS = [
+    KNeighborsClassifier(5),
+    RandomForestClassifier(5, random_state=0),
+    OneVsRestClassifier(LogisticRegression()),
+    MultiOutputClassifier(LogisticRegression()),
+]
+
+
+@pytest.mark.filterwarnings("ignore:A column-vector y was passed")
+@pytest.mark.parametrize("n_species", [1, 2, 3])
+@pytest.mark.parametrize("model", MODELS, ids=lambda m: type(m).__name__)
+def test_predictions_are_those_of_scikit_learn(data, model, n_species):
+    X, Y, recordings = data
+    X, Y = X[:, :n_species], Y[:, :n_species]
+    cv = GroupKFold(3)
+    report = cross_val_report(model, X, Y, groups=recordings, cv=cv, **FAST)
+    for fold, (train, test) in enumerate(cv.split(X, Y, recordings)):
+        fitted = model.fit(X[train], Y[train])
+        expected = as_proba_matrix(
+            fitted.predict_proba(X[test]), fitted.classes_, n_species
+        )
+        np.testing.assert_array_equal(report.proba.to_numpy()[test], expected)
+        assert (report.test_fold[test] == fold).all()
+
+
+def test_folds_score_as_cross_val_score_does(data):
+    X, Y, recordings = data
+    cv = GroupKFold(3)
+    report = cross_val_report(
+        KNeighborsClassifier(5), X, Y, groups=recordings, cv=cv, **FAST
+    )
+    scores = cross_val_score(
+        KNeighborsClassifier(5),
+        X,
+        Y,
+        groups=recordings,
+        cv=cv,
+        scoring=macro_roc_auc_scorer,
+    )
+    np.testing.assert_allclose(report.folds["macro_roc_auc"], scores)
+    assert report.folds["n_train"].tolist() == [60, 60, 60]
+    assert report.folds["n_test"].tolist() == [30, 30, 30]
+    assert report.folds["n_species"].max() <= 3
+    predicted = cross_val_predict(
+        KNeighborsClassifier(5), X, Y, groups=recordings, cv=cv, method="predict_proba"
+    )
+    pooled = np.column_stack([p[:, -1] for p in predicted[:3]])
+    assert report.pooled_macro_roc_auc == pytest.approx(macro_roc_auc(Y[:, :3], pooled))
+
+
+def test_headline_weighs_the_folds_of_a_species_by_positives(data):
+    X, Y, recordings = data
+    report = cross_val_report(KNeighborsClassifier(5), X, Y, groups=recordings, **FAST)
+    table = report.species.dropna(subset="roc_auc")
+    weighted = (table["roc_auc"] * table["n_positive"]).groupby("species").sum()
+    per_species = weighted / table["n_positive"].groupby("species").sum()
+    assert report.macro_roc_auc == pytest.approx(per_species.mean(), abs=1e-6)
+    assert report.interval[0] < report.macro_roc_auc < report.interval[1]
+    assert list(report.species.columns) == [
+        "n_train_positive",
+        "n_rows",
+        "n_positive",
+        "roc_auc",
+        "average_precision",
+    ]
+    total = report.species[["n_train_positive", "n_positive"]].sum(axis=1)
+    assert (total.unstack() == Y.sum(axis=0)).all(axis=None)
+
+
+def test_scores_on_different_scales_per_fold_do_no_harm_to_the_headline():
+    X = pd.DataFrame({"p": np.r_[[0.1, 0.2, 0.3, 0.4], [0.6, 0.7, 0.8, 0.9]]})
+    Y = np.array([[0], [0], [0], [1], [0], [1], [1], [1]])
+    report = cross_val_report(Lookup(), X, Y, cv=KFold(2), **FAST)
+    assert report.macro_roc_auc == 1
+    assert report.pooled_macro_roc_auc == pytest.approx(15 / 16)
+
+
+def test_interval_is_of_recordings_not_of_rows(data):
+    X, Y, recordings = data
+    cv = GroupMultilabelKFold(3)
+    once = cross_val_report(
+        KNeighborsClassifier(5), X, Y, groups=recordings, cv=cv, **FAST
+    )
+    many = paired_bootstrap(
+        np.repeat(Y, 10, axis=0),
+        np.repeat(once.proba.to_numpy(), 10, axis=0),
+        np.repeat(np.zeros_like(Y), 10, axis=0),
+        recordings=np.repeat(recordings, 10),
+        folds=np.repeat(once.test_fold.to_numpy(), 10),
+        **FAST,
+    )
+    # A constant model has an area of 0.5 in every replicate.
+    np.testing.assert_allclose(np.add(many.interval, 0.5), once.interval, atol=1e-6)
+    rows = cross_val_report(
+        KNeighborsClassifier(5),
+        X,
+        Y,
+        groups=recordings,
+        cv=cv,
+        recordings=np.arange(90),
+        **FAST,
+    )
+    assert rows.n_recordings == 90
+    assert once.n_recordings == 30
+    assert rows.interval != once.interval
+    assert rows.macro_roc_auc == once.macro_roc_auc
+
+
+def test_interval_widens_with_confidence_and_repeats_with_the_seed(data):
+    X, Y, recordings = data
+    model = KNeighborsClassifier(5)
+    options = {"groups": recordings, "n_bootstrap": 50}
+    a, b, c, d = (
+        cross_val_report(
+            model, X, Y, confidence=confidence, random_state=seed, **options
+        )
+        for confidence, seed in [(0.5, 0), (0.5, 0), (0.9, 0), (0.5, 1)]
+    )
+    assert a.interval == b.interval != d.interval
+    assert c.interval[0] < a.interval[0] < a.interval[1] < c.interval[1]
+
+
+def test_fit_parameters_are_cut_to_the_training_rows():
+    X = pd.DataFrame({"p": np.linspace(0, 1, 8)}, index=list("abcdefgh"))
+    Y = pd.DataFrame(np.eye(8)[:, :2], index=X.index, columns=["wren", "owl"])
+    report = cross_val_report(
+        Lookup(),
+        X,
+        Y,
+        cv=KFold(2),
+        fit_params={
+            "sample_weight": np.arange(8.0),
+            "label_weight": 2 * Y,
+            "rounds": 8,
+        },
+        return_estimators=True,
+        **FAST,
+    )
+    X_train, y_train, sample_weight, label_weight, rounds = report.estimators[0].seen_
+    assert list(X_train.index) == list(y_train.index) == list("efgh")
+    assert sample_weight.tolist() == [4, 5, 6, 7]
+    pd.testing.assert_frame_equal(label_weight, 2 * y_train)
+    assert rounds == 8
+    assert list(report.proba.index) == list(report.test_fold.index) == list(X.index)
+    assert list(report.proba.columns) == ["wren", "owl"]
+    assert cross_val_report(Lookup(), X, Y, cv=KFold(2), **FAST).estimators is None
+
+
+@pytest.mark.parametrize("kind", ["frame", "list", "array", "recordings"])
+def test_rows_of_any_kind_are_indexed(kind, write_wav):
+    p = [0.1, 0.9, 0.2, 0.8]
+    Y = np.array([[0], [1], [0], [1]])
+    X = {
+        "frame": pd.DataFrame({"p": p}),
+        "list": [f"x_{v}" for v in p],
+        "array": np.array([f"x_{v}" for v in p]),
+        "recordings": Recordings([f"x_{v}" for v in p]),
+    }[kind]
+
+    class Paths(Lookup):
+        def predict_proba(self, X):
+            return super().predict_proba(getattr(X, "paths", X))
+
+    report = cross_val_report(Paths(), X, Y, cv=2, groups=[1, 1, 2, 2], **FAST)
+    assert report.proba[0].tolist() == p
+    assert report.macro_roc_auc == 1
+    assert report.n_recordings == (2 if kind == "frame" else 4)
+
+
+def test_unreadable_and_untested_rows_are_nan_and_do_no_harm():
+    X = pd.DataFrame({"p": [0.1, 0.9, np.nan, 0.2, 0.8, 0.5, 0.4, 0.3]})
+    Y = np.array([[0], [1], [1], [0], [1], [-1], [0], [np.nan]])
+    groups = [1, 1, 1, 2, 2, 2, 3, 3]
+    with (
+        pytest.warns(UserWarning, match="1 of 3 rows of y_score are NaN"),
+        pytest.warns(UserWarning, match=r"not tested: \['3'\]"),
+    ):
+        report = cross_val_report(
+            Lookup(), X, Y, groups=groups, cv=LeaveOneSourceOut(), **FAST
+        )
+    assert report.test_fold.tolist() == [0, 0, 0, 1, 1, -1, -1, -1]
+    assert np.isnan(report.proba[0]).tolist() == [0, 0, 1, 0, 0, 1, 1, 1]
+    assert report.macro_roc_auc == report.pooled_macro_roc_auc == 1
+    assert report.folds["held_out"].tolist() == ["1", "2"]
+    assert report.species["n_rows"].tolist() == [2, 2]
+    assert report.n_recordings == 2
+
+
+def test_recordings_are_kept_whole_by_default():
+    X = pd.DataFrame({"p": np.linspace(0, 1, 30), "path": np.repeat(list("abcde"), 6)})
+    Y = np.arange(30)[:, None] % 2
+    for cv in (None, 5):
+        with warnings.catch_warnings():
+            warnings.simplefilter("error")
+            report = cross_val_report(Lookup(), X, Y, cv=cv, **FAST)
+        assert report.n_recordings == 5
+        assert report.test_fold.groupby(X["path"]).nunique().max() == 1
+        assert sorted(report.folds["held_out"]) == list("abcde")
+
+
+def test_leaks_are_announced():
+    X = pd.DataFrame({"p": np.linspace(0, 1, 8), "path": list("abcdabcd")})
+    Y = np.arange(8)[:, None] % 2
+    with pytest.warns(LeakageWarning, match=r"share .*a file \(8 rows in 2 folds") as w:
+        cross_val_report(Lookup(), X, Y, cv=KFold(2), **FAST)
+    assert w[0].filename == __file__
+    X = X.drop(columns="path").assign(author="ann", date=["2021-05-03"] * 8)
+    with pytest.warns(LeakageWarning, match="author and day .*'ann, 2021-05-03'"):
+        cross_val_report(Lookup(), X, Y, cv=KFold(2), **FAST)
+
+
+def test_printing_gives_the_summary(rng):
+    X = pd.DataFrame({"p": rng.random(40)})
+    Y = pd.DataFrame(
+        {
+            "wren": np.arange(40) % 2,
+            "owl": (np.arange(40) < 3).astype(int),
+            "jay": np.zeros(40),
+        }
+    )
+    report = cross_val_report(
+        Lookup(), X, Y, groups=np.arange(40) // 4, cv=2, confidence=0.9, **FAST
+    )
+    low, high = report.interval
+    text = str(report)
+    assert text.startswith(f"Macro ROC-AUC {report.macro_roc_auc:.3f}")
+    assert f"[{low:.3f}, {high:.3f}], 90 % interval over 10 recordings" in text
+    assert "2 of 3 species judged, 1 without a positive" in text
+    assert "never saw them: owl\n" in text
+    assert "5 groups" in text
+    assert repr(report) == text
+
+
+def test_reports_pickle_under_their_public_name(data):
+    X, Y, recordings = data
+    report = cross_val_report(KNeighborsClassifier(), X, Y, groups=recordings, **FAST)
+    again = pickle.loads(pickle.dumps(report))
+    pd.testing.assert_frame_equal(again.proba, report.proba)
+    assert b"model_selection._" not in pickle.dumps(report)
+
+
+def test_the_number_of_jobs_changes_nothing_and_the_estimator_stays_unfitted(data):
+    X, Y, recordings = data
+    model = KNeighborsClassifier()
+    one = cross_val_report(model, X, Y, groups=recordings, **FAST)
+    with joblib.parallel_config("threading"):
+        two = cross_val_report(model, X, Y, groups=recordings, n_jobs=2, **FAST)
+    pd.testing.assert_frame_equal(one.proba, two.proba)
+    assert not hasattr(model, "classes_")
+
+
+@pytest.mark.filterwarnings("ignore:A column-vector y was passed")
+def test_species_that_nobody_can_judge_give_nan(data):
+    X, Y, recordings = data
+    with pytest.warns(UndefinedMetricWarning):
+        report = cross_val_report(
+            KNeighborsClassifier(), X, Y[:, 3:], groups=recordings, **FAST
+        )
+    assert np.isnan([report.macro_roc_auc, *report.interval]).all()
+    assert "0 of 1 species judged" in str(report)
+
+
+def test_predictions_that_are_all_unreadable_give_nan():
+    X = pd.DataFrame({"p": np.full(6, np.nan)})
+    with pytest.warns(UserWarning, match="are NaN"):
+        report = cross_val_report(Lookup(), X, np.eye(6)[:, :2], cv=KFold(2), **FAST)
+    assert np.isnan(report.macro_roc_auc)
+    assert report.n_recordings == 0
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"n_bootstrap": 0}, "'n_bootstrap' parameter of cross_val_report"),
+        ({"confidence": 1.0}, "'confidence' parameter of cross_val_report"),
+        ({"estimator": "model"}, "'estimator' parameter of cross_val_report"),
+        ({"cv": 1}, "'cv' parameter of cross_val_report"),
+        ({"cv": RepeatedKFold(n_splits=2, n_repeats=2)}, "tests row .* without rep"),
+        ({"cv": [([0, 1], [])]}, "Fold 0 .* has 2 training rows and 0 test rows"),
+        ({"recordings": [1, 2]}, "inconsistent numbers of samples"),
+        ({"recordings": [None] * 90}, "recordings is missing"),
+        ({"y": np.zeros(90)}, r"shape \(90,\)"),
+        ({"groups": np.zeros(90)}, "n_splits=5 exceeds the 1 groups"),
+    ],
+)
+def test_report_refuses_bad_arguments(data, arguments, message):
+    X, Y, recordings = data
+    given = {"estimator": KNeighborsClassifier(), "X": X, "y": Y, "groups": recordings}
+    with pytest.raises(ValueError, match=message):
+        cross_val_report(**given | arguments)
+
+
+def test_paired_bootstrap_is_what_resampling_both_would_give(rng):
+    Y = (rng.random((80, 3)) < 0.3).astype(float)
+    Y[rng.random(Y.shape) < 0.1] = np.nan
+    A = np.nan_to_num(Y) + rng.normal(0, 1, Y.shape)
+    B = np.nan_to_num(Y) + rng.normal(0, 1.3, Y.shape)
+    A[3], B[4] = np.nan, np.nan
+    recording = np.arange(80) // 4
+    fold = np.where(np.arange(80) < 8, -1, recording % 2)
+    result = paired_bootstrap(
+        Y,
+        A,
+        B,
+        recordings=recording,
+        folds=fold,
+        n_bootstrap=60,
+        confidence=0.8,
+        random_state=0,
+    )
+    rows = np.arange(8, 80)
+    counts = resample_counts(20, 60, 0)
+    a, b = (
+        np.array(
+            [
+                slow_within_fold_auc(Y[rows], P[rows], fold[rows], recording[rows], c)
+                for c in counts.T
+            ]
+        )
+        for P in (A, B)
+    )
+    difference = (a - b)[1:]
+    assert result.macro_roc_auc_a == pytest.approx(a[0], abs=1e-6)
+    assert result.difference == pytest.approx(a[0] - b[0], abs=1e-6)
+    expected = np.quantile(difference, [0.1, 0.9])
+    np.testing.assert_allclose(result.interval, expected, atol=1e-6)
+    assert result.share_positive == (difference > 0).mean()
+    n_contrary = min((difference <= 0).sum(), (difference >= 0).sum())
+    assert result.p_value == pytest.approx(min(1, 2 * (1 + n_contrary) / 61))
+
+
+def test_rows_that_one_model_missed_are_left_out_of_both(rng):
+    Y = (rng.random((60, 2)) < 0.5).astype(float)
+    A, B = rng.random((2, 60, 2))
+    gaps = A.copy()
+    gaps[:20] = np.nan
+    expected = paired_bootstrap(
+        Y[20:], A[20:], B[20:], recordings=np.arange(20, 60), random_state=0
+    )
+    result = paired_bootstrap(Y, gaps, B, random_state=0)
+    assert result.macro_roc_auc_b == expected.macro_roc_auc_b
+    assert result.difference == expected.difference
+
+
+def test_a_model_is_no_better_than_itself_and_signs_follow_the_order(rng):
+    Y = (rng.random((60, 2)) < 0.5).astype(float)
+    A, B = Y + rng.normal(0, 1, Y.shape), rng.random(Y.shape)
+    same = paired_bootstrap(Y, A, A, random_state=0)
+    assert same.difference == 0
+    assert same.interval == (0, 0)
+    assert same.p_value == 1
+    assert same.share_positive == 0
+    better = paired_bootstrap(Y, A, B, random_state=0)
+    worse = paired_bootstrap(Y, B, A, random_state=0)
+    assert better.difference == -worse.difference > 0
+    np.testing.assert_allclose(better.interval, np.negative(worse.interval)[::-1])
+    assert better.p_value == worse.p_value == pytest.approx(2 / 1001)
+    assert better.share_positive == 1
+
+
+def test_reports_can_be_compared(data):
+    X, Y, recordings = data
+    Y = pd.DataFrame(Y, columns=list("abcd"))
+    near, far = (
+        cross_val_report(KNeighborsClassifier(k), X, Y, groups=recordings, **FAST)
+        for k in (5, 1)
+    )
+    result = paired_bootstrap(
+        Y, near.proba, far.proba, recordings=recordings, folds=near.test_fold, **FAST
+    )
+    assert result.macro_roc_auc_a == near.macro_roc_auc
+    assert result.macro_roc_auc_b == far.macro_roc_auc
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"n_bootstrap": 0}, "'n_bootstrap' parameter of paired_bootstrap"),
+        ({"proba_b": np.eye(5)}, r"have \[4, 4, 5\] rows"),
+        ({"folds": [0]}, r"have \[4, 4, 4, 1\] rows"),
+        ({"recordings": [1]}, r"recordings has shape \(1,\)"),
+        ({"y_true": np.zeros((4, 4))}, "nothing to compare"),
+        ({"proba_a": np.full((4, 4), np.nan)}, "nothing to compare"),
+        ({"proba_b": np.eye(4)[:, :2]}, r"y_score \(4, 2\)"),
+    ],
+)
+def test_paired_bootstrap_refuses_bad_arguments(arguments, message):
+    given = {"y_true": np.eye(4), "proba_a": np.eye(4), "proba_b": np.eye(4)}
+    with pytest.raises(ValueError, match=message):
+        paired_bootstrap(**given | arguments)
