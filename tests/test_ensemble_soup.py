@@ -10,10 +10,14 @@ from sklearn.exceptions import NotFittedError
 from sklearn.pipeline import make_pipeline
 
 from skbird.data import Spectrograms
-from skbird.nn import CNNClassifier, SEDClassifier
-from skbird.nn._averaging import soup
+from skbird.nn import CNNClassifier, SEDClassifier, soup
+from skbird.nn._heads import CNN
 
 TINY = {"weights": None, "max_epochs": 1, "verbose": 0, "random_state": 0}
+
+
+class Other(CNN):
+    """A network of another kind with the same weights."""
 
 
 def make_data(n_bands=32, n_species=2, **options):
@@ -79,6 +83,7 @@ def test_what_differs_is_named(nets):
     refused("species", cnn(Y=make_data(n_species=3)[1]))
     refused("mel_hz", cnn(make_data(n_bands=40)[0]))
     refused("normalize: None and 'standard'", cnn(make_data(normalize="standard")[0]))
+    refused("module", cnn(module=Other))
     sed = SEDClassifier("lcnet_035", **TINY).fit(X, Y)
     refused("class", sed)
     other = SEDClassifier("lcnet_035", attention="time", **TINY).fit(X, Y)

@@ -18,7 +18,11 @@ from skbird.model_selection import (
     find_leaks,
     leak_groups,
 )
-from skbird.model_selection._fingerprint import find_near_duplicates, fingerprint
+from skbird.model_selection._fingerprint import (
+    _candidates,
+    find_near_duplicates,
+    fingerprint,
+)
 
 RATE = 16_000
 TABLE_ONLY = {"identical": False}
@@ -198,7 +202,11 @@ def test_the_same_sound_is_recognised_when_it_is(change):
 
 
 def test_different_sounds_are_no_duplicates():
-    fingerprints = [fingerprint(forest(seed), RATE) for seed in range(25)]
+    sounds = [forest(seed) for seed in range(25)]
+    # Two seconds in common make the files worth a look, not more.
+    sounds[1][3 * RATE : 5 * RATE] = sounds[0][3 * RATE : 5 * RATE]
+    fingerprints = [fingerprint(sound, RATE) for sound in sounds]
+    assert _candidates(fingerprints)[0].tolist() == [0, 1, 0]
     assert find_near_duplicates(fingerprints).shape == (0, 2)
 
 
@@ -210,6 +218,9 @@ def test_silence_is_no_common_sound():
     fingerprints = [fingerprint(x, RATE) for x in (silent, silent, *clicks)]
     assert not fingerprints[0].any()
     assert len(find_near_duplicates(fingerprints)) == 0
+    # One second of sound and seven of silence are too little to tell.
+    assert len(find_near_duplicates([fingerprints[2]] * 2)) == 0
+    assert len(_candidates(fingerprints[:2])) == 0
 
 
 def test_sounds_too_short_are_not_compared():
@@ -217,6 +228,14 @@ def test_sounds_too_short_are_not_compared():
         short = fingerprint(forest(0, seconds), RATE)
         assert len(find_near_duplicates([short, short])) == 0
     assert find_near_duplicates([]).shape == (0, 2)
+
+
+def test_a_filter_changes_a_fingerprint_by_few_bits():
+    words = fingerprint(forest(0), RATE)
+    steep = fingerprint(np.diff(forest(0), n=2), RATE)  # 12 dB per octave
+    n_words = min(len(words), len(steep))
+    differing = np.unpackbits((words[:n_words] ^ steep[:n_words]).view(np.uint8))
+    assert differing.sum() < 0.04 * 24 * n_words
 
 
 def test_many_copies_are_linked_with_each_other():
@@ -289,10 +308,14 @@ def test_what_cannot_be_checked_is_said():
         find_leaks(X, [0], [1], **PATHS_ONLY)
 
 
-def test_a_missing_path_is_shared_with_nothing():
-    X = pd.DataFrame({"path": ["a", None, None, "a"]})
-    leaks = find_leaks(X, [0, 1], [2, 3], **PATHS_ONLY)
+def test_a_missing_path_is_shared_with_nothing(write_wav):
+    path = write_wav("a.wav", forest(0, 1))
+    X = pd.DataFrame({"path": [path, None, None, path]})
+    options = {"author": None, "near_duplicates": True}
+    leaks = find_leaks(X, [0, 1], [2, 3], **options)
+    assert leaks["kind"].tolist() == ["file"]
     assert pairs(leaks, "file") == [(0, 3)]
+    assert leak_groups(X, **options).tolist() == [0, 1, 2, 0]
 
 
 @pytest.mark.parametrize(

@@ -173,7 +173,9 @@ def test_shuffling_depends_on_the_seed_only():
         ]
         for s in (0, 0, 1)
     )
-    assert a == b != c
+    assert a == b
+    # Other rows are tested together, not the same in another order.
+    assert {*map(tuple, a)}.isdisjoint(map(tuple, c))
 
 
 def test_presence_begins_at_one_half_and_unknown_is_not_presence():

@@ -45,13 +45,13 @@ def fit_weights(probas, y, *, method="fit", voting="mean", groups=None):
     method : {"fit", "greedy"}, default="fit"
         - "fit": maximises a smooth relative of the AUC, minus the mean over the species
           and their pairs of a row with and one without it of
-          :math:`\log(1 + \exp(-\beta d))`, d being the difference of the combined
-          scores, over its root mean square for that species, and :math:`\beta` the best
-          scale.
+          :math:`\log(1 + \exp(-\beta d))`; d is the difference of the combined scores,
+          over the root mean square that it has for this species with equal weights, and
+          :math:`\beta` the best scale.
         - "greedy": forward selection. Again and again, 50 times, the classifier that
           helps most is put into the ensemble, with those that are in it already; the
-          weights are the counts at the best of these points. It leaves out more
-          classifiers, which need not be asked then.
+          weights are the counts at the best of these points. A classifier that was
+          never put in has weight 0.
     voting : {"mean", "geometric", "rank"}, default="mean"
         How the probabilities will be combined; see `combine_proba`.
     groups : array-like of shape (n_rows,), default=None

@@ -9,7 +9,7 @@ import pandas as pd
 from joblib import Parallel, delayed
 from sklearn.base import clone
 from sklearn.model_selection import check_cv
-from sklearn.utils import check_consistent_length
+from sklearn.utils import _safe_indexing, check_consistent_length
 from sklearn.utils._param_validation import HasMethods, validate_params
 from sklearn.utils.validation import _check_method_params
 
@@ -25,7 +25,7 @@ from skbird.model_selection._fold_report import fold_report
 from skbird.model_selection._group_kfold import GroupMultilabelKFold
 from skbird.model_selection._leaks import warn_about_cheap_leaks
 from skbird.model_selection._report import CrossValReport
-from skbird.model_selection._rows import number_groups, recordings_of_rows, take_rows
+from skbird.model_selection._rows import number_groups, recordings_of_rows
 from skbird.utils._proba import as_proba_matrix
 from skbird.utils._progress import progress_bar
 
@@ -177,7 +177,11 @@ def cross_val_report(
     fits = Parallel(n_jobs=n_jobs, return_as="generator")(
         delayed(_fit_and_predict)(
             clone(estimator),
-            *(take_rows(X, train), take_rows(y, train), take_rows(X, test)),
+            *(
+                _safe_indexing(X, train),
+                _safe_indexing(y, train),
+                _safe_indexing(X, test),
+            ),
             _check_method_params(X, fit_params or {}, train),
             len(species),
             return_estimators,
@@ -191,7 +195,7 @@ def cross_val_report(
         proba[test] = fit.proba
 
     judged = np.flatnonzero((test_fold >= 0) & ~np.isnan(proba).all(axis=1))
-    y_judged = take_rows(y, judged)
+    y_judged = _safe_indexing(y, judged)
     recording = np.unique(recording[judged], return_inverse=True)[1]
     n_recordings = recording.max(initial=-1) + 1
     replicates = within_fold_macro_auc(
@@ -268,7 +272,7 @@ def _test_fold(folds, n_rows):
 
 def _species_table(y, proba, folds):
     reports = [
-        species_report(take_rows(y, test), proba[test], nan_rows="omit")
+        species_report(_safe_indexing(y, test), proba[test], nan_rows="omit")
         for _, test in folds
     ]
     columns = ["n_rows", "n_positive", "roc_auc", "average_precision"]

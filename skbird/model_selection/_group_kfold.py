@@ -155,12 +155,8 @@ class GroupMultilabelKFold(BaseCrossValidator):
             (ones, (group_of_row[rows], species)),
             shape=(n_groups, truth.positive.shape[1]),
         ).tocsr()
-        numbers = np.arange(self.n_splits)
         if self.shuffle:
-            rng = check_random_state(self.random_state)
-            rng.shuffle(testable)
-            rng.shuffle(numbers)
+            check_random_state(self.random_state).shuffle(testable)
         folds = np.full(n_groups, -1)
-        placed = assign_folds(counts[testable], sizes[testable], self.n_splits)
-        folds[testable] = numbers[placed]
+        folds[testable] = assign_folds(counts[testable], sizes[testable], self.n_splits)
         return folds

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 import numpy as np
+from sklearn.utils import _safe_indexing
 from sklearn.utils._param_validation import validate_params
 
 from skbird.metrics._validation import validate_scores
@@ -12,7 +13,7 @@ from skbird.model_selection._bootstrap import (
     resample_counts,
     within_fold_macro_auc,
 )
-from skbird.model_selection._rows import number_groups, take_rows
+from skbird.model_selection._rows import number_groups
 
 
 @dataclass(frozen=True)
@@ -128,7 +129,7 @@ def paired_bootstrap(
     counts = resample_counts(len(names), n_bootstrap, random_state)
     auc_a, auc_b = (
         within_fold_macro_auc(
-            *validate_scores(take_rows(y_true, rows), take_rows(proba, rows)),
+            *validate_scores(_safe_indexing(y_true, rows), _safe_indexing(proba, rows)),
             fold[rows],
             recording[rows],
             counts,

@@ -2,9 +2,7 @@
 
 import numpy as np
 import pandas as pd
-from sklearn.utils import _safe_indexing
 
-from skbird.data import Recordings, Spectrograms
 from skbird.utils._rows import files_of_rows
 
 
@@ -46,13 +44,6 @@ def recordings_of_rows(X, groups, n_rows):
         return files_of_rows(X)
     except (TypeError, ValueError):
         return np.arange(n_rows) if groups is None else np.asarray(groups)
-
-
-def take_rows(X, rows):
-    """Return the rows of X with these numbers, in the form that X has."""
-    # scikit-learn asks for X[rows, ...], which a sequence of recordings refuses.
-    lazy = isinstance(X, Recordings | Spectrograms)
-    return X[rows] if lazy else _safe_indexing(X, rows)
 
 
 def number_groups(groups, n_rows, name="groups"):

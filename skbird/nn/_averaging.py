@@ -149,14 +149,13 @@ def soup(nets):
         raise ValueError("nets is empty: pass at least one fitted network.")
     first, *others = [_traits(net, number) for number, net in enumerate(nets)]
     for number, other in enumerate(others, start=1):
-        for name in first | other:
-            if first.get(name) != other.get(name):
+        for name, value in first.items():
+            if other.get(name) != value:
                 raise ValueError(
                     f"nets[0] and nets[{number}] differ in {name}: "
-                    f"{reprlib.repr(first.get(name))} and "
-                    f"{reprlib.repr(other.get(name))}. Only networks of one "
-                    "architecture, for the same species and spectrograms, can be "
-                    "averaged; others can vote: skbird.ensemble."
+                    f"{reprlib.repr(value)} and {reprlib.repr(other.get(name))}. Only "
+                    "networks of one architecture, for the same species and "
+                    "spectrograms, can be averaged; others can vote: skbird.ensemble."
                 )
     mixed = copy.deepcopy(nets[0])
     states = [
@@ -189,6 +188,7 @@ def _traits(net, number):
     shapes = {f"the shape of {k}": tuple(v.shape) for k, v in _state(net).items()}
     return {
         "class": type(net),
+        "module": net.module,
         **heads,
         "species": list(net.species_),
         **sees,
