@@ -60,7 +60,7 @@ class GroupMultilabelKFold(BaseCrossValidator):
     -----
     ``cross_val_predict`` needs every row to be tested once, so it refuses y with
     unlabelled rows; `cross_val_report` has NaN for them. Placing takes time in
-    proportion to the groups: 300,000 rows in 30,000 groups with 200 species took 3 s
+    proportion to the groups: 300,000 rows in 30,000 groups with 200 species took 2 s
     on one core.
 
     References

@@ -63,7 +63,7 @@ def find_leaks(
         Whether to compare the content of files. Only files of equal size are read.
     near_duplicates : bool, default=False
         Whether to compare the sound; includes `identical`. The first minute of every
-        file is decoded: about a minute per 6 hours of audio on one core. Files with
+        file is decoded: about a minute per 8 hours of audio on one core. Files with
         less than 3 s of sound are not compared.
     n_jobs : int, default=None
         Threads that read files, as in joblib.
