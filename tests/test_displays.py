@@ -45,6 +45,6 @@ def test_it_needs_rounds(rounds):
     with pytest.raises(ValueError, match="history has no rounds"):
         SelfTrainingDisplay(rounds[0][:0], rounds[1][:0]).plot()
     model = PseudoLabelSelfTraining(KNeighborsClassifier())
-    with pytest.raises(NotFittedError):
+    with pytest.raises(NotFittedError, match="PseudoLabelSelfTraining"):
         SelfTrainingDisplay.from_estimator(model)
     assert np.shape(SelfTrainingDisplay(*rounds).plot().axes_) == (2,)

@@ -96,5 +96,5 @@ def test_what_is_no_fitted_network_is_refused(nets):
         soup([])
     with pytest.raises(TypeError, match=r"nets\[1\] is a Pipeline.*pipeline\[-1\]"):
         soup([nets[0], make_pipeline(nets[1])])
-    with pytest.raises(NotFittedError):
+    with pytest.raises(NotFittedError, match="CNNClassifier"):
         soup([nets[0], CNNClassifier("lcnet_035")])

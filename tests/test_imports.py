@@ -32,8 +32,8 @@ def test_import_skbird_loads_nothing_heavy():
 def test_everything_but_networks_and_voices_runs_without_torch(write_wav):
     path = write_wav("a.wav", np.random.default_rng(0).normal(0, 0.1, 16_000 * 6))
     code = f"""{HIDE}
-import skbird.annotations, skbird.compose, skbird.data, skbird.metrics
-import skbird.postprocessing
+import skbird.annotations, skbird.compose, skbird.data, skbird.ensemble, skbird.metrics
+import skbird.model_selection, skbird.postprocessing, skbird.semi_supervised
 from skbird.preprocessing import LogMel, RMSFilter
 print(LogMel(16).fit_transform(RMSFilter().transform([{path!r}])).n_segments)
 """

@@ -377,7 +377,7 @@ def test_the_number_of_jobs_changes_nothing_and_the_estimator_stays_unfitted(dat
 @pytest.mark.filterwarnings("ignore:A column-vector y was passed")
 def test_species_that_nobody_can_judge_give_nan(data):
     X, Y, recordings = data
-    with pytest.warns(UndefinedMetricWarning):
+    with pytest.warns(UndefinedMetricWarning, match="No species has the rows"):
         report = cross_val_report(
             KNeighborsClassifier(), X, Y[:, 3:], groups=recordings, **FAST
         )

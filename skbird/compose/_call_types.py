@@ -4,18 +4,12 @@ from numbers import Integral
 
 import numpy as np
 import pandas as pd
-from sklearn.base import (
-    BaseEstimator,
-    ClassifierMixin,
-    MetaEstimatorMixin,
-    _fit_context,
-    clone,
-)
+from sklearn.base import BaseEstimator, _fit_context, clone
 from sklearn.utils._param_validation import HasMethods, Interval, StrOptions
 from sklearn.utils.validation import check_is_fitted
 
 from skbird.compose._type_targets import split_targets
-from skbird.metrics import macro_roc_auc
+from skbird.utils._multilabel import MultilabelMetaMixin
 from skbird.utils._proba import as_proba_matrix
 
 # Who calls, not how. A nestling begs as no adult does, so "nestling" is a call type.
@@ -26,7 +20,7 @@ _NO_CALL_TYPES = (
 )
 
 
-class CallTypeClassifier(ClassifierMixin, MetaEstimatorMixin, BaseEstimator):
+class CallTypeClassifier(MultilabelMetaMixin, BaseEstimator):
     r"""Train a classifier on species and call type, and predict species.
 
     The song, the alarm and the wing beats of a species may have less in common than
@@ -231,39 +225,6 @@ class CallTypeClassifier(ClassifierMixin, MetaEstimatorMixin, BaseEstimator):
         # 1 - prod(1 - p) would round small p to 0, and ties cost ROC-AUC.
         return np.abs(np.expm1(absent))
 
-    def predict(self, X, threshold=0.5):
-        """Predict which species are present.
-
-        Parameters
-        ----------
-        X : DataFrame or whatever `estimator` takes
-            The rows; their tags are not needed.
-        threshold : float or array of shape (n_species,), default=0.5
-            Probability from which a species counts as present.
-
-        Returns
-        -------
-        labels : ndarray of int, shape (n_rows, n_species)
-            0 or 1; 0 throughout for rows that could not be read.
-        """
-        return (self.predict_proba(X) >= threshold).astype(np.int64)
-
-    def score(self, X, y):
-        """Macro ROC-AUC of the species' probabilities, over the readable rows.
-
-        Parameters
-        ----------
-        X : DataFrame or whatever `estimator` takes
-            The rows; their tags are not needed.
-        y : array-like or DataFrame of shape (n_rows, n_species)
-            Their labels; see `skbird.metrics.macro_roc_auc`.
-
-        Returns
-        -------
-        score : float in [0, 1]
-        """
-        return macro_roc_auc(np.asarray(y), self.predict_proba(X), nan_rows="omit")
-
     def _check(self, X, y):
         if not isinstance(X, pd.DataFrame):
             raise TypeError(
@@ -280,13 +241,6 @@ class CallTypeClassifier(ClassifierMixin, MetaEstimatorMixin, BaseEstimator):
                 f"y has shape {np.shape(y)}, but (n_rows, n_species) with the {len(X)} "
                 "rows of X is needed. For one species pass y.reshape(-1, 1)."
             )
-
-    def __sklearn_tags__(self):
-        tags = super().__sklearn_tags__()
-        tags.target_tags.multi_output = True
-        tags.target_tags.single_output = False
-        tags.classifier_tags.multi_label = True
-        return tags
 
 
 def _check_label_weight(name, weight, y):

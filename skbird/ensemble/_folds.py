@@ -5,8 +5,9 @@ from numbers import Integral
 from sklearn.base import BaseEstimator, _fit_context, clone
 from sklearn.utils._param_validation import HasMethods, Interval
 
-from skbird.ensemble._base import ProbaEnsemble, check_shape
+from skbird.ensemble._base import ProbaEnsemble
 from skbird.utils._held_out import held_out_proba
+from skbird.utils._multilabel import count_species
 
 
 class FoldEnsemble(ProbaEnsemble, BaseEstimator):
@@ -91,7 +92,7 @@ class FoldEnsemble(ProbaEnsemble, BaseEstimator):
         -------
         self : FoldEnsemble
         """
-        check_shape(y)
+        count_species(y)
         fitted = []
         self.oof_proba_, _ = held_out_proba(
             _Kept(self.estimator, fitted),
@@ -104,9 +105,6 @@ class FoldEnsemble(ProbaEnsemble, BaseEstimator):
         self.estimators_ = fitted
         self._learn_species(y)
         return self
-
-    def _templates(self):
-        return [self.estimator]
 
 
 class _Kept(BaseEstimator):

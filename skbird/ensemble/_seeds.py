@@ -8,8 +8,9 @@ from sklearn.utils import check_random_state
 from sklearn.utils._param_validation import HasMethods, Interval
 from sklearn.utils.parallel import Parallel, delayed
 
-from skbird.ensemble._base import ProbaEnsemble, check_shape
+from skbird.ensemble._base import ProbaEnsemble
 from skbird.ensemble._members import fit_clone
+from skbird.utils._multilabel import count_species
 
 
 class SeedEnsemble(ProbaEnsemble, BaseEstimator):
@@ -92,7 +93,7 @@ class SeedEnsemble(ProbaEnsemble, BaseEstimator):
         -------
         self : SeedEnsemble
         """
-        check_shape(y)
+        count_species(y)
         names = self.estimator.get_params()
         if not any(name.rpartition("__")[2] == "random_state" for name in names):
             raise ValueError(
@@ -108,6 +109,3 @@ class SeedEnsemble(ProbaEnsemble, BaseEstimator):
         )
         self._learn_species(y)
         return self
-
-    def _templates(self):
-        return [self.estimator]

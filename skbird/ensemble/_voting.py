@@ -10,7 +10,7 @@ from sklearn.utils.metaestimators import _BaseComposition
 from sklearn.utils.parallel import Parallel, delayed
 from sklearn.utils.validation import check_is_fitted
 
-from skbird.ensemble._base import ProbaEnsemble, check_shape
+from skbird.ensemble._base import ProbaEnsemble
 from skbird.ensemble._combine import (
     VOTINGS,
     check_voting,
@@ -24,7 +24,8 @@ from skbird.ensemble._members import (
     unseen_proba,
 )
 from skbird.ensemble._weights import METHODS, fit_weights
-from skbird.utils._held_out import file_numbers
+from skbird.utils._multilabel import count_species
+from skbird.utils._rows import file_numbers
 
 
 class MultilabelVotingClassifier(ProbaEnsemble, _BaseComposition):
@@ -180,7 +181,7 @@ class MultilabelVotingClassifier(ProbaEnsemble, _BaseComposition):
         """
         members = self._check_members()
         self._check_weights()
-        check_shape(y)
+        count_species(y)
         names = [name for name, _ in self.estimators]
         params = share_out(fit_params, members, names, groups)
         self.estimators_ = Parallel(n_jobs=self.n_jobs)(
@@ -272,8 +273,10 @@ class MultilabelVotingClassifier(ProbaEnsemble, _BaseComposition):
             )
         return super().predict(X, 0.5 if threshold is None else threshold)
 
-    def _templates(self):
-        return [member for _, member in self.estimators if member != "drop"]
+    @property
+    def _inner(self):
+        members = (member for _, member in self.estimators if member != "drop")
+        return next(members, None)
 
     def _check_members(self):
         """Return the members that are not dropped, by name."""

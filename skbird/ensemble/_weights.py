@@ -10,7 +10,7 @@ from scipy.special import expit
 
 from skbird.ensemble._combine import check_probas, check_voting, to_score
 from skbird.metrics._validation import validate_truth
-from skbird.utils._held_out import group_numbers
+from skbird.utils._rows import number_groups
 
 METHODS = ("fit", "greedy")
 _N_PAIRS = 400_000  # of all species; the sampling error of their mean is below 0.001
@@ -101,7 +101,7 @@ def fit_weights(probas, y, *, method="fit", voting="mean", groups=None):
             "have the same rows and species."
         )
     n_rows, n_members = len(truth.known), len(probas)
-    groups = np.arange(n_rows) if groups is None else group_numbers(groups, n_rows)
+    groups = np.arange(n_rows) if groups is None else number_groups(groups, n_rows)[0]
     equal = np.full(n_members, 1 / n_members)
     if n_members == 1:
         return equal

@@ -25,9 +25,9 @@ from skbird.model_selection._fold_report import fold_report
 from skbird.model_selection._group_kfold import GroupMultilabelKFold
 from skbird.model_selection._leaks import warn_about_cheap_leaks
 from skbird.model_selection._report import CrossValReport
-from skbird.model_selection._rows import number_groups, recordings_of_rows
 from skbird.utils._proba import as_proba_matrix
 from skbird.utils._progress import progress_bar
+from skbird.utils._rows import files_of_rows, number_groups
 
 _N_SPLITS = 5
 
@@ -166,7 +166,7 @@ def cross_val_report(
     check_consistent_length(X, y, groups, recordings)
     species = validate_truth(y).species
     if recordings is None:
-        recordings = recordings_of_rows(X, groups, len(y))
+        recordings = _recordings(X, groups, len(y))
     recording, _ = number_groups(recordings, len(y), "recordings")
     if groups is None and (cv is None or isinstance(cv, Integral)):
         groups = recordings
@@ -216,6 +216,14 @@ def cross_val_report(
         n_recordings=n_recordings,
         estimators=[fit.estimator for fit in fits] if return_estimators else None,
     )
+
+
+def _recordings(X, groups, n_rows):
+    """Return what recording a row is of: X's path, else its group, else its number."""
+    try:
+        return files_of_rows(X)
+    except (TypeError, ValueError):
+        return np.arange(n_rows) if groups is None else np.asarray(groups)
 
 
 class _Fit(NamedTuple):

@@ -9,8 +9,8 @@ from sklearn.utils import check_consistent_length, check_random_state
 from sklearn.utils._param_validation import Interval, validate_parameter_constraints
 
 from skbird.metrics._validation import validate_truth
-from skbird.model_selection._rows import number_groups
 from skbird.model_selection._stratify import assign_folds
+from skbird.utils._rows import number_groups
 
 _PARAMETER_CONSTRAINTS = {
     "n_splits": [Interval(Integral, 2, None, closed="left")],

@@ -17,8 +17,8 @@ from skbird.model_selection._fingerprint import (
     find_near_duplicates,
     fingerprint,
 )
-from skbird.model_selection._rows import row_table
 from skbird.utils._progress import progress_bar
+from skbird.utils._rows import row_table
 
 #: Each kind, and the kind that would explain it already.
 KINDS = {

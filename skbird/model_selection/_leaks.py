@@ -8,7 +8,7 @@ from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
 from skbird.model_selection._leak_keys import KINDS, leak_keys, table_keys
-from skbird.model_selection._rows import row_table
+from skbird.utils._rows import row_table
 
 _SHARES = {
     "file": "a file",

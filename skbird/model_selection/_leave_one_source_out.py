@@ -10,7 +10,7 @@ from sklearn.utils import check_consistent_length
 from sklearn.utils._param_validation import Interval, validate_parameter_constraints
 
 from skbird.metrics._validation import validate_truth
-from skbird.model_selection._rows import number_groups, row_table
+from skbird.utils._rows import number_groups, row_table
 
 _PARAMETER_CONSTRAINTS = {
     "min_positives": [Interval(Integral, 1, None, closed="left")],

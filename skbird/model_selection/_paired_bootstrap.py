@@ -13,7 +13,7 @@ from skbird.model_selection._bootstrap import (
     resample_counts,
     within_fold_macro_auc,
 )
-from skbird.model_selection._rows import number_groups
+from skbird.utils._rows import number_groups
 
 
 @dataclass(frozen=True)

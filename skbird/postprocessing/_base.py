@@ -1,27 +1,24 @@
 """What the post-processors share: a classifier inside, and its rows and species."""
 
 import numpy as np
-import pandas as pd
-from sklearn.base import BaseEstimator, ClassifierMixin, MetaEstimatorMixin, clone
-from sklearn.utils import get_tags
+from sklearn.base import BaseEstimator, clone
 from sklearn.utils.validation import check_is_fitted
 
 from skbird.metrics import macro_roc_auc
 from skbird.metrics._validation import validate_truth
 from skbird.utils._held_out import held_out_proba
+from skbird.utils._multilabel import MultilabelMetaMixin, count_species
 from skbird.utils._proba import as_proba_matrix
-from skbird.utils._rows import files_of_rows
+from skbird.utils._rows import files_of_rows, row_table
 
 
-class PostProcessor(ClassifierMixin, MetaEstimatorMixin, BaseEstimator):
+class PostProcessor(MultilabelMetaMixin, BaseEstimator):
     """Base of meta-estimators that change what a multi-label classifier predicts."""
 
     def _fit_estimator(self, X, y, fit_params):
-        n_species = count_species(y)
+        count_species(y)
         self.estimator_ = clone(self.estimator).fit(X, y, **fit_params)
-        self.classes_ = np.tile([0, 1], (n_species, 1))
-        names = getattr(y, "columns", np.arange(n_species))
-        self.species_ = np.asarray(getattr(self.estimator_, "species_", names))
+        self._learn_species(y)
 
     def _estimator_proba(self, X):
         return as_proba_matrix(
@@ -45,63 +42,6 @@ class PostProcessor(ClassifierMixin, MetaEstimatorMixin, BaseEstimator):
         """
         check_is_fitted(self)
         return self._estimator_proba(X)
-
-    def predict(self, X):
-        """Predict which species are present: those of probability 0.5 and more.
-
-        Parameters
-        ----------
-        X : DataFrame, sequence of paths, or whatever `estimator` takes
-            The rows.
-
-        Returns
-        -------
-        labels : ndarray of int, shape (n_rows, n_species)
-            0 or 1; 0 throughout for rows that could not be read.
-        """
-        return (self.predict_proba(X) >= 0.5).astype(np.int64)
-
-    def score(self, X, y):
-        """Macro ROC-AUC of the probabilities, over the readable rows.
-
-        Parameters
-        ----------
-        X : DataFrame, sequence of paths, or whatever `estimator` takes
-            The rows.
-        y : array-like or DataFrame of shape (n_rows, n_species)
-            Their labels; see `skbird.metrics.macro_roc_auc`.
-
-        Returns
-        -------
-        score : float in [0, 1]
-        """
-        return macro_roc_auc(np.asarray(y), self.predict_proba(X), nan_rows="omit")
-
-    @property
-    def n_features_in_(self):
-        """Number of features that `estimator_` was fitted on."""
-        return self._of_fitted_estimator("n_features_in_")
-
-    @property
-    def feature_names_in_(self):
-        """Names of the features that `estimator_` was fitted on."""
-        return self._of_fitted_estimator("feature_names_in_")
-
-    def _of_fitted_estimator(self, name):
-        # AttributeError, also before fit, is how scikit-learn learns of its absence.
-        if "estimator_" not in vars(self):
-            raise AttributeError(f"{type(self).__name__} is not fitted: no {name}.")
-        return getattr(self.estimator_, name)
-
-    def __sklearn_tags__(self):
-        tags = super().__sklearn_tags__()
-        tags.input_tags = get_tags(self.estimator).input_tags
-        tags.input_tags.one_d_array = True
-        tags.input_tags.string = True
-        tags.target_tags.multi_output = True
-        tags.target_tags.single_output = False
-        tags.classifier_tags.multi_label = True
-        return tags
 
 
 class FilePostProcessor(PostProcessor):
@@ -178,30 +118,6 @@ class FilePostProcessor(PostProcessor):
         return macro_roc_auc(np.asarray(y), proba, nan_rows="omit")
 
 
-def count_species(y):
-    """Return how many columns the targets have, if they have rows and columns.
-
-    Parameters
-    ----------
-    y : array-like or DataFrame of shape (n_rows, n_species)
-
-    Returns
-    -------
-    int
-
-    Raises
-    ------
-    ValueError
-        If `y` has another number of dimensions.
-    """
-    if np.ndim(y) != 2:
-        raise ValueError(
-            f"y has shape {np.shape(y)}, but (n_rows, n_species) is needed. For one "
-            "species pass y.reshape(-1, 1)."
-        )
-    return np.shape(y)[1]
-
-
 def starts_of_rows(X):
     """Return where rows start in their files, in seconds, or None if X does not tell.
 
@@ -213,8 +129,8 @@ def starts_of_rows(X):
     -------
     ndarray of float, shape (n_rows,), or None
     """
-    table = X if isinstance(X, pd.DataFrame) else getattr(X, "rows", None)
-    if not isinstance(table, pd.DataFrame) or "start" not in table.columns:
+    table = row_table(X)
+    if table is None or "start" not in table.columns:
         return None
     return table["start"].to_numpy(dtype=np.float64, na_value=np.nan)
 

@@ -8,7 +8,7 @@ from sklearn.utils._param_validation import HasMethods, Interval
 
 from skbird.metrics._validation import validate_truth
 from skbird.postprocessing._base import PostProcessor, held_out_pairs
-from skbird.utils._held_out import file_numbers
+from skbird.utils._rows import file_numbers
 
 
 class ConformalClassifier(PostProcessor):

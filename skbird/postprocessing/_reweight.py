@@ -6,7 +6,7 @@ import numpy as np
 from sklearn.utils._param_validation import Interval, validate_parameter_constraints
 
 from skbird.postprocessing._smoothing import check_kernel, smooth
-from skbird.utils._held_out import group_numbers
+from skbird.utils._rows import number_groups
 
 PARAMETER_CONSTRAINTS = {
     "top_k": [None, Interval(Integral, 1, None, closed="left")],
@@ -86,7 +86,7 @@ def reweight(
     power, share = check_parameters(
         "reweight", proba.shape[1], top_k=top_k, power=power, share=share, kernel=kernel
     )
-    file_of_row = group_numbers(groups, len(proba))
+    file_of_row, _ = number_groups(groups, len(proba))
     if kernel is not None:
         proba = smooth(proba, file_of_row, kernel, start)
     # Arrays of float64 would make float32 probabilities double their size.

@@ -3,13 +3,14 @@
 from sklearn.base import _fit_context
 from sklearn.utils._param_validation import HasMethods
 
-from skbird.postprocessing._base import FilePostProcessor, count_species
+from skbird.postprocessing._base import FilePostProcessor
 from skbird.postprocessing._reweight import (
     PARAMETER_CONSTRAINTS,
     check_parameters,
     neutral_probability,
     reweight,
 )
+from skbird.utils._multilabel import count_species
 
 
 class SoundscapeReweighter(FilePostProcessor):

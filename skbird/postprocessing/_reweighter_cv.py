@@ -13,7 +13,6 @@ from skbird.metrics._ranking import average_precision_per_species, roc_auc_per_s
 from skbird.metrics._validation import validate_truth
 from skbird.postprocessing._base import (
     FilePostProcessor,
-    count_species,
     held_out_pairs,
     starts_of_rows,
 )
@@ -22,7 +21,8 @@ from skbird.postprocessing._reweight import (
     neutral_probability,
     reweight,
 )
-from skbird.utils._held_out import file_numbers
+from skbird.utils._multilabel import count_species
+from skbird.utils._rows import file_numbers
 
 _NOTHING = {"top_k": None, "power": 0.0, "share": 0.0, "kernel": None}
 _KERNELS = [None, (1, 2, 1), (1, 2, 4, 2, 1)]

@@ -4,40 +4,28 @@ import copy
 import time
 import warnings
 from collections.abc import Mapping
-from dataclasses import dataclass
 from numbers import Integral, Real
 
 import numpy as np
 import pandas as pd
-from sklearn.base import (
-    BaseEstimator,
-    ClassifierMixin,
-    MetaEstimatorMixin,
-    _fit_context,
-    clone,
-)
-from sklearn.model_selection import GroupKFold
-from sklearn.utils import _safe_indexing, get_tags
+from sklearn.base import BaseEstimator, _fit_context, clone
 from sklearn.utils._param_validation import HasMethods, Interval
-from sklearn.utils.validation import _check_method_params, check_is_fitted
+from sklearn.utils.validation import check_is_fitted
 
-from skbird.metrics import macro_roc_auc
 from skbird.semi_supervised._pseudo_labels import (
     PARAMETER_CONSTRAINTS,
     check_thresholds,
     make_pseudo_labels,
 )
+from skbird.semi_supervised._rounds import HISTORY, TrainingRows, describe_round
+from skbird.utils._multilabel import MultilabelMetaMixin, count_species
 from skbird.utils._proba import as_proba_matrix
-from skbird.utils._rows import assign_column, files_of_rows
+from skbird.utils._rows import assign_column
 
 _MIX = "callbacks__pseudo_mix__p"
-_HISTORY = (
-    *("n_rows", "n_hard", "n_soft", "n_zero", "n_left_out", "labels_per_row", "mass"),
-    *("n_species", "change", "seconds"),
-)
 
 
-class PseudoLabelSelfTraining(ClassifierMixin, MetaEstimatorMixin, BaseEstimator):
+class PseudoLabelSelfTraining(MultilabelMetaMixin, BaseEstimator):
     """Learn from unlabelled rows by predicting them and training on the predictions.
 
     The teacher, at first the estimator fitted on the labelled rows, predicts the
@@ -215,11 +203,7 @@ class PseudoLabelSelfTraining(ClassifierMixin, MetaEstimatorMixin, BaseEstimator
         """
         powers = self._check_parameters()
         target = np.asarray(y, dtype=np.float32)
-        if target.ndim != 2:
-            raise ValueError(
-                f"y has shape {target.shape}, but (n_rows, n_species) is needed. For "
-                "one species pass y.reshape(-1, 1)."
-            )
+        n_species = count_species(y)
         unlabelled = (target == -1).all(axis=1)
         hidden = np.flatnonzero(unlabelled)
         if unlabelled.all():
@@ -232,12 +216,12 @@ class PseudoLabelSelfTraining(ClassifierMixin, MetaEstimatorMixin, BaseEstimator
                 "No row of y is -1, unlabelled: the estimator is fitted once.",
                 stacklevel=2,
             )
-        self.species_ = np.asarray(getattr(y, "columns", np.arange(target.shape[1])))
-        self.classes_ = np.tile([0, 1], (target.shape[1], 1))
+        self.species_ = np.asarray(getattr(y, "columns", np.arange(n_species)))
+        self.classes_ = np.tile([0, 1], (n_species, 1))
         self.n_iter_ = 0
         if self.mix is not None:
             X = assign_column(X, "pseudo", unlabelled)
-        data = _Data(X, y, hidden, fit_params)
+        data = TrainingRows(X, y, hidden, fit_params)
         labels = self._self_train(data, target, powers)
         self.pseudo_labels_ = data.like_y(labels)
         return self
@@ -256,7 +240,7 @@ class PseudoLabelSelfTraining(ClassifierMixin, MetaEstimatorMixin, BaseEstimator
             start = time.perf_counter()
             proba = self._teach(data, labels, student) ** power
             pseudo = self._pseudo_labels(proba, target)
-            line = _describe(pseudo, labels[hidden], proba, self.soft_threshold)
+            line = describe_round(pseudo, labels[hidden], proba, self.soft_threshold)
             lines.append(line)
             coverage.append((pseudo > 0).sum(axis=0))
             if line["n_rows"] == 0:
@@ -278,7 +262,7 @@ class PseudoLabelSelfTraining(ClassifierMixin, MetaEstimatorMixin, BaseEstimator
             student = self._train(data, labels)
         self.estimator_ = student
         rounds = pd.RangeIndex(1, len(lines) + 1, name="round")
-        self.history_ = pd.DataFrame(lines, index=rounds, columns=_HISTORY)
+        self.history_ = pd.DataFrame(lines, index=rounds, columns=HISTORY)
         self.coverage_ = pd.DataFrame(coverage, rounds, self.species_)
         return labels
 
@@ -397,78 +381,3 @@ class PseudoLabelSelfTraining(ClassifierMixin, MetaEstimatorMixin, BaseEstimator
         """
         check_is_fitted(self)
         return self.estimator_.predict(X)
-
-    def score(self, X, y):
-        """Return the macro-averaged ROC-AUC of the predictions.
-
-        Parameters
-        ----------
-        X : DataFrame, sequence of paths, or whatever `estimator` takes
-        y : array-like or DataFrame of shape (n_rows, n_species)
-
-        Returns
-        -------
-        score : float in [0, 1]
-        """
-        return macro_roc_auc(np.asarray(y), self.predict_proba(X), nan_rows="omit")
-
-    def __sklearn_tags__(self):
-        tags = super().__sklearn_tags__()
-        tags.input_tags = get_tags(self.estimator).input_tags
-        tags.input_tags.one_d_array = True
-        tags.input_tags.string = True
-        tags.target_tags.multi_output = True
-        tags.target_tags.single_output = False
-        tags.classifier_tags.multi_label = True
-        return tags
-
-
-@dataclass(frozen=True)
-class _Data:
-    """What fit was given, to be cut to rows."""
-
-    X: object
-    y: object
-    hidden: np.ndarray  # the unlabelled rows
-    fit_params: dict
-
-    def take(self, rows):
-        """Return the rows of X and of the fit parameters."""
-        params = _check_method_params(self.X, self.fit_params, rows)
-        return _safe_indexing(self.X, rows), params
-
-    def like_y(self, labels, rows=slice(None)):
-        """Return rows of targets in the form that y has."""
-        if not isinstance(self.y, pd.DataFrame):
-            return labels[rows]
-        return pd.DataFrame(labels[rows], self.y.index[rows], self.y.columns)
-
-    def folds(self, n_folds):
-        """Split the unlabelled rows, files kept whole if X tells them."""
-        try:
-            groups = files_of_rows(self.X)[self.hidden]
-        except ValueError:
-            groups = self.hidden
-        return GroupKFold(n_folds).split(self.hidden, groups=groups)
-
-
-def _describe(pseudo, before, proba, soft_threshold):
-    """Return the line of the history that a round begins with."""
-    used, was_used = ((labels >= 0).any(axis=1) for labels in (pseudo, before))
-    positive = pseudo > 0
-    change = np.nan
-    if was_used.any():
-        moved = np.abs(np.maximum(pseudo, 0) - np.maximum(before, 0))
-        change = float(moved[used | was_used].mean())
-    n_rows, n_zero = int(used.sum()), int((proba < soft_threshold).all(axis=1).sum())
-    return {
-        "n_rows": n_rows,
-        "n_hard": int((pseudo == 1).sum()),
-        "n_soft": int((positive & (pseudo < 1)).sum()),
-        "n_zero": n_zero,
-        "n_left_out": len(pseudo) - n_rows - n_zero,
-        "labels_per_row": positive.sum() / max(n_rows, 1),
-        "mass": float(pseudo[used].sum()),
-        "n_species": int(positive.any(axis=0).sum()),
-        "change": change,
-    }

@@ -4,7 +4,6 @@ import warnings
 from numbers import Integral
 
 import numpy as np
-import pandas as pd
 from sklearn.base import clone
 from sklearn.frozen import FrozenEstimator
 from sklearn.model_selection import GroupKFold, KFold, check_cv
@@ -13,7 +12,7 @@ from sklearn.utils.validation import _check_method_params
 
 from skbird.metrics._validation import validate_truth
 from skbird.utils._proba import as_proba_matrix
-from skbird.utils._rows import files_of_rows
+from skbird.utils._rows import count_rows, file_numbers
 
 _DEFAULT_FOLDS = 5
 
@@ -84,11 +83,11 @@ def held_out_proba(estimator, X, y, *, cv=None, groups=None, fit_params=None):
         if not labelled[test].any():
             continue
         fold = clone(estimator).fit(
-            _take(X, train),
+            _safe_indexing(X, train),
             _safe_indexing(y, train),
             **_check_method_params(X, fit_params or {}, train),
         )
-        proba[test] = _predict(fold, _take(X, test), n_species)
+        proba[test] = _predict(fold, _safe_indexing(X, test), n_species)
         predicted[test] = True
     tested = labelled & predicted
     if not tested.any():
@@ -97,61 +96,6 @@ def held_out_proba(estimator, X, y, *, cv=None, groups=None, fit_params=None):
             "Use folds that share out the labelled rows."
         )
     return proba, tested
-
-
-def file_numbers(X, groups=None):
-    """Give each row the number of its file: named by X, else by groups, else none.
-
-    Rows that nothing is known of are files by themselves.
-
-    Parameters
-    ----------
-    X : DataFrame, sequence of paths, or anything with a length
-    groups : array-like of shape (n_rows,), default=None
-
-    Returns
-    -------
-    ndarray of int, shape (n_rows,)
-    """
-    try:
-        groups = files_of_rows(X)
-    except ValueError:
-        if groups is None:
-            return np.arange(_n_rows(X))
-    return group_numbers(groups, _n_rows(X))
-
-
-def group_numbers(groups, n_rows):
-    """Return the number of each row's group: 0, 1, ... as they appear.
-
-    Parameters
-    ----------
-    groups : array-like of shape (n_rows,)
-        Any names or numbers.
-    n_rows : int
-
-    Returns
-    -------
-    ndarray of int, shape (n_rows,)
-
-    Raises
-    ------
-    ValueError
-        If the shape is another or a group is missing.
-    """
-    groups = np.asarray(groups)
-    if groups.shape != (n_rows,):
-        raise ValueError(
-            f"groups has shape {groups.shape}, but there are {n_rows} rows: pass one "
-            "file per row."
-        )
-    codes, _ = pd.factorize(groups)
-    if (codes < 0).any():
-        raise ValueError(
-            f"groups is missing (None or NaN) at row {np.argmax(codes < 0)}. Name the "
-            "file of each row."
-        )
-    return codes
 
 
 def _splits(X, y, cv, groups, files):
@@ -191,12 +135,6 @@ def _check_splits(splits, files):
         )
 
 
-def _take(X, rows):
-    # What is neither table nor array, scikit-learn would index with an ellipsis.
-    is_container = hasattr(X, "paths") and not isinstance(X, pd.DataFrame)
-    return X[rows] if is_container else _safe_indexing(X, rows)
-
-
 def _predict(estimator, X, n_species):
     return as_proba_matrix(
         estimator.predict_proba(X), getattr(estimator, "classes_", None), n_species
@@ -204,14 +142,10 @@ def _predict(estimator, X, n_species):
 
 
 def _check_target(X, y):
-    if np.ndim(y) != 2 or len(y) != _n_rows(X):
+    if np.ndim(y) != 2 or len(y) != count_rows(X):
         raise ValueError(
             f"y has shape {np.shape(y)}, but (n_rows, n_species) with the "
-            f"{_n_rows(X)} rows of X is needed. For one species pass "
+            f"{count_rows(X)} rows of X is needed. For one species pass "
             "y.reshape(-1, 1)."
         )
     return np.shape(y)
-
-
-def _n_rows(X):
-    return X.shape[0] if hasattr(X, "shape") else len(X)

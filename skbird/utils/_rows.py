@@ -53,3 +53,94 @@ def assign_column(X, name, values):
     if hasattr(X, "assign"):
         return X.assign(**{name: values})
     return pd.DataFrame({"path": files_of_rows(X), name: values})
+
+
+def row_table(X):
+    """Return the table of the rows of X, or None if X tells nothing of its rows.
+
+    Parameters
+    ----------
+    X : DataFrame, `Recordings`, `Spectrograms`, sequence of paths, or anything else
+
+    Returns
+    -------
+    DataFrame or None
+        A sequence of paths becomes a table with the column ``path`` only.
+    """
+    table = X if isinstance(X, pd.DataFrame) else getattr(X, "rows", None)
+    if isinstance(table, pd.DataFrame):
+        return table
+    try:
+        return pd.DataFrame({"path": files_of_rows(X)})
+    except (TypeError, ValueError):
+        return None
+
+
+def file_numbers(X, groups=None):
+    """Give each row the number of its file: named by X, else by groups, else none.
+
+    Rows that nothing is known of are files by themselves.
+
+    Parameters
+    ----------
+    X : DataFrame, sequence of paths, or anything with a length
+    groups : array-like of shape (n_rows,), default=None
+
+    Returns
+    -------
+    ndarray of int, shape (n_rows,)
+    """
+    try:
+        groups = files_of_rows(X)
+    except (TypeError, ValueError):
+        if groups is None:
+            return np.arange(count_rows(X))
+    return number_groups(groups, count_rows(X))[0]
+
+
+def number_groups(groups, n_rows, name="groups"):
+    """Give groups numbers in sorted order, so that the order of rows has no say.
+
+    Parameters
+    ----------
+    groups : array-like of shape (n_rows,)
+        Any names or numbers.
+    n_rows : int
+    name : str
+        How messages call `groups`.
+
+    Returns
+    -------
+    numbers : ndarray of int, shape (n_rows,)
+    names : ndarray
+        The group of each number.
+
+    Raises
+    ------
+    ValueError
+        If `groups` has another length, or a group is missing.
+    """
+    groups = np.asarray(groups)
+    if groups.shape != (n_rows,):
+        raise ValueError(
+            f"{name} has shape {groups.shape}, but there are {n_rows} rows: pass one "
+            "name or number per row."
+        )
+    numbers, names = pd.factorize(groups)
+    if (numbers < 0).any():
+        raise ValueError(
+            f"{name} is missing (None or NaN) at row {np.argmax(numbers < 0)}. Name "
+            "the group of each row."
+        )
+    try:
+        order = np.argsort(names, kind="stable")
+    except TypeError:  # names of several types have no order but that of appearance
+        order = np.arange(len(names))
+    rank = np.empty(len(order), dtype=np.int64)
+    rank[order] = np.arange(len(order))
+    return rank[numbers], np.asarray(names)[order]
+
+
+def count_rows(X):
+    """Return the number of rows of X, which may be sparse."""
+    return X.shape[0] if hasattr(X, "shape") else len(X)

@@ -1,0 +1,118 @@
+"""What the meta-estimators around multi-label classifiers share."""
+
+import numpy as np
+from sklearn.base import ClassifierMixin, MetaEstimatorMixin
+from sklearn.utils import get_tags
+
+from skbird.metrics import macro_roc_auc
+
+
+class MultilabelMetaMixin(ClassifierMixin, MetaEstimatorMixin):
+    """Mixin of meta-estimators that answer with a probability per row and species.
+
+    A class that uses it defines `predict_proba`, calls `_learn_species` in `fit`, and
+    says with `_inner` and `_fitted_inner` what it wraps, if that is not `estimator` and
+    `estimator_`.
+    """
+
+    @property
+    def _inner(self):
+        """What the class wraps, not fitted."""
+        return self.estimator
+
+    @property
+    def _fitted_inner(self):
+        """What `fit` made of it; AttributeError before."""
+        return self.estimator_
+
+    def _learn_species(self, y):
+        self.classes_ = np.tile([0, 1], (count_species(y), 1))
+        names = getattr(y, "columns", np.arange(len(self.classes_)))
+        self.species_ = np.asarray(getattr(self._fitted_inner, "species_", names))
+
+    def predict(self, X, threshold=0.5):
+        """Predict which species are present.
+
+        Parameters
+        ----------
+        X : DataFrame, sequence of paths, or whatever the inner estimators take
+            The rows.
+        threshold : float or array of shape (n_species,), default=0.5
+            Probability from which a species counts as present.
+
+        Returns
+        -------
+        labels : ndarray of int, shape (n_rows, n_species)
+            0 or 1; 0 throughout for rows that could not be read.
+        """
+        return (self.predict_proba(X) >= threshold).astype(np.int64)
+
+    def score(self, X, y):
+        """Macro ROC-AUC of the probabilities, over the readable rows.
+
+        Parameters
+        ----------
+        X : DataFrame, sequence of paths, or whatever the inner estimators take
+            The rows.
+        y : array-like or DataFrame of shape (n_rows, n_species)
+            Their labels; see `skbird.metrics.macro_roc_auc`.
+
+        Returns
+        -------
+        score : float in [0, 1]
+        """
+        return macro_roc_auc(np.asarray(y), self.predict_proba(X), nan_rows="omit")
+
+    @property
+    def n_features_in_(self):
+        """Number of features that the inner estimator was fitted on."""
+        return self._of_fitted("n_features_in_")
+
+    @property
+    def feature_names_in_(self):
+        """Names of the features that the inner estimator was fitted on."""
+        return self._of_fitted("feature_names_in_")
+
+    def _of_fitted(self, name):
+        # AttributeError, also before fit, is how scikit-learn learns of its absence.
+        try:
+            fitted = self._fitted_inner
+        except AttributeError:
+            message = f"{type(self).__name__} is not fitted: no {name}."
+            raise AttributeError(message) from None
+        return getattr(fitted, name)
+
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()
+        if self._inner is not None:
+            tags.input_tags = get_tags(self._inner).input_tags
+        tags.input_tags.one_d_array = True
+        tags.input_tags.string = True
+        tags.target_tags.multi_output = True
+        tags.target_tags.single_output = False
+        tags.classifier_tags.multi_label = True
+        return tags
+
+
+def count_species(y):
+    """Return how many columns the targets have, if they have rows and columns.
+
+    Parameters
+    ----------
+    y : array-like or DataFrame of shape (n_rows, n_species)
+
+    Returns
+    -------
+    int
+
+    Raises
+    ------
+    ValueError
+        If `y` has another number of dimensions.
+    """
+    if np.ndim(y) != 2:
+        raise ValueError(
+            f"y has shape {np.shape(y)}, but (n_rows, n_species) is needed. For one "
+            "species pass y.reshape(-1, 1)."
+        )
+    return np.shape(y)[1]
