@@ -242,7 +242,7 @@ def test_the_average_is_what_is_validated(stripes):
     of_raw_weights = net.history[:, "valid_score"]
     held_out = np.setdiff1d(np.arange(64), np.concatenate(rows.epochs_))
     assert len(held_out) == 16
-    # The same batch as in validation: another one rounds otherwise, which can swap two ranks.
+    # The batch of the validation: another rounds otherwise, which may swap two ranks.
     proba.look = lambda net: net.predict_proba(X[held_out])
     proba.seen_.clear()
     net.set_params(callbacks__average__decay=0.9).fit(X, Y)
