@@ -7,7 +7,7 @@ from sklearn.utils._param_validation import HasMethods, Interval
 
 from skbird.ensemble._base import ProbaEnsemble
 from skbird.utils._held_out import held_out_proba
-from skbird.utils._multilabel import count_species
+from skbird.utils._multilabel import check_targets
 
 
 class FoldEnsemble(ProbaEnsemble, BaseEstimator):
@@ -92,7 +92,7 @@ class FoldEnsemble(ProbaEnsemble, BaseEstimator):
         -------
         self : FoldEnsemble
         """
-        count_species(y)
+        check_targets(X, y)
         fitted = []
         self.oof_proba_, _ = held_out_proba(
             _Kept(self.estimator, fitted),

@@ -10,7 +10,7 @@ from sklearn.utils.parallel import Parallel, delayed
 
 from skbird.ensemble._base import ProbaEnsemble
 from skbird.ensemble._members import fit_clone
-from skbird.utils._multilabel import count_species
+from skbird.utils._multilabel import check_targets
 
 
 class SeedEnsemble(ProbaEnsemble, BaseEstimator):
@@ -93,7 +93,7 @@ class SeedEnsemble(ProbaEnsemble, BaseEstimator):
         -------
         self : SeedEnsemble
         """
-        count_species(y)
+        check_targets(X, y)
         names = self.estimator.get_params()
         if not any(name.rpartition("__")[2] == "random_state" for name in names):
             raise ValueError(

@@ -24,7 +24,7 @@ from skbird.ensemble._members import (
     unseen_proba,
 )
 from skbird.ensemble._weights import METHODS, fit_weights
-from skbird.utils._multilabel import count_species
+from skbird.utils._multilabel import check_targets
 from skbird.utils._rows import file_numbers
 
 
@@ -181,7 +181,7 @@ class MultilabelVotingClassifier(ProbaEnsemble, _BaseComposition):
         """
         members = self._check_members()
         self._check_weights()
-        count_species(y)
+        check_targets(X, y)
         names = [name for name, _ in self.estimators]
         params = share_out(fit_params, members, names, groups)
         self.estimators_ = Parallel(n_jobs=self.n_jobs)(

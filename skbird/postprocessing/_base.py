@@ -7,7 +7,7 @@ from sklearn.utils.validation import check_is_fitted
 from skbird.metrics import macro_roc_auc
 from skbird.metrics._validation import validate_truth
 from skbird.utils._held_out import held_out_proba
-from skbird.utils._multilabel import MultilabelMetaMixin, count_species
+from skbird.utils._multilabel import MultilabelMetaMixin, check_targets
 from skbird.utils._proba import as_proba_matrix
 from skbird.utils._rows import files_of_rows, row_table
 
@@ -16,7 +16,7 @@ class PostProcessor(MultilabelMetaMixin, BaseEstimator):
     """Base of meta-estimators that change what a multi-label classifier predicts."""
 
     def _fit_estimator(self, X, y, fit_params):
-        count_species(y)
+        check_targets(X, y)
         self.estimator_ = clone(self.estimator).fit(X, y, **fit_params)
         self._learn_species(y)
 

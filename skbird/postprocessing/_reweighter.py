@@ -10,7 +10,7 @@ from skbird.postprocessing._reweight import (
     neutral_probability,
     reweight,
 )
-from skbird.utils._multilabel import count_species
+from skbird.utils._multilabel import check_targets
 
 
 class SoundscapeReweighter(FilePostProcessor):
@@ -121,7 +121,8 @@ class SoundscapeReweighter(FilePostProcessor):
         -------
         self : SoundscapeReweighter
         """
-        check_parameters(type(self).__name__, count_species(y), **self._parameters())
+        _, n_species = check_targets(X, y)
+        check_parameters(type(self).__name__, n_species, **self._parameters())
         self._fit_estimator(X, y, fit_params)
         return self
 

@@ -21,7 +21,7 @@ from skbird.postprocessing._reweight import (
     neutral_probability,
     reweight,
 )
-from skbird.utils._multilabel import count_species
+from skbird.utils._multilabel import check_targets
 from skbird.utils._rows import file_numbers
 
 _NOTHING = {"top_k": None, "power": 0.0, "share": 0.0, "kernel": None}
@@ -179,7 +179,7 @@ class SoundscapeReweighterCV(FilePostProcessor):
         ValueError
             If no file has several rows, or no species can be judged.
         """
-        count_species(y)
+        check_targets(X, y)
         candidates = _list_candidates(self.param_grid)
         files, start = file_numbers(X, groups), starts_of_rows(X)
         # Whole files, since the rows that cannot be judged have their places, too.

@@ -18,7 +18,7 @@ from skbird.semi_supervised._pseudo_labels import (
     make_pseudo_labels,
 )
 from skbird.semi_supervised._rounds import HISTORY, TrainingRows, describe_round
-from skbird.utils._multilabel import MultilabelMetaMixin, count_species
+from skbird.utils._multilabel import MultilabelMetaMixin, check_targets
 from skbird.utils._proba import as_proba_matrix
 from skbird.utils._rows import assign_column
 
@@ -202,8 +202,8 @@ class PseudoLabelSelfTraining(MultilabelMetaMixin, BaseEstimator):
         self : PseudoLabelSelfTraining
         """
         powers = self._check_parameters()
+        _, n_species = check_targets(X, y)
         target = np.asarray(y, dtype=np.float32)
-        n_species = count_species(y)
         unlabelled = (target == -1).all(axis=1)
         hidden = np.flatnonzero(unlabelled)
         if unlabelled.all():
@@ -377,7 +377,11 @@ class PseudoLabelSelfTraining(MultilabelMetaMixin, BaseEstimator):
 
         Returns
         -------
-        labels : ndarray of shape (n_rows, n_species)
+        labels : ndarray of int, shape (n_rows, n_species)
+            0 or 1.
         """
         check_is_fitted(self)
-        return self.estimator_.predict(X)
+        labels = np.asarray(self.estimator_.predict(X), dtype=np.int64)
+        return labels.reshape(
+            -1, len(self.species_)
+        )  # forests flatten a single species

@@ -11,8 +11,9 @@ from sklearn.utils import _safe_indexing
 from sklearn.utils.validation import _check_method_params
 
 from skbird.metrics._validation import validate_truth
+from skbird.utils._multilabel import check_targets
 from skbird.utils._proba import as_proba_matrix
-from skbird.utils._rows import count_rows, file_numbers
+from skbird.utils._rows import file_numbers
 
 _DEFAULT_FOLDS = 5
 
@@ -68,7 +69,7 @@ def held_out_proba(estimator, X, y, *, cv=None, groups=None, fit_params=None):
     >>> proba.tolist() == Y.tolist()
     True
     """
-    n_rows, n_species = _check_target(X, y)
+    n_rows, n_species = check_targets(X, y)
     labelled = validate_truth(y).known.any(axis=1)
     if isinstance(estimator, FrozenEstimator):
         return _predict(estimator, X, n_species), labelled
@@ -139,13 +140,3 @@ def _predict(estimator, X, n_species):
     return as_proba_matrix(
         estimator.predict_proba(X), getattr(estimator, "classes_", None), n_species
     )
-
-
-def _check_target(X, y):
-    if np.ndim(y) != 2 or len(y) != count_rows(X):
-        raise ValueError(
-            f"y has shape {np.shape(y)}, but (n_rows, n_species) with the "
-            f"{count_rows(X)} rows of X is needed. For one species pass "
-            "y.reshape(-1, 1)."
-        )
-    return np.shape(y)

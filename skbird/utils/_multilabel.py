@@ -3,6 +3,7 @@
 import numpy as np
 from sklearn.base import ClassifierMixin, MetaEstimatorMixin
 from sklearn.utils import get_tags
+from sklearn.utils.validation import _num_samples
 
 from skbird.metrics import macro_roc_auc
 
@@ -26,7 +27,7 @@ class MultilabelMetaMixin(ClassifierMixin, MetaEstimatorMixin):
         return self.estimator_
 
     def _learn_species(self, y):
-        self.classes_ = np.tile([0, 1], (count_species(y), 1))
+        self.classes_ = np.tile([0, 1], (np.asarray(y).shape[1], 1))
         names = getattr(y, "columns", np.arange(len(self.classes_)))
         self.species_ = np.asarray(getattr(self._fitted_inner, "species_", names))
 
@@ -86,33 +87,39 @@ class MultilabelMetaMixin(ClassifierMixin, MetaEstimatorMixin):
         tags = super().__sklearn_tags__()
         if self._inner is not None:
             tags.input_tags = get_tags(self._inner).input_tags
-        tags.input_tags.one_d_array = True
-        tags.input_tags.string = True
         tags.target_tags.multi_output = True
         tags.target_tags.single_output = False
+        tags.classifier_tags.multi_class = False
         tags.classifier_tags.multi_label = True
         return tags
 
 
-def count_species(y):
-    """Return how many columns the targets have, if they have rows and columns.
+def check_targets(X, y):
+    """Check that y has rows and columns, as many rows as X, and return its shape.
 
     Parameters
     ----------
+    X : DataFrame, sequence of paths, or anything with a length
     y : array-like or DataFrame of shape (n_rows, n_species)
 
     Returns
     -------
-    int
+    n_rows, n_species : int
 
     Raises
     ------
     ValueError
-        If `y` has another number of dimensions.
+        If `y` is None or has another shape.
     """
-    if np.ndim(y) != 2:
+    if y is None:
         raise ValueError(
-            f"y has shape {np.shape(y)}, but (n_rows, n_species) is needed. For one "
-            "species pass y.reshape(-1, 1)."
+            "This classifier requires y to be passed, but the target y is None. Pass "
+            "labels of shape (n_rows, n_species)."
         )
-    return np.shape(y)[1]
+    shape = np.asarray(y).shape
+    if len(shape) != 2 or shape[0] != _num_samples(X):
+        raise ValueError(
+            f"y has shape {shape}, but (n_rows, n_species) with the {_num_samples(X)} "
+            "rows of X is needed. For one species pass y.reshape(-1, 1)."
+        )
+    return shape

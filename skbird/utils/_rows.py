@@ -4,6 +4,7 @@ import os
 
 import numpy as np
 import pandas as pd
+from sklearn.utils.validation import _num_samples
 
 
 def files_of_rows(X):
@@ -94,8 +95,8 @@ def file_numbers(X, groups=None):
         groups = files_of_rows(X)
     except (TypeError, ValueError):
         if groups is None:
-            return np.arange(count_rows(X))
-    return number_groups(groups, count_rows(X))[0]
+            return np.arange(_num_samples(X))
+    return number_groups(groups, _num_samples(X))[0]
 
 
 def number_groups(groups, n_rows, name="groups"):
@@ -139,8 +140,3 @@ def number_groups(groups, n_rows, name="groups"):
     rank = np.empty(len(order), dtype=np.int64)
     rank[order] = np.arange(len(order))
     return rank[numbers], np.asarray(names)[order]
-
-
-def count_rows(X):
-    """Return the number of rows of X, which may be sparse."""
-    return X.shape[0] if hasattr(X, "shape") else len(X)
