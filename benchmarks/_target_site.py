@@ -5,6 +5,7 @@ import pandas as pd
 import soundfile
 import soxr
 from _common import data_folder, read_metadata
+from sklearn.utils import Bunch
 
 from skbird.data import encode_labels, read_audio, segment_table
 
@@ -13,21 +14,19 @@ SOUNDSCAPE_S = 60.0
 _MIN_HEARD_S = 1.0
 
 
-def make_target_site(folder, seed, n_unlabelled=40, n_test=30):
-    """Write soundscapes and return what is trained, taught and tested on.
+def make_target_site(folder, seed, n_soundscapes, n_test):
+    """Write soundscapes and return them with focal recordings of the same species.
 
-    Recordists are dealt out to three parts: the focal recordings with labels, the
-    birds of the unlabelled soundscapes, those of the test soundscapes. The two kinds of
-    soundscapes have different Doñana recordings as background. Birds call at random
-    times and levels, up to four a soundscape.
+    Recordists are dealt out to three parts: the focal recordings, the birds of the
+    soundscapes, those of the test soundscapes. The two kinds of soundscapes have
+    different Doñana recordings as background. Birds call at random times and levels,
+    up to four a soundscape.
 
     Returns
     -------
-    X : DataFrame
-        Focal recordings, then rows of 5 s of the unlabelled soundscapes.
-    Y : DataFrame
-        -1 in the latter.
-    test, test_Y : DataFrame
+    data : Bunch
+        DataFrames ``X``, ``Y`` (focal recordings), ``soundscapes``, ``soundscapes_Y``,
+        ``test``, ``test_Y`` (rows of 5 s).
     """
     rng = np.random.default_rng(seed)
     birds = read_metadata("xc_california")
@@ -37,7 +36,7 @@ def make_target_site(folder, seed, n_unlabelled=40, n_test=30):
     places = rng.permutation(places)
     tables, truths = [], []
     for number, n_files, background in (
-        (1, n_unlabelled, places[: len(places) // 2]),
+        (1, n_soundscapes, places[: len(places) // 2]),
         (2, n_test, places[len(places) // 2 :]),
     ):
         of_part = np.flatnonzero(part == number)
@@ -51,9 +50,14 @@ def make_target_site(folder, seed, n_unlabelled=40, n_test=30):
         tables.append(rows)
         truths.append(_truth(rows, heard, labels.columns))
     focal = part == 0
-    X = pd.concat([birds[focal], tables[0]], ignore_index=True)
-    Y = pd.concat([labels[focal], 0 * truths[0] - 1], ignore_index=True)
-    return X, Y, tables[1], truths[1]
+    return Bunch(
+        X=birds[focal].reset_index(drop=True),
+        Y=labels[focal].reset_index(drop=True),
+        soundscapes=tables[0],
+        soundscapes_Y=truths[0],
+        test=tables[1],
+        test_Y=truths[1],
+    )
 
 
 def _deal_out(birds, rng):

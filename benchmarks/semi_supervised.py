@@ -7,9 +7,16 @@ Usage::
         --weights tf_efficientnet_lite0_in1k.safetensors
 
 Trains on labelled focal recordings, then in rounds on unlabelled soundscapes as well,
-and prints the macro ROC-AUC on other soundscapes after each round, its gain over the
-supervised model, and the history of the rounds. A seed is a data set of its own and
-seeds the network; intervals are 95 % (Student's t over the seeds).
+and prints the history of the rounds and, after each of them, the macro ROC-AUC on other
+soundscapes. Two more models tell where a gain comes from:
+
+- ``background`` has the unlabelled soundscapes as background noise, without labels;
+- ``longer``, only if students take more steps than the supervised model (without
+  ``--mix`` they have more rows), has the labels alone and as many steps.
+
+A seed is a data set of its own and seeds the network. Two 95 % intervals of the gain
+are given: over the test soundscapes of all seeds (paired bootstrap), and over the seeds
+(Student's t). The tasks:
 
 - ``synthetic``: sets of ``make_birdclef``.
 - ``mixed``: xeno-canto birds put into Doñana recordings (``_target_site.py``);
@@ -22,77 +29,44 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from _common import weights_path, write_results
+from _common import write_results
+from _soundscapes import add_arguments, compare, load, make_pipeline
 from scipy.stats import t as student_t
-from sklearn.pipeline import Pipeline
+from sklearn.base import clone
 
-from skbird.data import make_birdclef
 from skbird.metrics import macro_roc_auc
-from skbird.nn import CNNClassifier, SEDClassifier
-from skbird.preprocessing import BandPass, LogMel, Resampler, RMSFilter, Segmenter
 from skbird.semi_supervised import PseudoLabelSelfTraining
 
 
-def load_synthetic(folder, seed):
-    """Return X, Y (-1 for soundscapes), test and test_Y of a synthetic set."""
-    data = make_birdclef(
-        folder / "birdclef", n_unlabelled=40, n_test=30, random_state=seed
-    )
-    X = pd.concat([data.X, data.unlabelled], ignore_index=True)
-    hidden = pd.DataFrame(-1.0, data.unlabelled.index, data.Y.columns)
-    Y = pd.concat([data.Y, hidden], ignore_index=True)
-    return X, Y, data.test, data.test_Y
+def count_steps(model):
+    """Return how many batches the network of a pipeline was trained on."""
+    return sum(epoch["train_batch_count"] for epoch in model[-1].history)
 
 
-def load(task, folder, seed):
-    """Return X, Y, test and test_Y."""
-    if task == "synthetic":
-        return load_synthetic(folder, seed)
-    from _target_site import make_target_site
-
-    return make_target_site(folder, seed)
-
-
-def make_pipeline(args, cache, seed):
-    """Return the supervised pipeline."""
-    if args.task == "synthetic":
-        net = SEDClassifier(
-            "mobilenetv3_small_050",
-            attention="time",
-            weights=None,
-            max_epochs=16,
-            segments_per_row=5,
-            lr=8e-3,
-        )
-    else:
-        net = CNNClassifier(
-            "tf_efficientnet_lite0",
-            weights=weights_path(args.weights),
-            max_epochs=40,
-            batch_size=16,
-        )
-    net.set_params(random_state=seed, verbose=0)
-    return Pipeline(
-        [
-            ("resample", Resampler(32_000)),
-            ("band", BandPass(50, 16_000)),
-            ("segment", Segmenter(5.0, overlap=0.5)),
-            ("rms", RMSFilter()),
-            ("logmel", LogMel(64, hop_length=1024, cache_dir=cache, verbose=False)),
-            ("net", net),
-        ]
-    )
+def background_noise(pipeline, data):
+    """Return parameters with which soundscapes are noise, as loud as the labelled."""
+    noise = {
+        "background": pipeline[:-1].transform(data.soundscapes),
+        "min_snr_db": -3.0,
+        "max_snr_db": 3.0,
+        "p": 1.0,
+    }
+    return {f"net__callbacks__noise__{name}": value for name, value in noise.items()}
 
 
 def run_seed(args, seed, folder):
-    """Return the score after each round, 0 being the supervised model."""
-    X, Y, test, truth = load(args.task, folder, seed)
-    pipeline = make_pipeline(args, folder / "cache", seed)
-    labelled = (Y != -1).any(axis=1)
-    model = pipeline.fit(X[labelled], Y[labelled])
-    scores = [macro_roc_auc(truth, model.predict_proba(test))]
+    """Return the test rows' truth and files, and each model's predictions of them."""
+    data = load(args.task, folder, seed)
+    hidden = pd.DataFrame(-1.0, data.soundscapes.index, data.Y.columns)
+    X = pd.concat([data.X, data.soundscapes], ignore_index=True)
+    Y = pd.concat([data.Y, hidden], ignore_index=True)
+    options = {} if args.epochs is None else {"max_epochs": args.epochs}
+    pipeline = make_pipeline(args, folder / "cache", seed, **options)
+    model = pipeline.fit(data.X, data.Y)
+    n_steps = [count_steps(model)]
+    probas = {"supervised": model.predict_proba(data.test)}
     lines = []
-    for power in args.power:
+    for number, power in enumerate(args.power, start=1):
         # One round at a time, so that each student can be judged.
         training = PseudoLabelSelfTraining(
             pipeline,
@@ -106,44 +80,70 @@ def run_seed(args, seed, folder):
             verbose=0,
         ).fit(X, Y)
         model = training.estimator_
-        scores.append(macro_roc_auc(truth, model.predict_proba(test)))
+        n_steps.append(count_steps(model))
+        probas[f"round {number}"] = model.predict_proba(data.test)
         lines.append(training.history_.iloc[0].drop("change"))
-    history = pd.DataFrame(lines)
-    history.insert(0, "macro AUC", scores[1:])
-    history.index = pd.RangeIndex(1, len(lines) + 1, name="round")
-    print(f"seed {seed}: supervised {scores[0]:.4f}")
-    print(history.round(3).to_string(), flush=True)
-    return scores
+    controls = {"background": background_noise(pipeline, data)}
+    if max(n_steps) > n_steps[0]:
+        n_epochs = round(pipeline[-1].max_epochs * max(n_steps) / n_steps[0])
+        controls["longer"] = {"net__max_epochs": n_epochs}
+    for name, params in controls.items():
+        model = clone(pipeline).set_params(**params).fit(data.X, data.Y)
+        n_steps.append(count_steps(model))
+        probas[name] = model.predict_proba(data.test)
+    scores = {n: macro_roc_auc(data.test_Y, proba) for n, proba in probas.items()}
+    history = pd.DataFrame(lines, index=[f"round {n + 1}" for n in range(len(lines))])
+    history = history.reindex(list(scores))
+    history.insert(0, "macro AUC", pd.Series(scores))
+    history.insert(1, "steps", n_steps)
+    print(f"seed {seed}\n{history.round(3).to_string(na_rep='')}", flush=True)
+    return data.test_Y, data.test["path"], probas, scores
+
+
+def over_seeds(gains):
+    """Return the 95 % interval of the mean of a few gains."""
+    if len(gains) < 2:
+        return {}
+    half = student_t.ppf(0.975, len(gains) - 1) * gains.std(ddof=1) / len(gains) ** 0.5
+    return {"low, seeds": gains.mean() - half, "high, seeds": gains.mean() + half}
 
 
 def main():
     """Parse the command line, run, print and write the results."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("task", choices=["synthetic", "mixed"])
-    parser.add_argument("--seeds", type=int, nargs="+", default=[0, 2, 3])
-    parser.add_argument("--weights", default=None, help="pretrained, none or a file")
-    parser.add_argument("--power", type=float, nargs="+", default=[1.0, 1.5])
+    add_arguments(parser)
+    parser.add_argument("--power", type=float, nargs="+", default=[2.0, 2.0])
     parser.add_argument("--soft", type=float, default=0.05)
     parser.add_argument("--hard", type=float, default=None, help="none: all soft")
     parser.add_argument("--mix", type=float, default=1.0)
-    parser.add_argument("--drop-path", type=float, default=0.1)
+    parser.add_argument("--drop-path", type=float, default=0.0)
     args = parser.parse_args()
-    table = {}
+    truths, files, probas, scores = [], [], [], []
     for seed in args.seeds:
         with tempfile.TemporaryDirectory() as folder:
-            table[seed] = run_seed(args, seed, Path(folder))
-    scores = np.array(list(table.values()))
-    gains = scores[:, 1:] - scores[:, :1]
-    for number, gain in enumerate(gains.T, start=1):
-        half = student_t.ppf(0.975, len(gain) - 1) * gain.std(ddof=1) / len(gain) ** 0.5
-        print(
-            f"round {number}: {scores[:, number].mean():.4f} against "
-            f"{scores[:, 0].mean():.4f}, gain {gain.mean():+.4f} "
-            f"({gain.mean() - half:+.4f} to {gain.mean() + half:+.4f})"
+            results = run_seed(args, seed, Path(folder))
+        for values, result in zip(
+            (truths, files, probas, scores), results, strict=True
+        ):
+            values.append(result)
+    scores = pd.DataFrame(scores, index=args.seeds)
+    others = scores.columns.intersection(["supervised", "background", "longer"])
+    lines = {
+        (name, f"against {other}"): compare(
+            truths,
+            files,
+            [proba[name] for proba in probas],
+            [proba[other] for proba in probas],
         )
-    print(
-        f"written to {write_results(f'semi_supervised_{args.task}', vars(args), table)}"
+        | over_seeds(np.asarray(scores[name] - scores[other]))
+        for name in scores.columns.drop(others)
+        for other in others
+    }
+    print(pd.DataFrame(lines).T.round(4).to_string())
+    path = write_results(
+        f"semi_supervised_{args.task}", vars(args), scores.to_dict("index")
     )
+    print(f"written to {path}")
 
 
 if __name__ == "__main__":

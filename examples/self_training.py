@@ -45,7 +45,7 @@ def make_network():
                     "mobilenetv3_small_050",
                     attention="time",
                     weights=None,
-                    max_epochs=48,
+                    max_epochs=64,
                     segments_per_row=4,
                     lr=8e-3,
                     random_state=0,
@@ -83,6 +83,7 @@ def main():
         make_network(),
         teacher=supervised,  # as trained above, not once more
         max_iter=2,
+        mix=1.0,  # soundscapes are heard behind the recordings, which keep their labels
         hard_threshold=None,
         power=2.0,  # lowers the little that the teacher says of everything
     ).fit(X, Y)
