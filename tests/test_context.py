@@ -7,9 +7,9 @@ from conftest import RATE, tone
 from sklearn.pipeline import make_pipeline
 
 from skbird.data import SegmentGrid, Spectrograms, segment_table
+from skbird.data._frame_scores import pool_moments
 from skbird.data._joined import join_rows
 from skbird.nn import CNNClassifier, SEDClassifier
-from skbird.nn._frame_scores import pool_moments
 from skbird.preprocessing import LogMel, Segmenter
 
 TINY = {"weights": None, "verbose": 0, "random_state": 0, "max_epochs": 1}
@@ -176,7 +176,7 @@ def test_recordings_are_scored_a_few_at_a_time(long_context, monkeypatch):
     paths = [call_in_noise(write, f"many{n}.wav", 3.0 * n) for n in range(5)]
     X = front_end.transform(segment_table(paths))
     at_once = net.predict_proba(X)
-    monkeypatch.setattr("skbird.nn._sed._RUNS_AT_A_TIME", 2)
+    monkeypatch.setattr("skbird.data._frame_scores._RUNS_AT_A_TIME", 2)
     np.testing.assert_allclose(net.predict_proba(X), at_once, rtol=1e-4)
 
 

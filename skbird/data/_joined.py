@@ -78,3 +78,31 @@ def join_rows(spectrograms):
         spectrograms.format,
     )
     return joined, run, offset
+
+
+def shifted_reads(X, shifts_s):
+    """List functions that read sound at some seconds from where segments are.
+
+    A shifted segment reaches into the rows before and behind, as far as X has them,
+    which need not be decoded for that.
+
+    Parameters
+    ----------
+    X : Spectrograms
+    shifts_s : sequence of float
+
+    Returns
+    -------
+    list of callable
+        For each shift, numbers of segments -> (n, n_frames, n_mels), float16.
+    """
+    if len(shifts_s) == 0:
+        return []
+    joined, run, offset = join_rows(X)
+    rows, frame_s = X.segment_rows, X.format.frame_s
+    first = offset[rows] + np.round(X.segment_starts / frame_s).astype(np.int64)
+
+    def make_read(frames):
+        return lambda which: joined.read(run[rows[which]], frames[which])
+
+    return [make_read(first + round(shift_s / frame_s)) for shift_s in shifts_s]

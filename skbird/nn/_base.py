@@ -18,21 +18,21 @@ from skorch import NeuralNet
 from skorch.callbacks import Callback
 from skorch.utils import TeeGenerator
 
+from skbird.data._inputs import as_spectrograms, check_same_axes
+from skbird.data._pooling import POOLINGS, pool_rows, score_rows
 from skbird.metrics import macro_roc_auc
 from skbird.nn._allocator import keep_freed_memory
 from skbird.nn._batches import SegmentDataset, TrainingBatches, normalize_batch
 from skbird.nn._checkpoint import TrainingCheckpoint
-from skbird.nn._inputs import as_spectrograms, check_same_axes
 from skbird.nn._losses import BinaryCrossEntropy
 from skbird.nn._optimizer import make_parameter_groups
-from skbird.nn._pooling import POOLINGS, pool_rows
 from skbird.nn._precision import (
     PRECISIONS,
     autocast,
     choose_precision,
     depthwise_in_float32,
 )
-from skbird.nn._prediction import map_shifted_segments
+from skbird.nn._prediction import map_segments
 from skbird.nn._recipe import default_callbacks
 from skbird.nn._targets import check_label_weight, check_sample_weight, check_targets
 
@@ -373,10 +373,11 @@ class SegmentNet(ClassifierMixin, NeuralNet):
         return torch.sigmoid(torch.from_numpy(logits)).numpy()
 
     def _row_logits(self, X):
-        segment_logits = self._map_segments(X, self.module_, self.tta_shifts_s)
-        used = X.segment_predict_weights > 0
-        return pool_rows(
-            segment_logits[used], X.segment_rows[used], len(X), self.pooling
+        return score_rows(
+            X,
+            lambda X, read: self._map_segments(X, self.module_, read),
+            pooling=self.pooling,
+            shifts_s=self.tta_shifts_s,
         )
 
     def predict(self, X, threshold=0.5):
@@ -433,9 +434,9 @@ class SegmentNet(ClassifierMixin, NeuralNet):
         check_same_axes(X.format, self.format_)
         return X
 
-    def _map_segments(self, X, function, shifts_s=()):
+    def _map_segments(self, X, function, read=None):
         self._set_training(False)
-        return map_shifted_segments(self, X, function, shifts_s)
+        return map_segments(self, X, function, read)
 
     # Pickling -------------------------------------------------------------------
 

@@ -3,7 +3,6 @@
 import numpy as np
 import torch
 
-from skbird.data._joined import join_rows
 from skbird.nn._allocator import keep_freed_memory
 from skbird.nn._batches import normalize_batch, to_segment_tensor
 from skbird.utils._progress import progress_bar
@@ -49,39 +48,6 @@ def map_segments(net, X, function, read=None):
         joined = [np.concatenate(part) for part in zip(*outputs, strict=True)]
         return tuple(part[: X.n_segments] for part in joined)
     return np.concatenate(outputs)[: X.n_segments]
-
-
-def map_shifted_segments(net, X, function, shifts_s):
-    """Average a function of all segments over the segments and their shifted copies.
-
-    A shifted segment reaches into the rows before and behind, as far as X has them,
-    which need not be decoded for that.
-
-    Parameters
-    ----------
-    net, X, function
-        As in :func:`map_segments`; `function` gives one tensor.
-    shifts_s : sequence of float
-        In seconds.
-
-    Returns
-    -------
-    ndarray of shape (n_segments, ...)
-    """
-    total = map_segments(net, X, function)
-    if len(shifts_s) == 0:
-        return total
-    joined, run, offset = join_rows(X)
-    rows, frame_s = X.segment_rows, X.format.frame_s
-    first = offset[rows] + np.round(X.segment_starts / frame_s).astype(np.int64)
-    for shift_s in shifts_s:
-        frames = first + round(shift_s / frame_s)
-
-        def read(which, frames=frames):
-            return joined.read(run[rows[which]], frames[which])
-
-        total = total + map_segments(net, X, function, read)
-    return total / (1 + len(shifts_s))
 
 
 def _to_numpy(output):

@@ -4,13 +4,10 @@ import numpy as np
 import torch
 from sklearn.utils._param_validation import StrOptions
 
-from skbird.data._joined import join_rows
+from skbird.data._frame_scores import score_rows_by_moments
+from skbird.data._pooling import POOLINGS
 from skbird.nn._base import SegmentNet
-from skbird.nn._frame_scores import pool_moments
 from skbird.nn._heads import SED
-from skbird.nn._pooling import POOLINGS
-
-_RUNS_AT_A_TIME = 256
 
 
 @dataclass(frozen=True)
@@ -223,22 +220,12 @@ class SEDClassifier(SegmentNet):
         self._check_frame_scores()  # set_params may have come after fit
         if not self.frame_scores:
             return super()._row_logits(X)
-        joined, run, offset = join_rows(X)
-        logits = np.full((len(X), len(self.species_)), np.nan, np.float32)
-        # A few recordings at a time: all steps of all of them would need gigabytes.
-        for first in range(0, len(joined), _RUNS_AT_A_TIME):
-            part = joined[first : first + _RUNS_AT_A_TIME]
-            rows = np.flatnonzero((run >= first) & (run < first + len(part)))
-            step_logits, _ = self._map_segments(part, self.module_.step_maps)
-            logits[rows] = pool_moments(
-                step_logits,
-                part,
-                run[rows] - first,
-                offset[rows],
-                X.n_frames[rows],
-                self.step_pooling,
-            )
-        return logits
+        return score_rows_by_moments(
+            X,
+            lambda part: self._map_segments(part, self.module_.step_maps)[0],
+            len(self.species_),
+            self.step_pooling,
+        )
 
     def activations(self, X):
         """Return what the network says of each step along its attention axis.

@@ -2,7 +2,44 @@
 
 import numpy as np
 
-from skbird.nn._pooling import pool_rows
+from skbird.data._joined import join_rows
+from skbird.data._pooling import pool_rows
+
+# A few recordings at a time: all steps of all of them would need gigabytes.
+_RUNS_AT_A_TIME = 256
+
+
+def score_rows_by_moments(X, map_steps, n_species, pooling):
+    """Score rows by averages of what overlapping segments say of each moment.
+
+    Parameters
+    ----------
+    X : Spectrograms
+    map_steps : callable
+        ``map_steps(X)`` gives the logits (n_segments, n_species, n_steps) of segments.
+    n_species : int
+    pooling : {"max", "mean", "lse"}
+        How the logits of the moments of a row become the row's.
+
+    Returns
+    -------
+    ndarray of shape (n_rows, n_species), float32
+        Logits; NaN for rows that could not be read.
+    """
+    joined, run, offset = join_rows(X)
+    logits = np.full((len(X), n_species), np.nan, np.float32)
+    for first in range(0, len(joined), _RUNS_AT_A_TIME):
+        part = joined[first : first + _RUNS_AT_A_TIME]
+        rows = np.flatnonzero((run >= first) & (run < first + len(part)))
+        logits[rows] = pool_moments(
+            map_steps(part),
+            part,
+            run[rows] - first,
+            offset[rows],
+            X.n_frames[rows],
+            pooling,
+        )
+    return logits
 
 
 def pool_moments(step_logits, joined, run, first_frames, n_frames, pooling):

@@ -2,6 +2,8 @@
 
 import numpy as np
 
+from skbird.data._joined import shifted_reads
+
 POOLINGS = ("max", "mean", "lse")
 
 
@@ -36,3 +38,29 @@ def pool_rows(values, rows, n_rows, pooling):
         total = np.logaddexp.reduceat(values, first)
         pooled[present] = total - np.log(counts)[:, None]
     return pooled
+
+
+def score_rows(X, map_segments, *, pooling, shifts_s=()):
+    """Score rows by what a network says of their segments.
+
+    Parameters
+    ----------
+    X : Spectrograms
+    map_segments : callable
+        ``map_segments(X, read)`` gives the logits (n_segments, n_species) of segments
+        read by ``read(numbers)``; None reads them where they are.
+    pooling : {"max", "mean", "lse"}
+    shifts_s : sequence of float
+        Logits are averaged with those of segments shifted by these seconds.
+
+    Returns
+    -------
+    ndarray of shape (n_rows, n_species), float32
+        Logits; NaN for rows that could not be read.
+    """
+    logits = map_segments(X, None)
+    for read in shifted_reads(X, shifts_s):
+        logits = logits + map_segments(X, read)
+    logits = logits / (1 + len(shifts_s))
+    used = X.segment_predict_weights > 0
+    return pool_rows(logits[used], X.segment_rows[used], len(X), pooling)
