@@ -13,6 +13,7 @@ from skorch.callbacks import Callback
 from skorch.exceptions import NotInitializedError
 
 from skbird.data import Spectrograms
+from skbird.data._pooling import pool_rows
 from skbird.data._spectrograms import normalize_segments
 from skbird.nn import (
     BinaryCrossEntropy,
@@ -23,7 +24,6 @@ from skbird.nn import (
 )
 from skbird.nn._batches import SegmentDataset, normalize_batch
 from skbird.nn._heads import SED
-from skbird.nn._pooling import pool_rows
 
 TINY = {"weights": None, "verbose": 0, "random_state": 0}
 
