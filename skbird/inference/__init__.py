@@ -1,0 +1,20 @@
+"""Prediction: fast on CPUs, and of archives of any size."""
+
+from skbird.inference._archive import predict_archive
+from skbird.inference._compile import compile_pipeline
+from skbird.inference._model_file import ModelFileError, load_model, save_model
+from skbird.inference._network import CompiledNetwork
+from skbird.inference._pipeline import CompiledPipeline
+from skbird.utils._public import set_public_module
+
+__all__ = [
+    "CompiledNetwork",
+    "CompiledPipeline",
+    "ModelFileError",
+    "compile_pipeline",
+    "load_model",
+    "predict_archive",
+    "save_model",
+]
+
+set_public_module(globals())

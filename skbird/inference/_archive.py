@@ -1,0 +1,284 @@
+"""Predict archives of any size: in blocks, resumable, over several machines."""
+
+import time
+from numbers import Integral, Real
+from pathlib import Path
+
+import numpy as np
+from joblib import Parallel, delayed, parallel_config
+from joblib.parallel import get_active_backend
+
+from skbird.inference._archive_result import summarise
+from skbird.inference._block_work import BlockWork, SharedModel
+from skbird.inference._blocks import Blocks, hash_rows, list_recordings, stat_files
+from skbird.inference._budget import TimeBudget
+from skbird.inference._manifest import (
+    check_model,
+    load_or_plan,
+    probe_model,
+    store_manifest,
+)
+from skbird.inference._parts import (
+    import_pyarrow,
+    part_path,
+    read_part_info,
+    remove_temporary,
+)
+from skbird.utils._progress import progress_bar
+
+
+def predict_archive(
+    model,
+    recordings,
+    out,
+    *,
+    segment_s=5.0,
+    step_s=None,
+    min_proba=None,
+    top_k=None,
+    block_s=3600.0,
+    n_jobs=None,
+    time_budget_s=None,
+    verbose=True,
+):
+    """Predict any number of recordings into a folder of Parquet files.
+
+    The archive is cut into blocks of whole files. Each is predicted by one call of
+    ``predict_proba`` and becomes one part, ``part-000000.parquet`` and so on, which
+    appears whole or not at all. A run that was killed goes on where it stopped when it
+    is called again. Files that cannot be read are skipped and listed. Memory does not
+    grow with the archive.
+
+    Parameters
+    ----------
+    model : estimator object
+        A fitted multi-label classifier whose ``predict_proba`` takes a row table: a
+        pipeline, an ensemble, a reweighter around one. The species have the names that
+        its ``species_`` says, else their column numbers.
+    recordings : path-like, sequence of paths or DataFrame
+        A folder, in which all audio files are found, at any depth; or files; or a row
+        table (see `skbird.data.check_rows`), whose rows are predicted as they are.
+    out : path-like
+        The folder of the results, made if it is not there. Only one run at a time may
+        write to it.
+    segment_s : float > 0, default=5.0
+        Length of a row in seconds; not used for a row table.
+    step_s : float > 0, default=None
+        Seconds from the start of a row to that of the next. None means `segment_s`.
+    min_proba : float in [0, 1], default=None
+        Write only species from this probability on.
+    top_k : int >= 1, default=None
+        Write only so many species of each row, the likeliest. With neither this nor
+        `min_proba`, parts have a column per species; with either, they have a line per
+        row and species, with columns ``species`` and ``probability``.
+    block_s : float > 0, default=3600.0
+        Seconds of audio in a block. Memory and what a kill loses grow with it. A longer
+        file is a block by itself.
+    n_jobs : int, default=None
+        Blocks predicted at a time, each in a process with a model of its own. None
+        means 1 here, or what an active :func:`joblib.parallel_config` says.
+    time_budget_s : float > 0, default=None
+        Seconds that the call may take. Where the speed measured so far does not
+        suffice, the remaining blocks are predicted without test-time augmentation, then
+        with fewer members of ensembles. Only with blocks one at a time in this process.
+    verbose : bool, default=True
+        Whether to show progress and say what is dropped.
+
+    Returns
+    -------
+    ArchiveResult
+        ``read()`` gives all rows as a DataFrame, ``errors`` the files left out.
+
+    Raises
+    ------
+    ValueError
+        If a parameter is out of its range, or `out` holds a run of other recordings,
+        settings or another model. `n_jobs`, `time_budget_s` and `verbose` may change.
+    AudioReadError
+        If no recording can be read.
+    RuntimeError
+        If the model fails for another reason than unreadable recordings. Finished parts
+        are kept.
+    OSError
+        If the disk is full. Finished parts are kept.
+
+    See Also
+    --------
+    skbird.data.segment_table : The rows of soundscapes.
+
+    Notes
+    -----
+    ``pandas.read_parquet(out)`` and other readers of Parquet folders read the parts,
+    too.
+
+    *Bad files.* If the model raises AudioReadError, as ``LogMel(on_error="raise")``
+    does, its block is predicted again, file by file. With ``on_error="skip"`` that is
+    not needed, and a file with damage in the middle keeps its good rows.
+
+    *The same model.* At each start the first rows of the first recording are predicted.
+    If they differ from what the run began with, by more than 0.1 in the logit, it is
+    another model. A change of none of these numbers stays unnoticed.
+
+    *Context.* All rows of a file are predicted in one call, so that a
+    `SoundscapeReweighter` sees them. Votes by rank compare the rows of a block.
+
+    *More machines.* Under ``joblib.parallel_config(backend="dask")``, or another
+    backend of joblib's, the same call sends the blocks to a cluster. The workers need
+    `out` and the recordings under the same (absolute) paths and write their parts
+    themselves. A block whose worker dies is predicted by another. Give each worker one
+    thread: models bring their own.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from pathlib import Path
+    >>> import numpy as np
+    >>> import soundfile
+    >>> from sklearn.base import BaseEstimator
+    >>> from skbird.data import Recordings
+    >>> from skbird.inference import predict_archive
+    >>> class Loudness(BaseEstimator):
+    ...     species_ = ["cricket", "frog"]
+    ...
+    ...     def predict_proba(self, X):
+    ...         level = [np.abs(clip.samples).mean() for clip in Recordings(X)]
+    ...         return np.column_stack([level, np.full(len(level), 0.01)])
+    >>> folder = Path(tempfile.mkdtemp())
+    >>> for night in range(3):
+    ...     samples = np.full(12 * 8000, 0.25 * night)
+    ...     soundfile.write(folder / f"night{night}.wav", samples, 8000)
+    >>> result = predict_archive(
+    ...     Loudness(), folder, folder / "out", min_proba=0.2, verbose=False
+    ... )
+    >>> result.read()[["start", "end", "species", "probability"]]
+       start   end  species  probability
+    0    0.0   5.0  cricket         0.25
+    1    5.0  10.0  cricket         0.25
+    2   10.0  12.0  cricket         0.25
+    3    0.0   5.0  cricket         0.50
+    4    5.0  10.0  cricket         0.50
+    5   10.0  12.0  cricket         0.50
+    """
+    began = time.monotonic()
+    _check_parameters(segment_s, step_s, min_proba, top_k, block_s, time_budget_s)
+    n_jobs = _check_jobs(n_jobs, time_budget_s)
+    import_pyarrow()
+    step_s = segment_s if step_s is None else step_s
+    paths, rows = list_recordings(recordings)
+    settings = {
+        "segment_s": float(segment_s),
+        "step_s": float(step_s),
+        "min_proba": None if min_proba is None else float(min_proba),
+        "top_k": None if top_k is None else int(top_k),
+        "block_s": float(block_s),
+        "row_table": hash_rows(rows),
+    }
+    folder = Path(out).expanduser().absolute()
+    folder.mkdir(parents=True, exist_ok=True)
+    remove_temporary(folder)
+    # A cluster is for blocks, not for the threads of what happens here.
+    with parallel_config(backend="threading"):
+        files, manifest = load_or_plan(
+            folder, stat_files(paths), settings, verbose=verbose
+        )
+        blocks = Blocks(files, rows, block_s)
+        species, probe = probe_model(model, blocks, segment_s, step_s)
+    if manifest is None:
+        store_manifest(folder, settings, species, probe)
+    else:
+        check_model(folder, manifest, species, probe)
+    infos = {n: read_part_info(part_path(folder, n)) for n in range(len(blocks))}
+    todo = [number for number, info in infos.items() if info is None]
+    todo_s = blocks.audio_s[todo].sum()
+
+    work = BlockWork(str(folder), species, segment_s, step_s, min_proba, top_k)
+    if time_budget_s is not None:
+        left_s = time_budget_s - (time.monotonic() - began)
+        budget = TimeBudget(model, left_s, todo_s)
+        done = _run_in_time(work, budget, blocks, todo, verbose)
+    elif n_jobs == 1:
+        done = (work(model, blocks[number]) for number in todo)
+    else:
+        done = _run_parallel(work, model, blocks, todo, n_jobs, folder)
+    infos |= _watched(done, blocks, todo, verbose)
+    return summarise(folder, blocks, infos, todo_s, time.monotonic() - began)
+
+
+def _run_in_time(work, budget, blocks, todo, verbose):
+    for number in todo:
+        yield work(budget.model, blocks[number], budget.dropped)
+        dropped = budget.note(blocks.audio_s[number])
+        if dropped and verbose:
+            print(f"To fit time_budget_s, the rest is predicted without {dropped}.")
+
+
+def _run_parallel(work, model, blocks, todo, n_jobs, folder):
+    backend, _ = get_active_backend()
+    # Ray's backend, as multiprocessing, hands over results only in the end; the parts
+    # are written as they come all the same.
+    as_they_come = backend.supports_return_generator
+    shared = SharedModel.store(model, folder)
+    try:
+        yield from Parallel(
+            n_jobs,
+            batch_size=1,
+            return_as="generator_unordered" if as_they_come else "list",
+        )(delayed(work)(shared, blocks[number]) for number in todo)
+    finally:
+        remove_temporary(folder)
+
+
+def _watched(done, blocks, todo, verbose):
+    """Show the progress of a run, and return the parts it made, by number."""
+    infos, n_files, audio_s = {}, 0, 0.0
+    missing_s = blocks.audio_s[todo].sum()
+    with progress_bar(
+        total=blocks.audio_s.sum(),
+        initial=blocks.audio_s.sum() - missing_s,
+        desc="archive",
+        bar_format="{desc}: {percentage:3.0f}%|{bar}| {elapsed}<{remaining}{postfix}",
+        verbose=verbose,
+    ) as bar:
+        began = time.monotonic()
+        for number, info in done:
+            infos[number] = info
+            n_files += blocks.n_files[number]
+            audio_s += blocks.audio_s[number]
+            seconds = max(time.monotonic() - began, 1e-9)
+            bar.set_postfix_str(
+                f"{n_files / seconds:.1f} files/s, {audio_s / seconds:.0f} x real time",
+                refresh=False,
+            )
+            bar.update(blocks.audio_s[number])
+    return infos
+
+
+def _check_jobs(n_jobs, time_budget_s):
+    if n_jobs is None:
+        backend, n_jobs = get_active_backend()
+        n_jobs = backend.default_n_jobs if n_jobs is None else n_jobs
+    if time_budget_s is not None and n_jobs != 1:
+        raise ValueError(
+            f"time_budget_s={time_budget_s} goes with n_jobs=1 only, got {n_jobs} "
+            "(passed, or from joblib.parallel_config): blocks are made cheaper in "
+            "turn. Pass n_jobs=1, or no budget."
+        )
+    return n_jobs
+
+
+def _check_parameters(segment_s, step_s, min_proba, top_k, block_s, time_budget_s):
+    for name, value in {
+        "segment_s": segment_s,
+        "step_s": step_s,
+        "block_s": block_s,
+        "time_budget_s": time_budget_s,
+    }.items():
+        optional = name in ("step_s", "time_budget_s")
+        if value is None and optional:
+            continue
+        if not isinstance(value, Real) or not value > 0 or not np.isfinite(value):
+            raise ValueError(f"{name}={value!r} must be above 0 seconds, and finite.")
+    if min_proba is not None and not 0 <= min_proba <= 1:
+        raise ValueError(f"min_proba={min_proba!r} must be in [0, 1], or None.")
+    if top_k is not None and (not isinstance(top_k, Integral) or top_k < 1):
+        raise ValueError(f"top_k={top_k!r} must be a whole number from 1 on, or None.")

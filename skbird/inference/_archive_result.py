@@ -1,0 +1,109 @@
+"""What a run over an archive gave."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import pandas as pd
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class ArchiveResult:
+    """What `predict_archive` did; printing it gives a summary.
+
+    Attributes
+    ----------
+    folder : Path
+        Where the parts are.
+    n_files : int
+        Recordings in the archive, readable or not.
+    n_rows : int
+        Rows that `read` returns.
+    hours : float
+        Of audio in the archive.
+    seconds : float
+        That this call took.
+    times_real_time : float
+        Seconds of audio that this call predicted, over `seconds`. 0 if all was there
+        already.
+    errors : DataFrame
+        ``path`` and ``error`` of recordings that could not be used, or not all of them.
+    dropped : list of str
+        What a time budget took from the model, and for which recordings.
+    """
+
+    folder: Path
+    n_files: int
+    n_rows: int
+    hours: float
+    seconds: float
+    times_real_time: float
+    errors: pd.DataFrame
+    dropped: list
+
+    def read(self):
+        """Read all rows, in the order of the recordings.
+
+        Returns
+        -------
+        DataFrame
+            ``path``, ``start``, ``end``, and a column per species or ``species`` and
+            ``probability``. It must fit into memory; else read the parts one by one.
+        """
+        parts = sorted(self.folder.glob("part-*.parquet"))
+        return pd.concat(map(pd.read_parquet, parts), ignore_index=True)
+
+    def __str__(self):
+        lines = [
+            f"{self.n_files} recordings, {self.hours:.3g} hours: {self.n_rows} rows in "
+            f"{self.folder}",
+            f"  {self.seconds:.0f} s, {self.times_real_time:.0f} x real time",
+        ]
+        if len(self.errors):
+            first = self.errors.iloc[0]
+            lines.append(
+                f"  {len(self.errors)} recordings with errors, see .errors; the first: "
+                f"{first['path']}: {first['error']}"
+            )
+        lines += [f"  dropped to fit the time budget: {text}" for text in self.dropped]
+        return "\n".join(lines)
+
+    __repr__ = __str__
+
+
+def summarise(folder, blocks, infos, predicted_s, seconds):
+    """Make the result of a run.
+
+    Parameters
+    ----------
+    folder : Path
+    blocks : Blocks
+    infos : dict of int to PartInfo
+        Of all parts, by number.
+    predicted_s : float
+        Seconds of audio that this call predicted.
+    seconds : float
+        That it took.
+
+    Returns
+    -------
+    ArchiveResult
+    """
+    errors = [error for info in infos.values() for error in info.errors]
+    dropped = {}
+    for number, info in infos.items():
+        for what in info.dropped:
+            dropped.setdefault(what, []).append(number)
+    return ArchiveResult(
+        folder=folder,
+        n_files=int(blocks.n_files.sum()),
+        n_rows=sum(info.n_rows for info in infos.values()),
+        hours=blocks.audio_s.sum() / 3600,
+        seconds=seconds,
+        times_real_time=predicted_s / seconds,
+        errors=pd.DataFrame(errors, columns=["path", "error"]),
+        dropped=[
+            f"{what}, for {blocks.n_files[numbers].sum()} recordings from "
+            f"{blocks.first_path(numbers[0])} on"
+            for what, numbers in dropped.items()
+        ],
+    )

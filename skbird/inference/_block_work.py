@@ -1,0 +1,209 @@
+"""Predict a block of an archive and write its part, in whatever process."""
+
+import pickle
+import threading
+from dataclasses import dataclass
+from hashlib import blake2b
+from pathlib import Path
+from uuid import uuid4
+
+import numpy as np
+import pandas as pd
+from joblib import parallel_config, wrap_non_picklable_objects
+
+from skbird.data import AudioReadError, read_audio, segment_table
+from skbird.inference._parts import part_path, read_part_info, write_part, write_whole
+from skbird.utils._proba import as_proba_matrix
+
+_NAN = "the model gives NaN for them, though they can be read."
+
+
+# Without eq it is hashable, which joblib asks of what it sends to a Dask cluster.
+@dataclass(frozen=True, eq=False)
+class BlockWork:
+    """Predicts blocks and writes their parts; pickles, and returns little.
+
+    Attributes
+    ----------
+    folder : str
+        Where the parts go.
+    species : list of str
+    segment_s, step_s : float
+        See `segment_table`.
+    min_proba, top_k : float, int or None
+        See `write_part`.
+    """
+
+    folder: str
+    species: list
+    segment_s: float
+    step_s: float
+    min_proba: float | None
+    top_k: int | None
+
+    def __call__(self, model, block, dropped=()):
+        """Predict a block and write its part.
+
+        Parameters
+        ----------
+        model : estimator object or SharedModel
+        block : Block
+        dropped : sequence of str
+            What the model lacks, to be written down.
+
+        Returns
+        -------
+        number : int
+            That of the block.
+        info : PartInfo
+        """
+        path = part_path(self.folder, block.number)
+        # A cluster asks again if a worker died before its answer was fetched.
+        info = read_part_info(path)
+        if info is not None:
+            return block.number, info
+        # A step's own threads must not become tasks of the cluster that blocks are.
+        with parallel_config(backend="threading"):
+            if isinstance(model, SharedModel):
+                model = model.load()
+            try:
+                rows, proba, errors = self._predict(model, block)
+            except Exception as exc:
+                raise RuntimeError(
+                    f"{type(exc).__name__} in the block of {block.n_files} files that "
+                    f"begins with {block.first_path}: {exc}\nThe parts that are "
+                    "finished are kept: mend the cause and call again with the same "
+                    "arguments; the run goes on where it stopped."
+                ) from exc
+        read = ~np.isnan(proba).all(axis=1)
+        info = write_part(
+            path,
+            rows[read],
+            proba[read],
+            self.species,
+            block.errors + errors,
+            dropped,
+            min_proba=self.min_proba,
+            top_k=self.top_k,
+        )
+        return block.number, info
+
+    def _predict(self, model, block):
+        """Return the rows, their probabilities and the errors of files in them."""
+        rows = block.rows
+        if not block.paths:
+            rows = pd.DataFrame({"path": [], "start": [], "end": []})
+        elif rows is None:
+            rows = segment_table(
+                block.paths, self.segment_s, self.step_s, on_error="skip"
+            )
+        proba, reasons = readable_proba(model, rows, len(self.species))
+        unread = np.isnan(proba).all(axis=1)
+        return rows, proba, file_errors(rows, unread, reasons)
+
+
+def row_proba(model, rows, n_species=None):
+    """Predict (n_rows, n_species) with a multi-label classifier."""
+    proba = model.predict_proba(rows)
+    return as_proba_matrix(proba, getattr(model, "classes_", None), n_species)
+
+
+def readable_proba(model, rows, n_species):
+    """Predict all rows that can be read, also if the model raises for the others.
+
+    Parameters
+    ----------
+    model : estimator object
+    rows : DataFrame
+        Columns ``path``, ``start``, ``end``.
+    n_species : int
+
+    Returns
+    -------
+    proba : ndarray of shape (n_rows, n_species)
+        NaN where there is no prediction.
+    reasons : dict
+        What the model said of the files for which it raised AudioReadError.
+    """
+    proba, reasons = np.full((len(rows), n_species), np.nan), {}
+    if len(rows) == 0:
+        return proba, reasons
+    try:
+        return row_proba(model, rows, n_species), reasons
+    except AudioReadError:
+        pass
+    for path, index in rows.groupby("path", sort=False).indices.items():
+        try:
+            file_rows = rows.iloc[index].reset_index(drop=True)
+            proba[index] = row_proba(model, file_rows, n_species)
+        except AudioReadError as exc:
+            reasons[path] = str(exc)
+    return proba, reasons
+
+
+def file_errors(rows, unread, reasons):
+    """Say for each file with rows that were not predicted why that is so.
+
+    Parameters
+    ----------
+    rows : DataFrame
+        Columns ``path``, ``start``, ``end``.
+    unread : ndarray of bool, shape (n_rows,)
+    reasons : dict
+        What the model said of some files.
+
+    Returns
+    -------
+    list of (str, str)
+    """
+    errors = []
+    n_rows = rows["path"].value_counts()
+    for path, bad in rows[unread].groupby("path", sort=False):
+        reason = _why_unreadable(bad) or reasons.get(path) or _NAN
+        errors.append(
+            (path, f"{len(bad)} of {n_rows[path]} rows are left out: {reason}")
+        )
+    return errors
+
+
+def _why_unreadable(rows):
+    """Return what is wrong with the first of a file's rows that cannot be read."""
+    for path, start, end in rows[["path", "start", "end"]].itertuples(index=False):
+        try:
+            read_audio(path, start, end)
+        except AudioReadError as exc:
+            return str(exc)
+    return None
+
+
+_loaded = threading.local()
+
+
+@dataclass(frozen=True)
+class SharedModel:
+    """A model in a file beside the parts, which each worker loads once.
+
+    Sent along with each block, it would pass the scheduler thousands of times; and what
+    joblib hands to a Dask cluster as data is lost with the worker that holds it.
+    """
+
+    path: str
+    digest: str
+
+    @classmethod
+    def store(cls, model, folder):
+        """Write the model; the caller removes the file in the end."""
+        # As joblib does itself: classes of a script or notebook travel along.
+        data = pickle.dumps(wrap_non_picklable_objects(model, keep_wrapper=False))
+        path = Path(folder) / f".model-{uuid4().hex}.tmp"
+        write_whole(path, data)
+        return cls(str(path), blake2b(data).hexdigest())
+
+    def load(self):
+        """Return the model; each thread of a worker has its own."""
+        if getattr(_loaded, "digest", None) != self.digest:
+            data = Path(self.path).read_bytes()
+            if blake2b(data).hexdigest() != self.digest:
+                raise RuntimeError(f"{self.path} is not the file that this run wrote.")
+            _loaded.model, _loaded.digest = pickle.loads(data), self.digest
+        return _loaded.model

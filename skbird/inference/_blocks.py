@@ -1,0 +1,213 @@
+"""What an archive consists of: its files, and the blocks that are predicted at once."""
+
+import os
+from dataclasses import dataclass
+from hashlib import blake2b
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from skbird.data import AudioReadError, check_rows
+from skbird.data._audio import read_headers
+from skbird.data._recordings import file_identity
+
+# What libsndfile reads and recorders or archives write.
+AUDIO_SUFFIXES = frozenset(
+    ".aif .aifc .aiff .au .caf .flac .mp3 .oga .ogg .opus .rf64 .snd .w64 .wav".split()
+)
+
+
+@dataclass(frozen=True)
+class Block:
+    """Whole files that are predicted together and make one part.
+
+    Attributes
+    ----------
+    number : int
+    paths : list of str
+        The files whose headers can be read.
+    errors : list of (str, str)
+        The others, and what is wrong with them.
+    audio_s : float
+        Seconds of audio to be predicted.
+    rows : DataFrame or None
+        The rows of `paths`; None if they are cut into segments.
+    """
+
+    number: int
+    paths: list
+    errors: list
+    audio_s: float
+    rows: pd.DataFrame | None = None
+
+    @property
+    def first_path(self):
+        """Name the block to the user."""
+        return self.paths[0] if self.paths else self.errors[0][0]
+
+    @property
+    def n_files(self):
+        """Number of files, readable or not."""
+        return len(self.paths) + len(self.errors)
+
+
+def list_recordings(recordings):
+    """Return the files of an archive, and its rows if it has any of its own.
+
+    Parameters
+    ----------
+    recordings : path-like, sequence of paths or DataFrame
+        See `predict_archive`.
+
+    Returns
+    -------
+    paths : list of str
+        Each file once.
+    rows : DataFrame or None
+        The row table, if `recordings` is one.
+    """
+    if isinstance(recordings, pd.DataFrame):
+        rows = check_rows(recordings)
+        return list(dict.fromkeys(rows["path"])), rows
+    if not isinstance(recordings, str | os.PathLike):
+        return list(dict.fromkeys(check_rows(recordings)["path"])), None
+    if not Path(recordings).is_dir():
+        raise ValueError(
+            f"recordings={str(recordings)!r} is not a folder. For single files pass a "
+            "list of paths."
+        )
+    paths = [
+        os.path.join(folder, name)
+        for folder, _, names in os.walk(recordings)
+        for name in names
+        # macOS leaves "._name.wav" beside each file on cards and sticks.
+        if Path(name).suffix.lower() in AUDIO_SUFFIXES and not name.startswith(".")
+    ]
+    if not paths:
+        raise ValueError(
+            f"The folder {str(recordings)!r} holds no audio files: none with the "
+            f"suffixes {', '.join(sorted(AUDIO_SUFFIXES))}."
+        )
+    return sorted(paths), None
+
+
+def stat_files(paths):
+    """Return a table of ``path``, ``size`` and ``mtime_ns``; -1 for missing files."""
+    identities = [file_identity(path)[1:] for path in paths]
+    table = pd.DataFrame(identities, columns=["size", "mtime_ns"], dtype=object)
+    table = table.fillna(-1).astype(np.int64)
+    table.insert(0, "path", paths)
+    return table
+
+
+def add_durations(files, *, verbose):
+    """Add ``duration_s`` and ``error`` ("" for none), which the headers tell."""
+    headers = read_headers(list(files["path"]), verbose=verbose)
+    is_bad = [isinstance(header, AudioReadError) for header in headers]
+    pairs = list(zip(headers, is_bad, strict=True))
+    return files.assign(
+        duration_s=[0.0 if bad else header.duration_s for header, bad in pairs],
+        error=[str(header) if bad else "" for header, bad in pairs],
+    )
+
+
+def changed_files(old, new):
+    """Say how two tables of files differ, as a list of str; empty if they do not."""
+    merged = old.merge(new, on="path", how="outer", indicator=True)
+    both = merged["_merge"] == "both"
+    same = (merged["size_x"] == merged["size_y"]) & (
+        merged["mtime_ns_x"] == merged["mtime_ns_y"]
+    )
+    kinds = {
+        "missing": merged["_merge"] == "left_only",
+        "new": merged["_merge"] == "right_only",
+        "changed": both & ~same,
+    }
+    return [
+        f"{kind.sum()} recordings are {name}, first {merged['path'][kind].iloc[0]}"
+        for name, kind in kinds.items()
+        if kind.any()
+    ]
+
+
+def hash_rows(rows):
+    """Return a text that tells row tables apart by their stretches; None for None."""
+    if rows is None:
+        return None
+    hashes = pd.util.hash_pandas_object(rows[["path", "start", "end"]], index=False)
+    return blake2b(hashes.to_numpy().tobytes(), digest_size=16).hexdigest()
+
+
+class Blocks:
+    """The blocks of an archive, made one at a time.
+
+    Parameters
+    ----------
+    files : DataFrame
+        ``path``, ``duration_s`` and ``error`` of each file.
+    rows : DataFrame or None
+        The row table, if there is one. Its order is kept within a block.
+    block_s : float
+        Seconds of audio per block. A file that is longer is a block by itself.
+
+    Attributes
+    ----------
+    audio_s : ndarray of shape (n_blocks,)
+        Seconds of audio.
+    n_files : ndarray of int, shape (n_blocks,)
+    """
+
+    def __init__(self, files, rows, block_s):
+        self._files = files
+        self._rows = rows
+        file_s = files["duration_s"].to_numpy()
+        if rows is not None:
+            file_of_row = files.set_index("path").index.get_indexer(rows["path"])
+            row_s = np.fmin(rows["end"], file_s[file_of_row]) - rows["start"]
+            file_s = np.bincount(file_of_row, row_s.clip(lower=0), len(files))
+        self._bounds = _block_bounds(file_s, block_s)
+        self.audio_s = np.add.reduceat(file_s, self._bounds[:-1])
+        self.n_files = np.diff(self._bounds)
+        if rows is not None:
+            block_of_row = np.searchsorted(self._bounds, file_of_row, "right") - 1
+            self._row_order = np.argsort(block_of_row, kind="stable")
+            self._row_bounds = np.searchsorted(
+                block_of_row[self._row_order], np.arange(len(self) + 1)
+            )
+
+    def __len__(self):
+        return len(self._bounds) - 1
+
+    def __getitem__(self, number):
+        start, stop = self._bounds[number : number + 2]
+        files = self._files.iloc[start:stop]
+        good = files["error"] == ""
+        rows = None
+        if self._rows is not None:
+            first, last = self._row_bounds[number : number + 2]
+            rows = self._rows.iloc[self._row_order[first:last]]
+            rows = rows[rows["path"].isin(files["path"][good])].reset_index(drop=True)
+        bad = files[~good]
+        return Block(
+            number=number,
+            paths=list(files["path"][good]),
+            errors=list(zip(bad["path"], bad["error"], strict=True)),
+            audio_s=float(self.audio_s[number]),
+            rows=rows,
+        )
+
+    def first_path(self, number):
+        """Return the path of a block's first file."""
+        return self._files["path"].iloc[self._bounds[number]]
+
+
+def _block_bounds(file_s, block_s):
+    """Return the first file of each block, and the number of files."""
+    bounds, in_block_s = [0], 0.0
+    for number, seconds in enumerate(file_s):
+        if in_block_s > 0 and in_block_s + seconds > block_s:
+            bounds.append(number)
+            in_block_s = 0.0
+        in_block_s += seconds
+    return np.array([*bounds, len(file_s)])

@@ -1,0 +1,119 @@
+"""What runs an ONNX model on a CPU: OpenVINO or ONNX Runtime, imported late."""
+
+import numpy as np
+
+PRECISIONS = ("fp32", "bf16")
+
+
+class OpenVinoEngine:
+    """Run segments through OpenVINO.
+
+    Parameters
+    ----------
+    onnx : bytes
+        A model from segments (batch, n_frames, n_mels), float32, to logits.
+    precision : {"fp32", "bf16"}
+    batch_size : int
+        Segments in a call.
+    n_threads : int or None
+        None: all cores.
+    """
+
+    def __init__(self, onnx, precision, batch_size, n_threads):
+        import openvino
+
+        core = openvino.Core()
+        model = core.read_model(onnx)
+        _, n_frames, n_mels = model.input(0).partial_shape
+        # A fixed shape lets it plan memory and kernels once.
+        model.reshape([batch_size, n_frames, n_mels])
+        options = {
+            "PERFORMANCE_HINT": "THROUGHPUT",
+            "INFERENCE_PRECISION_HINT": {"fp32": "f32", "bf16": "bf16"}[precision],
+        }
+        if n_threads is not None:
+            options["INFERENCE_NUM_THREADS"] = n_threads
+        self.batch_size = batch_size
+        self._compiled = core.compile_model(model, "CPU", options)
+        self._queue = openvino.AsyncInferQueue(self._compiled)
+
+    def run(self, batches):
+        """Return the logits of batches of at most `batch_size` segments, in order."""
+        outputs = {}
+
+        def keep(request, place):
+            number, n = place
+            outputs[number] = request.get_output_tensor(0).data[:n].copy()
+
+        self._queue.set_callback(keep)
+        for number, batch in enumerate(batches):
+            n, missing = len(batch), self.batch_size - len(batch)
+            if missing:
+                batch = np.concatenate([batch, np.repeat(batch[-1:], missing, axis=0)])
+            self._queue.start_async([batch], (number, n))
+        self._queue.wait_all()
+        return np.concatenate([outputs[number] for number in sorted(outputs)])
+
+
+class OnnxRuntimeEngine:
+    """Run segments through ONNX Runtime; the parameters are those of OpenVINO's."""
+
+    def __init__(self, onnx, precision, batch_size, n_threads):
+        import onnxruntime
+
+        options = onnxruntime.SessionOptions()
+        options.intra_op_num_threads = n_threads or 0
+        options.log_severity_level = 3
+        self._session = onnxruntime.InferenceSession(
+            onnx, options, providers=["CPUExecutionProvider"]
+        )
+
+    def run(self, batches):
+        """Return the logits of batches of segments, in order."""
+        return np.concatenate(
+            [self._session.run(None, {"segments": batch})[0] for batch in batches]
+        )
+
+
+ENGINES = {"openvino": OpenVinoEngine, "onnxruntime": OnnxRuntimeEngine}
+
+
+def check_engine(backend, precision):
+    """Check that an engine exists, is installed and has a precision.
+
+    Parameters
+    ----------
+    backend : str
+    precision : str
+
+    Raises
+    ------
+    ValueError
+        If there is no such backend or precision.
+    ImportError
+        If the backend is not installed.
+    """
+    for name, value, known in (
+        ("backend", backend, ENGINES),
+        ("precision", precision, PRECISIONS),
+    ):
+        if value not in known:
+            raise ValueError(f"{name}={value!r} must be one of {', '.join(known)}.")
+    if backend == "onnxruntime" and precision == "bf16":
+        raise ValueError(
+            "backend='onnxruntime' has no precision='bf16' on CPUs. Use 'openvino', or "
+            "precision='fp32'."
+        )
+    try:
+        __import__(backend)
+    except ImportError as exc:
+        raise ImportError(
+            f"backend={backend!r} is not installed: pip install 'skbird[cpu]'"
+        ) from exc
+
+
+def has_fast_bf16():
+    """Whether this CPU computes in bfloat16 itself."""
+    import openvino
+
+    return "BF16" in openvino.Core().get_property("CPU", "OPTIMIZATION_CAPABILITIES")

@@ -1,0 +1,171 @@
+"""A network that predicts without torch."""
+
+import numpy as np
+from scipy.special import expit
+from sklearn.base import BaseEstimator, ClassifierMixin
+
+from skbird.data._frame_scores import score_rows_by_moments
+from skbird.data._inputs import as_spectrograms, check_same_axes
+from skbird.data._pooling import score_rows
+from skbird.inference._engines import ENGINES, check_engine
+
+
+class CompiledNetwork(ClassifierMixin, BaseEstimator):
+    """A fitted network as an ONNX model, run by OpenVINO or ONNX Runtime.
+
+    :func:`compile_pipeline` makes it. It takes what the network took, `Spectrograms`,
+    and answers with the same probabilities. Importing, loading and predicting need no
+    torch. A pickle holds the ONNX model, which is compiled again where it is loaded.
+
+    Parameters
+    ----------
+    onnx : bytes
+        The model: segments in dB (batch, n_frames, n_mels), float32, to logits (batch,
+        n_species), or (batch, n_species, n_steps) if `frame_scores`.
+    format : SpectrogramFormat
+        Of the spectrograms that the network was trained on.
+    species : array of str
+        The species, in the order of the logits.
+    pooling : {"max", "mean", "lse"}
+        How the logits of a row's segments, or moments, become the row's.
+    tta_shifts_s : sequence of float, default=()
+        See :class:`skbird.nn.CNNClassifier`.
+    frame_scores : bool, default=False
+        See :class:`skbird.nn.SEDClassifier`.
+    backend : {"openvino", "onnxruntime"}, default="openvino"
+    precision : {"fp32", "bf16"}, default="fp32"
+        bfloat16, with OpenVINO, is twice as fast on CPUs that compute in it.
+    batch_size : int >= 1, default=16
+        Segments in a call.
+    n_threads : int >= 1, default=None
+        None: all cores.
+
+    Attributes
+    ----------
+    species_ : ndarray of str
+    classes_ : ndarray of shape (n_species, 2)
+        The two values of each label, [0, 1].
+    """
+
+    def __init__(
+        self,
+        onnx,
+        format,
+        species,
+        pooling,
+        *,
+        tta_shifts_s=(),
+        frame_scores=False,
+        backend="openvino",
+        precision="fp32",
+        batch_size=16,
+        n_threads=None,
+    ):
+        self.onnx = onnx
+        self.format = format
+        self.species = species
+        self.pooling = pooling
+        self.tta_shifts_s = tta_shifts_s
+        self.frame_scores = frame_scores
+        self.backend = backend
+        self.precision = precision
+        self.batch_size = batch_size
+        self.n_threads = n_threads
+
+    @property
+    def species_(self):
+        """The species, in the order of the columns of ``predict_proba``."""
+        return np.asarray(self.species)
+
+    @property
+    def classes_(self):
+        """The two values of each label, [0, 1]."""
+        return np.tile([0, 1], (len(self.species), 1))
+
+    def fit(self, X, y=None):
+        """Do nothing: the network is fitted.
+
+        Parameters
+        ----------
+        X, y : ignored
+
+        Returns
+        -------
+        self : CompiledNetwork
+        """
+        return self
+
+    def predict_proba(self, X):
+        """Predict the probability of each species in each row.
+
+        Parameters
+        ----------
+        X : Spectrograms or array of shape (n_rows, n_mels, n_frames)
+
+        Returns
+        -------
+        ndarray of shape (n_rows, n_species), float32
+            NaN for rows that could not be read.
+        """
+        X = as_spectrograms(X)
+        check_same_axes(X.format, self.format)
+        if self.frame_scores:
+            logits = score_rows_by_moments(
+                X, self._map_segments, len(self.species), self.pooling
+            )
+        else:
+            logits = score_rows(
+                X, self._map_segments, pooling=self.pooling, shifts_s=self.tta_shifts_s
+            )
+        return expit(logits)
+
+    def predict(self, X, threshold=0.5):
+        """Predict which species are in each row.
+
+        Parameters
+        ----------
+        X : Spectrograms or array of shape (n_rows, n_mels, n_frames)
+        threshold : float or array of shape (n_species,), default=0.5
+            Probability from which a species counts as present.
+
+        Returns
+        -------
+        ndarray of shape (n_rows, n_species), int
+            0 throughout for rows that could not be read.
+        """
+        return (self.predict_proba(X) >= threshold).astype(int)
+
+    def _map_segments(self, X, read=None):
+        read = X.segments if read is None else read
+        if X.n_segments == 0:
+            return self._run([X.blank_segment()])[:0]
+        bounds = range(0, X.n_segments, self.batch_size)
+        return self._run(
+            read(np.arange(first, min(first + self.batch_size, X.n_segments)))
+            for first in bounds
+        )
+
+    def _run(self, batches):
+        key = self.backend, self.precision, self.batch_size, self.n_threads
+        if getattr(self, "_engine_key", None) != key:
+            check_engine(self.backend, self.precision)
+            engine = ENGINES[self.backend]
+            self._engine = engine(
+                self.onnx, self.precision, self.batch_size, self.n_threads
+            )
+            self._engine_key = key
+        return self._engine.run(batch.astype(np.float32) for batch in batches)
+
+    def __repr__(self):
+        # The parameters would be megabytes of ONNX.
+        return (
+            f"CompiledNetwork({len(self.species)} species, {self.backend}, "
+            f"{self.precision})"
+        )
+
+    def __getstate__(self):
+        state = super().__getstate__()
+        return {k: v for k, v in state.items() if k not in ("_engine", "_engine_key")}
+
+    def __sklearn_is_fitted__(self):
+        return True

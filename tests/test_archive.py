@@ -1,0 +1,668 @@
+"""Archives: parts, resuming after kills, bad files, full disks, clusters, budgets."""
+
+import errno
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+import warnings
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+import soundfile
+from joblib import parallel_config
+from sklearn.base import BaseEstimator
+from sklearn.frozen import FrozenEstimator
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import FunctionTransformer
+
+from skbird.data import AudioReadError, Recordings, segment_table
+from skbird.ensemble import FoldEnsemble, MultilabelVotingClassifier, SeedEnsemble
+from skbird.inference import predict_archive
+from skbird.inference._budget import TimeBudget, cheaper_model
+from skbird.inference._parts import kept_pairs
+from skbird.postprocessing import SoundscapeReweighter
+
+pytest.importorskip("pyarrow")
+RATE = 1000
+SPECIES = ["cricket", "frog", "owl"]
+
+
+class Level(BaseEstimator):
+    """Three species whose probabilities follow the level and the start of a row.
+
+    `log` is a file that gets a line per call; at the recording `killer`, the process
+    kills itself once.
+    """
+
+    def __init__(self, gain=1.0, sleep_s=0.0, log=None, killer=None, tta_shifts_s=()):
+        self.gain = gain
+        self.sleep_s = sleep_s
+        self.log = log
+        self.killer = killer
+        self.tta_shifts_s = tta_shifts_s
+
+    species_ = SPECIES
+
+    def fit(self, X, y):
+        self.fitted_ = True
+        return self
+
+    def predict_proba(self, X):
+        if self.log is not None:
+            with open(self.log, "a") as file:
+                print(
+                    len(X), *sorted({Path(path).stem for path in X["path"]}), file=file
+                )
+        if self.killer and X["path"].str.contains(self.killer).any():
+            flag = Path(self.log).with_suffix(".killed")
+            if not flag.exists():
+                flag.touch()
+                os.kill(os.getpid(), signal.SIGKILL)
+        time.sleep(self.sleep_s)
+        level = np.array([np.abs(clip.samples).mean() for clip in Recordings(X)])
+        place = X["start"].to_numpy() / 100
+        return np.column_stack([self.gain * level, level / 2 + place, level**2])
+
+
+class Skipping(Level):
+    """Gives NaN for rows that it cannot read, as LogMel(on_error="skip") does."""
+
+    def predict_proba(self, X):
+        proba = np.full((len(X), 3), np.nan)
+        for row in range(len(X)):
+            try:
+                proba[row] = super().predict_proba(X.iloc[[row]])
+            except AudioReadError:
+                continue
+        return proba
+
+
+def write_nights(folder, n_files, seed=0, seconds=12):
+    folder.mkdir(parents=True, exist_ok=True)
+    rng = np.random.default_rng(seed)
+    for number in range(n_files):
+        samples = rng.uniform(0.05, 0.9) * rng.random(RATE * (seconds + number % 3))
+        soundfile.write(folder / f"night{number:02d}.wav", samples, RATE)
+    return folder
+
+
+@pytest.fixture
+def nights(tmp_path):
+    """A folder of nine recordings of 12 to 14 s, three rows each."""
+    return write_nights(tmp_path / "nights", 9)
+
+
+@pytest.fixture
+def run(nights, tmp_path):
+    """Return a function that predicts the nights in three blocks."""
+
+    def run(model=None, recordings=nights, **options):
+        options = {"out": tmp_path / "out", "block_s": 40, "verbose": False} | options
+        return predict_archive(model or Level(), recordings, **options)
+
+    return run
+
+
+def expected_rows(folder, model=None):
+    paths = sorted(map(str, folder.rglob("*.wav")))
+    rows = segment_table(paths)
+    proba = (model or Level()).predict_proba(rows).astype(np.float32)
+    return rows.join(pd.DataFrame(proba, columns=SPECIES))
+
+
+def test_parts_hold_what_the_model_predicts(run, nights, tmp_path):
+    result = run()
+    expected = expected_rows(nights)
+    pd.testing.assert_frame_equal(result.read(), expected)
+    assert result.read()["owl"].dtype == np.float32
+    parts = sorted((tmp_path / "out").glob("*.parquet"))
+    assert [part.name for part in parts] == [
+        "_files.parquet",
+        *(f"part-{number:06d}.parquet" for number in range(3)),
+    ]
+    # Readers of a Parquet folder see the parts only.
+    pd.testing.assert_frame_equal(pd.read_parquet(tmp_path / "out"), expected)
+    assert (result.n_files, result.n_rows) == (9, 27)
+    assert result.hours == pytest.approx(9 * 13 / 3600)
+    assert result.times_real_time == pytest.approx(9 * 13 / result.seconds)
+    assert result.errors.columns.tolist() == ["path", "error"]
+    assert len(result.errors) == len(result.dropped) == 0
+    assert "9 recordings" in str(result)
+
+
+@pytest.mark.parametrize(
+    ("min_proba", "top_k"), [(0.2, None), (None, 2), (0.2, 1), (0.99, 3), (0.0, None)]
+)
+def test_output_can_be_kept_small(run, nights, min_proba, top_k):
+    result = run(min_proba=min_proba, top_k=top_k)
+    lines = []
+    for row in expected_rows(nights).to_dict("records"):
+        pairs = sorted(((row[name], name) for name in SPECIES), reverse=True)[:top_k]
+        for proba, name in pairs:
+            if min_proba is None or proba >= np.float32(min_proba):
+                lines.append((row["path"], row["start"], row["end"], name, proba))
+    columns = ["path", "start", "end", "species", "probability"]
+    assert list(result.read().itertuples(index=False, name=None)) == lines
+    assert result.read().columns.tolist() == columns
+    assert result.n_rows == len(lines)
+
+
+def test_pairs_are_in_order_and_without_nan():
+    proba = np.array(
+        [[0.5, np.nan, 0.5, 0.1], [np.nan] * 4, [0, 1, 0, 0.2]], dtype=np.float32
+    )
+    row, column = kept_pairs(proba, min_proba=0.1, top_k=3)
+    assert list(zip(row, column, strict=True)) == [
+        (0, 0),
+        (0, 2),
+        (0, 3),
+        (2, 1),
+        (2, 3),
+    ]
+    row, column = kept_pairs(proba[:1], top_k=4)
+    assert column.tolist() == [0, 2, 3]
+
+
+def test_recordings_are_a_folder_paths_or_a_row_table(run, nights, tmp_path):
+    (nights / "deep").mkdir()
+    (nights / "night03.wav").rename(nights / "deep" / "night03.WAV")
+    (nights / "notes.txt").write_text("rain")
+    (nights / "._night00.wav").write_bytes(b"macOS")
+    paths = sorted([*nights.glob("night*.wav"), nights / "deep" / "night03.WAV"])
+    result = run()
+    assert (result.n_files, len(result.errors)) == (9, 0)
+    by_folder = result.read()
+    assert by_folder["path"].unique().tolist() == [str(path) for path in paths]
+    by_paths = run(recordings=[*paths, paths[0]], out=tmp_path / "paths").read()
+    pd.testing.assert_frame_equal(by_folder, by_paths)
+    # Rows of three files, interleaved; the middle one is a block by itself.
+    table = segment_table([paths[0], paths[4], paths[8]], 2.0, 2.0)
+    table = table.sort_values(["start", "path"]).assign(site="A")
+    result = run(recordings=table, out=tmp_path / "table", block_s=10)
+    expected = pd.concat(table[table["path"] == str(p)] for p in paths[::4])
+    stretches = ["path", "start", "end"]
+    pd.testing.assert_frame_equal(
+        result.read()[stretches], expected[stretches].reset_index(drop=True)
+    )
+    assert result.hours == pytest.approx((table["end"] - table["start"]).sum() / 3600)
+    whole = run(recordings=pd.DataFrame({"path": paths}), out=tmp_path / "whole")
+    assert whole.read()["end"].isna().all()
+    assert whole.n_rows == 9
+    assert whole.hours == pytest.approx(9 * 13 / 3600)
+
+
+def test_further_columns_of_a_row_table_reach_the_model(run, nights):
+    class BySite(Level):
+        def predict_proba(self, X):
+            return super().predict_proba(X) * (X[["site"]].to_numpy() == "A")
+
+    table = segment_table(sorted(nights.iterdir()))
+    table["site"] = np.where(table["start"] == 5, "B", "A")
+    owl = run(BySite(), table).read()["owl"]
+    np.testing.assert_array_equal(owl == 0, table["start"] == 5)
+
+
+def test_a_model_sees_whole_files_and_no_more_rows_in_large_archives(run, tmp_path):
+    most = {}
+    for n_files in (8, 40):
+        folder = write_nights(tmp_path / f"n{n_files}", n_files)
+        log = tmp_path / f"calls{n_files}"
+        run(Level(log=log), folder, out=tmp_path / f"o{n_files}")
+        calls = [line.split() for line in log.read_text().splitlines()]
+        most[n_files] = max(int(n_rows) for n_rows, *_ in calls)
+        files = [file for _, *files in calls[1:] for file in files]
+        assert len(files) == len(set(files)) == n_files
+    assert most[8] == most[40] == 9
+
+
+def test_reweighting_by_file_is_that_of_the_whole_archive(run, nights):
+    Y = np.eye(3)
+    X = expected_rows(nights)[["path", "start", "end"]]
+    model = SoundscapeReweighter(FrozenEstimator(Level().fit(X, Y))).fit(X[:3], Y)
+    expected = model.predict_proba(X).astype(np.float32)
+    rows = run(model).read()
+    np.testing.assert_array_equal(rows[SPECIES], expected)
+
+
+def test_species_are_found_in_a_pipeline_and_lists_of_columns_understood(run):
+    class Forest(Level):
+        species_ = ["owl"]
+        classes_ = [np.array([0, 1])]
+
+        def predict_proba(self, X):
+            owl = super().predict_proba(X)[:, 2]
+            return [np.column_stack([1 - owl, owl])]
+
+    rows = run(make_pipeline(FunctionTransformer(), Forest().fit(None, None))).read()
+    assert rows.columns.tolist() == ["path", "start", "end", "owl"]
+    assert (rows["owl"] < 0.5).all()
+
+
+# Resuming --------------------------------------------------------------------------
+
+
+def test_finished_parts_are_kept_and_the_rest_is_run(run, tmp_path):
+    log = tmp_path / "log"
+    undisturbed = run(Level(log=log)).read()
+    out = tmp_path / "out"
+    (out / "part-000001.parquet").unlink()
+    damaged = out / "part-000002.parquet"
+    damaged.write_bytes(damaged.read_bytes()[:-20])
+    (out / ".part-000001.parquet.abc.tmp").write_bytes(b"half")
+    n_calls = len(log.read_text().splitlines())
+    result = run(Level(log=log))
+    calls = log.read_text().splitlines()[n_calls:]
+    assert calls == [
+        "3 night00",  # what tells models apart
+        "9 night03 night04 night05",
+        "9 night06 night07 night08",
+    ]
+    pd.testing.assert_frame_equal(result.read(), undisturbed)
+    assert not list(out.glob(".*"))
+    again = run(Level(log=log))
+    assert again.times_real_time == 0
+    assert again.n_rows == 27
+    assert len(log.read_text().splitlines()) == n_calls + 4
+
+
+def test_kills_leave_no_trace_in_the_rows(nights, tmp_path, run):
+    folder = write_nights(tmp_path / "many", 30)
+    code = (
+        f"import sys; sys.path.insert(0, {str(Path(__file__).parent)!r})\n"
+        "from test_archive import Level, predict_archive\n"
+        f"predict_archive(Level(sleep_s=0.1), {str(folder)!r}, "
+        f"{str(tmp_path / 'out')!r}, block_s=10, verbose=False)"
+    )
+    rng = random.Random(0)
+    n_parts = 0
+    for _ in range(3):
+        process = subprocess.Popen([sys.executable, "-c", code])
+        while len(list((tmp_path / "out").glob("part-*"))) == n_parts:
+            assert process.poll() is None
+            time.sleep(0.01)
+        time.sleep(rng.uniform(0, 0.3))
+        process.kill()
+        process.wait()
+        n_parts = len(list((tmp_path / "out").glob("part-*")))
+        assert 0 < n_parts < 30
+    result = run(recordings=folder, block_s=10)
+    pd.testing.assert_frame_equal(result.read(), expected_rows(folder))
+    assert not list((tmp_path / "out").glob(".*"))
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (
+            {"segment_s": 4.0},
+            r"segment_s was 5.0 and is 4.0; step_s was 5.0 and is 4.0",
+        ),
+        ({"step_s": 2.5}, "step_s was 5.0 and is 2.5.*another out, or delete"),
+        ({"min_proba": 0.1}, "min_proba was None and is 0.1"),
+        ({"top_k": 1}, "top_k was None and is 1"),
+        ({"block_s": 50}, "block_s was 40.0 and is 50.0"),
+        ({"model": Level(gain=0.8)}, "the model gives the first rows other prob"),
+    ],
+)
+def test_another_run_is_refused(run, options, message):
+    run()
+    with pytest.raises(ValueError, match=message):
+        run(**options)
+
+
+def test_other_recordings_or_species_are_refused(run, nights, tmp_path):
+    run()
+    paths = sorted(nights.iterdir())
+    table = segment_table(paths)
+    with pytest.raises(ValueError, match=r"row_table was None and is "):
+        run(recordings=table)
+    run(recordings=table, out=tmp_path / "table")
+    with pytest.raises(ValueError, match=r"row_table was '.*' and is '"):
+        run(recordings=table.assign(end=table["end"] - 1), out=tmp_path / "table")
+    with pytest.raises(ValueError, match=r"2 recordings are missing, first .*night00"):
+        run(recordings=paths[2:])
+    soundfile.write(paths[4], np.ones(3000), RATE)
+    with pytest.raises(ValueError, match=r"1 recordings are changed, first .*night04"):
+        run()
+    soundfile.write(nights / "night99.wav", np.ones(3000), RATE)
+    with pytest.raises(ValueError, match=r"1 recordings are new, first .*night99"):
+        run()
+
+    class Renamed(Level):
+        species_ = ["cricket", "toad", "owl"]
+
+    run(recordings=table, out=tmp_path / "named")
+    with pytest.raises(ValueError, match=r"at 1: \['frog'\] and \['toad'\]"):
+        run(Renamed(), table, out=tmp_path / "named")
+
+
+def test_parts_of_unknown_origin_are_refused(run, tmp_path):
+    run()
+    (tmp_path / "out" / "_manifest.json").unlink()
+    with pytest.raises(ValueError, match=r"holds parts, but no _manifest\.json"):
+        run()
+
+
+# What goes wrong -------------------------------------------------------------------
+
+
+@pytest.fixture
+def bad_nights(nights):
+    """Three of the nine damaged: no audio, no samples, bad in the middle."""
+    (nights / "night01.wav").write_text("not audio")
+    soundfile.write(nights / "night04.wav", np.zeros(0), RATE)
+    samples = np.full(12 * RATE, 0.5, np.float32)
+    samples[7 * RATE] = np.nan
+    soundfile.write(nights / "night05.wav", samples, RATE, subtype="FLOAT")
+    return nights
+
+
+@pytest.mark.parametrize("model", [Level(), Skipping()])
+def test_bad_files_are_listed_and_cost_no_good_one(run, bad_nights, model):
+    for _ in range(2):  # the second time from the finished parts
+        result = run(model)
+        errors = dict(result.errors.to_numpy())
+        assert [Path(path).stem for path in errors] == ["night01", "night04", "night05"]
+        one, four, five = errors.values()
+        assert "not an audio file" in one
+        assert "no samples" in four
+        n_left_out = 3 if type(model) is Level else 1
+        assert five.startswith(f"{n_left_out} of 3 rows are left out: ")
+        assert "night05.wav holds 1 samples that are NaN" in five
+        rows = result.read()
+        n_rows = rows["path"].map(lambda path: Path(path).stem).value_counts()
+        assert n_rows.to_dict() == {f"night{n:02d}": 3 for n in (0, 2, 3, 6, 7, 8)} | (
+            {} if n_left_out == 3 else {"night05": 2}
+        )
+        assert not rows.isna().any(axis=None)
+        assert "3 recordings with errors" in str(result)
+
+
+def test_bad_files_of_a_row_table_are_listed_once(run, bad_nights):
+    result = run(recordings=pd.DataFrame({"path": sorted(bad_nights.iterdir())}))
+    assert [path[-6:-4] for path in result.errors["path"]] == ["01", "04", "05"]
+    assert result.n_rows == 6
+
+
+def test_blocks_of_bad_files_only_make_empty_parts(run, nights):
+    for number in (3, 4, 5, 6, 7, 8):
+        (nights / f"night{number:02d}.wav").write_text("not audio")
+    for options in ({}, {"min_proba": 0.1, "out": nights.parent / "long"}):
+        result = run(block_s=14, **options)
+        assert len(result.errors) == 6
+        assert result.read()["path"].nunique() == 3
+
+
+def test_rows_that_only_the_model_cannot_use_are_listed_as_such(run):
+    class Deaf(Level):
+        def predict_proba(self, X):
+            is_late = X["path"].str.contains("night08") & (X["start"] > 5)
+            return np.where(
+                is_late.to_numpy()[:, None], np.nan, super().predict_proba(X)
+            )
+
+    result = run(Deaf())
+    assert result.n_rows == 26
+    message = "1 of 3 rows are left out: the model gives NaN for them"
+    assert result.errors["error"].item().startswith(message)
+
+
+def test_files_that_vanish_in_mid_run_are_listed(run, nights):
+    class Eater(Level):
+        def predict_proba(self, X):
+            (nights / "night07.wav").unlink(missing_ok=True)
+            return super().predict_proba(X)
+
+    result = run(Eater())
+    assert result.read()["path"].nunique() == 8
+    assert "does not exist" in result.errors["error"].item()
+
+
+def test_an_archive_without_a_readable_file_is_refused(run, tmp_path):
+    paths = [tmp_path / "a.wav", tmp_path / "b.wav"]
+    with pytest.raises(AudioReadError, match=r"None of the 2 .*a\.wav does not exist"):
+        run(recordings=paths)
+
+
+def test_a_model_without_numbers_is_refused(run):
+    class Lost(Level):
+        def predict_proba(self, X):
+            return np.full((len(X), 3), np.nan)
+
+    with pytest.raises(AudioReadError, match=r"None of the 9 .* gives NaN"):
+        run(Lost())
+
+
+class Buggy(Level):
+    """Fails at one recording."""
+
+    def predict_proba(self, X):
+        if X["path"].str.contains("night04").any():
+            raise KeyError("site")
+        return super().predict_proba(X)
+
+
+def test_a_bug_stops_the_run_and_keeps_what_is_done(run, nights):
+    message = r"KeyError in the block of 3 files that begins with .*night03.wav: 'site'"
+    with pytest.raises(RuntimeError, match=message):
+        run(Buggy())
+    pd.testing.assert_frame_equal(run().read(), expected_rows(nights))
+
+
+def test_a_full_disk_is_named_and_can_be_resumed(run, nights, tmp_path, monkeypatch):
+    def fsync(descriptor):
+        if len(list((tmp_path / "out").glob("part-*"))) == 1:
+            raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(os, "fsync", fsync)
+    with pytest.raises(OSError, match=r"out\. The parts that are finished") as caught:
+        run()
+    assert caught.value.errno == errno.ENOSPC
+    assert not list((tmp_path / "out").glob(".*"))
+    monkeypatch.undo()
+    pd.testing.assert_frame_equal(run().read(), expected_rows(nights))
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"segment_s": 0}, "segment_s=0 must be above 0 seconds"),
+        ({"step_s": -1}, "step_s=-1 must be above"),
+        ({"block_s": np.inf}, "block_s=inf must be above 0 seconds, and finite"),
+        ({"time_budget_s": "1 h"}, "time_budget_s='1 h' must be"),
+        ({"min_proba": 1.5}, r"min_proba=1.5 must be in \[0, 1\]"),
+        ({"top_k": 0}, "top_k=0 must be a whole number from 1 on"),
+        ({"time_budget_s": 60, "n_jobs": 2}, "goes with n_jobs=1 only, got 2"),
+        ({"recordings": "no such folder"}, "'no such folder' is not a folder"),
+    ],
+)
+def test_bad_arguments_are_refused(run, options, message):
+    with pytest.raises(ValueError, match=message):
+        run(**options)
+
+
+def test_a_folder_without_audio_and_names_taken_twice_are_refused(run, tmp_path):
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(ValueError, match=r"holds no audio files: .*\.flac"):
+        run(recordings=tmp_path / "empty")
+
+    class Twice(Level):
+        species_ = ["owl", "frog", "owl"]
+
+    with pytest.raises(ValueError, match="species_ hold 'owl' twice"):
+        run(Twice())
+
+
+def test_missing_pyarrow_names_the_extra(run, monkeypatch):
+    monkeypatch.setitem(sys.modules, "pyarrow", None)
+    with pytest.raises(ImportError, match=r"pip install 'skbird\[archive\]'"):
+        run()
+
+
+def test_import_needs_no_torch():
+    code = "import skbird.inference, sys; sys.exit('torch' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+# More processes and machines -------------------------------------------------------
+
+
+@pytest.mark.parametrize("backend", ["loky", "threading", "multiprocessing"])
+def test_several_jobs_give_the_same_rows(run, bad_nights, tmp_path, backend):
+    alone = run(out=tmp_path / "alone")
+    with parallel_config(backend=backend, n_jobs=2):
+        together = run()
+    pd.testing.assert_frame_equal(together.read(), alone.read())
+    pd.testing.assert_frame_equal(together.errors, alone.errors)
+    assert not list((tmp_path / "out").glob(".*"))
+
+
+def test_a_bug_in_a_worker_is_named(run, tmp_path):
+    with pytest.raises(RuntimeError, match=r"KeyError in the block .*night03"):
+        run(Buggy(), n_jobs=2)
+    assert not list((tmp_path / "out").glob(".*"))
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_a_dead_worker_of_a_cluster_loses_its_block_only(run, tmp_path):
+    distributed = pytest.importorskip("distributed")
+    folder = write_nights(tmp_path / "many", 18)
+    log = tmp_path / "log"
+    model = Level(sleep_s=0.1, log=log, killer="night07")
+    with (
+        distributed.LocalCluster(
+            n_workers=2, threads_per_worker=1, dashboard_address=None
+        ) as cluster,
+        distributed.Client(cluster),
+        parallel_config(backend="dask"),
+    ):
+        result = run(model, folder)
+    assert log.with_suffix(".killed").exists()
+    pd.testing.assert_frame_equal(result.read(), expected_rows(folder))
+    calls = log.read_text().splitlines()[1:]
+    assert sorted(calls) == sorted(
+        [f"9 night{n:02d} night{n + 1:02d} night{n + 2:02d}" for n in range(0, 18, 3)]
+        + ["9 night06 night07 night08"]
+    )
+    assert not list((tmp_path / "out").glob(".*"))
+
+
+# Time budgets ----------------------------------------------------------------------
+
+
+class Clock:
+    """A clock that is set by hand."""
+
+    now = 100.0
+
+    def __call__(self):
+        return self.now
+
+
+def voting(weights):
+    """A fitted voting ensemble of three members."""
+    X, y = np.zeros((2, 1)), np.eye(2)
+    members = [(f"m{gain}", Level(gain, tta_shifts_s=(0.1,))) for gain in (1, 2, 3)]
+    return MultilabelVotingClassifier(members, weights=weights).fit(X, y)
+
+
+def test_a_budget_drops_augmentation_then_the_least_members():
+    model, clock = voting([0.5, 0.2, 0.3]), Clock()
+    budget = TimeBudget(model, 100, audio_s=1000, clock=clock)
+
+    def note(seconds):
+        clock.now += seconds
+        return budget.note(50)
+
+    assert note(10) == "test-time augmentation"
+    member = "a member of MultilabelVotingClassifier"
+    assert note(10) == f"{member} (weight 0.2; 2 left)"
+    assert note(9) == f"{member} (weight 0.37; 1 left)"
+    # 800 s are left at 8 s per 50 s; 63 s are left of the budget.
+    with pytest.warns(UserWarning, match="at the speed so far it takes 65 s longer"):
+        assert note(8) is None
+    with warnings.catch_warnings():  # once is enough
+        warnings.simplefilter("error")
+        assert note(8) is None
+    assert len(budget.dropped) == 3
+    assert [member.gain for member in budget.model.estimators_] == [1]
+    assert [member.gain for member in model.estimators_] == [1, 2, 3]
+    assert all(member.tta_shifts_s == (0.1,) for member in model.estimators_)
+
+
+def test_a_budget_that_suffices_drops_nothing():
+    clock = Clock()
+    budget = TimeBudget(Level(tta_shifts_s=(0.1,)), 100, audio_s=1000, clock=clock)
+    assert budget.note(0) is None  # a block of bad files only tells nothing
+    for _ in range(20):
+        clock.now += 4.9
+        assert budget.note(50) is None
+    assert budget.model.tta_shifts_s == (0.1,)
+    # After the last block it is too late.
+    clock.now += 1000
+    assert budget.note(0) is None
+
+
+def test_speed_is_measured_anew_after_each_drop():
+    clock = Clock()
+    budget = TimeBudget(voting(None), 100, audio_s=1000, clock=clock)
+    clock.now += 30
+    assert budget.note(100) == "test-time augmentation"
+    clock.now += 7
+    assert budget.note(100) is None
+
+
+def test_members_without_a_vote_cost_nothing_and_ties_go_to_the_last():
+    model, dropped = cheaper_model(cheaper_model(voting([0.5, 0, 0.5]))[0])
+    assert dropped == "a member of MultilabelVotingClassifier (weight 0.5; 1 left)"
+    assert [member.gain for member in model.estimators_] == [1]
+    assert model.weights_.tolist() == [1]
+    assert cheaper_model(model)[1] is None
+
+
+@pytest.mark.parametrize("ensemble", [SeedEnsemble(Level()), FoldEnsemble(Level())])
+def test_ensembles_without_weights_lose_the_last_member_also_inside(ensemble):
+    ensemble.estimators_ = [Level(gain) for gain in (1, 2, 3)]
+    outer = SoundscapeReweighter(ensemble)
+    outer.estimator_ = make_pipeline(FunctionTransformer(), ensemble)
+    cheaper, dropped = cheaper_model(outer)
+    name = type(ensemble).__name__
+    assert dropped == f"a member of {name} (weight 0.33; 2 left)"
+    left = cheaper.estimator_[-1].estimators_
+    assert [member.gain for member in left] == [1, 2]
+    assert len(ensemble.estimators_) == 3
+
+
+class Slow(Level):
+    """Takes long for test-time augmentation."""
+
+    def predict_proba(self, X):
+        time.sleep(0.1 * len(self.tta_shifts_s))
+        return super().predict_proba(X)
+
+
+def test_what_a_budget_dropped_is_said_and_remembered(run, nights, capsys):
+    model = Slow(tta_shifts_s=(-0.5, 0.5))
+    options = {"block_s": 14, "time_budget_s": 1.5, "verbose": True}
+    for _ in range(2):  # the second time from the finished parts
+        result = run(model, **options)
+        assert result.dropped == [
+            f"test-time augmentation, for 8 recordings from {nights / 'night01.wav'} on"
+        ]
+        assert "dropped to fit the time budget: test-time" in str(result)
+    said = "To fit time_budget_s, the rest is predicted without test-time augmentation."
+    assert capsys.readouterr().out.count(said) == 1
+    assert model.tta_shifts_s == (-0.5, 0.5)
+
+
+def test_progress_names_files_speed_and_time_left(run, capsys):
+    run(verbose=True)
+    shown = capsys.readouterr().err
+    assert "archive: 100%" in shown
+    assert "files/s, " in shown
+    assert "x real time" in shown

@@ -1,0 +1,296 @@
+"""Compiled pipelines say what the pipelines say, without torch."""
+
+import copy
+import io
+import pickle
+import subprocess
+import sys
+
+import numpy as np
+import pandas as pd
+import pytest
+from conftest import RATE
+from sklearn.exceptions import NotFittedError
+from sklearn.frozen import FrozenEstimator
+from sklearn.linear_model import LogisticRegression
+from sklearn.multioutput import MultiOutputClassifier
+from sklearn.pipeline import Pipeline
+
+from skbird.data import AudioReadError, segment_table
+from skbird.ensemble import MultilabelVotingClassifier, SeedEnsemble
+from skbird.nn import CNNClassifier, SEDClassifier
+from skbird.postprocessing import SoundscapeReweighter
+from skbird.preprocessing import (
+    BandPass,
+    LogMel,
+    Resampler,
+    Segmenter,
+    SpectrogramStatistics,
+)
+
+pytest.importorskip("onnxscript")
+from skbird.inference import CompiledPipeline, _export, compile_pipeline
+from skbird.inference import _pipeline as pipeline_module
+from skbird.inference._export import network_to_onnx
+from skbird.inference._pipeline import cut_blocks
+
+NET = {"weights": None, "max_epochs": 1, "batch_size": 8, "verbose": 0}
+
+
+def make(net, **logmel):
+    return Pipeline(
+        [
+            ("resample", Resampler(RATE)),
+            ("band", BandPass(100, 7000)),
+            ("segment", Segmenter(1.0, overlap=0.5)),
+            ("logmel", LogMel(n_mels=32, verbose=False, **logmel)),
+            ("net", net),
+        ]
+    )
+
+
+def count_rows(monkeypatch):
+    """Return a list that gets the number of rows of each transform of a LogMel."""
+    counts, transform = [], LogMel.transform
+
+    def count(self, X):
+        counts.append(len(X))
+        return transform(self, X)
+
+    monkeypatch.setattr(LogMel, "transform", count)
+    return counts
+
+
+def modules_of(pickled):
+    """List the modules that a pickle imports."""
+    found = []
+
+    class Finder(pickle.Unpickler):
+        def find_class(self, module, name):
+            found.append(module)
+            return super().find_class(module, name)
+
+    Finder(io.BytesIO(pickled)).load()
+    return found
+
+
+@pytest.fixture(scope="module", autouse=True)
+def each_network_is_exported_once():
+    """Spare the seconds that an export takes where the network is the same."""
+    exported = {}
+
+    def export_once(net, steps):
+        if id(net) not in exported:
+            exported[id(net)] = net, network_to_onnx(net, steps=steps)
+        return exported[id(net)][1]
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(_export, "network_to_onnx", export_once)
+        yield
+
+
+@pytest.fixture(scope="module")
+def rows(bird_folder):
+    X = segment_table(list(bird_folder["path"]), segment_s=2.0, step_s=2.0)
+    species = X["path"].map(bird_folder.set_index("path")["species"])
+    return X, pd.get_dummies(species).astype(np.float32)
+
+
+@pytest.fixture(scope="module")
+def fitted(rows):
+    net = CNNClassifier("lcnet_035", random_state=0, **NET)
+    return make(net, on_error="skip").fit(*rows)
+
+
+@pytest.fixture(scope="module")
+def compiled(fitted):
+    return compile_pipeline(fitted, precision="fp32")
+
+
+@pytest.mark.parametrize(
+    "net",
+    [
+        CNNClassifier("lcnet_035", tta_shifts_s=(-0.5, 0.5), pooling="mean", **NET),
+        SEDClassifier("lcnet_035", attention="frequency", pooling="lse", **NET),
+        SEDClassifier("lcnet_035", attention="time", frame_scores=True, **NET),
+    ],
+    ids=["cnn, tta", "sed", "sed, frame scores"],
+)
+def test_same_probabilities(rows, net):
+    X, Y = rows
+    model = make(net).fit(X, Y)
+    compiled = compile_pipeline(model, X, precision="fp32")
+    assert compiled.max_difference_ < 1e-5
+    for backend in ("openvino", "onnxruntime"):
+        compiled.network.backend = backend
+        np.testing.assert_allclose(
+            compiled.predict_proba(X), model.predict_proba(X), atol=1e-5
+        )
+    np.testing.assert_array_equal(compiled.predict(X), model.predict(X))
+    assert list(compiled.species_) == ["dove", "wren"]
+
+
+def test_bf16_stays_near(rows, fitted, compiled):
+    X, _ = rows
+    rough = copy.deepcopy(compiled)
+    rough.network.precision = "bf16"
+    difference = np.abs(rough.predict_proba(X) - fitted.predict_proba(X)).max()
+    assert 0 < difference < 0.05
+
+
+def test_loads_and_predicts_without_torch(rows, compiled, tmp_path):
+    X, _ = rows
+    path = tmp_path / "model.pkl"
+    path.write_bytes(pickle.dumps((compiled, X, compiled.predict_proba(X))))
+    code = (
+        "import pickle, sys\n"
+        "class NoTorch:\n"
+        "    def find_spec(self, name, *args):\n"
+        "        if name in ('torch', 'skorch', 'timm', 'torchaudio'):\n"
+        "            raise ImportError(name)\n"
+        "sys.meta_path.insert(0, NoTorch())\n"
+        "model, X, proba = pickle.load(open(sys.argv[1], 'rb'))\n"
+        "assert abs(model.predict_proba(X) - proba).max() < 1e-6\n"
+        "assert 'torch' not in sys.modules\n"
+    )
+    subprocess.run([sys.executable, "-c", code, str(path)], check=True)
+
+
+def test_blocks_change_nothing(rows, compiled, monkeypatch):
+    X, _ = rows
+    whole = compiled.predict_proba(X)
+    X = X.sample(frac=1, random_state=0)
+    sizes = []
+    transform = LogMel.transform
+    monkeypatch.setattr(
+        LogMel,
+        "transform",
+        lambda *args: sizes.append(len(args[1])) or transform(*args),
+    )
+    compiled.set_params(block_s=8.0)
+    np.testing.assert_allclose(compiled.predict_proba(X), whole[X.index], atol=1e-6)
+    assert len(sizes) > 3
+    assert sum(sizes) == len(X)
+
+
+def test_blocks_are_whole_files_of_a_given_length():
+    paths = pd.Series(["a", "b", "a", "c", "d", "b"])
+    seconds = np.array([3.0, 2.0, 3.0, 9.0, 1.0, 2.0])
+    blocks = [block.tolist() for block in cut_blocks(paths, seconds, 8.0)]
+    assert blocks == [[0, 1, 2, 5], [3], [4]]
+
+
+def test_unreadable_rows_are_listed_whatever_their_block(rows, compiled, tmp_path):
+    X, _ = rows
+    noise = tmp_path / "noise.wav"
+    noise.write_bytes(b"not audio")
+    X = pd.concat(
+        [X[:5], pd.DataFrame({"path": [str(noise)]}), X[5:]], ignore_index=True
+    )
+    compiled = copy.deepcopy(compiled).set_params(block_s=4.0)
+    with pytest.warns(UserWarning, match=r"1 of \d+ rows cannot be used.*row 5"):
+        proba = compiled.predict_proba(X)
+    assert np.isnan(proba[5]).all()
+    assert np.isfinite(np.delete(proba, 5, axis=0)).all()
+    assert compiled.errors_["row"].tolist() == [5]
+
+
+def test_unreadable_rows_are_named_early(rows, compiled, tmp_path, monkeypatch):
+    compiled = copy.deepcopy(compiled)
+    compiled.front_end.set_params(logmel__on_error="raise")
+    noise = tmp_path / "noise.wav"
+    noise.write_bytes(b"not audio")
+    X = [*rows[0]["path"].unique(), str(noise)]
+    monkeypatch.setattr(LogMel, "transform", None)
+    with pytest.raises(AudioReadError, match=r"noise\.wav.*\n.*on_error='skip'"):
+        compiled.predict_proba(X)
+
+
+def test_members_with_one_front_end_share_it(rows, monkeypatch):
+    X, Y = rows
+    net = CNNClassifier("lcnet_035", **NET)
+    model = SeedEnsemble(make(net), n_estimators=2, random_state=0).fit(X, Y)
+    compiled = compile_pipeline(model, X, precision="fp32")
+    assert isinstance(compiled, CompiledPipeline)
+    passes = count_rows(monkeypatch)
+    pickle.loads(pickle.dumps(compiled)).predict_proba(X)
+    assert len(passes) == 1
+
+
+def test_members_with_other_front_ends_and_ranks_predict_by_themselves(rows, fitted):
+    X, Y = rows
+    other = make(CNNClassifier("lcnet_035", **NET), hop_length=256).fit(X, Y)
+    members = [("one", FrozenEstimator(fitted)), ("two", FrozenEstimator(other))]
+    model = MultilabelVotingClassifier(members, weights=[1, 3], voting="rank")
+    model.fit(X, Y)
+    compiled = compile_pipeline(model, X, precision="fp32")
+    assert isinstance(compiled, MultilabelVotingClassifier)
+    assert isinstance(compiled.estimators_[1], CompiledPipeline)
+    np.testing.assert_allclose(compiled.predict_proba(X), model.predict_proba(X))
+
+
+def test_around_a_reweighter(rows, fitted):
+    X, Y = rows
+    model = SoundscapeReweighter(FrozenEstimator(fitted), power=0.5).fit(X, Y)
+    compiled = compile_pipeline(model, X, precision="fp32")
+    assert compiled.max_difference_ < 1e-5
+    assert type(compiled) is SoundscapeReweighter
+    assert model.estimator_.estimator is fitted
+    packages = {name.split(".")[0] for name in modules_of(pickle.dumps(compiled))}
+    assert packages & {"torch", "skorch", "timm"} == set()
+
+
+def test_the_cache_of_the_training_is_left_alone(rows, fitted, tmp_path):
+    model = Pipeline([*make(None, cache_dir=tmp_path).steps[:-1], fitted.steps[-1]])
+    compiled = compile_pipeline(model, precision="fp32")
+    compiled.predict_proba(rows[0])
+    assert not list(tmp_path.iterdir())
+    assert model["logmel"].cache_dir == tmp_path
+
+
+def test_a_difference_above_the_tolerance_is_refused(fitted):
+    with pytest.raises(ValueError, match=r"differs by .* more than tolerance=1e-12"):
+        compile_pipeline(fitted, precision="bf16", tolerance=1e-12)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"backend": "tensorrt"}, r"backend='tensorrt' must be one of openvino"),
+        ({"precision": "int8"}, r"precision='int8' must be one of fp32, bf16"),
+        ({"backend": "onnxruntime", "precision": "bf16"}, r"no precision='bf16'"),
+    ],
+)
+def test_refuses_what_it_does_not_know(fitted, options, message):
+    with pytest.raises(ValueError, match=message):
+        compile_pipeline(fitted, **options)
+
+
+def test_names_what_to_install(fitted, monkeypatch):
+    monkeypatch.setitem(sys.modules, "openvino", None)
+    with pytest.raises(ImportError, match=r"pip install 'skbird\[cpu\]'"):
+        compile_pipeline(fitted)
+
+
+def test_needs_a_fitted_network(rows):
+    X, Y = rows
+    with pytest.raises(NotFittedError):
+        compile_pipeline(make(CNNClassifier("lcnet_035", **NET)))
+    logistic = MultiOutputClassifier(LogisticRegression())
+    steps = [*make(None).steps[:-1], ("mean", SpectrogramStatistics()), ("l", logistic)]
+    with pytest.raises(TypeError, match=r"ends in MultiOutputClassifier.*network"):
+        compile_pipeline(Pipeline(steps).fit(X, Y))
+    with pytest.raises(TypeError, match=r"LogisticRegression is no network"):
+        compile_pipeline(LogisticRegression().fit(np.eye(2), [0, 1]))
+
+
+def test_shows_progress(rows, compiled, capsys, monkeypatch):
+    shown = {}
+    original = pipeline_module.progress_bar
+    monkeypatch.setattr(
+        pipeline_module,
+        "progress_bar",
+        lambda **options: shown.update(options) or original(**options),
+    )
+    compiled.predict_proba(rows[0])
+    assert shown["total"] == pytest.approx(rows[0].eval("end - start").sum(), abs=1)
