@@ -17,6 +17,7 @@ data set of its own and seeds the networks. The tasks are those of
 
 import argparse
 import tempfile
+from collections import ChainMap
 from pathlib import Path
 
 import pandas as pd
@@ -24,7 +25,7 @@ from _common import write_results
 from _soundscapes import add_arguments, compare, load, make_baseline, make_pipeline
 from sklearn.frozen import FrozenEstimator
 
-from skbird.ensemble import combine_proba, fit_weights
+from skbird.ensemble import MultilabelVotingClassifier, combine_proba, fit_weights
 from skbird.postprocessing import SoundscapeReweighterCV, reweight
 
 NETWORKS = {
@@ -82,16 +83,14 @@ def run_seed(args, seed, folder):
     for model in models.values():
         model.fit(data.X, data.Y)
     tuning, test = predict(models, data.soundscapes), predict(models, data.test)
-    everything = {
-        key: value for method in ALL.values() for key, value in method.items()
-    }
+    methods = dict(ChainMap(*ALL.values()))
     results = {
         "one": process(test, data.test),
-        "all": process(test, data.test, **everything),
+        "all": process(test, data.test, **methods),
         "3 seeds": process(test, data.test, members=ENSEMBLES["3 seeds"]),
     }
     for name, method in ALL.items():
-        others = {key: value for key, value in everything.items() if key not in method}
+        others = {key: value for key, value in methods.items() if key not in method}
         results[name] = process(test, data.test, **method)
         results[f"all but {name}"] = process(test, data.test, **others)
     for name, members in ENSEMBLES.items():
@@ -112,7 +111,16 @@ def run_seed(args, seed, folder):
             FrozenEstimator(models["one"]), per_species=per_species
         ).fit(data.soundscapes, data.soundscapes_Y)
         results[f"reweighting, {name}"] = reweighter.predict_proba(data.test)
-    print(f"  reweighting: {reweighter.best_params_}", flush=True)
+    print(f"  reweighting: {reweighter.best_params_}")
+    members = []
+    for name in ENSEMBLES["3 networks"]:
+        models[name].set_params(net__tta_shifts_s=TTA_SHIFTS_S)
+        members.append((name, FrozenEstimator(models[name])))
+    voting = MultilabelVotingClassifier(members).fit(data.X, data.Y)
+    everything = SoundscapeReweighterCV(FrozenEstimator(voting))
+    everything.fit(data.soundscapes, data.soundscapes_Y)
+    results["all, reweighting fitted"] = everything.predict_proba(data.test)
+    print(f"  reweighting of all: {everything.best_params_}", flush=True)
     return data.test_Y, data.test["path"], results
 
 
@@ -131,6 +139,7 @@ def main():
         results.append(result)
     pairs = [(name, "one") for name in ("3 seeds", *ALL, "all")]
     pairs += [("all", f"all but {name}") for name in ALL]
+    pairs += [("all, reweighting fitted", other) for other in ("one", "all")]
     pairs += [
         (f"{name}, {method}", f"{name}, equal")
         for name in ENSEMBLES

@@ -11,8 +11,8 @@ and prints the history of the rounds and, after each of them, the macro ROC-AUC 
 soundscapes. Two more models tell where a gain comes from:
 
 - ``background`` has the unlabelled soundscapes as background noise, without labels;
-- ``longer``, only if students take more steps than the supervised model (without
-  ``--mix`` they have more rows), has the labels alone and as many steps.
+- ``longer``, only if students take more steps than the supervised model (with
+  ``--mix 0`` they have more rows), has the labels alone and as many steps.
 
 A seed is a data set of its own and seeds the network. Two 95 % intervals of the gain
 are given: over the test soundscapes of all seeds (paired bootstrap), and over the seeds
@@ -75,7 +75,7 @@ def run_seed(args, seed, folder):
             power=power,
             soft_threshold=args.soft,
             hard_threshold=args.hard,
-            mix=args.mix,
+            mix=args.mix or None,
             student_params={"net__drop_path_rate": args.drop_path},
             verbose=0,
         ).fit(X, Y)
@@ -115,7 +115,7 @@ def main():
     parser.add_argument("--power", type=float, nargs="+", default=[2.0, 2.0])
     parser.add_argument("--soft", type=float, default=0.05)
     parser.add_argument("--hard", type=float, default=None, help="none: all soft")
-    parser.add_argument("--mix", type=float, default=1.0)
+    parser.add_argument("--mix", type=float, default=1.0, help="0: do not mix")
     parser.add_argument("--drop-path", type=float, default=0.0)
     args = parser.parse_args()
     truths, files, probas, scores = [], [], [], []

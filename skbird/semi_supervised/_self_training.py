@@ -64,7 +64,7 @@ class PseudoLabelSelfTraining(MultilabelMetaMixin, BaseEstimator):
         For networks of skbird: do not train on pseudo-labelled rows by themselves, but
         mix one into this share of the labelled segments, and unite their labels (see
         :class:`skbird.nn.PseudoLabelMix`). With 1.0 it gained BirdCLEF 2025's first
-        place 0.026; training on them by themselves gained nothing.
+        place 0.026; training on them by themselves gained nothing. See the Notes.
     student_params : dict, default=None
         Parameters that are set on students only: noise that makes them better than
         their teacher, such as ``{"net__drop_path_rate": 0.15}``.
@@ -112,6 +112,14 @@ class PseudoLabelSelfTraining(MultilabelMetaMixin, BaseEstimator):
     See Also
     --------
     sklearn.semi_supervised.SelfTrainingClassifier : For one label per row.
+
+    Notes
+    -----
+    For networks, ``mix=1.0, hard_threshold=None, power=2.0`` gained most in
+    ``benchmarks/semi_supervised.py``: in as many steps, macro ROC-AUC on soundscapes of
+    other places rose from 0.928 to 0.951 and 0.962 in two rounds on synthetic sets,
+    and from 0.651 to 0.757 and 0.781 where birds call in real soundscapes. A good part
+    of the second gain, but none of the first, comes from the background alone.
 
     References
     ----------
