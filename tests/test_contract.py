@@ -2,13 +2,18 @@
 
 import importlib
 
+import librosa
 import numpy as np
+import onnx
 import pytest
+from conftest import RATE
 from sklearn.base import BaseEstimator
+from sklearn.pipeline import Pipeline
 
 from skbird.compose import CallTypeClassifier
-from skbird.data import Recordings, Spectrograms
+from skbird.data import Recordings, SpectrogramFormat, Spectrograms
 from skbird.ensemble import FoldEnsemble, MultilabelVotingClassifier, SeedEnsemble
+from skbird.inference import CompiledNetwork, CompiledPipeline
 from skbird.nn import CNNClassifier, SEDClassifier
 from skbird.postprocessing import (
     ConformalClassifier,
@@ -31,7 +36,7 @@ from skbird.utils.estimator_checks import audio_checks, input_free_checks
 
 ROOMS = (
     *("preprocessing", "nn", "compose", "postprocessing", "ensemble"),
-    *("semi_supervised", "model_selection"),
+    *("semi_supervised", "model_selection", "inference"),
 )
 NET = {"weights": None, "max_epochs": 2, "batch_size": 8, "verbose": 0}
 
@@ -53,6 +58,38 @@ class RowMeans(BaseEstimator):
         level = [np.sqrt(np.mean(clip.samples**2)) for clip in Recordings(X)]
         return np.tile(np.array(level)[:, None], self.n_species_)
 
+
+def make_tiny_onnx():
+    """Return an ONNX model: the mean over time, and a linear layer for two species."""
+    helper = onnx.helper
+    segments, logits = (
+        helper.make_tensor_value_info(name, onnx.TensorProto.FLOAT, ["batch", *shape])
+        for name, shape in (("segments", (79, 32)), ("logits", (2,)))
+    )
+    weights = np.random.default_rng(0).normal(size=(32, 2)).astype(np.float32)
+    graph = helper.make_graph(
+        [
+            helper.make_node(
+                "ReduceMean", ["segments"], ["mean"], axes=[1], keepdims=0
+            ),
+            helper.make_node("MatMul", ["mean", "weights"], ["logits"]),
+        ],
+        "tiny",
+        [segments],
+        [logits],
+        [onnx.numpy_helper.from_array(weights, "weights")],
+    )
+    opset = helper.make_opsetid("", 13)
+    return helper.make_model(
+        graph, opset_imports=[opset], ir_version=8
+    ).SerializeToString()
+
+
+MEL = LogMel(n_mels=32, hop_length=1024, verbose=False)
+MEL_HZ = librosa.mel_frequencies(34, fmin=20, fmax=RATE / 2)[1:-1]
+NETWORK = CompiledNetwork(
+    make_tiny_onnx(), SpectrogramFormat(tuple(MEL_HZ), 1024 / RATE), ["a", "b"], "max"
+)
 
 # What each estimator is checked with: an instance, and which input it takes.
 CASES = {
@@ -88,6 +125,11 @@ CASES = {
     "FoldEnsemble": (FoldEnsemble(RowMeans(), cv=2), "recordings"),
     "PseudoLabelSelfTraining": (
         PseudoLabelSelfTraining(RowMeans(), verbose=0),
+        "recordings",
+    ),
+    "CompiledNetwork": (NETWORK, "spectrograms"),
+    "CompiledPipeline": (
+        CompiledPipeline(Pipeline([("logmel", MEL)]), NETWORK),
         "recordings",
     ),
 }
