@@ -588,7 +588,7 @@ def test_tags_say_multilabel(model):
     tags = get_tags(model)
     assert tags.classifier_tags.multi_label
     assert tags.target_tags.multi_output
-    assert tags.input_tags.one_d_array
+    assert not tags.classifier_tags.multi_class
 
 
 @pytest.mark.parametrize("model", ENSEMBLES)

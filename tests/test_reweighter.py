@@ -44,6 +44,13 @@ P = np.array([[0.8, 0.0], [0.4, 0.2], [0.5, 1.0], [0.6, 0.1]])
 FILES = np.array(["a", "a", "b", "a"])
 
 
+class Container(SimpleNamespace):
+    """Has a length and names files, as `Recordings` and `Spectrograms` do."""
+
+    def __len__(self):
+        return len(self.paths)
+
+
 class TableClassifier(ClassifierMixin, BaseEstimator):
     """Multi-label dummy: the probabilities stand in the table's columns p0, p1, ..."""
 
@@ -286,7 +293,7 @@ def test_reweighter_is_reweight_around_the_estimator(table, truth):
         ["x/a.ogg", Path("x/a.ogg"), "b.ogg", "x/a.ogg"],
         np.array(["x/a.ogg", "x/a.ogg", "b.ogg", "x/a.ogg"]),
         pd.Series(["x/a.ogg", "x/a.ogg", "b.ogg", "x/a.ogg"], index=[3, 1, 0, 7]),
-        SimpleNamespace(paths=np.array(["a", "a", "b", "a"])),
+        Container(paths=np.array(["a", "a", "b", "a"])),
         pd.DataFrame({"path": FILES, "paths": 1, "start": [0, 5, 0, 10]}),
     ],
     ids=["list", "array", "series", "container", "frame"],
@@ -352,7 +359,7 @@ def test_starts_in_x_order_the_rows(truth, form):
             return P
 
     rows = pd.DataFrame({"path": ["a"] * 4, "start": [10.0, 0.0, 5.0, 15.0]})
-    X = rows if form == "frame" else SimpleNamespace(paths=rows["path"], rows=rows)
+    X = rows if form == "frame" else Container(paths=rows["path"], rows=rows)
     model = SoundscapeReweighter(Constant(), power=0, kernel=(1, 2, 1)).fit(X, truth)
     order = [1, 2, 0, 3]
     expected = np.empty_like(P)
@@ -737,7 +744,7 @@ def test_tags_say_multilabel():
     tags = get_tags(SoundscapeReweighter(TableClassifier()))
     assert tags.classifier_tags.multi_label
     assert tags.target_tags.multi_output
-    assert tags.input_tags.one_d_array
+    assert not tags.classifier_tags.multi_class
 
 
 def test_import_needs_no_torch():
