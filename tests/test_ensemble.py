@@ -325,7 +325,7 @@ def test_frozen_members_must_have_the_species_in_order(table):
     fitted = Reader().fit(X, Y)
     fitted.species_ = np.array(["owl", "tit"])
     model = MultilabelVotingClassifier([("old", FrozenEstimator(fitted))])
-    with pytest.raises(ValueError, match=r"'old' was fitted on the species \['owl'"):
+    with pytest.raises(ValueError, match=r"'old' was fitted on the 2 species \['owl'"):
         model.fit(X, Y)
     assert model.fit(X, Y[["owl", "tit"]]).species_.tolist() == ["owl", "tit"]
     fitted.species_ = np.array(["species 0", "species 1"])  # made up for an array

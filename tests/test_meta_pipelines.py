@@ -7,6 +7,7 @@ import pandas as pd
 import pytest
 from conftest import RATE
 from sklearn.base import clone
+from sklearn.frozen import FrozenEstimator
 from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import GridSearchCV, cross_val_score
 from sklearn.multiclass import OneVsRestClassifier
@@ -136,3 +137,14 @@ def test_in_a_search_and_a_cross_validation(rows, baseline, name):
     assert search.best_score_ == 1
     scores = cross_val_score(model, X, Y, cv=FOLDS, groups=groups, error_score="raise")
     assert scores.tolist() == [1, 1]
+
+
+@pytest.mark.parametrize(
+    "name", sorted(name for name in METAS if name[:4] not in ("seed", "fold", "self"))
+)
+def test_a_frozen_pipeline_says_which_species_it_has(rows, network, name):
+    X, Y = rows
+    frozen = FrozenEstimator(network.fit(X, Y))
+    for other in (Y.iloc[:, ::-1], Y.iloc[:, :1]):
+        with pytest.raises(ValueError, match=r"species|returned shape"):
+            METAS[name](frozen).fit(X, other)

@@ -1,6 +1,5 @@
 """What an ensemble does with each of its members."""
 
-import numpy as np
 from sklearn.base import clone
 from sklearn.frozen import FrozenEstimator
 from sklearn.utils.validation import has_fit_parameter
@@ -74,26 +73,3 @@ def share_out(fit_params, members, names, groups=None):
         if groups is not None and has_fit_parameter(member, "groups"):
             result[name] = {"groups": groups} | result[name]
     return result
-
-
-def check_same_species(members, y):
-    """Refuse fitted members that have the species of y, but in another order.
-
-    Only one that was fitted before can have such.
-
-    Parameters
-    ----------
-    members : dict
-        Fitted estimators by name.
-    y : array-like or DataFrame of shape (n_rows, n_species)
-        Columns of an array have no names, and nothing to be compared.
-    """
-    species = np.asarray(getattr(y, "columns", [])).tolist()
-    for name, member in members.items():
-        own = np.asarray(getattr(member, "species_", species)).tolist()
-        if own != species and set(own) & set(species):
-            raise ValueError(
-                f"The estimator {name!r} was fitted on the species {own[:5]}, but the "
-                f"columns of y are {species[:5]} (the first five of each). Order y as "
-                "its species_."
-            )

@@ -18,13 +18,16 @@ from skbird.ensemble._combine import (
     combine_proba,
 )
 from skbird.ensemble._members import (
-    check_same_species,
     fit_clone,
     share_out,
     unseen_proba,
 )
 from skbird.ensemble._weights import METHODS, fit_weights
-from skbird.utils._multilabel import check_targets
+from skbird.utils._multilabel import (
+    check_same_species,
+    check_targets,
+    species_of,
+)
 from skbird.utils._rows import file_numbers
 
 
@@ -192,7 +195,8 @@ class MultilabelVotingClassifier(ProbaEnsemble, _BaseComposition):
         self.named_estimators_ = Bunch(
             **{name: fitted.get(name, "drop") for name in names}
         )
-        check_same_species(fitted, y)
+        for name, member in fitted.items():
+            check_same_species(f"The estimator {name!r}", species_of(member), y)
         self._learn_species(y)
         self.weights_ = self._learn_weights(X, y, params, groups)
         return self

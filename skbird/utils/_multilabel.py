@@ -2,6 +2,7 @@
 
 import numpy as np
 from sklearn.base import ClassifierMixin, MetaEstimatorMixin
+from sklearn.frozen import FrozenEstimator
 from sklearn.utils import get_tags
 from sklearn.utils.validation import _num_samples
 
@@ -29,7 +30,9 @@ class MultilabelMetaMixin(ClassifierMixin, MetaEstimatorMixin):
     def _learn_species(self, y):
         self.classes_ = np.tile([0, 1], (np.asarray(y).shape[1], 1))
         names = getattr(y, "columns", np.arange(len(self.classes_)))
-        self.species_ = np.asarray(getattr(self._fitted_inner, "species_", names))
+        own = species_of(self._fitted_inner)
+        self.species_ = np.asarray(names if own is None else own)
+        check_same_species(type(self._fitted_inner).__name__, own, y)
 
     def predict(self, X, threshold=0.5):
         """Predict which species are present.
@@ -92,6 +95,51 @@ class MultilabelMetaMixin(ClassifierMixin, MetaEstimatorMixin):
         tags.classifier_tags.multi_class = False
         tags.classifier_tags.multi_label = True
         return tags
+
+
+def species_of(estimator):
+    """Return the species that a fitted estimator knows; None if it tells none.
+
+    Parameters
+    ----------
+    estimator : fitted estimator
+        Pipelines and frozen estimators are asked for what they hold.
+    """
+    while not hasattr(estimator, "species_"):
+        if hasattr(estimator, "steps"):
+            estimator = estimator.steps[-1][1]
+        elif isinstance(estimator, FrozenEstimator):
+            estimator = estimator.estimator
+        else:
+            return None
+    return np.asarray(estimator.species_)
+
+
+def check_same_species(name, own, y):
+    """Refuse y whose species are not those of a fitted estimator, in its order.
+
+    Only one that was fitted before, on another y, can have such.
+
+    Parameters
+    ----------
+    name : str
+        What messages call the estimator.
+    own : ndarray or None
+        Its species; None if it tells none.
+    y : array-like or DataFrame of shape (n_rows, n_species)
+        Columns of an array have no names: only their number is compared.
+    """
+    if own is None:
+        return
+    own = own.tolist()
+    species = np.asarray(getattr(y, "columns", [])).tolist()
+    same_names = own == species or not set(own) & set(species)
+    if len(own) != np.asarray(y).shape[1] or not same_names:
+        raise ValueError(
+            f"{name} was fitted on the {len(own)} species {own[:5]}, but the columns "
+            f"of y are {species[:5] or np.asarray(y).shape[1]} (the first five of "
+            "each). Order y as its species_."
+        )
 
 
 def check_targets(X, y):

@@ -46,7 +46,8 @@ def as_proba_matrix(proba, classes=None, n_species=None):
     else:
         matrix = np.asarray(proba)
         flat_classes = None if _is_per_species(classes) else classes
-        if n_species == 1 and (flat_classes is not None or matrix.shape[1] == 2):
+        is_binary = flat_classes is not None or matrix.shape[1] == 2
+        if n_species == 1 and matrix.shape[1] <= 2 and is_binary:
             matrix = _presence(matrix, flat_classes)[:, None]
     if not np.issubdtype(matrix.dtype, np.floating):
         matrix = matrix.astype(np.float64)
