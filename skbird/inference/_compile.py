@@ -2,9 +2,9 @@
 
 import copy
 
+import joblib
 import numpy as np
 import pandas as pd
-from sklearn.base import clone
 from sklearn.frozen import FrozenEstimator
 from sklearn.pipeline import Pipeline
 from sklearn.utils.validation import check_is_fitted
@@ -132,7 +132,7 @@ def _compile(model, options, differences):
                 f"The pipeline ends in {type(model[-1]).__name__}; a network of "
                 "skbird.nn is needed. Other classifiers need no compiling."
             )
-        front_end = clone(model[:-1])
+        front_end = copy.deepcopy(model[:-1])  # with what its filters learned
         front_end[-1].set_params(cache_dir=None)
         network = _compile_network(model[-1], options, differences)
         return CompiledPipeline(front_end, network)
@@ -156,7 +156,7 @@ def _compile(model, options, differences):
 
 def _put_together(ensemble, members):
     """Return the ensemble with compiled members, which share a front end if alike."""
-    fronts = {repr(getattr(member, "front_end", None)) for member in members}
+    fronts = {joblib.hash(getattr(member, "front_end", None)) for member in members}
     # Ranks are among all rows; blocks would make them ranks within a block.
     shared = (
         len(fronts) == 1
