@@ -566,7 +566,7 @@ class Clock:
 
 def voting(weights):
     """A fitted voting ensemble of three members."""
-    X, y = np.zeros((2, 1)), np.eye(2)
+    X, y = np.zeros((3, 1)), np.eye(3)
     members = [(f"m{gain}", Level(gain, tta_shifts_s=(0.1,))) for gain in (1, 2, 3)]
     return MultilabelVotingClassifier(members, weights=weights).fit(X, y)
 

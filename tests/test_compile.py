@@ -9,7 +9,7 @@ import sys
 import numpy as np
 import pandas as pd
 import pytest
-from conftest import RATE
+from conftest import RATE, livened
 from sklearn.exceptions import NotFittedError
 from sklearn.frozen import FrozenEstimator
 from sklearn.linear_model import LogisticRegression
@@ -24,6 +24,7 @@ from skbird.preprocessing import (
     BandPass,
     LogMel,
     Resampler,
+    RMSFilter,
     Segmenter,
     SpectrogramStatistics,
 )
@@ -36,7 +37,13 @@ from skbird.inference._engines import has_fast_bf16
 from skbird.inference._export import network_to_onnx
 from skbird.inference._pipeline import cut_blocks
 
-NET = {"weights": None, "max_epochs": 1, "batch_size": 8, "verbose": 0}
+NET = {
+    "random_state": 0,
+    "weights": None,
+    "max_epochs": 1,
+    "batch_size": 8,
+    "verbose": 0,
+}
 
 
 def make(net, **logmel):
@@ -105,8 +112,8 @@ def rows(bird_folder):
 
 @pytest.fixture(scope="module")
 def fitted(rows):
-    net = CNNClassifier("lcnet_035", random_state=0, **NET)
-    return make(net, on_error="skip").fit(*rows)
+    net = CNNClassifier("lcnet_035", **NET)
+    return livened(make(net, on_error="skip").fit(*rows))
 
 
 @pytest.fixture(scope="module")
@@ -125,9 +132,10 @@ def compiled(fitted):
 )
 def test_same_probabilities(rows, net):
     X, Y = rows
-    model = make(net).fit(X, Y)
+    model = livened(make(net).fit(X, Y))
+    assert np.ptp(model.predict_proba(X), axis=0).min() > 1e-3
     compiled = compile_pipeline(model, X, precision="fp32")
-    assert compiled.max_difference_ < 1e-5
+    assert compiled.max_difference_ < 1e-4
     for backend in ("openvino", "onnxruntime"):
         compiled.network.backend = backend
         np.testing.assert_allclose(
@@ -137,13 +145,25 @@ def test_same_probabilities(rows, net):
     assert list(compiled.species_) == ["dove", "wren"]
 
 
+def test_filters_keep_what_they_learned(rows, fitted):
+    X, _ = rows
+    model = make(fitted["net"])
+    loudest = RMSFilter(0.9, scope="train", mode="drop", use_at_predict=True)
+    model.steps.insert(3, ("loud", loudest.fit(model[:3].transform(X))))
+    compiled = compile_pipeline(model, X, precision="fp32")
+    assert compiled.max_difference_ < 1e-4
+    assert compiled.front_end["loud"].limit_ == loudest.limit_
+    apart = np.abs(compiled.predict_proba(X) - fitted.predict_proba(X)).max()
+    assert apart > 1e-3
+
+
 @needs_bf16
 def test_bf16_stays_near(rows, fitted, compiled):
     X, _ = rows
     rough = copy.deepcopy(compiled)
     rough.network.precision = "bf16"
     difference = np.abs(rough.predict_proba(X) - fitted.predict_proba(X)).max()
-    assert 0 < difference < 0.05
+    assert 0 < difference < 0.2
 
 
 def test_loads_and_predicts_without_torch(rows, compiled, tmp_path):
@@ -247,7 +267,7 @@ def test_around_a_reweighter(rows, fitted):
     X, Y = rows
     model = SoundscapeReweighter(FrozenEstimator(fitted), power=0.5).fit(X, Y)
     compiled = compile_pipeline(model, X, precision="fp32")
-    assert compiled.max_difference_ < 1e-5
+    assert compiled.max_difference_ < 1e-4
     assert type(compiled) is SoundscapeReweighter
     assert model.estimator_.estimator is fitted
     packages = {name.split(".")[0] for name in modules_of(pickle.dumps(compiled))}

@@ -8,7 +8,7 @@ import zipfile
 import numpy as np
 import pandas as pd
 import pytest
-from conftest import RATE
+from conftest import RATE, livened
 from sklearn.frozen import FrozenEstimator
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
@@ -45,6 +45,7 @@ def compiled(X_and_Y):
         LogMel(32, verbose=False),
         CNNClassifier("lcnet_035", weights=None, max_epochs=1, verbose=0),
     ).fit(*X_and_Y)
+    livened(model)
     reweighter = SoundscapeReweighter(FrozenEstimator(model)).fit(*X_and_Y)
     return compile_pipeline(reweighter, precision="fp32")
 
@@ -75,7 +76,7 @@ def test_comes_back_with_what_is_known_of_it(path, compiled, X_and_Y):
     model = load_model(path)
     X, _ = X_and_Y
     np.testing.assert_allclose(
-        model.predict_proba(X), compiled.predict_proba(X), atol=1e-6
+        model.predict_proba(X), compiled.predict_proba(X), atol=1e-4
     )
     assert model.about_["species"] == ["dove", "wren"]
     assert model.about_["metrics"] == {"macro_roc_auc": 0.9}
@@ -99,7 +100,7 @@ def test_loads_where_there_is_no_torch(path, X_and_Y, compiled, tmp_path):
         "sys.meta_path.insert(0, NoTorch())\n"
         "from skbird.inference import load_model\n"
         "proba = load_model('birds.skbird').predict_proba(pd.read_csv('rows.csv'))\n"
-        "np.testing.assert_allclose(proba, np.load('proba.npy'), atol=1e-6)\n"
+        "np.testing.assert_allclose(proba, np.load('proba.npy'), atol=1e-4)\n"
     )
     subprocess.run([sys.executable, "-c", code], check=True, cwd=tmp_path)
 

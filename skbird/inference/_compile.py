@@ -5,6 +5,7 @@ import copy
 import joblib
 import numpy as np
 import pandas as pd
+from sklearn.base import clone
 from sklearn.frozen import FrozenEstimator
 from sklearn.pipeline import Pipeline
 from sklearn.utils.validation import check_is_fitted
@@ -132,8 +133,10 @@ def _compile(model, options, differences):
                 f"The pipeline ends in {type(model[-1]).__name__}; a network of "
                 "skbird.nn is needed. Other classifiers need no compiling."
             )
-        front_end = copy.deepcopy(model[:-1])  # with what its filters learned
-        front_end[-1].set_params(cache_dir=None)
+        filters, logmel = copy.deepcopy(model.steps[:-2]), clone(model[-2])
+        logmel.set_params(cache_dir=None)
+        # Filters keep what they learned; LogMel learns nothing.
+        front_end = Pipeline([*filters, (model.steps[-2][0], logmel)])
         network = _compile_network(model[-1], options, differences)
         return CompiledPipeline(front_end, network)
     if isinstance(model, FrozenEstimator):

@@ -46,8 +46,9 @@ def as_proba_matrix(proba, classes=None, n_species=None):
     else:
         matrix = np.asarray(proba)
         flat_classes = None if _is_per_species(classes) else classes
-        is_binary = flat_classes is not None or matrix.shape[1] == 2
-        if n_species == 1 and matrix.shape[1] <= 2 and is_binary:
+        n_columns = matrix.shape[1] if matrix.ndim == 2 else 0
+        is_binary = n_columns == 2 or (n_columns == 1 and flat_classes is not None)
+        if n_species == 1 and is_binary:
             matrix = _presence(matrix, flat_classes)[:, None]
     if not np.issubdtype(matrix.dtype, np.floating):
         matrix = matrix.astype(np.float64)
