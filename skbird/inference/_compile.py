@@ -27,7 +27,7 @@ def compile_pipeline(
     backend="openvino",
     precision="auto",
     tolerance=None,
-    batch_size=16,
+    batch_size=4,
     n_threads=None,
 ):
     """Make a fitted pipeline predict faster on CPUs, and without torch.
@@ -48,7 +48,7 @@ def compile_pipeline(
     tolerance : float > 0, default=None
         Largest difference of a probability that is accepted. None: 1e-4 for fp32, 0.05
         for bf16.
-    batch_size : int >= 1, default=16
+    batch_size : int >= 1, default=4
         Segments in a call of a network.
     n_threads : int >= 1, default=None
         Of the networks. None: all cores.

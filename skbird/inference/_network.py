@@ -35,7 +35,7 @@ class CompiledNetwork(ClassifierMixin, BaseEstimator):
     backend : {"openvino", "onnxruntime"}, default="openvino"
     precision : {"fp32", "bf16"}, default="fp32"
         bfloat16, with OpenVINO, is twice as fast on CPUs that compute in it.
-    batch_size : int >= 1, default=16
+    batch_size : int >= 1, default=4
         Segments in a call.
     n_threads : int >= 1, default=None
         None: all cores.
@@ -58,7 +58,7 @@ class CompiledNetwork(ClassifierMixin, BaseEstimator):
         frame_scores=False,
         backend="openvino",
         precision="fp32",
-        batch_size=16,
+        batch_size=4,
         n_threads=None,
     ):
         self.onnx = onnx

@@ -27,10 +27,10 @@ class BandPassOp:
         edge = self.high_hz
         if edge is not None and edge >= nyquist:
             edge = None
-        sections = _dsp.band_sections(self.low_hz, edge, self.order, clip.sample_rate)
-        if sections is None:
+        design = _dsp.band_sections(self.low_hz, edge, self.order, clip.sample_rate)
+        if design is None:
             return clip
-        return replace(clip, samples=_dsp.sos_filter(clip.samples, sections))
+        return replace(clip, samples=_dsp.sos_filter(clip.samples, *design))
 
 
 class BandPass(ClipTransformer):

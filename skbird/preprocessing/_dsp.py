@@ -2,6 +2,7 @@
 
 import warnings
 from functools import lru_cache
+from typing import NamedTuple
 
 import librosa
 import numpy as np
@@ -10,6 +11,10 @@ import scipy.signal
 import soxr
 
 from skbird.data._spectrograms import FLOOR_DB
+
+# So many mel filters at a time are multiplied with the bins that they look at: nearly
+# all of the whole matrix is 0.
+_MELS_PER_BAND = 16
 
 
 def resample(samples, sample_rate, new_rate):
@@ -40,7 +45,11 @@ def band_sections(low_hz, high_hz, order, sample_rate):
 
     Returns
     -------
-    ndarray of shape (n_sections, 6), float32, or None if nothing is to be filtered
+    sections : ndarray of shape (n_sections, 6), float64
+    steady : ndarray of shape (n_sections, 2), float64
+        The state of the filter after a long time at level 1.
+
+    None if nothing is to be filtered.
     """
     if low_hz > 0 and high_hz is not None:
         edges, kind = (low_hz, high_hz), "bandpass"
@@ -50,18 +59,19 @@ def band_sections(low_hz, high_hz, order, sample_rate):
         edges, kind = high_hz, "lowpass"
     else:
         return None
-    return scipy.signal.butter(order, edges, kind, fs=sample_rate, output="sos")
+    sections = scipy.signal.butter(order, edges, kind, fs=sample_rate, output="sos")
+    return sections, scipy.signal.sosfilt_zi(sections)
 
 
-def sos_filter(samples, sections):
+def sos_filter(samples, sections, steady):
     """Filter forward in time, as a causal filter does.
 
     float64 inside: at 50 Hz of 48 kHz the poles lie too near the unit circle for
     float32. The filter starts as if the first sample had always been there, so that an
-    offset in a recorder's signal makes no thump.
+    offset in a recorder's signal makes no thump. See :func:`band_sections`.
     """
-    state = scipy.signal.sosfilt_zi(sections) * samples[0]
-    filtered, _ = scipy.signal.sosfilt(sections, samples.astype(np.float64), zi=state)
+    samples = samples.astype(np.float64)
+    filtered, _ = scipy.signal.sosfilt(sections, samples, zi=steady * samples[0])
     return filtered.astype(np.float32)
 
 
@@ -81,16 +91,31 @@ def mean_square(samples, sample_rate, values_per_s):
     return (power / np.maximum(counts, 1)).astype(np.float32)
 
 
+class MelBand(NamedTuple):
+    """Neighbouring mel filters: they look at few of the bins."""
+
+    mels: slice
+    bins: slice
+    weights: np.ndarray  # (n_bins, n_mels), float32
+
+
 @lru_cache(maxsize=32)
 def mel_filters(sample_rate, n_fft, n_mels, fmin, fmax, htk):
-    """Triangular mel filters of unit area, (1 + n_fft // 2, n_mels) float32."""
+    """Triangular mel filters of unit area, as a tuple of `MelBand`."""
     with warnings.catch_warnings():
         # Narrow low bands may hold no FFT bin: they are constant and do no harm.
         warnings.filterwarnings("ignore", message="Empty filters detected")
         filters = librosa.filters.mel(
             sr=sample_rate, n_fft=n_fft, n_mels=n_mels, fmin=fmin, fmax=fmax, htk=htk
         )
-    return np.ascontiguousarray(filters.T, dtype=np.float32)
+    bands = []
+    for first in range(0, n_mels, _MELS_PER_BAND):
+        mels = slice(first, min(first + _MELS_PER_BAND, n_mels))
+        used = np.flatnonzero(filters[mels].any(axis=0))
+        bins = slice(used[0], used[-1] + 1) if len(used) else slice(0, 1)
+        weights = np.ascontiguousarray(filters[mels, bins].T, dtype=np.float32)
+        bands.append(MelBand(mels, bins, weights))
+    return tuple(bands)
 
 
 @lru_cache(maxsize=8)
@@ -109,7 +134,7 @@ def log_mel(samples, filters, n_fft, hop_length, frames, offset=0):
     ----------
     samples : ndarray of shape (n_samples,), float32
         The signal, or the part of it that starts at sample `offset`.
-    filters : ndarray of shape (1 + n_fft // 2, n_mels), float32
+    filters : tuple of MelBand
         See :func:`mel_filters`.
     n_fft, hop_length : int
         In samples.
@@ -132,7 +157,7 @@ def log_mel(samples, filters, n_fft, hop_length, frames, offset=0):
     )
     views = np.lib.stride_tricks.sliding_window_view(padded, n_fft)[::hop_length]
     window = _window(n_fft)
-    mel = np.empty((len(frames), filters.shape[1]), np.float32)
+    mel = np.empty((len(frames), filters[-1].mels.stop), np.float32)
     # As many frames at a time as stay in the processor's second-level cache.
     step = max(1, 2**17 // n_fft)
     for start in range(0, len(frames), step):
@@ -140,7 +165,8 @@ def log_mel(samples, filters, n_fft, hop_length, frames, offset=0):
         spectrum = scipy.fft.rfft(views[block] * window, axis=1)
         power = np.square(spectrum.real)
         power += np.square(spectrum.imag)
-        np.matmul(power, filters, out=mel[block])
+        for mels, bins, weights in filters:
+            np.matmul(power[:, bins], weights, out=mel[block, mels])
     np.maximum(mel, 10 ** (FLOOR_DB / 10), out=mel)
     np.log10(mel, out=mel)
     mel *= 10
