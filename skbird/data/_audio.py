@@ -164,11 +164,12 @@ class AudioFile:
             samples = self._append(head, start, stop)
         except soundfile.LibsndfileError as exc:
             raise AudioReadError(f"Cannot decode {self.path}: {exc}") from exc
-        sound = np.abs(samples) < _MAX_SAMPLE  # False for NaN too
-        if not sound.all():
+        lowest, highest = samples.min(initial=0), samples.max(initial=0)
+        if not -_MAX_SAMPLE < lowest <= highest < _MAX_SAMPLE:  # neither if NaN
+            damaged = np.count_nonzero(~(np.abs(samples) < _MAX_SAMPLE))
             raise AudioReadError(
-                f"{self.path} holds {np.count_nonzero(~sound)} samples that are NaN, "
-                "infinite or absurdly large."
+                f"{self.path} holds {damaged} samples that are NaN, infinite or "
+                "absurdly large."
             )
         return samples
 

@@ -12,6 +12,8 @@ import soxr
 
 from skbird.data._spectrograms import FLOOR_DB
 
+# Values worked on at a time: few enough to stay in a processor's second-level cache.
+_BLOCK = 2**17
 # So many mel filters at a time are multiplied with the bins that they look at: nearly
 # all of the whole matrix is 0.
 _MELS_PER_BAND = 16
@@ -70,9 +72,13 @@ def sos_filter(samples, sections, steady):
     float32. The filter starts as if the first sample had always been there, so that an
     offset in a recorder's signal makes no thump. See :func:`band_sections`.
     """
-    samples = samples.astype(np.float64)
-    filtered, _ = scipy.signal.sosfilt(sections, samples, zi=steady * samples[0])
-    return filtered.astype(np.float32)
+    filtered = np.empty(len(samples), np.float32)
+    state = steady * np.float64(samples[0])
+    for start in range(0, len(samples), _BLOCK):
+        block = slice(start, start + _BLOCK)
+        exact = samples[block].astype(np.float64)
+        filtered[block], state = scipy.signal.sosfilt(sections, exact, zi=state)
+    return filtered
 
 
 def mean_square(samples, sample_rate, values_per_s):
@@ -87,7 +93,7 @@ def mean_square(samples, sample_rate, values_per_s):
     edges = np.round(np.arange(n_values) * sample_rate / values_per_s).astype(int)
     edges = np.minimum(edges, len(samples) - 1)
     counts = np.diff(edges, append=len(samples))
-    power = np.add.reduceat(np.square(samples, dtype=np.float64), edges)
+    power = np.add.reduceat(np.square(samples), edges)
     return (power / np.maximum(counts, 1)).astype(np.float32)
 
 
@@ -158,8 +164,7 @@ def log_mel(samples, filters, n_fft, hop_length, frames, offset=0):
     views = np.lib.stride_tricks.sliding_window_view(padded, n_fft)[::hop_length]
     window = _window(n_fft)
     mel = np.empty((len(frames), filters[-1].mels.stop), np.float32)
-    # As many frames at a time as stay in the processor's second-level cache.
-    step = max(1, 2**17 // n_fft)
+    step = max(1, _BLOCK // n_fft)
     for start in range(0, len(frames), step):
         block = slice(start, min(start + step, len(frames)))
         spectrum = scipy.fft.rfft(views[block] * window, axis=1)
@@ -167,7 +172,7 @@ def log_mel(samples, filters, n_fft, hop_length, frames, offset=0):
         power += np.square(spectrum.imag)
         for mels, bins, weights in filters:
             np.matmul(power[:, bins], weights, out=mel[block, mels])
-    np.maximum(mel, 10 ** (FLOOR_DB / 10), out=mel)
-    np.log10(mel, out=mel)
+        np.maximum(mel[block], 10 ** (FLOOR_DB / 10), out=mel[block])
+        np.log10(mel[block], out=mel[block])
     mel *= 10
     return mel
