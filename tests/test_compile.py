@@ -9,6 +9,7 @@ import sys
 import numpy as np
 import pandas as pd
 import pytest
+import torch
 from conftest import RATE, livened
 from sklearn.exceptions import NotFittedError
 from sklearn.frozen import FrozenEstimator
@@ -136,10 +137,12 @@ def test_same_probabilities(rows, net):
     assert np.ptp(model.predict_proba(X), axis=0).min() > 1e-3
     compiled = compile_pipeline(model, X, precision="fp32")
     assert compiled.max_difference_ < 1e-4
-    for backend in ("openvino", "onnxruntime"):
-        compiled.network.backend = backend
+    by_ort = copy.deepcopy(compiled)
+    by_ort.network.backend = "onnxruntime"
+    by_torch = compile_pipeline(model, X, backend="torch", precision="fp32")
+    for other in (compiled, by_ort, pickle.loads(pickle.dumps(by_torch))):
         np.testing.assert_allclose(
-            compiled.predict_proba(X), model.predict_proba(X), atol=1e-5
+            other.predict_proba(X), model.predict_proba(X), atol=1e-5
         )
     np.testing.assert_array_equal(compiled.predict(X), compiled.predict_proba(X) >= 0.5)
     assert list(compiled.species_) == ["dove", "wren"]
@@ -182,6 +185,17 @@ def test_loads_and_predicts_without_torch(rows, compiled, tmp_path):
         "assert 'torch' not in sys.modules\n"
     )
     subprocess.run([sys.executable, "-c", code, str(path)], check=True)
+
+
+def test_torch_in_bf16_and_small_batches(rows, fitted):
+    X, _ = rows
+    options = {"backend": "torch", "batch_size": 3, "n_threads": 1}
+    n_threads = torch.get_num_threads()
+    try:
+        rough = compile_pipeline(fitted, X, precision="bf16", tolerance=0.2, **options)
+        assert 0 < rough.max_difference_ < 0.2
+    finally:
+        torch.set_num_threads(n_threads)
 
 
 def test_blocks_change_nothing(rows, compiled, monkeypatch):

@@ -4,6 +4,7 @@ from skbird.inference._archive import predict_archive
 from skbird.inference._compile import compile_pipeline
 from skbird.inference._model_file import ModelFileError, load_model, save_model
 from skbird.inference._network import CompiledNetwork
+from skbird.inference._onnx import export_onnx
 from skbird.inference._pipeline import CompiledPipeline
 from skbird.utils._public import set_public_module
 
@@ -12,6 +13,7 @@ __all__ = [
     "CompiledPipeline",
     "ModelFileError",
     "compile_pipeline",
+    "export_onnx",
     "load_model",
     "predict_archive",
     "save_model",

@@ -1,4 +1,4 @@
-"""A network that predicts without torch."""
+"""A network made ready for one engine."""
 
 import numpy as np
 from scipy.special import expit
@@ -7,21 +7,23 @@ from sklearn.base import BaseEstimator, ClassifierMixin
 from skbird.data._frame_scores import score_rows_by_moments
 from skbird.data._inputs import as_spectrograms, check_same_axes
 from skbird.data._pooling import score_rows
-from skbird.inference._engines import ENGINES, check_engine
+from skbird.inference._engines import BATCH_SIZES, ENGINES, check_engine
 
 
 class CompiledNetwork(ClassifierMixin, BaseEstimator):
-    """A fitted network as an ONNX model, run by OpenVINO or ONNX Runtime.
+    """A fitted network as a program that OpenVINO, ONNX Runtime or torch runs.
 
     :func:`compile_pipeline` makes it. It takes what the network took, `Spectrograms`,
-    and answers with the same probabilities. Importing, loading and predicting need no
-    torch. A pickle holds the ONNX model, which is compiled again where it is loaded.
+    and answers with the same probabilities. Importing, loading and predicting need
+    nothing but its engine. A pickle holds the program, which is compiled again where
+    it is loaded.
 
     Parameters
     ----------
-    onnx : bytes
-        The model: segments in dB (batch, n_frames, n_mels), float32, to logits (batch,
-        n_species), or (batch, n_species, n_steps) if `frame_scores`.
+    program : bytes
+        An ONNX model, or for torch what `torch.export` saved: segments in dB (batch,
+        n_frames, n_mels), float32, to logits (batch, n_species), or (batch, n_species,
+        n_steps) if `frame_scores`.
     format : SpectrogramFormat
         Of the spectrograms that the network was trained on.
     species : array of str
@@ -32,11 +34,12 @@ class CompiledNetwork(ClassifierMixin, BaseEstimator):
         See :class:`skbird.nn.CNNClassifier`.
     frame_scores : bool, default=False
         See :class:`skbird.nn.SEDClassifier`.
-    backend : {"openvino", "onnxruntime"}, default="openvino"
+    backend : {"openvino", "onnxruntime", "torch"}, default="openvino"
+        The first two run the same ONNX models.
     precision : {"fp32", "bf16"}, default="fp32"
         bfloat16, with OpenVINO, is twice as fast on CPUs that compute in it.
-    batch_size : int >= 1, default=4
-        Segments in a call.
+    batch_size : int >= 1, default=None
+        Segments in a call. None: 4, with torch 32.
     n_threads : int >= 1, default=None
         None: all cores.
 
@@ -49,7 +52,7 @@ class CompiledNetwork(ClassifierMixin, BaseEstimator):
 
     def __init__(
         self,
-        onnx,
+        program,
         format,
         species,
         pooling,
@@ -58,10 +61,10 @@ class CompiledNetwork(ClassifierMixin, BaseEstimator):
         frame_scores=False,
         backend="openvino",
         precision="fp32",
-        batch_size=4,
+        batch_size=None,
         n_threads=None,
     ):
-        self.onnx = onnx
+        self.program = program
         self.format = format
         self.species = species
         self.pooling = pooling
@@ -139,25 +142,26 @@ class CompiledNetwork(ClassifierMixin, BaseEstimator):
         read = X.segments if read is None else read
         if X.n_segments == 0:
             return self._run([X.blank_segment()])[:0]
-        bounds = range(0, X.n_segments, self.batch_size)
+        step = self.batch_size or BATCH_SIZES[self.backend]
         return self._run(
-            read(np.arange(first, min(first + self.batch_size, X.n_segments)))
-            for first in bounds
+            read(np.arange(first, min(first + step, X.n_segments)))
+            for first in range(0, X.n_segments, step)
         )
 
     def _run(self, batches):
         key = self.backend, self.precision, self.batch_size, self.n_threads
         if getattr(self, "_engine_key", None) != key:
             check_engine(self.backend, self.precision)
+            batch_size = self.batch_size or BATCH_SIZES[self.backend]
             engine = ENGINES[self.backend]
             self._engine = engine(
-                self.onnx, self.precision, self.batch_size, self.n_threads
+                self.program, self.precision, batch_size, self.n_threads
             )
             self._engine_key = key
         return self._engine.run(batch.astype(np.float32) for batch in batches)
 
     def __repr__(self):
-        # The parameters would be megabytes of ONNX.
+        # The parameters would be megabytes of weights.
         return (
             f"CompiledNetwork({len(self.species)} species, {self.backend}, "
             f"{self.precision})"

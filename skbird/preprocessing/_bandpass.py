@@ -23,14 +23,18 @@ class BandPassOp:
                 f"({nyquist:g} Hz for {clip.row.get('path', 'this clip')}). Lower "
                 "low_hz, or put a Resampler with a higher sample_rate before BandPass."
             )
-        # Nothing lives above Nyquist: there an upper edge has nothing to do.
-        edge = self.high_hz
-        if edge is not None and edge >= nyquist:
-            edge = None
-        design = _dsp.band_sections(self.low_hz, edge, self.order, clip.sample_rate)
+        design = self.design(clip.sample_rate)
         if design is None:
             return clip
         return replace(clip, samples=_dsp.sos_filter(clip.samples, *design))
+
+    def design(self, sample_rate):
+        """Return the filter at a sample rate, or None; see `_dsp.band_sections`."""
+        # Nothing lives above Nyquist: there an upper edge has nothing to do.
+        edge = self.high_hz
+        if edge is not None and edge >= sample_rate / 2:
+            edge = None
+        return _dsp.band_sections(self.low_hz, edge, self.order, sample_rate)
 
 
 class BandPass(ClipTransformer):

@@ -125,7 +125,8 @@ def mel_filters(sample_rate, n_fft, n_mels, fmin, fmax, htk):
 
 
 @lru_cache(maxsize=8)
-def _window(n_fft):
+def window(n_fft):
+    """Hann window of `n_fft` samples, float32."""
     return scipy.signal.get_window("hann", n_fft).astype(np.float32)
 
 
@@ -162,12 +163,12 @@ def log_mel(samples, filters, n_fft, hop_length, frames, offset=0):
         (max(-first, 0), max(last - max(len(samples), 0), 0)),
     )
     views = np.lib.stride_tricks.sliding_window_view(padded, n_fft)[::hop_length]
-    window = _window(n_fft)
+    hann = window(n_fft)
     mel = np.empty((len(frames), filters[-1].mels.stop), np.float32)
     step = max(1, _BLOCK // n_fft)
     for start in range(0, len(frames), step):
         block = slice(start, min(start + step, len(frames)))
-        spectrum = scipy.fft.rfft(views[block] * window, axis=1)
+        spectrum = scipy.fft.rfft(views[block] * hann, axis=1)
         power = np.square(spectrum.real)
         power += np.square(spectrum.imag)
         for mels, bins, weights in filters:
