@@ -5,6 +5,7 @@ import signal
 import subprocess
 import sys
 import time
+from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
@@ -26,6 +27,7 @@ from skbird.nn import (
     TimeMask,
     WarmupCosine,
 )
+from skbird.nn import _allocator as allocator
 from skbird.nn import _precision as precision_module
 from skbird.nn._averaging import mean_weights
 from skbird.nn._batches import SegmentDataset
@@ -892,3 +894,25 @@ def test_what_is_on_by_default_is_what_the_ablation_found():
     off = {"curriculum__start": 1.0, "hard_negatives__boost": 1.0, "average__decay": 0}
     off |= {"validation__fraction": 0, "schedule__cycles": 1}
     assert {name: params[f"callbacks__{name}"] for name in off} == off
+
+
+@pytest.mark.parametrize(
+    ("variable", "value", "n_calls"),
+    [
+        (None, None, 2),
+        ("SKBIRD_KEEP_FREED_MEMORY", "1", 2),
+        ("SKBIRD_KEEP_FREED_MEMORY", "0", 0),
+        ("MALLOC_TRIM_THRESHOLD_", "1000000", 0),
+    ],
+)
+def test_the_allocator_is_left_alone_if_wanted(monkeypatch, variable, value, n_calls):
+    calls = []
+    library = SimpleNamespace(mallopt=lambda *args: calls.append(args))
+    monkeypatch.setattr(allocator.ctypes, "CDLL", lambda name: library)
+    monkeypatch.setattr(allocator.sys, "platform", "linux")
+    for name in (allocator._SWITCH, *allocator._BY_THE_USER):
+        monkeypatch.delenv(name, raising=False)
+    if variable:
+        monkeypatch.setenv(variable, value)
+    allocator.keep_freed_memory.__wrapped__()
+    assert len(calls) == n_calls
