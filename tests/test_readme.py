@@ -33,7 +33,7 @@ def test_the_example_runs_as_printed(tmp_path, monkeypatch):
     assert len(namespace["scores"]) == 3
 
 
-def test_the_example_with_own_recordings_runs(tmp_path, monkeypatch):
+def test_the_examples_with_own_recordings_run(tmp_path, monkeypatch):
 
     monkeypatch.chdir(tmp_path)
     for folder in ("recordings", "soundscapes"):
@@ -50,11 +50,17 @@ def test_the_example_with_own_recordings_runs(tmp_path, monkeypatch):
 
     net = CNNClassifier("lcnet_035", weights=None, max_epochs=1, verbose=0)
     namespace = {"pipe": make_pipeline(LogMel(16), net)}
-    first, own = re.findall(r"```python\n(.*?)```", README.read_text(), re.DOTALL)
+    first, *others = re.findall(r"```python\n(.*?)```", README.read_text(), re.DOTALL)
+    own, around, inference = others
     exec("\n".join(re.findall(r"^from .*", first, re.MULTILINE)), namespace)
     exec(own, namespace)
     assert len(namespace["scores"]) == 5
     assert list(pd.read_csv("predictions.csv").columns) == ["row_id", "dove", "wren"]
+    exec(around, namespace)
+    assert namespace["proba"].shape == (2, 2)
+    assert list(namespace["student"].species_) == ["dove", "wren"]
+    exec(inference, namespace)
+    assert len(namespace["result"].read()) > 0
 
 
 def test_every_figure_names_its_command():
