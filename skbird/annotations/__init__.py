@@ -1,8 +1,37 @@
-"""Write predictions in the formats that other programs and competitions read."""
+"""Read and write annotations and predictions as other programs do.
 
+All annotations are tables of boxes: a line per call, with ``path``, ``start`` and
+``end`` in seconds, ``low_hz`` and ``high_hz`` (NaN: unknown), ``species``, if there is
+one a ``score``, and further columns.
+"""
+
+from skbird.annotations._attention import attention_boxes
+from skbird.annotations._audacity import read_audacity, write_audacity
+from skbird.annotations._birdnet import read_birdnet, write_birdnet
+from skbird.annotations._box_files import read_boxes, write_boxes
+from skbird.annotations._box_rows import boxes_to_rows
+from skbird.annotations._crowsetta import read_crowsetta
 from skbird.annotations._events import proba_to_events
+from skbird.annotations._read_raven import read_raven
+from skbird.annotations._read_submission import read_submission
 from skbird.annotations._submission import write_submission
+from skbird.annotations._write_raven import write_raven
 from skbird.utils._public import set_public_module
 
-__all__ = ["proba_to_events", "write_submission"]
+__all__ = [
+    "attention_boxes",
+    "boxes_to_rows",
+    "proba_to_events",
+    "read_audacity",
+    "read_birdnet",
+    "read_boxes",
+    "read_crowsetta",
+    "read_raven",
+    "read_submission",
+    "write_audacity",
+    "write_birdnet",
+    "write_boxes",
+    "write_raven",
+    "write_submission",
+]
 set_public_module(globals())

@@ -1,10 +1,11 @@
 """Write the CSV file that BirdCLEF competitions on Kaggle score."""
 
-import os
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
+
+from skbird.annotations._files import open_whole
 
 ROW_ID = "row_id"
 
@@ -47,6 +48,10 @@ def write_submission(proba, rows, path, *, like=None, species=None, fill_nan=Non
         If shapes, row ids or species do not fit, or probabilities are NaN or outside
         [0, 1].
 
+    See Also
+    --------
+    read_submission : Reads it back.
+
     Notes
     -----
     Kaggle compares row ids and species exactly, so they are written as they are (only
@@ -72,7 +77,7 @@ def write_submission(proba, rows, path, *, like=None, species=None, fill_nan=Non
     H1_10,0.9
     """
     table = as_species_table(proba, species)
-    table.index = pd.Index(_row_ids(rows, len(table)), name=ROW_ID)
+    table.index = pd.Index(row_ids(rows, len(table)), name=ROW_ID)
     _check_names(
         table.index,
         "row_id",
@@ -83,7 +88,10 @@ def write_submission(proba, rows, path, *, like=None, species=None, fill_nan=Non
     if like is not None:
         table = _ordered_like(table, like)
     submission = _checked_values(table, fill_nan).reset_index()
-    _write_whole(submission, Path(path))
+    # Opened here: pandas would choose a compression by the name's suffix.
+    with open_whole(path) as file:
+        options = {"float_format": "%.8g", "lineterminator": "\n"}
+        submission.to_csv(file, index=False, **options)
     return submission
 
 
@@ -113,7 +121,8 @@ def as_species_table(proba, species):
     return pd.DataFrame(values, columns=species)
 
 
-def _row_ids(rows, n_rows):
+def row_ids(rows, n_rows):
+    """Return the row id of each row."""
     if not isinstance(rows, pd.DataFrame):
         raise TypeError(
             f"rows must be a DataFrame with 'row_id', or 'path' and 'end'; got "
@@ -147,11 +156,11 @@ def _row_ids(rows, n_rows):
 def _check_names(names, what, remedy):
     if names.has_duplicates:
         twice = names[names.duplicated()].unique()
-        raise ValueError(f"{what} must be unique; repeated: {_some(twice)}. {remedy}")
+        raise ValueError(f"{what} must be unique; repeated: {some(twice)}. {remedy}")
     broken = [name for name in names if "\n" in name or "\r" in name]
     if broken:
         raise ValueError(
-            f"{what} must not hold line breaks; got {_some(broken)}. Rename them."
+            f"{what} must not hold line breaks; got {some(broken)}. Rename them."
         )
 
 
@@ -161,18 +170,18 @@ def _ordered_like(table, like):
         like = pd.read_csv(like, dtype={ROW_ID: str}, keep_default_na=False)
     if ROW_ID not in like:
         raise ValueError(
-            f"like has no column 'row_id', but {_some(like.columns)}. Pass the "
+            f"like has no column 'row_id', but {some(like.columns)}. Pass the "
             "competition's sample_submission.csv."
         )
-    row_ids = like[ROW_ID].astype(str)
+    expected = like[ROW_ID].astype(str)
     species = [str(name) for name in like.columns if name != ROW_ID]
     _check_same(
-        table.index, row_ids, "row ids", "Predict the recordings that it lists."
+        table.index, expected, "row ids", "Predict the recordings that it lists."
     )
     _check_same(
         table.columns, species, "species", "Train on the species that it lists."
     )
-    return table.loc[row_ids, species]
+    return table.loc[expected, species]
 
 
 def _check_same(ours, expected, what, remedy):
@@ -181,7 +190,7 @@ def _check_same(ours, expected, what, remedy):
     if missing or extra:
         raise ValueError(
             f"The {what} differ from those of like: {len(missing)} missing "
-            f"({_some(missing)}), {len(extra)} too many ({_some(extra)}). {remedy}"
+            f"({some(missing)}), {len(extra)} too many ({some(extra)}). {remedy}"
         )
 
 
@@ -196,37 +205,20 @@ def _checked_values(table, fill_nan):
     if unread.any():
         raise ValueError(
             f"proba is NaN in {unread.sum()} of {len(table)} rows "
-            f"({_some(table.index[unread])}): recordings that could not be read. Mend "
+            f"({some(table.index[unread])}): recordings that could not be read. Mend "
             "them, or pass fill_nan, for example fill_nan=0.0."
         )
     outside = ((values < 0) | (values > 1)).any(axis=1)
     if outside.any():
         raise ValueError(
             f"proba is outside [0, 1] in {outside.sum()} of {len(table)} rows "
-            f"({_some(table.index[outside])}); its range is {values.min():g} to "
+            f"({some(table.index[outside])}); its range is {values.min():g} to "
             f"{values.max():g}. Apply a sigmoid to logits first."
         )
     return table
 
 
-def _write_whole(table, path):
-    """Write beside `path`, then rename, so that a killed run leaves no half file."""
-    if not path.parent.is_dir():
-        raise FileNotFoundError(
-            f"path={str(path)!r}: the folder {path.parent} does not exist. Make it "
-            "first."
-        )
-    part = path.with_name(f".{path.name}.{os.getpid()}.part")
-    try:
-        # Opened here: pandas would choose a compression by the name's suffix.
-        with part.open("w", encoding="utf-8", newline="") as file:
-            table.to_csv(file, index=False, float_format="%.8g", lineterminator="\n")
-        os.replace(part, path)
-    finally:
-        part.unlink(missing_ok=True)
-
-
-def _some(names, n_shown=5):
+def some(names, n_shown=5):
     """First few names for a message."""
     shown = ", ".join(repr(str(name)) for name in list(names)[:n_shown])
     return shown + (", ..." if len(names) > n_shown else "")

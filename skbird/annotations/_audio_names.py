@@ -1,0 +1,180 @@
+"""Which recording a file of annotations belongs to, and what to call that file."""
+
+import os
+import re
+from collections import defaultdict
+
+_ENDING = re.compile(
+    r"(\.Table\.\d+)?(\.BirdNET)?(\.(selections|selection\.table|results))?"
+    r"\.(txt|tsv|csv)$",
+    re.IGNORECASE,
+)
+_SEPARATORS = re.compile(r"[/\\]+")
+
+
+def recording_name(path):
+    """Return what the name of an annotation file says of its recording.
+
+    Examples
+    --------
+    >>> recording_name("tables/night.Table.1.selections.txt")
+    'night'
+    """
+    name = _parts(os.fspath(path))[-1]
+    shorter = _ENDING.sub("", name)
+    return shorter if shorter != name else _without_suffix(name)
+
+
+def annotation_names(recordings):
+    """Name the annotation files of recordings, all in one folder.
+
+    Recorders call the files of all sites alike: such names get as many folders before
+    them as tell them apart.
+
+    Parameters
+    ----------
+    recordings : sequence of str
+        Different paths.
+
+    Returns
+    -------
+    dict of str to str
+        For each recording a name without ending.
+
+    Examples
+    --------
+    >>> annotation_names(["a/1.wav", "b/1.wav", "b/2.wav"])
+    {'a/1.wav': 'a_1', 'b/1.wav': 'b_1', 'b/2.wav': '2'}
+    """
+    names = {}
+    waiting = {path: _joined_names(path) for path in recordings}
+    while waiting:
+        candidates = {path: next(found, None) for path, found in waiting.items()}
+        # Some file systems take A.txt and a.txt for the same.
+        holders = defaultdict(list)
+        for path, name in (names | candidates).items():
+            holders[name and name.casefold()].append(path)
+        for path, name in candidates.items():
+            if name is None:
+                raise ValueError(
+                    f"{path!r} differs from another path in case or spelling only. "
+                    "Write each path in one way, or rename the recording."
+                )
+            if len(holders[name.casefold()]) == 1:
+                names[path] = name
+                del waiting[path]
+    return {path: names[path] for path in recordings}
+
+
+class AudioFinder:
+    """Find the recordings that annotations speak of.
+
+    Parameters
+    ----------
+    audio : sequence of str or path-like
+        The recordings there are.
+    """
+
+    def __init__(self, audio):
+        self.audio = [os.fspath(path) for path in audio]
+        self._by_ending, self._by_joined = defaultdict(list), defaultdict(list)
+        for path in dict.fromkeys(self.audio):
+            for ending in {*_endings(path), *_endings(_without_suffix(path))}:
+                self._by_ending[ending].append(path)
+            for joined in {joined.casefold() for joined in _joined_names(path)}:
+                self._by_joined[joined].append(path)
+
+    def by_path(self, path, place):
+        """Return the recording whose path ends most like `path` does."""
+        # Annotated as wav, kept as flac: without the suffix if not with it.
+        endings = [*_endings(path), *_endings(_without_suffix(path))]
+        known = (self._by_ending[end] for end in endings if end in self._by_ending)
+        return self._only(next(known, []), path, place)
+
+    def by_file(self, file):
+        """Return the recording that the name of an annotation file stands for."""
+        name = shorter = recording_name(file)
+        # "night.wav.not.mat" and "night.reviewed.txt" are of night.wav.
+        while shorter.casefold() not in self._by_joined and "." in shorter[1:]:
+            shorter = _without_suffix(shorter)
+        return self._only(self._by_joined.get(shorter.casefold(), []), name, file)
+
+    def _only(self, candidates, name, place):
+        if len(candidates) == 1:
+            return candidates[0]
+        if candidates:
+            raise ValueError(
+                f"{place}: {name!r} may be {candidates[0]!r} or {candidates[1]!r}. "
+                "Pass only the recordings of these annotations as audio."
+            )
+        raise ValueError(
+            f"{place}: {name!r} is not among the {len(self.audio)} recordings of "
+            f"audio, such as {', '.join(map(repr, self.audio[:3]))}. Add it."
+        )
+
+
+def find_recordings(table, named, audio):
+    """Return the recording of each line of annotations.
+
+    Parameters
+    ----------
+    table : TextTable
+    named : Series of shape (n_lines,)
+        The path that the line says; NaN where it does not.
+    audio : path-like, sequence of path-like or None
+        The recording of all lines; recordings to choose from; None: take what the
+        line says, else the name of its file.
+
+    Returns
+    -------
+    list of str
+    """
+    if isinstance(audio, str | os.PathLike):
+        n_named = named.groupby(table.file).nunique()
+        if (n_named > 1).any():
+            number = n_named.index[n_named > 1][0]
+            raise ValueError(
+                f"audio={os.fspath(audio)!r} is one recording, but "
+                f"{table.files[number]} is of {n_named[number]}. Pass a list of them."
+            )
+        return [os.fspath(audio)] * len(named)
+    finder = None if audio is None else AudioFinder(audio)
+    known, paths = {}, []
+    for row, (name, file) in enumerate(zip(named, table.file.tolist(), strict=True)):
+        key = name if isinstance(name, str) else file
+        if key not in known:
+            known[key] = _locate(finder, key, table, row)
+        paths.append(known[key])
+    return paths
+
+
+def _locate(finder, key, table, row):
+    """Return the recording that is named, or that the numbered file is named after."""
+    if isinstance(key, str):
+        return key if finder is None else finder.by_path(key, table.place(row))
+    file = table.files[key]
+    return recording_name(file) if finder is None else finder.by_file(file)
+
+
+def _parts(path):
+    """Split a path of any system; a drive is a folder."""
+    parts = [part for part in _SEPARATORS.split(path) if part not in ("", ".")]
+    return [part.rstrip(":") for part in parts] or [path]
+
+
+def _without_suffix(path):
+    return os.path.splitext(path)[0]
+
+
+def _endings(path):
+    """Return what a path may end with, the longest first."""
+    parts = _parts(path.casefold())
+    return ["/".join(parts[first:]) for first in range(len(parts))]
+
+
+def _joined_names(path):
+    """Yield the names that an annotation file of a recording may have."""
+    *folders, name = _parts(path)
+    for stem in (_without_suffix(name), name):
+        for n_folders in range(len(folders) + 1):
+            yield "_".join([*folders[len(folders) - n_folders :], stem])

@@ -1,0 +1,122 @@
+"""Detections in the CSV form of BirdNET-Analyzer."""
+
+import pandas as pd
+
+from skbird.annotations._audio_names import find_recordings
+from skbird.annotations._boxes import BOX_COLUMNS, check_boxes
+from skbird.annotations._files import write_csv
+from skbird.annotations._text_tables import read_text_tables
+
+_START, _END, _FILE = "Start (s)", "End (s)", "File"
+_SCIENTIFIC, _COMMON, _SCORE = "Scientific name", "Common name", "Confidence"
+
+
+def read_birdnet(paths, audio=None, *, annotation_column=_SCIENTIFIC):
+    """Read detections from CSV files of BirdNET-Analyzer.
+
+    Parameters
+    ----------
+    paths : path-like or sequence of path-like
+        Result files, or the combined one.
+    audio : path-like or sequence of path-like, default=None
+        The recordings: one that all detections are of, or any number, among which each
+        detection gets the one whose path ends as ``File`` does or, in files without
+        that column, that is named like the file. None: what ``File`` says, else the
+        file's name.
+    annotation_column : str, default="Scientific name"
+        The column that names the species; ``"Common name"`` is the other one.
+
+    Returns
+    -------
+    boxes : DataFrame
+        One line per detection: ``path``, ``start``, ``end`` (seconds), ``low_hz`` and
+        ``high_hz`` (NaN: BirdNET does not say), ``species``, ``score``, and the further
+        columns of the files, such as ``Common name``.
+
+    Raises
+    ------
+    ValueError
+        If a column is missing, a cell is not a number, or a recording is not in
+        `audio`, or not clear. The message names the file and the line.
+
+    See Also
+    --------
+    write_birdnet : Writes such files.
+    read_raven : Reads the selection tables that BirdNET-Analyzer writes.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from pathlib import Path
+    >>> from skbird.annotations import read_birdnet
+    >>> text = '''Start (s),End (s),Scientific name,Common name,Confidence,File
+    ... 0.0,3.0,Pica pica,Eurasian Magpie,0.8141,night.wav'''
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     path = Path(folder, "night.BirdNET.results.csv")
+    ...     _ = path.write_text(text)
+    ...     read_birdnet(path)[["path", "start", "end", "species", "score"]]
+            path  start  end    species   score
+    0  night.wav    0.0  3.0  Pica pica  0.8141
+    """
+    table = read_text_tables(paths, ",")
+    remedy = "Is it a CSV file of BirdNET-Analyzer (--rtype csv)?"
+    start_column, end_column = (table.require(n, remedy) for n in (_START, _END))
+    start = table.numbers(start_column, required=True)
+    end = table.numbers(end_column, required=True)
+    table.check_order(start, end, (start_column, end_column))
+    species = table.require(
+        annotation_column, "Pass the one that names the species as annotation_column."
+    )
+    score, file = table.find(_SCORE), table.find(_FILE)
+    boxes = pd.DataFrame(
+        {
+            "path": find_recordings(table, table.text(file), audio),
+            "start": start,
+            "end": end,
+            "species": table.text(species),
+            "score": table.numbers(score),
+        }
+    )
+    used = {start_column, end_column, species, score, file} - {None}
+    return check_boxes(pd.concat([boxes, table.others(used)], axis=1), "paths")
+
+
+def write_birdnet(boxes, path):
+    """Write detections into one CSV file, as BirdNET-Analyzer does.
+
+    Parameters
+    ----------
+    boxes : DataFrame
+        ``path``, ``start``, ``end`` (seconds) and ``species``, and if wanted ``score``,
+        ``Common name`` and further columns, as `read_birdnet` or `proba_to_events`
+        gives them. Frequencies are left out: the format has none.
+    path : path-like
+        Where to write. An existing file is replaced.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If `boxes` is no table of boxes.
+
+    See Also
+    --------
+    read_birdnet : Reads it back.
+
+    Notes
+    -----
+    Species are written as ``Scientific name``, and as ``Common name`` unless there is
+    such a column. Labels and paths may come from others: line breaks in them become
+    spaces, and what a spreadsheet would take for a formula gets a quote before it,
+    which `read_birdnet` takes away.
+    """
+    boxes = check_boxes(boxes)
+    columns = {
+        _START: boxes["start"],
+        _END: boxes["end"],
+        _SCIENTIFIC: boxes["species"],
+        _COMMON: boxes.get(_COMMON, boxes["species"]),
+        _SCORE: boxes.get("score", pd.Series(pd.NA, index=boxes.index)),
+        _FILE: boxes["path"],
+    }
+    others = boxes.columns.difference([*BOX_COLUMNS, "score", *columns], sort=False)
+    write_csv({**columns, **boxes[others]}, path)

@@ -1,0 +1,125 @@
+"""Tables of boxes as they are, in CSV or Parquet."""
+
+from pathlib import Path
+
+import pandas as pd
+
+from skbird.annotations._boxes import HERTZ, SECONDS, check_boxes
+from skbird.annotations._files import open_whole, write_csv
+from skbird.annotations._text_tables import read_text_tables
+
+
+def read_boxes(path):
+    """Read a table of boxes that `write_boxes` wrote, or any with its columns.
+
+    Parameters
+    ----------
+    path : path-like
+        A file that ends in ``.csv`` or ``.parquet``.
+
+    Returns
+    -------
+    boxes : DataFrame
+        ``path``, ``start``, ``end`` (seconds), ``low_hz``, ``high_hz`` (NaN: unknown),
+        ``species``, ``score`` if there, and the further columns.
+
+    Raises
+    ------
+    ImportError
+        If `path` is Parquet and pyarrow is not installed.
+    ValueError
+        If the ending is another one, a column or a value is missing, or a cell is not
+        a number.
+
+    See Also
+    --------
+    write_boxes : Writes such a table.
+    """
+    if _is_parquet(path):
+        return check_boxes(pd.read_parquet(path), str(path))
+    table = read_text_tables(path, ",")
+    remedy = "Rename the column that holds it."
+    needed = [table.require(name, remedy) for name in ["path", *SECONDS, "species"]]
+    boxes = {
+        "path": table.text(needed[0]),
+        "start": table.numbers(needed[1], required=True),
+        "end": table.numbers(needed[2], required=True),
+        "species": table.text(needed[3]),
+    }
+    table.check_order(boxes["start"], boxes["end"], SECONDS)
+    optional = {name: table.find(name) for name in [*HERTZ, "score"]}
+    optional = {name: column for name, column in optional.items() if column is not None}
+    boxes |= {name: table.numbers(column) for name, column in optional.items()}
+    others = table.others({*needed, *optional.values()})
+    return check_boxes(pd.concat([pd.DataFrame(boxes), others], axis=1), str(path))
+
+
+def write_boxes(boxes, path):
+    """Write a table of boxes with all its columns.
+
+    Parameters
+    ----------
+    boxes : DataFrame
+        ``path``, ``start``, ``end`` (seconds) and ``species``, and if wanted
+        ``low_hz``, ``high_hz``, ``score`` and further columns.
+    path : path-like
+        Where to write, ending in ``.csv`` or ``.parquet``. An existing file is
+        replaced.
+
+    Raises
+    ------
+    ImportError
+        If `path` is Parquet and pyarrow is not installed.
+    TypeError, ValueError
+        If `boxes` is no table of boxes, or the ending is another one.
+
+    See Also
+    --------
+    read_boxes : Reads it back.
+
+    Notes
+    -----
+    In CSV, line breaks in text become spaces, and what a spreadsheet would take for a
+    formula gets a quote before it, which `read_boxes` takes away. Parquet keeps all
+    as it is.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from pathlib import Path
+    >>> import pandas as pd
+    >>> from skbird.annotations import read_boxes, write_boxes
+    >>> boxes = pd.DataFrame(
+    ...     {"path": ["a.wav"], "start": [1.5], "end": [2.0], "species": ["amerob"]}
+    ... )
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     write_boxes(boxes, Path(folder, "boxes.csv"))
+    ...     read_boxes(Path(folder, "boxes.csv"))
+        path  start  end  low_hz  high_hz species
+    0  a.wav    1.5  2.0     NaN      NaN  amerob
+    """
+    boxes = check_boxes(boxes)
+    if _is_parquet(path):
+        with open_whole(path, "wb") as file:
+            boxes.to_parquet(file, index=False)
+    else:
+        write_csv(dict(boxes.items()), path)
+
+
+def _is_parquet(path):
+    """Whether a table is Parquet, not CSV, by its ending."""
+    ending = Path(path).suffix.lower()
+    if ending not in (".csv", ".parquet"):
+        raise ValueError(
+            f"path={str(path)!r} must end in '.csv' or '.parquet'. Raven and Audacity "
+            "have their own functions: read_raven, read_audacity."
+        )
+    if ending == ".parquet":
+        try:
+            import pyarrow  # noqa: F401
+        except ImportError as exc:
+            raise ImportError(
+                "Parquet needs pyarrow; install it with: pip install "
+                "'skbird[annotations]'."
+            ) from exc
+    return ending == ".parquet"

@@ -1,0 +1,158 @@
+"""From time-stamped boxes to the rows and the Y that a classifier trains on."""
+
+import warnings
+
+import numpy as np
+import pandas as pd
+
+from skbird.annotations._boxes import check_boxes
+from skbird.annotations._overlaps import overlapping_pairs
+from skbird.data import check_rows, segment_table
+
+_NO_SPECIES = ("", "nocall")  # as encode_labels has it
+_ROUNDING_S = 1e-9  # seconds such as 0.3 - 0.2 are not exact
+
+
+def boxes_to_rows(
+    boxes,
+    paths,
+    segment_s=5.0,
+    step_s=5.0,
+    *,
+    min_overlap_s=0.25,
+    min_overlap_fraction=None,
+    species=None,
+):
+    """Cut annotated recordings into rows, and say which species call in each.
+
+    Parameters
+    ----------
+    boxes : DataFrame
+        ``path``, ``start``, ``end`` (seconds, the same for a point in time) and
+        ``species``, as the readers of this package give them. Boxes whose species is
+        missing or ``"nocall"`` are left out.
+    paths : sequence of path-like, or DataFrame
+        The annotated recordings, written as in `boxes`, also those in which nobody
+        calls: all of their rows are empty. They are cut into rows by
+        :func:`skbird.data.segment_table`, which reads their headers. A DataFrame with
+        ``path``, ``start`` and ``end`` has the rows themselves (without start and end:
+        whole recordings), and no file is touched.
+    segment_s, step_s : float > 0, default=5.0
+        Length of a row, and from the start of a row to that of the next, in seconds.
+    min_overlap_s : float >= 0, default=0.25
+        Seconds of a box that must lie in a row. With 0, any overlap counts, and points
+        in time count for the row they lie in.
+    min_overlap_fraction : float in (0, 1], default=None
+        Share of a box that is enough as well, such as 0.5, with which each call counts
+        somewhere, however short.
+    species : sequence of str, default=None
+        Columns of Y, in this order; boxes of other species are left out. By default
+        all of `boxes`, sorted.
+
+    Returns
+    -------
+    rows : DataFrame
+        ``path``, ``start``, ``end``, and further columns of `paths`.
+    Y : DataFrame of shape (n_rows, n_species), float32
+        1 where a box counts for a row, else 0.
+
+    Raises
+    ------
+    skbird.data.AudioReadError
+        If recordings are missing or cannot be read: names them.
+    TypeError, ValueError
+        If `boxes` is no table of boxes, or a parameter is out of range.
+
+    Warns
+    -----
+    UserWarning
+        If boxes of `species` in these recordings count for no row: they overlap too
+        little, or lie behind the end. If no box is in any of the recordings.
+
+    See Also
+    --------
+    skbird.data.encode_labels : Makes Y from labels of whole recordings.
+    proba_to_events : The way back, from probabilities to boxes.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> from skbird.annotations import boxes_to_rows
+    >>> boxes = pd.DataFrame(
+    ...     {"path": "a.wav", "start": [1.0, 4.5], "end": [2.0, 6.0],
+    ...      "species": ["owl", "wren"]}
+    ... )
+    >>> rows = pd.DataFrame({"path": "a.wav", "start": [0.0, 5.0, 10.0]})
+    >>> rows, Y = boxes_to_rows(boxes, rows.assign(end=rows["start"] + 5.0))
+    >>> Y
+       owl  wren
+    0  1.0   1.0
+    1  0.0   1.0
+    2  0.0   0.0
+    """
+    _check_overlaps(min_overlap_s, min_overlap_fraction)
+    boxes = check_boxes(boxes)
+    boxes = boxes[boxes["species"].notna() & ~boxes["species"].isin(_NO_SPECIES)]
+    if species is None:
+        species = sorted(boxes["species"].unique())
+    species = pd.Index([str(name) for name in species])
+    if not species.is_unique:
+        twice = species[species.duplicated()][0]
+        raise ValueError(f"species has {twice!r} twice. Give each species one column.")
+    if isinstance(paths, pd.DataFrame):
+        rows = check_rows(paths)
+    else:
+        rows = segment_table(paths, segment_s, step_s)
+    boxes = boxes[boxes["species"].isin(species)].reset_index(drop=True)
+    box, row = _count(boxes, rows, min_overlap_s, min_overlap_fraction)
+    Y = np.zeros((len(rows), len(species)), dtype=np.float32)
+    Y[row, species.get_indexer(boxes["species"])[box]] = 1
+    _warn_about_lost(boxes, rows, box)
+    return rows, pd.DataFrame(Y, columns=species)
+
+
+def _count(boxes, rows, min_overlap_s, min_overlap_fraction):
+    """Return the pairs (box, row) in which the box counts for the row."""
+    rows = rows.assign(end=rows["end"].fillna(np.inf))  # to the end of the recording
+    box, row, shared_s = overlapping_pairs(boxes, rows)
+    start, end = boxes[["start", "end"]].to_numpy()[box].T
+    # A point on the edge of two rows lies in the later one.
+    is_inside = start < rows["end"].to_numpy()[row]
+    inside = np.where(start == end, is_inside, shared_s > _ROUNDING_S)
+    enough = shared_s >= min_overlap_s - _ROUNDING_S
+    if min_overlap_fraction is not None:
+        enough |= shared_s >= min_overlap_fraction * (end - start) - _ROUNDING_S
+    return box[inside & enough], row[inside & enough]
+
+
+def _check_overlaps(min_overlap_s, min_overlap_fraction):
+    if not min_overlap_s >= 0:
+        raise ValueError(f"min_overlap_s={min_overlap_s!r} must be 0 seconds or more.")
+    if min_overlap_fraction is not None and not 0 < min_overlap_fraction <= 1:
+        raise ValueError(
+            f"min_overlap_fraction={min_overlap_fraction!r} must be in (0, 1], or None."
+        )
+
+
+def _warn_about_lost(boxes, rows, counted):
+    if len(boxes) == 0:
+        return
+    here = np.array(boxes["path"].isin(rows["path"]))
+    if not here.any():
+        warnings.warn(
+            f"None of the {len(boxes)} boxes is in any of the recordings: the boxes "
+            f"are in {boxes['path'][0]!r}, ..., the recordings are "
+            f"{rows['path'][0]!r}, .... Write paths alike in both, or pass the "
+            "recordings as audio when reading.",
+            stacklevel=3,
+        )
+    here[counted] = False
+    if here.any():
+        first = boxes.iloc[here.argmax()]
+        warnings.warn(
+            f"{here.sum()} of {len(boxes)} boxes count for no row, such as "
+            f"{first['species']!r} at {first['start']:g} to {first['end']:g} s of "
+            f"{first['path']!r}: they share too little time with any. Lower "
+            "min_overlap_s, or pass min_overlap_fraction=0.5.",
+            stacklevel=3,
+        )

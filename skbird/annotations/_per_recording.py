@@ -1,0 +1,61 @@
+"""Write one file of annotations per recording."""
+
+import os
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from skbird.annotations._audio_names import annotation_names
+from skbird.annotations._files import open_whole
+
+
+def write_per_recording(of_line, lines, folder, recordings, ending, header=()):
+    """Write the lines of each recording into a file of its own.
+
+    Parameters
+    ----------
+    of_line : Series of str
+        The recording of each line.
+    lines : ndarray of shape (n_lines,), object
+        Text without line ends.
+    folder : path-like
+        Made if it is not there.
+    recordings : sequence of path-like, or None
+        What to write files of, also without lines; None: all that have lines.
+    ending : str
+        Of the files' names.
+    header : sequence of str
+        Lines that begin each file.
+
+    Returns
+    -------
+    list of Path
+        The files, in the order of `recordings`.
+    """
+    annotated = list(dict.fromkeys(of_line))
+    if recordings is None:
+        recordings = annotated
+    else:
+        recordings = list(dict.fromkeys(os.fspath(path) for path in recordings))
+    left_out = set(annotated) - set(recordings)
+    if left_out:
+        raise ValueError(
+            f"boxes has boxes in {len(left_out)} recordings that are not in paths, "
+            f"such as {min(left_out)!r}. Add them to paths, or drop their boxes; write "
+            "paths alike in both."
+        )
+    names = annotation_names(recordings)
+    folder = Path(folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    number = pd.Index(recordings).get_indexer(of_line)
+    order = np.argsort(number, kind="stable")
+    parts = np.split(
+        lines[order], np.searchsorted(number[order], range(1, len(recordings)))
+    )
+    files = []
+    for recording, part in zip(recordings, parts, strict=False):
+        files.append(folder / f"{names[recording]}{ending}")
+        with open_whole(files[-1]) as file:
+            file.writelines(f"{line}\n" for line in [*header, *part])
+    return files

@@ -1,0 +1,102 @@
+"""Read the CSV file that BirdCLEF competitions on Kaggle score."""
+
+import numpy as np
+import pandas as pd
+
+from skbird.annotations._submission import ROW_ID, row_ids, some
+
+
+def read_submission(path, rows=None):
+    """Read the probabilities of a submission.
+
+    Parameters
+    ----------
+    path : path-like
+        A file with a column ``row_id`` and one per species, as `write_submission` or
+        anyone else wrote it.
+    rows : DataFrame, default=None
+        Rows to return, in their order: ``row_id``, or ``path`` and ``end`` (seconds),
+        as for `write_submission`. Lines of other rows are left out. None returns all,
+        in the order of the file.
+
+    Returns
+    -------
+    proba : DataFrame of shape (n_rows, n_species), float64
+        The columns name the species. Indexed 0 to n - 1 if `rows` is given, like what
+        ``predict_proba`` gives for them; else by ``row_id``. NaN where a cell is empty.
+
+    Raises
+    ------
+    TypeError
+        If `rows` is not a DataFrame.
+    ValueError
+        If there is no column ``row_id``, a row occurs twice or is not in the file, or a
+        cell is not a number. The message names the file and the line.
+
+    See Also
+    --------
+    write_submission : Writes such a file.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from pathlib import Path
+    >>> import pandas as pd
+    >>> from skbird.annotations import read_submission, write_submission
+    >>> rows = pd.DataFrame({"path": ["a/H1.ogg"] * 2, "end": [5.0, 10.0]})
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     path = Path(folder, "submission.csv")
+    ...     _ = write_submission([[0.1], [0.9]], rows, path, species=["amerob"])
+    ...     read_submission(path, rows)
+       amerob
+    0     0.1
+    1     0.9
+    """
+    table = pd.read_csv(
+        path,
+        dtype={ROW_ID: str},
+        keep_default_na=False,
+        na_values=[""],
+        encoding="utf-8-sig",
+    )
+    if ROW_ID not in table:
+        raise ValueError(
+            f"{path}, line 1: there is no column 'row_id', but {some(table.columns)}. "
+            "Is it a submission? Rename the column that names the rows."
+        )
+    twice = table[ROW_ID].duplicated().to_numpy() | table[ROW_ID].isna().to_numpy()
+    if twice.any():
+        row = twice.argmax()
+        raise ValueError(
+            f"{path}, line {row + 2}: the row_id {table[ROW_ID][row]!r} is missing or "
+            "repeated. Delete the line."
+        )
+    proba = table.set_index(ROW_ID)
+    for name, column in proba.items():
+        if not pd.api.types.is_numeric_dtype(column) and column.notna().any():
+            _refuse(path, name, column)
+    proba = proba.astype(np.float64)
+    return proba if rows is None else _select(proba, rows, path)
+
+
+def _refuse(path, name, column):
+    wrong = (pd.to_numeric(column, errors="coerce").isna() & column.notna()).to_numpy()
+    row = wrong.argmax()
+    raise ValueError(
+        f"{path}, line {row + 2}, column {name!r}: {column.iloc[row]!r} is not a "
+        "number. Correct it."
+    )
+
+
+def _select(proba, rows, path):
+    wanted = row_ids(rows, len(rows))
+    position = proba.index.get_indexer(wanted)
+    if (position < 0).any():
+        missing = [
+            row for row, found in zip(wanted, position, strict=True) if found < 0
+        ]
+        raise ValueError(
+            f"{path} has no line for {len(missing)} of {len(wanted)} rows "
+            f"({some(missing)}). Pass the very table that was predicted."
+        )
+    return proba.iloc[position].reset_index(drop=True)

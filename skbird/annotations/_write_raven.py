@@ -1,0 +1,105 @@
+"""Write selection tables for Raven."""
+
+import numpy as np
+import pandas as pd
+
+from skbird.annotations._boxes import BOX_COLUMNS, check_boxes
+from skbird.annotations._files import as_cells, guard_formula, one_line
+from skbird.annotations._per_recording import write_per_recording
+from skbird.annotations._read_raven import (
+    ANNOTATION,
+    BEGIN,
+    END,
+    HIGH,
+    LOW,
+    NAME,
+    OFFSET,
+    OTHER_SCORE,
+    PATH,
+    SCORE,
+)
+
+
+def write_raven(boxes, folder, *, paths=None, full_band_hz=None):
+    """Write one selection table for Raven per recording.
+
+    Parameters
+    ----------
+    boxes : DataFrame
+        ``path``, ``start``, ``end`` (seconds) and ``species``, and if wanted
+        ``low_hz``, ``high_hz``, ``score`` and further columns, as `read_raven` or
+        `proba_to_events` gives them.
+    folder : path-like
+        Where to write; made if it is not there. Tables of the same name are replaced.
+    paths : sequence of path-like, default=None
+        Recordings to write tables of, also of those without boxes, whose tables are
+        empty. By default all that are in `boxes`.
+    full_band_hz : float > 0, default=None
+        Upper frequency, in Hz, of boxes without frequencies, such as half the sample
+        rate; they begin at 0. None leaves both cells empty.
+
+    Returns
+    -------
+    tables : list of Path
+        The files, in the order of `paths`: ``<recording>.Table.1.selections.txt``.
+        Recordings of one name get their folders before it.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If `boxes` is no table of boxes, or has a column of a name that Raven uses.
+
+    See Also
+    --------
+    read_raven : Reads them back.
+
+    Notes
+    -----
+    Labels and paths may come from others: tabs and line breaks in them become spaces,
+    and what a spreadsheet would take for a formula gets a quote before it, which
+    `read_raven` takes away.
+    """
+    boxes = check_boxes(boxes)
+    low = boxes["low_hz"]
+    if full_band_hz is not None:
+        if not full_band_hz > 0:
+            raise ValueError(f"full_band_hz={full_band_hz!r} must be above 0 Hz.")
+        unknown = low.isna() & boxes["high_hz"].isna()
+        boxes["low_hz"] = low.mask(unknown, 0.0)
+        boxes["high_hz"] = boxes["high_hz"].mask(unknown, float(full_band_hz))
+    columns = {
+        "Selection": boxes.groupby("path").cumcount() + 1,
+        "View": pd.Series("Spectrogram 1", index=boxes.index),
+        "Channel": pd.Series(1, index=boxes.index),
+        BEGIN: boxes["start"],
+        END: boxes["end"],
+        LOW: boxes["low_hz"],
+        HIGH: boxes["high_hz"],
+        PATH: boxes["path"],
+        OFFSET: boxes["start"],
+        ANNOTATION: boxes["species"],
+    }
+    if "score" in boxes:
+        columns[SCORE] = boxes["score"]
+    others = boxes.columns.difference([*BOX_COLUMNS, "score"], sort=False)
+    taken = {c.casefold() for c in [*columns, SCORE, OTHER_SCORE, NAME]}
+    for name in others:
+        if str(name).casefold() in taken:
+            raise ValueError(
+                f"boxes has a column {name!r}, a name that Raven uses. Rename or drop "
+                "it."
+            )
+        columns[guard_formula(one_line(str(name)))] = boxes[name]
+    header = "\t".join(map(_quote, columns))
+    cells = [[_quote(cell) for cell in as_cells(c)] for c in columns.values()]
+    lines = np.array(["\t".join(line) for line in zip(*cells, strict=True)], object)
+    return write_per_recording(
+        boxes["path"], lines, folder, paths, ".Table.1.selections.txt", [header]
+    )
+
+
+def _quote(cell):
+    """Quote text that has quotes around it, which reading takes away."""
+    if len(cell) > 1 and cell[0] == cell[-1] == '"':
+        return '"' + cell.replace('"', '""') + '"'
+    return cell
