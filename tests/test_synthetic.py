@@ -233,7 +233,7 @@ def test_room_has_unit_energy_and_decays(rng):
 def test_presence_is_where_the_call_is():
     # A cricket in a stream: its band is otherwise quiet.
     rng = np.random.default_rng(1)
-    audio, present = synthesize_soundscape([2, 0], "S01", 60.0, rng)
+    audio, present, _ = synthesize_soundscape([2, 0], "S01", 60.0, rng)
     assert audio.shape == (60 * 32_000,)
     assert present.shape == (12, 2)
     assert np.abs(audio).max() <= 1

@@ -16,7 +16,13 @@ _TRAIN_TABLES = ("train.csv", "train_metadata.csv")
 _TRAIN_FOLDERS = ("train_audio", "train_short_audio")
 _SOUNDSCAPE_FOLDERS = ("train_soundscapes", "unlabeled_soundscapes")
 _EBIRD_TAXONOMY = "eBird_Taxonomy_v2021.csv"
-_LABEL_COLUMNS = ("primary_label", "secondary_labels", "inat_taxon_id", "row_id")
+_LABEL_COLUMNS = (
+    "primary_label",
+    "secondary_labels",
+    "inat_taxon_id",
+    "row_id",
+    "species",
+)
 
 
 def load_birdclef(root, *, species=None, secondary_weight=0.5):
@@ -36,6 +42,7 @@ def load_birdclef(root, *, species=None, secondary_weight=0.5):
                           ``train_soundscape_truth.csv`` (:func:`make_birdclef`)
     test soundscapes      ``test_soundscapes/``, empty in Kaggle's download
     their truth           ``soundscape_truth.csv`` (:func:`make_birdclef`)
+    calls in soundscapes  ``soundscape_calls.csv`` (:func:`make_birdclef`)
     form of a submission  ``sample_submission.csv``
     ===================== ======================================================
 
@@ -76,6 +83,9 @@ def load_birdclef(root, *, species=None, secondary_weight=0.5):
             Rows of labelled soundscapes and their targets.
         test, test_Y : DataFrame, DataFrame or None
             Rows of test soundscapes and, if there is a truth, their targets.
+        calls : DataFrame or None
+            Extent of each call in soundscapes with a truth: ``path``, ``species``,
+            ``start``, ``end`` (seconds), ``low_hz``, ``high_hz``.
         sample_submission : DataFrame or None
         DESCR : str
 
@@ -269,7 +279,16 @@ def _load_soundscapes(root, species, submission):
         "soundscapes_Y": soundscapes_Y,
         "test": test,
         "test_Y": test_Y,
+        "calls": _read_calls(root),
     }
+
+
+def _read_calls(root):
+    table = _read_csv(root / "soundscape_calls.csv")
+    if table is None:
+        return None
+    table["filename"] = [str(root / name) for name in table["filename"]]
+    return table.rename(columns={"filename": "path"})
 
 
 def _list_audio(folder):

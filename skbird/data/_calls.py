@@ -48,6 +48,12 @@ class Pattern:
     harmonics: tuple[float, ...] = (1.0,)
     buzz_hz: float = 0.0
 
+    @property
+    def band_hz(self):
+        """Lowest and highest frequency of the sweeps and their harmonics."""
+        hz = [end for sweep in self.sweeps_hz[: self.n_notes] for end in sweep]
+        return min(hz), max(hz) * len(self.harmonics)
+
 
 @dataclass(frozen=True)
 class Species:

@@ -129,9 +129,19 @@ class _Individual:
         pitch, tempo = np.exp(rng.normal(0, [0.06, 0.08]))
         return cls(species, "call" if second else "song", float(pitch), float(tempo))
 
+    @property
+    def pattern(self):
+        return getattr(SPECIES[self.species], self.kind)
+
+    @property
+    def band_hz(self):
+        low_hz, high_hz = self.pattern.band_hz
+        return low_hz * self.pitch, high_hz * self.pitch
+
     def utter(self, sample_rate):
-        pattern = getattr(SPECIES[self.species], self.kind)
-        return synthesize_call(pattern, sample_rate, pitch=self.pitch, tempo=self.tempo)
+        return synthesize_call(
+            self.pattern, sample_rate, pitch=self.pitch, tempo=self.tempo
+        )
 
 
 def draw_author(source, seed, rng):
@@ -266,26 +276,33 @@ def synthesize_soundscape(cast, site, duration_s, rng):
         In [-1, 1], at :data:`SOUNDSCAPE_RATE`.
     present : np.ndarray of shape (n_rows, len(cast)), bool
         Who calls in which 5 s.
+    calls : list of (species, start_s, end_s, low_hz, high_hz)
+        The extent of each call, without its echo.
     """
     noise, rt60_s = SITES[site]
     n = int(duration_s * SOUNDSCAPE_RATE)
     audio = synthesize_noise(noise, n, SOUNDSCAPE_RATE, rng)
     starts_s = np.arange(0, duration_s, ROW_S)
     present = np.zeros((len(starts_s), len(cast)), dtype=bool)
+    calls = []
     for column, species in enumerate(cast):
-        call, call_s = _distant_call(species, rt60_s, rng)
+        animal = _Individual.draw(species, rng)
+        call, call_s = _distant_call(animal, rt60_s, rng)
         for onset in _bouts(n, call_s, rng):
             audio[onset : onset + len(call)] += call[: n - onset]
             first_s = onset / SOUNDSCAPE_RATE
             overlap_s = np.minimum(starts_s + ROW_S, first_s + call_s)
             overlap_s -= np.maximum(starts_s, first_s)
             present[:, column] |= overlap_s >= _MIN_PRESENCE_S
-    return np.clip(_at_level(audio, rng.uniform(-30, -24)), -0.99, 0.99), present
+            end_s = min(first_s + call_s, duration_s)
+            calls.append((species, first_s, end_s, *animal.band_hz))
+    audio = np.clip(_at_level(audio, rng.uniform(-30, -24)), -0.99, 0.99)
+    return audio, present, calls
 
 
-def _distant_call(species, rt60_s, rng):
+def _distant_call(animal, rt60_s, rng):
     """Return a call as it arrives, and its length in seconds without the echo."""
-    dry = _Individual.draw(species, rng).utter(SOUNDSCAPE_RATE)
+    dry = animal.utter(SOUNDSCAPE_RATE)
     snr_db = rng.uniform(*_SOUNDSCAPE_SNR_DB)
     # A faint animal is a distant one: more echo, less treble.
     nearness = np.interp(snr_db, _SOUNDSCAPE_SNR_DB, (0, 1))

@@ -80,7 +80,8 @@ def make_birdclef(
     Returns
     -------
     data : sklearn.utils.Bunch
-        See :func:`load_birdclef`; ``soundscapes_Y`` and ``test_Y`` hold the truth.
+        See :func:`load_birdclef`; ``soundscapes_Y`` and ``test_Y`` hold the truth of
+        rows, ``calls`` the extents of the calls in these soundscapes.
 
     Raises
     ------
@@ -190,12 +191,13 @@ def _write_set(root, manifest, n_jobs):
         joblib.delayed(_write_recording)(root, seed, n_species, number, *plan)
         for number, plan in enumerate(recordings)
     )
-    truths = joblib.Parallel(n_jobs=n_jobs, prefer="threads")(
+    written = joblib.Parallel(n_jobs=n_jobs, prefer="threads")(
         joblib.delayed(_write_soundscape)(
             root, seed, manifest["soundscape_s"], number, *plan
         )
         for number, plan in enumerate(soundscapes)
     )
+    truths, calls = zip(*written, strict=True)
     pd.DataFrame(rows).sort_values("filename").to_csv(root / "train.csv", index=False)
     _write_taxonomy(root, SPECIES[:n_species])
     for kind in ("test", "labelled"):
@@ -205,6 +207,7 @@ def _write_set(root, manifest, n_jobs):
             [t for t, plan in zip(truths, soundscapes, strict=True) if plan[0] == kind],
             sorted(species.label for species in SPECIES[:n_species]),
         )
+    _write_calls(root, calls, soundscapes)
     (root / _MANIFEST).write_text(json.dumps(manifest, indent=1))
 
 
@@ -270,17 +273,23 @@ def _write_recording(root, seed, n_species, number, species, source):
 
 
 def _write_soundscape(root, seed, duration_s, number, kind, name, site, cast):
-    """Write a soundscape; returns its truth, rows named as in a submission."""
+    """Write a soundscape; returns the truth of its rows, and its calls."""
     rng = np.random.default_rng([seed, _SOUNDSCAPE, number])
-    audio, present = synthesize_soundscape(cast, site, duration_s, rng)
+    audio, present, calls = synthesize_soundscape(cast, site, duration_s, rng)
     folder = "test_soundscapes" if kind == "test" else "train_soundscapes"
-    _write_ogg(root / folder / f"{name}.ogg", audio, SOUNDSCAPE_RATE)
+    filename = f"{folder}/{name}.ogg"
+    _write_ogg(root / filename, audio, SOUNDSCAPE_RATE)
     ends = (ROW_S * np.arange(1, len(present) + 1)).astype(int)
-    return pd.DataFrame(
+    truth = pd.DataFrame(
         present.astype(int),
-        index=[f"{name}_{end}" for end in ends],
+        index=[f"{name}_{end}" for end in ends],  # as in a submission
         columns=[SPECIES[species].label for species in cast],
     )
+    calls = pd.DataFrame(
+        [(filename, SPECIES[species].label, *extent) for species, *extent in calls],
+        columns=["filename", "species", "start", "end", "low_hz", "high_hz"],
+    )
+    return truth, calls.sort_values("start").round(3)
 
 
 def _write_ogg(path, audio, sample_rate):
@@ -306,6 +315,12 @@ def _write_taxonomy(root, species):
         }
     )
     table.sort_values("primary_label").to_csv(root / "taxonomy.csv", index=False)
+
+
+def _write_calls(root, calls, soundscapes):
+    """Write where calls are in time and frequency, but for unlabelled soundscapes."""
+    known = [c for c, p in zip(calls, soundscapes, strict=True) if p[0] != "unlabelled"]
+    pd.concat(known).to_csv(root / "soundscape_calls.csv", index=False)
 
 
 def _write_truth(root, kind, truths, columns):

@@ -1,10 +1,45 @@
-"""Look at what was learnt: displays in the manner of scikit-learn's.
+"""Look at the data, at what was learnt and at where it fails: displays and reports.
 
-Needs matplotlib, which the extra ``train`` brings.
+Displays follow scikit-learn's: ``from_estimator``, ``from_predictions``, ``plot``. They
+need matplotlib, which the extra ``train`` brings; Grad-CAM needs captum, which the
+extra ``explain`` brings.
 """
 
+from skbird.inspection._attention import AttentionDisplay
+from skbird.inspection._co_activation_display import CoActivationDisplay
+from skbird.inspection._curriculum_display import CurriculumDisplay
+from skbird.inspection._describe_errors import describe_errors
+from skbird.inspection._describe_recordings import describe_recordings
+from skbird.inspection._embedding_map_display import EmbeddingMapDisplay
+from skbird.inspection._explanation_report import explanation_report
+from skbird.inspection._grad_cam_display import GradCAMDisplay
+from skbird.inspection._localization import energy_inside, pointing_game
+from skbird.inspection._prediction import PredictionDisplay
+from skbird.inspection._reliability_display import ReliabilityDisplay
+from skbird.inspection._report._report import Report
 from skbird.inspection._self_training import SelfTrainingDisplay
+from skbird.inspection._spectrogram import SpectrogramDisplay
+from skbird.inspection._support_display import SupportDisplay
+from skbird.inspection._threshold_curve_display import ThresholdCurveDisplay
 from skbird.utils._public import set_public_module
 
-__all__ = ["SelfTrainingDisplay"]
+__all__ = [
+    "AttentionDisplay",
+    "CoActivationDisplay",
+    "CurriculumDisplay",
+    "EmbeddingMapDisplay",
+    "GradCAMDisplay",
+    "PredictionDisplay",
+    "ReliabilityDisplay",
+    "Report",
+    "SelfTrainingDisplay",
+    "SpectrogramDisplay",
+    "SupportDisplay",
+    "ThresholdCurveDisplay",
+    "describe_errors",
+    "describe_recordings",
+    "energy_inside",
+    "explanation_report",
+    "pointing_game",
+]
 set_public_module(globals())

@@ -4,6 +4,9 @@ import numpy as np
 from sklearn.utils._optional_dependencies import check_matplotlib_support
 from sklearn.utils.validation import check_is_fitted
 
+# Inside, it would cover bars: species may have as many rows as there are.
+_ABOVE = {"loc": "lower left", "bbox_to_anchor": (0, 1), "ncols": 4, "frameon": False}
+
 
 class SelfTrainingDisplay:
     """Draw the rounds of a self-training: how many labels, of which species.
@@ -22,7 +25,9 @@ class SelfTrainingDisplay:
     Attributes
     ----------
     figure_ : matplotlib.figure.Figure
+        Where it was drawn; set by `plot`, which `from_estimator` calls.
     axes_ : ndarray of matplotlib.axes.Axes, shape (2,)
+        Of labels and of species; set by `plot`.
 
     Examples
     --------
@@ -104,7 +109,7 @@ class SelfTrainingDisplay:
         empty = self.history["n_zero"]
         axis.plot(rounds, empty, "k.--", label="rows without a label")
         axis.set(xticks=rounds, xlabel="round", ylabel="number")
-        axis.legend()
+        axis.legend(**_ABOVE)
 
     def _plot_coverage(self, axis):
         places = np.arange(self.coverage.shape[1])
@@ -114,4 +119,4 @@ class SelfTrainingDisplay:
             axis.bar(places + shift, counts, width, label=f"round {name}")
         axis.set_xticks(places, self.coverage.columns, rotation=90, fontsize=8)
         axis.set_ylabel("pseudo-labelled rows")
-        axis.legend()
+        axis.legend(**_ABOVE)

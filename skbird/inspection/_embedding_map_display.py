@@ -1,0 +1,197 @@
+"""Whether soundscapes lie where training recordings lie, for a network."""
+
+import numpy as np
+from sklearn.decomposition import PCA
+from sklearn.linear_model import LogisticRegression
+from sklearn.model_selection import StratifiedKFold, cross_val_score
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+from sklearn.utils import check_random_state
+
+from skbird.inspection._figures import COLOURS, axes_for
+
+_METHODS = ("pca", "umap")
+
+
+class EmbeddingMapDisplay:
+    """Draw what a network makes of training recordings and of soundscapes, as a map.
+
+    If the two clouds lie apart, the network meets in the soundscapes what it has not
+    learnt. How far apart is told by a number: how well a linear classifier tells them
+    apart, by its cross-validated ROC-AUC; 0.5 is not at all, 1 without fail.
+
+    Parameters
+    ----------
+    train, soundscapes : ndarray of shape (n_points, 2)
+        Places on the map.
+    separability : float
+        ROC-AUC in [0, 1].
+    method : str, default="pca"
+        How the map was made.
+
+    Attributes
+    ----------
+    figure_ : matplotlib.figure.Figure
+    ax_ : matplotlib.axes.Axes
+
+    Examples
+    --------
+    >>> import matplotlib, numpy as np
+    >>> matplotlib.use("Agg")
+    >>> from skbird.inspection import EmbeddingMapDisplay
+    >>> rng = np.random.default_rng(0)
+    >>> train = rng.standard_normal((200, 16))
+    >>> soundscapes = rng.standard_normal((200, 16)) + 2
+    >>> display = EmbeddingMapDisplay.from_embeddings(train, soundscapes)
+    >>> round(display.separability, 2)
+    1.0
+    """
+
+    def __init__(self, train, soundscapes, separability, method="pca"):
+        self.train = train
+        self.soundscapes = soundscapes
+        self.separability = separability
+        self.method = method
+
+    @classmethod
+    def from_estimator(cls, estimator, X_train, X_soundscapes, **options):
+        """Draw the embeddings of a network.
+
+        Parameters
+        ----------
+        estimator : CNNClassifier, SEDClassifier, or Pipeline that ends with one
+            Fitted.
+        X_train, X_soundscapes : what the estimator predicts
+        **options
+            Of `from_embeddings`.
+
+        Returns
+        -------
+        EmbeddingMapDisplay
+        """
+        from skbird.data._inputs import as_spectrograms
+        from skbird.inspection._rows import split_network, transform
+
+        steps, net = split_network(estimator)
+        embedded = [
+            net.embed(as_spectrograms(transform(steps, X)))
+            for X in (X_train, X_soundscapes)
+        ]
+        return cls.from_embeddings(*embedded, **options)
+
+    @classmethod
+    def from_embeddings(
+        cls,
+        train,
+        soundscapes,
+        *,
+        method="pca",
+        max_points=2000,
+        random_state=0,
+        ax=None,
+    ):
+        """Draw embeddings.
+
+        Parameters
+        ----------
+        train, soundscapes : array-like of shape (n_rows, n_features)
+            Of a network's `embed`. Rows with NaN are left out.
+        method : {"pca", "umap"}, default="pca"
+            "umap" needs umap-learn; distances on its map mean little, neighbours much.
+        max_points : int >= 10, default=2000
+            If there are more rows of a kind, so many are drawn.
+        random_state : int, RandomState instance or None, default=0
+        ax : matplotlib.axes.Axes, default=None
+            Where to draw; by default in a new figure.
+
+        Returns
+        -------
+        EmbeddingMapDisplay
+
+        Raises
+        ------
+        ImportError
+            If method is "umap" and umap-learn is not installed.
+        ValueError
+            If the features differ in number, or fewer than 10 rows of a kind are known.
+        """
+        if method not in _METHODS:
+            raise ValueError(f"method={method!r} must be one of {_METHODS}.")
+        rng = check_random_state(random_state)
+        parts = [
+            _choose(part, name, max_points, rng)
+            for name, part in (("train", train), ("soundscapes", soundscapes))
+        ]
+        if parts[0].shape[1] != parts[1].shape[1]:
+            raise ValueError(
+                f"train has {parts[0].shape[1]} features and soundscapes "
+                f"{parts[1].shape[1]}; both must come from the same network."
+            )
+        points = StandardScaler().fit_transform(np.vstack(parts))
+        is_soundscape = np.repeat([0, 1], [len(part) for part in parts])
+        judge = make_pipeline(StandardScaler(), LogisticRegression(C=0.1, max_iter=500))
+        folds = StratifiedKFold(5, shuffle=True, random_state=rng.randint(2**31))
+        separability = cross_val_score(
+            judge, points, is_soundscape, cv=folds, scoring="roc_auc"
+        ).mean()
+        places = _reducer(method, rng).fit_transform(points)
+        display = cls(
+            places[is_soundscape == 0],
+            places[is_soundscape == 1],
+            float(separability),
+            method,
+        )
+        return display.plot(ax=ax)
+
+    def plot(self, *, ax=None):
+        """Draw.
+
+        Parameters
+        ----------
+        ax : matplotlib.axes.Axes, default=None
+            Where to draw; by default in a new figure.
+
+        Returns
+        -------
+        EmbeddingMapDisplay
+        """
+        self.ax_ = axes_for(self, ax)
+        self.figure_ = self.ax_.figure
+        for places, marker, colour, name in (
+            (self.train, "o", COLOURS[0], "training"),
+            (self.soundscapes, "^", COLOURS[1], "soundscapes"),
+        ):
+            label = f"{name} ({len(places)})"
+            style = {"s": 12, "alpha": 0.5, "linewidths": 0, "label": label}
+            self.ax_.scatter(
+                *np.asarray(places).T, marker=marker, color=colour, **style
+            )
+        name = self.method.upper()
+        self.ax_.set(xlabel=f"{name} 1", ylabel=f"{name} 2")
+        self.ax_.set_title(f"told apart with ROC-AUC {self.separability:.2f}")
+        self.ax_.legend(fontsize=9)
+        return self
+
+
+def _choose(rows, name, max_points, rng):
+    rows = np.asarray(rows, dtype=float)
+    if rows.ndim != 2:
+        raise ValueError(
+            f"{name} has shape {rows.shape}, but (n_rows, n_features) is needed."
+        )
+    rows = rows[np.isfinite(rows).all(axis=1)]
+    if len(rows) < 10:
+        raise ValueError(f"{name} has {len(rows)} rows without NaN; 10 are needed.")
+    return rows[rng.permutation(len(rows))[:max_points]]
+
+
+def _reducer(method, rng):
+    if method == "pca":
+        return PCA(2, random_state=rng)
+    try:
+        from umap import UMAP
+    except ModuleNotFoundError as exc:
+        raise ImportError(
+            "method='umap' needs umap-learn; install it with: pip install umap-learn"
+        ) from exc
+    return UMAP(n_components=2, random_state=rng)

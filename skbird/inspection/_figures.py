@@ -1,0 +1,66 @@
+"""What figures share: colours, and names that nobody has checked."""
+
+import unicodedata
+
+from sklearn.utils._optional_dependencies import check_matplotlib_support
+
+# Okabe and Ito's, which the colour-blind tell apart; black is for lines.
+COLOURS = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#D55E00", "#56B4E9", "#999999")
+_LONGEST = 28
+_NOT_SHOWN = frozenset({"Cc", "Cs", "Cn"})  # control, surrogate, no character at all
+
+
+def clean_text(value):
+    """Return what can be shown of a value, without characters that cannot be.
+
+    Names of files may hold bytes that are no text (surrogates), line breaks, or control
+    characters that no HTML or SVG may have.
+    """
+    return "".join(
+        "\ufffd" if unicodedata.category(c) in _NOT_SHOWN else c for c in str(value)
+    )
+
+
+def plain_text(value):
+    """Return a name for a figure: short, and never taken for a formula."""
+    text = clean_text(value)
+    text = text if len(text) <= _LONGEST else f"{text[: _LONGEST - 1]}…"
+    return text.replace("$", r"\$")
+
+
+def axes_for(display, ax, figsize=(6.0, 4.5)):
+    """Return axes to draw on, in a new figure of pyplot unless they are given."""
+    check_matplotlib_support(f"{type(display).__name__}.plot")
+    if ax is not None:
+        return ax
+    import matplotlib.pyplot as plt
+
+    return plt.subplots(figsize=figsize, layout="constrained")[1]
+
+
+def name_points(axis, x, y, names):
+    """Write names beside points, apart from each other; limits must be set before.
+
+    Parameters
+    ----------
+    axis : matplotlib.axes.Axes
+    x, y : sequence of float
+    names : sequence
+    """
+    bottom, top = axis.get_ylim()
+    gap = (top - bottom) / 18
+    last = bottom - gap
+    middle = axis.transAxes.transform((0.5, 0.5))[0]
+    for height, place, name in sorted(zip(y, x, names, strict=True)):
+        last = max(height, last + gap)
+        is_right = axis.transData.transform((place, height))[0] > middle
+        axis.annotate(
+            plain_text(name),
+            (place, height),
+            xytext=(-12 if is_right else 12, last),
+            textcoords=("offset points", "data"),
+            ha="right" if is_right else "left",
+            va="center",
+            fontsize=8,
+            arrowprops={"arrowstyle": "-", "color": "0.6", "linewidth": 0.6},
+        )

@@ -1,0 +1,86 @@
+"""What a filter measured of a row, and what it made of it."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from skbird.preprocessing._rms import RMSOp
+from skbird.preprocessing._vad import VADOp
+
+
+@dataclass(frozen=True)
+class FilterTrace:
+    """What a filter measured of a row, and what it made of it.
+
+    Parameters
+    ----------
+    name : str
+        Of what it measured, with its unit.
+    values : ndarray of shape (n_values,)
+        The series.
+    values_per_s : float
+    limit : float or None
+        What it compares the series, or the segments' levels, with.
+    weights : ndarray of shape (n_segments,)
+        What this filter alone gives to the segments.
+    levels : ndarray of shape (n_segments,), default=None
+        What it measured of each segment as a whole.
+    limit_name : str, default="threshold"
+    """
+
+    name: str
+    values: np.ndarray
+    values_per_s: float
+    limit: float | None
+    weights: np.ndarray
+    levels: np.ndarray | None = None
+    limit_name: str = "threshold"
+
+
+def trace(op, values, starts, segment_s, row):
+    """Return the `FilterTrace` of what a filter measured of a row.
+
+    Parameters
+    ----------
+    op : WeightOp
+    values : ndarray of shape (n_values,)
+        What it measured.
+    starts : ndarray of shape (n_segments,)
+        In seconds after the start of the row.
+    segment_s : float
+    row : Mapping
+        The row of the table.
+
+    Returns
+    -------
+    FilterTrace
+    """
+    weights, _ = op.judge(values, starts, segment_s, row)
+    if isinstance(op, VADOp):
+        thresholds = dict(op.threshold)
+        limit = thresholds.get(str(row.get("collection")), thresholds["default"])
+        return FilterTrace(
+            "P(speech)", values, op.values_per_s, limit, np.asarray(weights)
+        )
+    if isinstance(op, RMSOp):
+        levels = op.levels(values, starts, segment_s)
+        limit, limit_name = op.limit, "threshold"
+        if limit is None and op.mode == "drop":
+            limit = np.quantile(levels, op.quantile)
+        elif limit is None:
+            limit, limit_name = levels.max(), "loudest segment"
+        return FilterTrace(
+            "level (dBFS)",
+            _decibel(np.sqrt(values)),
+            op.values_per_s,
+            float(_decibel(limit)),
+            np.asarray(weights),
+            _decibel(levels),
+            limit_name,
+        )
+    name = type(op).__name__.removesuffix("Op")
+    return FilterTrace(name, values, op.values_per_s, None, np.asarray(weights))
+
+
+def _decibel(amplitude):
+    return 20 * np.log10(np.maximum(amplitude, 1e-6))

@@ -1,0 +1,340 @@
+"""Species over time, under the spectrogram, and the truth beside it."""
+
+import numpy as np
+from sklearn.utils._optional_dependencies import check_matplotlib_support
+
+from skbird.data import check_rows
+from skbird.data._joined import join_rows
+from skbird.inspection._axes import draw_spectrogram
+from skbird.inspection._rows import split_front_end, transform
+from skbird.preprocessing import LogMel
+from skbird.utils._multilabel import species_of
+from skbird.utils._proba import as_proba_matrix
+
+
+class PredictionDisplay:
+    """Draw what a model says of a recording, row by row, and what is true.
+
+    Under the spectrogram lie the likeliest species, and below them, if it is known,
+    the truth of the same species. Grey is unknown: rows that could not be read, labels
+    that are NaN.
+
+    Parameters
+    ----------
+    starts, ends : array of shape (n_rows,)
+        The rows, in seconds of the recording.
+    proba : ndarray of shape (n_rows, n_species)
+        In [0, 1], or NaN.
+    truth : ndarray of shape (n_rows, n_species) or None
+        In [0, 1], or NaN.
+    species : sequence of str, shape (n_species,)
+    spectrograms : sequence of (start_s, ndarray of shape (n_mels, n_frames))
+        Stretches of the recording; may be empty.
+    mel_hz : sequence of shape (n_mels,), default=()
+        Centres of the mel bands in Hz.
+    frame_s : float, default=0.016
+        Seconds from one frame to the next.
+    top_k : int, default=5
+        How many species to show: those with the highest probability in any row. Others
+        that are present in truth come below them, so that what was missed is seen.
+    title : str, default=""
+
+    Attributes
+    ----------
+    figure_ : matplotlib.figure.Figure
+    axes_ : ndarray of matplotlib.axes.Axes
+        Spectrogram, predictions and, if it is known, truth.
+    shown_ : ndarray of int
+        Columns of the species that are shown, from top to bottom.
+
+    Examples
+    --------
+    >>> import matplotlib, numpy as np, soundfile, tempfile
+    >>> matplotlib.use("Agg")
+    >>> from pathlib import Path
+    >>> from skbird.data import segment_table
+    >>> from skbird.inspection import PredictionDisplay
+    >>> path = Path(tempfile.mkdtemp()) / "night.wav"
+    >>> rng = np.random.default_rng(0)
+    >>> soundfile.write(path, 0.1 * rng.standard_normal(10 * 16_000), 16_000)
+    >>> rows = segment_table([path])
+    >>> proba = [[0.1, 0.7, 0.2], [0.9, 0.3, 0.1]]
+    >>> display = PredictionDisplay.from_predictions(
+    ...     rows, proba, species=["owl", "frog", "bat"], top_k=2
+    ... )
+    >>> [text.get_text() for text in display.axes_[1].get_yticklabels()]
+    ['owl', 'frog']
+    """
+
+    def __init__(
+        self,
+        starts,
+        ends,
+        proba,
+        truth,
+        species,
+        *,
+        spectrograms=(),
+        mel_hz=(),
+        frame_s=0.016,
+        top_k=5,
+        title="",
+    ):
+        self.starts = starts
+        self.ends = ends
+        self.proba = proba
+        self.truth = truth
+        self.species = species
+        self.spectrograms = spectrograms
+        self.mel_hz = mel_hz
+        self.frame_s = frame_s
+        self.top_k = top_k
+        self.title = title
+
+    @classmethod
+    def from_estimator(
+        cls, estimator, rows, Y=None, *, species=None, top_k=5, axes=None
+    ):
+        """Draw what a fitted model says of the rows of one recording.
+
+        Parameters
+        ----------
+        estimator : multi-label classifier
+            Fitted. Of a pipeline with a `LogMel` its own spectrograms are drawn,
+            otherwise those of ``LogMel()``.
+        rows : DataFrame
+            Of one recording: ``path``, ``start``, ``end``, as
+            :func:`skbird.data.segment_table` makes it.
+        Y : array-like or DataFrame of shape (n_rows, n_species), default=None
+            The truth; NaN is unknown.
+        species : sequence of str, default=None
+            Names of the columns; by default those that the estimator or Y tells.
+        top_k : int, default=5
+            How many species to show.
+        axes : sequence of matplotlib.axes.Axes, default=None
+            Two, or three with `Y`; by default in a new figure.
+
+        Returns
+        -------
+        PredictionDisplay
+        """
+        rows = _check_one_recording(rows)
+        if species is None:
+            species = species_of(estimator)
+        proba = as_proba_matrix(
+            estimator.predict_proba(rows),
+            getattr(estimator, "classes_", None),
+            None if species is None else len(species),
+        )
+        split = split_front_end(estimator)
+        spectrograms = None if split is None else transform([*split[0], split[1]], rows)
+        return cls.from_predictions(
+            rows,
+            proba,
+            Y,
+            species=species,
+            top_k=top_k,
+            spectrograms=spectrograms,
+            axes=axes,
+        )
+
+    @classmethod
+    def from_predictions(
+        cls,
+        rows,
+        proba,
+        Y=None,
+        *,
+        species=None,
+        top_k=5,
+        spectrograms=None,
+        axes=None,
+    ):
+        """Draw given probabilities of the rows of one recording.
+
+        Parameters
+        ----------
+        rows : DataFrame
+            Of one recording: ``path``, ``start``, ``end``.
+        proba : array-like or DataFrame of shape (n_rows, n_species)
+            NaN throughout for rows that could not be read.
+        Y : array-like or DataFrame of shape (n_rows, n_species), default=None
+            The truth; NaN is unknown.
+        species : sequence of str, default=None
+            Names of the columns; by default those of `proba` or `Y`, else numbers.
+        top_k : int, default=5
+            How many species to show.
+        spectrograms : Spectrograms, default=None
+            Of the rows; by default ``LogMel().transform(rows)``.
+        axes : sequence of matplotlib.axes.Axes, default=None
+            Two, or three with `Y`; by default in a new figure.
+
+        Returns
+        -------
+        PredictionDisplay
+
+        Raises
+        ------
+        ValueError
+            If shapes do not fit, or rows are of several recordings.
+        """
+        rows = _check_one_recording(rows)
+        names = species
+        for table in (proba, Y):
+            if names is None:
+                names = getattr(table, "columns", None)
+        proba = _check_matrix(proba, "proba", len(rows), names)
+        if names is None:
+            names = [str(number) for number in range(proba.shape[1])]
+        truth = None if Y is None else _check_matrix(Y, "Y", len(rows), names)
+        if spectrograms is None:
+            logmel = LogMel(on_error="skip", verbose=False)
+            spectrograms = logmel.fit(rows).transform(rows)
+        pieces, format = _pieces(spectrograms)
+        display = cls(
+            rows["start"].to_numpy(),
+            _ends(rows, spectrograms),
+            proba,
+            truth,
+            [str(name) for name in names],
+            spectrograms=pieces,
+            mel_hz=format.mel_hz,
+            frame_s=format.frame_s,
+            top_k=top_k,
+            title=rows["path"].iloc[0].rpartition("/")[2],
+        )
+        return display.plot(axes=axes)
+
+    def plot(self, *, axes=None):
+        """Draw.
+
+        Parameters
+        ----------
+        axes : sequence of matplotlib.axes.Axes, default=None
+            Two, or three if there is a truth; by default in a new figure.
+
+        Returns
+        -------
+        PredictionDisplay
+        """
+        check_matplotlib_support(f"{type(self).__name__}.plot")
+        import matplotlib.pyplot as plt
+
+        self.shown_ = choose_species(self.proba, self.truth, self.top_k)
+        matrices = {"predicted": self.proba, "truth": self.truth}
+        matrices = {k: v for k, v in matrices.items() if v is not None}
+        if axes is None:
+            heights = [3, *[0.6 + 0.25 * len(self.shown_)] * len(matrices)]
+            _, axes = plt.subplots(
+                *(len(heights), 1),
+                figsize=(10, 1.2 + sum(heights)),
+                height_ratios=heights,
+                sharex=True,
+                layout="constrained",
+            )
+        self.axes_ = np.asarray(axes)
+        self.figure_ = self.axes_[0].figure
+        self._plot_spectrogram(self.axes_[0])
+        for axis, (title, matrix) in zip(self.axes_[1:], matrices.items(), strict=True):
+            image = self._plot_matrix(axis, matrix, title)
+        self.figure_.colorbar(
+            image, ax=list(self.axes_[1:]), label="probability", pad=0.01
+        )
+        self.axes_[-1].set_xlabel("time (s)")
+        self.axes_[0].set_xlim(np.nanmin(self.starts), np.nanmax(self.ends))
+        return self
+
+    def _plot_spectrogram(self, axis):
+        axis.set_title(self.title)
+        images = [
+            draw_spectrogram(axis, decibel, self.mel_hz, self.frame_s, start)
+            for start, decibel in self.spectrograms
+        ]
+        # One scale for all: pieces with their own would look as if levels jumped.
+        limits = [image.get_clim() for image in images]
+        for image in images:
+            image.set_clim(min(low for low, _ in limits), max(h for _, h in limits))
+
+    def _plot_matrix(self, axis, matrix, title):
+        edges = np.arange(len(self.shown_) + 1) - 0.5
+        axis.set_facecolor("0.8")
+        for start, end, values in zip(
+            self.starts, self.ends, matrix[:, self.shown_], strict=True
+        ):
+            mesh = axis.pcolormesh(
+                *([start, end], edges, values[:, None]),
+                cmap="Blues",
+                vmin=0,
+                vmax=1,
+            )
+        names = [self.species[column] for column in self.shown_]
+        axis.set_yticks(range(len(names)), names)
+        axis.set_ylim(len(names) - 0.5, -0.5)
+        axis.set_title(title, loc="left", fontsize="medium")
+        return mesh
+
+
+def choose_species(proba, truth, top_k):
+    """Choose the species worth showing.
+
+    Parameters
+    ----------
+    proba : ndarray of shape (n_rows, n_species)
+    truth : ndarray of shape (n_rows, n_species) or None
+    top_k : int
+
+    Returns
+    -------
+    ndarray of int
+        The `top_k` with the highest probability in any row, falling; then others that
+        the truth has in any row.
+    """
+    highest = np.where(np.isnan(proba), -1, proba).max(axis=0)
+    order = np.argsort(-highest, kind="stable")
+    if truth is None:
+        return order[:top_k]
+    present = (np.where(np.isnan(truth), 0, truth) >= 0.5).any(axis=0)
+    rest = order[top_k:]
+    return np.r_[order[:top_k], rest[present[rest]]]
+
+
+def _check_one_recording(rows):
+    rows = check_rows(rows)
+    paths = rows["path"].unique()
+    if len(paths) > 1:
+        raise ValueError(
+            f"rows are of {len(paths)} recordings, the first {paths[:2].tolist()}. "
+            "Choose those of one: rows[rows['path'] == path]."
+        )
+    return rows
+
+
+def _check_matrix(values, name, n_rows, species):
+    matrix = np.asarray(values, dtype=float)
+    n_species = matrix.shape[-1] if species is None else len(species)
+    if matrix.shape != (n_rows, n_species):
+        raise ValueError(
+            f"{name} has shape {matrix.shape}, but there are {n_rows} rows and "
+            f"{n_species} species: one number for each is needed."
+        )
+    return matrix
+
+
+def _pieces(spectrograms):
+    """Return the stretches that rows cover, joined where they meet, and the format."""
+    joined, _, _ = join_rows(spectrograms)
+    starts = joined.rows["start"].to_numpy(dtype=float)
+    pieces = [
+        (start, joined.frames(number)[0:n_frames].T.astype(np.float32))
+        for number, (start, n_frames) in enumerate(
+            zip(starts, joined.n_frames, strict=True)
+        )
+    ]
+    return pieces, spectrograms.format
+
+
+def _ends(rows, spectrograms):
+    """Return the ends of the rows; those to the end of the file end with its sound."""
+    ends = rows["end"].to_numpy(dtype=float)
+    seconds = np.maximum(spectrograms.n_frames - 1, 1) * spectrograms.format.frame_s
+    return np.where(np.isnan(ends), rows["start"].to_numpy() + seconds, ends)

@@ -1,0 +1,59 @@
+"""What the functions that describe something return: tables, figures, a page."""
+
+from pathlib import Path
+
+from skbird.annotations._files import open_whole
+from skbird.inspection._report._page import render_page
+from skbird.inspection._report._parts import Plot, Plots, Table
+
+
+class Report:
+    """Tables and figures, and the page that shows them.
+
+    Made by :func:`skbird.inspection.describe_recordings` and
+    :func:`skbird.inspection.describe_errors`.
+
+    Parameters
+    ----------
+    title : str
+    sections : list of Section
+
+    Attributes
+    ----------
+    tables : dict of str to DataFrame
+        All lines of the tables on the page, and more.
+    figures : dict of str to matplotlib.figure.Figure
+    """
+
+    def __init__(self, title, sections):
+        self.title = title
+        self.sections = sections
+        parts = [part for section in sections for part in section.parts]
+        self.tables = {part.name: part.frame for part in parts if type(part) is Table}
+        plots = [plot for part in parts if type(part) is Plots for plot in part.plots]
+        plots += [part for part in parts if type(part) is Plot]
+        self.figures = {plot.name: plot.figure for plot in plots}
+
+    def __repr__(self):
+        return f"Report({self.title!r}, tables={list(self.tables)})"
+
+    def to_html(self, path):
+        """Write one HTML page that needs no other file and no network.
+
+        Tables are sorted and searched in it, clips played; names and texts in it are
+        data, never markup.
+
+        Parameters
+        ----------
+        path : str or path-like
+            Overwritten if it is there; its folder must be.
+
+        Returns
+        -------
+        pathlib.Path
+            Where the page is.
+        """
+        page = render_page(self.title, self.sections)
+        with open_whole(path) as file:
+            file.write(page)
+        return Path(path)

@@ -1,0 +1,194 @@
+"""What one row becomes inside a pipeline: spectrogram, segments, network."""
+
+from dataclasses import dataclass
+from numbers import Integral
+
+import numpy as np
+from sklearn.frozen import FrozenEstimator
+from sklearn.pipeline import Pipeline
+from sklearn.utils import _safe_indexing
+from sklearn.utils.validation import _num_samples
+
+from skbird.data._inputs import as_spectrograms
+from skbird.inspection._grad_cam import evaluating
+from skbird.preprocessing import LogMel
+
+
+def steps_of(estimator):
+    """List the steps of a pipeline, those of pipelines in it too; or the estimator."""
+    if isinstance(estimator, FrozenEstimator):
+        return steps_of(estimator.estimator)
+    if not isinstance(estimator, Pipeline):
+        return [estimator]
+    steps = [step for _, step in estimator.steps if step not in (None, "passthrough")]
+    return [inner for step in steps for inner in steps_of(step)]
+
+
+def split_front_end(estimator):
+    """Return the steps before `LogMel`, and the `LogMel`; None if there is none."""
+    steps = steps_of(estimator)
+    for number, step in enumerate(steps):
+        if isinstance(step, LogMel):
+            return steps[:number], step
+    return None
+
+
+def split_network(estimator):
+    """Return the steps before a network, and the network.
+
+    Raises
+    ------
+    TypeError
+        If there is no network of skbird at the end.
+    """
+    from skbird.nn._base import SegmentNet
+
+    *steps, net = steps_of(estimator)
+    if not isinstance(net, SegmentNet):
+        raise TypeError(
+            f"estimator ends with {type(net).__name__}, where a CNNClassifier or a "
+            "SEDClassifier is needed, by itself or at the end of a Pipeline. Of an "
+            "estimator around a pipeline pass what it holds, such as estimator_."
+        )
+    return steps, net
+
+
+def transform(steps, X):
+    """Take X through transformers that need no fit, or are fitted."""
+    for step in steps:
+        X = step.transform(X)
+    return X
+
+
+def take_row(X, row):
+    """Return X with one of its rows only.
+
+    Raises
+    ------
+    ValueError
+        If there is no such row.
+    """
+    n_rows = _num_samples(X)
+    if not isinstance(row, Integral) or not -n_rows <= row < n_rows:
+        raise ValueError(
+            f"row={row!r} must be a whole number from 0 to {n_rows - 1}: X has "
+            f"{n_rows} rows."
+        )
+    return _safe_indexing(X, [int(row) % n_rows])
+
+
+def check_readable(X):
+    """Complain if the one row of `Spectrograms` could not be read."""
+    if X.n_segments == 0:
+        reason = X.errors["error"].iloc[0] if len(X.errors) else "it holds nothing"
+        raise ValueError(
+            f"The row of {X.paths[0]} could not be read: {reason} Choose another row."
+        )
+
+
+def row_start(X):
+    """Return the second of the recording at which the one row of X starts."""
+    start = float(X.rows["start"].iloc[0]) if "start" in X.rows else 0.0
+    return 0.0 if np.isnan(start) else start
+
+
+def find_species(net, species):
+    """Return the column of a species, given by name or by number.
+
+    Raises
+    ------
+    ValueError
+        If the network does not know it.
+    """
+    names = list(net.species_)
+    if species in names:
+        return names.index(species)
+    if isinstance(species, Integral) and 0 <= species < len(names):
+        return int(species)
+    raise ValueError(
+        f"species={species!r} is not among the {len(names)} that the network knows, "
+        f"such as {names[:5]}; species_ lists them."
+    )
+
+
+@dataclass(frozen=True)
+class Segment:
+    """One segment of a row, as a network sees it.
+
+    Attributes
+    ----------
+    spectrograms : Spectrograms
+        The row.
+    number : int
+        Of the segment within the row.
+    column : int
+        Of the species.
+    probability : float
+        Of the species in this segment.
+    """
+
+    spectrograms: object
+    number: int
+    column: int
+    probability: float
+
+    @property
+    def decibel(self):
+        """The spectrogram, (n_mels, n_frames) float32, not normalised."""
+        return self.spectrograms.segments([self.number])[0].T.astype(np.float32)
+
+    @property
+    def recording(self):
+        """Name of the file."""
+        return str(self.spectrograms.paths[0]).rpartition("/")[2]
+
+    @property
+    def start_s(self):
+        """Second of the recording at which the segment starts."""
+        within = self.spectrograms.segment_starts[self.number]
+        return row_start(self.spectrograms) + within
+
+
+def choose_segment(estimator, X, row, species, segment):
+    """Choose a segment of a row, and a species.
+
+    Parameters
+    ----------
+    estimator : network, or Pipeline that ends with one
+    X : what the estimator predicts
+    row : int
+    species : str, int or None
+        None chooses the likeliest.
+    segment : int or None
+        None chooses that in which the species is likeliest.
+
+    Returns
+    -------
+    net : SegmentNet
+    chosen : Segment
+    """
+    steps, net = split_network(estimator)
+    spectrograms = as_spectrograms(transform(steps, take_row(X, row)))
+    check_readable(spectrograms)
+    proba = segment_proba(net, spectrograms)
+    if species is None:
+        column = int(proba.max(axis=0).argmax())
+    else:
+        column = find_species(net, species)
+    n_segments = len(proba)
+    if segment is None:
+        segment = int(proba[:, column].argmax())
+    elif not 0 <= segment < n_segments:
+        raise ValueError(
+            f"segment={segment!r} must lie from 0 to {n_segments - 1}: the row has "
+            f"{n_segments} segments."
+        )
+    chosen = Segment(spectrograms, segment, column, float(proba[segment, column]))
+    return net, chosen
+
+
+def segment_proba(net, X):
+    """Return the probability of each species in each segment."""
+    with evaluating(net.module_):
+        logits = net._map_segments(net._check_predict(X), net.module_)
+    return 1 / (1 + np.exp(-logits))
