@@ -3,8 +3,13 @@
 import json
 import os
 import platform
+import resource
+import shlex
+import sys
 import time
+from concurrent.futures import ProcessPoolExecutor
 from importlib.metadata import PackageNotFoundError, version
+from multiprocessing import get_context
 from pathlib import Path
 
 import pandas as pd
@@ -61,11 +66,49 @@ def environment():
     }
 
 
+def run_alone(function, *args):
+    """Call a function in a fresh process, so that its peak memory is that of the call.
+
+    Returns
+    -------
+    result : object
+        What the function returned.
+    base_mb, peak_mb : float
+        Most memory that the process held before the call, and until its end.
+    """
+    with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as pool:
+        return pool.submit(_with_memory, function, args).result()
+
+
+def _with_memory(function, args):
+    base_mb = _peak_mb()
+    result = function(*args)
+    return result, base_mb, _peak_mb()
+
+
+def _peak_mb():
+    status = Path("/proc/self/status")
+    if status.exists():
+        # What getrusage says begins with the memory of the process that started this.
+        return int(status.read_text().split("VmHWM:")[1].split()[0]) / 1024
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+
+
+def results_folder():
+    """Return where results are kept: beside the benchmarks, or in SKBIRD_RESULTS."""
+    return Path(os.environ.get("SKBIRD_RESULTS", ROOT / "benchmarks" / "results"))
+
+
 def write_results(name, settings, results):
-    """Write a JSON file with settings, environment and results; return its path."""
-    folder = ROOT / "benchmarks" / "results"
+    """Write a JSON file with command, environment and results; return its path."""
+    folder = results_folder()
     folder.mkdir(exist_ok=True)
     path = folder / f"{name}.json"
-    record = {"settings": settings, "environment": environment(), "results": results}
+    record = {
+        "command": shlex.join([Path(sys.argv[0]).name, *sys.argv[1:]]),
+        "settings": settings,
+        "environment": environment(),
+        "results": results,
+    }
     path.write_text(json.dumps(record, indent=2, default=str))
     return path

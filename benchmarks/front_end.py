@@ -3,26 +3,31 @@
 Usage::
 
     python benchmarks/front_end.py --rows 2000
+    python benchmarks/front_end.py --rows 400 --filters vad
 
 Writes a few one-minute ogg files, links them under as many names as there are rows, and
 takes them from file to log-mel spectrogram, in a process of its own so that its peak
 memory is that of the pass.
+
+With voice detection it is also compared with what tutorials do: the default model of
+Silero's package, then librosa's log-mel spectrogram. That runs file by file, and once
+more in as many processes as there are cores.
 """
 
 import argparse
-import json
 import os
-import resource
-import subprocess
-import sys
 import tempfile
 import time
+from concurrent.futures import ProcessPoolExecutor
+from functools import cache
+from multiprocessing import get_context
 from pathlib import Path
 
+import librosa
 import numpy as np
 import pandas as pd
 import soundfile
-from _common import write_results
+from _common import run_alone, write_results
 from joblib import Parallel, delayed
 from sklearn.pipeline import make_pipeline
 
@@ -30,6 +35,8 @@ from skbird.preprocessing import BandPass, LogMel, RMSFilter, Segmenter, VADFilt
 
 RATE = 32_000
 N_FILES = 8
+N_COMPARED = 40  # files
+N_SILERO = 16
 
 
 def write_soundscapes(folder, n_rows):
@@ -58,21 +65,21 @@ def steps(filters, cache_dir):
     """Return the front end; `filters` is "none" or "vad"."""
     chosen = [VADFilter(), RMSFilter()] if filters == "vad" else [RMSFilter()]
     return make_pipeline(
-        BandPass(50, 16_000), Segmenter(), *chosen, LogMel(cache_dir=cache_dir)
+        BandPass(50, 16_000),
+        Segmenter(),
+        *chosen,
+        LogMel(cache_dir=cache_dir, verbose=False),
     )
 
 
-def measure_pass(folder, n_rows, filters):
-    """Run the pass twice; print seconds and the peak memory as JSON."""
-    paths = [str(p) for p in sorted(folder.glob("row*.ogg"))[:n_rows]]
-    base_mb = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+def time_passes(rows, filters, cache_dir, n_passes=2):
+    """Take rows through the front end again and again; return seconds of each pass."""
     seconds = []
-    for _ in range(2):
+    for _ in range(n_passes):
         start = time.perf_counter()
-        steps(filters, folder / "cache").fit_transform(paths)
+        steps(filters, cache_dir).fit_transform(rows)
         seconds.append(time.perf_counter() - start)
-    peak_mb = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-    print(json.dumps({"seconds": seconds, "base_mb": base_mb, "peak_mb": peak_mb}))
+    return seconds
 
 
 def compare_with_decoding(paths, filters, n_pairs):
@@ -83,11 +90,58 @@ def compare_with_decoding(paths, filters, n_pairs):
         start = time.perf_counter()
         Parallel(-1, prefer="threads")(decode(path, dtype="float32") for path in paths)
         middle = time.perf_counter()
-        steps(filters, None).set_params(logmel__verbose=False).fit_transform(paths)
-        end = time.perf_counter()
-        ratios.append((end - middle) / (middle - start))
-        speeds.append(60 * len(paths) / (end - middle))
+        [seconds] = time_passes(paths, filters, None, n_passes=1)
+        ratios.append(seconds / (middle - start))
+        speeds.append(60 * len(paths) / seconds)
     return float(np.median(ratios)), float(np.median(speeds))
+
+
+@cache
+def silero_default():
+    """Return the model of Silero's package that its own example loads."""
+    from silero_vad import load_silero_vad
+
+    return load_silero_vad()
+
+
+def silero_and_librosa(path):
+    """Find speech in a file and compute its log-mel spectrogram, as tutorials do."""
+    import torch
+    from silero_vad import get_speech_timestamps
+
+    samples, rate = librosa.load(path, sr=RATE)
+    voice = librosa.resample(samples, orig_sr=rate, target_sr=16_000)
+    get_speech_timestamps(torch.from_numpy(voice), silero_default())
+    mel = librosa.feature.melspectrogram(
+        y=samples, sr=rate, n_mels=128, n_fft=1024, hop_length=512
+    )
+    librosa.power_to_db(mel)
+
+
+def compare_with_silero(paths, n_pairs):
+    """Time the front end and Silero's default with librosa in turn.
+
+    Returns
+    -------
+    dict
+        Median of how many times as fast the front end is, by how the others run.
+    """
+    # Processes of their own: the import of silero_vad sets torch to one thread.
+    context = get_context("spawn")
+    with (
+        ProcessPoolExecutor(1, context) as alone,
+        ProcessPoolExecutor(os.cpu_count(), context) as together,
+    ):
+        pools = {"file by file": alone, "a process per core": together}
+        ratios = {name: [] for name in pools}
+        for turn in range(n_pairs + 1):
+            [ours] = time_passes(paths, "vad", None, n_passes=1)
+            for name, pool in pools.items():
+                start = time.perf_counter()
+                list(pool.map(silero_and_librosa, paths))
+                if turn > 0:  # in the first, models are loaded
+                    ratios[name].append((time.perf_counter() - start) / ours)
+    return {name: float(np.median(values)) for name, values in ratios.items()}
 
 
 def main():
@@ -96,30 +150,31 @@ def main():
     parser.add_argument("--rows", type=int, default=2000)
     parser.add_argument("--filters", choices=["none", "vad"], default="none")
     parser.add_argument("--pairs", type=int, default=5)
-    parser.add_argument("--measure", type=Path, help=argparse.SUPPRESS)
     args = parser.parse_args()
-    if args.measure:
-        measure_pass(args.measure, args.rows, args.filters)
-        return
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         paths = write_soundscapes(folder, args.rows)
-        command = [sys.executable, __file__, "--measure", name]
-        command += ["--rows", str(args.rows), "--filters", args.filters]
-        run = subprocess.run(command, stdout=subprocess.PIPE, check=True)
-        measured = json.loads(run.stdout)
-        ratio, speed = compare_with_decoding(paths[:40], args.filters, args.pairs)
-    first, second = measured["seconds"]
+        (first, second), base_mb, peak_mb = run_alone(
+            time_passes, paths, args.filters, folder / "cache"
+        )
+        ratio, speed = compare_with_decoding(
+            paths[:N_COMPARED], args.filters, args.pairs
+        )
+        silero = {}
+        if args.filters == "vad":
+            silero = compare_with_silero(paths[:N_SILERO], args.pairs)
     results = {
         "rows of one minute": args.rows,
         "first pass, s": first,
         "second pass (warm cache), s": second,
         "second / first": second / first,
-        "peak memory, MB": measured["peak_mb"],
-        "memory before the pass, MB": measured["base_mb"],
+        "peak memory, MB": peak_mb,
+        "memory before the pass, MB": base_mb,
         "time / soundfile.read alone (same threads)": ratio,
         "seconds of audio per second": speed,
     }
+    for how, times in silero.items():
+        results[f"times Silero's default and librosa, {how}"] = times
     path = write_results(f"front_end_{args.filters}", vars(args), results)
     print(pd.Series(results).round(4).to_string())
     print(f"written to {path}")

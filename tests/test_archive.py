@@ -3,11 +3,13 @@
 import errno
 import os
 import random
+import re
 import signal
 import subprocess
 import sys
 import time
 import warnings
+from itertools import count
 from pathlib import Path
 
 import numpy as np
@@ -270,29 +272,79 @@ def test_finished_parts_are_kept_and_the_rest_is_run(run, tmp_path):
     assert len(log.read_text().splitlines()) == n_calls + 4
 
 
-def test_kills_leave_no_trace_in_the_rows(nights, tmp_path, run):
-    folder = write_nights(tmp_path / "many", 30)
-    code = (
-        f"import sys; sys.path.insert(0, {str(Path(__file__).parent)!r})\n"
-        "from test_archive import Level, predict_archive\n"
-        f"predict_archive(Level(sleep_s=0.1), {str(folder)!r}, "
-        f"{str(tmp_path / 'out')!r}, block_s=10, verbose=False)"
-    )
+def script(body):
+    """Return the command that runs some code after the imports of this file."""
+    here = str(Path(__file__).parent)
+    code = f"import sys; sys.path.insert(0, {here!r})\nfrom test_archive import *\n"
+    return [sys.executable, "-c", code + body]
+
+
+def test_kills_leave_no_trace_in_the_rows(tmp_path, run):
+    folder, out = write_nights(tmp_path / "many", 24), tmp_path / "out"
+    undisturbed = run(recordings=folder, block_s=10, out=tmp_path / "undisturbed")
+    options = f"{str(folder)!r}, {str(out)!r}, block_s=10, verbose=False"
+    command = script(f"predict_archive(Level(sleep_s=0.1), {options})")
     rng = random.Random(0)
-    n_parts = 0
+    finished = {}
     for _ in range(3):
-        process = subprocess.Popen([sys.executable, "-c", code])
-        while len(list((tmp_path / "out").glob("part-*"))) == n_parts:
+        process = subprocess.Popen(command)
+        while len(list(out.glob("part-*"))) == len(finished):
             assert process.poll() is None
             time.sleep(0.01)
-        time.sleep(rng.uniform(0, 0.3))
+        time.sleep(rng.uniform(0, 0.4))
         process.kill()
-        process.wait()
-        n_parts = len(list((tmp_path / "out").glob("part-*")))
-        assert 0 < n_parts < 30
+        assert process.wait() == -signal.SIGKILL
+        parts = {path: path.stat().st_mtime_ns for path in out.glob("part-*")}
+        assert finished.items() < parts.items()  # what was done is not done again
+        finished = parts
+    assert len(finished) < 24
     result = run(recordings=folder, block_s=10)
-    pd.testing.assert_frame_equal(result.read(), expected_rows(folder))
-    assert not list((tmp_path / "out").glob(".*"))
+    whole = undisturbed.read()
+    pd.testing.assert_frame_equal(result.read(), whole, check_exact=True)
+    pd.testing.assert_frame_equal(whole, expected_rows(folder), check_exact=True)
+    assert all(path.stat().st_mtime_ns == at for path, at in finished.items())
+    assert not list(out.glob(".*"))
+
+
+def dying(call, calls, last):
+    """Return `call`, but for the process to kill itself at the last of the calls."""
+
+    def call_or_die(*args):
+        if next(calls) == last:
+            os.kill(os.getpid(), signal.SIGKILL)
+        return call(*args)
+
+    return call_or_die
+
+
+def die_at_each_write(folder, root):
+    """Predict a folder by processes that die before and after each file they write."""
+    for last in range(99):
+        process = os.fork()
+        if process == 0:
+            calls = count()
+            os.fsync = dying(os.fsync, calls, last)
+            os.replace = dying(os.replace, calls, last)
+            out = Path(root, str(last))
+            predict_archive(Level(), folder, out, block_s=10, verbose=False)
+            os._exit(0)
+        _, status = os.waitpid(process, 0)
+        if not os.WIFSIGNALED(status):
+            return
+
+
+def test_kills_at_each_write_leave_no_trace(tmp_path, run):
+    folder, root = write_nights(tmp_path / "few", 4), tmp_path / "outs"
+    command = script(f"die_at_each_write({str(folder)!r}, {str(root)!r})")
+    subprocess.run(command, check=True)
+    outs = sorted(root.iterdir())
+    # Two calls for the list of files, the manifest and each part; and none of them.
+    assert len(outs) == 2 * (2 + 4) + 1
+    assert sum(any(out.glob(".*.tmp")) for out in outs) == 12
+    for out in outs:
+        rows = run(recordings=folder, block_s=10, out=out).read()
+        pd.testing.assert_frame_equal(rows, expected_rows(folder), check_exact=True)
+        assert not list(out.glob(".*"))
 
 
 @pytest.mark.parametrize(
@@ -454,18 +506,75 @@ def test_a_bug_stops_the_run_and_keeps_what_is_done(run, nights):
     pd.testing.assert_frame_equal(run().read(), expected_rows(nights))
 
 
+FULL = (
+    r"No space is left for part-0000\d\d\.parquet in .*out\. The parts that are "
+    "finished are kept: free some space, or narrow the output by min_proba or top_k "
+    "into another folder, and call again; the run goes on where it stopped"
+)
+
+
 def test_a_full_disk_is_named_and_can_be_resumed(run, nights, tmp_path, monkeypatch):
+    out, log = tmp_path / "out", tmp_path / "log"
+
     def fsync(descriptor):
-        if len(list((tmp_path / "out").glob("part-*"))) == 1:
+        if len(list(out.glob("part-*"))) == 1:
             raise OSError(errno.ENOSPC, "No space left on device")
 
     monkeypatch.setattr(os, "fsync", fsync)
-    with pytest.raises(OSError, match=r"out\. The parts that are finished") as caught:
-        run()
-    assert caught.value.errno == errno.ENOSPC
-    assert not list((tmp_path / "out").glob(".*"))
+    for _ in range(2):  # the second time nothing has changed
+        with pytest.raises(OSError, match=FULL) as caught:
+            run()
+        assert caught.value.errno == errno.ENOSPC
+        assert [path.name for path in out.glob("part-*")] == ["part-000000.parquet"]
+        assert not list(out.glob(".*"))
     monkeypatch.undo()
-    pd.testing.assert_frame_equal(run().read(), expected_rows(nights))
+    rows = run(Level(log=log)).read()
+    pd.testing.assert_frame_equal(rows, expected_rows(nights), check_exact=True)
+    assert log.read_text().splitlines() == [
+        "3 night00",  # what tells models apart
+        "9 night03 night04 night05",
+        "9 night06 night07 night08",
+    ]
+
+
+def fill_and_mend_a_disk(folder, out, n_jobs):
+    """Predict onto a disk that is too small, and again once it is large enough."""
+    for _ in range(2):
+        try:
+            result = predict_archive(
+                Level(), folder, out, block_s=10, n_jobs=n_jobs, verbose=False
+            )
+        except OSError as exc:
+            n_parts = len(list(Path(out).glob("part-*")))
+            print(n_parts, exc.errno, str(exc), sep="\n")
+            subprocess.run(["mount", "-o", "remount,size=1m", out], check=True)
+    result.read().to_pickle(Path(folder).with_name("rows.pkl"))
+
+
+@pytest.mark.parametrize("n_jobs", [1, 2])
+def test_a_disk_that_is_really_full(tmp_path, n_jobs):
+    folder, out = write_nights(tmp_path / "many", 24), tmp_path / "out"
+    out.mkdir()
+    # Without root, only in namespaces of one's own may one mount, if at all.
+    disk = f'mount -t tmpfs -o size=64k tmpfs "{out}"'
+    namespace = ["unshare", "--user", "--map-root-user", "--mount", "sh", "-c"]
+    try:
+        subprocess.run([*namespace, disk], check=True, capture_output=True)
+    except (OSError, subprocess.CalledProcessError):
+        pytest.skip("no small disk can be mounted")
+    command = script(f"fill_and_mend_a_disk({str(folder)!r}, {str(out)!r}, {n_jobs})")
+    said = subprocess.run(
+        [*namespace, f'{disk} && exec "$@"', "sh", *command],
+        check=True,
+        capture_output=True,
+        text=True,
+    ).stdout
+    n_parts, number, message = said.splitlines()
+    assert 0 < int(n_parts) < 24
+    assert int(number) == errno.ENOSPC
+    assert re.search(FULL, message)
+    rows = pd.read_pickle(tmp_path / "rows.pkl")
+    pd.testing.assert_frame_equal(rows, expected_rows(folder), check_exact=True)
 
 
 @pytest.mark.parametrize(

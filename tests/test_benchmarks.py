@@ -1,3 +1,4 @@
+import json
 import sys
 from pathlib import Path
 
@@ -9,13 +10,18 @@ BENCHMARKS = Path(__file__).resolve().parent.parent / "benchmarks"
 
 
 @pytest.fixture
-def ablation(monkeypatch):
+def load(monkeypatch):
+    """Return a function that imports a benchmark by name."""
+    before = set(sys.modules)
     monkeypatch.syspath_prepend(str(BENCHMARKS))
-    import ablation
-
-    yield ablation
-    for name in ("ablation", "_changes", "_common"):
+    yield __import__
+    for name in {path.stem for path in BENCHMARKS.glob("*.py")} - before:
         sys.modules.pop(name, None)
+
+
+@pytest.fixture
+def ablation(load):
+    return load("ablation")
 
 
 def test_the_ablation_compares_pairs(ablation):
@@ -46,3 +52,84 @@ def test_every_change_names_parameters_that_exist(ablation):
                 params = changed.get_params()
                 for key, value in change.params.items():
                     assert params[key] is value, (name, key)
+
+
+@pytest.fixture
+def run_all(load):
+    return load("run_all")
+
+
+def write_result(folder, name, results, **record):
+    (folder / f"{name}.json").write_text(json.dumps({"results": results, **record}))
+
+
+def test_the_table_shows_the_results_and_how_they_were_made(run_all, tmp_path):
+    cache = {"second / first": 0.0196}
+    write_result(tmp_path, "cache", cache, command="cache.py --rows 24")
+    write_result(tmp_path, "training_speed", {"skbird": {"plain": 3.14, "by hand": 1}})
+    table, missing = run_all.render(tmp_path)
+    assert table.splitlines() == [
+        "| what | figure | goal | command |",
+        "| --- | --- | --- | --- |",
+        "| file to log-mel again, cache warm, against the first pass | **2.0 % of the "
+        "time** | below 5 % | `python benchmarks/cache.py --rows 24` |",
+        "| training EfficientNet-B0, against a plain loop | **3.1 times as fast** | at "
+        "least 3 times as fast | `python benchmarks/training_speed.py` |",
+        "| training EfficientNet-B0, against a loop by hand with the same settings | "
+        "**1.00 times as fast** | within 5 % | `python benchmarks/training_speed.py` |",
+    ]
+    # Files that are not there, and figures that a file from earlier lacks.
+    assert len(missing) == len(run_all.ROWS) - 3
+    assert "cache on disk, per hour of audio: run_all.py cache" in missing
+    assert any(line.endswith("run_all.py peers") for line in missing)
+
+
+def test_the_readme_changes_between_its_markers_only(run_all, tmp_path):
+    readme = tmp_path / "README.md"
+    before, after = f"# É | a\n\n{run_all.BEGIN}\n", f"{run_all.END}\n\nthe rest"
+    readme.write_text(f"{before}| an old table |\n{after}")
+    for table in ("| new |\n", "| newer |\n| by far |\n"):
+        run_all.write_table(readme, table)
+        assert readme.read_text() == f"{before}{table}{after}"
+
+
+@pytest.mark.parametrize(
+    "text", ["", "{BEGIN}", "{END}", "{END} {BEGIN}", "{BEGIN} {BEGIN} {END}"]
+)
+def test_a_readme_without_markers_is_left_alone(run_all, tmp_path, text):
+    readme = tmp_path / "README.md"
+    text = text.format(BEGIN=run_all.BEGIN, END=run_all.END)
+    readme.write_text(text)
+    with pytest.raises(ValueError, match="once each and in this order"):
+        run_all.write_table(readme, "| new |\n")
+    assert readme.read_text() == text
+
+
+def test_the_command_line_writes_the_table_of_its_results(
+    run_all, tmp_path, monkeypatch, capsys
+):
+    monkeypatch.setenv("SKBIRD_RESULTS", str(tmp_path))
+    write_result(tmp_path, "cache", {"second / first": 0.01})
+    readme = tmp_path / "README.md"
+    readme.write_text(f"{run_all.BEGIN}{run_all.END}")
+    arguments = ["run_all.py", "--table-only", "--readme", str(readme)]
+    monkeypatch.setattr(sys, "argv", arguments)
+    run_all.main()
+    assert "**1.0 % of the time**" in readme.read_text()
+    assert "run_all.py training" in capsys.readouterr().out
+    monkeypatch.setattr(sys, "argv", ["run_all.py", "cashe"])
+    with pytest.raises(SystemExit):
+        run_all.main()
+    assert "no benchmark ['cashe']" in capsys.readouterr().err
+
+
+def test_rows_that_kills_changed_are_counted(load):
+    rows = pd.DataFrame({"path": ["a", "a", "b"], "start": [0, 5, 0], "end": [5, 9, 5]})
+    one = rows.assign(owl=[0.1, 0.2, 0.3], frog=0.5)
+    other = one.assign(owl=[0.1, 0.2, np.nextafter(0.3, 1)])[::-1]
+    count = load("archive").count_differences
+    assert count(one, one[::-1]) == 0
+    assert count(one, other) == 1
+    for wrong in (one[:2], pd.concat([one, one[:1]]), one.assign(start=[0, 6, 0])):
+        with pytest.raises(SystemExit, match="not have the same rows"):
+            count(one, wrong)
