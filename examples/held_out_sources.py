@@ -100,7 +100,7 @@ def main():
     for name, (cv, groups) in splits.items():
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", LeakageWarning)  # looked at below
-            leaks = check_leaks(X, cv.split(X, Y, groups), identical=False, date=None)
+            leaks = check_leaks(X, cv.split(X, Y, groups), identical=False, author=None)
             reports[name] = cross_val_report(
                 make_classifier(), X, Y, groups=groups, cv=cv, random_state=0
             )

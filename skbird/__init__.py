@@ -1,8 +1,22 @@
 """Recognise species in wildlife recordings with scikit-learn pipelines.
 
-The rooms, each a subpackage: :mod:`skbird.data`, :mod:`skbird.preprocessing`,
-:mod:`skbird.nn`, :mod:`skbird.metrics`, :mod:`skbird.postprocessing` and
-:mod:`skbird.annotations`. Importing ``skbird`` loads none of them and needs no torch.
+The rooms, each a subpackage:
+
+- :mod:`skbird.data`: what X and Y are
+- :mod:`skbird.preprocessing`: from paths to spectrograms
+- :mod:`skbird.nn`: networks and how they are trained
+- :mod:`skbird.compose`: call types as classes
+- :mod:`skbird.semi_supervised`: learning from recordings without labels
+- :mod:`skbird.ensemble`: several models
+- :mod:`skbird.postprocessing`: reweighting, calibration, thresholds
+- :mod:`skbird.model_selection`: splits that do not leak, scores with intervals
+- :mod:`skbird.metrics`: scores and tables, species by species
+- :mod:`skbird.inspection`: what was learnt, drawn
+- :mod:`skbird.inference`: prediction without torch, and of archives
+- :mod:`skbird.annotations`: files of other programs, in and out
+- :mod:`skbird.utils`: checks for estimators of one's own
+
+Importing ``skbird`` loads none of them and needs no torch.
 """
 
 __version__ = "0.1.0.dev0"

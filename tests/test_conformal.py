@@ -1,4 +1,5 @@
 import pickle
+import warnings
 
 import numpy as np
 import pandas as pd
@@ -141,6 +142,22 @@ def test_held_out_predictions_clone_and_pickle(rng, n_species):
     again = pickle.loads(pickle.dumps(copy))
     np.testing.assert_array_equal(again.predict_set(X), copy.predict_set(X))
     assert b"postprocessing._" not in pickle.dumps(copy)
+
+
+def test_sets_of_everything_are_announced(rng):
+    X, Y = table(rng.random((10, 2))), np.ones((10, 2))
+    frozen = FrozenEstimator(Scores().fit(X, Y))
+    Y[:4, 1] = 0
+    with pytest.warns(
+        UserWarning, match=r"alpha=0.05 needs 19 files .*none has more than 10"
+    ) as caught:
+        model = ConformalClassifier(frozen, alpha=0.05).fit(X, Y)
+    assert caught[0].filename == __file__
+    assert np.isneginf(model.thresholds_).all()
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        model.set_params(alpha=0.1).fit(X, Y)
+    assert np.isneginf(model.thresholds_).tolist() == [False, True]
 
 
 @pytest.mark.parametrize(

@@ -35,6 +35,15 @@ def test_bars_say_what_the_rounds_were(rounds):
     display.figure_.canvas.draw()
 
 
+def test_legends_cover_no_bar(rounds):
+    display = SelfTrainingDisplay(*rounds).plot()
+    display.figure_.canvas.draw()
+    for axis in display.axes_:
+        legend = axis.get_legend().get_window_extent()
+        assert not legend.overlaps(axis.get_window_extent())
+        assert legend.y1 <= display.figure_.bbox.y1
+
+
 def test_given_axes_are_used(rounds):
     _, axes = plt.subplots(1, 2)
     display = SelfTrainingDisplay(*rounds).plot(axes=axes)

@@ -458,6 +458,19 @@ def test_voting_refuses_bad_parameters_before_it_fits(table, parameters, message
     assert Level.n_fits == 0
 
 
+def test_the_number_of_folds_allowed_is_said_once(table):
+    for model in (readers(cv=1), FoldEnsemble(Level(), cv=1)):
+        with pytest.raises(ValueError, match=r"\[2, inf\)") as caught:
+            model.fit(*table)
+        assert str(caught.value).count("[2, inf)") == 1
+
+
+def test_parameters_of_fit_for_nobody_are_named(table):
+    model = readers()
+    with pytest.raises(ValueError, match=r"'nett__sample_weight', but .* named 'nett'"):
+        model.fit(*table, nett__sample_weight=np.ones(len(table[1])))
+
+
 def test_learned_weights_raise_the_score_of_new_rows(table):
     X, Y = table
     scores = {

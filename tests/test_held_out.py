@@ -15,6 +15,8 @@ from sklearn.model_selection import (
 from sklearn.neighbors import KNeighborsClassifier
 
 from skbird.data import Recordings, Spectrograms
+from skbird.ensemble import FoldEnsemble
+from skbird.postprocessing import MultilabelCalibrator, SoundscapeReweighterCV
 from skbird.utils._held_out import held_out_proba
 
 
@@ -135,6 +137,19 @@ def test_unlabelled_rows_are_trained_on_and_never_tested():
     test_fold = np.where(np.arange(30) < 6, 0, -1)
     with pytest.raises(ValueError, match="tests no row that has labels"):
         held_out_proba(Spy(), rows_of("frame"), Y, cv=PredefinedSplit(test_fold))
+
+
+@pytest.mark.parametrize("unlabelled", [-1.0, np.nan])
+def test_nothing_but_unlabelled_rows_is_said(unlabelled):
+    Y, X = np.full((30, 2), unlabelled), rows_of("frame")
+    for estimator in (Memory(), FrozenEstimator(Memory().fit(X, Y30))):
+        for model in (
+            FoldEnsemble(estimator),
+            MultilabelCalibrator(estimator),
+            SoundscapeReweighterCV(estimator),
+        ):
+            with pytest.raises(ValueError, match="None of the 30 rows of y has"):
+                model.fit(X, Y)
 
 
 def test_folds_may_leave_rows_untested():

@@ -1,9 +1,13 @@
 """What importing costs, and what runs without torch."""
 
+import pkgutil
+import re
 import subprocess
 import sys
 
 import numpy as np
+
+import skbird
 
 
 def run(code):
@@ -27,6 +31,11 @@ sys.meta_path.insert(0, Hide())
 def test_import_skbird_loads_nothing_heavy():
     heavy = "{'torch', 'librosa', 'pandas', 'sklearn'}"
     assert run(f"import sys, skbird; print({heavy} & set(sys.modules))") == "set()\n"
+
+
+def test_the_package_lists_its_subpackages():
+    rooms = {f"skbird.{room.name}" for room in pkgutil.iter_modules(skbird.__path__)}
+    assert set(re.findall(r":mod:`([a-z_.]+)`", skbird.__doc__)) == rooms
 
 
 def test_everything_but_networks_and_voices_runs_without_torch(write_wav):

@@ -10,12 +10,16 @@ import pytest
 import soundfile
 import soxr
 from sklearn.model_selection import GroupKFold, KFold
+from sklearn.neighbors import KNeighborsClassifier
 
 from skbird.data import Recordings
+from skbird.ensemble import FoldEnsemble
 from skbird.model_selection import (
     LeakageWarning,
     check_leaks,
+    cross_val_report,
     find_leaks,
+    fold_report,
     leak_groups,
 )
 from skbird.model_selection._fingerprint import (
@@ -333,3 +337,79 @@ def test_rows_that_tell_nothing_are_an_error(X, message):
 def test_no_folds_are_an_error():
     with pytest.raises(ValueError, match="folds is empty"):
         check_leaks(["a"], [], **PATHS_ONLY)
+
+
+@pytest.mark.parametrize(
+    ("folds", "message"),
+    [
+        (
+            KFold(2),
+            r"folds=KFold\(.*the folds themselves are needed. Pass cv.split",
+        ),
+        (5, "folds=5 makes folds, or counts them"),
+        (
+            (np.arange(3), np.arange(3, 4)),
+            r"at place 0 .*is \[\(train, test\)\]",
+        ),
+        ([0, 1, 1, 0], "has int at place 0 where a pair"),
+    ],
+)
+def test_what_is_no_list_of_folds_is_said(folds, message):
+    X = pd.DataFrame({"path": list("abab")})
+    with pytest.raises(TypeError, match=message):
+        check_leaks(X, folds, **PATHS_ONLY)
+    with pytest.raises(TypeError, match=message):
+        fold_report(np.eye(4), folds)
+    if not isinstance(folds, (KFold, int)):  # which are a cv
+        message = message.replace("folds=", "cv=")
+        with pytest.raises(TypeError, match=f"^cv.*{message}"):
+            cross_val_report(KNeighborsClassifier(), np.eye(4), np.eye(4), cv=folds)
+        with pytest.raises(TypeError, match=f"^cv.*{message}"):
+            FoldEnsemble(KNeighborsClassifier(), cv=folds).fit(np.eye(4), np.eye(4))
+
+
+def test_misspelt_options_are_named():
+    message = r"{}\(\) got an unexpected .* 'autor'; did you mean author\?"
+    with pytest.raises(TypeError, match=message.format("check_leaks")):
+        check_leaks(["a"], KFold(2), autor="by")
+    with pytest.raises(TypeError, match=message.format("leak_groups")):
+        leak_groups(["a"], autor="by")
+    with pytest.raises(TypeError, match=r"argument 'qqq'\.$"):
+        leak_groups(["a"], qqq=1)
+
+
+def test_authors_alone_are_compared_without_a_date():
+    X = pd.DataFrame({"path": list("abcda"), "by": ["ann", " ann", None, "", "ben"]})
+    options = {"author": "by", "date": None, **TABLE_ONLY}
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        leaks = find_leaks(X, [0, 2], [1, 3, 4], **options)
+    assert pairs(leaks, "author") == [(0, 1)]
+    assert pairs(leaks, "file") == [(0, 4)]
+    assert leaks.set_index("kind")["shared"].to_dict() == {"author": "ann", "file": "a"}
+    # Row 4 joins by its file; nobody knows who recorded rows 2 and 3.
+    assert leak_groups(X, **options).tolist() == [0, 0, 1, 2, 0]
+    folds = [([0], [1])]
+    with pytest.warns(
+        LeakageWarning, match=r"an author \(1 rows.*groups=leak_groups\(X, date=None\)"
+    ):
+        check_leaks(X, folds, **options)
+    with pytest.warns(UserWarning, match=r"^Same author is not .*no column 'author'"):
+        find_leaks(X, [0], [1], date=None, **TABLE_ONLY)
+    with pytest.warns(UserWarning, match="'date'.*date=None to go by the author alone"):
+        find_leaks(X, [0], [1], author="by", **TABLE_ONLY)
+
+
+def test_dates_that_tell_no_day_are_counted():
+    X = pd.DataFrame({"path": list("abcde"), "by": ["ann"] * 4 + [None]})
+    X["on"] = ["2021-05-03", "2021-05", "2021-13-45", None, "someday"]
+    options = {"author": "by", "date": "on", **TABLE_ONLY}
+    with pytest.warns(
+        UserWarning, match="2 of 3 dates in column 'on' tell no day, such as '2021-05'"
+    ) as caught:
+        leak_groups(X, **options)
+    assert caught[0].filename == __file__
+    X["on"] = ["2021-05-03", "1.2.2021", "3 May 2021", None, "someday"]
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        leak_groups(X, **options)

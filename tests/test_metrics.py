@@ -232,6 +232,12 @@ def test_report_refuses_arguments_that_do_not_fit(arguments, message):
         species_report([[0, 1], [1, 0]], [[0.1, 0.2], [0.3, 0.4]], **arguments)
 
 
+@pytest.mark.parametrize("third", [0.7, "raise"])
+def test_the_third_argument_of_a_report_is_no_threshold(third):
+    with pytest.raises(TypeError, match=f"species='?{third}'? must .*threshold=0.7"):
+        species_report(np.eye(2), np.eye(2), third)
+
+
 @pytest.mark.parametrize("n_species", [1, 2, 3])
 @pytest.mark.parametrize("as_frame", [False, True])
 @pytest.mark.parametrize("scorer", SCORERS, ids=repr)

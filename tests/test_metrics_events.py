@@ -136,10 +136,27 @@ def test_report_counts_hits_misses_and_false_detections():
 def test_only_annotated_recordings_and_chosen_species_are_judged():
     true = events(("a", 0, 2, "owl"), ("a", 0, 2, "tit"))
     predicted = events(("a", 0, 2, "owl"), ("new", 0, 2, "owl"), ("empty", 0, 2, "owl"))
-    report = event_report(true, predicted, species=["owl", "jay"], paths=["a", "empty"])
+    chosen = {"species": ["owl", "jay"], "paths": ["a", "empty"]}
+    with pytest.warns(UserWarning, match=r"has \['jay'\].*1 of 2 names") as caught:
+        report = event_report(true, predicted, **chosen)
+    assert caught[0].filename == __file__
     assert report.index.tolist() == ["owl", "jay"]
     assert report["n_predicted"].tolist() == [2, 0]
     assert report.loc["owl", "precision"] == 0.5
+
+
+def test_species_of_which_there_is_no_event_are_a_typo():
+    table = events(("a", 0, 2, "owl"), ("b", 0, 2, "tit"))
+    with pytest.raises(ValueError, match=r"\['olw'\].*they have \['owl', 'tit'\]"):
+        event_report(table, table, species=["olw"])
+    # Known, only not where it is looked for.
+    report = event_report(table, table, species=["tit"], paths=["a"])
+    assert report["n_true"].tolist() == [0]
+    with pytest.raises(TypeError, match="species='owl' must be a list"):
+        event_report(table, table, species="owl")
+    nothing = table[:0]
+    with pytest.warns(UserWarning, match="1 of 1 names"):
+        assert len(event_report(nothing, nothing, species=["owl"])) == 1
 
 
 def test_species_numbers_match_their_text():

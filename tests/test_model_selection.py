@@ -278,12 +278,20 @@ def test_kfold_refuses_bad_parameters(arguments, message):
         (np.eye(4)[0], [1, 2, 3, 4], r"shape \(4,\)"),
         (2 * np.eye(4), [1, 2, 3, 4], r"holds 2 at row 0"),
         (np.eye(4), [[1], [2], [3], [4]], r"groups has shape \(4, 1\)"),
-        (np.eye(4), [1, 2, 3], "inconsistent numbers of samples"),
+        (np.eye(4), [1, 2, 3], r"groups has shape \(3,\), but there are 4 rows"),
+        (np.array(list("abab")), [1, 2, 3, 4], "y must be a numeric .*encode_labels"),
     ],
 )
 def test_kfold_refuses_bad_rows(Y, groups, message):
     with pytest.raises(ValueError, match=message):
         split(GroupMultilabelKFold(3), Y, groups)
+
+
+@pytest.mark.parametrize("cv", [GroupMultilabelKFold(2), LeaveOneSourceOut()])
+def test_the_name_of_a_column_is_no_groups(cv):
+    X = pd.DataFrame({"path": list("abcd"), "author": list("xxyy")})
+    with pytest.raises(TypeError, match=r"groups='author' .*: groups=X\['author'\]"):
+        list(cv.split(X, np.eye(4), "author"))
 
 
 def test_fully_labelled_sources_are_left_out_one_by_one():

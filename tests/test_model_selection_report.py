@@ -402,7 +402,8 @@ def test_predictions_that_are_all_unreadable_give_nan():
         ({"cv": 1}, "'cv' parameter of cross_val_report"),
         ({"cv": RepeatedKFold(n_splits=2, n_repeats=2)}, "tests row .* without rep"),
         ({"cv": [([0, 1], [])]}, "Fold 0 .* has 2 training rows and 0 test rows"),
-        ({"recordings": [1, 2]}, "inconsistent numbers of samples"),
+        ({"recordings": [1, 2]}, r"recordings has shape \(2,\), but there are"),
+        ({"groups": [1, 2]}, r"groups has shape \(2,\), but there are"),
         ({"recordings": [None] * 90}, "recordings is missing"),
         ({"y": np.zeros(90)}, r"shape \(90,\)"),
         ({"groups": np.zeros(90)}, "n_splits=5 exceeds the 1 groups"),
@@ -413,6 +414,21 @@ def test_report_refuses_bad_arguments(data, arguments, message):
     given = {"estimator": KNeighborsClassifier(), "X": X, "y": Y, "groups": recordings}
     with pytest.raises(ValueError, match=message):
         cross_val_report(**given | arguments)
+
+
+@pytest.mark.parametrize("name", ["groups", "recordings"])
+def test_report_wants_columns_not_their_names(data, name):
+    X, Y, _ = data
+    with pytest.raises(TypeError, match=rf"{name}=X\['author'\]"):
+        cross_val_report(KNeighborsClassifier(), X, Y, **{name: "author"})
+
+
+def test_paired_bootstrap_wants_the_predictions_of_a_report(data):
+    X, Y, recordings = data
+    report = cross_val_report(KNeighborsClassifier(), X, Y, groups=recordings, **FAST)
+    message = r"proba_b is a CrossValReport.*proba_b=report.proba.*report.test_fold"
+    with pytest.raises(TypeError, match=message):
+        paired_bootstrap(Y, report.proba, report)
 
 
 def test_paired_bootstrap_is_what_resampling_both_would_give(rng):
@@ -502,7 +518,11 @@ def test_reports_can_be_compared(data):
     [
         ({"n_bootstrap": 0}, "'n_bootstrap' parameter of paired_bootstrap"),
         ({"proba_b": np.eye(5)}, r"have \[4, 4, 5\] rows"),
-        ({"folds": [0]}, r"have \[4, 4, 4, 1\] rows"),
+        ({"folds": [0]}, r"folds \(list\) must .* each of the 4 rows"),
+        ({"folds": KFold(2)}, r"folds \(KFold\) must .*report.test_fold"),
+        ({"folds": 2}, r"folds \(int\) must"),
+        ({"folds": list(KFold(2).split(np.eye(5)))}, r"folds \(list\) must"),
+        ({"folds": pd.DataFrame({"n_test": [2, 2]})}, r"folds \(DataFrame\) must"),
         ({"recordings": [1]}, r"recordings has shape \(1,\)"),
         ({"y_true": np.zeros((4, 4))}, "nothing to compare"),
         ({"proba_a": np.full((4, 4), np.nan)}, "nothing to compare"),

@@ -367,6 +367,65 @@ def test_callbacks_are_reached_by_set_params(stripes):
     assert "time_mask" not in dict(net.callbacks_)
 
 
+@pytest.mark.parametrize(
+    ("misspelt", "message"),
+    [
+        ({"weihgts": None}, r"no parameter 'weihgts' \(did you mean weights\?\)"),
+        ({"callbacks__mixupp__p": 0.5}, r"mixupp__p' .*mean callbacks__mixup__p or"),
+        ({"callbacks__mixup_p": 0.5}, r"'callbacks__mixup_p' .*mean callbacks__mixup"),
+        (
+            {"callbacks__mixup__pp": 0.5},
+            r"'callbacks__mixup__pp' .*mean callbacks",
+        ),
+        ({"criterion__smoothing": 0.1}, "mean criterion__label_smoothing"),
+        ({"module__drop_rat": 0.1}, "mean module__drop_rate"),
+        ({"optimizer__epss": 0.1}, "mean optimizer__eps"),
+        ({"iterator_train__shufle": True}, "mean iterator_train__shuffle"),
+        ({"qqq": 1, "zzz__p": 2}, "no parameter 'qqq' and 'zzz__p'. get_params"),
+    ],
+)
+def test_misspelt_parameters_are_refused_at_once(misspelt, message):
+    with pytest.raises(TypeError, match=message):
+        CNNClassifier(**misspelt)
+    net = CNNClassifier()
+    with pytest.raises(ValueError, match=message):
+        net.set_params(**misspelt)
+    assert not set(misspelt) & set(net.get_params())
+
+
+class Mine(Callback):
+    def __init__(self, speed=1):
+        self.speed = speed
+
+
+def test_parameters_of_all_parts_survive_clone_and_pickle(stripes):
+    params = {
+        "callbacks": [("mine", Mine()), Mine],
+        "callbacks__mine__speed": 2,
+        "callbacks__Mine__speed": 3,
+        "callbacks__mixup": Mixup(alpha=0.2),
+        "callbacks__mixup__p": 0.5,
+        "callbacks__cutmix": None,
+        "criterion": lambda **options: BinaryCrossEntropy(**options),
+        "criterion__label_smoothing": 0.1,
+        "module__drop_rate": 0.1,
+        "optimizer": torch.optim.SGD,
+        "optimizer__momentum": 0.9,
+        "optimizer__param_groups": [("backbone.*", {"lr": 1e-3})],
+        "iterator_train__num_workers": 0,
+        "compile__backend": "eager",
+    }
+    net = clone(CNNClassifier("lcnet_035", max_epochs=1, **TINY, **params))
+    net.fit(*stripes)
+    callbacks = dict(net.callbacks_)
+    assert (callbacks["mine"].speed, callbacks["Mine"].speed) == (2, 3)
+    off = clone(clone(net).set_params(callbacks__mixup=None))
+    assert off.get_params()["callbacks__mixup__p"] == 0.5  # whose p waits for another
+    net.set_params(optimizer__param_groups__0__lr=1e-4, criterion=BinaryCrossEntropy)
+    again = pickle.loads(pickle.dumps(net))
+    assert again.get_params()["criterion__label_smoothing"] == 0.1
+
+
 def test_the_schedule_warms_up_and_falls():
     schedule = WarmupCosine(warmup=0.1, final=0.01)
     factors = [schedule.factor(step, 100) for step in range(100)]

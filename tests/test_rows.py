@@ -1,9 +1,11 @@
+import pickle
+import warnings
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
-from sklearn.utils import _safe_indexing
+from sklearn.utils import _safe_indexing, resample
 
 from skbird.data import AudioReadError, Recordings, check_rows, segment_table
 
@@ -94,3 +96,21 @@ def test_recordings_are_indexed_as_scikit_learn_does(write_wav):
     recordings = Recordings([write_wav(f"{n}.wav", np.zeros(800)) for n in range(3)])
     chosen = _safe_indexing(recordings, np.array([2, 0]))
     assert chosen.paths.tolist() == recordings.paths[[2, 0]].tolist()
+
+
+def test_paths_without_the_stretches_of_their_rows_are_noticed():
+    table = pd.DataFrame({"path": list("aaaab"), "start": np.arange(5.0), "end": 9.0})
+    message = r"5 rows name 2 recordings without .*4 of them are the whole of 'a'"
+    for X in (table["path"], table[["path"]], list(table["path"])):
+        with pytest.warns(UserWarning, match=message) as caught:
+            recordings = Recordings(X)
+        assert caught[0].filename == __file__
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        recordings[[0, 1]].then(len).assign(x=1)
+        pickle.loads(pickle.dumps(recordings))
+        Recordings(table)
+        Recordings(table[["path", "start"]])
+        names = [f"{number}.wav" for number in range(1000)]
+        Recordings(resample(names, random_state=0))
+        Recordings([*names, *names])

@@ -1,12 +1,14 @@
 """Self-training, around classifiers that cost nothing."""
 
 import pickle
+import warnings
 
 import numpy as np
 import pandas as pd
 import pytest
 from sklearn.base import BaseEstimator, ClassifierMixin, clone
 from sklearn.model_selection import GridSearchCV, KFold, cross_val_score
+from sklearn.multioutput import MultiOutputClassifier
 from sklearn.neighbors import KNeighborsClassifier
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
@@ -346,8 +348,54 @@ def test_y_of_one_dimension_is_refused(chain):
 
 
 def test_rounds_are_printed(chain, capsys):
-    self_training(verbose=1, max_iter=1).fit(*chain)
-    assert "round 1: " in capsys.readouterr().out
+    X, Y = chain
+    X, Y = np.r_[X, [[np.nan], [1e3]]], np.r_[Y, -np.ones((2, 2))]
+    model = self_training(verbose=1, max_iter=9, soft_threshold=0.25).fit(X, Y)
+    lines = capsys.readouterr().out.splitlines()
+    assert [line.split(":")[0] for line in lines] == [
+        f"round {number}" for number in model.history_.index
+    ]
+    assert "; 1 rows below the soft threshold, 1 beyond a limit" in lines[-1]
+    assert lines[-1].endswith(" s; no_change")
+    assert lines[-2].endswith(" s")
+
+
+def test_labels_of_everything_everywhere_are_announced(chain):
+    X, Y = chain
+    for teacher, message in (
+        (KernelMean(width=100), "Round 1: 100% .*raise soft_threshold and hard"),
+        (KernelMean(offset=0.1), "Round 1: 100% of the pseudo-labels are positive"),
+    ):
+        model = self_training(teacher, max_iter=1)
+        with pytest.warns(UserWarning, match=message) as caught:
+            model.fit(X, Y)
+        assert caught[0].filename == __file__
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        self_training(max_iter=1).fit(X, Y)
+        self_training(KernelMean(width=100), max_iter=1).fit(X, Y[:, :1])
+        all_soft = {"soft_threshold": 0, "hard_threshold": None, "max_iter": 1}
+        self_training(KernelMean(width=100), **all_soft).fit(X, Y)
+
+
+def test_what_students_refuse_is_said_before_the_teacher_is_fitted(chain):
+    X, Y = chain
+
+    class Unfit(KernelMean):
+        def fit(self, X, y):
+            raise AssertionError("fitted")
+
+    with pytest.raises(ValueError, match=r"student_params=\{'widht'.*Invalid param"):
+        self_training(Unfit(), student_params={"widht": 1}).fit(X, Y)
+    with pytest.raises(ValueError, match=r"student_params=\{'lr__x': 1\}: .*'lr'"):
+        self_training(make_pipeline(Unfit()), student_params={"lr__x": 1}).fit(X, Y)
+    message = "from soft_threshold=0.05 to {} become soft targets, .*hard_threshold to"
+    knn = KNeighborsClassifier(1)
+    for estimator in (knn, make_pipeline(knn), MultiOutputClassifier(knn)):
+        with pytest.raises(ValueError, match=message.format("0.25")):
+            self_training(estimator).fit(X, Y)
+    with pytest.raises(ValueError, match=message.format(1)):
+        self_training(knn, hard_threshold=None).fit(X, Y)
 
 
 def test_in_pipelines_searches_pickles_and_clones(chain):

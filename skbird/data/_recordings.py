@@ -1,6 +1,8 @@
 """Lazy audio between the steps of a pipeline: a row table and a chain of ops."""
 
 import os
+import warnings
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
@@ -96,6 +98,12 @@ class Recordings:
         it does to a moment depends on no more than 4 s around it, since rows of
         many minutes are worked on in blocks.
 
+    Warns
+    -----
+    UserWarning
+        If most of `rows` repeat whole recordings: ``start`` and ``end`` of
+        :func:`segment_table` seem to be lost.
+
     Attributes
     ----------
     rows : DataFrame
@@ -122,6 +130,8 @@ class Recordings:
     def __init__(self, rows, ops=()):
         self.rows = check_rows(rows)
         self.ops = tuple(ops)
+        if {"start", "end"}.isdisjoint(getattr(rows, "columns", ())):
+            _warn_of_repeats(self.paths)
 
     @property
     def shape(self):
@@ -189,6 +199,20 @@ class Recordings:
 
     def __setstate__(self, state):
         self.rows, self.ops = state["rows"], state["ops"]
+
+
+def _warn_of_repeats(paths):
+    """Warn if most rows repeat a whole recording; a bootstrap repeats fewer."""
+    counts = Counter(paths)
+    if len(paths) > 2 * len(counts):
+        path, n_rows = counts.most_common(1)[0]
+        warnings.warn(
+            f"{len(paths)} rows name {len(counts)} recordings without start and end: "
+            f"{n_rows} of them are the whole of {path!r}, which is worked on as often. "
+            "Where rows come from segment_table, pass its table, not its paths alone.",
+            UserWarning,
+            stacklevel=3,
+        )
 
 
 def as_recordings(X):

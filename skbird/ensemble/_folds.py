@@ -1,9 +1,7 @@
 """The models of a cross-validation, kept."""
 
-from numbers import Integral
-
 from sklearn.base import BaseEstimator, _fit_context, clone
-from sklearn.utils._param_validation import HasMethods, Interval
+from sklearn.utils._param_validation import HasMethods
 
 from skbird.ensemble._base import ProbaEnsemble
 from skbird.utils._held_out import held_out_proba
@@ -65,7 +63,7 @@ class FoldEnsemble(ProbaEnsemble, BaseEstimator):
 
     _parameter_constraints: dict = {
         "estimator": [HasMethods(["fit", "predict_proba"])],
-        "cv": [Interval(Integral, 2, None, closed="left"), "cv_object"],
+        "cv": ["cv_object"],
     }
 
     def __init__(self, estimator, *, cv=None):

@@ -59,6 +59,11 @@ def share_out(fit_params, members, names, groups=None):
     -------
     dict of dict
         By name, for each of `members`.
+
+    Raises
+    ------
+    ValueError
+        If ``<name>__`` is neither a member nor a step of one.
     """
     shared, own = {}, {name: {} for name in names}
     for key, value in fit_params.items():
@@ -66,6 +71,11 @@ def share_out(fit_params, members, names, groups=None):
         if name in own and parameter:
             own[name][parameter] = value
         else:
+            if parameter and not any(_has_part(m, name) for m in members.values()):
+                raise ValueError(
+                    f"fit got {key!r}, but no estimator is named {name!r} and none has "
+                    f"such a step. The estimators are {list(names)}."
+                )
             shared[key] = value
     result = {}
     for name, member in members.items():
@@ -73,3 +83,7 @@ def share_out(fit_params, members, names, groups=None):
         if groups is not None and has_fit_parameter(member, "groups"):
             result[name] = {"groups": groups} | result[name]
     return result
+
+
+def _has_part(member, name):
+    return any(name in param.split("__") for param in member.get_params())

@@ -5,7 +5,7 @@ from numbers import Integral
 import numpy as np
 from sklearn.base import _fit_context
 from sklearn.utils import Bunch
-from sklearn.utils._param_validation import Interval, StrOptions
+from sklearn.utils._param_validation import StrOptions
 from sklearn.utils.metaestimators import _BaseComposition
 from sklearn.utils.parallel import Parallel, delayed
 from sklearn.utils.validation import check_is_fitted
@@ -112,7 +112,7 @@ class MultilabelVotingClassifier(ProbaEnsemble, _BaseComposition):
         "estimators": [list],
         "weights": ["array-like", StrOptions(set(METHODS)), None],
         "voting": [StrOptions(set(VOTINGS))],
-        "cv": [Interval(Integral, 2, None, closed="left"), "cv_object"],
+        "cv": ["cv_object"],
         "n_jobs": [None, Integral],
     }
 

@@ -46,10 +46,15 @@ def event_report(
     Raises
     ------
     TypeError
-        If a table is not a DataFrame.
+        If a table is not a DataFrame, or `species` or `paths` is one text.
     ValueError
-        If columns or values are missing, an event does not end after its start, or
-        `min_iou` is out of range.
+        If columns or values are missing, an event does not end after its start,
+        `min_iou` is out of range, or neither table has any of `species`.
+
+    Warns
+    -----
+    UserWarning
+        If neither table has some of `species`, or no recording is in both.
 
     See Also
     --------
@@ -81,12 +86,18 @@ def event_report(
     """
     true_events = check_events(true_events, "true_events")
     predicted_events = check_events(predicted_events, "predicted_events")
+    species = (
+        None
+        if species is None
+        else _check_species(
+            species, {*true_events["species"], *predicted_events["species"]}
+        )
+    )
     if paths is not None:
         true_events = _only_in(paths, true_events)
         predicted_events = _only_in(paths, predicted_events)
     if species is None:
         species = sorted({*true_events["species"], *predicted_events["species"]})
-    species = [str(name) for name in species]
     _warn_about_other_paths(true_events["path"], predicted_events["path"])
     pairs = match_events(true_events, predicted_events, min_iou=min_iou)
     matched = true_events["species"].iloc[pairs["true"]]
@@ -105,6 +116,22 @@ def event_report(
         },
         index=pd.Index(species, name="species"),
     )
+
+
+def _check_species(species, found):
+    if isinstance(species, str):
+        raise TypeError(f"species={species!r} must be a list of names, not one text.")
+    species = [str(name) for name in species]
+    unknown = [name for name in species if name not in found]
+    if unknown:
+        message = (
+            f"species has {unknown[:5]}, of which neither table has an event "
+            f"({len(unknown)} of {len(species)} names); they have {sorted(found)[:10]}."
+        )
+        if found and len(unknown) == len(species):
+            raise ValueError(f"{message} Is it written alike?")
+        warnings.warn(message, stacklevel=3)
+    return species
 
 
 def _only_in(paths, events):

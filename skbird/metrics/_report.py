@@ -1,5 +1,7 @@
 """A table that says which species a model recognises and which it does not."""
 
+from numbers import Real
+
 import pandas as pd
 
 from skbird.metrics._counts import ratio
@@ -39,6 +41,8 @@ def species_report(y_true, y_score, species=None, threshold=0.5, *, nan_rows="ra
 
     Raises
     ------
+    TypeError
+        If `species` is no list, but a threshold for instance.
     ValueError
         If shapes or species differ or values are out of range.
 
@@ -59,6 +63,11 @@ def species_report(y_true, y_score, species=None, threshold=0.5, *, nan_rows="ra
     amerob            2      0.5        0.5     0.5
     banowl            0      NaN        0.0     NaN
     """
+    if isinstance(species, str | Real):
+        raise TypeError(
+            f"species={species!r} must be a list of names. Parameters from the third "
+            "on are best passed by name: threshold=0.7, nan_rows='omit'."
+        )
     truth, score = validate_scores(y_true, y_score, species=species, nan_rows=nan_rows)
     threshold = validate_threshold(threshold, score.shape[1])
     # NaN >= threshold is false, so unknown entries are never predicted.

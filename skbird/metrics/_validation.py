@@ -17,13 +17,15 @@ class Truth(NamedTuple):
     species: list  # names if the caller gave a DataFrame, else column numbers
 
 
-def validate_truth(y_true):
+def validate_truth(y_true, name="y_true"):
     """Turn Y into what is known to be present and what is known at all.
 
     Parameters
     ----------
     y_true : array-like or DataFrame of shape (n_rows, n_species)
         Values in [0, 1]; NaN where unknown; a row that is -1 throughout is unlabelled.
+    name : str, default="y_true"
+        How messages call it.
 
     Returns
     -------
@@ -34,14 +36,14 @@ def validate_truth(y_true):
     ValueError
         If `y_true` is not a two-dimensional table of such values.
     """
-    values, species = _as_matrix(y_true, "y_true")
+    values, species = _as_matrix(y_true, name)
     unlabelled = (values == -1).all(axis=1)
     known = ~np.isnan(values) & ~unlabelled[:, None]
     wrong = known & ~((values >= 0) & (values <= 1))
     if wrong.any():
         row, column = np.argwhere(wrong)[0]
         raise ValueError(
-            f"y_true holds {values[row, column]:g} at row {row}, species "
+            f"{name} holds {values[row, column]:g} at row {row}, species "
             f"{species[column]!r}; values must be in [0, 1], NaN where unknown, or -1 "
             "throughout the row for an unlabelled recording."
         )
@@ -142,7 +144,7 @@ def _as_matrix(table, name):
     except (TypeError, ValueError) as exc:
         raise ValueError(
             f"{name} must be a numeric array or DataFrame of shape (n_rows, "
-            f"n_species): {exc}"
+            f"n_species): {exc}. skbird.data.encode_labels makes one of names."
         ) from exc
     if values.ndim != 2:
         raise ValueError(

@@ -25,9 +25,10 @@ from skbird.model_selection._fold_report import fold_report
 from skbird.model_selection._group_kfold import GroupMultilabelKFold
 from skbird.model_selection._leaks import warn_about_cheap_leaks
 from skbird.model_selection._report import CrossValReport
+from skbird.utils._folds import list_folds
 from skbird.utils._proba import as_proba_matrix
 from skbird.utils._progress import progress_bar
-from skbird.utils._rows import files_of_rows, number_groups
+from skbird.utils._rows import check_groups, files_of_rows, number_groups
 
 _N_SPLITS = 5
 
@@ -122,6 +123,8 @@ def cross_val_report(
 
     Raises
     ------
+    TypeError
+        If `groups` or `recordings` is the name of a column, or `cv` a single split.
     ValueError
         If shapes differ, a fold is empty, or a row is in several test parts.
 
@@ -163,8 +166,10 @@ def cross_val_report(
       rows are compared within their fold; mean of the folds 0.790, pooled 0.764
       2 of 2 species judged, 0 without a positive in any test part
     """
-    check_consistent_length(X, y, groups, recordings)
-    species = validate_truth(y).species
+    check_consistent_length(X, y)
+    species = validate_truth(y, "y").species
+    if groups is not None:
+        check_groups(groups, len(y))
     if recordings is None:
         recordings = _recordings(X, groups, len(y))
     recording, _ = number_groups(recordings, len(y), "recordings")
@@ -251,6 +256,8 @@ def _fit_and_predict(estimator, X, y, X_test, fit_params, n_species, keep):
 def _make_folds(cv, X, y, groups):
     if cv is None or isinstance(cv, Integral):
         cv = GroupMultilabelKFold(_N_SPLITS if cv is None else cv)
+    if not hasattr(cv, "split"):
+        cv = list_folds(cv, "cv")
     folds = list(check_cv(cv).split(X, y, groups))
     for number, (train, test) in enumerate(folds):
         if len(train) == 0 or len(test) == 0:

@@ -4,6 +4,7 @@ import numpy as np
 import pandas as pd
 
 from skbird.metrics._validation import validate_truth
+from skbird.utils._folds import list_folds
 
 
 def fold_report(y, folds):
@@ -25,6 +26,8 @@ def fold_report(y, folds):
 
     Raises
     ------
+    TypeError
+        If `folds` is a splitter, or a single (train, test).
     ValueError
         If y is not such a table, or there is no fold.
 
@@ -41,12 +44,11 @@ def fold_report(y, folds):
     0    owl                     0                1
     1    owl                     1                0
     """
-    truth = validate_truth(y)
+    truth = validate_truth(y, "y")
     counts = [
-        [truth.positive[part].sum(axis=0) for part in fold] for fold in folds
+        [truth.positive[part].sum(axis=0) for part in fold]
+        for fold in list_folds(folds)
     ]  # (n_folds, 2, n_species)
-    if not counts:
-        raise ValueError("folds is empty. Pass cv.split(X, y, groups) or a list of it.")
     index = pd.MultiIndex.from_product(
         [range(len(counts)), truth.species], names=["fold", "species"]
     )

@@ -121,13 +121,13 @@ class GroupMultilabelKFold(BaseCrossValidator):
         ValueError
             If `groups` is missing, or fewer groups than folds have labelled rows.
         """
-        check_consistent_length(X, y, groups)
+        check_consistent_length(X, y)
         if groups is None:
             raise ValueError(
                 "groups is None. Pass the recording, recordist or site of each row, "
                 "as in cross_val_score(..., groups=X['path'])."
             )
-        truth = validate_truth(y)
+        truth = validate_truth(y, "y")
         labelled = truth.known.any(axis=1)
         group_of_row, _ = number_groups(groups, len(labelled))
         fold_of_row = self._fold_of_group(truth, labelled, group_of_row)[group_of_row]

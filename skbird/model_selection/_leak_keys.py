@@ -3,6 +3,7 @@
 import hashlib
 import os
 import warnings
+from difflib import get_close_matches
 from typing import NamedTuple
 
 import numpy as np
@@ -23,6 +24,7 @@ from skbird.utils._rows import row_table
 #: Each kind, and the kind that would explain it already.
 KINDS = {
     "file": None,
+    "author": "file",
     "author_day": "file",
     "identical": "file",
     "near_duplicate": "identical",
@@ -56,6 +58,8 @@ def leak_keys(
     """
     table = _check_table(X, author, date)
     keys = table_keys(table, author, date)
+    if "author_day" in keys:
+        _check_days(table, author, date, keys["author_day"])
     if "file" in keys and (identical or near_duplicates):
         file, paths = keys["file"]
         _, first = np.unique(file[file >= 0], return_index=True)
@@ -66,6 +70,16 @@ def leak_keys(
             sounds = _look_up(_sounds(files, contents, n_jobs, verbose), contents)
             keys["near_duplicate"] = Key(_look_up(sounds, file), paths)
     return keys
+
+
+def check_options(caller, options):
+    """Refuse what `leak_keys` does not take, in the name of the public function."""
+    for name in options.keys() - leak_keys.__kwdefaults__.keys():
+        close = get_close_matches(name, leak_keys.__kwdefaults__)
+        raise TypeError(
+            f"{caller}() got an unexpected keyword argument {name!r}"
+            f"{f'; did you mean {close[0]}?' if close else '.'}"
+        )
 
 
 def table_keys(table, author, date):
@@ -80,7 +94,9 @@ def table_keys(table, author, date):
         files = [None if path is None else os.path.abspath(path) for path in paths]
         numbers, _ = pd.factorize(np.array(files, dtype=object))
         keys["file"] = Key(numbers, np.array(paths, dtype=object))
-    if author in table.columns and date in table.columns:
+    if author in table.columns and date is None:
+        keys["author"] = _authors(table[author])
+    elif author in table.columns and date in table.columns:
         keys["author_day"] = _author_days(table[author], table[date])
     return keys
 
@@ -88,9 +104,10 @@ def table_keys(table, author, date):
 def _check_table(X, author, date):
     table = row_table(X)
     missing = []
-    if table is not None and author is not None and date is not None:
-        missing = [name for name in (author, date) if name not in table.columns]
-    unchecked = missing or author is None or date is None
+    if table is not None and author is not None:
+        wanted = [author] if date is None else [author, date]
+        missing = [name for name in wanted if name not in table.columns]
+    unchecked = missing or author is None
     if table is None or ("path" not in table.columns and unchecked):
         found = "no row table" if table is None else f"the columns {list(table)}"
         raise ValueError(
@@ -98,18 +115,45 @@ def _check_table(X, author, date):
             "DataFrame with a column 'path', or with an author and a date."
         )
     if missing:
+        alone = ", date=None to go by the author alone, or" if missing == [date] else ""
         warnings.warn(
-            "Same author on the same day is not checked: X has no column "
-            f"{' and '.join(map(repr, missing))}. Name the columns by author= and "
-            "date=, or pass author=None.",
+            f"Same author{'' if date is None else ' on the same day'} is not checked: "
+            f"X has no column {' and '.join(map(repr, missing))}. Name the columns by "
+            f"author= and date=, or pass{alone} author=None to leave it out.",
             UserWarning,
             stacklevel=4,
         )
     return table
 
 
+def _check_days(table, author, date, key):
+    given = pd.notna(_texts(table[author])) & pd.notna(_texts(table[date]))
+    no_day = given & (key.numbers < 0)
+    if no_day.any():
+        example = table[date].iloc[no_day.argmax()]
+        warnings.warn(
+            f"{no_day.sum()} of {given.sum()} dates in column {date!r} tell no day, "
+            f"such as {str(example)!r}; same author on the same day is not checked "
+            "for their rows. Write YYYY-MM-DD, or pass date=None to go by the author "
+            "alone.",
+            UserWarning,
+            stacklevel=4,
+        )
+
+
+def _texts(column):
+    """Return what is written in a column, (n_rows,) object; None where nothing is."""
+    texts = column.astype("string").str.strip().replace("", pd.NA)
+    return texts.to_numpy(dtype=object, na_value=None)
+
+
+def _authors(authors):
+    names = _texts(authors)
+    return Key(pd.factorize(names)[0], names)
+
+
 def _author_days(authors, dates):
-    author, names = pd.factorize(authors.astype("string").str.strip())
+    names = _texts(authors)
     date, texts = pd.factorize(dates.astype("string").str.strip())
     days = pd.to_datetime(
         texts.where(texts.str.len() >= _SHORTEST_DATE),
@@ -117,9 +161,8 @@ def _author_days(authors, dates):
         format="mixed",
         utc=True,
     ).strftime("%Y-%m-%d")
-    names = np.append(names.to_numpy(dtype=object), "")[author]  # -1 takes the last
-    days = np.append(days.to_numpy(dtype=object), None)[date]
-    known = (names != "") & pd.notna(days)
+    days = np.append(days.to_numpy(dtype=object), None)[date]  # -1 takes the last
+    known = pd.notna(names) & pd.notna(days)
     texts = np.full(len(names), None, dtype=object)
     texts[known] = names[known] + ", " + days[known]
     return Key(pd.factorize(texts)[0], texts)

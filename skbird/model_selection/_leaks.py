@@ -7,11 +7,18 @@ import pandas as pd
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
-from skbird.model_selection._leak_keys import KINDS, leak_keys, table_keys
+from skbird.model_selection._leak_keys import (
+    KINDS,
+    check_options,
+    leak_keys,
+    table_keys,
+)
+from skbird.utils._folds import list_folds
 from skbird.utils._rows import row_table
 
 _SHARES = {
     "file": "a file",
+    "author": "an author",
     "author_day": "author and day",
     "identical": "files with the same bytes",
     "near_duplicate": "sound",
@@ -41,6 +48,7 @@ def find_leaks(
     kind               what a test row shares with a training row
     ================== ===============================================================
     ``file``           the path, whichever stretches of it the rows are
+    ``author``         the author, if `date` is None
     ``author_day``     author and calendar day: often the same individual and place
     ``identical``      another path with the same bytes
     ``near_duplicate`` another file with the same sound: renamed, cut, amplified,
@@ -56,9 +64,11 @@ def find_leaks(
         The rows.
     train, test : array-like of int
         Row numbers, or masks.
-    author, date : str or None, default="author", "date"
-        Columns of X that say who recorded when. Dates may be of any form that pandas
-        reads; without a day they are unknown. None leaves this check out.
+    author : str or None, default="author"
+        Column of X that says who recorded. None leaves it out.
+    date : str or None, default="date"
+        Column of X that says when. Dates may be of any form that pandas reads; without
+        a day they are unknown. None goes by the author alone.
     identical : bool, default=True
         Whether to compare the content of files. Only files of equal size are read.
     near_duplicates : bool, default=False
@@ -85,7 +95,7 @@ def find_leaks(
     Warns
     -----
     UserWarning
-        If X has no column `author` or `date`, or files are missing.
+        If X has no column `author` or `date`, dates tell no day, or files are missing.
 
     See Also
     --------
@@ -135,6 +145,8 @@ def check_leaks(X, folds, **options):
 
     Raises
     ------
+    TypeError
+        If `folds` is a splitter, or a single (train, test).
     ValueError
         If X tells nothing that could be checked.
 
@@ -152,6 +164,8 @@ def check_leaks(X, folds, **options):
     ...                 identical=False))
     0
     """
+    check_options("check_leaks", options)
+    folds = list_folds(folds)  # before files are read
     leaks = _find_in_folds(leak_keys(X, **options), folds)
     _warn(leaks, stacklevel=3)
     return leaks
@@ -197,6 +211,7 @@ def leak_groups(X, **options):
     >>> leak_groups(X, identical=False).tolist()
     [0, 0, 0, 1]
     """
+    check_options("leak_groups", options)
     keys = [key.numbers for key in leak_keys(X, **options).values()]
     # Rows and keys are the nodes of a graph; a row is linked to each key that it has.
     n_nodes = n_rows = len(keys[0])
@@ -216,8 +231,6 @@ def _find_in_folds(keys, folds):
         _find(keys, train, test).assign(fold=fold)
         for fold, (train, test) in enumerate(folds)
     ]
-    if not found:
-        raise ValueError("folds is empty. Pass cv.split(X, y, groups) or a list of it.")
     return pd.concat(found, ignore_index=True)[["fold", *_COLUMNS]]
 
 
@@ -262,10 +275,11 @@ def _warn(leaks, stacklevel):
         f"such as {of_kind['shared'].iloc[0]!r})"
         for kind, of_kind in leaks.groupby("kind", sort=False)
     ]
+    options = ", date=None" if (leaks["kind"] == "author").any() else ""
     warnings.warn(
         f"LEAKAGE: the score will be too good. Test rows share with training rows "
         f"{', '.join(parts)}. Keep these together, for example by "
-        "groups=leak_groups(X); check_leaks(X, folds) lists them.",
+        f"groups=leak_groups(X{options}); check_leaks(X, folds{options}) lists them.",
         LeakageWarning,
         stacklevel=stacklevel,
     )

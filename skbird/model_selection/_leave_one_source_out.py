@@ -185,8 +185,8 @@ def _read_sources(X, y, groups):
             f"{'y' if y is None else 'groups'} is None. LeaveOneSourceOut needs the "
             "labels y and the source of each row as groups=, such as X['collection']."
         )
-    check_consistent_length(X, y, groups)
-    truth = validate_truth(y)
+    check_consistent_length(X, y)
+    truth = validate_truth(y, "y")
     source, names = number_groups(groups, len(truth.known))
     return truth, source, names
 

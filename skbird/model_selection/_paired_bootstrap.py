@@ -13,6 +13,7 @@ from skbird.model_selection._bootstrap import (
     resample_counts,
     within_fold_macro_auc,
 )
+from skbird.model_selection._report import CrossValReport
 from skbird.utils._rows import number_groups
 
 
@@ -119,13 +120,16 @@ def paired_bootstrap(
     >>> round(result.difference, 2), round(result.p_value, 3)
     (0.24, 0.002)
     """
+    _refuse_reports(proba_a=proba_a, proba_b=proba_b)
+    if folds is not None:
+        folds = _check_test_fold(folds, len(y_true))
     rows = _comparable_rows(y_true, proba_a, proba_b, folds)
     recording, names = number_groups(
         np.arange(len(y_true)) if recordings is None else recordings,
         len(y_true),
         "recordings",
     )
-    fold = np.zeros(len(y_true)) if folds is None else np.asarray(folds)
+    fold = np.zeros(len(y_true)) if folds is None else folds
     counts = resample_counts(len(names), n_bootstrap, random_state)
     auc_a, auc_b = (
         within_fold_macro_auc(
@@ -154,6 +158,28 @@ def paired_bootstrap(
     )
 
 
+def _refuse_reports(**probas):
+    for name, proba in probas.items():
+        if isinstance(proba, CrossValReport):
+            raise TypeError(
+                f"{name} is a CrossValReport. Pass its predictions, {name}=report.proba"
+                ", and for both models folds=report.test_fold."
+            )
+
+
+def _check_test_fold(folds, n_rows):
+    try:
+        test_fold = np.asarray(folds, dtype=np.float64)
+    except (TypeError, ValueError):  # a splitter, or pairs of rows
+        test_fold = None
+    if test_fold is None or test_fold.shape != (n_rows,):
+        raise ValueError(
+            f"folds ({type(folds).__name__}) must have the number of the fold that "
+            f"tested each of the {n_rows} rows, such as report.test_fold."
+        )
+    return test_fold
+
+
 def _comparable_rows(y_true, proba_a, proba_b, folds):
     """Return the numbers of the rows that both models predicted."""
     predicted = [
@@ -161,7 +187,7 @@ def _comparable_rows(y_true, proba_a, proba_b, folds):
         for proba in (proba_a, proba_b)
     ]
     if folds is not None:
-        predicted.append(np.asarray(folds) >= 0)
+        predicted.append(folds >= 0)
     lengths = [len(part) for part in (y_true, *predicted)]
     if len(set(lengths)) > 1:
         raise ValueError(

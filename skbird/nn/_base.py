@@ -25,6 +25,7 @@ from skbird.nn._allocator import keep_freed_memory
 from skbird.nn._batches import SegmentDataset, TrainingBatches, normalize_batch
 from skbird.nn._checkpoint import TrainingCheckpoint
 from skbird.nn._losses import BinaryCrossEntropy
+from skbird.nn._names import check_names
 from skbird.nn._optimizer import make_parameter_groups
 from skbird.nn._precision import (
     PRECISIONS,
@@ -106,6 +107,7 @@ class SegmentNet(ClassifierMixin, NeuralNet):
         self.random_state = random_state
         kwargs.setdefault("train_split", None)
         super().__init__(module, criterion, optimizer=optimizer, **kwargs)
+        check_names(self, kwargs, TypeError)
 
     # Parameters -----------------------------------------------------------------
 
@@ -135,6 +137,21 @@ class SegmentNet(ClassifierMixin, NeuralNet):
                     params |= {f"{name}__{key}": own for key, own in nested}
             params |= given
         return params
+
+    def set_params(self, **params):
+        """Set parameters, also of the callbacks and of what the network is made of.
+
+        Parameters
+        ----------
+        **params
+            ``get_params()`` lists them.
+
+        Returns
+        -------
+        self
+        """
+        check_names(self, params, ValueError)
+        return super().set_params(**params)
 
     @property
     def _default_callbacks(self):

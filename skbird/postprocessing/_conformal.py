@@ -1,5 +1,6 @@
 """Name all species that may be there, so that one that is there is seldom missed."""
 
+import warnings
 from numbers import Real
 
 import numpy as np
@@ -117,6 +118,11 @@ class ConformalClassifier(PostProcessor):
         Returns
         -------
         self : ConformalClassifier
+
+        Warns
+        -----
+        UserWarning
+            If there are too few files for a threshold of any species.
         """
         files = file_numbers(X, groups)
         proba, target = held_out_pairs(
@@ -128,6 +134,15 @@ class ConformalClassifier(PostProcessor):
         self.thresholds_ = np.array(
             [conformal_threshold(p, own, self.alpha) for p, own in pairs]
         )
+        if np.isneginf(self.thresholds_).all():
+            warnings.warn(
+                f"Every set will have all species: alpha={self.alpha:g} needs "
+                f"{np.ceil(1 / self.alpha - 1 - 1e-9):.0f} files with a species or "
+                f"more, and none has more than {self.n_files_.max()}. Raise alpha, or "
+                "label more files.",
+                UserWarning,
+                stacklevel=3,  # between stands the check of parameters
+            )
         self._fit_estimator(X, y, fit_params)
         return self
 

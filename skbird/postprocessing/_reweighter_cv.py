@@ -21,6 +21,7 @@ from skbird.postprocessing._reweight import (
     neutral_probability,
     reweight,
 )
+from skbird.utils._held_out import labelled_rows
 from skbird.utils._multilabel import check_targets
 from skbird.utils._rows import file_numbers
 
@@ -183,7 +184,7 @@ class SoundscapeReweighterCV(FilePostProcessor):
         candidates = _list_candidates(self.param_grid)
         files, start = file_numbers(X, groups), starts_of_rows(X)
         # Whole files, since the rows that cannot be judged have their places, too.
-        used = np.isin(files, files[validate_truth(y).known.any(axis=1)])
+        used = np.isin(files, files[labelled_rows(y)])
         _check_files(files[used])
         proba, target = held_out_pairs(
             self.estimator, X, y, cv=self.cv, groups=groups, fit_params=fit_params

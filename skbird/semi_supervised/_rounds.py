@@ -1,5 +1,6 @@
 """The rows that a self-training works on, and what it notes of each round."""
 
+import warnings
 from dataclasses import dataclass
 
 import numpy as np
@@ -14,6 +15,9 @@ HISTORY = (
     *("n_rows", "n_hard", "n_soft", "n_zero", "n_left_out", "labels_per_row", "mass"),
     *("n_species", "change", "seconds"),
 )
+
+
+_NEARLY_ALL = 0.9
 
 
 @dataclass(frozen=True)
@@ -62,3 +66,38 @@ def describe_round(pseudo, before, proba, soft_threshold):
         "n_species": int(positive.any(axis=0).sum()),
         "change": change,
     }
+
+
+def warn_of_labels_everywhere(number, line, pseudo, soft_threshold):
+    """Warn if a round's teacher hears nearly every species in every row."""
+    n_species = pseudo.shape[1]
+    share = line["labels_per_row"] / n_species
+    # A single species may well call throughout; without a threshold all is positive.
+    if share > _NEARLY_ALL and n_species > 1 and soft_threshold > 0:
+        warnings.warn(
+            f"Round {number}: {share:.0%} of the pseudo-labels are positive, nearly "
+            "every species in every row: typical of a network that was trained too "
+            "briefly. Train longer, or raise soft_threshold and hard_threshold.",
+            UserWarning,
+            stacklevel=5,  # the rounds, fit and its check stand between
+        )
+
+
+def print_round(number, line, ended):
+    """Print the line of a round that is over; `ended` is "max_iter" if it goes on."""
+    print(
+        "round {number}: {n_rows} rows pseudo-labelled, {n_hard} hard and {n_soft} "
+        "soft labels of {n_species} species; {n_zero} rows below the soft threshold, "
+        "{n_left_out} beyond a limit or unreadable; {seconds:.0f} s{end}".format(
+            number=number, end="" if ended == "max_iter" else f"; {ended}", **line
+        ),
+        flush=True,
+    )
+
+
+def takes_fractions(estimator):
+    """Whether a classifier accepts soft targets: those of scikit-learn do not."""
+    while hasattr(estimator, "steps") or hasattr(estimator, "estimator"):
+        in_pipeline = hasattr(estimator, "steps")
+        estimator = estimator.steps[-1][1] if in_pipeline else estimator.estimator
+    return not type(estimator).__module__.startswith("sklearn.")

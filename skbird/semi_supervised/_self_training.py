@@ -17,7 +17,14 @@ from skbird.semi_supervised._pseudo_labels import (
     check_thresholds,
     make_pseudo_labels,
 )
-from skbird.semi_supervised._rounds import HISTORY, TrainingRows, describe_round
+from skbird.semi_supervised._rounds import (
+    HISTORY,
+    TrainingRows,
+    describe_round,
+    print_round,
+    takes_fractions,
+    warn_of_labels_everywhere,
+)
 from skbird.utils._multilabel import MultilabelMetaMixin, check_targets
 from skbird.utils._proba import as_proba_matrix
 from skbird.utils._rows import assign_column
@@ -208,6 +215,17 @@ class PseudoLabelSelfTraining(MultilabelMetaMixin, BaseEstimator):
         Returns
         -------
         self : PseudoLabelSelfTraining
+
+        Raises
+        ------
+        ValueError
+            If no row has labels, the estimator refuses soft targets or
+            `student_params`, or parameters exclude each other.
+
+        Warns
+        -----
+        UserWarning
+            If no row is unlabelled, or nearly all pseudo-labels are positive.
         """
         powers = self._check_parameters()
         _, n_species = check_targets(X, y)
@@ -251,6 +269,7 @@ class PseudoLabelSelfTraining(MultilabelMetaMixin, BaseEstimator):
             line = describe_round(pseudo, labels[hidden], proba, self.soft_threshold)
             lines.append(line)
             coverage.append((pseudo > 0).sum(axis=0))
+            warn_of_labels_everywhere(len(lines), line, pseudo, self.soft_threshold)
             if line["n_rows"] == 0:
                 self.termination_condition_ = "no_pseudo_labels"
             elif line["change"] < self.tol:
@@ -263,7 +282,8 @@ class PseudoLabelSelfTraining(MultilabelMetaMixin, BaseEstimator):
                 if self.cv is None:
                     student = self._train(data, labels, student)
             line["seconds"] = time.perf_counter() - start
-            self._print(line)
+            if self.verbose:
+                print_round(len(lines), line, self.termination_condition_)
             if self.termination_condition_ != "max_iter":
                 break
         if student is None or (self.cv is not None and self.n_iter_):
@@ -302,6 +322,17 @@ class PseudoLabelSelfTraining(MultilabelMetaMixin, BaseEstimator):
                 "warm_start=True needs an estimator with a parameter warm_start; "
                 f"{type(self.estimator).__name__} has none."
             )
+        soft_to = 1 if self.hard_threshold is None else self.hard_threshold
+        if soft_to > self.soft_threshold and not takes_fractions(self.estimator):
+            raise ValueError(
+                f"Probabilities from soft_threshold={self.soft_threshold:g} to "
+                f"{soft_to:g} become soft targets, which classifiers of scikit-learn "
+                "refuse. Set hard_threshold to soft_threshold, such as both to 0.5."
+            )
+        try:
+            clone(self.estimator).set_params(**self.student_params or {})
+        except (TypeError, ValueError) as exc:
+            raise ValueError(f"student_params={self.student_params}: {exc}") from exc
         return powers[: self.max_iter].tolist()
 
     def _train(self, data, labels, earlier=None):
@@ -351,15 +382,6 @@ class PseudoLabelSelfTraining(MultilabelMetaMixin, BaseEstimator):
     def _predict(self, model, X):
         classes = getattr(model, "classes_", None)
         return as_proba_matrix(model.predict_proba(X), classes, len(self.species_))
-
-    def _print(self, line):
-        if self.verbose:
-            print(
-                "round {round}: {n_rows} rows pseudo-labelled, {n_hard} hard and "
-                "{n_soft} soft labels of {n_species} species, {n_zero} rows left out "
-                "as empty, {seconds:.0f} s".format(round=self.n_iter_, **line),
-                flush=True,
-            )
 
     def predict_proba(self, X):
         """Predict the probability of each species.

@@ -11,6 +11,7 @@ from sklearn.utils import _safe_indexing
 from sklearn.utils.validation import _check_method_params
 
 from skbird.metrics._validation import validate_truth
+from skbird.utils._folds import list_folds
 from skbird.utils._multilabel import check_targets
 from skbird.utils._proba import as_proba_matrix
 from skbird.utils._rows import file_numbers
@@ -70,7 +71,7 @@ def held_out_proba(estimator, X, y, *, cv=None, groups=None, fit_params=None):
     True
     """
     n_rows, n_species = check_targets(X, y)
-    labelled = validate_truth(y).known.any(axis=1)
+    labelled = labelled_rows(y)
     if isinstance(estimator, FrozenEstimator):
         return _predict(estimator, X, n_species), labelled
     files = file_numbers(X, groups)
@@ -99,6 +100,17 @@ def held_out_proba(estimator, X, y, *, cv=None, groups=None, fit_params=None):
     return proba, tested
 
 
+def labelled_rows(y):
+    """Return which rows have a label, (n_rows,) bool; there must be one."""
+    labelled = validate_truth(y, "y").known.any(axis=1)
+    if not labelled.any():
+        raise ValueError(
+            f"None of the {len(labelled)} rows of y has a label, all are -1 or NaN: "
+            "there is nothing to learn from. Pass rows with labels."
+        )
+    return labelled
+
+
 def _splits(X, y, cv, groups, files):
     """List the (train, test) row numbers of each fold."""
     together = files if groups is None else np.asarray(groups)
@@ -111,6 +123,8 @@ def _splits(X, y, cv, groups, files):
             # Shuffled, since tables tend to be sorted by species.
             cv = KFold(n_splits, shuffle=True, random_state=0)
             together = None
+    elif not hasattr(cv, "split"):
+        cv = list_folds(cv, "cv")
     with warnings.catch_warnings():
         if groups is None:  # nobody expects the splitter to heed the files
             warnings.filterwarnings("ignore", "The groups parameter is ignored")

@@ -99,6 +99,22 @@ def file_numbers(X, groups=None):
     return number_groups(groups, _num_samples(X))[0]
 
 
+def check_groups(groups, n_rows, name="groups"):
+    """Return groups as an array (n_rows,), or say what is wrong with them."""
+    if isinstance(groups, str):
+        raise TypeError(
+            f"{name}={groups!r} is one text where one name or number per row is "
+            f"needed. For a column of X pass the column: {name}=X[{groups!r}]."
+        )
+    groups = np.asarray(groups)
+    if groups.shape != (n_rows,):
+        raise ValueError(
+            f"{name} has shape {groups.shape}, but there are {n_rows} rows: pass one "
+            "name or number per row."
+        )
+    return groups
+
+
 def number_groups(groups, n_rows, name="groups"):
     """Give groups numbers in sorted order, so that the order of rows has no say.
 
@@ -118,15 +134,12 @@ def number_groups(groups, n_rows, name="groups"):
 
     Raises
     ------
+    TypeError
+        If `groups` is the name of a column.
     ValueError
         If `groups` has another length, or a group is missing.
     """
-    groups = np.asarray(groups)
-    if groups.shape != (n_rows,):
-        raise ValueError(
-            f"{name} has shape {groups.shape}, but there are {n_rows} rows: pass one "
-            "name or number per row."
-        )
+    groups = check_groups(groups, n_rows, name)
     numbers, names = pd.factorize(groups)
     if (numbers < 0).any():
         raise ValueError(
