@@ -62,7 +62,6 @@ BENCHMARKS = {
     "inference": Benchmark(
         "inference.py", "--backbone mobilenetv3_small_050 --rounds 2", "inference"
     ),
-    "peers": Benchmark("peers.py", "--rounds 1", "peers"),
     "training": Benchmark(
         "training_speed.py",
         "--backbone mobilenetv3_small_050 --batches 1 --rounds 2",
@@ -74,19 +73,6 @@ BENCHMARKS = {
 
 def _speed(ratio):
     return f"{ratio:.1f} times as fast"
-
-
-def _against_peers(results):
-    ours = max(
-        line["s of audio per s"]
-        for name, line in results.items()
-        if name.startswith("skbird")
-    )
-    return ", ".join(
-        f"{ours / line['s of audio per s']:.1f} times as fast as {name}"
-        for name, line in results.items()
-        if not name.startswith("skbird")
-    )
 
 
 _ALONE = "times Silero's default and librosa, file by file"
@@ -154,7 +140,6 @@ ROWS = [
         "at least 5 times as fast",
         lambda r: _speed(r["openvino bf16"]["times the notebook"]),
     ),
-    ("peers", "file to probabilities, against other packages", "", _against_peers),
     (
         "training",
         "training EfficientNet-B0, against a plain loop",

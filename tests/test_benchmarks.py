@@ -81,7 +81,7 @@ def test_the_table_shows_the_results_and_how_they_were_made(run_all, tmp_path):
     # Files that are not there, and figures that a file from earlier lacks.
     assert len(missing) == len(run_all.ROWS) - 3
     assert "cache on disk, per hour of audio: run_all.py cache" in missing
-    assert any(line.endswith("run_all.py peers") for line in missing)
+    assert any(line.endswith("run_all.py archive") for line in missing)
 
 
 def test_the_readme_changes_between_its_markers_only(run_all, tmp_path):

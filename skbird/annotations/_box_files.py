@@ -5,8 +5,9 @@ from pathlib import Path
 import pandas as pd
 
 from skbird.annotations._boxes import HERTZ, SECONDS, check_boxes
-from skbird.annotations._files import open_whole, write_csv
+from skbird.annotations._files import write_csv
 from skbird.annotations._text_tables import read_text_tables
+from skbird.utils._files import open_whole
 
 
 def read_boxes(path):

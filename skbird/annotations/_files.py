@@ -1,58 +1,17 @@
-"""Files that appear whole, and the text that may stand in them."""
+"""Text that may stand in files for spreadsheets and other programs."""
 
 import csv
-import os
 import re
-from contextlib import contextmanager
 from numbers import Real
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
+from skbird.utils._files import open_whole
+
 _BREAKS = re.compile("[\x00-\x1f\x7f\x85\u2028\u2029]+")
 _FORMULA = re.compile(r"'*[=+\-@]")
 _GUARDED = re.compile(r"'+[=+\-@]")
-
-
-@contextmanager
-def open_whole(path, mode="w"):
-    """Open a file that appears whole or not at all.
-
-    It is written beside `path` and then renamed, so that a killed run leaves no half
-    file.
-
-    Parameters
-    ----------
-    path : path-like
-        Where to write. An existing file is replaced.
-    mode : {"w", "wb"}, default="w"
-        "w" writes UTF-8 and leaves line ends as they are.
-
-    Yields
-    ------
-    file
-        To write to.
-
-    Raises
-    ------
-    FileNotFoundError
-        If the folder does not exist.
-    """
-    path = Path(path)
-    if not path.parent.is_dir():
-        raise FileNotFoundError(
-            f"path={str(path)!r}: the folder {path.parent} does not exist. Make it "
-            "first."
-        )
-    part = path.with_name(f".{path.name}.{os.getpid()}.part")
-    options = {"encoding": "utf-8", "newline": ""} if mode == "w" else {}
-    try:
-        with part.open(mode, **options) as file:
-            yield file
-        os.replace(part, path)
-    finally:
-        part.unlink(missing_ok=True)
 
 
 def one_line(text):

@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 
 from skbird.annotations._audio_names import annotation_names
-from skbird.annotations._files import open_whole
+from skbird.utils._files import open_whole
 
 
 def write_per_recording(of_line, lines, folder, recordings, ending, header=()):

@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from skbird.annotations._files import open_whole
+from skbird.utils._files import open_whole
 
 ROW_ID = "row_id"
 

@@ -37,7 +37,7 @@ def split_targets(X, y, *, column, min_recordings, siblings, ignore):
     values = np.asarray(y, dtype=np.float32)
     ignored = parse_tags(ignore)
     tags = [parse_tags(cell) - ignored for cell in X[column]]
-    told = _has_own_tags(X, y, values > 0)
+    told = has_own_tags(X, y, values > 0)
     recordings = np.asarray(X.get("path", np.arange(len(X)))).astype(str)
     owner, types, targets = [], [], []
     for i in range(len(species)):
@@ -75,7 +75,7 @@ def parse_tags(cell):
     return {tag.strip("[]'\" ") for tag in re.split("[,;]", text)} - {""}
 
 
-def _has_own_tags(X, y, heard):
+def has_own_tags(X, y, heard):
     """Whether a row's tags are about this species; bool, (n_rows, n_species)."""
     if "primary_label" in X.columns and hasattr(y, "columns"):
         labels = [parse_primary_label(cell) for cell in X["primary_label"]]

@@ -42,8 +42,7 @@ def compile_pipeline(
         Rows to compare old and new on. None compares each network on noise.
     backend : {"openvino", "onnxruntime", "torch"}, default="openvino"
         What runs the networks: ``pip install 'skbird[cpu]'`` brings the first two,
-        which need no torch. "torch" is half as fast as they are, for want of anything
-        else.
+        which need no torch. "torch" is slower, for want of anything else.
     precision : {"auto", "fp32", "bf16"}, default="auto"
         Number format of the networks. "auto" is bfloat16 with OpenVINO on CPUs that
         compute in it, else fp32.

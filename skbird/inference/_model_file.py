@@ -2,9 +2,7 @@
 
 import hashlib
 import json
-import os
 import platform
-import tempfile
 import zipfile
 from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
@@ -14,6 +12,7 @@ import numpy as np
 import pandas as pd
 
 import skbird
+from skbird.utils._files import open_whole
 
 _FORMAT = 1
 _ABOUT, _MODEL = "skbird.json", "model.skops"
@@ -76,16 +75,9 @@ def save_model(model, path, *, metrics=None, data=None, licence=None, notes=None
         "sha256": hashlib.sha256(payload).hexdigest(),
     }
     text = json.dumps(about, indent=2, ensure_ascii=False)
-    path = Path(path)
-    handle, part = tempfile.mkstemp(dir=path.parent, suffix=".part")
-    try:
-        with os.fdopen(handle, "wb") as file, zipfile.ZipFile(file, "w") as archive:
-            archive.writestr(_ABOUT, text)
-            archive.writestr(_MODEL, payload)
-        os.replace(part, path)
-    except BaseException:
-        Path(part).unlink(missing_ok=True)
-        raise
+    with open_whole(path, "wb") as file, zipfile.ZipFile(file, "w") as archive:
+        archive.writestr(_ABOUT, text)
+        archive.writestr(_MODEL, payload)
 
 
 def load_model(path):

@@ -37,7 +37,7 @@ class CompiledNetwork(ClassifierMixin, BaseEstimator):
     backend : {"openvino", "onnxruntime", "torch"}, default="openvino"
         The first two run the same ONNX models.
     precision : {"fp32", "bf16"}, default="fp32"
-        bfloat16, with OpenVINO, is twice as fast on CPUs that compute in it.
+        bfloat16 is faster on CPUs that compute in it; ONNX Runtime has none.
     batch_size : int >= 1, default=None
         Segments in a call. None: 4, with torch 32.
     n_threads : int >= 1, default=None

@@ -1,9 +1,6 @@
 """Fitted networks as ONNX files, for runtimes that know nothing of skbird."""
 
 import json
-import os
-import tempfile
-from pathlib import Path
 
 import numpy as np
 import scipy.signal
@@ -14,6 +11,7 @@ from skbird.data import as_recordings
 from skbird.preprocessing._bandpass import BandPassOp
 from skbird.preprocessing._pass import chain_rate
 from skbird.preprocessing._resampler import ResampleOp
+from skbird.utils._files import open_whole
 
 
 def export_onnx(model, path, *, inputs="samples"):
@@ -102,7 +100,8 @@ def export_onnx(model, path, *, inputs="samples"):
         content = _export.probabilities_to_onnx(
             net, _as_json(notes), notes["n_samples"], mel, filters
         )
-    _write(Path(path), content)
+    with open_whole(path, "wb") as file:
+        file.write(content)
     return notes
 
 
@@ -134,14 +133,3 @@ def _mel_matrix(model, mel):
 
 def _as_json(notes):
     return {name: json.dumps(value) for name, value in notes.items()}
-
-
-def _write(path, content):
-    handle, part = tempfile.mkstemp(dir=path.parent, suffix=".part")
-    try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(content)
-        os.replace(part, path)
-    except BaseException:
-        Path(part).unlink(missing_ok=True)
-        raise

@@ -127,7 +127,6 @@ class AttentionDisplay:
         with evaluating(net.module_):
             activations = net.activations(chosen.spectrograms)[0]
         format = chosen.spectrograms.format
-        name = str(net.species_[chosen.column])
         display = cls(
             chosen.decibel,
             format.mel_hz,
@@ -136,8 +135,8 @@ class AttentionDisplay:
             activations.attention[chosen.number],
             activations.probability[chosen.number, :, chosen.column],
             net.attention,
-            name,
-            title=f"{chosen.recording}: {name}, probability {chosen.probability:.2f}",
+            chosen.species,
+            title=chosen.title,
         )
         return display.plot(axes=axes)
 

@@ -2,8 +2,10 @@
 
 import numpy as np
 import pandas as pd
+from sklearn.utils._optional_dependencies import check_matplotlib_support
+from sklearn.utils.validation import check_is_fitted
 
-from skbird.inspection._figures import COLOURS, axes_for, plain_text
+from skbird.inspection._figures import COLOURS, plain_text
 
 _N_SPECIES = 15
 
@@ -59,8 +61,6 @@ class CurriculumDisplay:
         -------
         CurriculumDisplay
         """
-        from sklearn.utils.validation import check_is_fitted
-
         from skbird.inspection._rows import split_network
 
         net = split_network(estimator)[1]
@@ -85,6 +85,9 @@ class CurriculumDisplay:
         ValueError
             If the history has none of the parts.
         """
+        check_matplotlib_support(f"{type(self).__name__}.plot")
+        import matplotlib.pyplot as plt
+
         parts = self._parts()
         if not parts:
             raise ValueError(
@@ -92,10 +95,8 @@ class CurriculumDisplay:
                 f"are {list(self.history.columns)}."
             )
         if axes is None:
-            first = axes_for(self, None, figsize=(7, 2.6 * len(parts)))
-            figure = first.figure
-            first.remove()
-            axes = figure.subplots(len(parts), 1, squeeze=False)[:, 0]
+            size = {"figsize": (7, 2.6 * len(parts)), "layout": "constrained"}
+            axes = plt.subplots(len(parts), 1, squeeze=False, **size)[1][:, 0]
         self.axes_ = np.asarray(axes)
         self.figure_ = self.axes_[0].figure
         for axis, draw in zip(self.axes_, parts, strict=True):

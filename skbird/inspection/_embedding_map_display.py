@@ -127,14 +127,15 @@ class EmbeddingMapDisplay:
                 f"train has {parts[0].shape[1]} features and soundscapes "
                 f"{parts[1].shape[1]}; both must come from the same network."
             )
-        points = StandardScaler().fit_transform(np.vstack(parts))
+        points = np.vstack(parts)
         is_soundscape = np.repeat([0, 1], [len(part) for part in parts])
         judge = make_pipeline(StandardScaler(), LogisticRegression(C=0.1, max_iter=500))
         folds = StratifiedKFold(5, shuffle=True, random_state=rng.randint(2**31))
         separability = cross_val_score(
             judge, points, is_soundscape, cv=folds, scoring="roc_auc"
         ).mean()
-        places = _reducer(method, rng).fit_transform(points)
+        scaled = StandardScaler().fit_transform(points)
+        places = _reducer(method, rng).fit_transform(scaled)
         display = cls(
             places[is_soundscape == 0],
             places[is_soundscape == 1],

@@ -4,6 +4,7 @@ from numbers import Integral
 
 import numpy as np
 import pandas as pd
+from scipy.special import expit
 from sklearn.utils import check_random_state
 
 from skbird.data._inputs import as_spectrograms
@@ -201,7 +202,7 @@ def _score_steps(net, X, segment, column, region, paths):
     axis = net.attention
     with evaluating(net.module_):
         step_logits, attention = net._map_segments(X, net.module_.step_maps)
-    steps = 1 / (1 + np.exp(-step_logits[segment, column]))
+    steps = expit(step_logits[segment, column])
     # Attention is the same for all species: once for each segment, with all calls.
     segment, first = np.unique(segment, return_index=True)
     calls = np.logical_or.reduceat(region, first)

@@ -57,26 +57,21 @@ def trace(op, values, starts, segment_s, row):
     """
     weights, _ = op.judge(values, starts, segment_s, row)
     if isinstance(op, VADOp):
-        thresholds = dict(op.threshold)
-        limit = thresholds.get(str(row.get("collection")), thresholds["default"])
+        limit = op.threshold_of(row)
         return FilterTrace(
             "P(speech)", values, op.values_per_s, limit, np.asarray(weights)
         )
     if isinstance(op, RMSOp):
         levels = op.levels(values, starts, segment_s)
-        limit, limit_name = op.limit, "threshold"
-        if limit is None and op.mode == "drop":
-            limit = np.quantile(levels, op.quantile)
-        elif limit is None:
-            limit, limit_name = levels.max(), "loudest segment"
+        is_loudest = op.limit is None and op.mode == "weight"
         return FilterTrace(
             "level (dBFS)",
             _decibel(np.sqrt(values)),
             op.values_per_s,
-            float(_decibel(limit)),
+            float(_decibel(op.limit_of(levels))),
             np.asarray(weights),
             _decibel(levels),
-            limit_name,
+            "loudest segment" if is_loudest else "threshold",
         )
     name = type(op).__name__.removesuffix("Op")
     return FilterTrace(name, values, op.values_per_s, None, np.asarray(weights))

@@ -129,14 +129,13 @@ class GradCAMDisplay:
             )[0]
             for name in layers
         }
-        name = net.species_[chosen.column]
         display = cls(
             chosen.decibel,
             X.format.mel_hz,
             X.format.frame_s,
             chosen.start_s,
             maps,
-            title=f"{chosen.recording}: {name}, probability {chosen.probability:.2f}",
+            title=chosen.title,
         )
         return display.plot(axes=axes)
 

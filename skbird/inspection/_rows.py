@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from numbers import Integral
 
 import numpy as np
+from scipy.special import expit
 from sklearn.frozen import FrozenEstimator
 from sklearn.pipeline import Pipeline
 from sklearn.utils import _safe_indexing
@@ -123,6 +124,8 @@ class Segment:
         Of the segment within the row.
     column : int
         Of the species.
+    species : str
+        Its name.
     probability : float
         Of the species in this segment.
     """
@@ -130,6 +133,7 @@ class Segment:
     spectrograms: object
     number: int
     column: int
+    species: str
     probability: float
 
     @property
@@ -138,9 +142,10 @@ class Segment:
         return self.spectrograms.segments([self.number])[0].T.astype(np.float32)
 
     @property
-    def recording(self):
-        """Name of the file."""
-        return str(self.spectrograms.paths[0]).rpartition("/")[2]
+    def title(self):
+        """The file, the species and its probability, as figures are headed."""
+        recording = str(self.spectrograms.paths[0]).rpartition("/")[2]
+        return f"{recording}: {self.species}, probability {self.probability:.2f}"
 
     @property
     def start_s(self):
@@ -183,12 +188,12 @@ def choose_segment(estimator, X, row, species, segment):
             f"segment={segment!r} must lie from 0 to {n_segments - 1}: the row has "
             f"{n_segments} segments."
         )
-    chosen = Segment(spectrograms, segment, column, float(proba[segment, column]))
-    return net, chosen
+    name, probability = str(net.species_[column]), float(proba[segment, column])
+    return net, Segment(spectrograms, segment, column, name, probability)
 
 
 def segment_proba(net, X):
     """Return the probability of each species in each segment."""
     with evaluating(net.module_):
         logits = net._map_segments(net._check_predict(X), net.module_)
-    return 1 / (1 + np.exp(-logits))
+    return expit(logits)

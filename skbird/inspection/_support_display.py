@@ -122,7 +122,6 @@ class SupportDisplay:
         self.ax_.margins(y=0.15)
         lowest = values.sort_values().index[:_N_NAMED]
         name_points(self.ax_, support[lowest], values[lowest], lowest)
-        self.ax_.set(xlabel="positives", ylabel=self.metric.replace("_", " "))
-        if self.support is not None:
-            self.ax_.set_xlabel("positives in training")
+        where = "" if self.support is None else " in training"
+        self.ax_.set(xlabel=f"positives{where}", ylabel=self.metric.replace("_", " "))
         return self

@@ -64,7 +64,7 @@ def leak_keys(
         file, paths = keys["file"]
         _, first = np.unique(file[file >= 0], return_index=True)
         files = paths[file >= 0][first]
-        contents = _contents(files, n_jobs, verbose)
+        contents = number_contents(files, n_jobs, verbose)
         keys["identical"] = Key(_look_up(contents, file), paths)
         if near_duplicates:
             sounds = _look_up(_sounds(files, contents, n_jobs, verbose), contents)
@@ -168,7 +168,7 @@ def _author_days(authors, dates):
     return Key(pd.factorize(texts)[0], texts)
 
 
-def _contents(files, n_jobs, verbose):
+def number_contents(files, n_jobs, verbose):
     """Give a number to each content; files of a size of their own are not read."""
     sizes = pd.Series([_size(path) for path in files])
     alike = np.flatnonzero(sizes.duplicated(keep=False) & sizes.notna())

@@ -1,7 +1,5 @@
 """Trainings that go on after they were killed."""
 
-import os
-import tempfile
 from pathlib import Path
 
 import joblib
@@ -10,6 +8,7 @@ import torch
 from skorch.callbacks import Callback
 
 import skbird
+from skbird.utils._files import open_whole
 
 # What may differ between the killed training and the one that goes on.
 _FREE = ("checkpoint_dir", "device", "verbose")
@@ -57,14 +56,8 @@ class TrainingCheckpoint:
                 "cuda_draws": torch.cuda.get_rng_state_all(),
             }
         # Written beside and renamed: a kill in between leaves the state before.
-        handle, scratch = tempfile.mkstemp(suffix=".part", dir=self.path.parent)
-        try:
-            with os.fdopen(handle, "wb") as file:
-                torch.save({"finished": finished, **state}, file)
-            os.replace(scratch, self.path)
-        except BaseException:
-            os.unlink(scratch)
-            raise
+        with open_whole(self.path, "wb") as file:
+            torch.save({"finished": finished, **state}, file)
 
     def load(self):
         """Return the state on disk, or None if there is none."""

@@ -38,11 +38,16 @@ class RMSOp(WeightOp):
         """Weigh each segment by its level."""
         rms = self.levels(values, starts, segment_s)
         quality = rms / max(rms.max(), 1e-12)
+        limit = self.limit_of(rms)
         if self.mode == "weight":
-            reference = rms.max() if self.limit is None else self.limit
-            return np.minimum(rms / max(reference, 1e-12), 1.0), quality
-        limit = np.quantile(rms, self.quantile) if self.limit is None else self.limit
+            return np.minimum(rms / max(limit, 1e-12), 1.0), quality
         return (rms >= limit).astype(np.float32), quality
+
+    def limit_of(self, rms):
+        """Return the RMS that the segments of a row are compared with."""
+        if self.limit is not None:
+            return self.limit
+        return rms.max() if self.mode == "weight" else np.quantile(rms, self.quantile)
 
 
 class RMSFilter(ClipTransformer):

@@ -98,11 +98,14 @@ class VADOp(WeightOp):
         """Return the probability of speech in each 32 ms."""
         return speech_probability(samples, sample_rate)
 
+    def threshold_of(self, row):
+        """Return the probability from which a stretch of a row is speech."""
+        thresholds = dict(self.threshold)
+        return thresholds.get(str(row.get("collection")), thresholds["default"])
+
     def judge(self, values, starts, segment_s, row):
         """Weigh each segment by the share of it that is not speech."""
-        thresholds = dict(self.threshold)
-        threshold = thresholds.get(str(row.get("collection")), thresholds["default"])
-        speech = values >= threshold
+        speech = values >= self.threshold_of(row)
         quality = 1 - segment_means(speech, self.values_per_s, starts, segment_s)
         if self.mode == "weight":
             return quality, quality

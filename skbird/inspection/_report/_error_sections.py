@@ -108,9 +108,8 @@ def _species(found):
 
 
 def _threshold_plot(found):
-    known = np.where(found.truth.known, found.truth.positive, np.nan)
-    scores = np.where(found.truth.known, found.score, 0.0)
-    curve = threshold_curve(known, scores, average="macro")
+    known = tables.known_values(found.truth, found.score)
+    curve = threshold_curve(*known, average="macro")
     display = ThresholdCurveDisplay(curve).plot(ax=plots.new_axes())
     caption = "Precision, recall and F score if all species had the same threshold."
     best = f"The F score is highest at a threshold of {display.best_threshold_:.2f}."
@@ -118,11 +117,8 @@ def _threshold_plot(found):
 
 
 def _reliability_plot(found):
-    known = np.where(found.truth.known, found.truth.positive, np.nan)
-    scores = np.where(found.truth.known, found.score, 0.0)
-    display = ReliabilityDisplay.from_predictions(
-        known, scores, ax=plots.new_axes(5.0, 4.6)
-    )
+    known = tables.known_values(found.truth, found.score)
+    display = ReliabilityDisplay.from_predictions(*known, ax=plots.new_axes(5.0, 4.6))
     caption = "On the diagonal the probabilities mean what they say; below it, less."
     pooled = display.curves[display.curves["species"] == "all species"].iloc[-1]
     alt = (

@@ -3,7 +3,7 @@
 import numpy as np
 import pandas as pd
 
-from skbird.compose._type_targets import _has_own_tags, parse_tags
+from skbird.compose._type_targets import has_own_tags, parse_tags
 from skbird.metrics import co_activation, species_report, threshold_curve
 from skbird.metrics._counts import ratio
 
@@ -16,6 +16,12 @@ def species_table(y_true, y_score, threshold):
     best = best.set_index("species").reindex(report.index)
     report["best_threshold"], report["best_f1"] = best["threshold"], best["f_beta"]
     return report
+
+
+def known_values(truth, score):
+    """Return Y and scores as metrics take them: NaN in Y where nothing is known."""
+    Y = np.where(truth.known, truth.positive, np.nan)
+    return Y, np.where(truth.known, score, 0.0)
 
 
 def confusions(truth, score, threshold, names, min_rows=3):
@@ -38,8 +44,7 @@ def confusions(truth, score, threshold, names, min_rows=3):
         which the latter is predicted; ``usual``: its share in all rows without it;
         ``excess``: the difference.
     """
-    Y = np.where(truth.known, truth.positive, np.nan)
-    scores = np.where(truth.known, score, 0.0)
+    Y, scores = known_values(truth, score)
     rates, support = co_activation(
         *(Y, scores, threshold), species=names, return_support=True
     )
@@ -79,7 +84,7 @@ def call_type_table(rows, column, truth, score, threshold, names):
     if rows is None or column not in rows:
         return None
     Y = pd.DataFrame(truth.positive, columns=names)
-    own = _has_own_tags(rows, Y, truth.positive)
+    own = has_own_tags(rows, Y, truth.positive)
     tags = [parse_tags(cell) for cell in rows[column]]
     limits = np.broadcast_to(threshold, score.shape)
     lines = [

@@ -11,7 +11,7 @@ from skbird.data._labels import (
     parse_secondary_labels,
 )
 from skbird.model_selection._fingerprint import find_near_duplicates
-from skbird.model_selection._leak_keys import _contents
+from skbird.model_selection._leak_keys import number_contents
 
 # Name: what of the file, when, and what it means.
 PROBLEMS = {
@@ -100,7 +100,7 @@ def find_copies(files, fingerprints, n_jobs):
     readable = np.flatnonzero(files["error"] == "")
     paths = files["path"].to_numpy(dtype=object)
     content = np.full(len(files), -1)
-    content[readable] = _contents(paths[readable], n_jobs, False)
+    content[readable] = number_contents(paths[readable], n_jobs, False)
     same = pd.Series(content).duplicated(keep=False).to_numpy()
     # One file of each content is compared by its sound.
     first = pd.Series(content[readable]).drop_duplicates().index

@@ -2,9 +2,9 @@
 
 from pathlib import Path
 
-from skbird.annotations._files import open_whole
 from skbird.inspection._report._page import render_page
 from skbird.inspection._report._parts import Plot, Plots, Table
+from skbird.utils._files import open_whole
 
 
 class Report:
