@@ -51,7 +51,7 @@ def test_the_examples_with_own_recordings_run(tmp_path, monkeypatch):
     net = CNNClassifier("lcnet_035", weights=None, max_epochs=1, verbose=0)
     namespace = {"pipe": make_pipeline(LogMel(16), net)}
     first, *others = re.findall(r"```python\n(.*?)```", README.read_text(), re.DOTALL)
-    own, around, inference = others
+    own, around, inference, seeing, annotations = others
     exec("\n".join(re.findall(r"^from .*", first, re.MULTILINE)), namespace)
     exec(own, namespace)
     assert len(namespace["scores"]) == 5
@@ -61,6 +61,17 @@ def test_the_examples_with_own_recordings_run(tmp_path, monkeypatch):
     assert list(namespace["student"].species_) == ["dove", "wren"]
     exec(inference, namespace)
     assert len(namespace["result"].read()) > 0
+    exec(seeing, namespace)
+    assert "<table" in Path("recordings.html").read_text()
+    assert Path("errors.html").is_file()
+    assert Path("soundscape.png").is_file()
+    Path("tables").mkdir()
+    Path("tables/night.Table.1.selections.txt").write_text(
+        "Begin Time (s)\tEnd Time (s)\tSpecies\n1.5\t2.5\twren\n"
+    )
+    exec(annotations, namespace)
+    assert namespace["annotated_Y"]["wren"].tolist() == [1, 0]
+    assert len(list(Path("predictions_raven").iterdir())) == 1
 
 
 def test_every_figure_names_its_command():
