@@ -132,6 +132,16 @@ def test_features_without_hertz_are_bands():
     assert axis.get_ylabel() == "band"
 
 
+def test_empty_bands_do_not_flatten_the_colours():
+    noise = np.random.default_rng(0).normal(-20, 3, (40, 50))
+    resampled = np.concatenate([noise, np.full((10, 50), -100.0)])
+    limits = []
+    for decibel in (noise, resampled):
+        image = draw_spectrogram(plt.subplots()[1], decibel, range(len(decibel)), 0.1)
+        limits.append(image.get_clim())
+    assert limits[0] == limits[1]
+
+
 def test_the_row_is_drawn_as_training_sees_it(write_wav):
     rng = np.random.default_rng(0)
     level = np.repeat([0.3, 0.001, 0.1, 0.3], 16_000 * 5)
@@ -360,6 +370,10 @@ def test_all_blocks_have_a_panel(sed, patches):
     titles = [axis.get_title(loc="left") for axis in display.axes_]
     assert [title.split(" ")[0] for title in titles] == ["spectrogram", *names]
     assert len(display.figure_.axes) == 7 + 1  # and the colour bar
+    # Seconds stand below the lowest panel of each column, full row or not.
+    assert [axis.get_xlabel() != "" for axis in display.axes_] == 3 * [False] + 4 * [
+        True
+    ]
     display.figure_.canvas.draw()
     some = GradCAMDisplay.from_estimator(sed["time"], patches[0], blocks=(0, 5))
     assert list(some.maps) == ["blocks.0", "blocks.5"]

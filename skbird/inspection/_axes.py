@@ -4,6 +4,7 @@ import numpy as np
 
 # Octaves: evenly spaced where the mel scale is logarithmic.
 _TICKS_HZ = 125 * 2.0 ** np.arange(10)
+_RANGE_DB = 80.0
 
 
 def to_bands(hz, mel_hz):
@@ -41,6 +42,8 @@ def draw_spectrogram(axis, decibel, mel_hz, frame_s, start_s=0.0, *, cmap="magma
     matplotlib.image.AxesImage
     """
     decibel = np.asarray(decibel, dtype=np.float32)
+    # Bands above what the recording had before resampling are no noise, but empty.
+    heard = decibel[decibel >= decibel.max() - _RANGE_DB]
     image = axis.imshow(
         decibel,
         origin="lower",
@@ -49,7 +52,7 @@ def draw_spectrogram(axis, decibel, mel_hz, frame_s, start_s=0.0, *, cmap="magma
         extent=spectrogram_extent(decibel.shape, frame_s, start_s),
         cmap=cmap,
         # What is quieter than most of the noise tells nothing.
-        vmin=np.quantile(decibel, 0.05),
+        vmin=np.quantile(heard, 0.05),
     )
     label_frequencies(axis, mel_hz)
     return image

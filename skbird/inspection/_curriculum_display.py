@@ -129,6 +129,8 @@ class CurriculumDisplay:
         axis.legend(fontsize=9)
 
     def _plot_negatives(self, axis):
+        from matplotlib.colors import PowerNorm
+
         counts = self.history["hard_negatives"].dropna()
         table = pd.DataFrame(counts.to_list(), index=counts.index).fillna(0).T
         most = table.sum(axis=1).nlargest(_N_SPECIES).index
@@ -137,7 +139,8 @@ class CurriculumDisplay:
             table.loc[most].to_numpy(dtype=float),
             aspect="auto",
             cmap="viridis",
-            vmin=0,
+            # The first epoch, in which all is wrong, would darken all others.
+            norm=PowerNorm(0.5, vmin=0),
             extent=(epochs[0] - 0.5, epochs[-1] + 0.5, len(most) - 0.5, -0.5),
             interpolation="nearest",
         )

@@ -201,6 +201,9 @@ class GradCAMDisplay:
     def _finish(self, image):
         for axis in self.axes_:
             axis.label_outer()
+        for axis in self.axes_[-_N_COLUMNS:]:  # nothing below, if not in the last row
+            axis.tick_params(labelbottom=True)
+            axis.set_xlabel("time (s)")
         self.figure_.suptitle(self.title)
         self.figure_.colorbar(
             image,

@@ -4,6 +4,8 @@ import numpy as np
 from sklearn.utils._optional_dependencies import check_matplotlib_support
 from sklearn.utils.validation import check_is_fitted
 
+from skbird.inspection._figures import COLOURS
+
 # Inside, it would cover bars: species may have as many rows as there are.
 _ABOVE = {"loc": "lower left", "bbox_to_anchor": (0, 1), "ncols": 4, "frameon": False}
 
@@ -104,8 +106,8 @@ class SelfTrainingDisplay:
     def _plot_labels(self, axis):
         rounds = self.history.index
         hard, soft = self.history["n_hard"], self.history["n_soft"]
-        axis.bar(rounds, hard, width=0.5, label="hard labels", color="tab:green")
-        axis.bar(rounds, soft, 0.5, bottom=hard, label="soft labels", color="tab:olive")
+        axis.bar(rounds, hard, width=0.5, label="hard labels", color=COLOURS[0])
+        axis.bar(rounds, soft, 0.5, bottom=hard, label="soft labels", color=COLOURS[5])
         empty = self.history["n_zero"]
         axis.plot(rounds, empty, "k.--", label="rows without a label")
         axis.set(xticks=rounds, xlabel="round", ylabel="number")
@@ -116,7 +118,8 @@ class SelfTrainingDisplay:
         width = 0.8 / len(self.coverage)
         for number, (name, counts) in enumerate(self.coverage.iterrows()):
             shift = (number - (len(self.coverage) - 1) / 2) * width
-            axis.bar(places + shift, counts, width, label=f"round {name}")
+            style = {"color": COLOURS[number % len(COLOURS)], "label": f"round {name}"}
+            axis.bar(places + shift, counts, width, **style)
         axis.set_xticks(places, self.coverage.columns, rotation=90, fontsize=8)
         axis.set_ylabel("pseudo-labelled rows")
         axis.legend(**_ABOVE)

@@ -113,6 +113,7 @@ class SupportDisplay:
             self.ax_.axhline(0.5, linestyle=":", color="0.4")
         if (support > 0).all():
             self.ax_.set_xscale("log")
+            self.ax_.xaxis.get_major_locator().set_params(subs=(1, 2, 5))
             self.ax_.set_xlim(min(support, default=1) / 2, max(support, default=1) * 2)
         else:
             self.ax_.set_xscale("symlog", linthresh=1)
@@ -123,5 +124,9 @@ class SupportDisplay:
         lowest = values.sort_values().index[:_N_NAMED]
         name_points(self.ax_, support[lowest], values[lowest], lowest)
         where = "" if self.support is None else " in training"
-        self.ax_.set(xlabel=f"positives{where}", ylabel=self.metric.replace("_", " "))
+        self.ax_.set(xlabel=f"positives{where}", ylabel=_name(self.metric))
         return self
+
+
+def _name(metric):
+    return metric.replace("roc_auc", "ROC-AUC").replace("_", " ")

@@ -108,13 +108,8 @@ class ThresholdCurveDisplay:
         if score.notna().any():
             best = score.idxmax()
             self.best_threshold_ = float(thresholds[best])
-            self.ax_.plot(thresholds[best], score[best], "ko")
-            self.ax_.annotate(
-                f"{score[best]:.2f} at {thresholds[best]:.2f}",
-                (thresholds[best], score[best]),
-                xytext=(6, 8),
-                textcoords="offset points",
-            )
+            label = f"best F score: {score[best]:.2f} at {thresholds[best]:.2f}"
+            self.ax_.plot(thresholds[best], score[best], "ko", label=label)
         self.ax_.set(xlabel="threshold", ylim=(-0.02, 1.08), ylabel="score")
         self.ax_.set_title(plain_text(self.name))
         self.ax_.legend(fontsize=9)

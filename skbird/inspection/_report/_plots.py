@@ -73,10 +73,11 @@ def rank_plot(counts, name, caption, *, ylabel):
     axis = new_axes()
     axis.plot(np.arange(1, len(counts) + 1), counts, ".-", color=COLOURS[0])
     axis.set(xlabel="species, commonest first", ylabel=ylabel)
-    axis.set_yscale("symlog", linthresh=1)
+    axis.set_yscale("symlog", linthresh=1, linscale=0.3, subs=[2, 5])
     axis.set_ylim(bottom=0)
     axis.xaxis.get_major_locator().set_params(integer=True)
     axis.yaxis.set_major_formatter("{x:g}")
+    axis.yaxis.set_minor_formatter("{x:g}")
     alt = (
         f"Curve of {ylabel} over the rank of the species, from {counts[0]:.0f} down to "
         f"{counts[-1]:.0f}; half of the species have {np.median(counts):.0f} or fewer."
@@ -125,8 +126,12 @@ def box_plot(values, groups, name, caption, *, ylabel, log=False):
     axis.set_xticks(np.arange(1, len(names) + 1), labels, fontsize=8)
     axis.set_ylabel(ylabel)
     if log:
+        from matplotlib.ticker import LogFormatter
+
         axis.set_yscale("log")
         axis.yaxis.set_major_formatter("{x:g}")
+        # Labelled only where there are few powers of ten, and never as one.
+        axis.yaxis.set_minor_formatter(LogFormatter())
     medians = ", ".join(
         f"{group} {np.median(part):.3g}"
         for group, part in zip(names, parts, strict=True)
