@@ -1,11 +1,183 @@
 import importlib.util
+import re
+import runpy
+import shutil
 import sys
 from pathlib import Path
 
+import matplotlib
+import pandas as pd
 import pytest
 
+import skbird.data
+from skbird.data import make_birdclef
+
 pytest.importorskip("optuna")
+pytest.importorskip("openvino")
+pytest.importorskip("captum")
+matplotlib.use("Agg")
+pytestmark = pytest.mark.filterwarnings("ignore:Round .. 100% of the pseudo-labels")
 EXAMPLES = Path(__file__).resolve().parent.parent / "examples"
+PNG = b"\x89PNG"
+SCORE = r"0\.\d{3}"
+NETWORK = ("--backbone", "lcnet_035", "--epochs", "1")
+
+
+@pytest.fixture(scope="module")
+def tiny(tmp_path_factory):
+    """Return a folder of BirdCLEF's shape, as small as the examples can bear."""
+    root = tmp_path_factory.mktemp("tiny") / "set"
+    sizes = {"n_test": 2, "n_labelled": 0, "n_unlabelled": 2, "soundscape_s": 10.0}
+    make_birdclef(root, n_species=3, n_recordings=48, **sizes)
+    return root
+
+
+@pytest.fixture(scope="module")
+def downloaded(tiny, tmp_path_factory):
+    """Return the same as Kaggle has it: without test soundscapes and truth."""
+    root = tmp_path_factory.mktemp("downloaded") / "birdclef"
+    hidden = ("soundscape_truth.csv", "soundscape_calls.csv", "*.json")
+    shutil.copytree(tiny, root, ignore=shutil.ignore_patterns(*hidden))
+    for path in (root / "test_soundscapes").iterdir():
+        path.unlink()
+    return root
+
+
+@pytest.fixture(scope="module")
+def weights(tmp_path_factory):
+    """Return a file of weights, in place of ImageNet's, which need a network."""
+    timm, torch = pytest.importorskip("timm"), pytest.importorskip("torch")
+    path = tmp_path_factory.mktemp("weights") / "lcnet.pt"
+    torch.save(timm.create_model("lcnet_035").state_dict(), path)
+    return path
+
+
+@pytest.fixture
+def run(tiny, tmp_path, monkeypatch, capfd):
+    """Return a function that runs an example and returns its output."""
+    import matplotlib.pyplot as plt
+
+    def load_tiny(root, **sizes):
+        return skbird.data.load_birdclef(tiny)
+
+    def run(name, *options):
+        command = [name, "--output", tmp_path / "out", *options]
+        monkeypatch.setattr(sys, "argv", list(map(str, command)))
+        monkeypatch.setattr(skbird.data, "make_birdclef", load_tiny)
+        runpy.run_path(str(EXAMPLES / f"{name}.py"), run_name="__main__")
+        return capfd.readouterr().out
+
+    yield run
+    plt.close("all")
+
+
+def pictures(folder):
+    """Return the names of the pictures in a folder, and check that they are some."""
+    paths = sorted(folder.glob("*.png"))
+    assert all(path.read_bytes().startswith(PNG) for path in paths)
+    return [path.stem for path in paths]
+
+
+def test_eda_tells_what_the_data_hold(run, tmp_path):
+    shown = run("eda")
+    assert "48 recordings of 3 species" in shown
+    assert re.search(r"copies of another file +0 +48", shown)
+    assert "duplicates: 0" in shown
+    assert "unreadable: 0" in shown
+    assert {"noise", "level_dbfs", "species_collections"} <= {
+        *pictures(tmp_path / "out")
+    }
+    assert "<html" in (tmp_path / "out" / "recordings.html").read_text()
+
+
+def test_eda_lists_copies_and_damage(run, downloaded, tmp_path):
+    root = shutil.copytree(downloaded, tmp_path / "damaged")
+    one, two, three = sorted(root.glob("train_audio/910001/*.ogg"))[:3]
+    shutil.copy(one, two)
+    three.write_bytes(b"no sound")
+    shown = run("eda", "--root", root)
+    assert "duplicates: 2" in shown
+    assert one.name in shown
+    assert "unreadable: 1" in shown
+    assert three.name in shown
+
+
+def test_the_second_pass_finds_the_cache(run, tmp_path):
+    shown = run("precompute")
+    assert re.search(r"First pass [\d.]+ s, with other filters again [\d.]+ s", shown)
+    # Spectrogram, voice and level of each recording; the second pass added none.
+    assert len(list((tmp_path / "out" / "cache").rglob("*.npy"))) == 3 * 48
+    assert re.search(r"Cache: \d+ MB for 0\.\d\d hours", shown)
+    assert pictures(tmp_path / "out") == ["CSA", "XC", "iNat", "weights"]
+
+
+def test_train_judges_on_held_out_collections_and_saves_the_model(run, tmp_path):
+    shown = run("train", *NETWORK)
+    assert re.search(rf"Macro ROC-AUC {SCORE} \[", shown)
+    for collection in ("CSA", "XC", "iNat"):
+        assert re.search(rf"\d +{collection} +\d+", shown)
+    assert re.search(rf"Macro ROC-AUC of the test soundscapes: {SCORE}", shown)
+    assert pictures(tmp_path / "out") == ["history"]
+    assert (tmp_path / "out" / "model.pickle").stat().st_size > 1e5
+
+
+def test_predictions_are_explained(run, tmp_path):
+    shown = run("understand_predictions", *NETWORK)
+    assert re.search(r"Trained on \d+ recordings, \d+ held out", shown)
+    assert "recall_gap" in shown
+    assert re.search(r"blocks\.0 +[\d.]+ +[\d.]+", shown)
+    assert pictures(tmp_path / "out") == [
+        *("attention", "confusions", "explanations", "grad_cam", "reliability"),
+        *("support", "thresholds"),
+    ]
+    page = (tmp_path / "out" / "errors.html").read_text()
+    assert "<html" in page
+    assert re.search("<button[^>]* data-store=", page)  # a clip to be played
+
+
+def test_students_learn_from_soundscapes(run, tmp_path):
+    shown = run("self_training", *NETWORK)
+    assert "48 recordings with labels, 4 rows without" in shown
+    assert re.search(rf"labels alone: macro ROC-AUC {SCORE}", shown)
+    assert re.search(rf"self-trained: macro ROC-AUC {SCORE}", shown)
+    assert pictures(tmp_path / "out") == ["rounds"]
+
+
+def test_curricula_are_compared_with_another_seed(run, tmp_path):
+    shown = run("curriculum_and_hard_negatives", *NETWORK)
+    for way in ("curriculum by entropy", "hard negatives", "plain, another seed"):
+        assert re.search(rf"{way} +[+-]{SCORE} \[[+-]{SCORE}, [+-]{SCORE}\]", shown)
+    assert pictures(tmp_path / "out") == [
+        *("curriculum_by_entropy", "gains", "hard_negatives"),
+    ]
+
+
+def test_a_fresh_process_without_torch_predicts_the_same(run, tmp_path):
+    shown = run("cpu_inference", *NETWORK)
+    assert "20 s of soundscapes, 4 rows" in shown
+    line = re.search(r"compiled, fp32 +([\d.]+) +([\d.]+) +([\d.]+)", shown)
+    assert float(line[3]) < 1e-4
+    submission = pd.read_csv(tmp_path / "out" / "birds_fp32.csv", index_col="row_id")
+    assert submission.shape == (4, 3)
+    assert submission.index[0].endswith("_5")
+
+
+@pytest.mark.parametrize(
+    ("name", "found"),
+    [
+        ("precompute", "0 recordings could not be read"),
+        ("train", "it predicts:"),
+        ("understand_predictions", "roc_auc_gap"),
+        ("self_training", " recordings with labels, 4 rows without"),
+        ("curriculum_and_hard_negatives", "plain, another seed"),
+        ("cpu_inference", "20 s of soundscapes, 4 rows"),
+    ],
+)
+def test_examples_take_a_folder_as_downloaded(run, downloaded, weights, name, found):
+    options = ["--root", downloaded, "--limit", 40]
+    if name != "precompute":
+        options += [*NETWORK, "--weights", weights]
+    assert found in run(name, *options)
 
 
 @pytest.mark.filterwarnings("ignore::optuna.exceptions.ExperimentalWarning")
