@@ -14,6 +14,7 @@ The rooms, each a subpackage:
 - :mod:`skbird.inspection`: what was learnt, drawn
 - :mod:`skbird.inference`: prediction without torch, and of archives
 - :mod:`skbird.annotations`: files of other programs, in and out
+- :mod:`skbird.cli`: the command line
 - :mod:`skbird.utils`: checks for estimators of one's own
 
 Importing ``skbird`` loads none of them and needs no torch.

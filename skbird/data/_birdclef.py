@@ -138,6 +138,11 @@ def load_birdclef(root, *, species=None, secondary_weight=0.5):
     return data
 
 
+def is_birdclef(root):
+    """Whether a folder has a table of recordings where a BirdCLEF folder has it."""
+    return any((root / name).is_file() for name in _TRAIN_TABLES)
+
+
 def _read_csv(path):
     if not path.is_file():
         return None

@@ -2,7 +2,12 @@
 
 from skbird.inference._archive import predict_archive
 from skbird.inference._compile import compile_pipeline
-from skbird.inference._model_file import ModelFileError, load_model, save_model
+from skbird.inference._model_file import (
+    ModelFileError,
+    load_model,
+    save_model,
+    trained_on,
+)
 from skbird.inference._network import CompiledNetwork
 from skbird.inference._onnx import export_onnx
 from skbird.inference._pipeline import CompiledPipeline
@@ -17,6 +22,7 @@ __all__ = [
     "load_model",
     "predict_archive",
     "save_model",
+    "trained_on",
 ]
 
 set_public_module(globals())

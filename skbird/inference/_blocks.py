@@ -10,12 +10,8 @@ import pandas as pd
 
 from skbird.data import AudioReadError, check_rows
 from skbird.data._audio import read_headers
+from skbird.data._listing import list_audio
 from skbird.data._recordings import file_identity
-
-# What libsndfile reads and recorders or archives write.
-AUDIO_SUFFIXES = frozenset(
-    ".aif .aifc .aiff .au .caf .flac .mp3 .oga .ogg .opus .rf64 .snd .w64 .wav".split()
-)
 
 
 @dataclass(frozen=True)
@@ -77,19 +73,7 @@ def list_recordings(recordings):
             f"recordings={str(recordings)!r} is not a folder. For single files pass a "
             "list of paths."
         )
-    paths = [
-        os.path.join(folder, name)
-        for folder, _, names in os.walk(recordings)
-        for name in names
-        # macOS leaves "._name.wav" beside each file on cards and sticks.
-        if Path(name).suffix.lower() in AUDIO_SUFFIXES and not name.startswith(".")
-    ]
-    if not paths:
-        raise ValueError(
-            f"The folder {str(recordings)!r} holds no audio files: none with the "
-            f"suffixes {', '.join(sorted(AUDIO_SUFFIXES))}."
-        )
-    return sorted(paths), None
+    return list_audio(recordings), None
 
 
 def stat_files(paths):

@@ -1,10 +1,13 @@
 """Models in a file that can be opened without trusting who made it."""
 
+import base64
 import hashlib
 import json
+import os
 import platform
 import zipfile
 from datetime import UTC, datetime
+from hashlib import blake2b
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
@@ -13,6 +16,7 @@ import pandas as pd
 
 import skbird
 from skbird.utils._files import open_whole
+from skbird.utils._rows import files_of_rows
 
 _FORMAT = 1
 _ABOUT, _MODEL = "skbird.json", "model.skops"
@@ -35,7 +39,8 @@ def save_model(model, path, *, metrics=None, data=None, licence=None, notes=None
     metrics : dict, default=None
         How good it is, such as ``{"macro_roc_auc": 0.93}``.
     data : DataFrame or sequence of paths, default=None
-        The rows it was trained on, of which the number and a fingerprint are kept.
+        The rows it was trained on, of which the number, a fingerprint and hashes of
+        the files' names are kept (see `trained_on`).
     licence : str, default=None
         Under which others may use it.
     notes : str, default=None
@@ -117,6 +122,28 @@ def load_model(path):
     return model
 
 
+def trained_on(model, X):
+    """Tell which rows are of recordings that a model was trained on, by file name.
+
+    Parameters
+    ----------
+    model : estimator
+        From `load_model`. Of any other model, and if `save_model` was given no
+        ``data``, nothing is known.
+    X : DataFrame with a column ``path``, or sequence of paths
+        The rows. Folders do not count, so that a copy elsewhere is found.
+
+    Returns
+    -------
+    ndarray of bool, shape (n_rows,)
+        False where nothing is known. A name is mistaken for another in one of 100,000
+        cases, given 30,000 recordings.
+    """
+    data = getattr(model, "about_", {}).get("data") or {}
+    files = np.frombuffer(base64.b64decode(data.get("files", "")), dtype="<u4")
+    return np.isin(_hash_names(files_of_rows(X)), files)
+
+
 def _read(path):
     """Return what is said of the model, and its bytes, once they have been checked."""
     try:
@@ -168,7 +195,14 @@ def _fingerprint(data):
     text = table.astype(str).assign(path=[Path(p).name for p in table["path"]])
     hashes = pd.util.hash_pandas_object(text, index=False).to_numpy()
     digest = hashlib.sha256(np.sort(hashes).tobytes()).hexdigest()
-    return {"n_rows": len(table), "sha256": digest}
+    files = base64.b64encode(np.unique(_hash_names(table["path"])).tobytes())
+    return {"n_rows": len(table), "sha256": digest, "files": files.decode()}
+
+
+def _hash_names(paths):
+    """Hash the names of files, without their folders, to 32 bits each."""
+    digests = [blake2b(os.path.basename(p).encode(), digest_size=4) for p in paths]
+    return np.frombuffer(b"".join(d.digest() for d in digests), dtype="<u4")
 
 
 def _version(package):

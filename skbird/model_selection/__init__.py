@@ -25,6 +25,7 @@ array([0.375 , 0.4375])
 from skbird.model_selection._cross_val_report import cross_val_report
 from skbird.model_selection._fold_report import fold_report
 from skbird.model_selection._group_kfold import GroupMultilabelKFold
+from skbird.model_selection._interval import macro_roc_auc_interval
 from skbird.model_selection._leaks import (
     LeakageWarning,
     check_leaks,
@@ -37,6 +38,7 @@ from skbird.model_selection._paired_bootstrap import (
     paired_bootstrap,
 )
 from skbird.model_selection._report import CrossValReport
+from skbird.model_selection._train_test_split import group_train_test_split
 from skbird.utils._public import set_public_module
 
 __all__ = [
@@ -49,7 +51,9 @@ __all__ = [
     "cross_val_report",
     "find_leaks",
     "fold_report",
+    "group_train_test_split",
     "leak_groups",
+    "macro_roc_auc_interval",
     "paired_bootstrap",
 ]
 set_public_module(globals())

@@ -204,10 +204,9 @@ def count_collections(files):
 
 def species_findings(species):
     """Count species that a model can hardly learn, or only by heart."""
-    tests = [
-        ("species with fewer than 5 recordings", species["recordings"] < 5),
-        ("species from one collection", species["collections"] <= 1),
-    ]
+    tests = [("species with fewer than 5 recordings", species["recordings"] < 5)]
+    if (species["collections"] > 1).any():  # else there is only one, or none is known
+        tests.append(("species from one collection", species["collections"] <= 1))
     if "authors" in species:
         tests.append(("species by one author", species["authors"] <= 1))
     meanings = {

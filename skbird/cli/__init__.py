@@ -1,0 +1,28 @@
+"""The command line, ``skbird``: each command is a few calls of the Python API.
+
+``skbird --help`` lists the commands, ``skbird train --help`` tells of one. Needs the
+extra ``cli``.
+"""
+
+import sys
+
+from skbird.utils._public import set_public_module
+
+__all__ = ["main"]
+
+
+def main():
+    """Run the command line; the entry point of ``skbird``."""
+    try:
+        from skbird.cli._app import app
+    except ModuleNotFoundError as exc:
+        if exc.name not in ("click", "rich"):
+            raise
+        sys.exit(
+            f"The command line needs {exc.name}; install it with: "
+            "pip install 'skbird[cli]'"
+        )
+    app(prog_name="skbird")
+
+
+set_public_module(globals())

@@ -1,0 +1,78 @@
+"""The commands, and what becomes of their errors."""
+
+import errno
+import os
+
+import click
+
+import skbird
+from skbird.cli import _console
+from skbird.cli._describe import describe
+from skbird.cli._evaluate import evaluate
+from skbird.cli._models import models
+from skbird.cli._predict import predict
+from skbird.cli._report import report
+from skbird.cli._train import train
+
+_EPILOG = """\b
+Exit codes: 0 done; 1 error, said in one line; 2 wrong usage;
+3 done, but recordings that cannot be read were left out; 130 interrupted.
+Results go to standard output, all else to standard error."""
+
+
+class _Commands(click.Group):
+    """Commands whose errors are for people and scripts: a line and an exit code."""
+
+    def invoke(self, ctx):
+        with_traceback = ctx.params["traceback"] or "SKBIRD_TRACEBACK" in os.environ
+        try:
+            with _console.plain_warnings():
+                return super().invoke(ctx)
+        except KeyboardInterrupt:
+            _console.say("Interrupted. The same command goes on where it was.")
+            raise click.exceptions.Exit(130) from None
+        except (click.exceptions.Exit, click.ClickException, click.Abort):
+            raise
+        except Exception as exc:
+            closed_pipe = isinstance(exc, OSError) and exc.errno == errno.EPIPE
+            if with_traceback or closed_pipe:
+                raise
+            _console.say(f"Error: {_describe_error(exc)}")
+            raise click.exceptions.Exit(1) from None
+
+
+def _describe_error(exc):
+    # What skbird raises on purpose says all; anything else may be a bug.
+    if isinstance(exc, ValueError | TypeError | OSError | ImportError | RuntimeError):
+        return str(exc) or type(exc).__name__
+    return (
+        f"{type(exc).__name__}: {exc}. `skbird --traceback ...` shows where, which "
+        "helps in a bug report."
+    )
+
+
+@click.group(
+    cls=_Commands,
+    epilog=_EPILOG,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+@click.version_option(skbird.__version__, prog_name="skbird")
+@click.option(
+    "--traceback",
+    is_flag=True,
+    help="Show the whole traceback of an error, as SKBIRD_TRACEBACK=1 does.",
+)
+def app(traceback):
+    """Recognise species in wildlife recordings.
+
+    \b
+    From a folder per species to detections in Raven:
+      skbird describe recordings --out recordings.html
+      skbird train recordings --out birds.skbird
+      skbird evaluate birds.skbird birds.heldout.csv
+      skbird predict birds.skbird soundscapes --out tables --format raven
+    """  # noqa: D301
+
+
+for _command in (describe, train, evaluate, predict, report, models):
+    app.add_command(_command)

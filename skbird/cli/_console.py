@@ -1,0 +1,89 @@
+"""What the commands print: results to standard output, all else to standard error."""
+
+import math
+import sys
+import warnings
+from contextlib import contextmanager
+
+import click
+from rich.box import SIMPLE_HEAD
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+LEFT_OUT = 3  # exit code: done, but not all recordings could be read
+_SHOWN = 10
+
+
+def say(text):
+    """Print a line for the person at the keyboard."""
+    click.echo(text, err=True)
+
+
+def show(text):
+    """Print a line of results."""
+    click.echo(text)
+
+
+def show_table(frame):
+    """Print a table: drawn in a terminal, separated by tabs for other programs.
+
+    Parameters
+    ----------
+    frame : DataFrame
+        Without index.
+    """
+    if not sys.stdout.isatty():
+        click.echo(frame.to_csv(sep="\t", index=False, float_format="%.6g"), nl=False)
+        return
+    table = Table(box=SIMPLE_HEAD, pad_edge=False)
+    for name, column in frame.items():
+        is_number = column.dtype.kind in "iuf"
+        table.add_column(_text(name), justify="right" if is_number else "left")
+    for row in frame.itertuples(index=False):
+        table.add_row(*map(_cell, row))
+    Console().print(table)
+
+
+def say_left_out(errors):
+    """Name the recordings that could not be read; return the exit code.
+
+    Parameters
+    ----------
+    errors : DataFrame
+        ``path`` and ``error``.
+
+    Returns
+    -------
+    int
+        0 if there are none.
+    """
+    errors = errors.drop_duplicates("path")
+    if not len(errors):
+        return 0
+    say(f"{len(errors)} recordings were left out:")
+    for path, error in errors[["path", "error"]].head(_SHOWN).itertuples(index=False):
+        say(f"  {error}" if str(path) in str(error) else f"  {path}: {error}")
+    if len(errors) > _SHOWN:
+        say(f"  and {len(errors) - _SHOWN} more")
+    return LEFT_OUT
+
+
+@contextmanager
+def plain_warnings():
+    """Print warnings as a line each, without the line of code they are from."""
+    with warnings.catch_warnings():
+        warnings.showwarning = lambda message, *_, **__: say(f"Warning: {message}")
+        yield
+
+
+def _cell(value):
+    if isinstance(value, float):
+        return _text("" if math.isnan(value) else f"{value:.3f}")
+    return _text(value)
+
+
+def _text(value):
+    # Names may come from strangers: neither markup nor commands to the terminal.
+    printable = (c if c.isprintable() else " " for c in str(value))
+    return Text("".join(printable), overflow="fold")

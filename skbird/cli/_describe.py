@@ -1,0 +1,53 @@
+"""``skbird describe``."""
+
+from pathlib import Path
+
+import click
+
+from skbird.cli import _console
+
+
+@click.command(
+    epilog="""\b
+Example:
+  skbird describe recordings --out recordings.html"""
+)
+@click.argument("data", type=click.Path(exists=True, path_type=Path))
+@click.option(
+    "--out",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="Write a page with tables, plots and clips to play: one HTML file.",
+)
+@click.option("--no-labels", is_flag=True, help="DATA is any folder of recordings.")
+@click.option(
+    "--decode",
+    type=click.IntRange(0),
+    default=1000,
+    show_default=True,
+    help="Recordings whose sound is looked at, drawn at random; headers are of all.",
+)
+@click.option("--speech", is_flag=True, help="Look for human voices (silero-vad).")
+def describe(data, out, no_labels, decode, speech):
+    """Say what recordings hold: labels, levels, noise, copies, broken files.
+
+    DATA is a folder with a folder per species, a table (.csv, .tsv, .parquet) with the
+    columns path and primary_label, or the folder of a BirdCLEF competition.
+    """
+    from skbird.data import load_recordings
+    from skbird.data._listing import list_audio
+    from skbird.inspection import describe_recordings
+
+    if no_labels:
+        X, Y = list_audio(data), None
+    else:
+        loaded = load_recordings(data)
+        X, Y = loaded.X, loaded.Y
+        _console.say(loaded.DESCR)
+    report = describe_recordings(
+        X, Y, max_decoded=decode, speech=speech, title=f"Recordings: {data.name}"
+    )
+    _console.show_table(report.tables["findings"])
+    if "species" in report.tables:
+        _console.show_table(report.tables["species"])
+    if out:
+        _console.say(f"Wrote {report.to_html(out)}")

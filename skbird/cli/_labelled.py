@@ -1,0 +1,95 @@
+"""Recordings whose truth is known, for ``evaluate`` and ``report``."""
+
+from pathlib import Path
+
+import click
+
+from skbird.cli import _console
+from skbird.cli._models import row_length, species_names
+
+DATA = click.argument("data", type=click.Path(exists=True, path_type=Path))
+ANNOTATIONS = click.option(
+    "--annotations",
+    type=click.Path(exists=True, path_type=Path),
+    help="DATA is a folder of recordings, and here is what calls in them: a folder of "
+    "Raven selection tables, or a .csv or .parquet of boxes.",
+)
+
+
+def predict_labelled(model, data, annotations):
+    """Load recordings and their truth, and predict them.
+
+    Parameters
+    ----------
+    model : estimator
+    data : Path
+    annotations : Path or None
+
+    Returns
+    -------
+    X : DataFrame
+    Y : DataFrame of shape (n_rows, n_species)
+        The species of the model.
+    proba : ndarray of shape (n_rows, n_species)
+        NaN for rows that cannot be read.
+    """
+    species = [str(name) for name in species_names(model)]
+    if annotations is None:
+        X, Y = _load(data, species)
+    else:
+        X, Y = _load_annotated(data, annotations, species, row_length(model))
+    if not (Y == 1).to_numpy().any():
+        raise ValueError(
+            f"{str(data)!r} has no row with one of the {len(species)} species of the "
+            f"model, {', '.join(species[:5])} ...: there is nothing to judge. Are the "
+            "names the same?"
+        )
+    _say_if_trained_on(model, X)
+    return X, Y, model.predict_proba(X)
+
+
+def _load(data, species):
+    from skbird.data import load_recordings
+
+    loaded = load_recordings(data, species=species)
+    # A BirdCLEF folder: what counts are soundscapes, which training has not seen.
+    for rows, name in (("test", "test_Y"), ("soundscapes", "soundscapes_Y")):
+        if loaded.get(name) is not None:
+            _console.say(f"{data}: its labelled soundscapes, {len(loaded[rows])} rows")
+            return loaded[rows], loaded[name]
+    _console.say(loaded.DESCR)
+    return loaded.X, loaded.Y
+
+
+def _load_annotated(data, annotations, species, segment_s):
+    from skbird.annotations import boxes_to_rows, read_boxes, read_raven
+    from skbird.data._listing import list_audio
+
+    audio = list_audio(data)
+    if annotations.is_dir():
+        tables = sorted(annotations.rglob("*.txt"))
+        if not tables:
+            raise ValueError(f"{str(annotations)!r} holds no selection tables (*.txt).")
+        boxes = read_raven(tables, audio)
+    elif annotations.suffix == ".txt":
+        boxes = read_raven(annotations, audio)
+    else:
+        boxes = read_boxes(annotations)
+        boxes["path"] = [str(annotations.parent / path) for path in boxes["path"]]
+    X, Y = boxes_to_rows(boxes, audio, segment_s, segment_s, species=species)
+    _console.say(
+        f"{data}: {len(audio)} recordings, {len(boxes)} boxes, {len(X)} rows of "
+        f"{segment_s:g} s"
+    )
+    return X, Y
+
+
+def _say_if_trained_on(model, X):
+    from skbird.inference import trained_on
+
+    known = trained_on(model, X)
+    if known.any():
+        _console.say(
+            f"Warning: the model was trained on recordings of {known.sum()} of these "
+            f"{len(X)} rows, by their names: the figures flatter it."
+        )

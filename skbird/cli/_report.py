@@ -1,0 +1,76 @@
+"""``skbird report``."""
+
+from pathlib import Path
+
+import click
+
+from skbird.cli import _console
+from skbird.cli._evaluate import say_unread
+from skbird.cli._labelled import ANNOTATIONS, DATA, predict_labelled
+from skbird.cli._models import MODEL, TRUST, open_model
+
+
+@click.command(
+    epilog="""\b
+Example:
+  skbird report birds.skbird birds.heldout.csv --out errors.html"""
+)
+@MODEL
+@DATA
+@ANNOTATIONS
+@click.option(
+    "--out",
+    required=True,
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="The page, one HTML file.",
+)
+@click.option(
+    "--threshold",
+    type=click.FloatRange(0, 1),
+    default=0.5,
+    show_default=True,
+    help="Probability from which a species counts as predicted.",
+)
+@click.option(
+    "--clips",
+    type=click.IntRange(0),
+    default=100,
+    show_default=True,
+    help="Errors to see and to listen to.",
+)
+@click.option(
+    "--grad-cam",
+    is_flag=True,
+    help="Show where the network looked; needs a pickled pipeline, torch and captum.",
+)
+@TRUST
+def report(model, data, annotations, out, threshold, clips, grad_cam, trust_pickle):
+    """Write a page about what a model gets wrong, with clips to play.
+
+    DATA is what `skbird evaluate` takes: recordings that the model was not trained on.
+    """
+    from skbird.inspection import GradCAMDisplay, describe_errors
+
+    if grad_cam and model.suffix == ".skbird":
+        raise click.UsageError(
+            f"--grad-cam: {model} has no layers to look into. Pass the pipeline.pkl "
+            "of the work folder, with --trust-pickle."
+        )
+    model = open_model(model, trust_pickle)
+    X, Y, proba = predict_labelled(model, data, annotations)
+
+    def explain(row, species):
+        display = GradCAMDisplay.from_estimator(model, X, row=row, species=species)
+        return display.figure_
+
+    page = describe_errors(
+        X,
+        Y,
+        proba,
+        threshold=threshold,
+        n_clips=clips,
+        explain=explain if grad_cam else None,
+        title=f"Errors: {data.name}",
+    )
+    _console.say(f"Wrote {page.to_html(out)}")
+    click.get_current_context().exit(say_unread(X, proba))

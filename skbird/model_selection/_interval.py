@@ -1,0 +1,89 @@
+"""How far the score of one set of predictions can be trusted."""
+
+import numpy as np
+from sklearn.utils._param_validation import validate_params
+
+from skbird.metrics._validation import validate_scores
+from skbird.model_selection._bootstrap import (
+    BOOTSTRAP_CONSTRAINTS,
+    percentile_interval,
+    resample_counts,
+    within_fold_macro_auc,
+)
+from skbird.utils._rows import number_groups
+
+
+@validate_params(BOOTSTRAP_CONSTRAINTS, prefer_skip_nested_validation=True)
+def macro_roc_auc_interval(
+    y_true,
+    y_score,
+    *,
+    recordings=None,
+    n_bootstrap=1000,
+    confidence=0.95,
+    random_state=None,
+):
+    """Macro ROC-AUC of one model's predictions, with its bootstrap interval.
+
+    Recordings are drawn with replacement, all rows of one together: they resemble each
+    other, and drawing rows would make the interval far too narrow.
+
+    Parameters
+    ----------
+    y_true : array-like or DataFrame of shape (n_rows, n_species)
+        Truth in [0, 1], presence from 0.5, NaN = unknown, -1 throughout = unlabelled.
+    y_score : array-like or DataFrame of shape (n_rows, n_species)
+        Probabilities of rows that training has not seen. Rows that are NaN throughout,
+        which could not be read, are left out.
+    recordings : array-like of shape (n_rows,), default=None
+        The recording of each row, or the recordist or site, to resample those. By
+        default each row is by itself.
+    n_bootstrap : int >= 1, default=1000
+        Number of replicates.
+    confidence : float in (0, 1), default=0.95
+        Of the interval.
+    random_state : int, RandomState instance or None, default=None
+        Draws the recordings.
+
+    Returns
+    -------
+    score : float
+        NaN if no species is both present and absent.
+    interval : tuple of float
+        Low and high end.
+
+    Raises
+    ------
+    ValueError
+        If shapes or species differ, or values are out of range.
+
+    See Also
+    --------
+    cross_val_report : The same for a model that is fitted fold by fold.
+    paired_bootstrap : Compares two models.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skbird.model_selection import macro_roc_auc_interval
+    >>> rng = np.random.default_rng(0)
+    >>> y = np.eye(2)[rng.integers(2, size=200)]
+    >>> score, (low, high) = macro_roc_auc_interval(
+    ...     y, 0.3 * y + rng.random((200, 2)), random_state=0
+    ... )
+    >>> print(f"{score:.2f} [{low:.2f}, {high:.2f}]")
+    0.72 [0.67, 0.77]
+    """
+    truth, score = validate_scores(y_true, y_score, nan_rows="omit")
+    if recordings is None:
+        recordings = np.arange(len(score))
+    recording, names = number_groups(recordings, len(score), "recordings")
+    replicates = within_fold_macro_auc(
+        truth,
+        score,
+        np.zeros(len(score), dtype=np.int64),
+        recording,
+        resample_counts(len(names), n_bootstrap, random_state),
+    )
+    interval = percentile_interval(replicates[1:], confidence)
+    return float(replicates[0]), interval
