@@ -23,6 +23,7 @@ from skbird.inference import (
     compile_pipeline,
     load_model,
     save_model,
+    trained_on,
 )
 from skbird.inference import _model_file as model_file
 from skbird.nn import CNNClassifier
@@ -112,6 +113,15 @@ def test_the_fingerprint_is_of_the_rows_not_of_their_place(X_and_Y):
     assert model_file._fingerprint(X[1:]) != model_file._fingerprint(X)
     paths = list(X["path"])
     assert model_file._fingerprint(paths) == model_file._fingerprint(X[["path"]])
+
+
+def test_recordings_of_the_training_are_known_by_name(path, compiled, X_and_Y):
+    X = ["elsewhere/bird3.wav", "bird3.wav", "bird99.wav"]
+    assert trained_on(load_model(path), X).tolist() == [True, True, False]
+    assert trained_on(load_model(path), X_and_Y[0]).all()
+    assert not trained_on(compiled, X).any()
+    edit_about(path, data=None)
+    assert not trained_on(load_model(path), X).any()
 
 
 def test_a_changed_model_is_refused(path):

@@ -29,6 +29,8 @@ from skbird.model_selection import (
     LeakageWarning,
     LeaveOneSourceOut,
     cross_val_report,
+    group_train_test_split,
+    macro_roc_auc_interval,
     paired_bootstrap,
 )
 from skbird.model_selection._bootstrap import resample_counts, within_fold_macro_auc
@@ -533,3 +535,54 @@ def test_paired_bootstrap_refuses_bad_arguments(arguments, message):
     given = {"y_true": np.eye(4), "proba_a": np.eye(4), "proba_b": np.eye(4)}
     with pytest.raises(ValueError, match=message):
         paired_bootstrap(**given | arguments)
+
+
+def test_the_interval_of_one_set_of_predictions_is_over_recordings():
+    rng = np.random.default_rng(0)
+    y = np.eye(2)[rng.integers(2, size=300)]
+    # Ten rows of a recording say the same: as evidence they are one.
+    y = np.repeat(y[:30], 10, axis=0)
+    score = np.repeat(0.5 * y[::10] + rng.random((30, 2)), 10, axis=0)
+    recordings = np.repeat(np.arange(30), 10)
+    options = {"n_bootstrap": 300, "random_state": 0}
+    value, wide = macro_roc_auc_interval(y, score, recordings=recordings, **options)
+    assert value == pytest.approx(macro_roc_auc(y, score))
+    again, narrow = macro_roc_auc_interval(y, score, **options)
+    assert again == value
+    assert wide[0] < narrow[0] < value < narrow[1] < wide[1]
+
+
+def test_the_interval_leaves_unreadable_rows_out():
+    y, score = np.eye(2)[[0, 1, 0, 1, 0]], np.eye(2)[[0, 1, 0, 1, 1]]
+    score[-1] = np.nan
+    with pytest.warns(UserWarning, match="NaN"):
+        value, _ = macro_roc_auc_interval(y, score, random_state=0)
+    assert value == 1.0
+
+
+def test_one_split_keeps_groups_apart_and_species_in_training():
+    rng = np.random.default_rng(0)
+    groups = rng.integers(20, size=200)
+    Y = (rng.random((200, 5)) < 0.2).astype(float)
+    rare = np.zeros((200, 1))
+    rare[groups == 3] = 1  # one group alone has it
+    Y = np.hstack([Y, rare])
+    for seed in range(10):
+        train, test = group_train_test_split(Y, groups, random_state=seed)
+        assert sorted([*train, *test]) == list(range(200))
+        assert not set(groups[train]) & set(groups[test])
+        assert Y[train].any(axis=0).all()
+        assert 20 <= len(test) <= 60
+
+
+@pytest.mark.parametrize(
+    ("Y", "groups", "options", "message"),
+    [
+        (np.eye(2)[[0, 1] * 3], [0, 0, 0, 1, 1, 1], {}, "needs 5 groups or more"),
+        (np.eye(6), list("abcdef"), {}, "leaves nothing to test on"),
+        (np.eye(6), list("abcdef"), {"test_size": 0.7}, "'test_size' parameter"),
+    ],
+)
+def test_one_split_that_cannot_be(Y, groups, options, message):
+    with pytest.raises(ValueError, match=message):
+        group_train_test_split(Y, groups, **options)

@@ -104,7 +104,7 @@ def predict(
 ):
     """Predict recordings: a folder, at any depth, or files.
 
-    Files that cannot be read are named, and listed in errors.csv of the work folder.
+    Files that cannot be read are named, and listed in _errors.csv of the work folder.
     """
     sparse = {"--min-proba": min_proba, "--top-k": top_k}
     for flag, value in sparse.items():
@@ -142,7 +142,7 @@ def predict(
         )
     elif format_ == "kaggle":
         _formats.write_kaggle(result, out, like)
-    result.errors.to_csv(work_dir / "errors.csv", index=False)
+    result.errors.to_csv(work_dir / "_errors.csv", index=False)
     speed = f" at {result.times_real_time:.0f} x real time"
     if result.times_real_time == 0:
         speed = f", predicted before ({work_dir})"
