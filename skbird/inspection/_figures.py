@@ -47,20 +47,39 @@ def name_points(axis, x, y, names):
     x, y : sequence of float
     names : sequence
     """
-    bottom, top = axis.get_ylim()
-    gap = (top - bottom) / 18
-    last = bottom - gap
+    points = axis.transData.transform(list(zip(x, y, strict=True)))
     middle = axis.transAxes.transform((0.5, 0.5))[0]
-    for height, place, name in sorted(zip(y, x, names, strict=True)):
-        last = max(height, last + gap)
-        is_right = axis.transData.transform((place, height))[0] > middle
-        axis.annotate(
-            plain_text(name),
-            (place, height),
-            xytext=(-12 if is_right else 12, last),
-            textcoords=("offset points", "data"),
-            ha="right" if is_right else "left",
-            va="center",
-            fontsize=8,
-            arrowprops={"arrowstyle": "-", "color": "0.6", "linewidth": 0.6},
-        )
+    # Names stand towards the middle, each side a column of its own.
+    is_right = [pixel > middle for pixel, _ in points]
+    for side in (False, True):
+        chosen = [n for n, right in enumerate(is_right) if right == side]
+        # The leftmost of those as high gets the lowest name: lines do not cross.
+        chosen.sort(key=lambda n: (y[n], -x[n] if side else x[n]))
+        heights = _spread([y[n] for n in chosen], *axis.get_ylim())
+        for n, height in zip(chosen, heights, strict=True):
+            axis.annotate(
+                plain_text(names[n]),
+                (x[n], y[n]),
+                xytext=(-12 if side else 12, height),
+                textcoords=("offset points", "data"),
+                ha="right" if side else "left",
+                va="center",
+                fontsize=8,
+                arrowprops={"arrowstyle": "-", "color": "0.6", "linewidth": 0.6},
+            )
+
+
+def _spread(heights, bottom, top):
+    """Find a line of text below each height, sorted, within the axes if they fit."""
+    gap = (top - bottom) / 18
+    spread, limit = [], top
+    # Below: what is worth a name lies low, and neighbours are often as high.
+    for height in reversed(heights):
+        limit = min(height, limit) - gap
+        spread.append(limit)
+    spread.reverse()
+    limit = bottom + gap / 2
+    for n, height in enumerate(spread):
+        spread[n] = max(height, limit)
+        limit = spread[n] + gap
+    return spread

@@ -122,7 +122,7 @@ class SupportDisplay:
         self.ax_.xaxis.set_minor_formatter("")
         self.ax_.margins(y=0.15)
         lowest = values.sort_values().index[:_N_NAMED]
-        name_points(self.ax_, support[lowest], values[lowest], lowest)
+        name_points(self.ax_, support[lowest].tolist(), values[lowest].tolist(), lowest)
         where = "" if self.support is None else " in training"
         self.ax_.set(xlabel=f"positives{where}", ylabel=_name(self.metric))
         return self

@@ -250,7 +250,7 @@ def _memory(found):
         axis.plot([low, 1], [low, 1], ":", color="0.4")
         axis.scatter(x, y, s=22, color=COLOURS[0], alpha=0.6)
         axis.set(xlim=(low, 1.02), ylim=(low, 1.02))
-        name_points(axis, x[:6], y[:6], known["species"][:6])
+        name_points(axis, x.tolist()[:6], y.tolist()[:6], known["species"].tolist()[:6])
         axis.set(xlabel="ROC-AUC in training", ylabel="ROC-AUC held out")
         caption = "Far below the diagonal: known by heart."
         gaps = zip(known["species"], known["roc_auc_gap"], strict=True)
