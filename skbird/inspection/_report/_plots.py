@@ -129,6 +129,9 @@ def box_plot(values, groups, name, caption, *, ylabel, log=False):
         from matplotlib.ticker import LogFormatter
 
         axis.set_yscale("log")
+        low, high = axis.get_ylim()
+        if high < 1.5 * low:  # all about the same: its ticks would read the same, too
+            axis.set_ylim(low / 1.5, high * 1.5)
         axis.yaxis.set_major_formatter("{x:g}")
         # Labelled only where there are few powers of ten, and never as one.
         axis.yaxis.set_minor_formatter(LogFormatter())
