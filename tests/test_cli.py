@@ -4,6 +4,7 @@ import json
 import pickle
 import re
 import shlex
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -175,6 +176,25 @@ def test_a_broken_file_costs_nothing_but_itself(folder, tmp_path):
     assert len(read_boxes(tmp_path / "events.csv")) == 2
     errors = pd.read_csv(tmp_path / "events.csv.parts" / "_errors.csv")
     assert errors["path"].tolist() == [str(tmp_path / "broken.wav")]
+
+
+def test_broken_recordings_are_neither_trained_on_nor_held_out(field, tmp_path):
+    shutil.copytree(field / "recordings", tmp_path / "recordings")
+    for number in range(3):
+        (tmp_path / "recordings" / "dove" / f"broken{number}.wav").write_text(
+            "no sound"
+        )
+    out = tmp_path / "birds.skbird"
+    result = run("train", tmp_path / "recordings", "--out", out, *SHORT, "--epochs", 1)
+    assert result.exit_code == 3, result.output
+    assert "3 recordings were left out" in result.stderr
+    n_held_out = len(pd.read_csv(tmp_path / "birds.heldout.csv"))
+    assert load_model(out).about_["data"]["n_rows"] == 30 - n_held_out
+    for path in (tmp_path / "recordings").rglob("*.wav"):
+        path.write_text("no sound")
+    result = run("train", tmp_path / "recordings", "--out", out, *SHORT)
+    assert result.exit_code == 1
+    assert "None of the 33 recordings can be read" in result.stderr
 
 
 def test_other_recordings_need_another_run(folder, tmp_path):

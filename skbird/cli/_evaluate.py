@@ -65,6 +65,8 @@ def show_scores(X, Y, proba, threshold=0.5, out=None):
     """
     import warnings
 
+    import numpy as np
+
     from skbird.metrics import macro_average_precision, species_report
     from skbird.model_selection import macro_roc_auc_interval
 
@@ -75,6 +77,7 @@ def show_scores(X, Y, proba, threshold=0.5, out=None):
             Y, proba, recordings=X["path"], random_state=0
         )
         precision = macro_average_precision(Y, proba, nan_rows="omit")
+    X = X[~np.isnan(proba).all(axis=1)]
     judged = table["roc_auc"].notna()
     if not judged.any():
         raise ValueError(

@@ -90,22 +90,25 @@ def train(data, out, config, assignments, licence, work_dir, **flags):
     """
     settings = read_settings(config, flags, assignments)
     _check_out(out)
+    import pandas as pd
+
     from skbird.data import load_recordings
 
     loaded = load_recordings(data, secondary_weight=settings.secondary_weight)
     _console.say(loaded.DESCR)
-    X, Y = loaded.X, loaded.Y
+    X, errors = _drop_unreadable(loaded.X)
+    Y, label_weight = (Y.loc[X.index] for Y in (loaded.Y, loaded.label_weight))
     train_rows, test_rows = _split(X, Y, settings)
     settings.check_backbone()
     work_dir = work_dir or out.with_name(f"{out.name}.work")
     pipe = settings.make_pipeline(len(train_rows), work_dir)
-    taught = Y.iloc[train_rows]
     pipe.fit(
         X.iloc[train_rows].reset_index(drop=True),
-        taught.reset_index(drop=True),
-        sedclassifier__label_weight=loaded.label_weight.iloc[train_rows],
+        Y.iloc[train_rows].reset_index(drop=True),
+        sedclassifier__label_weight=label_weight.iloc[train_rows],
     )
-    left_out = pipe[-2].errors_[["path", "error"]]
+    # Damage in the middle of a file shows only when it is decoded.
+    errors = pd.concat([errors, pipe[-2].errors_[["path", "error"]]])
     model = _finish(pipe, out, X.iloc[train_rows[:_N_COMPARED]], work_dir)
     metrics = {}
     if len(test_rows):
@@ -117,7 +120,7 @@ def train(data, out, config, assignments, licence, work_dir, **flags):
             model, out, metrics=metrics, data=X.iloc[train_rows], licence=licence
         )
     _console.say(f"Wrote {out}; {work_dir} may be deleted.")
-    click.get_current_context().exit(_console.say_left_out(left_out))
+    click.get_current_context().exit(_console.say_left_out(errors))
 
 
 def _check_out(out):
@@ -136,6 +139,26 @@ def _check_out(out):
                 f"Model files need {exc.name}: pip install 'skbird[cpu,train]'. Or "
                 "write a pickle: --out ending in .pkl."
             ) from None
+
+
+def _drop_unreadable(X):
+    """Return the rows whose files can be opened, and the errors of the others."""
+    import pandas as pd
+
+    from skbird.data import AudioReadError
+    from skbird.data._audio import read_headers
+
+    paths = X["path"].unique()
+    headers = zip(paths, read_headers(paths, verbose=True), strict=True)
+    broken = [(p, str(h)) for p, h in headers if isinstance(h, AudioReadError)]
+    errors = pd.DataFrame(broken, columns=["path", "error"])
+    X = X[~X["path"].isin(errors["path"])]
+    if not len(X):
+        raise AudioReadError(
+            f"None of the {len(paths)} recordings can be read. The first: "
+            f"{broken[0][1]}"
+        )
+    return X, errors
 
 
 def _split(X, Y, settings):
