@@ -40,7 +40,7 @@ def save_model(model, path, *, metrics=None, data=None, licence=None, notes=None
         How good it is, such as ``{"macro_roc_auc": 0.93}``.
     data : DataFrame or sequence of paths, default=None
         The rows it was trained on, of which the number, a fingerprint and hashes of
-        the files' names are kept (see `trained_on`).
+        the names of files are kept (see `trained_on`).
     licence : str, default=None
         Under which others may use it.
     notes : str, default=None
@@ -123,7 +123,7 @@ def load_model(path):
 
 
 def trained_on(model, X):
-    """Tell which rows are of recordings that a model was trained on, by file name.
+    """Tell which rows are of recordings that a model was trained on, by their names.
 
     Parameters
     ----------
@@ -131,7 +131,8 @@ def trained_on(model, X):
         From `load_model`. Of any other model, and if `save_model` was given no
         ``data``, nothing is known.
     X : DataFrame with a column ``path``, or sequence of paths
-        The rows. Folders do not count, so that a copy elsewhere is found.
+        The rows. What counts are the names of the file and of the folder that it is
+        in, so that a copy of the whole set elsewhere is found.
 
     Returns
     -------
@@ -200,8 +201,10 @@ def _fingerprint(data):
 
 
 def _hash_names(paths):
-    """Hash the names of files, without their folders, to 32 bits each."""
-    digests = [blake2b(os.path.basename(p).encode(), digest_size=4) for p in paths]
+    """Hash the names of files, with that of their folder, to 32 bits each."""
+    # Recordings of each species are often numbered from 1.
+    names = ["/".join(Path(path).absolute().parts[-2:]) for path in paths]
+    digests = [blake2b(os.fsencode(name), digest_size=4) for name in names]
     return np.frombuffer(b"".join(d.digest() for d in digests), dtype="<u4")
 
 
