@@ -1,11 +1,15 @@
 """Recordings with labels, however they lie on disk."""
 
+import os
+import sys
+from decimal import Decimal
 from pathlib import Path
 
 import pandas as pd
 import pytest
 
 from skbird.data import load_recordings, make_birdclef
+from skbird.data._listing import list_audio
 
 
 @pytest.fixture
@@ -127,3 +131,320 @@ def test_a_table_that_lacks_something(tmp_path, text, message):
     table.write_text(text)
     with pytest.raises(ValueError, match=message):
         load_recordings(table)
+
+
+def test_hidden_folders_and_those_of_systems_are_no_species(touch):
+    root = touch(
+        ".hidden/wren/a.wav",
+        ".hidden/dove/b.wav",
+        ".hidden/.Trash-1000/files/c.wav",
+        ".hidden/.git/d.wav",
+        ".hidden/__MACOSX/wren/e.wav",
+        ".hidden/wren/.ipynb_checkpoints/f.wav",
+        ".hidden/wren/@eaDir/g.wav/SYNO.wav",
+        ".hidden/$Recycle.Bin/h.wav",
+    )
+    data = load_recordings(root / ".hidden")
+    assert data.species == ["dove", "wren"]
+    assert names(data) == ["b.wav", "a.wav"]
+
+
+def test_only_hidden_folders(touch):
+    with pytest.raises(ValueError, match=r"holds no audio files.*hidden folders"):
+        list_audio(touch(".hidden/a.wav"))
+
+
+@pytest.fixture
+def link():
+    """Return a function that makes a symbolic link, where the system has them."""
+
+    def link(path, target):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            path.symlink_to(target)
+        except OSError as exc:
+            pytest.skip(f"no symbolic links here: {exc}")
+
+    return link
+
+
+def test_linked_folders_are_species(touch, link):
+    disk = touch("disk/birds/2021/a.wav", "disk/pigeons/b.wav", "set/robin/c.wav")
+    link(disk / "set" / "wren", disk / "disk" / "birds")
+    link(disk / "set" / "dove", disk / "disk" / "pigeons")
+    link(disk / "set" / "pigeon", disk / "disk" / "pigeons")
+    link(disk / "set" / "robin" / "d.wav", disk / "disk" / "birds" / "2021" / "a.wav")
+    data = load_recordings(disk / "set")
+    assert data.species == ["dove", "pigeon", "robin", "wren"]
+    assert names(data) == ["b.wav", "b.wav", "c.wav", "d.wav", "a.wav"]
+
+
+def test_the_folder_itself_may_be_a_link(touch, link):
+    root = touch("disk/wren/a.wav", "disk/dove/b.wav")
+    link(root / "set", root / "disk")
+    paths = [str(root / "set" / "dove" / "b.wav"), str(root / "set" / "wren" / "a.wav")]
+    assert list_audio(root / "set") == paths
+
+
+@pytest.mark.parametrize(
+    ("inside", "target"),
+    [
+        ("", "."),
+        ("", ".."),
+        ("", "/"),
+        ("wren", "."),
+        ("wren", ".."),
+        ("wren", "../.."),
+        ("wren/2021", ".."),
+        ("wren/2021", "../../.."),
+    ],
+)
+def test_links_to_a_folder_around_them_end(touch, link, inside, target):
+    root = touch("outer/set/wren/2021/a.wav", "outer/set/dove/b.wav", "outer/x.wav")
+    folder = root / "outer" / "set"
+    link(folder / inside / "again", target)
+    paths = [str(folder / "dove" / "b.wav"), str(folder / "wren" / "2021" / "a.wav")]
+    assert list_audio(folder) == paths
+
+
+def test_links_within_a_linked_folder_end(touch, link):
+    root = touch("disk/birds/a.wav", "disk/x.wav", "set/dove/b.wav")
+    link(root / "set" / "wren", root / "disk" / "birds")
+    link(root / "disk" / "birds" / "up", root / "disk")
+    link(root / "disk" / "birds" / "set", root / "set")
+    assert names(load_recordings(root / "set")) == ["b.wav", "a.wav"]
+
+
+def test_links_between_folders_end(touch, link):
+    """Each folder is there once in each folder of a species, under its own name."""
+    species = [f"species{n}" for n in range(9)]
+    root = touch(*(f"{name}/{name}.wav" for name in species))
+    for one in species:
+        for other in species:
+            link(root / one / f"a {other}", root / other)
+    paths = list_audio(root)
+    assert len(paths) == len(species) ** 2
+    assert {str(root / name / f"{name}.wav") for name in species} <= set(paths)
+
+
+def test_a_folder_goes_by_its_own_name_before_that_of_a_link(touch, link):
+    root = touch("wren/deep/er/2021/a.wav")
+    link(root / "wren" / "a link", root / "wren" / "deep" / "er" / "2021")
+    assert list_audio(root) == [str(root / "wren/deep/er/2021/a.wav")]
+
+
+def test_links_that_lead_nowhere_are_said(touch, link):
+    root = touch("wren/a.wav", "dove/b.wav")
+    link(root / "robin", root / "unplugged")
+    link(root / "wren" / "self", root / "wren" / "self")
+    with pytest.warns(UserWarning, match=r"2 folders or links .* the first: .*robin"):
+        assert len(list_audio(root)) == 2
+
+
+def test_folders_that_may_not_be_read_are_said(touch, monkeypatch):
+    root = touch("wren/a.wav", "dove/b.wav")
+    scan = os.scandir
+
+    def refuse(folder):
+        if Path(folder).name == "dove":
+            raise PermissionError(13, "Permission denied", str(folder))
+        return scan(folder)
+
+    monkeypatch.setattr(os, "scandir", refuse)
+    with pytest.warns(UserWarning, match=r"1 folders or links .*dove.*Permission"):
+        assert len(list_audio(root)) == 1
+
+
+def touch_bytes(path):
+    """Make a file whose name is no UTF-8, where the file system takes it."""
+    try:
+        os.makedirs(os.path.dirname(path), exist_ok=True)
+        open(path, "wb").close()
+    except (OSError, UnicodeError) as exc:
+        pytest.skip(f"such names are not possible here: {exc}")
+
+
+@pytest.mark.parametrize("name", [b"wren/caf\xe9.wav", b"caf\xe9/a.wav"])
+def test_names_that_are_not_utf_8_cost_no_other_file(touch, name):
+    root = touch("wren/a.wav", "dove/b.wav")
+    touch_bytes(os.path.join(os.fsencode(root), name))
+    shown = r"1 files .* not UTF-8 .* the first: .*caf\\udce9.*Rename"
+    with pytest.warns(UserWarning, match=shown):
+        data = load_recordings(root)
+    assert names(data) == ["b.wav", "a.wav"]
+
+
+def test_names_of_which_none_is_utf_8(tmp_path):
+    touch_bytes(os.path.join(os.fsencode(tmp_path), b"wren/caf\xe9.wav"))
+    with pytest.raises(ValueError, match=r"holds no audio files.*1 files .* not UTF-8"):
+        list_audio(tmp_path)
+
+
+@pytest.mark.parametrize(
+    "index",
+    [[0, 0, 0], [2, 1, 0], [7, 8, 9], ["a", "b", "c"]],
+    ids=["repeated", "reversed", "shifted", "text"],
+)
+@pytest.mark.parametrize("index_name", [None, "species"])
+def test_rows_of_parquet_are_counted_from_0(tmp_path, index, index_name):
+    pytest.importorskip("pyarrow")
+    table = pd.DataFrame(
+        {"path": ["a.wav", "b.wav", "c.wav"], "species": ["wren", "dove", "wren"]},
+        index=pd.Index(index, name=index_name),
+    )
+    table.to_parquet(tmp_path / "table.parquet")
+    data = load_recordings(tmp_path / "table.parquet")
+    assert list(data.X.index) == list(data.Y.index) == [0, 1, 2]
+    assert list(data.X.columns) == ["path", "primary_label"]
+    assert data.Y["wren"].tolist() == [1, 0, 1]
+
+
+@pytest.mark.parametrize("index", [["filename"], ["filename", "species"]])
+def test_a_named_index_of_parquet_is_a_column(tmp_path, index):
+    pytest.importorskip("pyarrow")
+    table = pd.DataFrame({"filename": ["b", "a"], "species": ["wren", "dove"], "n": 1})
+    table.set_index(index).to_parquet(tmp_path / "table.parquet")
+    data = load_recordings(tmp_path / "table.parquet")
+    assert names(data) == ["b", "a"]
+    assert data.X["primary_label"].tolist() == ["wren", "dove"]
+    assert list(data.X.index) == [0, 1]
+
+
+@pytest.mark.parametrize("kept", [0, 10, 200, -1])
+def test_damaged_parquet_is_named(tmp_path, kept):
+    pytest.importorskip("pyarrow")
+    table = tmp_path / "table.parquet"
+    pd.DataFrame({"path": ["a.wav"] * 99, "label": "wren"}).to_parquet(table)
+    table.write_bytes(table.read_bytes()[:kept])
+    with pytest.raises(ValueError, match=r"table.parquet' is no Parquet .* again"):
+        load_recordings(table)
+
+
+def test_parquet_whose_text_is_no_utf_8_is_named(tmp_path):
+    pytest.importorskip("pyarrow")
+    table = tmp_path / "table.parquet"
+    pd.DataFrame({"path": ["a.wav"], "label": "wren"}).to_parquet(
+        table, compression=None
+    )
+    table.write_bytes(table.read_bytes().replace(b"a.wav", b"\xe9.wav"))
+    with pytest.raises(ValueError, match=r"table.parquet' is no Parquet"):
+        load_recordings(table)
+
+
+def test_parquet_without_pyarrow(tmp_path, monkeypatch):
+    monkeypatch.setitem(sys.modules, "pyarrow", None)
+    table = tmp_path / "table.parquet"
+    table.write_bytes(b"PAR1")
+    with pytest.raises(ImportError, match=r"pip install 'skbird\[archive\]'"):
+        load_recordings(table)
+
+
+@pytest.mark.parametrize("line_end", ["\n", "\r\n", "\r"])
+@pytest.mark.parametrize("encoding", ["cp1252", "utf-16", "utf-8", "utf-8-sig"])
+@pytest.mark.parametrize("separator", ",;\t")
+def test_text_in_any_encoding(tmp_path, encoding, separator, line_end):
+    text = "path,species,start,end\nKäuzchen.wav,Käuzchen,0,1\nb.wav,dove,1,2\n"
+    text = text.replace(",", separator).replace("\n", line_end)
+    (tmp_path / "table.csv").write_bytes(text.encode(encoding))
+    data = load_recordings(tmp_path / "table.csv")
+    assert names(data) == ["Käuzchen.wav", "b.wav"]
+    assert data.species == ["Käuzchen", "dove"]
+    assert data.X["end"].tolist() == [1, 2]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "path,species,n\na.wav,wren,1,\nb.wav,dove,2,\n",
+        "path,species,n,\na.wav,wren,1,\nb.wav,dove,2,\n",
+        "path,species,n\na.wav,wren,1,,\nb.wav,dove,2\n,,\n\n",
+        "\npath, species ,n\na.wav,wren,1\n\nb.wav,dove,2",
+        'path,species,n\n"a.wav","wren",1\n"b.wav","dove","2"',
+    ],
+    ids=["ends", "all ends", "empty lines", "spaces", "quotes"],
+)
+def test_separators_and_lines_too_many(tmp_path, text):
+    (tmp_path / "table.csv").write_text(text)
+    data = load_recordings(tmp_path / "table.csv")
+    assert names(data) == ["a.wav", "b.wav"]
+    assert data.X["primary_label"].tolist() == ["wren", "dove"]
+    assert data.X["n"].tolist() == [1, 2]
+    assert list(data.X.index) == [0, 1]
+
+
+def test_short_lines_are_filled_up(tmp_path):
+    (tmp_path / "table.csv").write_text("path,species,n\na.wav,wren\nb.wav,dove,2\n")
+    assert load_recordings(tmp_path / "table.csv").X["n"].tolist()[1:] == [2]
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("", r"table.csv' is empty"),
+        (" \n\n", r"table.csv' is empty"),
+        ('"",""\n,,\n', r"table.csv' is empty"),
+        (
+            "path,species\na.wav,wren\n\nb, c.wav,dove\n",
+            r"table.csv', line 4: 3 cells, but 2 columns .* Quote it",
+        ),
+        (
+            'path,species\na.wav,"wren\nb.wav,dove\n',
+            r"table.csv', line 2: .* quotation mark",
+        ),
+        (
+            'path,species\na.wav,wren\n"b.wav"x,dove\n',
+            r"table.csv', line 3: .* quotation mark",
+        ),
+        ("PK\x03\x04\x00\x00", r"table.csv' is no text.* save it as CSV"),
+        ("path,species\n,,\n\na.wav,wren\n,dove\n", r"no recording in line 5 "),
+        (
+            'path,species,start\n"a\n.wav",wren,0\nb.wav,dove,1:30\n',
+            r"table.csv', line 4, column 'start': '1:30' is not .* Write seconds",
+        ),
+        (
+            "path,species,end\na.wav,wren,1\nb.wav,dove,\nc.wav,dove,x\n",
+            r"table.csv', line 4, column 'end': 'x' is not a number",
+        ),
+        ("path,species\na.wav,\nb.wav,nocall\n", r"table.csv' names no species"),
+    ],
+)
+def test_damaged_text_says_where(tmp_path, text, message):
+    table = tmp_path / "table.csv"
+    table.write_text(text, newline="")
+    with pytest.raises(ValueError, match=message):
+        load_recordings(table)
+
+
+def test_seconds_with_decimal_commas(tmp_path):
+    text = "path;species;start;end\na.wav;wren;0,5;1,25\nb.wav;dove;;NA\n"
+    (tmp_path / "table.csv").write_text(text)
+    X = load_recordings(tmp_path / "table.csv").X
+    assert X["start"].tolist()[:1] == [0.5]
+    assert X["end"].tolist()[:1] == [1.25]
+    assert X[["start", "end"]].isna().to_numpy().tolist() == [[False] * 2, [True] * 2]
+
+
+@pytest.mark.parametrize(
+    "column", [[Decimal("1.5"), None], pd.array([1, None]), [1, 2]]
+)
+def test_seconds_of_parquet(tmp_path, column):
+    pytest.importorskip("pyarrow")
+    table = {"path": ["a", "b"], "label": ["wren", "dove"], "start": column}
+    pd.DataFrame(table).to_parquet(tmp_path / "table.parquet")
+    start = load_recordings(tmp_path / "table.parquet").X["start"]
+    assert start.dtype == float
+    assert start[0] == column[0]
+
+
+@pytest.mark.parametrize("bad", ["x", pd.Timedelta("1s"), True, [1.0, 2.0]])
+def test_seconds_of_parquet_that_are_none(tmp_path, bad):
+    pytest.importorskip("pyarrow")
+    table = {"path": ["a", "b"], "label": ["wren", "dove"], "start": [bad, bad]}
+    pd.DataFrame(table).to_parquet(tmp_path / "table.parquet")
+    with pytest.raises(ValueError, match=r"row 0, column 'start': .* not a number"):
+        load_recordings(tmp_path / "table.parquet")
+
+
+def test_no_folder_with_a_species(touch):
+    with pytest.raises(ValueError, match="names no species"):
+        load_recordings(touch("nocall/a.wav", "noise/b.wav"))

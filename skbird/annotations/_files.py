@@ -1,36 +1,13 @@
 """Text that may stand in files for spreadsheets and other programs."""
 
 import csv
-import re
 from numbers import Real
 
 import numpy as np
 import pandas as pd
 
 from skbird.utils._files import open_whole
-
-_BREAKS = re.compile("[\x00-\x1f\x7f\x85\u2028\u2029]+")
-_FORMULA = re.compile(r"'*[=+\-@]")
-_GUARDED = re.compile(r"'+[=+\-@]")
-
-
-def one_line(text):
-    """Replace tabs, line breaks and other control characters by a space."""
-    return _BREAKS.sub(" ", text)
-
-
-def guard_formula(text):
-    """Put a quote before text that a spreadsheet would take for a formula.
-
-    Text that has such a quote already gets another, so that `unguard_formula` gives
-    back every text.
-    """
-    return f"'{text}" if _FORMULA.match(text) else text
-
-
-def unguard_formula(text):
-    """Take away the quote that `guard_formula` put there."""
-    return text[1:] if _GUARDED.match(text) else text
+from skbird.utils._text import guard_formula, one_line
 
 
 def as_cells(column):

@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 
 from skbird.annotations._boxes import BOX_COLUMNS, TEXT
-from skbird.annotations._files import unguard_formula
+from skbird.utils._text import decode_text, unguard_formula
 
 _LINE_END = re.compile("\r\n|\r|\n")
 _MISSING = {"", "na", "nan"}  # R writes NA
@@ -191,13 +191,7 @@ def read_text(path):
             f"{path} is a folder. Pass the files in it: "
             "sorted(pathlib.Path(folder).rglob('*.txt'))."
         )
-    raw = path.read_bytes()
-    if raw.startswith((b"\xff\xfe", b"\xfe\xff")):  # "Unicode text" of spreadsheets
-        return raw.decode("utf-16", errors="replace")
-    try:
-        return raw.decode("utf-8-sig")
-    except UnicodeDecodeError:
-        return raw.decode("cp1252", errors="replace")  # Raven on Windows
+    return decode_text(path.read_bytes())
 
 
 def split_lines(text):

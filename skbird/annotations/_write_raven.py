@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 
 from skbird.annotations._boxes import BOX_COLUMNS, check_boxes
-from skbird.annotations._files import as_cells, guard_formula, one_line
+from skbird.annotations._files import as_cells
 from skbird.annotations._per_recording import write_per_recording
 from skbird.annotations._read_raven import (
     ANNOTATION,
@@ -18,6 +18,7 @@ from skbird.annotations._read_raven import (
     PATH,
     SCORE,
 )
+from skbird.utils._text import guard_formula, one_line
 
 
 def write_raven(boxes, folder, *, paths=None, full_band_hz=None):

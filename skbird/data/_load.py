@@ -1,20 +1,27 @@
 """Read recordings with labels, however they lie on disk."""
 
 import csv
+import io
 import os
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
+from pandas.api.types import is_bool_dtype, is_numeric_dtype
 from sklearn.utils import Bunch
 
 from skbird.data._birdclef import is_birdclef, load_birdclef
-from skbird.data._labels import encode_labels
+from skbird.data._labels import encode_labels, parse_primary_label
 from skbird.data._listing import AUDIO_SUFFIXES, list_audio
+from skbird.utils._text import decode_text, unguard_formula
 
 # Folders of BirdNET-Analyzer's training sets that are no species.
 _NO_SPECIES = frozenset({"nocall", "noise", "background", "silence", "other"})
 _PATH_NAMES = ("path", "filename", "file")
 _LABEL_NAMES = ("primary_label", "species", "label")
+_SECONDS = ("start", "end")
+_SEPARATORS = ",;\t"
+_EMPTY = f"{_SEPARATORS} \r\n"  # what lines without content consist of
 _TEXT = (*_LABEL_NAMES, "secondary_labels", "author", "collection")
 
 
@@ -31,12 +38,15 @@ def load_recordings(source, *, species=None, secondary_weight=0.5):
         - a folder with a folder per species, in which audio files lie at any depth.
           Folders named ``nocall``, ``noise``, ``background``, ``silence`` or ``other``
           hold recordings of no species; one named ``"a,b"``, recordings of both (as
-          BirdNET-Analyzer has it);
+          BirdNET-Analyzer has it). Links are followed; hidden folders and the bins of
+          systems are left out;
         - a table, ``.csv``, ``.tsv`` or ``.parquet``: a line per recording, or stretch
           of one. ``path`` (or ``filename``, ``file``) counts from the folder of the
           table; ``primary_label`` (or ``species``, ``label``) and, if wanted,
           ``secondary_labels``, as `encode_labels` reads them; ``start`` and ``end`` in
-          seconds; further columns travel along;
+          seconds; further columns travel along. Text may be separated by commas,
+          semicolons or tabs, in the encodings of spreadsheets. A named index of
+          pandas' is a column;
         - the folder of a BirdCLEF competition, see `load_birdclef`.
     species : sequence of str, default=None
         Columns of Y. None: all primary labels, sorted (of a BirdCLEF folder, those of
@@ -48,7 +58,7 @@ def load_recordings(source, *, species=None, secondary_weight=0.5):
     -------
     data : sklearn.utils.Bunch
         X : DataFrame
-            ``path``, ``primary_label``, and what the table has.
+            ``path``, ``primary_label``, and what the table has; indexed 0 to n - 1.
         Y, label_weight : DataFrame of shape (n_rows, n_species), float32
             See `encode_labels`.
         species : list of str
@@ -61,8 +71,16 @@ def load_recordings(source, *, species=None, secondary_weight=0.5):
     ------
     FileNotFoundError
         If there is no `source`.
+    ImportError
+        If it is Parquet and pyarrow is not installed.
     ValueError
-        If it is neither of these, or no recording has a label.
+        If it is neither of these, a table is damaged, or no recording has a label.
+
+    Warns
+    -----
+    UserWarning
+        If files or folders are left out, as their names are not UTF-8 or they cannot be
+        read.
 
     Examples
     --------
@@ -89,6 +107,11 @@ def load_recordings(source, *, species=None, secondary_weight=0.5):
     if source.is_dir() and is_birdclef(source):
         return load_birdclef(source, species=species, secondary_weight=secondary_weight)
     X = _read_folders(source) if source.is_dir() else _read_table(source)
+    if species is None and not any(map(parse_primary_label, X["primary_label"])):
+        raise ValueError(
+            f"{str(source)!r} names no species: all labels are empty or 'nocall'. Fill "
+            "them in, or pass species=[...]."
+        )
     Y, label_weight = encode_labels(X, species, secondary_weight)
     if species is None and Y.shape[1] < 2 and bool((Y == 1).to_numpy().all()):
         raise ValueError(
@@ -129,9 +152,11 @@ def _labels_of(folder):
 def _read_table(path):
     suffix = path.suffix.lower()
     if suffix == ".parquet":
-        table = pd.read_parquet(path)
+        table = _read_parquet(path)
+        places = [f"row {row}" for row in range(len(table))]
     elif suffix in (".csv", ".tsv", ".txt"):
-        table = _read_text(path)
+        table, lines = _read_text(path)
+        places = [f"line {line}" for line in lines]
     else:
         hint = ""
         if suffix in AUDIO_SUFFIXES:
@@ -148,26 +173,140 @@ def _read_table(path):
     missing = table["path"].isna() | (table["path"] == "")
     if missing.any():
         raise ValueError(
-            f"{str(path)!r} names no recording in line {missing.argmax() + 2} "
+            f"{str(path)!r} names no recording in {places[missing.argmax()]} "
             f"({missing.sum()} such lines). Fill in {file!r}, or delete them."
         )
     names = [os.path.expanduser(name) for name in table["path"].astype(str)]
+    folder = str(path.parent)
     # An absolute path stays as it is.
-    table["path"] = [os.path.join(path.parent, name) for name in names]
+    table["path"] = [os.path.join(folder, name) for name in names]
+    for column in table.columns.intersection(_SECONDS):
+        table[column] = _as_seconds(table[column], path, places)
     others = table.columns.difference(["path", "primary_label"], sort=False)
     return table[["path", "primary_label", *others]]
 
 
+def _read_parquet(path):
+    try:
+        import pyarrow.parquet
+    except ImportError as exc:
+        raise ImportError(
+            f"{str(path)!r} is Parquet, which pyarrow reads; install it with: "
+            "pip install 'skbird[archive]'."
+        ) from exc
+    with path.open("rb") as file:
+        try:
+            table = pyarrow.parquet.read_table(file)
+            table.validate(full=True)  # is its text UTF-8?
+            table = table.to_pandas()
+        # Each kind of damage has its own; KeyError and TypeError are of pandas' notes.
+        except (
+            OSError,
+            ValueError,
+            KeyError,
+            TypeError,
+            pyarrow.ArrowException,
+        ) as exc:
+            raise ValueError(
+                f"{str(path)!r} is no Parquet that can be read, or not all of it: "
+                f"{str(exc).rstrip('.')}. Write or copy it again."
+            ) from exc
+    # pandas writes an index, too. Paths may be in it, but it does not number the rows.
+    useless = [
+        level
+        for level, name in enumerate(table.index.names)
+        if name is None or name in table.columns
+    ]
+    if len(useless) == table.index.nlevels:
+        return table.reset_index(drop=True)
+    return table.droplevel(useless).reset_index()
+
+
 def _read_text(path):
-    # What Excel writes begins with a mark and may be separated by semicolons.
-    options = {"encoding": "utf-8-sig"}
-    with path.open(newline="", **options) as file:
-        header = file.readline().rstrip("\r\n")
-    separator = max(",;\t", key=header.count)
-    columns = next(csv.reader([header], delimiter=separator), [])
+    """Return the table, and the number of each row's line."""
+    rows = _split(_decode(path), path)
+    if not rows:
+        raise ValueError(
+            f"{str(path)!r} is empty. Write the table again: a line with the names of "
+            "the columns, then a line per recording."
+        )
+    (_, header), *rows = rows
+    for line, cells in rows:
+        if any(map(str.strip, cells[len(header) :])):
+            raise ValueError(
+                f"{str(path)!r}, line {line}: {len(cells)} cells, but {len(header)} "
+                "columns are named in the first line. Does a path or a label hold a "
+                "separator? Quote it, or take it out."
+            )
+    header = [unguard_formula(name.strip()) for name in header]
+    # pandas tells numbers from text. Lines longer than the header are cut before: it
+    # would take their first cells for an index. Held-out tables of the command line
+    # have quotes before what a spreadsheet would take for a formula.
+    buffer = io.StringIO()
+    writer = csv.writer(buffer)
+    lines = (map(unguard_formula, cells[: len(header)]) for _, cells in rows)
+    writer.writerows([header, *lines])
+    buffer.seek(0)
     # Taxon ids are names, not numbers; an empty label is empty, not missing.
-    converters = {name: str for name in columns if name in _TEXT}
-    return pd.read_csv(path, sep=separator, converters=converters, **options)
+    converters = {name: str for name in header if name in _TEXT}
+    return pd.read_csv(buffer, converters=converters), [line for line, _ in rows]
+
+
+def _decode(path):
+    text = decode_text(path.read_bytes())
+    if "\0" in text:
+        raise ValueError(
+            f"{str(path)!r} is no text. If it is a spreadsheet, open it there and save "
+            "it as CSV."
+        )
+    return text
+
+
+def _split(text, path):
+    """Return (line number, cells) of each line that is not empty."""
+    lines = io.StringIO(text, newline="")
+    header = next((line for line in lines if line.strip(_EMPTY)), "")
+    # Spreadsheets separate by semicolons where commas are decimal.
+    separator = max(_SEPARATORS, key=header.count)
+    lines.seek(0)
+    reader = csv.reader(lines, delimiter=separator, strict=True)
+    rows = []
+    while True:
+        line = reader.line_num + 1
+        try:
+            cells = next(reader, None)
+        except csv.Error as exc:
+            raise ValueError(
+                f"{str(path)!r}, line {line}: {exc}. Is a quotation mark not closed, "
+                "or in the middle of a cell? Close it, or double it."
+            ) from exc
+        if cells is None:
+            return rows
+        if any(map(str.strip, cells)):
+            rows.append((line, cells))
+
+
+def _as_seconds(column, path, places):
+    """Return a column as numbers; text may have decimal commas."""
+    if is_numeric_dtype(column) and not is_bool_dtype(column):
+        return column.to_numpy(dtype=float, na_value=np.nan)
+    numbers = np.full(len(column), np.nan)
+    for row, value in enumerate(column):
+        try:
+            if not pd.isna(value):
+                numbers[row] = _as_number(value)
+        except (TypeError, ValueError):
+            raise ValueError(
+                f"{str(path)!r}, {places[row]}, column {column.name!r}: {value!r} is "
+                "not a number. Write seconds, such as 12.5, or nothing."
+            ) from None
+    return numbers
+
+
+def _as_number(value):
+    if isinstance(value, bool):
+        raise TypeError
+    return float(value.replace(",", ".") if isinstance(value, str) else value)
 
 
 def _find(table, names, path, what):
