@@ -26,7 +26,7 @@ from skbird.data import AudioReadError, Recordings, segment_table
 from skbird.ensemble import FoldEnsemble, MultilabelVotingClassifier, SeedEnsemble
 from skbird.inference import predict_archive
 from skbird.inference._budget import TimeBudget, cheaper_model
-from skbird.inference._parts import kept_pairs
+from skbird.inference._parts import kept_pairs, remove_run
 from skbird.postprocessing import SoundscapeReweighter
 
 pytest.importorskip("pyarrow")
@@ -255,7 +255,7 @@ def test_finished_parts_are_kept_and_the_rest_is_run(run, tmp_path):
     (out / "part-000001.parquet").unlink()
     damaged = out / "part-000002.parquet"
     damaged.write_bytes(damaged.read_bytes()[:-20])
-    (out / ".part-000001.parquet.abc.tmp").write_bytes(b"half")
+    (out / f".part-000001.parquet.{'a1' * 16}.tmp").write_bytes(b"half")
     n_calls = len(log.read_text().splitlines())
     result = run(Level(log=log))
     calls = log.read_text().splitlines()[n_calls:]
@@ -400,6 +400,112 @@ def test_parts_of_unknown_origin_are_refused(run, tmp_path):
         run()
 
 
+@pytest.mark.parametrize("name", ["_manifest.json", "_files.parquet"])
+@pytest.mark.parametrize(
+    "damage",
+    [
+        lambda data: b"",
+        lambda data: data[: len(data) // 2],
+        lambda data: b"null",
+        lambda data: data[:-40] + bytes(40),
+        lambda data: data[:9] + bytes(len(data) - 17) + data[-8:],
+    ],
+    ids=["empty", "cut", "other", "zeros", "zeros inside"],
+)
+def test_a_damaged_plan_is_named_with_the_remedy(run, tmp_path, name, damage):
+    run()
+    path = tmp_path / "out" / name
+    path.write_bytes(damage(path.read_bytes()))
+    message = rf"out/{name} is damaged or missing \(.*Pass another out, or delete"
+    with pytest.raises(ValueError, match=message):
+        run()
+    remove_run(tmp_path / "out")
+    assert run().n_rows == 27
+
+
+def test_a_lost_list_of_files_is_named(run, tmp_path):
+    run()
+    (tmp_path / "out" / "_files.parquet").unlink()
+    with pytest.raises(ValueError, match=r"_files\.parquet is damaged or missing"):
+        run()
+
+
+def test_a_part_with_a_damaged_footer_is_made_again(run, nights, tmp_path):
+    run()
+    part = tmp_path / "out" / "part-000001.parquet"
+    data = part.read_bytes()
+    part.write_bytes(data[:9] + bytes(len(data) - 17) + data[-8:])
+    pd.testing.assert_frame_equal(run().read(), expected_rows(nights))
+
+
+OTHERS = [
+    "night.wav",
+    ".notes.tmp",
+    "part-of-spring.parquet",
+    "part-00001.parquet",
+    "part-000001.parquet.bak",
+    "part-000001.csv",
+    "spring_manifest.json",
+    "_files.parquet.old",
+    "errors.csv",
+    ".model-mine.tmp",
+    "part-000007.parquet/notes.txt",
+    "_manifest/part-000001.parquet",
+    "deep/part-000000.parquet",
+    "deep/_manifest.json",
+    "deep/_errors.csv",
+]
+
+
+@pytest.fixture
+def out_among_others(run, nights):
+    """A run of the nights in their own folder, where other files lie, too."""
+    for name in OTHERS[1:]:
+        (nights / name).parent.mkdir(exist_ok=True)
+        (nights / name).write_text("of others")
+    run(out=nights)
+    return nights
+
+
+def all_files(folder):
+    return {str(p.relative_to(folder)) for p in folder.rglob("*") if p.is_file()}
+
+
+@pytest.mark.parametrize("damage", [None, "_manifest.json", "_files.parquet"])
+def test_a_run_is_removed_and_nothing_else(out_among_others, damage):
+    folder, tag = out_among_others, "0f" * 16
+    for name in (
+        "_errors.csv",
+        f"._errors.csv.{tag}.part",
+        f".part-000003.parquet.{tag}.tmp",
+        f"._manifest.json.{tag}.tmp",
+        f".model-{tag}.tmp",
+        f"..model-{tag}.tmp.{tag}.tmp",
+    ):
+        (folder / name).write_text("half")
+    if damage:
+        (folder / damage).unlink()
+    remove_run(folder)
+    recordings = {f"night{number:02d}.wav" for number in range(9)}
+    assert all_files(folder) == recordings | set(OTHERS[1:])
+    remove_run(folder)  # nothing is left to be removed
+    assert all_files(folder) == recordings | set(OTHERS[1:])
+
+
+def test_a_run_that_is_not_there_is_removed_quietly(tmp_path):
+    remove_run(tmp_path / "none")
+    (tmp_path / "file").write_text("of others")
+    remove_run(tmp_path / "file")
+    assert all_files(tmp_path) == {"file"}
+
+
+def test_files_of_others_are_no_part_of_a_run(run, out_among_others, nights):
+    assert all_files(nights) >= set(OTHERS[1:])
+    result = run(out=nights)
+    assert result.times_real_time == 0
+    pd.testing.assert_frame_equal(result.read(), expected_rows(nights))
+
+
 # What goes wrong -------------------------------------------------------------------
 
 
@@ -448,6 +554,168 @@ def test_blocks_of_bad_files_only_make_empty_parts(run, nights):
         result = run(block_s=14, **options)
         assert len(result.errors) == 6
         assert result.read()["path"].nunique() == 3
+
+
+@pytest.fixture
+def mostly_bad(nights):
+    """One night that fills a block; before and after it only broken ones."""
+    for number in (0, 1, 2, 3, 6, 7, 8):
+        (nights / f"night{number:02d}.wav").write_bytes(b"not audio"[: 3 * number])
+    (nights / "night05.wav").unlink()
+    return nights
+
+
+ARCHIVES = {
+    "folder": lambda folder: folder,
+    "paths": lambda folder: sorted(folder.iterdir()),
+    "rows": lambda folder: pd.DataFrame({"path": sorted(folder.iterdir()), "end": 5.0}),
+}
+
+
+@pytest.mark.parametrize(
+    "options",
+    [{}, {"min_proba": 0.0}, {"top_k": 3}, {"n_jobs": 2}, {"time_budget_s": 60}],
+    ids=str,
+)
+@pytest.mark.parametrize("make", ARCHIVES.values(), ids=ARCHIVES)
+def test_blocks_of_broken_files_alone_stop_nothing(run, mostly_bad, make, options):
+    for _ in range(2):  # the second time from the finished parts
+        result = run(recordings=make(mostly_bad), block_s=4, **options)
+        assert [path[-6:-4] for path in result.errors["path"]] == [
+            f"{number:02d}" for number in (0, 1, 2, 3, 6, 7, 8)
+        ]
+        assert len(list(result.folder.glob("part-*"))) > 1
+        check_columns(result)
+        assert {path[-6:-4] for path in result.read()["path"]} == {"04"}
+
+
+def check_columns(result):
+    """Check what is read and that it says so without rows, too."""
+    for rows in [result.read(), *map(pd.read_parquet, result.folder.glob("part-*"))]:
+        assert pd.api.types.is_string_dtype(rows["path"])
+        assert (rows[["start", "end"]].dtypes == np.float64).all()
+        numbers = rows.drop(
+            columns=["path", "start", "end", "species"], errors="ignore"
+        )
+        assert (numbers.dtypes == np.float32).all()
+        if "species" in rows:
+            assert pd.api.types.is_string_dtype(rows["species"])
+
+
+def test_only_the_last_file_can_be_read(run, nights):
+    for path in sorted(nights.iterdir())[:-1]:
+        path.write_bytes(b"")
+    result = run(block_s=10)
+    assert len(result.errors) == 8
+    assert result.n_rows == 3
+
+
+@pytest.mark.parametrize("model", [Level, Skipping])
+@pytest.mark.parametrize("options", [{}, {"min_proba": 0.0}], ids=str)
+def test_a_block_whose_files_vanish_is_empty(run, nights, model, options):
+    class Eater(model):
+        def predict_proba(self, X):
+            proba = super().predict_proba(X)
+            for number in (3, 4, 5):
+                (nights / f"night{number:02d}.wav").unlink(missing_ok=True)
+            return proba
+
+    result = run(Eater(), **options)
+    assert [path[-6:-4] for path in result.errors["path"]] == ["03", "04", "05"]
+    assert result.errors["error"].str.contains("does not exist").all()
+    assert result.read()["path"].nunique() == 6
+    check_columns(result)
+
+
+def test_an_archive_that_vanishes_leaves_typed_columns(run, nights):
+    class Eater(Level):
+        def predict_proba(self, X):
+            proba = super().predict_proba(X)
+            for path in nights.iterdir():
+                path.unlink()
+            return proba
+
+    result = run(Eater())
+    assert (len(result.errors), result.n_rows, len(result.read())) == (9, 0, 0)
+    check_columns(result)
+
+
+@pytest.mark.parametrize(
+    ("damage", "message"),
+    [
+        (lambda path: path.write_bytes(path.read_bytes()[:30]), "not an audio file"),
+        (lambda path: path.write_bytes(b""), "not an audio file"),
+        (lambda path: (path.unlink(), path.mkdir()), "is a directory"),
+        (lambda path: path.write_bytes(path.read_bytes()[:9000]), "no samples after"),
+    ],
+    ids=["header only", "emptied", "a folder", "shorter"],
+)
+def test_files_that_change_in_mid_run_cost_no_other(run, nights, damage, message):
+    class Changer(Level):
+        def predict_proba(self, X):
+            if len(X) == 9 and X["path"].str.contains("night03").any():
+                damage(nights / "night04.wav")
+            return super().predict_proba(X)
+
+    result = run(Changer())
+    assert result.read()["path"].nunique() == 8
+    assert message in result.errors["error"].item()
+
+
+def test_rows_past_the_end_are_listed(run, nights):
+    rows = segment_table(sorted(nights.iterdir()))
+    late = rows["path"].str.contains("night0[345]")  # a block, after a good one
+    rows.loc[late, ["start", "end"]] += 100
+    rows.loc[rows.index[-1], ["start", "end"]] = [50, 55]
+    for model in (Level(), Skipping()):
+        out = nights.parent / type(model).__name__
+        result = run(model, rows, block_s=20, out=out)
+        assert [path[-6:-4] for path in result.errors["path"]] == "03 04 05 08".split()
+        assert result.errors["error"].str.contains("has no samples after").all()
+        assert result.n_rows == (15 if type(model) is Level else 17)
+        check_columns(result)
+
+
+def name_without_text(folder):
+    """Give a night a name that is not UTF-8."""
+    path = os.fsencode(folder) + b"/caf\xe9.wav"
+    try:
+        os.rename(folder / "night05.wav", path)
+    except OSError:
+        pytest.skip("this file system takes UTF-8 only")
+    return os.fsdecode(path)
+
+
+@pytest.mark.parametrize("n_jobs", [1, 2])
+def test_paths_that_are_not_text_are_listed(run, nights, tmp_path, n_jobs):
+    name_without_text(nights)
+    paths = [os.path.join(nights, name) for name in sorted(os.listdir(nights))]
+    table = pd.DataFrame({"path": pd.Series(paths, dtype=object), "end": 4.0})
+    forms = {"paths": paths, "array": np.array(paths), "table": table}
+    forms["objects"] = list(map(Path, paths))
+    for name, recordings in forms.items():
+        for _ in range(2):  # the second time from the finished parts
+            result = run(
+                None, recordings, out=tmp_path / name, block_s=10, n_jobs=n_jobs
+            )
+            path, error = result.errors.iloc[0]
+            assert len(result.errors) == 1
+            assert path == rf"{nights}/caf\xe9.wav"
+            assert "is not UTF-8. Rename it." in error
+            assert result.read()["path"].nunique() == 8
+        result.errors.to_csv(tmp_path / "errors.csv")
+
+
+@pytest.mark.filterwarnings("ignore:1 files have names that are not UTF-8")
+def test_a_name_that_is_not_text_stops_no_folder(run, nights):
+    name_without_text(nights)
+    assert run().read()["path"].nunique() == 8
+
+
+def test_results_cannot_go_where_pyarrow_cannot(run, tmp_path):
+    out = os.fsdecode(os.fsencode(tmp_path) + b"/caf\xe9")
+    with pytest.raises(ValueError, match=r"out=.*caf\\xe9 is a path that is not UTF-8"):
+        run(out=out)
 
 
 def test_rows_that_only_the_model_cannot_use_are_listed_as_such(run):

@@ -10,7 +10,13 @@ from joblib.parallel import get_active_backend
 
 from skbird.inference._archive_result import summarise
 from skbird.inference._block_work import BlockWork, SharedModel
-from skbird.inference._blocks import Blocks, hash_rows, list_recordings, stat_files
+from skbird.inference._blocks import (
+    Blocks,
+    check_text,
+    hash_rows,
+    list_recordings,
+    stat_files,
+)
 from skbird.inference._budget import TimeBudget
 from skbird.inference._manifest import (
     check_model,
@@ -93,7 +99,8 @@ def predict_archive(
     ------
     ValueError
         If a parameter is out of its range, or `out` holds a run of other recordings,
-        settings or another model. `n_jobs`, `time_budget_s` and `verbose` may change.
+        settings or another model, or a damaged one. `n_jobs`, `time_budget_s` and
+        `verbose` may change.
     AudioReadError
         If no recording can be read.
     RuntimeError
@@ -113,7 +120,8 @@ def predict_archive(
 
     *Bad files.* If the model raises AudioReadError, as ``LogMel(on_error="raise")``
     does, its block is predicted again, file by file. With ``on_error="skip"`` that is
-    not needed, and a file with damage in the middle keeps its good rows.
+    not needed, and a file with damage in the middle keeps its good rows. Files whose
+    paths are not UTF-8 are left out: Parquet cannot hold such names.
 
     *The same model.* At each start the first rows of the first recording are predicted.
     If they differ from what the run began with, by more than 0.1 in the logit, it is
@@ -164,7 +172,7 @@ def predict_archive(
     n_jobs = _check_jobs(n_jobs, time_budget_s)
     import_pyarrow()
     step_s = segment_s if step_s is None else step_s
-    paths, rows = list_recordings(recordings)
+    files, rows = list_recordings(recordings)
     settings = {
         "segment_s": float(segment_s),
         "step_s": float(step_s),
@@ -174,12 +182,13 @@ def predict_archive(
         "row_table": hash_rows(rows),
     }
     folder = Path(out).expanduser().absolute()
+    check_text("out", folder)
     folder.mkdir(parents=True, exist_ok=True)
     remove_temporary(folder)
     # A cluster is for blocks, not for the threads of what happens here.
     with parallel_config(backend="threading"):
         files, manifest = load_or_plan(
-            folder, stat_files(paths), settings, verbose=verbose
+            folder, stat_files(files), settings, verbose=verbose
         )
         blocks = Blocks(files, rows, block_s)
         species, probe = probe_model(model, blocks, segment_s, step_s)

@@ -5,6 +5,8 @@ from pathlib import Path
 
 import pandas as pd
 
+from skbird.inference._parts import part_paths
+
 
 @dataclass(frozen=True, eq=False, repr=False)
 class ArchiveResult:
@@ -49,7 +51,7 @@ class ArchiveResult:
             ``path``, ``start``, ``end``, and a column per species or ``species`` and
             ``probability``. It must fit into memory; else read the parts one by one.
         """
-        parts = sorted(self.folder.glob("part-*.parquet"))
+        parts = part_paths(self.folder)
         return pd.concat(map(pd.read_parquet, parts), ignore_index=True)
 
     def __str__(self):

@@ -92,7 +92,7 @@ class BlockWork:
         """Return the rows, their probabilities and the errors of files in them."""
         rows = block.rows
         if not block.paths:
-            rows = pd.DataFrame({"path": [], "start": [], "end": []})
+            rows = pd.DataFrame(columns=["path", "start", "end"])
         elif rows is None:
             rows = segment_table(
                 block.paths, self.segment_s, self.step_s, on_error="skip"

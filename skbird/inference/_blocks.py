@@ -1,6 +1,7 @@
 """What an archive consists of: its files, and the blocks that are predicted at once."""
 
 import os
+from collections.abc import Iterable
 from dataclasses import dataclass
 from hashlib import blake2b
 from pathlib import Path
@@ -12,6 +13,10 @@ from skbird.data import AudioReadError, check_rows
 from skbird.data._audio import read_headers
 from skbird.data._listing import list_audio
 from skbird.data._recordings import file_identity
+
+_UNNAMED = (
+    "{} stands for a file whose name, or that of its folder, is not UTF-8. Rename it."
+)
 
 
 @dataclass(frozen=True)
@@ -58,41 +63,92 @@ def list_recordings(recordings):
 
     Returns
     -------
-    paths : list of str
-        Each file once.
+    files : DataFrame
+        ``path`` of each file, once, and ``error``: "", or what is wrong with its name.
     rows : DataFrame or None
         The row table, if `recordings` is one.
     """
-    if isinstance(recordings, pd.DataFrame):
-        rows = check_rows(recordings)
-        return list(dict.fromkeys(rows["path"])), rows
-    if not isinstance(recordings, str | os.PathLike):
-        return list(dict.fromkeys(check_rows(recordings)["path"])), None
-    if not Path(recordings).is_dir():
+    if isinstance(recordings, str | os.PathLike):
+        if not Path(recordings).is_dir():
+            raise ValueError(
+                f"recordings={str(recordings)!r} is not a folder. For single files "
+                "pass a list of paths."
+            )
+        recordings = list_audio(recordings)
+    is_table = isinstance(recordings, pd.DataFrame)
+    unnamed = set()
+    if is_table and "path" in recordings:
+        paths, unnamed = printable_paths(recordings["path"])
+        recordings = recordings.assign(path=paths)
+    elif not is_table and isinstance(recordings, Iterable):
+        recordings, unnamed = printable_paths(recordings)
+    rows = check_rows(recordings)
+    paths = list(dict.fromkeys(rows["path"]))
+    errors = [_UNNAMED.format(path) if path in unnamed else "" for path in paths]
+    return pd.DataFrame({"path": paths, "error": errors}), rows if is_table else None
+
+
+def check_text(name, path):
+    """Refuse a path that is not UTF-8, below which pyarrow finds nothing."""
+    _, changed = printable_paths([path])
+    if changed:
         raise ValueError(
-            f"recordings={str(recordings)!r} is not a folder. For single files pass a "
-            "list of paths."
+            f"{name}={changed.pop()} is a path that is not UTF-8, which pyarrow cannot "
+            "open. Pass another one."
         )
-    return list_audio(recordings), None
 
 
-def stat_files(paths):
-    """Return a table of ``path``, ``size`` and ``mtime_ns``; -1 for missing files."""
-    identities = [file_identity(path)[1:] for path in paths]
-    table = pd.DataFrame(identities, columns=["size", "mtime_ns"], dtype=object)
-    table = table.fillna(-1).astype(np.int64)
-    table.insert(0, "path", paths)
-    return table
+def printable_paths(paths):
+    """Write paths that are not UTF-8 in another way: neither tables nor Parquet can.
+
+    Parameters
+    ----------
+    paths : iterable
+        What is no path stays as it is.
+
+    Returns
+    -------
+    paths : list
+    changed : set of str
+        The new forms, by which no file is found.
+    """
+    paths = list(paths)
+    printable = [_printable(path) for path in paths]
+    pairs = zip(printable, paths, strict=True)
+    return printable, {new for new, old in pairs if new is not old}
+
+
+def _printable(path):
+    try:
+        if isinstance(path, str | os.PathLike):
+            os.fspath(path).encode()
+    except UnicodeEncodeError:
+        return os.fsencode(path).decode(errors="backslashreplace")
+    return path
+
+
+def stat_files(files):
+    """Add ``size`` and ``mtime_ns``; -1 for missing files."""
+    _, sizes, times = zip(*map(file_identity, files["path"]), strict=True)
+    return files.assign(
+        size=[-1 if size is None else size for size in sizes],
+        mtime_ns=[-1 if time is None else time for time in times],
+    )
 
 
 def add_durations(files, *, verbose):
-    """Add ``duration_s`` and ``error`` ("" for none), which the headers tell."""
-    headers = read_headers(list(files["path"]), verbose=verbose)
-    is_bad = [isinstance(header, AudioReadError) for header in headers]
-    pairs = list(zip(headers, is_bad, strict=True))
+    """Add ``duration_s`` and to ``error`` what the headers tell."""
+    named = list(files["path"][files["error"] == ""])
+    headers = dict(zip(named, read_headers(named, verbose=verbose), strict=True))
+    errors = dict(zip(files["path"], files["error"], strict=True))
+    for path, header in headers.items():
+        if isinstance(header, AudioReadError):
+            errors[path] = str(header)
     return files.assign(
-        duration_s=[0.0 if bad else header.duration_s for header, bad in pairs],
-        error=[str(header) if bad else "" for header, bad in pairs],
+        duration_s=[
+            0.0 if error else headers[path].duration_s for path, error in errors.items()
+        ],
+        error=list(errors.values()),
     )
 
 

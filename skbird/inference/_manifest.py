@@ -12,15 +12,23 @@ from sklearn.pipeline import Pipeline
 from skbird.data import AudioReadError, segment_table
 from skbird.inference._block_work import row_proba
 from skbird.inference._blocks import add_durations, changed_files
-from skbird.inference._parts import import_pyarrow, write_whole
+from skbird.inference._parts import (
+    DAMAGE,
+    FILES,
+    MANIFEST,
+    import_pyarrow,
+    part_paths,
+    write_whole,
+)
 
 _PROBE_ROWS = 3
 # Other hardware or precision moves logits by less, another training by more.
 _SAME_LOGIT = 0.1
 
-# Readers of a Parquet folder leave out what begins with an underscore.
-_MANIFEST = "_manifest.json"
-_FILES = "_files.parquet"
+_REMEDY = (
+    "Pass another out, or delete what that run wrote there: part-*.parquet, "
+    f"{MANIFEST} and {FILES}."
+)
 
 
 def load_or_plan(folder, files, settings, *, verbose):
@@ -31,7 +39,7 @@ def load_or_plan(folder, files, settings, *, verbose):
     folder : Path
         That of the archive run; it exists.
     files : DataFrame
-        ``path``, ``size``, ``mtime_ns``.
+        ``path``, ``size``, ``mtime_ns`` and ``error``.
     settings : dict
         What else defines the run, as JSON has it.
     verbose : bool
@@ -39,35 +47,33 @@ def load_or_plan(folder, files, settings, *, verbose):
     Returns
     -------
     files : DataFrame
-        With ``duration_s`` and ``error``.
+        With ``duration_s``.
     manifest : dict or None
         None if the run is new.
 
     Raises
     ------
     ValueError
-        If the folder holds another run.
+        If the folder holds another run, or a damaged one.
     """
-    if not (folder / _MANIFEST).exists():
-        if any(folder.glob("part-*.parquet")):
+    if not (folder / MANIFEST).exists():
+        if part_paths(folder):
             raise ValueError(
-                f"{folder} holds parts, but no {_MANIFEST} that says of what. Pass "
-                "another out, or delete the folder."
+                f"{folder} holds parts, but no {MANIFEST} that says of what. {_REMEDY}"
             )
         files = add_durations(files, verbose=verbose)
         buffer = io.BytesIO()
         import_pyarrow()
         files.to_parquet(buffer, index=False)
-        write_whole(folder / _FILES, buffer.getbuffer())
+        write_whole(folder / FILES, buffer.getbuffer())
         return files, None
-    manifest = json.loads((folder / _MANIFEST).read_text())
+    manifest, stored = _read_manifest(folder / MANIFEST), _read_files(folder / FILES)
     old = manifest["settings"]
     differences = [
         f"{name} was {old.get(name)!r} and is {value!r}"
         for name, value in settings.items()
         if old.get(name) != value
     ]
-    stored = pd.read_parquet(folder / _FILES)
     _refuse(folder, differences + changed_files(stored, files))
     return stored, manifest
 
@@ -77,7 +83,29 @@ def store_manifest(folder, settings, species, probe):
     probe = [[None if np.isnan(p) else float(p) for p in row] for row in probe]
     manifest = {"settings": settings, "species": species, "probe": probe}
     text = json.dumps(manifest, indent=1)
-    write_whole(folder / _MANIFEST, text.encode())
+    write_whole(folder / MANIFEST, text.encode())
+
+
+def _read_manifest(path):
+    try:
+        manifest = json.loads(path.read_bytes())
+        return {key: manifest[key] for key in ("settings", "species", "probe")}
+    except DAMAGE as exc:
+        raise _damaged(path, exc) from exc
+
+
+def _read_files(path):
+    import_pyarrow()
+    columns = ["path", "size", "mtime_ns", "duration_s", "error"]
+    try:
+        return pd.read_parquet(path, columns=columns)
+    except DAMAGE as exc:
+        raise _damaged(path, exc) from exc
+
+
+def _damaged(path, exc):
+    reason = str(exc).strip()
+    return ValueError(f"{path} is damaged or missing ({reason}). {_REMEDY}")
 
 
 def check_model(folder, manifest, species, probe):
@@ -192,6 +220,5 @@ def _logits(proba):
 def _refuse(folder, differences):
     if differences:
         raise ValueError(
-            f"{Path(folder)} holds another run: {'; '.join(differences)}. Pass another "
-            "out, or delete that folder."
+            f"{Path(folder)} holds another run: {'; '.join(differences)}. {_REMEDY}"
         )

@@ -4,6 +4,7 @@ import errno
 import io
 import json
 import os
+import re
 from dataclasses import dataclass
 from pathlib import Path
 from uuid import uuid4
@@ -12,6 +13,21 @@ import numpy as np
 
 _KEY = b"skbird"
 _FULL = (errno.ENOSPC, errno.EDQUOT)
+# What reading raises, by where the damage is; for a broken footer pyarrow has OSError.
+DAMAGE = (OSError, ValueError, LookupError, TypeError, NotImplementedError)
+
+# Readers of a Parquet folder leave out what begins with an underscore.
+MANIFEST = "_manifest.json"
+FILES = "_files.parquet"
+
+# Only what a run can have written matches: out may be a folder full of other things.
+_HEX = "[0-9a-f]{32}"
+_PART = r"part-[0-9]{6,}\.parquet"
+_MODEL = rf"\.model-{_HEX}\.tmp"
+_PLAN = (re.escape(MANIFEST), re.escape(FILES))
+_TEMPORARY = rf"{_MODEL}|\.({'|'.join([_PART, *_PLAN, _MODEL])})\.{_HEX}\.tmp"
+# The command line lists there what could not be read.
+_ERRORS = rf"_errors\.csv|\._errors\.csv\.{_HEX}\.part"
 
 
 def import_pyarrow():
@@ -51,6 +67,12 @@ def part_path(folder, number):
     return Path(folder) / f"part-{number:06d}.parquet"
 
 
+def part_paths(folder):
+    """Return the parts in a folder, in order."""
+    numbers = {path: int(path.stem[5:]) for path in _matching(folder, _PART)}
+    return sorted(numbers, key=numbers.get)
+
+
 def write_part(path, rows, proba, species, errors, dropped, *, min_proba, top_k):
     """Write the predictions of a block.
 
@@ -80,14 +102,16 @@ def write_part(path, rows, proba, species, errors, dropped, *, min_proba, top_k)
         ("start", pyarrow.float64()),
         ("end", pyarrow.float64()),
     ]
+    # A table without rows may hold columns of any type.
+    kinds = {"path": object, "start": np.float64, "end": np.float64}
+    stretches = [rows[name].to_numpy(dtype=kind) for name, kind in kinds.items()]
     if min_proba is None and top_k is None:
         values = [(name, pyarrow.float32()) for name in species]
-        columns = [rows[name].to_numpy() for name, _ in keys]
-        columns += [np.ascontiguousarray(column) for column in proba.T]
+        columns = stretches + [np.ascontiguousarray(column) for column in proba.T]
     else:
         values = [("species", pyarrow.string()), ("probability", pyarrow.float32())]
         row, column = kept_pairs(proba, min_proba, top_k)
-        columns = [rows[name].to_numpy()[row] for name, _ in keys]
+        columns = [stretch[row] for stretch in stretches]
         columns += [np.array(species, dtype=object)[column], proba[row, column]]
     notes = json.dumps({"errors": errors, "dropped": list(dropped)})
     schema = pyarrow.schema(keys + values, metadata={_KEY: notes})
@@ -130,7 +154,7 @@ def read_part_info(path):
     try:
         footer = pyarrow.parquet.read_metadata(path)
         notes = json.loads(footer.metadata[_KEY])
-    except (FileNotFoundError, pyarrow.ArrowInvalid, KeyError, TypeError):
+    except DAMAGE:
         return None
     errors = [tuple(pair) for pair in notes["errors"]]
     return PartInfo(footer.num_rows, errors, notes["dropped"])
@@ -172,5 +196,31 @@ def write_whole(path, data):
 
 def remove_temporary(folder):
     """Remove what killed runs, or killed workers, left half-written."""
-    for path in Path(folder).glob(".*.tmp"):
+    for path in _matching(folder, _TEMPORARY):
         path.unlink(missing_ok=True)
+
+
+def remove_run(folder):
+    """Remove what an archive run wrote into a folder, and nothing else.
+
+    Recordings, subfolders, files of other names and the folder itself stay, also if
+    the run is damaged or half removed.
+
+    Parameters
+    ----------
+    folder : path-like
+        If it does not exist, nothing is done.
+    """
+    # In this order, what a kill leaves is a run that can go on or begin.
+    for pattern in (_PART, *_PLAN, _ERRORS, _TEMPORARY):
+        for path in _matching(folder, pattern):
+            path.unlink(missing_ok=True)
+
+
+def _matching(folder, pattern):
+    """Return the files right in a folder whose whole name matches."""
+    return [
+        path
+        for path in Path(folder).glob("*")  # nothing if there is no folder
+        if re.fullmatch(pattern, path.name) and path.is_file()
+    ]
