@@ -171,7 +171,7 @@ def test_a_broken_file_costs_nothing_but_itself(folder, tmp_path):
     options = ("--out", tmp_path / "events.csv")
     result = run("predict", "birds.skbird", night, tmp_path / "broken.wav", *options)
     assert result.exit_code == 3
-    assert "1 recordings were left out" in result.stderr
+    assert "1 recording was left out" in result.stderr
     assert "broken.wav" in result.stderr
     assert len(read_boxes(tmp_path / "events.csv")) == 2
     errors = pd.read_csv(tmp_path / "events.csv.parts" / "_errors.csv")

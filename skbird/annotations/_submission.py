@@ -76,6 +76,17 @@ def write_submission(proba, rows, path, *, like=None, species=None, fill_nan=Non
     H1_5,0.1
     H1_10,0.9
     """
+    table = arrange(proba, rows, like=like, species=species)
+    submission = _checked_values(table, fill_nan).reset_index()
+    # Opened here: pandas would choose a compression by the name's suffix.
+    with open_whole(path) as file:
+        options = {"float_format": "%.8g", "lineterminator": "\n"}
+        submission.to_csv(file, index=False, **options)
+    return submission
+
+
+def arrange(proba, rows, *, like=None, species=None):
+    """Return the table of a submission, indexed by row id; see `write_submission`."""
     table = as_species_table(proba, species)
     table.index = pd.Index(row_ids(rows, len(table)), name=ROW_ID)
     _check_names(
@@ -85,14 +96,7 @@ def write_submission(proba, rows, path, *, like=None, species=None, fill_nan=Non
         "otherwise give rows a column 'row_id'.",
     )
     _check_names(table.columns, "species", "Give each species one column.")
-    if like is not None:
-        table = _ordered_like(table, like)
-    submission = _checked_values(table, fill_nan).reset_index()
-    # Opened here: pandas would choose a compression by the name's suffix.
-    with open_whole(path) as file:
-        options = {"float_format": "%.8g", "lineterminator": "\n"}
-        submission.to_csv(file, index=False, **options)
-    return submission
+    return table if like is None else _ordered_like(table, like)
 
 
 def as_species_table(proba, species):
@@ -166,13 +170,7 @@ def _check_names(names, what, remedy):
 
 def _ordered_like(table, like):
     """Put rows and columns of `table` in the order of the sample submission."""
-    if not isinstance(like, pd.DataFrame):
-        like = pd.read_csv(like, dtype={ROW_ID: str}, keep_default_na=False)
-    if ROW_ID not in like:
-        raise ValueError(
-            f"like has no column 'row_id', but {some(like.columns)}. Pass the "
-            "competition's sample_submission.csv."
-        )
+    like = read_like(like)
     expected = like[ROW_ID].astype(str)
     species = [str(name) for name in like.columns if name != ROW_ID]
     _check_same(
@@ -182,6 +180,18 @@ def _ordered_like(table, like):
         table.columns, species, "species", "Train on the species that it lists."
     )
     return table.loc[expected, species]
+
+
+def read_like(like):
+    """Return a sample submission as a table with ``row_id``."""
+    if not isinstance(like, pd.DataFrame):
+        like = pd.read_csv(like, dtype={ROW_ID: str}, keep_default_na=False)
+    if ROW_ID not in like:
+        raise ValueError(
+            f"like has no column 'row_id', but {some(like.columns)}. Pass the "
+            "competition's sample_submission.csv."
+        )
+    return like
 
 
 def _check_same(ours, expected, what, remedy):

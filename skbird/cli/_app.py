@@ -20,6 +20,9 @@ Exit codes: 0 done; 1 error, said in one line; 2 wrong usage;
 Results go to standard output, all else to standard error."""
 
 
+_RESUMED = ("train", "predict")
+
+
 class _Commands(click.Group):
     """Commands whose errors are for people and scripts: a line and an exit code."""
 
@@ -29,9 +32,14 @@ class _Commands(click.Group):
             with _console.plain_warnings():
                 return super().invoke(ctx)
         except KeyboardInterrupt:
-            _console.say("Interrupted. The same command goes on where it was.")
+            goes_on = ctx.invoked_subcommand in _RESUMED
+            hint = " The same command goes on where it was." if goes_on else ""
+            _console.say(f"Interrupted.{hint}")
             raise click.exceptions.Exit(130) from None
-        except (click.exceptions.Exit, click.ClickException, click.Abort):
+        except click.ClickException as exc:
+            exc.message = _console.printable(exc.message)
+            raise
+        except (click.exceptions.Exit, click.Abort):
             raise
         except Exception as exc:
             closed_pipe = isinstance(exc, OSError) and exc.errno == errno.EPIPE

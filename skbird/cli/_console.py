@@ -17,12 +17,20 @@ _SHOWN = 10
 
 def say(text):
     """Print a line for the person at the keyboard."""
-    click.echo(text, err=True)
+    click.echo(printable(text), err=True)
 
 
 def show(text):
     """Print a line of results."""
-    click.echo(text)
+    click.echo(printable(text))
+
+
+def printable(text, spared="\n\t"):
+    """Replace what is no visible text by spaces.
+
+    Names in files may come from strangers: they are no commands to the terminal.
+    """
+    return "".join(c if c.isprintable() or c in spared else " " for c in str(text))
 
 
 def show_table(frame):
@@ -34,6 +42,8 @@ def show_table(frame):
         Without index.
     """
     if not sys.stdout.isatty():
+        texts = frame.select_dtypes(exclude="number").columns
+        frame = frame.assign(**{name: frame[name].map(_one_line) for name in texts})
         click.echo(frame.to_csv(sep="\t", index=False, float_format="%.6g"), nl=False)
         return
     table = Table(box=SIMPLE_HEAD, pad_edge=False)
@@ -61,7 +71,8 @@ def say_left_out(errors):
     errors = errors.drop_duplicates("path")
     if not len(errors):
         return 0
-    say(f"{len(errors)} recordings were left out:")
+    were = "recording was" if len(errors) == 1 else "recordings were"
+    say(f"{len(errors)} {were} left out:")
     for path, error in errors[["path", "error"]].head(_SHOWN).itertuples(index=False):
         say(f"  {error}" if str(path) in str(error) else f"  {path}: {error}")
     if len(errors) > _SHOWN:
@@ -84,6 +95,8 @@ def _cell(value):
 
 
 def _text(value):
-    # Names may come from strangers: neither markup nor commands to the terminal.
-    printable = (c if c.isprintable() else " " for c in str(value))
-    return Text("".join(printable), overflow="fold")
+    return Text(_one_line(value), overflow="fold")  # no markup
+
+
+def _one_line(value):
+    return printable(value, spared="")

@@ -5,6 +5,7 @@ from pathlib import Path
 import click
 
 from skbird.cli import _console
+from skbird.cli._outputs import file_option
 
 
 @click.command(
@@ -13,11 +14,7 @@ Example:
   skbird describe recordings --out recordings.html"""
 )
 @click.argument("data", type=click.Path(exists=True, path_type=Path))
-@click.option(
-    "--out",
-    type=click.Path(dir_okay=False, path_type=Path),
-    help="Write a page with tables, plots and clips to play: one HTML file.",
-)
+@file_option("Write a page with tables, plots and clips to play: one HTML file.")
 @click.option("--no-labels", is_flag=True, help="DATA is any folder of recordings.")
 @click.option(
     "--decode",
@@ -46,8 +43,10 @@ def describe(data, out, no_labels, decode, speech):
     report = describe_recordings(
         X, Y, max_decoded=decode, speech=speech, title=f"Recordings: {data.name}"
     )
+    if out:
+        _console.say(f"Wrote {report.to_html(out)}")
     _console.show_table(report.tables["findings"])
     if "species" in report.tables:
         _console.show_table(report.tables["species"])
-    if out:
-        _console.say(f"Wrote {report.to_html(out)}")
+    unreadable = report.tables["unreadable"]
+    click.get_current_context().exit(_console.say_left_out(unreadable))

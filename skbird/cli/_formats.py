@@ -1,5 +1,8 @@
 """From the parts of an archive run to the files of other programs."""
 
+from skbird.cli import _console
+from skbird.cli._outputs import check_file, check_folder
+
 _KEYS = ["path", "start", "end"]
 
 
@@ -22,10 +25,13 @@ def find_events(result, threshold, max_gap_s):
     import pandas as pd
 
     from skbird.annotations import proba_to_events
+    from skbird.inference._parts import part_paths
 
     events, paths = [], []
-    for part in sorted(result.folder.glob("part-*.parquet")):
+    for part in part_paths(result.folder):
         table = pd.read_parquet(part)
+        if not len(table):
+            continue  # none of its files could be read
         rows, proba = table[_KEYS], table.drop(columns=_KEYS)
         # Whole files are in a part, so that no event is cut.
         events.append(proba_to_events(proba, rows, threshold, max_gap_s))
@@ -63,12 +69,76 @@ def _audacity(events, out, paths, model):
 
 
 EVENTS = {"csv": _csv, "raven": _raven, "audacity": _audacity, "birdnet": _birdnet}
+_ENDINGS = {"csv": (".csv", ".parquet"), "birdnet": (".csv",), "kaggle": (".csv",)}
 
 
-def write_kaggle(result, out, like):
-    """Write the submission of an archive run; unreadable rows get 0."""
-    from skbird.annotations import write_submission
+def check_out(out, format_):
+    """Complain now of an ``--out`` that does not suit the format."""
+    if format_ in _ENDINGS:
+        check_file(out, *_ENDINGS[format_])
+    else:
+        check_folder(out)
 
-    table = result.read()
-    proba = table.drop(columns=_KEYS)
-    write_submission(proba, table[_KEYS], out, like=like, fill_nan=0.0)
+
+class Submission:
+    """What a Kaggle submission must hold, checked before the work.
+
+    Parameters
+    ----------
+    paths : list of str
+        The recordings.
+    species : sequence of str
+        Those of the model.
+    segment_s, step_s : float
+        See :func:`skbird.data.segment_table`.
+    like : Path or None
+        ``sample_submission.csv``.
+
+    Raises
+    ------
+    ValueError
+        If rows or species are not those of `like`, or names of rows are not unique.
+    """
+
+    def __init__(self, paths, species, segment_s, step_s, like):
+        import numpy as np
+        import pandas as pd
+
+        from skbird.annotations._submission import ROW_ID, arrange, read_like, row_ids
+        from skbird.data import segment_table
+
+        rows = segment_table(paths, segment_s, step_s, on_error="skip")
+        unread = rows["end"].isna()
+        names = row_ids(rows[~unread], (~unread).sum())
+        self._like = None if like is None else read_like(like)
+        if self._like is not None:
+            # How long an unreadable recording is, only the sample knows.
+            names += _rows_of(
+                rows["path"][unread], set(self._like[ROW_ID]) - set(names)
+            )
+        elif unread.any():
+            _console.say(
+                f"Warning: {unread.sum()} recordings cannot be opened and have no rows "
+                "in the submission; with --like they get probabilities of 0."
+            )
+        self._rows = pd.DataFrame({ROW_ID: names})
+        empty = np.zeros((len(names), len(species)))
+        arrange(empty, self._rows, like=self._like, species=species)
+
+    def write(self, result, out):
+        """Write the probabilities of an archive run; rows without any get 0."""
+        from skbird.annotations import write_submission
+        from skbird.annotations._submission import ROW_ID, row_ids
+
+        table = result.read()
+        table.index = row_ids(table, len(table))
+        proba = table.drop(columns=_KEYS).reindex(self._rows[ROW_ID])
+        write_submission(proba, self._rows, out, like=self._like, fill_nan=0.0)
+
+
+def _rows_of(paths, names):
+    """Return the names of rows that are of these recordings."""
+    from pathlib import Path
+
+    stems = {Path(path).stem for path in paths}
+    return sorted(name for name in names if name.rpartition("_")[0] in stems)

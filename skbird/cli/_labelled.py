@@ -5,14 +5,15 @@ from pathlib import Path
 import click
 
 from skbird.cli import _console
-from skbird.cli._models import row_length, species_names
+from skbird.cli._models import progress_shown, row_length, species_names
 
 DATA = click.argument("data", type=click.Path(exists=True, path_type=Path))
 ANNOTATIONS = click.option(
     "--annotations",
     type=click.Path(exists=True, path_type=Path),
     help="DATA is a folder of recordings, and here is what calls in them: a folder of "
-    "Raven selection tables, or a .csv or .parquet of boxes.",
+    "Raven selection tables, or a .csv or .parquet of boxes. Recordings are found by "
+    "the ends of their paths.",
 )
 
 
@@ -32,6 +33,8 @@ def predict_labelled(model, data, annotations):
         The species of the model.
     proba : ndarray of shape (n_rows, n_species)
         NaN for rows that cannot be read.
+    errors : DataFrame
+        ``path`` and ``error`` of their recordings.
     """
     species = [str(name) for name in species_names(model)]
     if annotations is None:
@@ -45,7 +48,39 @@ def predict_labelled(model, data, annotations):
             "names the same?"
         )
     _say_if_trained_on(model, X)
-    return X, Y, model.predict_proba(X)
+    return X, Y, *predict_rows(model, X)
+
+
+def predict_rows(model, X):
+    """Predict rows, with a progress bar; those that cannot be read cost no other.
+
+    Parameters
+    ----------
+    model : estimator
+    X : DataFrame
+
+    Returns
+    -------
+    proba : ndarray of shape (n_rows, n_species)
+        NaN for rows that cannot be read.
+    errors : DataFrame
+        ``path`` and ``error`` of their recordings.
+    """
+    import warnings
+
+    import numpy as np
+    import pandas as pd
+
+    from skbird.data import check_rows
+    from skbird.inference._block_work import file_errors, readable_proba
+
+    rows = check_rows(X)
+    with progress_shown(model), warnings.catch_warnings():
+        # They are listed in the end.
+        warnings.filterwarnings("ignore", r"\d+ of \d+ rows cannot be used")
+        proba, reasons = readable_proba(model, rows, len(species_names(model)))
+    errors = file_errors(rows, np.isnan(proba).all(axis=1), reasons)
+    return proba, pd.DataFrame(errors, columns=["path", "error"])
 
 
 def _load(data, species):
@@ -63,6 +98,8 @@ def _load(data, species):
 
 def _load_annotated(data, annotations, species, segment_s):
     from skbird.annotations import boxes_to_rows, read_boxes, read_raven
+    from skbird.annotations._audio_names import AudioFinder
+    from skbird.data import segment_table
     from skbird.data._listing import list_audio
 
     audio = list_audio(data)
@@ -75,8 +112,11 @@ def _load_annotated(data, annotations, species, segment_s):
         boxes = read_raven(annotations, audio)
     else:
         boxes = read_boxes(annotations)
-        boxes["path"] = [str(annotations.parent / path) for path in boxes["path"]]
-    X, Y = boxes_to_rows(boxes, audio, segment_s, segment_s, species=species)
+        find = AudioFinder(audio).by_path
+        found = {path: find(path, annotations) for path in boxes["path"].unique()}
+        boxes["path"] = boxes["path"].map(found)
+    rows = segment_table(audio, segment_s, segment_s, on_error="skip")
+    X, Y = boxes_to_rows(boxes, rows, species=species)
     _console.say(
         f"{data}: {len(audio)} recordings, {len(boxes)} boxes, {len(X)} rows of "
         f"{segment_s:g} s"

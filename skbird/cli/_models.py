@@ -1,7 +1,9 @@
 """``skbird models``, and how all commands open models."""
 
 import json
+import os
 import pickle
+from contextlib import contextmanager
 from pathlib import Path
 
 import click
@@ -21,6 +23,8 @@ _PICKLES = (".pkl", ".pickle", ".joblib")
 
 def open_model(path, trust_pickle):
     """Load a model, set so that unreadable recordings cost nothing but themselves.
+
+    Of models that are no networks, a recording with damage in the middle is lost whole.
 
     Parameters
     ----------
@@ -46,8 +50,49 @@ def open_model(path, trust_pickle):
         model = joblib.load(path)
     else:
         model = pickle.loads(path.read_bytes())
-    skip = {n: "skip" for n in model.get_params() if n.split("__")[-1] == "on_error"}
-    return model.set_params(**skip)
+    params = model.get_params() | {"": model}
+    changed = {}
+    for name, value in params.items():
+        *_, last = name.split("__")
+        if last == "on_error":
+            skips = _knows_missing_rows(params, name)
+            changed[name] = "skip" if skips else "raise"
+        elif last == "cache_dir" and value is not None and not os.path.isabs(value):
+            # Of the folder that it was trained in: here it would become a new one.
+            changed[name] = None
+    return model.set_params(**changed)
+
+
+def _knows_missing_rows(params, on_error):
+    """Whether what follows a LogMel, of this parameter, takes rows without sound.
+
+    skbird's networks do. Other classifiers get an error, and then file by file.
+    """
+    from sklearn.pipeline import Pipeline
+
+    logmel, _, _ = on_error.rpartition("__")
+    pipeline, _, _ = logmel.rpartition("__")
+    if not isinstance(params[pipeline], Pipeline):
+        return False
+    last = params[pipeline][-1]
+    return last is params[logmel] or hasattr(last, "format_")
+
+
+@contextmanager
+def progress_shown(model):
+    """Let a compiled model show progress for a while; others have bars of their own."""
+    from skbird.inference import CompiledPipeline
+
+    parts = [model, *model.get_params().values()]
+    compiled = [part for part in parts if isinstance(part, CompiledPipeline)]
+    before = [part.verbose for part in compiled]
+    for part in compiled:
+        part.verbose = True
+    try:
+        yield
+    finally:
+        for part, verbose in zip(compiled, before, strict=True):
+            part.verbose = verbose
 
 
 def species_names(model):

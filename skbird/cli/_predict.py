@@ -1,12 +1,12 @@
 """``skbird predict``."""
 
-import shutil
 from pathlib import Path
 
 import click
 
 from skbird.cli import _console, _formats
-from skbird.cli._models import MODEL, TRUST, open_model, row_length
+from skbird.cli._models import MODEL, TRUST, open_model, row_length, species_names
+from skbird.cli._outputs import write_table
 
 
 @click.command(
@@ -27,7 +27,8 @@ Examples:
     "--out",
     required=True,
     type=click.Path(path_type=Path),
-    help="A file for csv, birdnet, kaggle; a folder for raven, audacity, parquet.",
+    help="A .csv file for csv (or .parquet), birdnet, kaggle; a folder for raven, "
+    "audacity, parquet.",
 )
 @click.option(
     "--format",
@@ -70,7 +71,8 @@ Examples:
 @click.option(
     "--like",
     type=click.Path(exists=True, dir_okay=False, path_type=Path),
-    help="kaggle: sample_submission.csv, for the order of rows and species.",
+    help="kaggle: sample_submission.csv, for the order of rows and species, and the "
+    "rows of recordings that cannot be read, which get 0.",
 )
 @click.option(
     "--time-budget-s",
@@ -81,9 +83,14 @@ Examples:
     "--work-dir",
     type=click.Path(file_okay=False, path_type=Path),
     help="Probabilities of every row, from which a killed run goes on and other "
-    "formats are made in no time. May be deleted.  [default: <out>.parts]",
+    "formats are made in no time. May be deleted.  [default: <out>.parts; for parquet "
+    "it is <out>]",
 )
-@click.option("--fresh", is_flag=True, help="Delete what a run before left there.")
+@click.option(
+    "--fresh",
+    is_flag=True,
+    help="Delete the probabilities that a run before left there, and nothing else.",
+)
 @TRUST
 def predict(
     model,
@@ -106,45 +113,69 @@ def predict(
 
     Files that cannot be read are named, and listed in _errors.csv of the work folder.
     """
-    sparse = {"--min-proba": min_proba, "--top-k": top_k}
-    for flag, value in sparse.items():
-        if value is not None and format_ != "parquet":
-            raise click.UsageError(f"{flag} goes with --format parquet only.")
-    if like is not None and format_ != "kaggle":
-        raise click.UsageError("--like goes with --format kaggle only.")
-    if not out.absolute().parent.is_dir():
-        raise click.UsageError(f"--out {out}: there is no folder {out.parent}.")
+    _check_together(format_, min_proba, top_k, like, work_dir)
+    _formats.check_out(out, format_)
     from skbird.inference import predict_archive
+    from skbird.inference._parts import remove_run
 
     if format_ == "parquet":
         work_dir = out
     elif work_dir is None:
-        work_dir = out.with_name(f"{out.name}.parts")
-    if fresh and (work_dir / "_manifest.json").exists():
-        shutil.rmtree(work_dir)
+        work_dir = out.absolute().with_name(f"{out.absolute().name}.parts")
+    paths = _list_files(recordings)
     model = open_model(model, trust_pickle)
+    segment_s = segment_s or row_length(model)
+    if format_ == "kaggle":
+        submission = _formats.Submission(
+            paths, species_names(model), segment_s, step_s or segment_s, like
+        )
+    if fresh:
+        remove_run(work_dir)
     result = predict_archive(
         model,
-        recordings[0] if recordings[0].is_dir() else list(recordings),
+        paths,
         work_dir,
-        segment_s=segment_s or row_length(model),
+        segment_s=segment_s,
         step_s=step_s,
         min_proba=min_proba,
         top_k=top_k,
         time_budget_s=time_budget_s,
     )
+    write_table(result.errors, work_dir / "_errors.csv")
     if format_ in _formats.EVENTS:
-        events, paths = _formats.find_events(result, threshold, max_gap_s)
-        _formats.EVENTS[format_](events, out, paths, model)
+        events, read = _formats.find_events(result, threshold, max_gap_s)
+        _formats.EVENTS[format_](events, out, read, model)
         _console.say(
             f"{len(events)} events of {events['species'].nunique()} species in "
-            f"{len(paths)} recordings, from probability {threshold:g} on"
+            f"{len(read)} recordings, from probability {threshold:g} on"
         )
     elif format_ == "kaggle":
-        _formats.write_kaggle(result, out, like)
-    result.errors.to_csv(work_dir / "_errors.csv", index=False)
+        submission.write(result, out)
     speed = f" at {result.times_real_time:.0f} x real time"
     if result.times_real_time == 0:
         speed = f", predicted before ({work_dir})"
     _console.say(f"{result.hours:.3g} hours{speed}; wrote {out}")
     click.get_current_context().exit(_console.say_left_out(result.errors))
+
+
+def _check_together(format_, min_proba, top_k, like, work_dir):
+    """Complain of options that mean nothing in this format."""
+    for flag, value in {"--min-proba": min_proba, "--top-k": top_k}.items():
+        if value is not None and format_ != "parquet":
+            raise click.UsageError(f"{flag} goes with --format parquet only.")
+    if like is not None and format_ != "kaggle":
+        raise click.UsageError("--like goes with --format kaggle only.")
+    if work_dir is not None and format_ == "parquet":
+        raise click.UsageError(
+            "--work-dir does not go with --format parquet: --out is that folder."
+        )
+
+
+def _list_files(recordings):
+    """Return the files that are named, and all recordings of folders."""
+    from skbird.data._listing import list_audio
+
+    paths = []
+    for path in recordings:
+        paths += list_audio(path) if path.is_dir() else [str(path)]
+    return list(dict.fromkeys(paths))

@@ -1,13 +1,11 @@
 """``skbird report``."""
 
-from pathlib import Path
-
 import click
 
 from skbird.cli import _console
-from skbird.cli._evaluate import say_unread
 from skbird.cli._labelled import ANNOTATIONS, DATA, predict_labelled
 from skbird.cli._models import MODEL, TRUST, open_model
+from skbird.cli._outputs import file_option
 
 
 @click.command(
@@ -18,12 +16,7 @@ Example:
 @MODEL
 @DATA
 @ANNOTATIONS
-@click.option(
-    "--out",
-    required=True,
-    type=click.Path(dir_okay=False, path_type=Path),
-    help="The page, one HTML file.",
-)
+@file_option("The page, one HTML file.", required=True)
 @click.option(
     "--threshold",
     type=click.FloatRange(0, 1),
@@ -57,7 +50,7 @@ def report(model, data, annotations, out, threshold, clips, grad_cam, trust_pick
             "of the work folder, with --trust-pickle."
         )
     model = open_model(model, trust_pickle)
-    X, Y, proba = predict_labelled(model, data, annotations)
+    X, Y, proba, errors = predict_labelled(model, data, annotations)
 
     def explain(row, species):
         display = GradCAMDisplay.from_estimator(model, X, row=row, species=species)
@@ -73,4 +66,4 @@ def report(model, data, annotations, out, threshold, clips, grad_cam, trust_pick
         title=f"Errors: {data.name}",
     )
     _console.say(f"Wrote {page.to_html(out)}")
-    click.get_current_context().exit(say_unread(X, proba))
+    click.get_current_context().exit(_console.say_left_out(errors))

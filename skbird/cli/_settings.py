@@ -2,7 +2,7 @@
 
 import math
 import tomllib
-from dataclasses import asdict, dataclass, field, fields, replace
+from dataclasses import dataclass, field, fields, replace
 from difflib import get_close_matches
 
 import click
@@ -10,29 +10,60 @@ import click
 _MIN_EPOCH = 1000  # segments
 
 
+def _setting(default, kind, text):
+    return field(default=default, metadata={"kind": kind, "help": text})
+
+
 @dataclass(frozen=True)
 class Settings:
-    """Of a training; the keys of a configuration file have the same names.
+    """Of a training: each is a flag, and a key of the configuration file.
 
     Attributes
     ----------
     set : dict
-        Further parameters of the pipeline, by the names that ``set_params`` takes.
+        Further parameters of the pipeline, by the names that ``set_params`` takes; in
+        the file a table, on the command line one flag each.
     """
 
-    backbone: str = "efficientnet_b0"
-    weights: str = "pretrained"
-    epochs: int = 20
-    segments_per_row: int | None = None
-    batch_size: int = 32
-    lr: float = 1e-3
-    sample_rate: int = 32_000
-    segment_s: float = 5.0
-    n_mels: int = 128
-    secondary_weight: float = 0.5
-    hold_out: float = 0.2
-    groups: str | None = None
-    seed: int = 0
+    backbone: str = _setting(
+        "efficientnet_b0", click.STRING, "A convolutional network of timm."
+    )
+    weights: str = _setting(
+        "pretrained",
+        click.STRING,
+        "'pretrained' (ImageNet, from the network), 'none', or a file.",
+    )
+    epochs: int = _setting(20, click.IntRange(1), "Rounds over the recordings.")
+    segments_per_row: int = _setting(
+        None,
+        click.IntRange(1),
+        "Segments of each recording in an epoch. By default 1, or what makes 1000 in "
+        "all.",
+    )
+    batch_size: int = _setting(32, click.IntRange(1), "Segments in a step.")
+    lr: float = _setting(
+        1e-3, click.FloatRange(0, min_open=True), "Highest learning rate."
+    )
+    sample_rate: int = _setting(32_000, click.IntRange(1), "In Hz.")
+    segment_s: float = _setting(5.0, click.FloatRange(0, min_open=True), "Seconds.")
+    n_mels: int = _setting(128, click.IntRange(1), "Mel bands.")
+    secondary_weight: float = _setting(
+        0.5, click.FloatRange(0, 1), "Weight of secondary labels."
+    )
+    hold_out: float = _setting(
+        0.2,
+        click.FloatRange(0, 0.5),
+        "Share of the recordings to judge the model by, not trained on; about so many. "
+        "They are listed in <out>.heldout.csv. 0: train on all.",
+    )
+    groups: str = _setting(
+        None,
+        click.STRING,
+        "Column of the table: what must not be on both sides of --hold-out, such as "
+        "site. By default author, if there are enough; copies stay together in any "
+        "case.",
+    )
+    seed: int = _setting(0, click.IntRange(0), "Of all that is drawn.")
     set: dict = field(default_factory=dict)
 
     @property
@@ -131,22 +162,31 @@ def read_settings(config, flags, assignments):
 
 def _read_toml(path):
     try:
-        values = tomllib.loads(path.read_text(encoding="utf-8"))
+        # Editors of Windows begin a file with a mark.
+        values = tomllib.loads(path.read_text(encoding="utf-8-sig"))
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as exc:
         raise click.UsageError(f"{path} is no TOML file: {exc}") from None
-    known = asdict(DEFAULTS)
-    numbers = {"segments_per_row": int, "groups": str}
+    known = {field.name: field for field in fields(Settings)}
     for name, value in values.items():
         if name not in known:
-            raise click.UsageError(f"{path}: {_unknown(name, known)}")
-        kind = numbers.get(name, type(known[name]))
-        if kind is float and type(value) is int:
-            values[name] = float(value)
-        elif type(value) is not kind:
-            raise click.UsageError(
-                f"{path}: {name} = {value!r} must be of type {kind.__name__}."
-            )
+            raise click.UsageError(f"{path}: {_unknown(name, list(known))}")
+        values[name] = _check_value(path, known[name], value)
     return values
+
+
+def _check_value(path, field, value):
+    """Return a value of a file if a flag would be allowed to have it."""
+    if field.type is float and type(value) is int:
+        value = float(value)
+    place = f"{path}: {field.name} = {value!r}"
+    if type(value) is not field.type:
+        raise click.UsageError(f"{place} must be of type {field.type.__name__}.")
+    if field.name != "set":
+        try:
+            field.metadata["kind"].convert(value, None, None)
+        except click.BadParameter as exc:
+            raise click.UsageError(f"{place}: {exc.message}") from None
+    return value
 
 
 def _parse_assignment(text):
@@ -167,9 +207,14 @@ def _unknown(name, known):
     return f"there is no {name!r}. {hint}"
 
 
-def setting_option(name, kind, text):
-    """Return the flag of a setting, whose default is that of `Settings`."""
-    default = {f.name: f.default for f in fields(Settings)}[name]
-    flag = "--" + name.replace("_", "-")
-    show = False if default is None else str(default)
-    return click.option(flag, type=kind, help=text, show_default=show)
+def setting_flags(command):
+    """Add a flag for each of the `Settings` to a command."""
+    for setting in reversed(fields(Settings)):
+        if setting.name == "set":
+            continue
+        flag = "--" + setting.name.replace("_", "-")
+        # No default: a file counts more than the default, and a flag more than a file.
+        shown = False if setting.default is None else str(setting.default)
+        kind, text = setting.metadata["kind"], setting.metadata["help"]
+        command = click.option(flag, type=kind, help=text, show_default=shown)(command)
+    return command

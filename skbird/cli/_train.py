@@ -6,7 +6,8 @@ from pathlib import Path
 import click
 
 from skbird.cli import _console
-from skbird.cli._settings import read_settings, setting_option
+from skbird.cli._outputs import file_option, write_table
+from skbird.cli._settings import read_settings, setting_flags
 
 _N_COMPARED = 16  # recordings on which the compiled model is compared
 
@@ -24,49 +25,19 @@ A file for --config has the names of the flags, and a table for the rest:
   sedclassifier__callbacks__mixup__alpha = 0.2"""
 )
 @click.argument("data", type=click.Path(exists=True, path_type=Path))
-@click.option(
-    "--out",
+@file_option(
+    "The model: .skbird, which predicts fast on CPUs and without torch; or .pkl, a "
+    "pickled pipeline.",
+    ".skbird",
+    ".pkl",
     required=True,
-    type=click.Path(dir_okay=False, path_type=Path),
-    help="The model: .skbird, which predicts fast on CPUs and without torch; or .pkl, "
-    "a pickled pipeline.",
 )
 @click.option(
     "--config",
     type=click.Path(exists=True, dir_okay=False, path_type=Path),
     help="A TOML file; flags count more.",
 )
-@setting_option("backbone", str, "A convolutional network of timm.")
-@setting_option(
-    "weights", str, "'pretrained' (ImageNet, from the network), 'none', or a file."
-)
-@setting_option("epochs", click.IntRange(1), "Rounds over the recordings.")
-@setting_option(
-    "segments_per_row",
-    click.IntRange(1),
-    "Segments of each recording in an epoch. By default 1, or what makes 1000 in all.",
-)
-@setting_option("batch_size", click.IntRange(1), "Segments in a step.")
-@setting_option("lr", click.FloatRange(0, min_open=True), "Highest learning rate.")
-@setting_option("sample_rate", click.IntRange(1), "In Hz.")
-@setting_option("segment_s", click.FloatRange(0, min_open=True), "Seconds.")
-@setting_option("n_mels", click.IntRange(1), "Mel bands.")
-@setting_option(
-    "secondary_weight", click.FloatRange(0, 1), "Weight of secondary labels."
-)
-@setting_option(
-    "hold_out",
-    click.FloatRange(0, 0.5),
-    "Share of the recordings to judge the model by, not trained on. They are listed in "
-    "<out>.heldout.csv. 0: train on all.",
-)
-@setting_option(
-    "groups",
-    str,
-    "Column of the table: what must not be on both sides of --hold-out, such as site. "
-    "By default author, if there are enough; copies stay together in any case.",
-)
-@setting_option("seed", click.IntRange(0), "Of all that is drawn.")
+@setting_flags
 @click.option(
     "--set",
     "assignments",
@@ -89,46 +60,44 @@ def train(data, out, config, assignments, licence, work_dir, **flags):
     same command again if it was interrupted.
     """
     settings = read_settings(config, flags, assignments)
-    _check_out(out)
+    _check_packages(out)
     import pandas as pd
 
     from skbird.data import load_recordings
 
     loaded = load_recordings(data, secondary_weight=settings.secondary_weight)
     _console.say(loaded.DESCR)
-    X, errors = _drop_unreadable(loaded.X)
-    Y, label_weight = (Y.loc[X.index] for Y in (loaded.Y, loaded.label_weight))
+    readable, errors = _find_readable(loaded.X)
+    X, Y, label_weight = (
+        table[readable].reset_index(drop=True)
+        for table in (loaded.X, loaded.Y, loaded.label_weight)
+    )
     train_rows, test_rows = _split(X, Y, settings)
     settings.check_backbone()
     work_dir = work_dir or out.with_name(f"{out.name}.work")
     pipe = settings.make_pipeline(len(train_rows), work_dir)
+    taught = X.iloc[train_rows].reset_index(drop=True)
     pipe.fit(
-        X.iloc[train_rows].reset_index(drop=True),
+        taught,
         Y.iloc[train_rows].reset_index(drop=True),
         sedclassifier__label_weight=label_weight.iloc[train_rows],
     )
     # Damage in the middle of a file shows only when it is decoded.
     errors = pd.concat([errors, pipe[-2].errors_[["path", "error"]]])
-    model = _finish(pipe, out, X.iloc[train_rows[:_N_COMPARED]], work_dir)
-    metrics = {}
-    if len(test_rows):
-        metrics = _judge(model, X.iloc[test_rows], Y.iloc[test_rows], out)
-    if out.suffix == ".skbird":
-        from skbird.inference import save_model
-
-        save_model(
-            model, out, metrics=metrics, data=X.iloc[train_rows], licence=licence
-        )
+    model = _finish(pipe, out, taught[:_N_COMPARED], work_dir)
+    _save(model, out, taught, licence)
     _console.say(f"Wrote {out}; {work_dir} may be deleted.")
+    if len(test_rows):
+        scores, unread = _judge(model, X.iloc[test_rows], Y.iloc[test_rows], out)
+        errors = pd.concat([errors, unread])
+        if scores is not None:
+            _save(model, out, taught, licence, scores.figures)
+            scores.show()
     click.get_current_context().exit(_console.say_left_out(errors))
 
 
-def _check_out(out):
-    """Complain now of what would fail after hours of training."""
-    if out.suffix not in (".skbird", ".pkl"):
-        raise click.UsageError(f"--out {out} must end in .skbird or .pkl.")
-    if not out.parent.is_dir():
-        raise click.UsageError(f"--out {out}: there is no folder {out.parent}.")
+def _check_packages(out):
+    """Complain now of what would be missing after hours of training."""
     if out.suffix == ".skbird":
         try:
             import onnxscript  # noqa: F401
@@ -141,8 +110,8 @@ def _check_out(out):
             ) from None
 
 
-def _drop_unreadable(X):
-    """Return the rows whose files can be opened, and the errors of the others."""
+def _find_readable(X):
+    """Return which rows are of files that can be opened, and the others' errors."""
     import pandas as pd
 
     from skbird.data import AudioReadError
@@ -152,13 +121,13 @@ def _drop_unreadable(X):
     headers = zip(paths, read_headers(paths, verbose=True), strict=True)
     broken = [(p, str(h)) for p, h in headers if isinstance(h, AudioReadError)]
     errors = pd.DataFrame(broken, columns=["path", "error"])
-    X = X[~X["path"].isin(errors["path"])]
-    if not len(X):
+    readable = ~X["path"].isin(errors["path"]).to_numpy()
+    if not readable.any():
         raise AudioReadError(
             f"None of the {len(paths)} recordings can be read. The first: "
             f"{broken[0][1]}"
         )
-    return X, errors
+    return readable, errors
 
 
 def _split(X, Y, settings):
@@ -188,33 +157,52 @@ def _split(X, Y, settings):
 
 def _finish(pipe, out, X, work_dir):
     """Return what predicts, after the training has been made safe."""
-    if out.suffix == ".pkl":
-        pipe.set_params(logmel__cache_dir=None, sedclassifier__checkpoint_dir=None)
-        path = out
-    else:
-        path = work_dir / "pipeline.pkl"
     from skbird.utils._files import open_whole
 
+    if out.suffix == ".pkl":
+        pipe.set_params(logmel__cache_dir=None, sedclassifier__checkpoint_dir=None)
+    path = out if out.suffix == ".pkl" else work_dir / "pipeline.pkl"
     with open_whole(path, "wb") as file:
         pickle.dump(pipe, file)
-    if out.suffix == ".pkl":
+    if path == out:
         return pipe
     from skbird.inference import compile_pipeline
 
     try:
-        return compile_pipeline(pipe, X.reset_index(drop=True))
-    except ValueError as exc:
+        return compile_pipeline(pipe, X)
+    except ValueError as exc:  # bfloat16 changes too much
         _console.say(f"{exc} Taken: fp32.")
-        return compile_pipeline(pipe, X.reset_index(drop=True), precision="fp32")
+        return compile_pipeline(pipe, X, precision="fp32")
+
+
+def _save(model, out, X, licence, metrics=None):
+    """Write a compiled model; a pickle is there already, and says nothing of itself."""
+    if out.suffix == ".skbird":
+        from skbird.inference import save_model
+
+        save_model(model, out, metrics=metrics, data=X, licence=licence)
 
 
 def _judge(model, X, Y, out):
-    """Print how good a model is on rows it was not trained on; return the figures."""
-    from skbird.cli._evaluate import show_scores
+    """Say how good a model is on rows it was not trained on.
+
+    Returns
+    -------
+    scores : Scores or None
+        None if there is nothing to judge, which costs nobody the model.
+    errors : DataFrame
+        ``path`` and ``error`` of recordings that could not be read.
+    """
+    from skbird.cli._labelled import predict_rows
+    from skbird.cli._scores import score
 
     table = out.with_name(f"{out.stem}.heldout.csv")
-    held_out = X.assign(path=[str(Path(path).absolute()) for path in X["path"]])
-    held_out.to_csv(table, index=False)
+    paths = [str(Path(path).absolute()) for path in X["path"]]
+    write_table(X.assign(path=paths), table)
     _console.say(f"Held out: {len(X)} rows, listed in {table}")
-    proba = model.predict_proba(X.reset_index(drop=True))
-    return show_scores(X, Y, proba)
+    proba, errors = predict_rows(model, X)
+    try:
+        return score(X, Y, proba), errors
+    except ValueError as exc:
+        _console.say(f"Warning: not judged. {exc}")
+        return None, errors

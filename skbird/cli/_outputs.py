@@ -1,0 +1,78 @@
+"""Where commands write: refused before the work, safe for spreadsheets."""
+
+import os
+from pathlib import Path
+
+import click
+
+
+def check_file(out, *endings):
+    """Complain now of a file that could not be written after hours.
+
+    Parameters
+    ----------
+    out : Path
+    *endings : str
+        That its name may have; none: any.
+
+    Raises
+    ------
+    click.UsageError
+    """
+    if out.is_dir():
+        raise click.UsageError(f"--out {out} is a folder; name a file.")
+    if endings and out.suffix.lower() not in endings:
+        raise click.UsageError(f"--out {out} must end in {' or '.join(endings)}.")
+    _check_parent(out)
+
+
+def check_folder(out):
+    """Complain now of a folder that could not be written to after hours.
+
+    Parameters
+    ----------
+    out : Path
+        May be there, or not yet.
+
+    Raises
+    ------
+    click.UsageError
+    """
+    if out.exists() and not out.is_dir():
+        raise click.UsageError(f"--out {out} is a file; name a folder.")
+    _check_parent(out)
+
+
+def _check_parent(out):
+    folder = out if out.is_dir() else out.absolute().parent
+    if not folder.is_dir():
+        raise click.UsageError(
+            f"--out {out}: there is no folder {out.parent}. Make it."
+        )
+    if not os.access(folder, os.W_OK):
+        raise click.UsageError(f"--out {out}: you may not write into {folder}.")
+
+
+def file_option(text, *endings, **options):
+    """Return the option ``--out`` of a command that writes one file."""
+
+    def check(ctx, param, value):
+        if value is not None:
+            check_file(value, *endings)
+        return value
+
+    kind = click.Path(path_type=Path)
+    return click.option("--out", type=kind, callback=check, help=text, **options)
+
+
+def write_table(table, path):
+    """Write a table as CSV in which no name is a formula to a spreadsheet.
+
+    Parameters
+    ----------
+    table : DataFrame
+    path : Path
+    """
+    from skbird.annotations._files import write_csv
+
+    write_csv(dict(table.items()), path)

@@ -1,0 +1,455 @@
+"""Commands and broken, hostile or unusual input: nothing good is lost."""
+
+import os
+import pickle
+from types import SimpleNamespace
+
+import click
+import numpy as np
+import pandas as pd
+import pytest
+import soundfile
+from click.testing import CliRunner
+from conftest import RATE, tone
+from sklearn.linear_model import LogisticRegression
+from sklearn.multioutput import MultiOutputClassifier
+from sklearn.pipeline import make_pipeline
+
+pytest.importorskip("pyarrow")
+from skbird.annotations import read_boxes, read_submission
+from skbird.cli import _console, _formats, _labelled, _models, _scores, _train
+from skbird.cli._app import app
+from skbird.cli._outputs import write_table
+from skbird.data import load_recordings
+from skbird.inference._parts import write_part
+from skbird.preprocessing import (
+    LogMel,
+    Resampler,
+    Segmenter,
+    SpectrogramStatistics,
+)
+
+
+def run(*args):
+    """Run a command in this process; return the result of click's runner."""
+    return CliRunner().invoke(app, list(map(str, args)), prog_name="skbird")
+
+
+def noise(seconds):
+    rng = np.random.default_rng(0)
+    return 0.02 * rng.standard_normal(round(seconds * RATE))
+
+
+@pytest.fixture(scope="module")
+def model(bird_folder, tmp_path_factory):
+    """Return the file of a pickled pipeline that tells dove from wren in a second."""
+    Y = pd.get_dummies(bird_folder["species"]).astype(int)
+    pipe = make_pipeline(
+        Resampler(RATE),
+        Segmenter(1.0),
+        LogMel(16, n_fft=512, verbose=False),
+        SpectrogramStatistics(),
+        MultiOutputClassifier(LogisticRegression()),
+    )
+    pipe.fit(bird_folder, Y)
+    pipe[-1].species_ = np.array(Y.columns, dtype=str)
+    path = tmp_path_factory.mktemp("model") / "birds.pkl"
+    path.write_bytes(pickle.dumps(pipe))
+    return path
+
+
+@pytest.fixture
+def predict(model, tmp_path, monkeypatch):
+    """Return a function that predicts, in a folder with recordings of two sites."""
+    monkeypatch.chdir(tmp_path)
+    for site, name, species in (("a", "one", 1), ("b", "two", 3)):
+        (tmp_path / site).mkdir()
+        samples = np.concatenate([noise(2), noise(2) + tone(1000 * species, 2)])
+        soundfile.write(tmp_path / site / f"{name}.wav", samples, RATE)
+    return lambda *args: run("predict", model, *args, "--trust-pickle")
+
+
+@pytest.fixture
+def evaluate(model, predict):
+    """Return a function that judges the model, in the folder of `predict`."""
+    return lambda *args: run("evaluate", model, *args, "--trust-pickle")
+
+
+def break_file(path):
+    """Make a recording that cannot be opened."""
+    path.write_text("no sound")
+    return path
+
+
+def break_inside(path):
+    """Make a recording that can be opened, but not decoded to its end."""
+    soundfile.write(path, noise(5), RATE, format="FLAC")
+    path.write_bytes(path.read_bytes()[:60_000])
+    return path
+
+
+def test_several_folders_and_files_are_all_predicted(predict, tmp_path):
+    soundfile.write(tmp_path / "three.wav", noise(2), RATE)
+    arguments = ("a", "b", "three.wav", "a/one.wav", "--out", "proba")
+    assert predict(*arguments, "--format", "parquet").exit_code == 0
+    paths = pd.read_parquet(tmp_path / "proba")["path"]
+    assert sorted(paths.unique()) == ["a/one.wav", "b/two.wav", "three.wav"]
+    assert len(paths) == 4 + 4 + 2
+
+
+def test_fresh_deletes_probabilities_and_nothing_else(predict, tmp_path):
+    a = tmp_path / "a"
+    (a / "nested").mkdir()
+    for name in ("notes.txt", "nested/part-000000.parquet", "part-of-mine.parquet"):
+        (a / name).write_text("mine")
+    kept = {path for path in a.rglob("*") if path.is_file()}
+    # Results beside the recordings: unwise, and allowed.
+    assert predict("a", "--out", "a", "--format", "parquet").exit_code == 0
+    written = {path for path in a.rglob("*") if path.is_file()} - kept
+    names = {path.name for path in written}
+    assert {"part-000000.parquet", "_manifest.json", "_errors.csv"} <= names
+    arguments = ("b", "--out", "a", "--format", "parquet")
+    assert predict(*arguments).exit_code == 1
+    assert predict(*arguments, "--fresh").exit_code == 0
+    assert {path for path in a.rglob("*") if path.is_file()} == kept | written
+    assert pd.read_parquet(a / "part-000000.parquet")["path"].unique() == ["b/two.wav"]
+
+
+def test_fresh_spares_results_if_the_new_run_cannot_begin(predict, tmp_path):
+    assert predict("a", "--out", "events.csv").exit_code == 0
+    part = tmp_path / "events.csv.parts" / "part-000000.parquet"
+    (tmp_path / "empty").mkdir()
+    assert predict("empty", "--out", "events.csv", "--fresh").exit_code == 1
+    assert part.exists()
+
+
+def test_a_part_of_unreadable_recordings_has_no_events(tmp_path):
+    empty = pd.DataFrame({"path": [], "start": [], "end": []})
+    empty = empty.astype({"path": object, "start": float, "end": float})
+    rows = pd.DataFrame({"path": ["a.wav"], "start": [0.0], "end": [5.0]})
+    for number, table in enumerate([empty, rows]):
+        proba = np.full((len(table), 1), 0.9)
+        path = tmp_path / f"part-{number:06d}.parquet"
+        options = {"min_proba": None, "top_k": None}
+        write_part(path, table, proba, ["owl"], [], [], **options)
+    result = SimpleNamespace(folder=tmp_path)
+    events, paths = _formats.find_events(result, 0.5, 0.0)
+    assert events["species"].tolist() == ["owl"]
+    assert paths == ["a.wav"]
+
+
+@pytest.mark.parametrize(
+    ("out", "format_", "message"),
+    [
+        ("events", "csv", "must end in .csv or .parquet"),
+        ("events.txt", "birdnet", "must end in .csv"),
+        ("a", "csv", "is a folder; name a file"),
+        (".", "csv", "is a folder; name a file"),
+        ("a/one.wav", "raven", "is a file; name a folder"),
+        ("a/one.wav", "parquet", "is a file; name a folder"),
+        ("gone/tables", "audacity", "there is no folder gone"),
+        ("gone/s.csv", "kaggle", "there is no folder gone"),
+    ],
+)
+def test_predict_refuses_where_it_cannot_write(
+    predict, monkeypatch, out, format_, message
+):
+    monkeypatch.setattr("skbird.inference.predict_archive", None)
+    result = predict("a", "--out", out, "--format", format_)
+    assert result.exit_code == 2
+    assert message in result.stderr
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        ("describe", "a", "--out", "gone/x.html"),
+        ("evaluate", "m.pkl", "a", "--out", "gone/x.csv"),
+        ("report", "m.pkl", "a", "--out", "gone/x.html"),
+        ("train", "a", "--out", "gone/x.pkl"),
+    ],
+)
+def test_no_command_begins_what_it_cannot_write(predict, command, tmp_path):
+    (tmp_path / "m.pkl").touch()
+    result = run(*command)
+    assert result.exit_code == 2
+    assert "there is no folder gone" in result.stderr
+
+
+def test_raven_tables_may_go_into_the_folder_one_is_in(predict, tmp_path, monkeypatch):
+    (tmp_path / "here").mkdir()
+    monkeypatch.chdir(tmp_path / "here")
+    assert predict("../a", "--out", ".", "--format", "raven").exit_code == 0
+    assert [path.name for path in (tmp_path / "here").iterdir()] == [
+        "one.Table.1.selections.txt"
+    ]
+    assert (tmp_path / "here.parts").is_dir()
+
+
+def test_a_work_folder_goes_with_events_only(predict):
+    options = ("--format", "parquet", "--work-dir", "work")
+    result = predict("a", "--out", "proba", *options)
+    assert result.exit_code == 2
+    assert "--out is that folder" in result.stderr
+
+
+def test_a_submission_has_zeros_for_what_cannot_be_read(predict, tmp_path):
+    break_file(tmp_path / "a" / "lost.wav")
+    break_inside(tmp_path / "a" / "torn.flac")
+    options = ("--format", "kaggle", "--segment-s", 1, "--out", "submission.csv")
+    result = predict("a", *options)
+    assert result.exit_code == 3
+    assert "1 recordings cannot be opened" in result.stderr
+    table = pd.read_csv("submission.csv", index_col="row_id")
+    assert len(table) == 4 + 5
+    assert (table.loc[["torn_4", "torn_5"]] == 0).all(axis=None)
+    sample = table.reset_index()[["row_id", "wren", "dove"]]
+    lost = pd.DataFrame({"row_id": ["lost_1", "lost_2"], "wren": 0.1, "dove": 0.1})
+    sample = pd.concat([lost, sample])
+    sample.to_csv("sample.csv", index=False)
+    result = predict("a", *options, "--like", "sample.csv")
+    assert result.exit_code == 3
+    submission = read_submission("submission.csv")
+    assert list(submission.index) == sample["row_id"].tolist()
+    assert list(submission) == ["wren", "dove"]
+    assert (submission.loc[["lost_1", "lost_2"]] == 0).all(axis=None)
+    assert submission.loc["one_4", "dove"] > 0.5
+
+
+def test_a_submission_unlike_the_sample_is_refused_before_the_work(
+    predict, tmp_path, monkeypatch
+):
+    monkeypatch.setattr("skbird.inference.predict_archive", None)
+    options = ("--format", "kaggle", "--segment-s", 1, "--out", "submission.csv")
+    rows = "".join(f"one_{end},0,0\n" for end in range(1, 5))
+    for text, message in (
+        (f"row_id,dove,owl\n{rows}", "species differ"),
+        ("row_id,dove,wren\none_1,0,0\n", "row ids differ"),
+        ("id,dove,wren\n", "no column 'row_id'"),
+    ):
+        (tmp_path / "sample.csv").write_text(text)
+        result = predict("a", *options, "--like", "sample.csv")
+        assert result.exit_code == 1
+        assert message in result.stderr
+    (tmp_path / "b" / "one.wav").symlink_to(tmp_path / "a" / "one.wav")
+    result = predict("a", "b", *options)
+    assert result.exit_code == 1
+    assert "row_id must be unique" in result.stderr
+
+
+def test_boxes_are_of_the_recordings_whose_paths_end_alike(evaluate, tmp_path):
+    boxes = pd.DataFrame({"start": [2.0, 2.0], "end": [4.0, 4.0]})
+    # As another program on another machine knows them.
+    boxes = boxes.assign(path=["D:\\field\\a\\one.wav", "b/two.mp3"])
+    boxes.assign(species=["dove", "wren"]).to_csv("boxes.csv", index=False)
+    break_file(tmp_path / "b" / "broken.wav")
+    break_inside(tmp_path / "b" / "torn.flac")
+    result = evaluate(tmp_path, "--annotations", "boxes.csv", "--out", "species.csv")
+    assert result.exit_code == 3
+    assert "2 recordings were left out" in result.stderr
+    assert "broken.wav" in result.stderr
+    assert "torn.flac" in result.stderr
+    table = pd.read_csv("species.csv", index_col="species")
+    assert table["n_positive"].to_dict() == {"dove": 2, "wren": 2}
+    assert (table["roc_auc"] == 1).all()
+    boxes.assign(path="elsewhere.wav", species="dove").to_csv("boxes.csv", index=False)
+    result = evaluate(tmp_path, "--annotations", "boxes.csv")
+    assert result.exit_code == 1
+    assert "is not among the 4 recordings" in result.stderr
+
+
+def test_report_goes_on_without_broken_recordings(model, predict, tmp_path):
+    (tmp_path / "boxes.csv").write_text("path,start,end,species\none.wav,2,4,dove\n")
+    break_file(tmp_path / "a" / "broken.wav")
+    arguments = (model, "a", "--annotations", "boxes.csv", "--trust-pickle")
+    result = run("report", *arguments, "--out", "errors.html")
+    assert result.exit_code == 3, result.output
+    assert "broken.wav" in result.stderr
+    assert (tmp_path / "errors.html").exists()
+
+
+def test_describe_names_what_cannot_be_read(bird_folder, tmp_path):
+    table = bird_folder.rename(columns={"species": "primary_label"})
+    broken = break_file(tmp_path / "broken.wav")
+    table.loc[0, "path"] = str(broken)
+    table.to_csv(tmp_path / "birds.csv", index=False)
+    page = tmp_path / "page.html"
+    result = run("describe", tmp_path / "birds.csv", "--out", page)
+    assert result.exit_code == 3, result.output
+    assert "1 recording was left out" in result.stderr
+    assert page.exists()
+
+
+def test_the_page_is_written_before_anything_is_printed(
+    bird_folder, tmp_path, monkeypatch
+):
+    def closed(frame):
+        raise BrokenPipeError(32, "Broken pipe")
+
+    monkeypatch.setattr(_console, "show_table", closed)
+    table = bird_folder.rename(columns={"species": "primary_label"})
+    table.to_csv(tmp_path / "birds.csv", index=False)
+    page = tmp_path / "page.html"
+    assert run("describe", tmp_path / "birds.csv", "--out", page).exit_code != 0
+    assert page.exists()
+
+
+TRAIN = (
+    "--backbone lcnet_035 --weights none --epochs 1 --segment-s 1 --n-mels 16 "
+    "--sample-rate 16000 --segments-per-row 1 --set sedclassifier__verbose=0"
+).split()
+
+
+def test_labels_stay_with_their_rows_whatever_the_index(
+    bird_folder, tmp_path, monkeypatch
+):
+    broken = break_file(tmp_path / "broken.wav")
+    table = bird_folder.rename(columns={"species": "primary_label"})
+    table.loc[3, "path"] = str(broken)
+    # As pandas leaves it where tables were joined.
+    table.index = [0, 1, 2, 3] * 3
+    table.to_parquet(tmp_path / "birds.parquet")
+    seen = []
+    monkeypatch.setattr(_train, "_split", lambda *args: seen.append(args) or 1 / 0)
+    arguments = (tmp_path / "birds.parquet", "--out", tmp_path / "birds.pkl", *TRAIN)
+    assert "ZeroDivisionError" in run("train", *arguments).stderr
+    X, Y, _ = seen[0]
+    assert len(X) == len(Y) == 11
+    assert (Y["wren"] == (X["primary_label"] == "wren")).all()
+    assert X["path"].tolist() == [p for p in table["path"] if p != str(broken)]
+
+
+def test_a_model_is_kept_if_there_is_nothing_to_judge(
+    bird_folder, tmp_path, monkeypatch
+):
+    def nothing(*args):
+        raise ValueError("there is nothing to judge.")
+
+    monkeypatch.setattr(_scores, "score", nothing)
+    table = bird_folder.rename(columns={"species": "primary_label"})
+    table.to_csv(tmp_path / "birds.csv", index=False)
+    out = tmp_path / "birds.pkl"
+    result = run("train", tmp_path / "birds.csv", "--out", out, *TRAIN)
+    assert result.exit_code == 0, result.output
+    assert "Warning: not judged. there is nothing to judge." in result.stderr
+    assert out.exists()
+
+
+def test_held_out_recordings_that_break_inside_are_listed(
+    bird_folder, tmp_path, monkeypatch
+):
+    table = bird_folder.rename(columns={"species": "primary_label"})
+    table.loc[0, "path"] = str(break_inside(tmp_path / "torn.flac"))
+    table.to_csv(tmp_path / "birds.csv", index=False)
+    rows = np.arange(len(table))
+    parts = rows[4:], rows[:4]
+    monkeypatch.setattr(_train, "_split", lambda *args: parts)
+    out = tmp_path / "birds.pkl"
+    result = run("train", tmp_path / "birds.csv", "--out", out, *TRAIN)
+    assert result.exit_code == 3, result.output
+    assert "torn.flac" in result.stderr
+    assert "3 rows of 3 recordings" in result.stdout
+
+
+@pytest.mark.parametrize(("name", "goes_on"), [("predict", True), ("report", False)])
+def test_an_interrupt_promises_only_what_is_kept(
+    predict, model, monkeypatch, name, goes_on
+):
+    def interrupt(*args):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(f"skbird.cli._{name}.open_model", interrupt)
+    result = run(name, model, "a", "--out", "x.csv", "--trust-pickle")
+    assert result.exit_code == 130
+    assert ("goes on" in result.stderr) == goes_on
+
+
+def test_nothing_that_strangers_wrote_commands_the_terminal(capsys):
+    _console.say("name\x1b[31m\x9b\udce9\nnext")
+    _console.show("licence\x1b]0;x\x07")
+    captured = capsys.readouterr()
+    assert captured.err == "name [31m  \nnext\n"
+    assert captured.out == "licence ]0;x \n"
+    frame = pd.DataFrame({"path": ["a\tb\x1b[0m"], "n": [1]})
+    _console.show_table(frame)
+    assert capsys.readouterr().out == "path\tn\na b [0m\t1\n"
+
+    @click.command()
+    def wrong():
+        raise click.UsageError("column \x1b[31m")
+
+    app.add_command(wrong)
+    try:
+        assert "\x1b" not in run("wrong").stderr
+    finally:
+        del app.commands["wrong"]
+
+
+def test_tables_hold_no_formulas_and_are_read_back(tmp_path):
+    table = pd.DataFrame(
+        {"path": ["/x/a.wav", "/x/b.wav"], "primary_label": ["=1+1", "owl"]}
+    )
+    write_table(table.assign(longitude=[-1.5, np.nan]), tmp_path / "table.csv")
+    text = (tmp_path / "table.csv").read_text().splitlines()
+    assert text == [
+        "path,primary_label,longitude",
+        "/x/a.wav,'=1+1,-1.5",
+        "/x/b.wav,owl,",
+    ]
+    data = load_recordings(tmp_path / "table.csv")
+    assert data.species == ["=1+1", "owl"]
+    assert data.X["longitude"][0] == -1.5
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("epochs = 0", "epochs = 0: 0 is not in the range x>=1"),
+        ("hold_out = 0.7", "hold_out = 0.7: 0.7 is not in the range 0<=x<=0.5"),
+        ("epochs = true", "epochs = True must be of type int"),
+        ("backbone = 3", "backbone = 3 must be of type str"),
+    ],
+)
+def test_a_file_may_say_what_a_flag_may(bird_folder, tmp_path, text, message):
+    table = bird_folder.rename(columns={"species": "primary_label"})
+    table.to_csv(tmp_path / "birds.csv", index=False)
+    config = tmp_path / "train.toml"
+    config.write_bytes(b"\xef\xbb\xbf" + text.encode())  # as Windows' editors write
+    options = ("--config", config, "--out", tmp_path / "birds.skbird")
+    result = run("train", tmp_path / "birds.csv", *options)
+    assert result.exit_code == 2
+    assert message in result.stderr
+
+
+def test_a_pickle_leaves_no_cache_where_it_predicts(model, predict, tmp_path):
+    pipe = pickle.loads(model.read_bytes()).set_params(logmel__cache_dir="cache")
+    kept = pickle.loads(pickle.dumps(pipe))
+    kept.set_params(logmel__cache_dir=str(tmp_path / "kept"))
+    for name, estimator in (("relative", pipe), ("absolute", kept)):
+        path = tmp_path / f"{name}.pkl"
+        path.write_bytes(pickle.dumps(estimator))
+        arguments = ("a", "--out", f"{name}.csv", "--trust-pickle")
+        assert run("predict", path, *arguments).exit_code == 0
+    assert not (tmp_path / "cache").exists()
+    assert (tmp_path / "kept").is_dir()
+    assert "dove" in set(read_boxes("relative.csv")["species"])
+
+
+def test_progress_is_shown_for_a_while_only(model):
+    from skbird.inference import CompiledPipeline
+
+    compiled = CompiledPipeline(None, None)
+    with _models.progress_shown(compiled):
+        assert compiled.verbose
+    assert not compiled.verbose
+    pipe = pickle.loads(model.read_bytes())
+    with _models.progress_shown(pipe):
+        pass
+
+
+def test_rows_are_predicted_also_by_models_that_raise(model, predict, tmp_path):
+    pipe = pickle.loads(model.read_bytes())
+    X = pd.DataFrame({"path": ["a/one.wav", str(break_file(tmp_path / "x.wav"))]})
+    proba, errors = _labelled.predict_rows(pipe, X)
+    assert np.isnan(proba).all(axis=1).tolist() == [False, True]
+    assert errors["path"].tolist() == [os.fspath(tmp_path / "x.wav")]
