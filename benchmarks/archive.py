@@ -26,7 +26,9 @@ from front_end import RATE, write_soundscapes
 from skbird.inference import predict_archive
 
 N_SPECIES = 206
-BLOCK_S = 600  # ten files: about what a kill loses
+# Two files, about what a kill loses; so that a tenth of the files, too, are blocks
+# enough for the allocator to settle, which takes 20.
+BLOCK_S = 120
 
 
 def write_model(folder, backbone):

@@ -38,6 +38,9 @@ def _write(path, content):
     ("make", "message"),
     [
         (lambda d: d / "missing.ogg", "does not exist"),
+        (lambda d: d / ("x" * 300 + ".wav"), "does not exist"),
+        (lambda d: d / "nul\0.wav", "does not exist"),
+        (lambda d: _write(d / "a.raw", b"12345678"), "samples without a header"),
         (lambda d: d, "is a directory"),
         (lambda d: _write(d / "text.ogg", b"this is not audio"), "not an audio file"),
         (lambda d: _write(d / "empty.wav", b""), "not an audio file"),

@@ -572,13 +572,92 @@ def test_one_split_keeps_groups_apart_and_species_in_training():
         assert sorted([*train, *test]) == list(range(200))
         assert not set(groups[train]) & set(groups[test])
         assert Y[train].any(axis=0).all()
-        assert 20 <= len(test) <= 60
+        assert 36 <= len(test) <= 44
+
+
+def grouped_rows(n_groups, seed=0, n_species=10):
+    """Make rows in groups of very different sizes, each with few of the species."""
+    rng = np.random.default_rng(seed)
+    groups = np.repeat(np.arange(n_groups), rng.geometric(0.1, n_groups))
+    has = rng.random((n_groups, n_species)) < 0.3
+    return has[groups] * (rng.random((len(groups), n_species)) < 0.5), groups
+
+
+@pytest.mark.parametrize("test_size", [0.1, 0.2, 0.3, 0.4, 0.5])
+@pytest.mark.parametrize("n_groups", [10, 30, 300])
+def test_one_split_is_of_the_size_asked_for(n_groups, test_size):
+    for seed in range(5):
+        Y, groups = grouped_rows(n_groups, seed)
+        wanted = test_size * len(Y)
+        train, test = group_train_test_split(
+            Y, groups, test_size=test_size, random_state=seed
+        )
+        sizes = np.bincount(groups)
+        tolerance = sizes[sizes < 2 * wanted].max() / 2
+        assert abs(len(test) - wanted) <= tolerance
+        if n_groups == 300:
+            assert abs(len(test) - wanted) <= 0.02 * wanted
+        assert sorted([*train, *test]) == list(range(len(Y)))
+        assert not set(groups[train]) & set(groups[test])
+        assert Y[train].any(axis=0)[Y.any(axis=0)].all()
+
+
+@pytest.mark.parametrize("test_size", [0.1, 0.2, 0.4])
+def test_a_group_of_most_rows_is_trained_on(test_size):
+    rng = np.random.default_rng(0)
+    groups = np.concatenate([np.zeros(60, dtype=int), rng.integers(1, 20, 40)])
+    Y = np.eye(5)[rng.integers(5, size=100)]
+    for seed in range(10):
+        _, test = group_train_test_split(
+            Y, groups, test_size=test_size, random_state=seed
+        )
+        assert 0 not in groups[test]
+        assert abs(len(test) - 100 * test_size) <= 2
+        assert Y[test].any(axis=0).all()
+
+
+def test_one_split_tests_nearly_all_species_in_their_share():
+    for seed in range(5):
+        Y, groups = grouped_rows(100, seed, n_species=40)
+        Y[:, 30:] &= np.isin(groups, np.arange(seed, seed + 12))[:, None]  # rare ones
+        n_groups = pd.DataFrame(Y).groupby(groups).any().sum().to_numpy()
+        _, test = group_train_test_split(Y, groups, random_state=seed)
+        tested = Y[test].any(axis=0)
+        assert tested[n_groups >= 5].all()
+        assert tested[n_groups >= 2].mean() >= 0.95
+        share = Y[test, :30].sum(axis=0) / Y[:, :30].sum(axis=0)
+        assert np.abs(share - 0.2).mean() < 0.08
+
+
+def test_one_split_follows_the_seed_and_not_the_order_of_rows():
+    Y, groups = grouped_rows(30)
+    splits = [group_train_test_split(Y, groups, random_state=seed) for seed in range(5)]
+    assert len({tuple(test) for _, test in splits}) == 5
+    again = group_train_test_split(Y, groups, random_state=3)
+    np.testing.assert_array_equal(again[1], splits[3][1])
+    order = np.random.default_rng(0).permutation(len(Y))
+    _, test = group_train_test_split(Y[order], groups[order], random_state=3)
+    np.testing.assert_array_equal(np.sort(order[test]), splits[3][1])
+
+
+def test_one_split_counts_and_tests_labelled_rows_only():
+    Y, groups = grouped_rows(100)
+    Y = Y.astype(float)
+    unlabelled = np.arange(len(Y)) % 2 == 1
+    Y[unlabelled] = -1
+    Y[groups == 7] = -1
+    train, test = group_train_test_split(Y, groups, random_state=0)
+    assert not unlabelled[test].any()
+    n_labelled = (Y[:, 0] >= 0).sum()
+    assert abs(len(test) - 0.2 * n_labelled) <= 0.03 * n_labelled
+    assert not set(groups[train]) & set(groups[test])
+    assert set(np.flatnonzero(groups == 7)) <= set(train)
 
 
 @pytest.mark.parametrize(
     ("Y", "groups", "options", "message"),
     [
-        (np.eye(2)[[0, 1] * 3], [0, 0, 0, 1, 1, 1], {}, "needs 5 groups or more"),
+        (np.eye(2)[[0, 1] * 3], [0, 0, 0, 1, 1, 1], {}, "more than twice as large"),
         (np.eye(6), list("abcdef"), {}, "leaves nothing to test on"),
         (np.eye(6), list("abcdef"), {"test_size": 0.7}, "'test_size' parameter"),
     ],

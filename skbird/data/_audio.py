@@ -1,5 +1,6 @@
 """Read audio files: headers, stretches, and many stretches of one file in one go."""
 
+import os
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -193,11 +194,17 @@ class AudioFile:
 
 
 def _open(path):
-    if Path(path).is_dir():
+    # Unlike Path.exists, this raises nothing for names that no file can have.
+    if os.path.isdir(path):
         raise AudioReadError(f"{path} is a directory, not an audio file.")
-    if not Path(path).exists():
-        where = "" if Path(path).is_absolute() else f" (seen from {Path.cwd()})"
+    if not os.path.exists(path):
+        where = "" if os.path.isabs(path) else f" (seen from {Path.cwd()})"
         raise AudioReadError(f"{path} does not exist{where}.")
+    if path.lower().endswith(".raw"):
+        raise AudioReadError(
+            f"{path} holds samples without a header: nobody knows at which rate. Write "
+            "it as .wav or .flac."
+        )
     try:
         return soundfile.SoundFile(path)
     except soundfile.LibsndfileError as exc:
