@@ -204,6 +204,7 @@ def test_other_recordings_need_another_run(folder, tmp_path):
     result = run("predict", "birds.skbird", night, *options)
     assert result.exit_code == 1
     assert "holds another run" in result.stderr
+    assert "--fresh deletes them" in result.stderr
     assert run("predict", "birds.skbird", night, *options, "--fresh").exit_code == 0
     assert len(read_boxes(tmp_path / "events.csv")) == 2
 

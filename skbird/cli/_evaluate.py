@@ -3,7 +3,7 @@
 import click
 
 from skbird.cli import _console
-from skbird.cli._labelled import ANNOTATIONS, DATA, predict_labelled
+from skbird.cli._labelled import ANNOTATIONS, DATA, THRESHOLD, predict_labelled
 from skbird.cli._models import MODEL, TRUST, open_model
 from skbird.cli._outputs import file_option, write_table
 
@@ -18,13 +18,7 @@ Examples:
 @DATA
 @ANNOTATIONS
 @file_option("Write a line per species, as CSV.", ".csv")
-@click.option(
-    "--threshold",
-    type=click.FloatRange(0, 1),
-    default=0.5,
-    show_default=True,
-    help="Probability from which a species counts as predicted.",
-)
+@THRESHOLD
 @TRUST
 def evaluate(model, data, annotations, out, threshold, trust_pickle):
     """Judge a model on labelled recordings, species by species.

@@ -15,6 +15,13 @@ ANNOTATIONS = click.option(
     "Raven selection tables, or a .csv or .parquet of boxes. Recordings are found by "
     "the ends of their paths.",
 )
+THRESHOLD = click.option(
+    "--threshold",
+    type=click.FloatRange(0, 1),
+    default=0.5,
+    show_default=True,
+    help="Probability from which a species counts as predicted.",
+)
 
 
 def predict_labelled(model, data, annotations):

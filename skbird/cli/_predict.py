@@ -116,6 +116,7 @@ def predict(
     _check_together(format_, min_proba, top_k, like, work_dir)
     _formats.check_out(out, format_)
     from skbird.inference import predict_archive
+    from skbird.inference._manifest import OtherRunError
     from skbird.inference._parts import remove_run
 
     if format_ == "parquet":
@@ -131,16 +132,19 @@ def predict(
         )
     if fresh:
         remove_run(work_dir)
-    result = predict_archive(
-        model,
-        paths,
-        work_dir,
-        segment_s=segment_s,
-        step_s=step_s,
-        min_proba=min_proba,
-        top_k=top_k,
-        time_budget_s=time_budget_s,
-    )
+    try:
+        result = predict_archive(
+            model,
+            paths,
+            work_dir,
+            segment_s=segment_s,
+            step_s=step_s,
+            min_proba=min_proba,
+            top_k=top_k,
+            time_budget_s=time_budget_s,
+        )
+    except OtherRunError as exc:
+        raise ValueError(f"{exc} --fresh deletes them.") from exc
     write_table(result.errors, work_dir / "_errors.csv")
     if format_ in _formats.EVENTS:
         events, read = _formats.find_events(result, threshold, max_gap_s)

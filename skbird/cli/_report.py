@@ -3,7 +3,7 @@
 import click
 
 from skbird.cli import _console
-from skbird.cli._labelled import ANNOTATIONS, DATA, predict_labelled
+from skbird.cli._labelled import ANNOTATIONS, DATA, THRESHOLD, predict_labelled
 from skbird.cli._models import MODEL, TRUST, open_model
 from skbird.cli._outputs import file_option
 
@@ -17,13 +17,7 @@ Example:
 @DATA
 @ANNOTATIONS
 @file_option("The page, one HTML file.", required=True)
-@click.option(
-    "--threshold",
-    type=click.FloatRange(0, 1),
-    default=0.5,
-    show_default=True,
-    help="Probability from which a species counts as predicted.",
-)
+@THRESHOLD
 @click.option(
     "--clips",
     type=click.IntRange(0),

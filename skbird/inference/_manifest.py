@@ -31,6 +31,10 @@ _REMEDY = (
 )
 
 
+class OtherRunError(ValueError):
+    """The folder holds another archive run, or what is left of one."""
+
+
 def load_or_plan(folder, files, settings, *, verbose):
     """Return the table of files with durations: the stored one, or a new one.
 
@@ -58,7 +62,7 @@ def load_or_plan(folder, files, settings, *, verbose):
     """
     if not (folder / MANIFEST).exists():
         if part_paths(folder):
-            raise ValueError(
+            raise OtherRunError(
                 f"{folder} holds parts, but no {MANIFEST} that says of what. {_REMEDY}"
             )
         files = add_durations(files, verbose=verbose)
@@ -105,7 +109,7 @@ def _read_files(path):
 
 def _damaged(path, exc):
     reason = str(exc).strip()
-    return ValueError(f"{path} is damaged or missing ({reason}). {_REMEDY}")
+    return OtherRunError(f"{path} is damaged or missing ({reason}). {_REMEDY}")
 
 
 def check_model(folder, manifest, species, probe):
@@ -219,6 +223,6 @@ def _logits(proba):
 
 def _refuse(folder, differences):
     if differences:
-        raise ValueError(
+        raise OtherRunError(
             f"{Path(folder)} holds another run: {'; '.join(differences)}. {_REMEDY}"
         )
