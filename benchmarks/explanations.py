@@ -10,7 +10,8 @@ that it has not heard, for each block and for the attention: the pointing game's
 rate and the share of energy inside the calls' boxes, the same for maps of other
 examples (control), the gain and its 95 % interval (bootstrap over the soundscapes of
 all seeds). A seed is a data set of its own and seeds the networks. The network's last
-blocks have one cell for 32 mel bands.
+blocks have one cell for 32 mel bands, which hears nearly all of them: attention over
+frequency does not clearly beat its control, with more bands (``--mels 128``) neither.
 """
 
 import argparse

@@ -18,7 +18,7 @@ Usage::
 # -----------------------------------------------
 # Held-out predictions are needed for all that follows: on its own training recordings
 # a network is nearly always right. Attention over time says when an animal calls;
-# ``--attention frequency`` says at what pitch.
+# ``--attention frequency`` hints at what pitch (and is often wrong).
 import argparse
 from pathlib import Path
 

@@ -16,8 +16,8 @@ def attention_boxes(
 ):
     """Draw boxes around the calls that sound-event-detection networks find.
 
-    Attention over time says when a species calls, attention over frequency at what
-    frequency. With both, boxes have both extents; with frequency alone, they are as
+    Attention over time says when a species calls, attention over frequency hints at
+    what frequency. With both, boxes have both extents; with frequency alone, they are as
     long as the segments; with time alone, their frequencies are NaN.
 
     Parameters
@@ -61,7 +61,10 @@ def attention_boxes(
     Notes
     -----
     The feature map of a network has few steps: with EfficientNet, 5 s are ten steps of
-    half a second, and 128 mel bands are four. Boxes are no finer than that.
+    half a second, and 128 mel bands are four. Boxes are no finer than that. Their times
+    lie on the calls; their frequencies are a hint at best, and may be wrong: each band
+    of a deep feature map hears nearly all frequencies (see
+    :func:`skbird.inspection.explanation_report`).
 
     Examples
     --------

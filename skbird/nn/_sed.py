@@ -43,7 +43,8 @@ class SEDClassifier(SegmentNet):
     backbone : str, default="efficientnet_b0"
         A model of timm.
     attention : {"time", "frequency"}, default="frequency"
-        The axis that is kept: "time" says when, "frequency" at what frequency.
+        The axis that is kept: "time" says when, "frequency" roughly at what frequency
+        (see :func:`skbird.inspection.explanation_report`).
     step_pooling : {"lse", "mean", "max"}, default="lse"
         How the logits of the steps become the segment's: the logarithm of the mean of
         the exponentials, the mean, or the maximum. The report on BirdCLEF 2025 has the
