@@ -17,8 +17,8 @@ def attention_boxes(
     """Draw boxes around the calls that sound-event-detection networks find.
 
     Attention over time says when a species calls, attention over frequency hints at
-    what frequency. With both, boxes have both extents; with frequency alone, they are as
-    long as the segments; with time alone, their frequencies are NaN.
+    what frequency. With both, boxes have both extents; with frequency alone, they are
+    as long as the segments; with time alone, their frequencies are NaN.
 
     Parameters
     ----------
