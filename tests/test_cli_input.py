@@ -319,6 +319,16 @@ def test_labels_stay_with_their_rows_whatever_the_index(
     assert X["path"].tolist() == [p for p in table["path"] if p != str(broken)]
 
 
+def test_groups_that_cannot_be_split_have_a_remedy(bird_folder, tmp_path):
+    table = bird_folder.rename(columns={"species": "primary_label"})
+    table.to_csv(tmp_path / "birds.csv", index=False)
+    arguments = (tmp_path / "birds.csv", "--out", tmp_path / "birds.pkl", *TRAIN)
+    result = run("train", *arguments, "--groups", "primary_label")
+    assert result.exit_code == 1
+    assert "leaves nothing to test on" in result.stderr
+    assert "That is --groups path; or train on all: --hold-out 0." in result.stderr
+
+
 def test_a_model_is_kept_if_there_is_nothing_to_judge(
     bird_folder, tmp_path, monkeypatch
 ):

@@ -152,7 +152,9 @@ def _split(X, Y, settings):
     try:
         return group_train_test_split(Y, groups, **options)
     except ValueError as exc:
-        raise ValueError(f"{exc} Or train on all: --hold-out 0.") from None
+        raise ValueError(
+            f"{exc} That is --groups path; or train on all: --hold-out 0."
+        ) from None
 
 
 def _finish(pipe, out, X, work_dir):
