@@ -13,6 +13,7 @@ import pytest
 import timm
 import torch
 from sklearn.base import clone
+from sklearn.pipeline import make_pipeline
 from skorch.callbacks import Callback
 
 from skbird.data import Spectrograms
@@ -916,3 +917,11 @@ def test_the_allocator_is_left_alone_if_wanted(monkeypatch, variable, value, n_c
         monkeypatch.setenv(variable, value)
     allocator.keep_freed_memory.__wrapped__()
     assert len(calls) == n_calls
+
+
+def test_a_training_within_a_pipeline_is_the_same_again(stripes, tmp_path):
+    # scikit-learn's Pipeline hands its steps private attributes, new in each fit.
+    for _ in range(2):
+        net = small(checkpoint_dir=tmp_path, max_epochs=1)
+        make_pipeline("passthrough", net).fit(*stripes)
+    assert len(list(tmp_path.glob("*.pt"))) == 1

@@ -126,8 +126,9 @@ class SegmentNet(ClassifierMixin, NeuralNet):
     def get_params(self, deep=True, **kwargs):
         """Return the parameters as they were given."""
         params = super().get_params(deep=deep, **kwargs)
+        # Attributes of skorch's and, during its fit, of scikit-learn's Pipeline.
+        params = {k: v for k, v in params.items() if not k.startswith("_")}
         params["device"] = self.__dict__["device"]  # "auto" stays "auto"
-        params.pop("_params_to_validate", None)  # skorch's own bookkeeping
         if deep:
             # skorch answers with the defaults of the default callbacks.
             given = {k: v for k, v in vars(self).items() if k.startswith("callbacks__")}
