@@ -6,6 +6,7 @@ the file's mean, compares all that with a baseline, and writes ``submission.csv`
 ``soundscape.png`` into ``quickstart_output/``.
 """
 
+import argparse
 import time
 from pathlib import Path
 
@@ -148,6 +149,7 @@ def evaluate(pipeline, data, **params):
 
 def main():
     """Run the whole way and print what came of it."""
+    argparse.ArgumentParser(description=__doc__.splitlines()[0]).parse_args()
     start = time.perf_counter()
     print("Making a synthetic data set ...")
     data = make_birdclef(OUTPUT / "birdclef", random_state=0)

@@ -48,7 +48,7 @@ parser.add_argument("--cache", type=Path, help="folder; by default in the output
 parser.add_argument("--limit", type=int, help="so many recordings, drawn at random")
 parser.add_argument("--attention", default="time", choices=["time", "frequency"])
 parser.add_argument("--backbone", help="a network of timm")
-parser.add_argument("--weights", help="'pretrained' or a file")
+parser.add_argument("--weights", help="'pretrained' or a file; else random")
 parser.add_argument("--epochs", type=int)
 args, _ = parser.parse_known_args()
 args.output.mkdir(parents=True, exist_ok=True)

@@ -43,7 +43,7 @@ def _write(path, content):
         (lambda d: _write(d / "a.raw", b"12345678"), "samples without a header"),
         (lambda d: d, "is a directory"),
         (lambda d: _write(d / "text.ogg", b"this is not audio"), "not an audio file"),
-        (lambda d: _write(d / "empty.wav", b""), "not an audio file"),
+        (lambda d: _write(d / "empty.wav", b""), "is empty: 0 bytes"),
     ],
 )
 def test_what_is_not_audio_is_named(tmp_path, make, message):

@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 import soundfile
 
-from skbird.data import load_birdclef
+from skbird.data import load_birdclef, make_birdclef
 
 
 def _write_audio(path, seconds=1):
@@ -201,3 +201,13 @@ def test_truth_of_a_missing_soundscape(root_2021):
     (root_2021 / "train_soundscapes/7_COR_20190904.ogg").unlink()
     with pytest.raises(ValueError, match=r"2 row_id that no soundscape has.*7_COR_10"):
         load_birdclef(root_2021)
+
+
+def test_a_species_may_be_called_na(tmp_path):
+    sizes = {"n_test": 0, "n_labelled": 0, "n_unlabelled": 0}
+    make_birdclef(tmp_path / "set", n_species=2, n_recordings=4, **sizes)
+    table = pd.read_csv(tmp_path / "set" / "train.csv", dtype=str)
+    table.loc[0, "primary_label"] = "NA"
+    table.to_csv(tmp_path / "set" / "train.csv", index=False)
+    data = load_birdclef(tmp_path / "set", species=["NA"])
+    assert data.Y["NA"].tolist() == [1, 0, 0, 0]

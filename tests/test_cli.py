@@ -108,7 +108,7 @@ def test_four_commands_lead_from_recordings_to_raven(done):
 
 
 def test_what_was_held_out_was_not_trained_on(folder):
-    held_out = pd.read_csv("birds.heldout.csv", keep_default_na=False)
+    held_out = pd.read_csv("birds.skbird.heldout.csv", keep_default_na=False)
     assert 4 <= len(held_out) <= 8
     assert {"dove", "wren"} < set(held_out["primary_label"])
     about = load_model("birds.skbird").about_
@@ -188,7 +188,7 @@ def test_broken_recordings_are_neither_trained_on_nor_held_out(field, tmp_path):
     result = run("train", tmp_path / "recordings", "--out", out, *SHORT, "--epochs", 1)
     assert result.exit_code == 3, result.output
     assert "3 recordings were left out" in result.stderr
-    n_held_out = len(pd.read_csv(tmp_path / "birds.heldout.csv"))
+    n_held_out = len(pd.read_csv(tmp_path / "birds.skbird.heldout.csv"))
     assert load_model(out).about_["data"]["n_rows"] == 30 - n_held_out
     for path in (tmp_path / "recordings").rglob("*.wav"):
         path.write_text("no sound")
@@ -204,7 +204,7 @@ def test_other_recordings_need_another_run(folder, tmp_path):
     result = run("predict", "birds.skbird", night, *options)
     assert result.exit_code == 1
     assert "holds another run" in result.stderr
-    assert "--fresh deletes them" in result.stderr
+    assert "Pass --fresh, which deletes that run" in result.stderr
     assert run("predict", "birds.skbird", night, *options, "--fresh").exit_code == 0
     assert len(read_boxes(tmp_path / "events.csv")) == 2
 
@@ -230,7 +230,7 @@ def test_an_interrupt_says_how_to_go_on(folder, monkeypatch):
 
 
 def test_pickles_are_opened_only_on_request(folder, tmp_path):
-    model = "birds.skbird.work/pipeline.pkl"
+    model = "birds.skbird.work/birds.pipeline.pkl"
     arguments = (model, "soundscapes/quiet.wav", "--out", tmp_path / "events.csv")
     result = run("predict", *arguments)
     assert result.exit_code == 2
@@ -241,14 +241,14 @@ def test_pickles_are_opened_only_on_request(folder, tmp_path):
 
 def test_report_is_a_page(folder, tmp_path):
     page = tmp_path / "errors.html"
-    result = run("report", "birds.skbird", "birds.heldout.csv", "--out", page)
+    result = run("report", "birds.skbird", "birds.skbird.heldout.csv", "--out", page)
     assert result.exit_code == 0, result.output
-    assert "Errors: birds.heldout.csv" in page.read_text()
+    assert "Errors: birds.skbird.heldout.csv" in page.read_text()
     result = run("report", "birds.skbird", "recordings", "--out", page, "--grad-cam")
     assert "pipeline.pkl" in result.stderr
-    model = "birds.skbird.work/pipeline.pkl"
+    model = "birds.skbird.work/birds.pipeline.pkl"
     options = ("--out", page, "--grad-cam", "--trust-pickle", "--threshold", "0.999999")
-    result = run("report", model, "birds.heldout.csv", *options)
+    result = run("report", model, "birds.skbird.heldout.csv", *options)
     assert result.exit_code == 0, result.output
 
 
@@ -323,7 +323,7 @@ def test_train_complains_before_it_trains(folder, options, code, message):
 
 
 def test_options_that_do_not_go_together(folder):
-    for options in (("--top-k", 3), ("--like", "birds.heldout.csv")):
+    for options in (("--top-k", 3), ("--like", "birds.skbird.heldout.csv")):
         result = run("predict", "birds.skbird", "soundscapes", "--out", "x", *options)
         assert result.exit_code == 2
         assert f"{options[0]} goes with --format" in result.stderr

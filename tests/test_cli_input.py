@@ -2,6 +2,7 @@
 
 import os
 import pickle
+import shutil
 from types import SimpleNamespace
 
 import click
@@ -81,10 +82,10 @@ def break_file(path):
     return path
 
 
-def break_inside(path):
+def break_inside(path, n_bytes=60_000):
     """Make a recording that can be opened, but not decoded to its end."""
     soundfile.write(path, noise(5), RATE, format="FLAC")
-    path.write_bytes(path.read_bytes()[:60_000])
+    path.write_bytes(path.read_bytes()[:n_bytes])
     return path
 
 
@@ -132,7 +133,7 @@ def test_a_part_of_unreadable_recordings_has_no_events(tmp_path):
         path = tmp_path / f"part-{number:06d}.parquet"
         options = {"min_proba": None, "top_k": None}
         write_part(path, table, proba, ["owl"], [], [], **options)
-    result = SimpleNamespace(folder=tmp_path)
+    result = SimpleNamespace(parts=sorted(tmp_path.iterdir()))
     events, paths = _formats.find_events(result, 0.5, 0.0)
     assert events["species"].tolist() == ["owl"]
     assert paths == ["a.wav"]
@@ -148,6 +149,7 @@ def test_a_part_of_unreadable_recordings_has_no_events(tmp_path):
         ("a/one.wav", "raven", "is a file; name a folder"),
         ("a/one.wav", "parquet", "is a file; name a folder"),
         ("gone/tables", "audacity", "there is no folder gone"),
+        ("tables.csv", "raven", "in this format it is a folder"),
         ("gone/s.csv", "kaggle", "there is no folder gone"),
     ],
 )
@@ -231,7 +233,7 @@ def test_a_submission_unlike_the_sample_is_refused_before_the_work(
         result = predict("a", *options, "--like", "sample.csv")
         assert result.exit_code == 1
         assert message in result.stderr
-    (tmp_path / "b" / "one.wav").symlink_to(tmp_path / "a" / "one.wav")
+    shutil.copy(tmp_path / "a" / "one.wav", tmp_path / "b" / "one.wav")
     result = predict("a", "b", *options)
     assert result.exit_code == 1
     assert "row_id must be unique" in result.stderr
@@ -255,7 +257,7 @@ def test_boxes_are_of_the_recordings_whose_paths_end_alike(evaluate, tmp_path):
     boxes.assign(path="elsewhere.wav", species="dove").to_csv("boxes.csv", index=False)
     result = evaluate(tmp_path, "--annotations", "boxes.csv")
     assert result.exit_code == 1
-    assert "is not among the 4 recordings" in result.stderr
+    assert "No box is in any of the 4 recordings" in result.stderr
 
 
 def test_report_goes_on_without_broken_recordings(model, predict, tmp_path):
@@ -326,7 +328,7 @@ def test_groups_that_cannot_be_split_have_a_remedy(bird_folder, tmp_path):
     result = run("train", *arguments, "--groups", "primary_label")
     assert result.exit_code == 1
     assert "leaves nothing to test on" in result.stderr
-    assert "That is --groups path; or train on all: --hold-out 0." in result.stderr
+    assert "--groups path splits by recording" in result.stderr
 
 
 def test_a_model_is_kept_if_there_is_nothing_to_judge(
@@ -352,7 +354,7 @@ def test_held_out_recordings_that_break_inside_are_listed(
     table.loc[0, "path"] = str(break_inside(tmp_path / "torn.flac"))
     table.to_csv(tmp_path / "birds.csv", index=False)
     rows = np.arange(len(table))
-    parts = rows[4:], rows[:4]
+    parts = rows[4:], rows[:4], "recording"
     monkeypatch.setattr(_train, "_split", lambda *args: parts)
     out = tmp_path / "birds.pkl"
     result = run("train", tmp_path / "birds.csv", "--out", out, *TRAIN)
@@ -369,7 +371,8 @@ def test_an_interrupt_promises_only_what_is_kept(
         raise KeyboardInterrupt
 
     monkeypatch.setattr(f"skbird.cli._{name}.open_model", interrupt)
-    result = run(name, model, "a", "--out", "x.csv", "--trust-pickle")
+    out = "x.csv" if name == "predict" else "x.html"
+    result = run(name, model, "a", "--out", out, "--trust-pickle")
     assert result.exit_code == 130
     assert ("goes on" in result.stderr) == goes_on
 
@@ -445,16 +448,13 @@ def test_a_pickle_leaves_no_cache_where_it_predicts(model, predict, tmp_path):
     assert "dove" in set(read_boxes("relative.csv")["species"])
 
 
-def test_progress_is_shown_for_a_while_only(model):
+def test_progress_is_shown_for_a_while_only():
     from skbird.inference import CompiledPipeline
 
     compiled = CompiledPipeline(None, None)
     with _models.progress_shown(compiled):
         assert compiled.verbose
     assert not compiled.verbose
-    pipe = pickle.loads(model.read_bytes())
-    with _models.progress_shown(pipe):
-        pass
 
 
 def test_rows_are_predicted_also_by_models_that_raise(model, predict, tmp_path):
@@ -463,3 +463,182 @@ def test_rows_are_predicted_also_by_models_that_raise(model, predict, tmp_path):
     proba, errors = _labelled.predict_rows(pipe, X)
     assert np.isnan(proba).all(axis=1).tolist() == [False, True]
     assert errors["path"].tolist() == [os.fspath(tmp_path / "x.wav")]
+
+
+def test_all_recordings_may_be_unreadable_behind_the_first_rows(predict, tmp_path):
+    (tmp_path / "c").mkdir()
+    break_inside(tmp_path / "c" / "torn.flac", 85_000)  # the first rows are good
+    for format_, out in (("csv", "events.csv"), ("raven", "tables")):
+        options = ("--format", format_, "--segment-s", 1, "--out", out)
+        result = predict("c", *options)
+        assert result.exit_code == 3, result.output
+        assert "0 events of 0 species" in result.stderr
+    assert len(read_boxes("events.csv")) == 0
+
+
+def test_only_parts_of_this_run_are_read(predict, tmp_path):
+    assert predict("a", "--out", "events.csv").exit_code == 0
+    parts = tmp_path / "events.csv.parts"
+    shutil.copy(parts / "part-000000.parquet", parts / "part-000009.parquet")
+    n_events = len(read_boxes("events.csv"))
+    assert predict("a", "--out", "events.csv").exit_code == 0
+    assert len(read_boxes("events.csv")) == n_events
+
+
+def test_a_recording_is_predicted_once_however_often_it_is_named(predict, tmp_path):
+    (tmp_path / "latest").symlink_to(tmp_path / "a")
+    result = predict("a", "latest", tmp_path / "a" / "one.wav", "--out", "events.csv")
+    assert "2 recordings are named twice" in result.stderr
+    assert read_boxes("events.csv")["path"].unique().tolist() == ["a/one.wav"]
+
+
+def test_tables_made_by_hand_are_not_replaced(predict, tmp_path):
+    table = tmp_path / "tables" / "one.Table.1.selections.txt"
+    table.parent.mkdir()
+    table.write_text("mine")
+    options = ("a", "--format", "raven", "--out", "tables")
+    result = predict(*options)
+    assert result.exit_code == 2
+    assert "Pass --overwrite" in result.stderr
+    assert table.read_text() == "mine"
+    assert predict(*options, "--overwrite").exit_code == 0
+    assert table.read_text().startswith("Selection")
+
+
+def test_names_that_differ_in_case_only_are_refused_before_the_work(
+    predict, tmp_path, monkeypatch
+):
+    if (tmp_path / "a" / "ONE.WAV").exists():
+        pytest.skip("the file system does not tell case apart")
+    shutil.copy(tmp_path / "a" / "one.wav", tmp_path / "a" / "ONE.WAV")
+    monkeypatch.setattr("skbird.inference.predict_archive", None)
+    result = predict("a", "--out", "tables", "--format", "audacity")
+    assert result.exit_code == 1
+    assert "differs from another path in case" in result.stderr
+
+
+@pytest.mark.parametrize(
+    ("command", "out"),
+    [
+        (("evaluate", "MODEL", "t.csv", "--out", "t.csv", "--trust-pickle"), "t.csv"),
+        (
+            ("evaluate", "MODEL", "a", "--annotations", "t.csv", "--out", "t.csv"),
+            "t.csv",
+        ),
+        (
+            ("predict", "MODEL", "a", "--format=kaggle", "--like=t.csv", "--out=t.csv"),
+            "t.csv",
+        ),
+        (("train", "b.pkl.heldout.csv", "--out", "b.pkl"), "b.pkl.heldout.csv"),
+        (("describe", "a", "--out", "a/one.wav"), "a/one.wav"),
+        (("report", "MODEL", "a", "--out", "t.csv"), "t.csv"),
+    ],
+)
+def test_no_command_replaces_what_it_reads(predict, model, tmp_path, command, out):
+    for name in ("t.csv", "b.pkl.heldout.csv"):
+        (tmp_path / name).write_text("row_id\n")
+    before = (tmp_path / out).read_bytes()
+    words = [model if word == "MODEL" else word for word in command]
+    result = run(*words)
+    assert result.exit_code == 2, result.output
+    assert "would be replaced" in result.stderr or "must end in .html" in result.stderr
+    assert (tmp_path / out).read_bytes() == before
+
+
+def test_folders_count_where_sites_have_recordings_of_one_name(evaluate, tmp_path):
+    # A table of all sites, and the recordings of one.
+    lines = "a/one.wav,2,4,dove\na/two.wav,0,4,wren\nb/one.wav,0,2,wren\n"
+    (tmp_path / "boxes.csv").write_text("path,start,end,species\n" + lines)
+    samples = noise(4) + tone(3000, 4)
+    soundfile.write(tmp_path / "a" / "two.wav", samples, RATE)
+    result = evaluate("a", "--annotations", "boxes.csv", "--out", "species.csv")
+    assert result.exit_code == 0, result.output
+    assert "boxes of 1 recordings that are not in a are left out" in result.stderr
+    table = pd.read_csv("species.csv", index_col="species")
+    assert table["n_positive"].to_dict() == {"dove": 2, "wren": 4}
+
+
+def test_a_path_seen_from_the_table_is_exact(evaluate, tmp_path):
+    (tmp_path / "a" / "sub").mkdir()
+    samples = noise(4) + tone(3000, 4)
+    soundfile.write(tmp_path / "a" / "sub" / "one.wav", samples, RATE)
+    lines = "one.wav,2,4,dove\nsub/one.wav,0,4,wren\n"
+    (tmp_path / "a" / "boxes.csv").write_text("path,start,end,species\n" + lines)
+    result = evaluate("a", "--annotations", "a/boxes.csv", "--out", "species.csv")
+    assert result.exit_code == 0, result.output
+    table = pd.read_csv("species.csv", index_col="species")
+    assert table["n_positive"].to_dict() == {"dove": 2, "wren": 4}
+
+
+def test_recordings_found_by_name_alone_are_reported(evaluate, tmp_path):
+    lines = "elsewhere/one.wav,2,4,dove\nelsewhere/two.wav,2,4,wren\n"
+    (tmp_path / "boxes.csv").write_text("path,start,end,species\n" + lines)
+    result = evaluate(tmp_path, "--annotations", "boxes.csv")
+    assert result.exit_code == 0, result.output
+    assert "2 recordings of the boxes were found by their names" in result.stderr
+
+
+@pytest.mark.parametrize("name", ["B.PKL", "b.pkl"])
+def test_a_model_is_where_it_was_said_to_be(bird_folder, tmp_path, name):
+    table = bird_folder.rename(columns={"species": "primary_label"})
+    table.to_csv(tmp_path / "birds.csv", index=False)
+    out = tmp_path / name
+    # Nothing of the training makes the work folder.
+    options = ("--set", "logmel__cache_dir=None")
+    options += ("--set", "sedclassifier__checkpoint_dir=None", "--hold-out", 0)
+    (tmp_path / f"{name}.heldout.csv").touch()
+    result = run("train", tmp_path / "birds.csv", "--out", out, *TRAIN, *options)
+    assert result.exit_code == 0, result.output
+    assert "heldout.csv is of another training" in result.stderr
+    assert out.stat().st_size > 10_000
+
+
+def test_a_training_that_is_called_again_is_not_repeated(bird_folder, tmp_path):
+    table = bird_folder.rename(columns={"species": "primary_label"})
+    table.to_csv(tmp_path / "birds.csv", index=False)
+    out = tmp_path / "birds.pkl"
+    for _ in range(2):
+        assert run("train", tmp_path / "birds.csv", "--out", out, *TRAIN).exit_code == 0
+    checkpoints = tmp_path / "birds.pkl.work" / "checkpoints"
+    assert len(list(checkpoints.iterdir())) == 1
+
+
+def test_a_link_stays_a_link(tmp_path):
+    (tmp_path / "link.csv").symlink_to(tmp_path / "table.csv")
+    write_table(pd.DataFrame({"n": [1]}), tmp_path / "link.csv")
+    assert (tmp_path / "link.csv").is_symlink()
+    assert (tmp_path / "table.csv").read_text() == "n\n1\n"
+
+
+def test_what_folders_hold_and_nobody_can_read_is_an_error(
+    predict, evaluate, model, tmp_path
+):
+    (tmp_path / "a" / "disk").symlink_to(tmp_path / "gone")
+    (tmp_path / "boxes.csv").write_text("path,start,end,species\none.wav,2,4,dove\n")
+    for result in (
+        predict("a", "--out", "events.csv"),
+        evaluate("a", "--annotations", "boxes.csv"),
+        run("describe", "a", "--no-labels"),
+    ):
+        assert result.exit_code == 3, result.output
+        assert "1 recording was left out" in result.stderr
+        assert "disk" in result.stderr
+    errors = pd.read_csv(tmp_path / "events.csv.parts" / "_errors.csv")
+    assert errors["path"].tolist() == ["a/disk"]
+
+
+def test_a_table_whose_recordings_are_all_elsewhere_is_an_error(tmp_path):
+    (tmp_path / "t.csv").write_text("path,primary_label\nx/1.wav,owl\nx/2.wav,wren\n")
+    result = run("describe", tmp_path / "t.csv")
+    assert result.exit_code == 1
+    assert "None of the recordings" in result.stderr
+
+
+def test_who_splits_by_recording_is_told(bird_folder, tmp_path):
+    table = bird_folder.rename(columns={"species": "primary_label"})
+    table.to_csv(tmp_path / "birds.csv", index=False)
+    arguments = (tmp_path / "birds.csv", "--out", tmp_path / "birds.pkl", *TRAIN)
+    result = run("train", *arguments)
+    assert "by recording (recordists are not known, or too few" in result.stderr
+    result = run("train", *arguments, "--groups", "path")
+    assert "rows, by path; see" in result.stderr

@@ -2,6 +2,7 @@
 
 import os
 import sys
+import warnings
 from decimal import Decimal
 from pathlib import Path
 
@@ -9,7 +10,7 @@ import pandas as pd
 import pytest
 
 from skbird.data import load_recordings, make_birdclef
-from skbird.data._listing import list_audio
+from skbird.data._listing import find_audio, list_audio
 
 
 @pytest.fixture
@@ -50,6 +51,8 @@ def test_a_folder_per_species(touch):
         "e.mp3": [1, 1],
     }
     assert (data.label_weight == 1).all().all()
+    assert list(data.errors.columns) == ["path", "error"]
+    assert len(data.errors) == 0
     assert "5 rows of 5 recordings, 2 species (Parus major, Pica pica)" in data.DESCR
 
 
@@ -99,6 +102,7 @@ def test_a_birdclef_folder(tmp_path):
     data = load_recordings(tmp_path / "set")
     pd.testing.assert_frame_equal(data.X, made.X)
     assert len(data.test) == 2
+    assert len(data.errors) == 0
 
 
 @pytest.mark.parametrize(
@@ -239,6 +243,15 @@ def test_links_that_lead_nowhere_are_said(touch, link):
     link(root / "wren" / "self", root / "wren" / "self")
     with pytest.warns(UserWarning, match=r"2 folders or links .* the first: .*robin"):
         assert len(list_audio(root)) == 2
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        paths, left_out = find_audio(root)
+    assert paths == [str(root / "dove/b.wav"), str(root / "wren/a.wav")]
+    assert [path for path, _ in left_out] == [
+        str(root / "robin"),
+        str(root / "wren" / "self"),
+    ]
+    assert all("cannot be read: " in error for _, error in left_out)
 
 
 def test_folders_that_may_not_be_read_are_said(touch, monkeypatch):
@@ -268,10 +281,15 @@ def touch_bytes(path):
 def test_names_that_are_not_utf_8_cost_no_other_file(touch, name):
     root = touch("wren/a.wav", "dove/b.wav")
     touch_bytes(os.path.join(os.fsencode(root), name))
-    shown = r"1 files .* not UTF-8 .* the first: .*caf\\udce9.*Rename"
-    with pytest.warns(UserWarning, match=shown):
+    shown = r"1 files .* not UTF-8 .* the first: .*caf\\xe9.*Rename"
+    with pytest.warns(UserWarning, match=shown) as warned:
         data = load_recordings(root)
+    assert warned[0].filename == __file__
     assert names(data) == ["b.wav", "a.wav"]
+    assert data.errors["path"].tolist() == [
+        f"{root}/{name.decode('latin1')}".replace("é", r"\xe9")
+    ]
+    assert "not UTF-8. Rename" in data.errors.loc[0, "error"]
 
 
 def test_names_of_which_none_is_utf_8(tmp_path):
@@ -405,6 +423,10 @@ def test_short_lines_are_filled_up(tmp_path):
             "path,species,end\na.wav,wren,1\nb.wav,dove,\nc.wav,dove,x\n",
             r"table.csv', line 4, column 'end': 'x' is not a number",
         ),
+        (
+            'path,species,end\na.wav,wren,1\nb.wav,dove,"1,000"\n',
+            r"table.csv', line 3, column 'end': '1,000' is not a number",
+        ),
         ("path,species\na.wav,\nb.wav,nocall\n", r"table.csv' names no species"),
     ],
 )
@@ -448,3 +470,56 @@ def test_seconds_of_parquet_that_are_none(tmp_path, bad):
 def test_no_folder_with_a_species(touch):
     with pytest.raises(ValueError, match="names no species"):
         load_recordings(touch("nocall/a.wav", "noise/b.wav"))
+
+
+def write_table(tmp_path, text):
+    path = tmp_path / "table.csv"
+    path.write_bytes(text if isinstance(text, bytes) else text.encode())
+    return path
+
+
+@pytest.mark.parametrize("label", ["NA", "null", "None", "nan", "n/a"])
+def test_labels_that_look_like_missing_ones_are_labels(tmp_path, label):
+    text = f"path,species,secondary_labels,n\na,{label},,NA\nb,dove,{label},1\nc,,,2\n"
+    data = load_recordings(write_table(tmp_path, text))
+    assert data.species == sorted([label, "dove"])
+    assert data.Y[label].tolist() == [1, 1, 0]
+    assert data.Y.iloc[2].tolist() == [0, 0]
+    assert data.X["primary_label"].tolist() == [label, "dove", ""]
+    assert data.X["n"].tolist()[1:] == [1, 2]
+    assert data.X["n"].isna()[0]
+
+
+def test_numbers_that_are_names_stay_as_they_are(tmp_path):
+    text = "file,label,site,n,x,start\n001,1,007,0,0.5,00.5\n002,2,,10,10,01\n"
+    X = load_recordings(write_table(tmp_path, text)).X
+    assert [Path(path).name for path in X["path"]] == ["001", "002"]
+    assert X["site"][0] == "007"
+    assert X["site"].isna()[1]
+    assert X[["n", "x", "start"]].to_numpy().tolist() == [[0, 0.5, 0.5], [10, 10, 1]]
+
+
+def test_an_author_may_be_missing_and_is_no_number(tmp_path):
+    text = "path,label,author\na,wren,1\nb,dove,NA\nc,dove,\n"
+    author = load_recordings(write_table(tmp_path, text)).X["author"]
+    assert author[0] == "1"
+    assert author.isna().tolist() == [False, True, True]
+
+
+def test_quotes_before_formulas_unless_files_are_called_so(touch):
+    root = touch("'=a.wav", "=b.wav")
+    text = "path,species\n'=a.wav,'=wren\n'=b.wav,dove\n'=gone.wav,dove\n"
+    data = load_recordings(write_table(root, text))
+    assert names(data) == ["'=a.wav", "=b.wav", "=gone.wav"]
+    assert data.species == ["=wren", "dove"]
+
+
+@pytest.mark.parametrize("start", [b"", b"\xef\xbb\xbf"], ids=["bare", "mark"])
+def test_one_bad_byte_costs_no_other_name(tmp_path, start):
+    text = start + "path,species\nä.wav,Käuzchen\nü.wav,?\nö.wav,Krähe\n".encode()
+    path = write_table(tmp_path, text.replace(b"?", b"M\xf6we"))
+    message = r"table.csv' is UTF-8 except .* 1 places, the first in line 3"
+    with pytest.warns(UserWarning, match=message):
+        data = load_recordings(path)
+    assert names(data) == ["ä.wav", "ü.wav", "ö.wav"]
+    assert data.species == ["Krähe", "Käuzchen", "M\ufffdwe"]

@@ -1,3 +1,4 @@
+import itertools
 import pickle
 import warnings
 
@@ -5,6 +6,7 @@ import joblib
 import numpy as np
 import pandas as pd
 import pytest
+from scipy.sparse import csr_array
 from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.ensemble import RandomForestClassifier
 from sklearn.exceptions import UndefinedMetricWarning
@@ -34,6 +36,7 @@ from skbird.model_selection import (
     paired_bootstrap,
 )
 from skbird.model_selection._bootstrap import resample_counts, within_fold_macro_auc
+from skbird.model_selection._train_test_split import _TestPart
 from skbird.utils._proba import as_proba_matrix
 
 FAST = {"n_bootstrap": 20, "random_state": 0}
@@ -629,6 +632,65 @@ def test_one_split_tests_nearly_all_species_in_their_share():
         assert np.abs(share - 0.2).mean() < 0.08
 
 
+def test_groups_without_positives_do_not_fill_the_test_part():
+    groups = np.repeat([0, 1, 2, 3], [2, 2, 3, 3])
+    Y = np.isin(groups, [1, 2])[:, None]
+    for seed in range(20):
+        _, test = group_train_test_split(Y, groups, random_state=seed)
+        assert groups[test].tolist() == [1, 1]
+
+
+def test_the_last_group_with_positives_stays_in_the_test_part():
+    groups = np.repeat([0, 1, 2], [4, 10, 36])
+    Y = np.isin(np.arange(50), [0, 14])[:, None]  # 1 would do for the size alone
+    for seed in range(20):
+        train, test = group_train_test_split(Y, groups, random_state=seed)
+        assert Y[test].any()
+        assert Y[train].any()
+
+
+def best_loss(Y, groups):
+    """Try all choices of groups; return the lowest loss, inf if there is no choice."""
+    names, sizes = np.unique(groups, return_counts=True)
+    counts = np.array([Y[groups == name].sum(axis=0) for name in names])
+    found = [np.inf]
+    for mask in itertools.product([False, True], repeat=len(names)):
+        mask = np.array(mask)
+        kept = counts[~mask].any(axis=0)[counts.any(axis=0)].all()
+        if counts[mask].any() and kept:
+            found.append(split_loss(counts, sizes, mask))
+    best = min(found)
+    nothing = split_loss(counts, sizes, np.zeros(len(names), dtype=bool))
+    return best if best < nothing else np.inf
+
+
+def split_loss(counts, sizes, mask):
+    part = _TestPart(csr_array(counts), sizes, 0.2)
+    part.rows, part.positives = sizes[mask].sum(), counts[mask].sum(axis=0)
+    return part.loss()
+
+
+def test_of_few_groups_nearly_always_the_best_are_chosen():
+    rng = np.random.default_rng(0)
+    n_solvable = n_best = 0
+    for seed in range(100):
+        n_groups = rng.integers(3, 7)
+        groups = np.repeat(np.arange(n_groups), rng.integers(1, 8, n_groups))
+        has = rng.random((n_groups, 2)) < 0.5
+        Y = has[groups] & (rng.random((len(groups), 2)) < 0.6)
+        best = best_loss(Y, groups)
+        if best == np.inf:
+            continue
+        _, test = group_train_test_split(Y, groups, random_state=seed)
+        names, sizes = np.unique(groups, return_counts=True)
+        counts = np.array([Y[groups == name].sum(axis=0) for name in names])
+        loss = split_loss(counts, sizes, np.isin(names, groups[test]))
+        n_solvable += 1
+        n_best += loss <= best + 1e-9
+    assert n_solvable > 50
+    assert n_best >= 0.95 * n_solvable
+
+
 def test_one_split_follows_the_seed_and_not_the_order_of_rows():
     Y, groups = grouped_rows(30)
     splits = [group_train_test_split(Y, groups, random_state=seed) for seed in range(5)]
@@ -657,9 +719,13 @@ def test_one_split_counts_and_tests_labelled_rows_only():
 @pytest.mark.parametrize(
     ("Y", "groups", "options", "message"),
     [
-        (np.eye(2)[[0, 1] * 3], [0, 0, 0, 1, 1, 1], {}, "more than twice as large"),
+        (np.eye(2)[[0, 1] * 3], [0, 0, 0, 1, 1, 1], {}, r"too many rows \(1.2 are"),
         (np.eye(6), list("abcdef"), {}, "leaves nothing to test on"),
         (np.eye(6), list("abcdef"), {"test_size": 0.7}, "'test_size' parameter"),
+        (np.empty((0, 2)), [], {}, r"y has shape \(0, 2\).* Pass a row"),
+        (np.empty((2, 0)), [0, 1], {}, r"y has shape \(2, 0\).* a column per species"),
+        (np.zeros((2, 2)), [0, 1], {}, "no positives: none of its 2 rows .* Pass rows"),
+        (np.full((2, 2), -1), [0, 1], {}, "no positives"),
     ],
 )
 def test_one_split_that_cannot_be(Y, groups, options, message):

@@ -20,7 +20,7 @@ def recording_name(path):
     >>> recording_name("tables/night.Table.1.selections.txt")
     'night'
     """
-    name = _parts(os.fspath(path))[-1]
+    name = path_parts(os.fspath(path))[-1]
     shorter = _ENDING.sub("", name)
     return shorter if shorter != name else _without_suffix(name)
 
@@ -86,10 +86,17 @@ class AudioFinder:
 
     def by_path(self, path, place):
         """Return the recording whose path ends most like `path` does."""
-        # Annotated as wav, kept as flac: without the suffix if not with it.
+        return self._only(self.alike(path)[0], path, place)
+
+    def alike(self, path):
+        """Return the recordings that end most like a path, and in how many parts."""
+        # Annotated as wav, kept as flac: without the suffix if not with it. What is in
+        # the same folder comes first.
         endings = [*_endings(path), *_endings(_without_suffix(path))]
-        known = (self._by_ending[end] for end in endings if end in self._by_ending)
-        return self._only(next(known, []), path, place)
+        for ending in sorted(endings, key=lambda ending: -ending.count("/")):
+            if ending in self._by_ending:
+                return self._by_ending[ending], 1 + ending.count("/")
+        return [], 0
 
     def by_file(self, file):
         """Return the recording that the name of an annotation file stands for."""
@@ -156,7 +163,7 @@ def _locate(finder, key, table, row):
     return recording_name(file) if finder is None else finder.by_file(file)
 
 
-def _parts(path):
+def path_parts(path):
     """Split a path of any system; a drive is a folder."""
     parts = [part for part in _SEPARATORS.split(path) if part not in ("", ".")]
     return [part.rstrip(":") for part in parts] or [path]
@@ -168,13 +175,13 @@ def _without_suffix(path):
 
 def _endings(path):
     """Return what a path may end with, the longest first."""
-    parts = _parts(path.casefold())
+    parts = path_parts(path.casefold())
     return ["/".join(parts[first:]) for first in range(len(parts))]
 
 
 def _joined_names(path):
     """Yield the names that an annotation file of a recording may have."""
-    *folders, name = _parts(path)
+    *folders, name = path_parts(path)
     for stem in (_without_suffix(name), name):
         for n_folders in range(len(folders) + 1):
             yield "_".join([*folders[len(folders) - n_folders :], stem])

@@ -40,7 +40,9 @@ def read_boxes(path):
         return check_boxes(pd.read_parquet(path), str(path))
     table = read_text_tables(path, ",")
     remedy = "Rename the column that holds it."
-    needed = [table.require(name, remedy) for name in ["path", *SECONDS, "species"]]
+    needed = [table.require(name, remedy) for name in ["path", *SECONDS]]
+    label = table.find("species", "primary_label", "label")
+    needed.append(label or table.require("species", remedy))
     boxes = {
         "path": table.text(needed[0]),
         "start": table.numbers(needed[1], required=True),

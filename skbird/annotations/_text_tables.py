@@ -191,7 +191,7 @@ def read_text(path):
             f"{path} is a folder. Pass the files in it: "
             "sorted(pathlib.Path(folder).rglob('*.txt'))."
         )
-    return decode_text(path.read_bytes())
+    return decode_text(path.read_bytes(), repr(str(path)))
 
 
 def split_lines(text):

@@ -20,7 +20,10 @@ Exit codes: 0 done; 1 error, said in one line; 2 wrong usage;
 Results go to standard output, all else to standard error."""
 
 
-_RESUMED = ("train", "predict")
+_GOES_ON = {
+    "train": " The same command goes on where it was.",
+    "predict": " The same command, without --fresh, goes on where it was.",
+}
 
 
 class _Commands(click.Group):
@@ -32,9 +35,7 @@ class _Commands(click.Group):
             with _console.plain_warnings():
                 return super().invoke(ctx)
         except KeyboardInterrupt:
-            goes_on = ctx.invoked_subcommand in _RESUMED
-            hint = " The same command goes on where it was." if goes_on else ""
-            _console.say(f"Interrupted.{hint}")
+            _console.say(f"Interrupted.{_GOES_ON.get(ctx.invoked_subcommand, '')}")
             raise click.exceptions.Exit(130) from None
         except click.ClickException as exc:
             exc.message = _console.printable(exc.message)
@@ -77,7 +78,7 @@ def app(traceback):
     From a folder per species to detections in Raven:
       skbird describe recordings --out recordings.html
       skbird train recordings --out birds.skbird
-      skbird evaluate birds.skbird birds.heldout.csv
+      skbird evaluate birds.skbird birds.skbird.heldout.csv
       skbird predict birds.skbird soundscapes --out tables --format raven
     """  # noqa: D301
 

@@ -80,6 +80,13 @@ def say_left_out(errors):
     return LEFT_OUT
 
 
+def as_errors(left_out):
+    """Return pairs of path and error, or None, as a table for `say_left_out`."""
+    import pandas as pd
+
+    return pd.DataFrame([] if left_out is None else left_out, columns=["path", "error"])
+
+
 @contextmanager
 def plain_warnings():
     """Print warnings as a line each, without the line of code they are from."""

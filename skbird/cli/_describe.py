@@ -14,7 +14,7 @@ Example:
   skbird describe recordings --out recordings.html"""
 )
 @click.argument("data", type=click.Path(exists=True, path_type=Path))
-@file_option("Write a page with tables, plots and clips to play: one HTML file.")
+@file_option("Write a page with tables, plots and clips to play.", ".html", ".htm")
 @click.option("--no-labels", is_flag=True, help="DATA is any folder of recordings.")
 @click.option(
     "--decode",
@@ -30,23 +30,29 @@ def describe(data, out, no_labels, decode, speech):
     DATA is a folder with a folder per species, a table (.csv, .tsv, .parquet) with the
     columns path and primary_label, or the folder of a BirdCLEF competition.
     """
+    import pandas as pd
+
     from skbird.data import load_recordings
-    from skbird.data._listing import list_audio
+    from skbird.data._listing import find_audio
     from skbird.inspection import describe_recordings
 
     if no_labels:
-        X, Y = list_audio(data), None
+        X, left_out = find_audio(data)
+        Y = None
     else:
         loaded = load_recordings(data)
-        X, Y = loaded.X, loaded.Y
+        X, Y, left_out = loaded.X, loaded.Y, loaded.get("errors")
         _console.say(loaded.DESCR)
     report = describe_recordings(
         X, Y, max_decoded=decode, speech=speech, title=f"Recordings: {data.name}"
     )
+    if (report.tables["recordings"]["error"] != "").all():
+        _console.say_left_out(report.tables["unreadable"])
+        raise ValueError(f"None of the recordings of {data} can be read.")
     if out:
         _console.say(f"Wrote {report.to_html(out)}")
     _console.show_table(report.tables["findings"])
     if "species" in report.tables:
         _console.show_table(report.tables["species"])
-    unreadable = report.tables["unreadable"]
-    click.get_current_context().exit(_console.say_left_out(unreadable))
+    unreadable = [report.tables["unreadable"], _console.as_errors(left_out)]
+    click.get_current_context().exit(_console.say_left_out(pd.concat(unreadable)))

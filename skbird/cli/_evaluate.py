@@ -5,13 +5,13 @@ import click
 from skbird.cli import _console
 from skbird.cli._labelled import ANNOTATIONS, DATA, THRESHOLD, predict_labelled
 from skbird.cli._models import MODEL, TRUST, open_model
-from skbird.cli._outputs import file_option, write_table
+from skbird.cli._outputs import check_spares, file_option, write_table
 
 
 @click.command(
     epilog="""\b
 Examples:
-  skbird evaluate birds.skbird birds.heldout.csv --out species.csv
+  skbird evaluate birds.skbird birds.skbird.heldout.csv --out species.csv
   skbird evaluate birds.skbird soundscapes --annotations raven_tables"""
 )
 @MODEL
@@ -27,6 +27,7 @@ def evaluate(model, data, annotations, out, threshold, trust_pickle):
     with --annotations a folder of recordings. Of a BirdCLEF folder, its labelled
     soundscapes are taken.
     """
+    check_spares(out, data, annotations)
     from skbird.cli._scores import score
 
     model = open_model(model, trust_pickle)

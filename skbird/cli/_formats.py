@@ -1,5 +1,7 @@
 """From the parts of an archive run to the files of other programs."""
 
+import click
+
 from skbird.cli import _console
 from skbird.cli._outputs import check_file, check_folder
 
@@ -25,10 +27,9 @@ def find_events(result, threshold, max_gap_s):
     import pandas as pd
 
     from skbird.annotations import proba_to_events
-    from skbird.inference._parts import part_paths
 
     events, paths = [], []
-    for part in part_paths(result.folder):
+    for part in result.parts:
         table = pd.read_parquet(part)
         if not len(table):
             continue  # none of its files could be read
@@ -36,6 +37,10 @@ def find_events(result, threshold, max_gap_s):
         # Whole files are in a part, so that no event is cut.
         events.append(proba_to_events(proba, rows, threshold, max_gap_s))
         paths += rows["path"].unique().tolist()
+    if not paths:
+        texts = {"path": object, "species": object}
+        numbers = {"start": float, "end": float, "score": float}
+        events = [pd.DataFrame(columns=[*texts, *numbers]).astype(texts | numbers)]
     events = pd.concat(events, ignore_index=True)
     return events.assign(score=events["score"].round(4)), paths
 
@@ -72,12 +77,30 @@ EVENTS = {"csv": _csv, "raven": _raven, "audacity": _audacity, "birdnet": _birdn
 _ENDINGS = {"csv": (".csv", ".parquet"), "birdnet": (".csv",), "kaggle": (".csv",)}
 
 
+_TABLES = {"raven": ".Table.1.selections.txt", "audacity": ".txt"}
+
+
 def check_out(out, format_):
     """Complain now of an ``--out`` that does not suit the format."""
     if format_ in _ENDINGS:
         check_file(out, *_ENDINGS[format_])
     else:
         check_folder(out)
+
+
+def check_tables(out, format_, paths, overwrite):
+    """Complain now of tables that are there: somebody may have made them by hand."""
+    from skbird.annotations._audio_names import annotation_names
+
+    if format_ not in _TABLES:
+        return
+    tables = [out / f"{n}{_TABLES[format_]}" for n in annotation_names(paths).values()]
+    there = [table for table in tables if table.exists()]
+    if there and not overwrite:
+        raise click.UsageError(
+            f"{there[0]} is there already, and {len(there) - 1} others that would be "
+            "written. Pass --overwrite, or another --out."
+        )
 
 
 class Submission:

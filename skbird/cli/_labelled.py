@@ -1,5 +1,6 @@
 """Recordings whose truth is known, for ``evaluate`` and ``report``."""
 
+import os
 from pathlib import Path
 
 import click
@@ -43,19 +44,23 @@ def predict_labelled(model, data, annotations):
     errors : DataFrame
         ``path`` and ``error`` of their recordings.
     """
+    import pandas as pd
+
     species = [str(name) for name in species_names(model)]
     if annotations is None:
-        X, Y = _load(data, species)
+        X, Y, left_out = _load(data, species)
     else:
-        X, Y = _load_annotated(data, annotations, species, row_length(model))
+        X, Y, left_out = _load_annotated(data, annotations, species, row_length(model))
     if not (Y == 1).to_numpy().any():
+        shown = ", ".join([*species[:5], "..."][: len(species)])
         raise ValueError(
             f"{str(data)!r} has no row with one of the {len(species)} species of the "
-            f"model, {', '.join(species[:5])} ...: there is nothing to judge. Are the "
-            "names the same?"
+            f"model ({shown}): there is nothing to judge. Are the names the same, with "
+            "spaces, underscores and capitals?"
         )
     _say_if_trained_on(model, X)
-    return X, Y, *predict_rows(model, X)
+    proba, errors = predict_rows(model, X)
+    return X, Y, proba, pd.concat([errors, _console.as_errors(left_out)])
 
 
 def predict_rows(model, X):
@@ -98,37 +103,88 @@ def _load(data, species):
     for rows, name in (("test", "test_Y"), ("soundscapes", "soundscapes_Y")):
         if loaded.get(name) is not None:
             _console.say(f"{data}: its labelled soundscapes, {len(loaded[rows])} rows")
-            return loaded[rows], loaded[name]
+            return loaded[rows], loaded[name], None
     _console.say(loaded.DESCR)
-    return loaded.X, loaded.Y
+    return loaded.X, loaded.Y, loaded.get("errors")
 
 
 def _load_annotated(data, annotations, species, segment_s):
     from skbird.annotations import boxes_to_rows, read_boxes, read_raven
-    from skbird.annotations._audio_names import AudioFinder
     from skbird.data import segment_table
-    from skbird.data._listing import list_audio
+    from skbird.data._listing import find_audio
 
-    audio = list_audio(data)
+    audio, left_out = find_audio(data)
     if annotations.is_dir():
         tables = sorted(annotations.rglob("*.txt"))
         if not tables:
             raise ValueError(f"{str(annotations)!r} holds no selection tables (*.txt).")
         boxes = read_raven(tables, audio)
-    elif annotations.suffix == ".txt":
+    elif annotations.suffix.lower() == ".txt":
         boxes = read_raven(annotations, audio)
     else:
         boxes = read_boxes(annotations)
-        find = AudioFinder(audio).by_path
-        found = {path: find(path, annotations) for path in boxes["path"].unique()}
-        boxes["path"] = boxes["path"].map(found)
+        boxes = _place_boxes(boxes, annotations.parent, data, audio)
     rows = segment_table(audio, segment_s, segment_s, on_error="skip")
     X, Y = boxes_to_rows(boxes, rows, species=species)
     _console.say(
         f"{data}: {len(audio)} recordings, {len(boxes)} boxes, {len(X)} rows of "
         f"{segment_s:g} s"
     )
-    return X, Y
+    return X, Y, left_out
+
+
+def _place_boxes(boxes, folder, data, audio):
+    """Return the boxes that are in the recordings, with the paths that these have.
+
+    Parameters
+    ----------
+    boxes : DataFrame
+    folder : Path
+        That of their table.
+    data : Path
+        That of the recordings.
+    audio : list of str
+    """
+    from skbird.annotations._audio_names import AudioFinder, path_parts
+
+    finder = AudioFinder(audio)
+    exact = {os.path.abspath(path): path for path in audio}
+    found, by_name = {}, {}
+    for path in boxes["path"].unique():
+        written = [os.path.abspath(root / path) for root in (folder, data, Path())]
+        places = [exact[place] for place in written if place in exact]
+        if places:
+            found[path] = places[0]
+            continue
+        alike, n_parts = finder.alike(path)
+        if not alike:
+            continue
+        recording = finder.by_path(path, folder)
+        # Recorders call the files of all sites alike: the folder counts, too.
+        folders_differ = n_parts == 1 and len(path_parts(path)) > 1
+        (by_name if folders_differ else found)[path] = recording
+    if not found and len(set(by_name.values())) == len(by_name):
+        found = by_name
+        if by_name:
+            first, recording = next(iter(by_name.items()))
+            _console.say(
+                f"Warning: {len(by_name)} recordings of the boxes were found by their "
+                f"names alone, such as {recording} for {first}. Are they the same?"
+            )
+    missing = [path for path in boxes["path"].unique() if path not in found]
+    if not found:
+        raise ValueError(
+            f"No box is in any of the {len(audio)} recordings of {str(data)!r}: the "
+            f"first is in {missing[0] if missing else 'none'!r}. Write paths as they "
+            "are seen from the table."
+        )
+    if missing:
+        _console.say(
+            f"Warning: boxes of {len(missing)} recordings that are not in {data} are "
+            f"left out, such as {missing[0]}."
+        )
+    boxes = boxes[boxes["path"].isin(found)]
+    return boxes.assign(path=boxes["path"].map(found))
 
 
 def _say_if_trained_on(model, X):

@@ -136,7 +136,7 @@ def info(model, as_json):
         raise click.UsageError(f"{model} is a pickle: only .skbird files say more.")
     about = load_model(model).about_
     if as_json:
-        _console.show(json.dumps(about, indent=2, ensure_ascii=False))
+        _console.show(json.dumps(about, indent=2))
         return
     species, data = about["species"], about["data"]
     lines = {

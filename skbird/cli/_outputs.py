@@ -21,6 +21,8 @@ def check_file(out, *endings):
     """
     if out.is_dir():
         raise click.UsageError(f"--out {out} is a folder; name a file.")
+    if out.exists() and not out.is_file():
+        raise click.UsageError(f"--out {out} is no regular file.")
     if endings and out.suffix.lower() not in endings:
         raise click.UsageError(f"--out {out} must end in {' or '.join(endings)}.")
     _check_parent(out)
@@ -40,7 +42,33 @@ def check_folder(out):
     """
     if out.exists() and not out.is_dir():
         raise click.UsageError(f"--out {out} is a file; name a folder.")
+    if not out.exists() and out.suffix.lower() in (".csv", ".txt", ".parquet"):
+        raise click.UsageError(
+            f"--out {out}: in this format it is a folder; name it without an ending."
+        )
     _check_parent(out)
+
+
+def check_spares(out, *inputs):
+    """Complain of an output that would replace what the command reads.
+
+    Parameters
+    ----------
+    out : Path or None
+    *inputs : Path or None
+
+    Raises
+    ------
+    click.UsageError
+    """
+    if out is None or not out.is_file():
+        return
+    for path in inputs:
+        if path is not None and out.samefile(path):
+            raise click.UsageError(
+                f"{out} is read by this command and would be replaced. Name another "
+                "--out."
+            )
 
 
 def _check_parent(out):

@@ -1,12 +1,13 @@
 """``skbird predict``."""
 
+import os
 from pathlib import Path
 
 import click
 
 from skbird.cli import _console, _formats
 from skbird.cli._models import MODEL, TRUST, open_model, row_length, species_names
-from skbird.cli._outputs import write_table
+from skbird.cli._outputs import check_spares, write_table
 
 
 @click.command(
@@ -87,6 +88,11 @@ Examples:
     "it is <out>]",
 )
 @click.option(
+    "--overwrite",
+    is_flag=True,
+    help="raven, audacity: replace tables that are in <out> already.",
+)
+@click.option(
     "--fresh",
     is_flag=True,
     help="Delete the probabilities that a run before left there, and nothing else.",
@@ -106,6 +112,7 @@ def predict(
     like,
     time_budget_s,
     work_dir,
+    overwrite,
     fresh,
     trust_pickle,
 ):
@@ -115,15 +122,20 @@ def predict(
     """
     _check_together(format_, min_proba, top_k, like, work_dir)
     _formats.check_out(out, format_)
+    check_spares(out, model, like, *recordings)
+    import pandas as pd
+
     from skbird.inference import predict_archive
     from skbird.inference._manifest import OtherRunError
     from skbird.inference._parts import remove_run
 
+    place = "--out" if work_dir is None else "--work-dir"
     if format_ == "parquet":
         work_dir = out
     elif work_dir is None:
         work_dir = out.absolute().with_name(f"{out.absolute().name}.parts")
-    paths = _list_files(recordings)
+    paths, left_out = _list_files(recordings)
+    _formats.check_tables(out, format_, paths, overwrite)
     model = open_model(model, trust_pickle)
     segment_s = segment_s or row_length(model)
     if format_ == "kaggle":
@@ -144,8 +156,11 @@ def predict(
             time_budget_s=time_budget_s,
         )
     except OtherRunError as exc:
-        raise ValueError(f"{exc} --fresh deletes them.") from exc
-    write_table(result.errors, work_dir / "_errors.csv")
+        raise ValueError(
+            f"{exc.reason} Pass --fresh, which deletes that run, or another {place}."
+        ) from exc
+    errors = pd.concat([result.errors, left_out], ignore_index=True)
+    write_table(errors, work_dir / "_errors.csv")
     if format_ in _formats.EVENTS:
         events, read = _formats.find_events(result, threshold, max_gap_s)
         _formats.EVENTS[format_](events, out, read, model)
@@ -159,7 +174,7 @@ def predict(
     if result.times_real_time == 0:
         speed = f", predicted before ({work_dir})"
     _console.say(f"{result.hours:.3g} hours{speed}; wrote {out}")
-    click.get_current_context().exit(_console.say_left_out(result.errors))
+    click.get_current_context().exit(_console.say_left_out(errors))
 
 
 def _check_together(format_, min_proba, top_k, like, work_dir):
@@ -176,10 +191,20 @@ def _check_together(format_, min_proba, top_k, like, work_dir):
 
 
 def _list_files(recordings):
-    """Return the files that are named, and all recordings of folders."""
-    from skbird.data._listing import list_audio
+    """Return the files that are named and those of folders, and what is left out."""
+    from skbird.data._listing import find_audio
 
-    paths = []
+    paths, left_out = [], []
     for path in recordings:
-        paths += list_audio(path) if path.is_dir() else [str(path)]
-    return list(dict.fromkeys(paths))
+        found, missing = find_audio(path) if path.is_dir() else ([str(path)], [])
+        paths += found
+        left_out += missing
+    once = {}
+    for path in paths:
+        once.setdefault(os.path.realpath(path), path)
+    if len(once) < len(paths):
+        _console.say(
+            f"{len(paths) - len(once)} recordings are named twice, perhaps through "
+            "links, and predicted once."
+        )
+    return list(once.values()), _console.as_errors(left_out)

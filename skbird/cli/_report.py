@@ -11,12 +11,12 @@ from skbird.cli._outputs import file_option
 @click.command(
     epilog="""\b
 Example:
-  skbird report birds.skbird birds.heldout.csv --out errors.html"""
+  skbird report birds.skbird birds.skbird.heldout.csv --out errors.html"""
 )
 @MODEL
 @DATA
 @ANNOTATIONS
-@file_option("The page, one HTML file.", required=True)
+@file_option("The page.", ".html", ".htm", required=True)
 @THRESHOLD
 @click.option(
     "--clips",
@@ -38,10 +38,11 @@ def report(model, data, annotations, out, threshold, clips, grad_cam, trust_pick
     """
     from skbird.inspection import GradCAMDisplay, describe_errors
 
-    if grad_cam and model.suffix == ".skbird":
+    if grad_cam and model.suffix.lower() == ".skbird":
         raise click.UsageError(
-            f"--grad-cam: {model} has no layers to look into. Pass the pipeline.pkl "
-            "of the work folder, with --trust-pickle."
+            f"--grad-cam: {model} has no layers to look into. Pass what `skbird train` "
+            f"left in its work folder, {model}.work/{model.stem}.pipeline.pkl, with "
+            "--trust-pickle."
         )
     model = open_model(model, trust_pickle)
     X, Y, proba, errors = predict_labelled(model, data, annotations)

@@ -74,7 +74,13 @@ class Settings:
         """Complain of backbone and weights now, not after hours of decoding."""
         from skbird.nn._backbone import make_backbone
 
-        make_backbone(self.backbone, self._weights, 0.0)
+        try:
+            make_backbone(self.backbone, self._weights, 0.0)
+        except (ValueError, OSError) as exc:
+            raise ValueError(
+                f"--backbone {self.backbone} --weights {self.weights}: {exc} Here, "
+                "weights=None is --weights none."
+            ) from exc
 
     def make_pipeline(self, n_rows, work_dir):
         """Return the pipeline to be fitted.

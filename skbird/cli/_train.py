@@ -6,7 +6,7 @@ from pathlib import Path
 import click
 
 from skbird.cli import _console
-from skbird.cli._outputs import file_option, write_table
+from skbird.cli._outputs import check_file, check_spares, file_option, write_table
 from skbird.cli._settings import read_settings, setting_flags
 
 _N_COMPARED = 16  # recordings on which the compiled model is compared
@@ -49,8 +49,8 @@ A file for --config has the names of the flags, and a table for the rest:
 @click.option(
     "--work-dir",
     type=click.Path(file_okay=False, path_type=Path),
-    help="Spectrograms and the state of the training, from which a killed one goes on. "
-    "May be deleted afterwards.  [default: <out>.work]",
+    help="For spectrograms and the state of the training, from which a killed one goes "
+    "on, and for the pipeline as Python has it.  [default: <out>.work]",
 )
 def train(data, out, config, assignments, licence, work_dir, **flags):
     """Train a network on labelled recordings, judge it, and write it to a file.
@@ -60,6 +60,9 @@ def train(data, out, config, assignments, licence, work_dir, **flags):
     same command again if it was interrupted.
     """
     settings = read_settings(config, flags, assignments)
+    held_out = out.with_name(f"{out.name}.heldout.csv")
+    check_file(held_out)
+    check_spares(held_out, data, config)
     _check_packages(out)
     import pandas as pd
 
@@ -72,9 +75,10 @@ def train(data, out, config, assignments, licence, work_dir, **flags):
         table[readable].reset_index(drop=True)
         for table in (loaded.X, loaded.Y, loaded.label_weight)
     )
-    train_rows, test_rows = _split(X, Y, settings)
+    train_rows, test_rows, by = _split(X, Y, settings)
     settings.check_backbone()
     work_dir = work_dir or out.with_name(f"{out.name}.work")
+    work_dir.mkdir(parents=True, exist_ok=True)
     pipe = settings.make_pipeline(len(train_rows), work_dir)
     taught = X.iloc[train_rows].reset_index(drop=True)
     pipe.fit(
@@ -83,12 +87,19 @@ def train(data, out, config, assignments, licence, work_dir, **flags):
         sedclassifier__label_weight=label_weight.iloc[train_rows],
     )
     # Damage in the middle of a file shows only when it is decoded.
-    errors = pd.concat([errors, pipe[-2].errors_[["path", "error"]]])
+    damaged = pipe[-2].errors_[["path", "error"]]
+    errors = pd.concat([_console.as_errors(loaded.get("errors")), errors, damaged])
     model = _finish(pipe, out, taught[:_N_COMPARED], work_dir)
     _save(model, out, taught, licence)
-    _console.say(f"Wrote {out}; {work_dir} may be deleted.")
+    _console.say(
+        f"Wrote {out}; {work_dir / 'cache'} and {work_dir / 'checkpoints'} may be "
+        "deleted."
+    )
+    if len(test_rows) == 0 and held_out.exists():
+        _console.say(f"Warning: {held_out} is of another training, not of this one.")
     if len(test_rows):
-        scores, unread = _judge(model, X.iloc[test_rows], Y.iloc[test_rows], out)
+        _console.say(f"Held out: {len(test_rows)} rows, by {by}; see {held_out}")
+        scores, unread = _judge(model, X.iloc[test_rows], Y.iloc[test_rows], held_out)
         errors = pd.concat([errors, unread])
         if scores is not None:
             _save(model, out, taught, licence, scores.figures)
@@ -96,9 +107,13 @@ def train(data, out, config, assignments, licence, work_dir, **flags):
     click.get_current_context().exit(_console.say_left_out(errors))
 
 
+def _is_pickle(out):
+    return out.suffix.lower() == ".pkl"
+
+
 def _check_packages(out):
     """Complain now of what would be missing after hours of training."""
-    if out.suffix == ".skbird":
+    if not _is_pickle(out):
         try:
             import onnxscript  # noqa: F401
             import openvino  # noqa: F401
@@ -131,7 +146,7 @@ def _find_readable(X):
 
 
 def _split(X, Y, settings):
-    """Return the rows to train on and those to judge by."""
+    """Return the rows to train on, those to judge by, and what is kept apart."""
     import numpy as np
 
     from skbird.model_selection import group_train_test_split, leak_groups
@@ -142,18 +157,20 @@ def _split(X, Y, settings):
             f"{', '.join(map(str, X.columns))}."
         )
     if settings.hold_out == 0:
-        return np.arange(len(X)), np.arange(0)
+        return np.arange(len(X)), np.arange(0), ""
     author = settings.groups or ("author" if "author" in X else None)
-    groups = leak_groups(X, author=author, date=None)
+    groups, by = leak_groups(X, author=author, date=None), author
     if settings.groups is None and len(np.unique(groups)) < 2 / settings.hold_out:
-        # Too few authors: recordings at least are apart.
+        author = None  # too few: recordings at least are apart
+    if author is None:
         groups = leak_groups(X, author=None, date=None)
+        by = "recording (recordists are not known, or too few: figures may flatter)"
     options = {"test_size": settings.hold_out, "random_state": settings.seed}
     try:
-        return group_train_test_split(Y, groups, **options)
+        return *group_train_test_split(Y, groups, **options), by
     except ValueError as exc:
         raise ValueError(
-            f"{exc} That is --groups path; or train on all: --hold-out 0."
+            f"{exc} (--groups path splits by recording, --hold-out 0 trains on all.)"
         ) from None
 
 
@@ -161,9 +178,10 @@ def _finish(pipe, out, X, work_dir):
     """Return what predicts, after the training has been made safe."""
     from skbird.utils._files import open_whole
 
-    if out.suffix == ".pkl":
+    path = work_dir / f"{out.stem}.pipeline.pkl"
+    if _is_pickle(out):
         pipe.set_params(logmel__cache_dir=None, sedclassifier__checkpoint_dir=None)
-    path = out if out.suffix == ".pkl" else work_dir / "pipeline.pkl"
+        path = out
     with open_whole(path, "wb") as file:
         pickle.dump(pipe, file)
     if path == out:
@@ -179,14 +197,14 @@ def _finish(pipe, out, X, work_dir):
 
 def _save(model, out, X, licence, metrics=None):
     """Write a compiled model; a pickle is there already, and says nothing of itself."""
-    if out.suffix == ".skbird":
+    if not _is_pickle(out):
         from skbird.inference import save_model
 
         save_model(model, out, metrics=metrics, data=X, licence=licence)
 
 
-def _judge(model, X, Y, out):
-    """Say how good a model is on rows it was not trained on.
+def _judge(model, X, Y, table):
+    """Say how good a model is on rows it was not trained on, and list them in a table.
 
     Returns
     -------
@@ -198,10 +216,8 @@ def _judge(model, X, Y, out):
     from skbird.cli._labelled import predict_rows
     from skbird.cli._scores import score
 
-    table = out.with_name(f"{out.stem}.heldout.csv")
     paths = [str(Path(path).absolute()) for path in X["path"]]
     write_table(X.assign(path=paths), table)
-    _console.say(f"Held out: {len(X)} rows, listed in {table}")
     proba, errors = predict_rows(model, X)
     try:
         return score(X, Y, proba), errors

@@ -3,6 +3,7 @@
 from skbird.data._audio import AudioReadError, read_audio, read_header
 from skbird.data._birdclef import load_birdclef
 from skbird.data._labels import encode_labels
+from skbird.data._listing import list_audio
 from skbird.data._load import load_recordings
 from skbird.data._recordings import Clip, Recordings, WeightOp, as_recordings
 from skbird.data._rows import check_rows, segment_table
@@ -23,6 +24,7 @@ __all__ = [
     "as_recordings",
     "check_rows",
     "encode_labels",
+    "list_audio",
     "load_birdclef",
     "load_recordings",
     "make_birdclef",

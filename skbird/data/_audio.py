@@ -200,6 +200,8 @@ def _open(path):
     if not os.path.exists(path):
         where = "" if os.path.isabs(path) else f" (seen from {Path.cwd()})"
         raise AudioReadError(f"{path} does not exist{where}.")
+    if os.path.isfile(path) and os.path.getsize(path) == 0:
+        raise AudioReadError(f"{path} is empty: 0 bytes.")
     if path.lower().endswith(".raw"):
         raise AudioReadError(
             f"{path} holds samples without a header: nobody knows at which rate. Write "

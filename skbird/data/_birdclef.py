@@ -147,9 +147,12 @@ def _read_csv(path):
     if not path.is_file():
         return None
     # Taxon ids are names, not numbers; an empty label is empty, not missing.
-    header = pd.read_csv(path, nrows=0).columns
-    names = {c: str for c in _LABEL_COLUMNS if c in header}
-    return pd.read_csv(path, converters=names)
+    names = pd.read_csv(path, nrows=0).columns.intersection(_LABEL_COLUMNS)
+    table = pd.read_csv(path, dtype=dict.fromkeys(names, str))
+    # Read once more: a species may be called NA.
+    options = {"dtype": str, "keep_default_na": False}
+    texts = pd.read_csv(path, usecols=list(names), **options)
+    return table.assign(**texts)
 
 
 def _not_found(root, names, remedy):

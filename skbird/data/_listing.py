@@ -24,16 +24,15 @@ _SYSTEM_FOLDERS = frozenset(
 )
 # What Python makes of the bytes of a name that are no UTF-8.
 _NO_TEXT = re.compile("[\ud800-\udfff]")
+_BAD_NAME = "Its name, or that of its folder, is not UTF-8. Rename it."
+_UNREAD = "The folder or link cannot be read: {}. Is a disk missing?"
 
 
 def list_audio(folder):
-    """Return the audio files of a folder, at any depth, sorted.
+    """List the audio files of a folder, at any depth, whatever case their suffix has.
 
-    Hidden files and folders (``.git``, ``.Trash-1000``) and the bins and thumbnails of
-    systems (``$RECYCLE.BIN``, ``__MACOSX``, ``@eaDir``) are left out; `folder` itself
-    may be called so. Links are followed. Below each folder directly in `folder`, every
-    folder is listed once, by its own name rather than that of a link, so that links in
-    circles end while two species may be links to the same folder.
+    Links are followed. Hidden files and folders are left out, and so are the bins and
+    thumbnails of systems (``$RECYCLE.BIN``, ``__MACOSX``, ``@eaDir``).
 
     Parameters
     ----------
@@ -42,6 +41,7 @@ def list_audio(folder):
     Returns
     -------
     list of str
+        Paths that begin with `folder`, sorted.
 
     Raises
     ------
@@ -55,37 +55,104 @@ def list_audio(folder):
     UserWarning
         If files are left out because their names are not UTF-8, which neither tables
         nor Parquet can hold, or folders because they cannot be read.
+
+    See Also
+    --------
+    segment_table : Cuts recordings into rows.
+    load_recordings : Lists recordings with their labels.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from pathlib import Path
+    >>> from skbird.data import list_audio
+    >>> folder = Path(tempfile.mkdtemp())
+    >>> for name in ("night.WAV", "dawn.flac", "notes.txt"):
+    ...     (folder / name).touch()
+    >>> [Path(path).name for path in list_audio(folder)]
+    ['dawn.flac', 'night.WAV']
+    """
+    paths, left_out = find_audio(folder)
+    warn_left_out(left_out, stacklevel=3)
+    return paths
+
+
+def find_audio(folder):
+    r"""Return the audio files of a folder, at any depth, and what is left out.
+
+    Hidden files and folders (``.git``, ``.Trash-1000``) and the bins and thumbnails of
+    systems (``$RECYCLE.BIN``, ``__MACOSX``, ``@eaDir``) are not looked at; `folder`
+    itself may be called so. Links are followed. Below each folder directly in `folder`,
+    every folder is listed once, by its own name rather than that of a link, so that
+    links in circles end while two species may be links to the same folder.
+
+    Parameters
+    ----------
+    folder : str or path-like
+
+    Returns
+    -------
+    paths : list of str
+        Sorted.
+    left_out : list of (str, str)
+        Path and what is wrong, sorted: files whose names are not UTF-8, which neither
+        tables nor Parquet can hold (``\xe9`` stands for the byte), folders and links
+        that cannot be read.
+
+    Raises
+    ------
+    NotADirectoryError
+        If it is no folder.
+    ValueError
+        If there are no paths.
     """
     if not Path(folder).is_dir():
         raise NotADirectoryError(f"{str(folder)!r} is not a folder.")
+    paths, left_out = [], []
     found, unread = _walk(os.fspath(folder))
-    paths = [path for path in found if path.isascii() or not _NO_TEXT.search(path)]
-    notes = []
-    if len(paths) < len(found):
-        first = min(set(found) - set(paths))
-        notes.append(
-            f"{len(found) - len(paths)} files have names that are not UTF-8 and are "
-            f"left out, the first: {first!r}. Rename them, or the folder."
-        )
-    if unread:
-        notes.append(
-            f"{len(unread)} folders or links cannot be read and are left out, the "
-            f"first: {min(unread)}. Is a disk missing?"
-        )
+    for path in found:
+        if path.isascii() or not _NO_TEXT.search(path):
+            paths.append(path)
+        else:
+            left_out.append((_printable(path), _BAD_NAME))
+    left_out += [(_printable(path), _UNREAD.format(why)) for path, why in unread]
     if not paths:
         suffixes = ", ".join(sorted(AUDIO_SUFFIXES))
         missing = (
             f"The folder {str(folder)!r} holds no audio files: none with the suffixes "
             f"{suffixes} outside of hidden folders."
         )
-        raise ValueError(" ".join([missing, *notes]))
-    for note in notes:
-        warnings.warn(note, UserWarning, stacklevel=2)
-    return sorted(paths)
+        raise ValueError(" ".join([missing, *_notes(left_out)]))
+    return sorted(paths), sorted(left_out)
+
+
+def warn_left_out(left_out, stacklevel):
+    """Warn of what `find_audio` left out, once per kind."""
+    for note in _notes(left_out):
+        warnings.warn(note, UserWarning, stacklevel=stacklevel)
+
+
+def _notes(left_out):
+    unnamed = [path for path, error in left_out if error == _BAD_NAME]
+    unread = [f"{path} ({error})" for path, error in left_out if error != _BAD_NAME]
+    if unnamed:
+        yield (
+            f"{len(unnamed)} files have names that are not UTF-8 and are left out, the "
+            f"first: {min(unnamed)}. Rename them, or the folder."
+        )
+    if unread:
+        yield (
+            f"{len(unread)} folders or links cannot be read and are left out, the "
+            f"first: {min(unread)}."
+        )
+
+
+def _printable(path):
+    return os.fsencode(path).decode(errors="backslashreplace")
 
 
 def _walk(root):
-    """Return the audio files, and a text on each folder that cannot be read."""
+    """Return the audio files, and each folder that cannot be read, with the reason."""
     real = os.path.realpath(root)
     around = {real, *map(str, Path(real).parents)}
     files, unread = [], []
@@ -100,7 +167,7 @@ def _walk(root):
         try:
             audio, folders, links = _scan(path)
         except OSError as exc:
-            unread.append(f"{path!r} ({exc.strerror})")
+            unread.append((path, exc.strerror))
             continue
         files += audio
         for name in folders:

@@ -3,6 +3,7 @@
 import csv
 import io
 import os
+import re
 from pathlib import Path
 
 import numpy as np
@@ -12,7 +13,7 @@ from sklearn.utils import Bunch
 
 from skbird.data._birdclef import is_birdclef, load_birdclef
 from skbird.data._labels import encode_labels, parse_primary_label
-from skbird.data._listing import AUDIO_SUFFIXES, list_audio
+from skbird.data._listing import AUDIO_SUFFIXES, find_audio, warn_left_out
 from skbird.utils._text import decode_text, unguard_formula
 
 # Folders of BirdNET-Analyzer's training sets that are no species.
@@ -22,7 +23,10 @@ _LABEL_NAMES = ("primary_label", "species", "label")
 _SECONDS = ("start", "end")
 _SEPARATORS = ",;\t"
 _EMPTY = f"{_SEPARATORS} \r\n"  # what lines without content consist of
-_TEXT = (*_LABEL_NAMES, "secondary_labels", "author", "collection")
+_NAMES = (*_PATH_NAMES, *_LABEL_NAMES, "secondary_labels")
+_TEXT = (*_NAMES, "author", "collection")
+# No number is written so, but names of sites and recorders are.
+_ZERO_FIRST = re.compile(r"\s*0\d")
 
 
 def load_recordings(source, *, species=None, secondary_weight=0.5):
@@ -44,9 +48,11 @@ def load_recordings(source, *, species=None, secondary_weight=0.5):
           of one. ``path`` (or ``filename``, ``file``) counts from the folder of the
           table; ``primary_label`` (or ``species``, ``label``) and, if wanted,
           ``secondary_labels``, as `encode_labels` reads them; ``start`` and ``end`` in
-          seconds; further columns travel along. Text may be separated by commas,
-          semicolons or tabs, in the encodings of spreadsheets. A named index of
-          pandas' is a column;
+          seconds; further columns travel along. A ``.csv`` or ``.tsv`` may be in any
+          encoding of spreadsheets, its cells separated by commas, or by semicolons or
+          tabs, where seconds may have decimal commas. Paths, labels, ``author``,
+          ``collection`` and columns with numbers such as 007 stay text. A named index
+          of pandas' is a column;
         - the folder of a BirdCLEF competition, see `load_birdclef`.
     species : sequence of str, default=None
         Columns of Y. None: all primary labels, sorted (of a BirdCLEF folder, those of
@@ -62,6 +68,9 @@ def load_recordings(source, *, species=None, secondary_weight=0.5):
         Y, label_weight : DataFrame of shape (n_rows, n_species), float32
             See `encode_labels`.
         species : list of str
+        errors : DataFrame
+            ``path`` and ``error`` of what is left out of a folder per species; of other
+            sources empty.
         DESCR : str
             A line on what was found.
 
@@ -80,7 +89,7 @@ def load_recordings(source, *, species=None, secondary_weight=0.5):
     -----
     UserWarning
         If files or folders are left out, as their names are not UTF-8 or they cannot be
-        read.
+        read, or some bytes of a table are not UTF-8 and the others are.
 
     Examples
     --------
@@ -105,8 +114,14 @@ def load_recordings(source, *, species=None, secondary_weight=0.5):
             "a table of recordings, or the folder of a BirdCLEF competition."
         )
     if source.is_dir() and is_birdclef(source):
-        return load_birdclef(source, species=species, secondary_weight=secondary_weight)
-    X = _read_folders(source) if source.is_dir() else _read_table(source)
+        data = load_birdclef(source, species=species, secondary_weight=secondary_weight)
+        return Bunch(**data, errors=_as_errors([]))
+    left_out = []
+    if source.is_dir():
+        X, left_out = _read_folders(source)
+        warn_left_out(left_out, stacklevel=3)
+    else:
+        X = _read_table(source)
     if species is None and not any(map(parse_primary_label, X["primary_label"])):
         raise ValueError(
             f"{str(source)!r} names no species: all labels are empty or 'nocall'. Fill "
@@ -120,6 +135,7 @@ def load_recordings(source, *, species=None, secondary_weight=0.5):
             "folder 'nocall' (in a table, with that label)."
         )
     data = Bunch(X=X, Y=Y, label_weight=label_weight, species=list(Y.columns))
+    data.errors = _as_errors(left_out)
     names = ", ".join([*data.species[:5], "..."][: len(data.species)])
     data.DESCR = (
         f"{source}: {len(X)} rows of {X['path'].nunique()} recordings, "
@@ -128,8 +144,13 @@ def load_recordings(source, *, species=None, secondary_weight=0.5):
     return data
 
 
+def _as_errors(left_out):
+    return pd.DataFrame(left_out, columns=["path", "error"], dtype=str)
+
+
 def _read_folders(root):
-    paths = list_audio(root)
+    """Return the recordings with their labels, and what was left out."""
+    paths, left_out = find_audio(root)
     parts = [os.path.relpath(path, root).split(os.sep) for path in paths]
     stray = [path for path, names in zip(paths, parts, strict=True) if len(names) == 1]
     if stray:
@@ -140,7 +161,7 @@ def _read_folders(root):
         )
     labels = {name: _labels_of(name) for name in {names[0] for names in parts}}
     table = {"path": paths, "primary_label": [labels[names[0]] for names in parts]}
-    return pd.DataFrame(table)
+    return pd.DataFrame(table), left_out
 
 
 def _labels_of(folder):
@@ -151,11 +172,14 @@ def _labels_of(folder):
 
 def _read_table(path):
     suffix = path.suffix.lower()
+    decimal = ","
     if suffix == ".parquet":
         table = _read_parquet(path)
         places = [f"row {row}" for row in range(len(table))]
     elif suffix in (".csv", ".tsv", ".txt"):
-        table, lines = _read_text(path)
+        table, lines, separator = _read_text(path)
+        # "1,000" may be thousand where commas need quotes.
+        decimal = "." if separator == "," else ","
         places = [f"line {line}" for line in lines]
     else:
         hint = ""
@@ -176,12 +200,9 @@ def _read_table(path):
             f"{str(path)!r} names no recording in {places[missing.argmax()]} "
             f"({missing.sum()} such lines). Fill in {file!r}, or delete them."
         )
-    names = [os.path.expanduser(name) for name in table["path"].astype(str)]
-    folder = str(path.parent)
-    # An absolute path stays as it is.
-    table["path"] = [os.path.join(folder, name) for name in names]
+    table["path"] = [_resolve(name, path.parent) for name in table["path"].astype(str)]
     for column in table.columns.intersection(_SECONDS):
-        table[column] = _as_seconds(table[column], path, places)
+        table[column] = _as_seconds(table[column], decimal, path, places)
     others = table.columns.difference(["path", "primary_label"], sort=False)
     return table[["path", "primary_label", *others]]
 
@@ -223,8 +244,8 @@ def _read_parquet(path):
 
 
 def _read_text(path):
-    """Return the table, and the number of each row's line."""
-    rows = _split(_decode(path), path)
+    """Return the table, the number of each row's line, and what separates cells."""
+    rows, separator = _split(_decode(path), path)
     if not rows:
         raise ValueError(
             f"{str(path)!r} is empty. Write the table again: a line with the names of "
@@ -239,21 +260,49 @@ def _read_text(path):
                 "separator? Quote it, or take it out."
             )
     header = [unguard_formula(name.strip()) for name in header]
-    # pandas tells numbers from text. Lines longer than the header are cut before: it
-    # would take their first cells for an index. Held-out tables of the command line
-    # have quotes before what a spreadsheet would take for a formula.
+    width = len(header)
+    # Longer lines would make pandas take their first cells for an index.
+    lines = [[*cells[:width], *[""] * (width - len(cells))] for _, cells in rows]
+    columns = [
+        _unguard(name, cells, path.parent)
+        for name, cells in zip(header, zip(*lines, strict=True), strict=False)
+    ]
+    table = _tell_numbers(header, columns)
+    for position, (name, cells) in enumerate(zip(header, columns, strict=False)):
+        if name in _NAMES:  # pandas takes labels such as "NA" for missing
+            table.isetitem(position, cells)
+    return table, [line for line, _ in rows], separator
+
+
+def _unguard(name, cells, folder):
+    """Take the quotes away that our own tables have before formulas.
+
+    A file that is really called so keeps its name.
+    """
+    plain = map(unguard_formula, cells)
+    if name not in _PATH_NAMES:
+        return list(plain)
+    return [
+        cell if new != cell and os.path.exists(_resolve(cell, folder)) else new
+        for new, cell in zip(plain, cells, strict=True)
+    ]
+
+
+def _tell_numbers(header, columns):
+    """Return columns of text as a table, numbers where all cells are numbers."""
     buffer = io.StringIO()
-    writer = csv.writer(buffer)
-    lines = (map(unguard_formula, cells[: len(header)]) for _, cells in rows)
-    writer.writerows([header, *lines])
+    csv.writer(buffer).writerows([header, *zip(*columns, strict=True)])
     buffer.seek(0)
-    # Taxon ids are names, not numbers; an empty label is empty, not missing.
-    converters = {name: str for name in header if name in _TEXT}
-    return pd.read_csv(buffer, converters=converters), [line for line, _ in rows]
+    ids = [
+        name
+        for name, cells in zip(header, columns, strict=False)
+        if name not in _SECONDS and any(map(_ZERO_FIRST.match, cells))
+    ]
+    return pd.read_csv(buffer, dtype=dict.fromkeys([*_TEXT, *ids], str))
 
 
 def _decode(path):
-    text = decode_text(path.read_bytes())
+    text = decode_text(path.read_bytes(), repr(str(path)))
     if "\0" in text:
         raise ValueError(
             f"{str(path)!r} is no text. If it is a spreadsheet, open it there and save "
@@ -263,7 +312,7 @@ def _decode(path):
 
 
 def _split(text, path):
-    """Return (line number, cells) of each line that is not empty."""
+    """Return (line number, cells) of each line with content, and the separator."""
     lines = io.StringIO(text, newline="")
     header = next((line for line in lines if line.strip(_EMPTY)), "")
     # Spreadsheets separate by semicolons where commas are decimal.
@@ -281,20 +330,20 @@ def _split(text, path):
                 "or in the middle of a cell? Close it, or double it."
             ) from exc
         if cells is None:
-            return rows
+            return rows, separator
         if any(map(str.strip, cells)):
             rows.append((line, cells))
 
 
-def _as_seconds(column, path, places):
-    """Return a column as numbers; text may have decimal commas."""
+def _as_seconds(column, decimal, path, places):
+    """Return a column as numbers; text may have this decimal sign, or a point."""
     if is_numeric_dtype(column) and not is_bool_dtype(column):
         return column.to_numpy(dtype=float, na_value=np.nan)
     numbers = np.full(len(column), np.nan)
     for row, value in enumerate(column):
         try:
             if not pd.isna(value):
-                numbers[row] = _as_number(value)
+                numbers[row] = _as_number(value, decimal)
         except (TypeError, ValueError):
             raise ValueError(
                 f"{str(path)!r}, {places[row]}, column {column.name!r}: {value!r} is "
@@ -303,10 +352,15 @@ def _as_seconds(column, path, places):
     return numbers
 
 
-def _as_number(value):
+def _as_number(value, decimal):
     if isinstance(value, bool):
         raise TypeError
-    return float(value.replace(",", ".") if isinstance(value, str) else value)
+    return float(value.replace(decimal, ".") if isinstance(value, str) else value)
+
+
+def _resolve(name, folder):
+    """Return a path that counts from a folder; an absolute one stays as it is."""
+    return os.path.join(folder, os.path.expanduser(name))
 
 
 def _find(table, names, path, what):

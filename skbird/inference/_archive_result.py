@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from skbird.inference._parts import part_paths
+from skbird.inference._parts import part_path
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -16,6 +16,8 @@ class ArchiveResult:
     ----------
     folder : Path
         Where the parts are.
+    parts : list of Path
+        They, in the order of the recordings.
     n_files : int
         Recordings in the archive, readable or not.
     n_rows : int
@@ -34,6 +36,7 @@ class ArchiveResult:
     """
 
     folder: Path
+    parts: list
     n_files: int
     n_rows: int
     hours: float
@@ -51,8 +54,7 @@ class ArchiveResult:
             ``path``, ``start``, ``end``, and a column per species or ``species`` and
             ``probability``. It must fit into memory; else read the parts one by one.
         """
-        parts = part_paths(self.folder)
-        return pd.concat(map(pd.read_parquet, parts), ignore_index=True)
+        return pd.concat(map(pd.read_parquet, self.parts), ignore_index=True)
 
     def __str__(self):
         lines = [
@@ -97,6 +99,7 @@ def summarise(folder, blocks, infos, predicted_s, seconds):
             dropped.setdefault(what, []).append(number)
     return ArchiveResult(
         folder=folder,
+        parts=[part_path(folder, number) for number in sorted(infos)],
         n_files=int(blocks.n_files.sum()),
         n_rows=sum(info.n_rows for info in infos.values()),
         hours=blocks.audio_s.sum() / 3600,

@@ -26,13 +26,17 @@ _PROBE_ROWS = 3
 _SAME_LOGIT = 0.1
 
 _REMEDY = (
-    "Pass another out, or delete what that run wrote there: part-*.parquet, "
-    f"{MANIFEST} and {FILES}."
+    "Pass another out, or delete what that run wrote there: "
+    f"part-000000.parquet and so on, {MANIFEST} and {FILES}."
 )
 
 
 class OtherRunError(ValueError):
     """The folder holds another archive run, or what is left of one."""
+
+    def __init__(self, reason):
+        super().__init__(f"{reason} {_REMEDY}")
+        self.reason = reason
 
 
 def load_or_plan(folder, files, settings, *, verbose):
@@ -63,7 +67,7 @@ def load_or_plan(folder, files, settings, *, verbose):
     if not (folder / MANIFEST).exists():
         if part_paths(folder):
             raise OtherRunError(
-                f"{folder} holds parts, but no {MANIFEST} that says of what. {_REMEDY}"
+                f"{folder} holds parts, but no {MANIFEST} that says of what."
             )
         files = add_durations(files, verbose=verbose)
         buffer = io.BytesIO()
@@ -109,7 +113,7 @@ def _read_files(path):
 
 def _damaged(path, exc):
     reason = str(exc).strip()
-    return OtherRunError(f"{path} is damaged or missing ({reason}). {_REMEDY}")
+    return OtherRunError(f"{path} is damaged or missing ({reason}).")
 
 
 def check_model(folder, manifest, species, probe):
@@ -224,5 +228,5 @@ def _logits(proba):
 def _refuse(folder, differences):
     if differences:
         raise OtherRunError(
-            f"{Path(folder)} holds another run: {'; '.join(differences)}. {_REMEDY}"
+            f"{Path(folder)} holds another run: {'; '.join(differences)}."
         )

@@ -12,6 +12,7 @@ from skbird.utils._rows import number_groups
 
 # Rows that are off by a tenth weigh as much as a twelfth of rare species untested.
 _WEIGHT_OF_ROWS = 10
+_FEW_GROUPS = 15  # a choice among so few is quick, and much depends on each
 
 
 @validate_params(
@@ -24,12 +25,14 @@ _WEIGHT_OF_ROWS = 10
 def group_train_test_split(y, groups, *, test_size=0.2, random_state=None):
     """Split rows once, groups whole, so that each species can be learned and judged.
 
-    Groups are moved into the test part one by one, in random order, and out again, as
-    long as that brings it nearer to `test_size` of the rows and of the positives of
-    each species (one at least). Out of up to ten orders the best is taken. Rows count
-    for more than species: to test a few more of these, the size may be off by some
-    percent. The last group of a species is always trained on, so that each species
-    can be learned and, if it is in two groups or more and there is room, is tested.
+    Groups are moved into the test part one by one, first one with a positive, then in
+    random order, and out again, as long as that brings it nearer to `test_size` of the
+    rows and of the positives of each species (one at least). Out of several orders,
+    more where groups are few, the best is taken; a better choice of groups may exist.
+    Rows count for more than species: to test a few more of these, the size may be off
+    by some percent. The last group of a species is always trained on, so that each
+    species can be learned and, if it is in two groups or more and there is room, is
+    tested.
 
     Parameters
     ----------
@@ -40,20 +43,23 @@ def group_train_test_split(y, groups, *, test_size=0.2, random_state=None):
         What must stay together: recordings, recordists, sites. `leak_groups` makes
         them from whatever is known of the rows.
     test_size : float in (0, 0.5], default=0.2
-        Share of the labelled rows to test on, as nearly as whole groups allow.
+        Share of the labelled rows to test on. As groups stay whole, few or large ones
+        may miss it by far: twice the rows are better than none.
     random_state : int, RandomState instance or None, default=None
         Of the orders. Each seed gives another split, as far as there are as good ones.
 
     Returns
     -------
     train, test : ndarray of int
-        Row numbers.
+        Row numbers. Unlabelled rows of a group that is tested are in neither part.
 
     Raises
     ------
     ValueError
-        If nothing is left to test on, as where each group is more than twice as large
-        as the test part is to be.
+        If there are no rows, no species or no positives, or no group can be tested:
+        those with positives have a species that no other has, or too many rows or
+        positives, as most do that are more than twice as large as the test part is to
+        be.
 
     See Also
     --------
@@ -72,6 +78,7 @@ def group_train_test_split(y, groups, *, test_size=0.2, random_state=None):
     set()
     """
     truth = validate_truth(y, "y")
+    _check_positives(truth.positive)
     labelled = truth.known.any(axis=1)
     group, names = number_groups(groups, len(labelled))
     ones, rows = np.ones(len(group), dtype=np.int64), np.arange(len(group))
@@ -80,13 +87,28 @@ def group_train_test_split(y, groups, *, test_size=0.2, random_state=None):
     rng = check_random_state(random_state)
     held_out = choose_groups(counts, sizes, test_size, rng)[group]
     test = np.flatnonzero(held_out & labelled)
-    if not truth.positive[test].any():
+    if not len(test):
         raise ValueError(
             f"test_size={test_size:g} leaves nothing to test on: each of the "
             f"{len(names)} groups has a species that no other has, has none at all, or "
-            "is more than twice as large as that. Use finer groups, such as recordings."
+            f"too many rows ({test_size * sizes.sum():.3g} are wanted) or positives. "
+            "Use finer groups, such as recordings."
         )
     return np.flatnonzero(~held_out), test
+
+
+def _check_positives(positive):
+    n_rows, n_species = positive.shape
+    if n_rows == 0 or n_species == 0:
+        raise ValueError(
+            f"y has shape {positive.shape}, but rows and species are needed. Pass a "
+            "row per recording and a column per species."
+        )
+    if not positive.any():
+        raise ValueError(
+            f"y has no positives: none of its {n_rows} rows has a label of 0.5 or more "
+            "for a species. Pass rows with species."
+        )
 
 
 def choose_groups(counts, sizes, test_size, rng):
@@ -105,15 +127,18 @@ def choose_groups(counts, sizes, test_size, rng):
     Returns
     -------
     ndarray of bool, shape (n_groups,)
+        All False if no group with a positive can be tested.
     """
+    labelled, positive = np.flatnonzero(sizes), np.flatnonzero(np.diff(counts.indptr))
     tries = []
     # Where groups are many, whatever order they come in leads to about the same.
-    for _ in range(min(10, 1 + 10_000 // len(sizes))):
+    n_tries = 50 if len(sizes) <= _FEW_GROUPS else min(10, 1 + 10_000 // len(sizes))
+    for _ in range(n_tries):
         part = _TestPart(counts, sizes, test_size)
-        n_moved = 1
+        # Others could fill the room that one with positives needs.
+        n_moved = any(map(part.move_if_better, rng.permutation(positive)))
         while n_moved:
-            order = rng.permutation(np.flatnonzero(sizes))
-            n_moved = sum(map(part.move_if_better, order))
+            n_moved = sum(map(part.move_if_better, rng.permutation(labelled)))
         tries.append(part)
     return min(tries, key=_TestPart.loss).groups
 
@@ -142,6 +167,8 @@ class _TestPart:
         sign = -1 if self.groups[group] else 1
         if sign == 1 and (self.n_trained[species] == 1).any():
             return False
+        if sign == -1 and amounts.sum() == self.positives.sum():
+            return False  # nothing else is there to judge by
         rows = self.rows + sign * self.sizes[group]
         positives = self.positives[species] + sign * amounts
         before = self._loss(self.rows, self.positives[species], species)

@@ -30,7 +30,7 @@ def open_whole(path, mode="w"):
     FileNotFoundError
         If the folder does not exist.
     """
-    path = Path(path)
+    path = Path(os.path.realpath(path))  # a link stays one
     if not path.parent.is_dir():
         raise FileNotFoundError(
             f"path={str(path)!r}: the folder {path.parent} does not exist. Make it "

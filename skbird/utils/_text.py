@@ -1,30 +1,53 @@
 """Text as other programs write it, and as they may read it."""
 
+import codecs
 import re
+import warnings
 
 _BREAKS = re.compile("[\x00-\x1f\x7f\x85\u2028\u2029]+")
 _FORMULA = re.compile(r"'*[=+\-@]")
 _GUARDED = re.compile(r"'+[=+\-@]")
 
 
-def decode_text(raw):
+def decode_text(raw, name="A table"):
     """Decode the bytes of a file in whatever encoding programs write text.
 
     Parameters
     ----------
     raw : bytes
+    name : str
+        How the warning calls the file.
 
     Returns
     -------
     str
         Line ends are as they were.
+
+    Warns
+    -----
+    UserWarning
+        If it is UTF-8 except for some bytes; these become U+FFFD.
     """
     if raw.startswith((b"\xff\xfe", b"\xfe\xff")):  # "Unicode text" of spreadsheets
         return raw.decode("utf-16", errors="replace")
     try:
         return raw.decode("utf-8-sig")
-    except UnicodeDecodeError:
-        return raw.decode("cp1252", errors="replace")  # Raven and Excel on Windows
+    except UnicodeDecodeError as exc:
+        text = raw.decode("utf-8-sig", errors="replace")
+        n_bad = text.count("\ufffd")
+        n_good = sum(not char.isascii() for char in text) - n_bad
+        # Text of Windows is hardly ever UTF-8 by chance.
+        if n_good <= n_bad and not raw.startswith(codecs.BOM_UTF8):
+            return raw.decode("cp1252", errors="replace")  # Raven and Excel there
+        # The rest of a line that has begun is one more.
+        line = len((exc.object[: exc.start] + b"x").splitlines())
+    warnings.warn(
+        f"{name} is UTF-8 except for bytes in {n_bad} places, the first in line "
+        f"{line}; each is read as '\ufffd'. Correct the names there.",
+        UserWarning,
+        stacklevel=2,
+    )
+    return text
 
 
 def one_line(text):
