@@ -204,10 +204,10 @@ def test_truth_of_a_missing_soundscape(root_2021):
 
 
 def test_a_species_may_be_called_na(tmp_path):
-    sizes = {"n_test": 0, "n_labelled": 0, "n_unlabelled": 0}
-    make_birdclef(tmp_path / "set", n_species=2, n_recordings=4, **sizes)
+    sizes = {"n_test": 1, "n_labelled": 0, "n_unlabelled": 0, "soundscape_s": 10}
+    make_birdclef(tmp_path / "set", n_species=2, n_recordings=6, **sizes)
     table = pd.read_csv(tmp_path / "set" / "train.csv", dtype=str)
     table.loc[0, "primary_label"] = "NA"
     table.to_csv(tmp_path / "set" / "train.csv", index=False)
     data = load_birdclef(tmp_path / "set", species=["NA"])
-    assert data.Y["NA"].tolist() == [1, 0, 0, 0]
+    assert data.Y["NA"].tolist() == [1, 0, 0, 0, 0, 0]
