@@ -3,6 +3,7 @@
 import os
 import pickle
 import shutil
+from pathlib import Path
 from types import SimpleNamespace
 
 import click
@@ -21,6 +22,7 @@ from skbird.annotations import read_boxes, read_submission
 from skbird.cli import _console, _formats, _labelled, _models, _scores, _train
 from skbird.cli._app import app
 from skbird.cli._outputs import write_table
+from skbird.cli._places import place_boxes
 from skbird.data import load_recordings
 from skbird.inference._parts import write_part
 from skbird.preprocessing import (
@@ -257,7 +259,7 @@ def test_boxes_are_of_the_recordings_whose_paths_end_alike(evaluate, tmp_path):
     boxes.assign(path="elsewhere.wav", species="dove").to_csv("boxes.csv", index=False)
     result = evaluate(tmp_path, "--annotations", "boxes.csv")
     assert result.exit_code == 1
-    assert "No box is in any of the 4 recordings" in result.stderr
+    assert "no box is in any of the 4 recordings" in result.stderr
 
 
 def test_report_goes_on_without_broken_recordings(model, predict, tmp_path):
@@ -553,7 +555,7 @@ def test_folders_count_where_sites_have_recordings_of_one_name(evaluate, tmp_pat
     soundfile.write(tmp_path / "a" / "two.wav", samples, RATE)
     result = evaluate("a", "--annotations", "boxes.csv", "--out", "species.csv")
     assert result.exit_code == 0, result.output
-    assert "boxes of 1 recordings that are not in a are left out" in result.stderr
+    assert "boxes of 1 recordings that are not in a, such as b/one.wav" in result.stderr
     table = pd.read_csv("species.csv", index_col="species")
     assert table["n_positive"].to_dict() == {"dove": 2, "wren": 4}
 
@@ -575,7 +577,7 @@ def test_recordings_found_by_name_alone_are_reported(evaluate, tmp_path):
     (tmp_path / "boxes.csv").write_text("path,start,end,species\n" + lines)
     result = evaluate(tmp_path, "--annotations", "boxes.csv")
     assert result.exit_code == 0, result.output
-    assert "2 recordings of the boxes were found by their names" in result.stderr
+    assert "2 recordings of boxes.csv were found by their names" in result.stderr
 
 
 @pytest.mark.parametrize("name", ["B.PKL", "b.pkl"])
@@ -642,3 +644,17 @@ def test_who_splits_by_recording_is_told(bird_folder, tmp_path):
     assert "by recording (recordists are not known, or too few" in result.stderr
     result = run("train", *arguments, "--groups", "path")
     assert "rows, by path; see" in result.stderr
+
+
+def test_boxes_are_of_the_path_that_agrees_most():
+    boxes = pd.DataFrame({"path": ["D:/siteB/24/1.wav", "D:/siteA/24/1.wav"]})
+    table, data = Path("t.csv"), Path("siteA")
+    placed = place_boxes(boxes, table, data, ["siteA/24/1.wav", "siteA/25/1.wav"])
+    assert placed["path"].to_dict() == {1: "siteA/24/1.wav"}
+    twice = pd.DataFrame({"path": ["D:/siteB/24/1.wav", "D:/siteC/24/1.wav"]})
+    with pytest.raises(ValueError, match=r"would both be 'siteA/24/1\.wav'"):
+        place_boxes(twice, table, data, ["siteA/24/1.wav"])
+    with pytest.raises(ValueError, match=r"'x\.wav' may be 'a/x\.wav' or 'b/x\.wav'"):
+        place_boxes(
+            pd.DataFrame({"path": ["x.wav"]}), table, data, ["a/x.wav", "b/x.wav"]
+        )

@@ -1,12 +1,12 @@
 """Recordings whose truth is known, for ``evaluate`` and ``report``."""
 
-import os
 from pathlib import Path
 
 import click
 
 from skbird.cli import _console
 from skbird.cli._models import progress_shown, row_length, species_names
+from skbird.cli._places import place_boxes
 
 DATA = click.argument("data", type=click.Path(exists=True, path_type=Path))
 ANNOTATIONS = click.option(
@@ -122,8 +122,7 @@ def _load_annotated(data, annotations, species, segment_s):
     elif annotations.suffix.lower() == ".txt":
         boxes = read_raven(annotations, audio)
     else:
-        boxes = read_boxes(annotations)
-        boxes = _place_boxes(boxes, annotations.parent, data, audio)
+        boxes = place_boxes(read_boxes(annotations), annotations, data, audio)
     rows = segment_table(audio, segment_s, segment_s, on_error="skip")
     X, Y = boxes_to_rows(boxes, rows, species=species)
     _console.say(
@@ -131,60 +130,6 @@ def _load_annotated(data, annotations, species, segment_s):
         f"{segment_s:g} s"
     )
     return X, Y, left_out
-
-
-def _place_boxes(boxes, folder, data, audio):
-    """Return the boxes that are in the recordings, with the paths that these have.
-
-    Parameters
-    ----------
-    boxes : DataFrame
-    folder : Path
-        That of their table.
-    data : Path
-        That of the recordings.
-    audio : list of str
-    """
-    from skbird.annotations._audio_names import AudioFinder, path_parts
-
-    finder = AudioFinder(audio)
-    exact = {os.path.abspath(path): path for path in audio}
-    found, by_name = {}, {}
-    for path in boxes["path"].unique():
-        written = [os.path.abspath(root / path) for root in (folder, data, Path())]
-        places = [exact[place] for place in written if place in exact]
-        if places:
-            found[path] = places[0]
-            continue
-        alike, n_parts = finder.alike(path)
-        if not alike:
-            continue
-        recording = finder.by_path(path, folder)
-        # Recorders call the files of all sites alike: the folder counts, too.
-        folders_differ = n_parts == 1 and len(path_parts(path)) > 1
-        (by_name if folders_differ else found)[path] = recording
-    if not found and len(set(by_name.values())) == len(by_name):
-        found = by_name
-        if by_name:
-            first, recording = next(iter(by_name.items()))
-            _console.say(
-                f"Warning: {len(by_name)} recordings of the boxes were found by their "
-                f"names alone, such as {recording} for {first}. Are they the same?"
-            )
-    missing = [path for path in boxes["path"].unique() if path not in found]
-    if not found:
-        raise ValueError(
-            f"No box is in any of the {len(audio)} recordings of {str(data)!r}: the "
-            f"first is in {missing[0] if missing else 'none'!r}. Write paths as they "
-            "are seen from the table."
-        )
-    if missing:
-        _console.say(
-            f"Warning: boxes of {len(missing)} recordings that are not in {data} are "
-            f"left out, such as {missing[0]}."
-        )
-    boxes = boxes[boxes["path"].isin(found)]
-    return boxes.assign(path=boxes["path"].map(found))
 
 
 def _say_if_trained_on(model, X):
