@@ -644,7 +644,7 @@ def test_an_archive_that_vanishes_leaves_typed_columns(run, nights):
     ("damage", "message"),
     [
         (lambda path: path.write_bytes(path.read_bytes()[:30]), "not an audio file"),
-        (lambda path: path.write_bytes(b""), "not an audio file"),
+        (lambda path: path.write_bytes(b""), "is empty: 0 bytes"),
         (lambda path: (path.unlink(), path.mkdir()), "is a directory"),
         (lambda path: path.write_bytes(path.read_bytes()[:9000]), "no samples after"),
     ],
