@@ -9,6 +9,7 @@ import subprocess
 import sys
 import time
 import warnings
+from contextlib import contextmanager
 from itertools import count
 from pathlib import Path
 
@@ -354,7 +355,7 @@ def test_kills_at_each_write_leave_no_trace(tmp_path, run):
             {"segment_s": 4.0},
             r"segment_s was 5.0 and is 4.0; step_s was 5.0 and is 4.0",
         ),
-        ({"step_s": 2.5}, "step_s was 5.0 and is 2.5.*another out, or delete"),
+        ({"step_s": 2.5}, "step_s was 5.0 and is 2.5.*another out, or fresh=True"),
         ({"min_proba": 0.1}, "min_proba was None and is 0.1"),
         ({"top_k": 1}, "top_k was None and is 1"),
         ({"block_s": 50}, "block_s was 40.0 and is 50.0"),
@@ -381,9 +382,6 @@ def test_other_recordings_or_species_are_refused(run, nights, tmp_path):
     soundfile.write(paths[4], np.ones(3000), RATE)
     with pytest.raises(ValueError, match=r"1 recordings are changed, first .*night04"):
         run()
-    soundfile.write(nights / "night99.wav", np.ones(3000), RATE)
-    with pytest.raises(ValueError, match=r"1 recordings are new, first .*night99"):
-        run()
 
     class Renamed(Level):
         species_ = ["cricket", "toad", "owl"]
@@ -391,6 +389,69 @@ def test_other_recordings_or_species_are_refused(run, nights, tmp_path):
     run(recordings=table, out=tmp_path / "named")
     with pytest.raises(ValueError, match=r"at 1: \['frog'\] and \['toad'\]"):
         run(Renamed(), table, out=tmp_path / "named")
+
+
+def test_new_recordings_are_predicted_and_the_others_kept(
+    run, nights, tmp_path, capsys
+):
+    log = tmp_path / "log"
+    before = run().read()
+    # Blocks have room for them, and they come first in the folder.
+    for number in range(4):
+        soundfile.write(nights / f"early{number}.wav", np.full(6000, 0.5), RATE)
+    (nights / "early9.wav").write_bytes(b"broken")
+    (tmp_path / "out" / "part-000001.parquet").unlink()
+    kept = {path: path.stat().st_mtime_ns for path in (tmp_path / "out").glob("part-*")}
+    result = run(Level(log=log), verbose=True)
+    assert "5 recordings are new; the run had 9." in capsys.readouterr().out
+    assert log.read_text().splitlines() == [
+        "3 night00",
+        "9 night03 night04 night05",
+        "8 early0 early1 early2 early3",
+    ]
+    assert all(path.stat().st_mtime_ns == at for path, at in kept.items())
+    rows = result.read()
+    pd.testing.assert_frame_equal(rows[: len(before)], before)
+    new = segment_table(sorted(nights.glob("early[0-3].wav")))
+    pd.testing.assert_frame_equal(
+        rows[["path", "start", "end"]][len(before) :].reset_index(drop=True), new
+    )
+    assert [Path(path).stem for path in result.errors["path"]] == ["early9"]
+    assert (result.n_files, result.n_rows) == (14, 35)
+    soundfile.write(nights / "later.wav", np.full(6000, 0.5), RATE)
+    assert run().n_rows == 37
+    assert run().times_real_time == 0
+    with pytest.raises(ValueError, match=r"1 recordings are missing, first .*early0"):
+        run(recordings=sorted(nights.iterdir())[1:])
+
+
+def test_another_model_does_not_get_new_recordings(run, nights):
+    run()
+    soundfile.write(nights / "night99.wav", np.ones(3000), RATE)
+    with pytest.raises(ValueError, match="other probabilities"):
+        run(Level(gain=0.8))
+    (nights / "night99.wav").unlink()
+    assert run().n_files == 9
+
+
+def test_fresh_replaces_a_run_once_the_model_works(run, tmp_path):
+    run()
+    out = tmp_path / "out"
+    (out / "notes.txt").write_text("rain")
+    before = {path: path.read_bytes() for path in out.iterdir()}
+    with pytest.raises(AttributeError):
+        run(BaseEstimator(), fresh=True)
+    assert {path: path.read_bytes() for path in out.iterdir()} == before
+    for damage in (b"{", None):
+        if damage is None:
+            (out / "_manifest.json").unlink()
+        else:
+            (out / "_manifest.json").write_bytes(damage)
+        result = run(Level(gain=0.8), fresh=True, block_s=99, top_k=1)
+        assert result.n_rows == 27
+        assert len(list(out.glob("part-*"))) == 2
+        assert run(Level(gain=0.8), block_s=99, top_k=1).times_real_time == 0
+    assert (out / "notes.txt").read_text() == "rain"
 
 
 def test_parts_of_unknown_origin_are_refused(run, tmp_path):
@@ -416,7 +477,7 @@ def test_a_damaged_plan_is_named_with_the_remedy(run, tmp_path, name, damage):
     run()
     path = tmp_path / "out" / name
     path.write_bytes(damage(path.read_bytes()))
-    message = rf"out/{name} is damaged or missing \(.*Pass another out, or delete"
+    message = rf"out/{name} is damaged or missing \(.*Pass another out, or fresh=True"
     with pytest.raises(ValueError, match=message):
         run()
     remove_run(tmp_path / "out")
@@ -905,12 +966,10 @@ def test_a_bug_in_a_worker_is_named(run, tmp_path):
     assert not list((tmp_path / "out").glob(".*"))
 
 
-@pytest.mark.filterwarnings("ignore")
-def test_a_dead_worker_of_a_cluster_loses_its_block_only(run, tmp_path):
+@contextmanager
+def dask_cluster():
+    """Two workers of Dask's; joblib sends them what it is given."""
     distributed = pytest.importorskip("distributed")
-    folder = write_nights(tmp_path / "many", 18)
-    log = tmp_path / "log"
-    model = Level(sleep_s=0.1, log=log, killer="night07")
     with (
         distributed.LocalCluster(
             n_workers=2, threads_per_worker=1, dashboard_address=None
@@ -918,6 +977,35 @@ def test_a_dead_worker_of_a_cluster_loses_its_block_only(run, tmp_path):
         distributed.Client(cluster),
         parallel_config(backend="dask"),
     ):
+        yield
+
+
+@contextmanager
+def ray_cluster():
+    """Two workers of Ray's, which come back when they die."""
+    ray = pytest.importorskip("ray")
+    pytest.importorskip("ray.util.joblib").register_ray()
+    paths = os.pathsep.join([str(Path(__file__).parent), *sys.path])
+    ray.init(
+        num_cpus=2,
+        include_dashboard=False,
+        runtime_env={"env_vars": {"PYTHONPATH": paths}},
+    )
+    again = {"max_restarts": -1, "max_task_retries": 3}
+    try:
+        with parallel_config(backend="ray", n_jobs=-1, ray_remote_args=again):
+            yield
+    finally:
+        ray.shutdown()
+
+
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize("cluster", [dask_cluster, ray_cluster])
+def test_a_dead_worker_of_a_cluster_loses_its_block_only(run, tmp_path, cluster):
+    folder = write_nights(tmp_path / "many", 18)
+    log = tmp_path / "log"
+    model = Level(sleep_s=0.1, log=log, killer="night07")
+    with cluster():
         result = run(model, folder)
     assert log.with_suffix(".killed").exists()
     pd.testing.assert_frame_equal(result.read(), expected_rows(folder))

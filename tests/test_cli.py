@@ -197,16 +197,20 @@ def test_broken_recordings_are_neither_trained_on_nor_held_out(field, tmp_path):
     assert "None of the 33 recordings can be read" in result.stderr
 
 
-def test_other_recordings_need_another_run(folder, tmp_path):
+def test_recordings_are_added_but_others_need_another_run(folder, tmp_path):
     quiet, night = folder / "soundscapes/quiet.wav", folder / "soundscapes"
     options = ("--out", tmp_path / "events.csv")
     assert run("predict", "birds.skbird", quiet, *options).exit_code == 0
     result = run("predict", "birds.skbird", night, *options)
+    assert result.exit_code == 0
+    assert re.search(r"\d recordings are new; the run had 1", result.output)
+    assert len(read_boxes(tmp_path / "events.csv")) == 2
+    result = run("predict", "birds.skbird", quiet, *options)
     assert result.exit_code == 1
     assert "holds another run" in result.stderr
     assert "Pass --fresh, which deletes that run" in result.stderr
-    assert run("predict", "birds.skbird", night, *options, "--fresh").exit_code == 0
-    assert len(read_boxes(tmp_path / "events.csv")) == 2
+    assert run("predict", "birds.skbird", quiet, *options, "--fresh").exit_code == 0
+    assert len(read_boxes(tmp_path / "events.csv")) == 0
 
 
 def test_errors_are_one_line(folder):

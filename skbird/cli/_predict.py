@@ -95,7 +95,8 @@ Examples:
 @click.option(
     "--fresh",
     is_flag=True,
-    help="Delete the probabilities that a run before left there, and nothing else.",
+    help="Delete the probabilities that a run before left there, and nothing else. "
+    "Without, what it has is kept, and new recordings are predicted.",
 )
 @TRUST
 def predict(
@@ -127,7 +128,6 @@ def predict(
 
     from skbird.inference import predict_archive
     from skbird.inference._manifest import OtherRunError
-    from skbird.inference._parts import remove_run
 
     place = "--out" if work_dir is None else "--work-dir"
     if format_ == "parquet":
@@ -142,8 +142,6 @@ def predict(
         submission = _formats.Submission(
             paths, species_names(model), segment_s, step_s or segment_s, like
         )
-    if fresh:
-        remove_run(work_dir)
     try:
         result = predict_archive(
             model,
@@ -154,6 +152,7 @@ def predict(
             min_proba=min_proba,
             top_k=top_k,
             time_budget_s=time_budget_s,
+            fresh=fresh,
         )
     except OtherRunError as exc:
         raise ValueError(

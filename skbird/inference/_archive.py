@@ -22,12 +22,14 @@ from skbird.inference._manifest import (
     check_model,
     load_or_plan,
     probe_model,
+    store_files,
     store_manifest,
 )
 from skbird.inference._parts import (
     import_pyarrow,
     part_path,
     read_part_info,
+    remove_run,
     remove_temporary,
 )
 from skbird.utils._progress import progress_bar
@@ -45,6 +47,7 @@ def predict_archive(
     block_s=3600.0,
     n_jobs=None,
     time_budget_s=None,
+    fresh=False,
     verbose=True,
 ):
     """Predict any number of recordings into a folder of Parquet files.
@@ -52,8 +55,8 @@ def predict_archive(
     The archive is cut into blocks of whole files. Each is predicted by one call of
     ``predict_proba`` and becomes one part, ``part-000000.parquet`` and so on, which
     appears whole or not at all. A run that was killed goes on where it stopped when it
-    is called again. Files that cannot be read are skipped and listed. Memory does not
-    grow with the archive.
+    is called again, and recordings that have come since are predicted, too. Files that
+    cannot be read are skipped and listed. Memory does not grow with the archive.
 
     Parameters
     ----------
@@ -87,8 +90,11 @@ def predict_archive(
         Seconds that the call may take. Where the speed measured so far does not
         suffice, the remaining blocks are predicted without test-time augmentation, then
         with fewer members of ensembles. Only with blocks one at a time in this process.
+    fresh : bool, default=False
+        Whether to delete what a run before wrote to `out`, and nothing else, as soon
+        as the model has predicted the first rows.
     verbose : bool, default=True
-        Whether to show progress and say what is dropped.
+        Whether to show progress, and say what is dropped and how many files are new.
 
     Returns
     -------
@@ -98,9 +104,9 @@ def predict_archive(
     Raises
     ------
     ValueError
-        If a parameter is out of its range, or `out` holds a run of other recordings,
-        settings or another model, or a damaged one. `n_jobs`, `time_budget_s` and
-        `verbose` may change.
+        If a parameter is out of its range, or `out` holds a run of other settings,
+        another model or recordings that are missing or changed now, or a damaged one.
+        `n_jobs`, `time_budget_s` and `verbose` may change.
     AudioReadError
         If no recording can be read.
     RuntimeError
@@ -127,14 +133,19 @@ def predict_archive(
     If they differ from what the run began with, by more than 0.1 in the logit, it is
     another model. A change of none of these numbers stays unnoticed.
 
+    *New recordings.* They come after those of the run before, in blocks of their own;
+    that is so for folders and files, while a row table stays as it was.
+
     *Context.* All rows of a file are predicted in one call, so that a
     `SoundscapeReweighter` sees them. Votes by rank compare the rows of a block.
 
     *More machines.* Under ``joblib.parallel_config(backend="dask")``, or another
     backend of joblib's, the same call sends the blocks to a cluster. The workers need
     `out` and the recordings under the same (absolute) paths and write their parts
-    themselves. A block whose worker dies is predicted by another. Give each worker one
-    thread: models bring their own.
+    themselves. A block whose worker dies is predicted by another; on Ray, only where
+    its workers may come back: ``parallel_config(backend="ray", n_jobs=-1,
+    ray_remote_args={"max_restarts": -1, "max_task_retries": 3})``. Give each worker
+    one thread: models bring their own.
 
     Examples
     --------
@@ -187,15 +198,19 @@ def predict_archive(
     remove_temporary(folder)
     # A cluster is for blocks, not for the threads of what happens here.
     with parallel_config(backend="threading"):
-        files, manifest = load_or_plan(
-            folder, stat_files(files), settings, verbose=verbose
+        files, n_new, manifest = load_or_plan(
+            folder, stat_files(files), settings, fresh=fresh, verbose=verbose
         )
         blocks = Blocks(files, rows, block_s)
         species, probe = probe_model(model, blocks, segment_s, step_s)
+    if manifest is not None:
+        check_model(folder, manifest, species, probe)
+    if fresh:
+        remove_run(folder)
+    if n_new:
+        store_files(folder, files)
     if manifest is None:
         store_manifest(folder, settings, species, probe)
-    else:
-        check_model(folder, manifest, species, probe)
     infos = {n: read_part_info(part_path(folder, n)) for n in range(len(blocks))}
     todo = [number for number, info in infos.items() if info is None]
     todo_s = blocks.audio_s[todo].sum()

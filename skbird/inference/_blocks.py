@@ -153,15 +153,14 @@ def add_durations(files, *, verbose):
 
 
 def changed_files(old, new):
-    """Say how two tables of files differ, as a list of str; empty if they do not."""
-    merged = old.merge(new, on="path", how="outer", indicator=True)
+    """Say which old files are gone or others now, as a list of str."""
+    merged = old.merge(new, on="path", how="left", indicator=True)
     both = merged["_merge"] == "both"
     same = (merged["size_x"] == merged["size_y"]) & (
         merged["mtime_ns_x"] == merged["mtime_ns_y"]
     )
     kinds = {
         "missing": merged["_merge"] == "left_only",
-        "new": merged["_merge"] == "right_only",
         "changed": both & ~same,
     }
     return [
@@ -185,7 +184,8 @@ class Blocks:
     Parameters
     ----------
     files : DataFrame
-        ``path``, ``duration_s`` and ``error`` of each file.
+        ``path``, ``duration_s``, ``error`` and ``batch`` of each file. A block holds
+        files of one batch, so that those that come later leave the others as they are.
     rows : DataFrame or None
         The row table, if there is one. Its order is kept within a block.
     block_s : float
@@ -206,7 +206,7 @@ class Blocks:
             file_of_row = files.set_index("path").index.get_indexer(rows["path"])
             row_s = np.fmin(rows["end"], file_s[file_of_row]) - rows["start"]
             file_s = np.bincount(file_of_row, row_s.clip(lower=0), len(files))
-        self._bounds = _block_bounds(file_s, block_s)
+        self._bounds = _block_bounds(file_s, files["batch"], block_s)
         self.audio_s = np.add.reduceat(file_s, self._bounds[:-1])
         self.n_files = np.diff(self._bounds)
         if rows is not None:
@@ -242,12 +242,13 @@ class Blocks:
         return self._files["path"].iloc[self._bounds[number]]
 
 
-def _block_bounds(file_s, block_s):
+def _block_bounds(file_s, batches, block_s):
     """Return the first file of each block, and the number of files."""
-    bounds, in_block_s = [0], 0.0
-    for number, seconds in enumerate(file_s):
-        if in_block_s > 0 and in_block_s + seconds > block_s:
+    bounds, in_block_s, batch = [0], 0.0, 0
+    for number, (seconds, own) in enumerate(zip(file_s, batches, strict=True)):
+        full = in_block_s > 0 and in_block_s + seconds > block_s
+        if full or own != batch:
             bounds.append(number)
-            in_block_s = 0.0
+            in_block_s, batch = 0.0, own
         in_block_s += seconds
     return np.array([*bounds, len(file_s)])

@@ -25,10 +25,7 @@ _PROBE_ROWS = 3
 # Other hardware or precision moves logits by less, another training by more.
 _SAME_LOGIT = 0.1
 
-_REMEDY = (
-    "Pass another out, or delete what that run wrote there: "
-    f"part-000000.parquet and so on, {MANIFEST} and {FILES}."
-)
+_REMEDY = "Pass another out, or fresh=True, which deletes that run."
 
 
 class OtherRunError(ValueError):
@@ -39,7 +36,7 @@ class OtherRunError(ValueError):
         self.reason = reason
 
 
-def load_or_plan(folder, files, settings, *, verbose):
+def load_or_plan(folder, files, settings, *, fresh=False, verbose=True):
     """Return the table of files with durations: the stored one, or a new one.
 
     Parameters
@@ -47,15 +44,21 @@ def load_or_plan(folder, files, settings, *, verbose):
     folder : Path
         That of the archive run; it exists.
     files : DataFrame
-        ``path``, ``size``, ``mtime_ns`` and ``error``.
+        ``path``, ``size``, ``mtime_ns`` and ``error``. Those that a stored run does
+        not have yet come after its own.
     settings : dict
         What else defines the run, as JSON has it.
+    fresh : bool
+        Whether to plan as if the folder were empty.
     verbose : bool
 
     Returns
     -------
     files : DataFrame
-        With ``duration_s``.
+        With ``duration_s``, and ``batch``: 0 for the files that the run began with, 1
+        for those that came next, and so on.
+    n_new : int
+        How many of them the stored table lacks.
     manifest : dict or None
         None if the run is new.
 
@@ -64,17 +67,13 @@ def load_or_plan(folder, files, settings, *, verbose):
     ValueError
         If the folder holds another run, or a damaged one.
     """
-    if not (folder / MANIFEST).exists():
-        if part_paths(folder):
+    if fresh or not (folder / MANIFEST).exists():
+        if part_paths(folder) and not fresh:
             raise OtherRunError(
                 f"{folder} holds parts, but no {MANIFEST} that says of what."
             )
-        files = add_durations(files, verbose=verbose)
-        buffer = io.BytesIO()
-        import_pyarrow()
-        files.to_parquet(buffer, index=False)
-        write_whole(folder / FILES, buffer.getbuffer())
-        return files, None
+        files = add_durations(files, verbose=verbose).assign(batch=0)
+        return files, len(files), None
     manifest, stored = _read_manifest(folder / MANIFEST), _read_files(folder / FILES)
     old = manifest["settings"]
     differences = [
@@ -83,7 +82,22 @@ def load_or_plan(folder, files, settings, *, verbose):
         if old.get(name) != value
     ]
     _refuse(folder, differences + changed_files(stored, files))
-    return stored, manifest
+    new = files[~files["path"].isin(stored["path"])]
+    if len(new):
+        if verbose:
+            print(f"{len(new)} recordings are new; the run had {len(stored)}.")
+        new = add_durations(new, verbose=verbose)
+        new = new.assign(batch=stored["batch"].max() + 1)
+        stored = pd.concat([stored, new[stored.columns]], ignore_index=True)
+    return stored, len(new), manifest
+
+
+def store_files(folder, files):
+    """Write the table of files, before any of their parts."""
+    buffer = io.BytesIO()
+    import_pyarrow()
+    files.to_parquet(buffer, index=False)
+    write_whole(folder / FILES, buffer.getbuffer())
 
 
 def store_manifest(folder, settings, species, probe):
@@ -104,7 +118,7 @@ def _read_manifest(path):
 
 def _read_files(path):
     import_pyarrow()
-    columns = ["path", "size", "mtime_ns", "duration_s", "error"]
+    columns = ["path", "size", "mtime_ns", "duration_s", "error", "batch"]
     try:
         return pd.read_parquet(path, columns=columns)
     except DAMAGE as exc:
