@@ -537,7 +537,7 @@ def test_a_run_is_removed_and_nothing_else(out_among_others, damage):
     folder, tag = out_among_others, "0f" * 16
     for name in (
         "_errors.csv",
-        f"._errors.csv.{tag}.part",
+        f".{tag}.part",
         f".part-000003.parquet.{tag}.tmp",
         f"._manifest.json.{tag}.tmp",
         f".model-{tag}.tmp",

@@ -211,3 +211,23 @@ def test_a_species_may_be_called_na(tmp_path):
     table.to_csv(tmp_path / "set" / "train.csv", index=False)
     data = load_birdclef(tmp_path / "set", species=["NA"])
     assert data.Y["NA"].tolist() == [1, 0, 0, 0, 0, 0]
+
+
+def test_tables_that_a_spreadsheet_saved_are_read(root_2025):
+    path = root_2025 / "train.csv"
+    header, *lines = path.read_text().splitlines()
+    lines = [f"{line}," for line in lines]
+    lines[1] = lines[1].replace("Bob", "Jörg")
+    path.write_bytes("\n".join([header, *lines]).encode("cp1252"))
+    X = load_birdclef(root_2025).X
+    assert X["author"].tolist() == ["Ann", "Jörg", "Cem"]
+    assert X["primary_label"].tolist() == ["41970", "amerob", "amerob"]
+
+
+@pytest.mark.parametrize(
+    "text", ["", 'primary_label,filename\n"a\n', "a,b\n1,2\n1,2,3,4\n"]
+)
+def test_a_damaged_table_is_named(root_2025, text):
+    (root_2025 / "taxonomy.csv").write_text(text)
+    with pytest.raises(ValueError, match=r"taxonomy\.csv' is no table that can be"):
+        load_birdclef(root_2025)

@@ -244,7 +244,7 @@ def test_a_submission_unlike_the_sample_is_refused_before_the_work(
 def test_boxes_are_of_the_recordings_whose_paths_end_alike(evaluate, tmp_path):
     boxes = pd.DataFrame({"start": [2.0, 2.0], "end": [4.0, 4.0]})
     # As another program on another machine knows them.
-    boxes = boxes.assign(path=["D:\\field\\a\\one.wav", "b/two.mp3"])
+    boxes = boxes.assign(path=["D:\\field\\a\\one.wav", "D:\\field\\b\\two.mp3"])
     boxes.assign(species=["dove", "wren"]).to_csv("boxes.csv", index=False)
     break_file(tmp_path / "b" / "broken.wav")
     break_inside(tmp_path / "b" / "torn.flac")
@@ -507,6 +507,68 @@ def test_tables_made_by_hand_are_not_replaced(predict, tmp_path):
     assert table.read_text().startswith("Selection")
 
 
+def test_names_of_tables_do_not_depend_on_broken_recordings(predict, tmp_path):
+    break_file(tmp_path / "b" / "one.wav")
+    table = tmp_path / "tables" / "one.Table.1.selections.txt"
+    table.parent.mkdir()
+    table.write_text("mine")
+    result = predict("a", "b", "--format", "raven", "--out", "tables")
+    assert result.exit_code == 3
+    assert table.read_text() == "mine"
+    assert "1 tables were not written now, such as tables/one" in result.stderr
+    names = {path.name.partition(".")[0] for path in table.parent.iterdir()}
+    assert names == {"one", "a_one", "two"}
+
+
+@pytest.mark.parametrize("format_", ["raven", "audacity"])
+def test_tables_of_an_interrupted_run_are_finished(predict, tmp_path, format_):
+    options = ("a", "b", "--format", format_, "--out", "tables")
+    assert predict(*options).exit_code == 0
+    one, two = sorted((tmp_path / "tables").iterdir())
+    text = two.read_text()
+    two.unlink()
+    assert predict(*options).exit_code == 0
+    assert two.read_text() == text
+    # Who corrects a table does not lose it, nor any other.
+    one.write_text("corrected")
+    two.unlink()
+    result = predict(*options)
+    assert result.exit_code == 2
+    assert "holds something else, and so are 0 others. Pass --overwrite" in (
+        result.stderr
+    )
+    assert one.read_text() == "corrected"
+    assert not two.exists()
+    assert predict(*options, "--overwrite").exit_code == 0
+    assert two.read_text() == text
+    assert one.read_text() != "corrected"
+
+
+def test_outputs_that_cannot_be_written_are_refused_before_the_work(
+    predict, tmp_path, monkeypatch
+):
+    monkeypatch.setattr("skbird.inference.predict_archive", None)
+    (tmp_path / "link.csv").symlink_to(tmp_path / "gone" / "events.csv")
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "_errors.csv").write_text("mine")
+    (tmp_path / "b" / "two.wav").rename(tmp_path / "b" / f"{120 * 'Ж'}.wav")
+    for arguments, message in (
+        (("a", "--out", "e.csv", "--work-dir", "e.csv"), "--work-dir e.csv is --out"),
+        (("a", "--out", "link.csv"), "gone. Make it"),
+        (("a", "--out", "mine", "--format", "parquet"), "_errors.csv would be rep"),
+        (("b", "--out", "tables", "--format", "raven"), "more than 255 bytes"),
+    ):
+        result = predict(*arguments)
+        assert result.exit_code == 2, result.output
+        assert message in result.stderr
+
+
+def test_long_names_are_written(predict, tmp_path):
+    (tmp_path / "b" / "two.wav").rename(tmp_path / "b" / f"{115 * 'Ж'}.wav")
+    assert predict("b", "--out", "tables", "--format", "raven").exit_code == 0
+    assert len(list((tmp_path / "tables").iterdir())) == 1
+
+
 def test_names_that_differ_in_case_only_are_refused_before_the_work(
     predict, tmp_path, monkeypatch
 ):
@@ -658,3 +720,104 @@ def test_boxes_are_of_the_path_that_agrees_most():
         place_boxes(
             pd.DataFrame({"path": ["x.wav"]}), table, data, ["a/x.wav", "b/x.wav"]
         )
+
+
+def test_boxes_of_another_site_are_left_out(tmp_path, capsys):
+    def place(paths, audio, root=tmp_path):
+        boxes = pd.DataFrame({"path": paths, "start": 0.0})
+        table, data = root / "t.csv", tmp_path / "A"
+        audio = [str(data / name) for name in audio]
+        placed = place_boxes(boxes, table, data, audio)["path"]
+        said = capsys.readouterr().err
+        return {
+            n: Path(path).relative_to(data).as_posix() for n, path in placed.items()
+        }, said
+
+    for site in "AB":
+        (tmp_path / site / "24").mkdir(parents=True)
+    # The quiet recording of A has no line; that of B has its name.
+    (tmp_path / "B" / "24" / "2.wav").touch()
+    audio = ["24/1.wav", "24/2.wav"]
+    placed, said = place(["A/24/1.wav", "B/24/2.wav"], audio)
+    assert placed == {0: "24/1.wav"}
+    assert "boxes of 1 recordings that are not in" in said
+    # The same where the tables know another disk.
+    placed, said = place(["/d/A/24/1.wav", "/d/B/24/2.wav"], audio)
+    assert placed == {0: "24/1.wav"}
+    assert "1 recordings of" in said
+    assert "found by the ends of their paths" in said
+    assert "B/24/2.wav; they are left out" in said
+    with pytest.raises(ValueError, match="no box is in any of the 2 recordings"):
+        place(["B/24/2.wav"], audio)
+    # Nothing tells other disks apart but that the user is asked.
+    placed, said = place(["/d/B/24/2.wav"], audio)
+    assert placed == {0: "24/2.wav"}
+    assert "Are they the same?" in said
+    # Names without folders, below any folders; any suffix; any spelling of accents.
+    placed, _ = place(["x.wav", "y.wav"], ["24/x.wav", "25/7/y.wav"])
+    assert placed == {0: "24/x.wav", 1: "25/7/y.wav"}
+    placed, _ = place(["A/24/1.mp3", "A/24/2.wav"], audio)
+    assert placed == {0: "24/1.wav", 1: "24/2.wav"}
+    placed, _ = place(
+        ["A/Ka\u0308uz.wav", "A/24/a\u0308.wav"], ["K\u00e4uz.wav", "24/\u00e4.wav"]
+    )
+    assert placed == {0: "K\u00e4uz.wav", 1: "24/\u00e4.wav"}
+    placed, _ = place(["/d/24/a\u0308.wav"], ["24/\u00e4.wav"])
+    assert placed == {0: "24/\u00e4.wav"}
+
+
+def test_linked_recordings_are_judged_once(evaluate, tmp_path):
+    (tmp_path / "a" / "latest").symlink_to(tmp_path / "b")
+    (tmp_path / "b" / "again.wav").symlink_to(tmp_path / "a" / "one.wav")
+    (tmp_path / "boxes.csv").write_text(
+        "path,start,end,species\na/one.wav,2,4,dove\nb/two.wav,2,4,wren\n"
+    )
+    result = evaluate(".", "--annotations", "boxes.csv", "--out", "species.csv")
+    assert "2 recordings, 2 boxes, 8 rows" in result.stderr
+    assert (pd.read_csv("species.csv")["n_positive"] == 2).all()
+
+
+def test_a_table_that_is_read_is_not_replaced(evaluate, tmp_path):
+    table = tmp_path / "a" / "train.csv"
+    table.write_text("primary_label,filename\n")
+    result = evaluate("a", "--out", table)
+    assert result.exit_code == 2
+    assert "is read by this command and would be replaced" in result.stderr
+    assert table.read_text() == "primary_label,filename\n"
+
+
+def test_a_species_of_broken_recordings_only_is_named(tmp_path):
+    for name, seconds in (("dove/1.wav", 1), ("wren/2.wav", 0), ("nocall/3.wav", 1)):
+        path = tmp_path / "birds" / name
+        path.parent.mkdir(parents=True)
+        soundfile.write(path, noise(seconds), RATE)
+    break_file(tmp_path / "birds" / "wren" / "2.wav")
+    loaded = load_recordings(tmp_path / "birds")
+    readable, _ = _train._find_readable(loaded.X)
+    shutil.rmtree(tmp_path / "birds" / "nocall")
+    result = run("train", tmp_path / "birds", "--out", tmp_path / "b.pkl", *TRAIN)
+    assert result.exit_code == 1
+    assert "What can be read is all of ['dove']" in result.stderr
+    assert "The recordings of wren are broken" in result.stderr
+    said = CliRunner().invoke(
+        click.command()(lambda: _train._check_species(loaded.Y, readable))
+    )
+    assert "the model will not know wren: none of the rec" in said.stderr
+
+
+@pytest.mark.filterwarnings("ignore:40 of 40 files are missing")
+def test_who_is_held_out_by_unknown_authors_is_told():
+    X = pd.DataFrame({"path": [f"{n}.wav" for n in range(40)]})
+    Y = pd.DataFrame({"dove": np.arange(40) % 2, "wren": 1 - np.arange(40) % 2})
+    settings = SimpleNamespace(groups=None, hold_out=0.2, seed=0)
+    *_, by = _train._split(X.assign(author=[None, " "] * 20), Y, settings)
+    assert by.startswith("recording (recordists are not known")
+    authors = [f"a{n}" for n in range(30)] + [None] * 10
+    *_, by = _train._split(X.assign(author=authors), Y, settings)
+    assert by == "author (10 of 40 rows have none and stand alone)"
+
+
+def test_boxes_in_parquet_may_have_labels_of_other_names(tmp_path):
+    boxes = pd.DataFrame({"path": ["a"], "start": [0.0], "end": [1.0], "label": "owl"})
+    boxes.to_parquet(tmp_path / "boxes.parquet")
+    assert read_boxes(tmp_path / "boxes.parquet")["species"].tolist() == ["owl"]

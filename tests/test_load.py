@@ -226,15 +226,24 @@ def test_links_between_folders_end(touch, link):
     for one in species:
         for other in species:
             link(root / one / f"a {other}", root / other)
-    paths = list_audio(root)
+    paths, _ = find_audio(root)
     assert len(paths) == len(species) ** 2
-    assert {str(root / name / f"{name}.wav") for name in species} <= set(paths)
+    own = [str(root / name / f"{name}.wav") for name in species]
+    assert set(own) <= set(paths)
+    assert list_audio(root) == own
 
 
 def test_a_folder_goes_by_its_own_name_before_that_of_a_link(touch, link):
     root = touch("wren/deep/er/2021/a.wav")
     link(root / "wren" / "a link", root / "wren" / "deep" / "er" / "2021")
     assert list_audio(root) == [str(root / "wren/deep/er/2021/a.wav")]
+
+
+def test_a_folder_may_be_in_the_home_of_the_user(touch, monkeypatch):
+    root = touch("home/set/a.wav")
+    monkeypatch.setenv("HOME", str(root / "home"))
+    monkeypatch.setenv("USERPROFILE", str(root / "home"))
+    assert list_audio("~/set") == [str(root / "home" / "set" / "a.wav")]
 
 
 def test_links_that_lead_nowhere_are_said(touch, link):
@@ -523,3 +532,29 @@ def test_one_bad_byte_costs_no_other_name(tmp_path, start):
         data = load_recordings(path)
     assert names(data) == ["ä.wav", "ü.wav", "ö.wav"]
     assert data.species == ["Krähe", "Käuzchen", "M\ufffdwe"]
+
+
+@pytest.mark.parametrize(
+    ("text", "species"),
+    [
+        (
+            "path,species\na.wav,Käuzchen\nb.wav,M?we\n".encode(),
+            ["Käuzchen", "M\ufffdwe"],
+        ),
+        ("path,species\na.wav,dove\nb.wav,Krä".encode()[:-1], ["Kr\ufffd", "dove"]),
+    ],
+    ids=["one good, one bad", "cut off"],
+)
+def test_text_that_is_mostly_utf8_is_not_taken_for_that_of_windows(
+    tmp_path, text, species
+):
+    path = write_table(tmp_path, text.replace(b"?", b"\xf6"))
+    with pytest.warns(UserWarning, match="is UTF-8 except"):
+        assert load_recordings(path).species == species
+
+
+def test_sites_that_look_like_powers_of_ten_stay_text(tmp_path):
+    text = "path,label,site,n,x\na,wren,1E1,1,2.5e3\nb,dove,2e1,10,1e-05\n"
+    X = load_recordings(write_table(tmp_path, text)).X
+    assert X["site"].tolist() == ["1E1", "2e1"]
+    assert X[["n", "x"]].to_numpy().tolist() == [[1, 2500], [10, 1e-5]]

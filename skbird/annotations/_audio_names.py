@@ -2,6 +2,7 @@
 
 import os
 import re
+import unicodedata
 from collections import defaultdict
 
 _ENDING = re.compile(
@@ -22,7 +23,7 @@ def recording_name(path):
     """
     name = path_parts(os.fspath(path))[-1]
     shorter = _ENDING.sub("", name)
-    return shorter if shorter != name else _without_suffix(name)
+    return shorter if shorter != name else without_suffix(name)
 
 
 def annotation_names(recordings):
@@ -53,14 +54,14 @@ def annotation_names(recordings):
         # Some file systems take A.txt and a.txt for the same.
         holders = defaultdict(list)
         for path, name in (names | candidates).items():
-            holders[name and name.casefold()].append(path)
+            holders[name and _alike(name)].append(path)
         for path, name in candidates.items():
             if name is None:
                 raise ValueError(
                     f"{path!r} differs from another path in case or spelling only. "
                     "Write each path in one way, or rename the recording."
                 )
-            if len(holders[name.casefold()]) == 1:
+            if len(holders[_alike(name)]) == 1:
                 names[path] = name
                 del waiting[path]
     return {path: names[path] for path in recordings}
@@ -79,9 +80,9 @@ class AudioFinder:
         self.audio = [os.fspath(path) for path in audio]
         self._by_ending, self._by_joined = defaultdict(list), defaultdict(list)
         for path in dict.fromkeys(self.audio):
-            for ending in {*_endings(path), *_endings(_without_suffix(path))}:
+            for ending in {*_endings(path), *_endings(without_suffix(path))}:
                 self._by_ending[ending].append(path)
-            for joined in {joined.casefold() for joined in _joined_names(path)}:
+            for joined in set(map(_alike, _joined_names(path))):
                 self._by_joined[joined].append(path)
 
     def by_path(self, path, place):
@@ -92,7 +93,7 @@ class AudioFinder:
         """Return the recordings that end most like a path, and in how many parts."""
         # Annotated as wav, kept as flac: without the suffix if not with it. What is in
         # the same folder comes first.
-        endings = [*_endings(path), *_endings(_without_suffix(path))]
+        endings = [*_endings(path), *_endings(without_suffix(path))]
         for ending in sorted(endings, key=lambda ending: -ending.count("/")):
             if ending in self._by_ending:
                 return self._by_ending[ending], 1 + ending.count("/")
@@ -102,9 +103,9 @@ class AudioFinder:
         """Return the recording that the name of an annotation file stands for."""
         name = shorter = recording_name(file)
         # "night.wav.not.mat" and "night.reviewed.txt" are of night.wav.
-        while shorter.casefold() not in self._by_joined and "." in shorter[1:]:
-            shorter = _without_suffix(shorter)
-        return self._only(self._by_joined.get(shorter.casefold(), []), name, file)
+        while _alike(shorter) not in self._by_joined and "." in shorter[1:]:
+            shorter = without_suffix(shorter)
+        return self._only(self._by_joined.get(_alike(shorter), []), name, file)
 
     def _only(self, candidates, name, place):
         if len(candidates) == 1:
@@ -169,19 +170,36 @@ def path_parts(path):
     return [part.rstrip(":") for part in parts] or [path]
 
 
-def _without_suffix(path):
+def without_suffix(path):
+    """Return a path without the ending of its file."""
     return os.path.splitext(path)[0]
+
+
+def same_text(path):
+    r"""Spell a path in one way: macOS writes the dots of ä as a letter of their own.
+
+    Examples
+    --------
+    >>> same_text("Ka\u0308uz.wav") == same_text("K\u00e4uz.wav")
+    True
+    """
+    return unicodedata.normalize("NFC", path)
+
+
+def _alike(name):
+    """Spell a name as file systems may compare it, without regard to case."""
+    return same_text(name).casefold()
 
 
 def _endings(path):
     """Return what a path may end with, the longest first."""
-    parts = path_parts(path.casefold())
+    parts = path_parts(_alike(path))
     return ["/".join(parts[first:]) for first in range(len(parts))]
 
 
 def _joined_names(path):
     """Yield the names that an annotation file of a recording may have."""
     *folders, name = path_parts(path)
-    for stem in (_without_suffix(name), name):
+    for stem in (without_suffix(name), name):
         for n_folders in range(len(folders) + 1):
             yield "_".join([*folders[len(folders) - n_folders :], stem])

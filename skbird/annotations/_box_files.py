@@ -9,6 +9,8 @@ from skbird.annotations._files import write_csv
 from skbird.annotations._text_tables import read_text_tables
 from skbird.utils._files import open_whole
 
+_LABELS = ("species", "primary_label", "label")
+
 
 def read_boxes(path):
     """Read a table of boxes that `write_boxes` wrote, or any with its columns.
@@ -16,7 +18,8 @@ def read_boxes(path):
     Parameters
     ----------
     path : path-like
-        A file that ends in ``.csv`` or ``.parquet``.
+        A file that ends in ``.csv`` or ``.parquet``. The species may be in a column
+        called ``primary_label`` or ``label``, too.
 
     Returns
     -------
@@ -37,11 +40,13 @@ def read_boxes(path):
     write_boxes : Writes such a table.
     """
     if _is_parquet(path):
-        return check_boxes(pd.read_parquet(path), str(path))
+        boxes = pd.read_parquet(path)
+        label = next((name for name in _LABELS if name in boxes), _LABELS[0])
+        return check_boxes(boxes.rename(columns={label: _LABELS[0]}), str(path))
     table = read_text_tables(path, ",")
     remedy = "Rename the column that holds it."
     needed = [table.require(name, remedy) for name in ["path", *SECONDS]]
-    label = table.find("species", "primary_label", "label")
+    label = table.find(*_LABELS)
     needed.append(label or table.require("species", remedy))
     boxes = {
         "path": table.text(needed[0]),

@@ -10,7 +10,9 @@ from skbird.annotations._audio_names import annotation_names
 from skbird.utils._files import open_whole
 
 
-def write_per_recording(of_line, lines, folder, recordings, ending, header=()):
+def write_per_recording(
+    of_line, lines, folder, recordings, ending, header=(), overwrite=True
+):
     """Write the lines of each recording into a file of its own.
 
     Parameters
@@ -21,23 +23,31 @@ def write_per_recording(of_line, lines, folder, recordings, ending, header=()):
         Text without line ends.
     folder : path-like
         Made if it is not there.
-    recordings : sequence of path-like, or None
-        What to write files of, also without lines; None: all that have lines.
+    recordings : sequence of path-like, dict or None
+        What to write files of, also without lines; None: all that have lines. A dict
+        says what to call the file of each, without its ending.
     ending : str
         Of the files' names.
     header : sequence of str
         Lines that begin each file.
+    overwrite : bool
+        Whether to replace files that hold something else.
 
     Returns
     -------
     list of Path
         The files, in the order of `recordings`.
+
+    Raises
+    ------
+    FileExistsError
+        If one holds something else and must not be replaced; none is written.
     """
     annotated = list(dict.fromkeys(of_line))
-    if recordings is None:
-        recordings = annotated
-    else:
-        recordings = list(dict.fromkeys(os.fspath(path) for path in recordings))
+    names = annotated if recordings is None else recordings
+    if not isinstance(names, dict):
+        names = annotation_names(list(dict.fromkeys(map(os.fspath, names))))
+    recordings = list(names)
     left_out = set(annotated) - set(recordings)
     if left_out:
         raise ValueError(
@@ -45,7 +55,6 @@ def write_per_recording(of_line, lines, folder, recordings, ending, header=()):
             f"such as {min(left_out)!r}. Add them to paths, or drop their boxes; write "
             "paths alike in both."
         )
-    names = annotation_names(recordings)
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
     number = pd.Index(recordings).get_indexer(of_line)
@@ -53,9 +62,26 @@ def write_per_recording(of_line, lines, folder, recordings, ending, header=()):
     parts = np.split(
         lines[order], np.searchsorted(number[order], range(1, len(recordings)))
     )
-    files = []
-    for recording, part in zip(recordings, parts, strict=False):
-        files.append(folder / f"{names[recording]}{ending}")
-        with open_whole(files[-1]) as file:
-            file.writelines(f"{line}\n" for line in [*header, *part])
-    return files
+    files = [folder / f"{name}{ending}" for name in names.values()]
+    texts = ["".join(f"{line}\n" for line in [*header, *part]) for part in parts]
+    contents = dict(zip(files, texts, strict=False))
+    if not overwrite:
+        _check_same(contents)
+    for file, text in contents.items():
+        with open_whole(file) as opened:
+            opened.write(text)
+    return list(contents)
+
+
+def _check_same(contents):
+    """Complain of files that hold something else: somebody may have worked on them."""
+    others = [
+        file
+        for file, text in contents.items()
+        if file.exists() and file.read_bytes() != text.encode()
+    ]
+    if others:
+        raise FileExistsError(
+            f"{others[0]} is there already and holds something else, and so are "
+            f"{len(others) - 1} others. Pass overwrite=True, or another folder."
+        )

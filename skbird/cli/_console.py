@@ -91,6 +91,9 @@ def as_errors(left_out):
 def plain_warnings():
     """Print warnings as a line each, without the line of code they are from."""
     with warnings.catch_warnings():
+        # `say_left_out` names them in the end.
+        left_out = r"\d+ (files have names that are not UTF-8|folders or links cannot)"
+        warnings.filterwarnings("ignore", left_out)
         warnings.showwarning = lambda message, *_, **__: say(f"Warning: {message}")
         yield
 

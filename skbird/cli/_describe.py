@@ -33,19 +33,18 @@ def describe(data, out, no_labels, decode, speech):
     import pandas as pd
 
     from skbird.data import load_recordings
-    from skbird.data._listing import find_audio
+    from skbird.data._listing import drop_links, find_audio
     from skbird.inspection import describe_recordings
 
     if no_labels:
-        X, left_out = find_audio(data)
-        Y = None
+        found, left_out = find_audio(data)
+        X, Y = drop_links(found), None
     else:
         loaded = load_recordings(data)
         X, Y, left_out = loaded.X, loaded.Y, loaded.get("errors")
         _console.say(loaded.DESCR)
-    report = describe_recordings(
-        X, Y, max_decoded=decode, speech=speech, title=f"Recordings: {data.name}"
-    )
+    title = f"Recordings: {data.resolve().name}"
+    report = describe_recordings(X, Y, max_decoded=decode, speech=speech, title=title)
     if (report.tables["recordings"]["error"] != "").all():
         _console.say_left_out(report.tables["unreadable"])
         raise ValueError(f"None of the recordings of {data} can be read.")

@@ -111,9 +111,10 @@ def _load(data, species):
 def _load_annotated(data, annotations, species, segment_s):
     from skbird.annotations import boxes_to_rows, read_boxes, read_raven
     from skbird.data import segment_table
-    from skbird.data._listing import find_audio
+    from skbird.data._listing import drop_links, find_audio
 
     audio, left_out = find_audio(data)
+    audio = drop_links(audio)
     if annotations.is_dir():
         tables = sorted(annotations.rglob("*.txt"))
         if not tables:

@@ -63,8 +63,13 @@ def check_spares(out, *inputs):
     """
     if out is None or not out.is_file():
         return
+    from skbird.data._birdclef import BIRDCLEF_TABLES
+
     for path in inputs:
-        if path is not None and out.samefile(path):
+        if path is None:
+            continue
+        is_read = path.is_dir() and out.name in BIRDCLEF_TABLES
+        if out.samefile(path) or (is_read and out.parent.samefile(path)):
             raise click.UsageError(
                 f"{out} is read by this command and would be replaced. Name another "
                 "--out."
@@ -72,11 +77,11 @@ def check_spares(out, *inputs):
 
 
 def _check_parent(out):
-    folder = out if out.is_dir() else out.absolute().parent
+    # A link stays one: what counts is the folder of the file that it leads to.
+    folder = out if out.is_dir() else Path(os.path.realpath(out)).parent
     if not folder.is_dir():
-        raise click.UsageError(
-            f"--out {out}: there is no folder {out.parent}. Make it."
-        )
+        shown = folder if out.is_symlink() else out.parent
+        raise click.UsageError(f"--out {out}: there is no folder {shown}. Make it.")
     if not os.access(folder, os.W_OK):
         raise click.UsageError(f"--out {out}: you may not write into {folder}.")
 

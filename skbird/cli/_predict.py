@@ -1,6 +1,5 @@
 """``skbird predict``."""
 
-import os
 from pathlib import Path
 
 import click
@@ -90,7 +89,7 @@ Examples:
 @click.option(
     "--overwrite",
     is_flag=True,
-    help="raven, audacity: replace tables that are in <out> already.",
+    help="raven, audacity: replace tables that are in <out> already and differ.",
 )
 @click.option(
     "--fresh",
@@ -128,14 +127,18 @@ def predict(
 
     from skbird.inference import predict_archive
     from skbird.inference._manifest import OtherRunError
+    from skbird.inference._parts import part_paths
 
     place = "--out" if work_dir is None else "--work-dir"
     if format_ == "parquet":
         work_dir = out
     elif work_dir is None:
         work_dir = out.absolute().with_name(f"{out.absolute().name}.parts")
+    _check_work_dir(work_dir, out, format_)
     paths, left_out = _list_files(recordings)
-    _formats.check_tables(out, format_, paths, overwrite)
+    # Once there are probabilities, tables that would be the same are no obstacle.
+    replace = overwrite or bool(part_paths(work_dir))
+    names = _formats.name_tables(out, format_, paths, replace=replace)
     model = open_model(model, trust_pickle)
     segment_s = segment_s or row_length(model)
     if format_ == "kaggle":
@@ -162,7 +165,8 @@ def predict(
     write_table(errors, work_dir / "_errors.csv")
     if format_ in _formats.EVENTS:
         events, read = _formats.find_events(result, threshold, max_gap_s)
-        _formats.EVENTS[format_](events, out, read, model)
+        names = {path: names[path] for path in read if path in names}
+        _formats.write_events(format_, events, out, names, model, overwrite)
         _console.say(
             f"{len(events)} events of {events['species'].nunique()} species in "
             f"{len(read)} recordings, from probability {threshold:g} on"
@@ -189,21 +193,33 @@ def _check_together(format_, min_proba, top_k, like, work_dir):
         )
 
 
+def _check_work_dir(work_dir, out, format_):
+    """Complain now of a work folder in which something would be lost."""
+    from skbird.inference._parts import MANIFEST, part_paths
+
+    if format_ != "parquet" and work_dir.absolute() == out.absolute():
+        raise click.UsageError(f"--work-dir {work_dir} is --out. Name another folder.")
+    errors = work_dir / "_errors.csv"
+    is_run = (work_dir / MANIFEST).exists() or part_paths(work_dir)
+    if errors.exists() and not is_run:
+        raise click.UsageError(
+            f"{errors} would be replaced, and is not of a run. Rename it."
+        )
+
+
 def _list_files(recordings):
     """Return the files that are named and those of folders, and what is left out."""
-    from skbird.data._listing import find_audio
+    from skbird.data._listing import drop_links, find_audio
 
     paths, left_out = [], []
     for path in recordings:
         found, missing = find_audio(path) if path.is_dir() else ([str(path)], [])
         paths += found
         left_out += missing
-    once = {}
-    for path in paths:
-        once.setdefault(os.path.realpath(path), path)
+    once = drop_links(paths)
     if len(once) < len(paths):
         _console.say(
             f"{len(paths) - len(once)} recordings are named twice, perhaps through "
             "links, and predicted once."
         )
-    return list(once.values()), _console.as_errors(left_out)
+    return once, _console.as_errors(left_out)

@@ -58,7 +58,7 @@ def report(model, data, annotations, out, threshold, clips, grad_cam, trust_pick
         threshold=threshold,
         n_clips=clips,
         explain=explain if grad_cam else None,
-        title=f"Errors: {data.name}",
+        title=f"Errors: {data.resolve().name}",
     )
     _console.say(f"Wrote {page.to_html(out)}")
     click.get_current_context().exit(_console.say_left_out(errors))

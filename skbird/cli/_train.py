@@ -71,6 +71,7 @@ def train(data, out, config, assignments, licence, work_dir, **flags):
     loaded = load_recordings(data, secondary_weight=settings.secondary_weight)
     _console.say(loaded.DESCR)
     readable, errors = _find_readable(loaded.X)
+    _check_species(loaded.Y, readable)
     X, Y, label_weight = (
         table[readable].reset_index(drop=True)
         for table in (loaded.X, loaded.Y, loaded.label_weight)
@@ -145,6 +146,25 @@ def _find_readable(X):
     return readable, errors
 
 
+def _check_species(Y, readable):
+    """Complain of species that are lost with the recordings that cannot be read."""
+    present = Y[readable] == 1
+    left = present.columns[present.any()]
+    lost = present.columns[(Y == 1).any() & ~present.any()]
+    if not len(lost):
+        return
+    shown = ", ".join([*lost[:5], "..."][: len(lost)])
+    if not len(left) or (len(left) == 1 and present[left[0]].all()):
+        raise ValueError(
+            f"What can be read is all of {list(left)}: there is nothing to tell it "
+            f"from. The recordings of {shown} are broken. Copy them again."
+        )
+    _console.say(
+        f"Warning: the model will not know {shown}: none of the recordings of these "
+        f"{len(lost)} species can be read."
+    )
+
+
 def _split(X, Y, settings):
     """Return the rows to train on, those to judge by, and what is kept apart."""
     import numpy as np
@@ -158,11 +178,17 @@ def _split(X, Y, settings):
         )
     if settings.hold_out == 0:
         return np.arange(len(X)), np.arange(0), ""
-    author = settings.groups or ("author" if "author" in X else None)
-    groups, by = leak_groups(X, author=author, date=None), author
-    if settings.groups is None and len(np.unique(groups)) < 2 / settings.hold_out:
-        author = None  # too few: recordings at least are apart
-    if author is None:
+    by = settings.groups or ("author" if "author" in X else None)
+    groups = leak_groups(X, author=by, date=None)
+    if by is not None:
+        known = X[by].astype("string").str.strip().fillna("").ne("").to_numpy()
+        n_groups = len(np.unique(groups[known]))
+        if settings.groups is None and n_groups < 2 / settings.hold_out:
+            by = None  # too few: recordings at least are apart
+        elif not known.all():
+            n_alone = (~known).sum()
+            by = f"{by} ({n_alone} of {len(X)} rows have none and stand alone)"
+    if by is None:
         groups = leak_groups(X, author=None, date=None)
         by = "recording (recordists are not known, or too few: figures may flatter)"
     options = {"test_size": settings.hold_out, "random_state": settings.seed}

@@ -1,5 +1,6 @@
 """Read the folder of a BirdCLEF competition, 2021 to 2025, as X, Y and row tables."""
 
+import io
 import os
 from pathlib import Path
 
@@ -9,6 +10,7 @@ from sklearn.utils import Bunch
 
 from skbird.data._labels import encode_labels
 from skbird.data._rows import segment_table
+from skbird.utils._text import decode_text
 
 _AUDIO_SUFFIXES = frozenset({".ogg", ".flac", ".wav", ".mp3", ".m4a"})
 _ROW_S = 5.0
@@ -16,6 +18,18 @@ _TRAIN_TABLES = ("train.csv", "train_metadata.csv")
 _TRAIN_FOLDERS = ("train_audio", "train_short_audio")
 _SOUNDSCAPE_FOLDERS = ("train_soundscapes", "unlabeled_soundscapes")
 _EBIRD_TAXONOMY = "eBird_Taxonomy_v2021.csv"
+BIRDCLEF_TABLES = frozenset(
+    {
+        *_TRAIN_TABLES,
+        "taxonomy.csv",
+        _EBIRD_TAXONOMY,
+        "sample_submission.csv",
+        "train_soundscape_labels.csv",
+        "train_soundscape_truth.csv",
+        "soundscape_truth.csv",
+        "soundscape_calls.csv",
+    }
+)
 _LABEL_COLUMNS = (
     "primary_label",
     "secondary_labels",
@@ -146,12 +160,23 @@ def is_birdclef(root):
 def _read_csv(path):
     if not path.is_file():
         return None
-    # Taxon ids are names, not numbers; an empty label is empty, not missing.
-    names = pd.read_csv(path, nrows=0).columns.intersection(_LABEL_COLUMNS)
-    table = pd.read_csv(path, dtype=dict.fromkeys(names, str))
-    # Read once more: a species may be called NA.
-    options = {"dtype": str, "keep_default_na": False}
-    texts = pd.read_csv(path, usecols=list(names), **options)
+    text = decode_text(path.read_bytes(), repr(str(path)))
+
+    def parse(**options):
+        # Without index_col, a comma at the end of the lines would shift all columns.
+        return pd.read_csv(io.StringIO(text), index_col=False, **options)
+
+    try:
+        # Taxon ids are names, not numbers; an empty label is empty, not missing.
+        names = parse(nrows=0).columns.intersection(_LABEL_COLUMNS)
+        table = parse(dtype=dict.fromkeys(names, str))
+        # Read once more: a species may be called NA.
+        texts = parse(usecols=list(names), dtype=str, keep_default_na=False)
+    except (pd.errors.ParserError, pd.errors.EmptyDataError) as exc:
+        raise ValueError(
+            f"{str(path)!r} is no table that can be read: {str(exc).strip()}. Unpack "
+            "or download it again."
+        ) from exc
     return table.assign(**texts)
 
 

@@ -31,8 +31,9 @@ _UNREAD = "The folder or link cannot be read: {}. Is a disk missing?"
 def list_audio(folder):
     """List the audio files of a folder, at any depth, whatever case their suffix has.
 
-    Links are followed. Hidden files and folders are left out, and so are the bins and
-    thumbnails of systems (``$RECYCLE.BIN``, ``__MACOSX``, ``@eaDir``).
+    Links are followed, but no file is listed twice. Hidden files and folders are left
+    out, and so are the bins and thumbnails of systems (``$RECYCLE.BIN``, ``__MACOSX``,
+    ``@eaDir``).
 
     Parameters
     ----------
@@ -72,9 +73,31 @@ def list_audio(folder):
     >>> [Path(path).name for path in list_audio(folder)]
     ['dawn.flac', 'night.WAV']
     """
-    paths, left_out = find_audio(folder)
+    paths, left_out = find_audio(Path(folder).expanduser())
     warn_left_out(left_out, stacklevel=3)
-    return paths
+    return drop_links(paths)
+
+
+def drop_links(paths):
+    """Keep one path of each file, rather its own name than that of a link.
+
+    Parameters
+    ----------
+    paths : sequence of str
+
+    Returns
+    -------
+    list of str
+        In the same order.
+    """
+    kept = {}  # by the path without links: the path, and whether it is that one
+    for path in paths:
+        real = os.path.realpath(path)
+        is_own = os.path.abspath(path) == real
+        if real not in kept or (is_own and not kept[real][1]):
+            kept[real] = path, is_own
+    kept = {path for path, _ in kept.values()}
+    return [path for path in dict.fromkeys(paths) if path in kept]
 
 
 def find_audio(folder):

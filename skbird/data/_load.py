@@ -25,8 +25,8 @@ _SEPARATORS = ",;\t"
 _EMPTY = f"{_SEPARATORS} \r\n"  # what lines without content consist of
 _NAMES = (*_PATH_NAMES, *_LABEL_NAMES, "secondary_labels")
 _TEXT = (*_NAMES, "author", "collection")
-# No number is written so, but names of sites and recorders are.
-_ZERO_FIRST = re.compile(r"\s*0\d")
+# Hardly a number is written so, but names of sites and recorders are.
+_NO_NUMBER = re.compile(r"\s*(0\d|\d+[eE]\d+\s*$)")
 
 
 def load_recordings(source, *, species=None, secondary_weight=0.5):
@@ -48,11 +48,12 @@ def load_recordings(source, *, species=None, secondary_weight=0.5):
           of one. ``path`` (or ``filename``, ``file``) counts from the folder of the
           table; ``primary_label`` (or ``species``, ``label``) and, if wanted,
           ``secondary_labels``, as `encode_labels` reads them; ``start`` and ``end`` in
-          seconds; further columns travel along. A ``.csv`` or ``.tsv`` may be in any
-          encoding of spreadsheets, its cells separated by commas, or by semicolons or
-          tabs, where seconds may have decimal commas. Paths, labels, ``author``,
-          ``collection`` and columns with numbers such as 007 stay text. A named index
-          of pandas' is a column;
+          seconds; further columns travel along. A ``.csv`` or ``.tsv`` may be in UTF-8,
+          UTF-16 or Windows-1252 (what else a spreadsheet may write, it can save as
+          UTF-8, too), its cells separated by commas, or by semicolons or tabs, where
+          seconds may have decimal commas. Paths, labels, ``author``, ``collection`` and
+          columns with numbers such as 007 or 1E1 stay text. A named index of pandas' is
+          a column;
         - the folder of a BirdCLEF competition, see `load_birdclef`.
     species : sequence of str, default=None
         Columns of Y. None: all primary labels, sorted (of a BirdCLEF folder, those of
@@ -296,7 +297,7 @@ def _tell_numbers(header, columns):
     ids = [
         name
         for name, cells in zip(header, columns, strict=False)
-        if name not in _SECONDS and any(map(_ZERO_FIRST.match, cells))
+        if name not in _SECONDS and any(map(_NO_NUMBER.match, cells))
     ]
     return pd.read_csv(buffer, dtype=dict.fromkeys([*_TEXT, *ids], str))
 

@@ -27,7 +27,7 @@ _MODEL = rf"\.model-{_HEX}\.tmp"
 _PLAN = (re.escape(MANIFEST), re.escape(FILES))
 _TEMPORARY = rf"{_MODEL}|\.({'|'.join([_PART, *_PLAN, _MODEL])})\.{_HEX}\.tmp"
 # The command line lists there what could not be read.
-_ERRORS = rf"_errors\.csv|\._errors\.csv\.{_HEX}\.part"
+_ERRORS = rf"_errors\.csv|\.{_HEX}\.part"
 
 
 def import_pyarrow():

@@ -36,7 +36,7 @@ def open_whole(path, mode="w"):
             f"path={str(path)!r}: the folder {path.parent} does not exist. Make it "
             "first."
         )
-    part = path.with_name(f".{path.name}.{uuid4().hex}.part")
+    part = path.with_name(f".{uuid4().hex}.part")  # short: names may be at the limit
     options = {"encoding": "utf-8", "newline": ""} if mode == "w" else {}
     try:
         with part.open(mode, **options) as file:

@@ -10,7 +10,7 @@ _GUARDED = re.compile(r"'+[=+\-@]")
 
 
 def decode_text(raw, name="A table"):
-    """Decode the bytes of a file in whatever encoding programs write text.
+    """Decode the bytes of a file: UTF-8, UTF-16 with its mark, or Windows-1252.
 
     Parameters
     ----------
@@ -36,8 +36,10 @@ def decode_text(raw, name="A table"):
         text = raw.decode("utf-8-sig", errors="replace")
         n_bad = text.count("\ufffd")
         n_good = sum(not char.isascii() for char in text) - n_bad
-        # Text of Windows is hardly ever UTF-8 by chance.
-        if n_good <= n_bad and not raw.startswith(codecs.BOM_UTF8):
+        # Text of Windows is hardly ever UTF-8 by chance; UTF-8 may be cut off.
+        cut_off = n_bad == 1 and exc.reason == "unexpected end of data"
+        is_utf8 = n_good > 0 or cut_off or raw.startswith(codecs.BOM_UTF8)
+        if not is_utf8:
             return raw.decode("cp1252", errors="replace")  # Raven and Excel there
         # The rest of a line that has begun is one more.
         line = len((exc.object[: exc.start] + b"x").splitlines())
