@@ -14,7 +14,7 @@ each round:
 - ``openvino fp32``, ``openvino bf16``, ``onnxruntime fp32``: what `compile_pipeline`
   makes of it.
 
-``benchmarks/real_audio.py --compiled`` says what compiling costs in accuracy.
+``benchmarks/real_audio.py --compiled openvino`` says what compiling costs in accuracy.
 """
 
 import argparse
