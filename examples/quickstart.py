@@ -85,13 +85,14 @@ def plot_soundscape(rows, truth, proba, spectrograms, path):
     )
     start, end = rows["start"].min(), rows["end"].max()
     decibel = np.concatenate([spectrograms[k] for k in range(len(rows))], axis=1)
-    axes[0].imshow(
+    image = axes[0].imshow(
         decibel.astype(np.float32),
         origin="lower",
         aspect="auto",
         extent=(start, end, -0.5, len(decibel) - 0.5),
     )
     axes[0].set(title=Path(rows["path"].iloc[0]).name, ylabel="kHz")
+    figure.colorbar(image, ax=axes[0], label="dB")
     ticks = np.linspace(0, len(decibel) - 1, 6).astype(int)
     mel_hz = np.array(spectrograms.format.mel_hz)
     axes[0].set_yticks(ticks, [f"{hz / 1000:.1f}" for hz in mel_hz[ticks]])
@@ -100,7 +101,7 @@ def plot_soundscape(rows, truth, proba, spectrograms, path):
         (axes[1], truth.to_numpy(), "truth"),
         (axes[2], proba / proba.max(), "predicted (reweighted, highest = 1)"),
     ):
-        axis.imshow(
+        image = axis.imshow(
             values.T,
             aspect="auto",
             extent=(start, end, len(names) - 0.5, -0.5),
@@ -111,6 +112,7 @@ def plot_soundscape(rows, truth, proba, spectrograms, path):
         )
         axis.set(title=title, yticks=range(len(names)))
         axis.set_yticklabels(names, fontsize=7)
+    figure.colorbar(image, ax=axes[1:], label="absent (0) to present (1)")
     axes[2].set_xlabel("seconds")
     figure.savefig(path, dpi=100)
     plt.close(figure)

@@ -66,7 +66,7 @@ def _as_table(X):
     if isinstance(X, (str, bytes, os.PathLike)):
         raise TypeError(
             f"{str(X)!r} is a single path where a list of paths is needed. For a "
-            "folder: sorted(pathlib.Path(folder).glob('*.wav'))."
+            "folder: skbird.data.list_audio(folder)."
         )
     if isinstance(X, pd.DataFrame):
         if "path" not in X.columns:
