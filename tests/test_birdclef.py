@@ -231,3 +231,10 @@ def test_a_damaged_table_is_named(root_2025, text):
     (root_2025 / "taxonomy.csv").write_text(text)
     with pytest.raises(ValueError, match=r"taxonomy\.csv' is no table that can be"):
         load_birdclef(root_2025)
+
+
+def test_folders_of_species_may_be_links(root_2025):
+    folder = root_2025 / "train_audio" / "amerob"
+    folder.rename(root_2025 / "other disk")
+    folder.symlink_to(root_2025 / "other disk")
+    assert load_birdclef(root_2025).X["path"][1] == str(folder / "XC1.ogg")

@@ -222,7 +222,10 @@ def _locate_recordings(root, train):
         for parent, _, files in os.walk(folder)
         for file in files
     }
-    missing = [name for name in names if name not in there]
+    # What is behind links, the walk does not see.
+    missing = [
+        name for name in names if name not in there and not (folder / name).exists()
+    ]
     if missing:
         raise FileNotFoundError(
             f"{len(missing)} of {len(names)} recordings are not in {folder}, the "
