@@ -45,7 +45,8 @@ def compile_pipeline(
         which need no torch. "torch" is slower, for want of anything else.
     precision : {"auto", "fp32", "bf16"}, default="auto"
         Number format of the networks. "auto" is bfloat16 with OpenVINO on CPUs that
-        compute in it, else fp32.
+        compute in it, else fp32. On other CPUs OpenVINO computes in fp32 whatever it
+        is asked, also what was compiled elsewhere.
     tolerance : float > 0, default=None
         Largest difference of a probability that is accepted. None: 1e-4 for fp32, 0.05
         for bf16.
