@@ -19,7 +19,15 @@ from sklearn.pipeline import make_pipeline
 
 pytest.importorskip("pyarrow")
 from skbird.annotations import read_boxes, read_submission
-from skbird.cli import _console, _formats, _labelled, _models, _scores, _train
+from skbird.cli import (
+    _console,
+    _formats,
+    _labelled,
+    _models,
+    _results,
+    _scores,
+    _train,
+)
 from skbird.cli._app import app
 from skbird.cli._outputs import write_table
 from skbird.cli._places import place_boxes
@@ -515,7 +523,6 @@ def test_names_of_tables_do_not_depend_on_broken_recordings(predict, tmp_path):
     result = predict("a", "b", "--format", "raven", "--out", "tables")
     assert result.exit_code == 3
     assert table.read_text() == "mine"
-    assert "1 tables were not written now, such as tables/one" in result.stderr
     names = {path.name.partition(".")[0] for path in table.parent.iterdir()}
     assert names == {"one", "a_one", "two"}
 
@@ -529,19 +536,62 @@ def test_tables_of_an_interrupted_run_are_finished(predict, tmp_path, format_):
     two.unlink()
     assert predict(*options).exit_code == 0
     assert two.read_text() == text
-    # Who corrects a table does not lose it, nor any other.
+    # Who corrects a table does not lose it; all others follow the threshold.
     one.write_text("corrected")
-    two.unlink()
-    result = predict(*options)
-    assert result.exit_code == 2
-    assert "holds something else, and so are 0 others. Pass --overwrite" in (
-        result.stderr
-    )
+    result = predict(*options, "--threshold", 1)
+    assert result.exit_code == 0
+    assert "1 table was kept, such as" in result.stderr
     assert one.read_text() == "corrected"
-    assert not two.exists()
+    assert len(two.read_text()) < len(text)
     assert predict(*options, "--overwrite").exit_code == 0
     assert two.read_text() == text
     assert one.read_text() != "corrected"
+
+
+def test_a_kill_between_two_tables_costs_nothing(predict, tmp_path, monkeypatch):
+    def killed(new, file):
+        if file.name.startswith("two"):
+            raise KeyboardInterrupt
+        move(new, file)
+
+    options = ("a", "b", "--format", "raven", "--out", "tables", "--threshold")
+    assert predict(*options, 1).exit_code == 0
+    move = _results._move
+    with monkeypatch.context() as patch:
+        patch.setattr(_results, "_move", killed)
+        assert predict(*options, 0.5).exit_code == 130
+    assert predict(*options, 0.5).exit_code == 0
+    tables = sorted((tmp_path / "tables").iterdir())
+    assert all(len(table.read_text().splitlines()) > 1 for table in tables)
+
+
+def test_a_corrected_table_stays_with_its_recording(predict, tmp_path):
+    options = ("a", "b", "--format", "raven", "--out", "tables")
+    assert predict(*options).exit_code == 0
+    table = tmp_path / "tables" / "one.Table.1.selections.txt"
+    table.write_text("corrected")
+    shutil.copy(tmp_path / "a" / "one.wav", tmp_path / "b" / "one.wav")
+    result = predict(*options)
+    assert result.exit_code == 0, result.output
+    assert "one.Table.1.selections.txt is called a_one.Table.1" in result.stderr
+    texts = {file.name[:5]: file.read_text() for file in table.parent.iterdir()}
+    assert set(texts) == {"a_one", "b_one", "two.T"}
+    assert texts["a_one"] == "corrected"
+
+
+def test_events_of_others_are_not_replaced(predict, tmp_path):
+    table = tmp_path / "events.csv"
+    options = ("a", "--out", "events.csv")
+    assert predict(*options).exit_code == 0
+    assert predict(*options, "--threshold", 0.9).exit_code == 0
+    table.write_text("corrected")
+    result = predict(*options)
+    assert result.exit_code == 2
+    assert "events.csv is there already, and was not written by skbird" in result.stderr
+    assert predict("a", "--out", "events.csv", "--work-dir", "x").exit_code == 2
+    assert table.read_text() == "corrected"
+    assert predict(*options, "--overwrite").exit_code == 0
+    assert table.read_text().startswith("path")
 
 
 def test_outputs_that_cannot_be_written_are_refused_before_the_work(

@@ -111,7 +111,7 @@ def _is_number(cell):
         return False
 
 
-def write_audacity(boxes, folder, *, paths=None, overwrite=True):
+def write_audacity(boxes, folder, *, paths=None):
     """Write one label track for Audacity per recording.
 
     Parameters
@@ -121,13 +121,11 @@ def write_audacity(boxes, folder, *, paths=None, overwrite=True):
         ``low_hz``, ``high_hz`` and ``score``, as `read_audacity` or `proba_to_events`
         gives them. Further columns are left out.
     folder : path-like
-        Where to write; made if it is not there.
+        Where to write; made if it is not there. Files of the same name are replaced.
     paths : sequence of path-like, or dict of str to str, default=None
         Recordings to write files of, also of those without boxes, whose files are
         empty. By default all that are in `boxes`. A dict says what to call the file of
         each, without its ending.
-    overwrite : bool, default=True
-        Whether to replace files that are there and hold something else.
 
     Returns
     -------
@@ -137,8 +135,6 @@ def write_audacity(boxes, folder, *, paths=None, overwrite=True):
 
     Raises
     ------
-    FileExistsError
-        If files would have to be replaced and `overwrite` is False. None is written.
     TypeError, ValueError
         If `boxes` is no table of boxes.
 
@@ -160,9 +156,7 @@ def write_audacity(boxes, folder, *, paths=None, overwrite=True):
         _lines(*values) for values in zip(*columns, labels, score.tolist(), strict=True)
     ]
     lines = np.array(lines, dtype=object)
-    return write_per_recording(
-        boxes["path"], lines, folder, paths, ".txt", overwrite=overwrite
-    )
+    return write_per_recording(boxes["path"], lines, folder, paths, ".txt")
 
 
 def _lines(start, end, low, high, label, score):

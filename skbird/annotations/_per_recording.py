@@ -10,9 +10,7 @@ from skbird.annotations._audio_names import annotation_names
 from skbird.utils._files import open_whole
 
 
-def write_per_recording(
-    of_line, lines, folder, recordings, ending, header=(), overwrite=True
-):
+def write_per_recording(of_line, lines, folder, recordings, ending, header=()):
     """Write the lines of each recording into a file of its own.
 
     Parameters
@@ -30,18 +28,11 @@ def write_per_recording(
         Of the files' names.
     header : sequence of str
         Lines that begin each file.
-    overwrite : bool
-        Whether to replace files that hold something else.
 
     Returns
     -------
     list of Path
         The files, in the order of `recordings`.
-
-    Raises
-    ------
-    FileExistsError
-        If one holds something else and must not be replaced; none is written.
     """
     annotated = list(dict.fromkeys(of_line))
     names = annotated if recordings is None else recordings
@@ -62,26 +53,9 @@ def write_per_recording(
     parts = np.split(
         lines[order], np.searchsorted(number[order], range(1, len(recordings)))
     )
-    files = [folder / f"{name}{ending}" for name in names.values()]
-    texts = ["".join(f"{line}\n" for line in [*header, *part]) for part in parts]
-    contents = dict(zip(files, texts, strict=False))
-    if not overwrite:
-        _check_same(contents)
-    for file, text in contents.items():
-        with open_whole(file) as opened:
-            opened.write(text)
-    return list(contents)
-
-
-def _check_same(contents):
-    """Complain of files that hold something else: somebody may have worked on them."""
-    others = [
-        file
-        for file, text in contents.items()
-        if file.exists() and file.read_bytes() != text.encode()
-    ]
-    if others:
-        raise FileExistsError(
-            f"{others[0]} is there already and holds something else, and so are "
-            f"{len(others) - 1} others. Pass overwrite=True, or another folder."
-        )
+    files = []
+    for recording, part in zip(recordings, parts, strict=False):
+        files.append(folder / f"{names[recording]}{ending}")
+        with open_whole(files[-1]) as file:
+            file.writelines(f"{line}\n" for line in [*header, *part])
+    return files

@@ -21,7 +21,7 @@ from skbird.annotations._read_raven import (
 from skbird.utils._text import guard_formula, one_line
 
 
-def write_raven(boxes, folder, *, paths=None, full_band_hz=None, overwrite=True):
+def write_raven(boxes, folder, *, paths=None, full_band_hz=None):
     """Write one selection table for Raven per recording.
 
     Parameters
@@ -31,7 +31,7 @@ def write_raven(boxes, folder, *, paths=None, full_band_hz=None, overwrite=True)
         ``low_hz``, ``high_hz``, ``score`` and further columns, as `read_raven` or
         `proba_to_events` gives them.
     folder : path-like
-        Where to write; made if it is not there.
+        Where to write; made if it is not there. Tables of the same name are replaced.
     paths : sequence of path-like, or dict of str to str, default=None
         Recordings to write tables of, also of those without boxes, whose tables are
         empty. By default all that are in `boxes`. A dict says what to call the table of
@@ -39,8 +39,6 @@ def write_raven(boxes, folder, *, paths=None, full_band_hz=None, overwrite=True)
     full_band_hz : float > 0, default=None
         Upper frequency, in Hz, of boxes without frequencies, such as half the sample
         rate; they begin at 0. None leaves both cells empty.
-    overwrite : bool, default=True
-        Whether to replace tables that are there and hold something else.
 
     Returns
     -------
@@ -50,8 +48,6 @@ def write_raven(boxes, folder, *, paths=None, full_band_hz=None, overwrite=True)
 
     Raises
     ------
-    FileExistsError
-        If tables would have to be replaced and `overwrite` is False. None is written.
     TypeError, ValueError
         If `boxes` is no table of boxes, or has a column of a name that Raven uses.
 
@@ -100,13 +96,7 @@ def write_raven(boxes, folder, *, paths=None, full_band_hz=None, overwrite=True)
     cells = [[_quote(cell) for cell in as_cells(c)] for c in columns.values()]
     lines = np.array(["\t".join(line) for line in zip(*cells, strict=True)], object)
     return write_per_recording(
-        boxes["path"],
-        lines,
-        folder,
-        paths,
-        ".Table.1.selections.txt",
-        [header],
-        overwrite,
+        boxes["path"], lines, folder, paths, ".Table.1.selections.txt", [header]
     )
 
 

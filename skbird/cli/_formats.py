@@ -1,7 +1,6 @@
 """From the parts of an archive run to the files of other programs."""
 
 import os
-from pathlib import Path
 
 import click
 
@@ -48,33 +47,32 @@ def find_events(result, threshold, max_gap_s):
     return events.assign(score=events["score"].round(4)), paths
 
 
-def _csv(events, out, names, model, overwrite):
+def _csv(events, out, names, model):
     from skbird.annotations import write_boxes
 
     write_boxes(events, out)
 
 
-def _birdnet(events, out, names, model, overwrite):
+def _birdnet(events, out, names, model):
     from skbird.annotations import write_birdnet
 
     write_birdnet(events, out)
 
 
-def _raven(events, out, names, model, overwrite):
+def _raven(events, out, names, model):
     from skbird.annotations import write_raven
 
     params = model.get_params()
     rates = [v for n, v in params.items() if n.split("__")[-1] == "sample_rate"]
     # Raven wants frequencies: those that the model hears.
     full_band_hz = rates[0] / 2 if rates else None
-    options = {"full_band_hz": full_band_hz, "overwrite": overwrite}
-    write_raven(events, out, paths=names, **options)
+    write_raven(events, out, paths=names, full_band_hz=full_band_hz)
 
 
-def _audacity(events, out, names, model, overwrite):
+def _audacity(events, out, names, model):
     from skbird.annotations import write_audacity
 
-    write_audacity(events, out, paths=names, overwrite=overwrite)
+    write_audacity(events, out, paths=names)
 
 
 EVENTS = {"csv": _csv, "raven": _raven, "audacity": _audacity, "birdnet": _birdnet}
@@ -91,8 +89,8 @@ def check_out(out, format_):
         check_folder(out)
 
 
-def name_tables(out, format_, paths, *, replace):
-    """Say what to call the table of each recording, and complain of what is there.
+def name_results(out, format_, paths):
+    """Say which files will be written, with the recording that each is of.
 
     Parameters
     ----------
@@ -100,70 +98,27 @@ def name_tables(out, format_, paths, *, replace):
     format_ : str
     paths : list of str
         All recordings, so that no name depends on which of them can be read.
-    replace : bool
-        Whether tables that are there are no reason to stop.
 
     Returns
     -------
-    dict of str to str
-        As :func:`skbird.annotations.write_raven` takes it; empty for other formats.
+    files : dict of Path to str or None
+    names : dict of str to str
+        What to call the table of each recording, as
+        :func:`skbird.annotations.write_raven` takes it; empty for other formats.
     """
     from skbird.annotations._audio_names import annotation_names
 
     if format_ not in _TABLES:
-        return {}
+        return ({} if format_ == "parquet" else {out: None}), {}
     names = annotation_names(paths)
-    tables = [out / f"{name}{_TABLES[format_]}" for name in names.values()]
-    long = [table for table in tables if len(os.fsencode(table.name)) > _LONGEST]
+    files = {out / f"{name}{_TABLES[format_]}": path for path, name in names.items()}
+    long = [file for file in files if len(os.fsencode(file.name)) > _LONGEST]
     if long:
         raise click.UsageError(
             f"The name {long[0].name} of a table would have more than {_LONGEST} "
             "bytes. Rename its recording, or choose another --format."
         )
-    there = [table for table in tables if table.exists()]
-    if there and not replace:
-        raise click.UsageError(
-            f"{there[0]} is there already, and {len(there) - 1} others that would be "
-            "written. Pass --overwrite, or another --out."
-        )
-    return names
-
-
-def write_events(format_, events, out, names, model, overwrite):
-    """Write events in one of the formats `EVENTS`.
-
-    Parameters
-    ----------
-    format_ : str
-    events : DataFrame
-    out : Path
-    names : dict of str to str
-        What to call the table of each recording that could be read.
-    model : estimator
-    overwrite : bool
-        Whether to replace tables that hold something else.
-    """
-    try:
-        EVENTS[format_](events, out, names, model, overwrite)
-    except FileExistsError as exc:
-        raise click.UsageError(
-            f"{str(exc).partition(' Pass ')[0]} Pass --overwrite, or another --out; "
-            "the probabilities are kept, so that it takes no time."
-        ) from None
-    if format_ in _TABLES:
-        _say_old_tables(out, names, _TABLES[format_])
-
-
-def _say_old_tables(out, names, ending):
-    """Warn of tables that are called as recordings were before they had namesakes."""
-    stems = {Path(path).stem for path in names} - set(names.values())
-    old = [out / f"{stem}{ending}" for stem in stems]
-    old = sorted(table for table in old if table.exists())
-    if old:
-        _console.say(
-            f"Warning: {len(old)} tables were not written now, such as {old[0]}, which "
-            "is named like several recordings. Delete it if it is of an earlier run."
-        )
+    return files, names
 
 
 class Submission:
@@ -224,5 +179,7 @@ class Submission:
 
 def _rows_of(paths, names):
     """Return the names of rows that are of these recordings."""
+    from pathlib import Path
+
     stems = {Path(path).stem for path in paths}
     return sorted(name for name in names if name.rpartition("_")[0] in stems)

@@ -89,7 +89,7 @@ Examples:
 @click.option(
     "--overwrite",
     is_flag=True,
-    help="raven, audacity: replace tables that are in <out> already and differ.",
+    help="Replace what others have written or changed, too.",
 )
 @click.option(
     "--fresh",
@@ -125,9 +125,9 @@ def predict(
     check_spares(out, model, like, *recordings)
     import pandas as pd
 
+    from skbird.cli._results import Results
     from skbird.inference import predict_archive
     from skbird.inference._manifest import OtherRunError
-    from skbird.inference._parts import part_paths
 
     place = "--out" if work_dir is None else "--work-dir"
     if format_ == "parquet":
@@ -136,9 +136,8 @@ def predict(
         work_dir = out.absolute().with_name(f"{out.absolute().name}.parts")
     _check_work_dir(work_dir, out, format_)
     paths, left_out = _list_files(recordings)
-    # Once there are probabilities, tables that would be the same are no obstacle.
-    replace = overwrite or bool(part_paths(work_dir))
-    names = _formats.name_tables(out, format_, paths, replace=replace)
+    files, names = _formats.name_results(out, format_, paths)
+    results = Results(work_dir, files, overwrite)
     model = open_model(model, trust_pickle)
     segment_s = segment_s or row_length(model)
     if format_ == "kaggle":
@@ -166,13 +165,16 @@ def predict(
     if format_ in _formats.EVENTS:
         events, read = _formats.find_events(result, threshold, max_gap_s)
         names = {path: names[path] for path in read if path in names}
-        _formats.write_events(format_, events, out, names, model, overwrite)
+        with results.folder() as folder:
+            place = folder if None not in files.values() else folder / out.name
+            _formats.EVENTS[format_](events, place, names, model)
         _console.say(
             f"{len(events)} events of {events['species'].nunique()} species in "
             f"{len(read)} recordings, from probability {threshold:g} on"
         )
     elif format_ == "kaggle":
-        submission.write(result, out)
+        with results.folder() as folder:
+            submission.write(result, folder / out.name)
     speed = f" at {result.times_real_time:.0f} x real time"
     if result.times_real_time == 0:
         speed = f", predicted before ({work_dir})"
