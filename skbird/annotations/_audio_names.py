@@ -113,7 +113,8 @@ class AudioFinder:
         if candidates:
             raise ValueError(
                 f"{place}: {name!r} may be {candidates[0]!r} or {candidates[1]!r}. "
-                "Pass only the recordings of these annotations as audio."
+                "Write more of its path, or pass only the recordings of these "
+                "annotations."
             )
         raise ValueError(
             f"{place}: {name!r} is not among the {len(self.audio)} recordings of "

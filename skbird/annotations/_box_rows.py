@@ -152,7 +152,7 @@ def _warn_about_lost(boxes, rows, counted):
         warnings.warn(
             f"{here.sum()} of {len(boxes)} boxes count for no row, such as "
             f"{first['species']!r} at {first['start']:g} to {first['end']:g} s of "
-            f"{first['path']!r}: they share too little time with any. Lower "
-            "min_overlap_s, or pass min_overlap_fraction=0.5.",
+            f"{first['path']!r}: they lie behind its end, or share too little time "
+            "with any (see min_overlap_s, min_overlap_fraction).",
             stacklevel=3,
         )

@@ -3,7 +3,12 @@
 import click
 
 from skbird.cli import _console
-from skbird.cli._labelled import ANNOTATIONS, DATA, THRESHOLD, predict_labelled
+from skbird.cli._labelled import (
+    DATA,
+    THRESHOLD,
+    annotation_options,
+    predict_labelled,
+)
 from skbird.cli._models import MODEL, TRUST, open_model
 from skbird.cli._outputs import check_spares, file_option, write_table
 
@@ -16,11 +21,11 @@ Examples:
 )
 @MODEL
 @DATA
-@ANNOTATIONS
+@annotation_options
 @file_option("Write a line per species, as CSV.", ".csv")
 @THRESHOLD
 @TRUST
-def evaluate(model, data, annotations, out, threshold, trust_pickle):
+def evaluate(model, data, annotations, annotated_only, out, threshold, trust_pickle):
     """Judge a model on labelled recordings, species by species.
 
     DATA is what `skbird train` takes, recordings that the model was not trained on, or
@@ -31,7 +36,7 @@ def evaluate(model, data, annotations, out, threshold, trust_pickle):
     from skbird.cli._scores import score
 
     model = open_model(model, trust_pickle)
-    X, Y, proba, errors = predict_labelled(model, data, annotations)
+    X, Y, proba, errors = predict_labelled(model, data, annotations, annotated_only)
     scores = score(X, Y, proba, threshold)
     if out is not None:
         write_table(scores.species, out)

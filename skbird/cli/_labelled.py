@@ -9,13 +9,26 @@ from skbird.cli._models import progress_shown, row_length, species_names
 from skbird.cli._places import place_boxes
 
 DATA = click.argument("data", type=click.Path(exists=True, path_type=Path))
-ANNOTATIONS = click.option(
+_ANNOTATIONS = click.option(
     "--annotations",
     type=click.Path(exists=True, path_type=Path),
     help="DATA is a folder of recordings, and here is what calls in them: a folder of "
     "Raven selection tables, or a .csv or .parquet of boxes. Recordings are found by "
     "the ends of their paths.",
 )
+_ANNOTATED_ONLY = click.option(
+    "--annotated-only",
+    is_flag=True,
+    help="Leave out recordings without a selection table, or box in the table. "
+    "Otherwise they are recordings in which nothing calls.",
+)
+
+
+def annotation_options(command):
+    """Add the options on annotations to a command."""
+    return _ANNOTATIONS(_ANNOTATED_ONLY(command))
+
+
 THRESHOLD = click.option(
     "--threshold",
     type=click.FloatRange(0, 1),
@@ -25,7 +38,7 @@ THRESHOLD = click.option(
 )
 
 
-def predict_labelled(model, data, annotations):
+def predict_labelled(model, data, annotations, annotated_only):
     """Load recordings and their truth, and predict them.
 
     Parameters
@@ -33,6 +46,8 @@ def predict_labelled(model, data, annotations):
     model : estimator
     data : Path
     annotations : Path or None
+    annotated_only : bool
+        Whether to leave out recordings of which `annotations` say nothing.
 
     Returns
     -------
@@ -50,7 +65,9 @@ def predict_labelled(model, data, annotations):
     if annotations is None:
         X, Y, left_out = _load(data, species)
     else:
-        X, Y, left_out = _load_annotated(data, annotations, species, row_length(model))
+        X, Y, left_out = _load_annotated(
+            data, annotations, species, row_length(model), annotated_only
+        )
     if not (Y == 1).to_numpy().any():
         shown = ", ".join([*species[:5], "..."][: len(species)])
         raise ValueError(
@@ -60,6 +77,12 @@ def predict_labelled(model, data, annotations):
         )
     _say_if_trained_on(model, X)
     proba, errors = predict_rows(model, X)
+    if len(errors) == X["path"].nunique() and pd.isna(proba).all():
+        path, reason = errors.iloc[0]
+        raise ValueError(
+            f"None of the {len(errors)} recordings can be read. The first, {path}: "
+            f"{reason}"
+        )
     return X, Y, proba, pd.concat([errors, _console.as_errors(left_out)])
 
 
@@ -108,22 +131,25 @@ def _load(data, species):
     return loaded.X, loaded.Y, loaded.get("errors")
 
 
-def _load_annotated(data, annotations, species, segment_s):
+def _load_annotated(data, annotations, species, segment_s, annotated_only):
     from skbird.annotations import boxes_to_rows, read_boxes, read_raven
     from skbird.data import segment_table
     from skbird.data._listing import drop_links, find_audio
 
     audio, left_out = find_audio(data)
-    audio = drop_links(audio)
+    audio, tables = drop_links(audio), []
     if annotations.is_dir():
         tables = sorted(annotations.rglob("*.txt"))
         if not tables:
             raise ValueError(f"{str(annotations)!r} holds no selection tables (*.txt).")
         boxes = read_raven(tables, audio)
     elif annotations.suffix.lower() == ".txt":
+        tables = [annotations]
         boxes = read_raven(annotations, audio)
     else:
         boxes = place_boxes(read_boxes(annotations), annotations, data, audio)
+    audio = _choose(audio, boxes, tables, annotated_only)
+    _say_unknown(boxes, species)
     rows = segment_table(audio, segment_s, segment_s, on_error="skip")
     X, Y = boxes_to_rows(boxes, rows, species=species)
     _console.say(
@@ -131,6 +157,51 @@ def _load_annotated(data, annotations, species, segment_s):
         f"{segment_s:g} s"
     )
     return X, Y, left_out
+
+
+def _choose(audio, boxes, tables, annotated_only):
+    """Return the recordings to judge; say how many of them have no annotations."""
+    from skbird.annotations._audio_names import AudioFinder
+
+    annotated, finder = set(boxes["path"]), AudioFinder(audio)
+    for table in tables:
+        try:
+            annotated.add(finder.by_file(table))  # also of a table without boxes
+        except ValueError:
+            pass  # of the recordings that it names, not of one it is named after
+    chosen = [path for path in audio if path in annotated]
+    n_without = len(audio) - len(chosen)
+    if n_without and annotated_only:
+        _console.say(f"{n_without} recordings without annotations are left out.")
+        return chosen
+    if n_without:
+        _console.say(
+            f"Warning: {n_without} of {len(audio)} recordings have no annotations, and "
+            "are taken for recordings in which nothing calls. --annotated-only leaves "
+            "them out."
+        )
+    return audio
+
+
+def _say_unknown(boxes, species):
+    """Name labels that the model does not know: perhaps they are written otherwise."""
+    names = boxes["species"].dropna()
+    unknown = names[~names.isin([*species, "", "nocall"])].value_counts()
+    if not len(unknown):
+        return
+    alike = {_plain(name): name for name in species}
+    label = next((name for name in unknown.index if _plain(name) in alike), None)
+    hint = f"such as {unknown.index[0]!r}"
+    if label is not None:
+        hint = f"such as {label!r}; the model knows {alike[_plain(label)]!r}"
+    _console.say(
+        f"Warning: {unknown.sum()} boxes have labels that the model does not know "
+        f"({len(unknown)} labels, {hint}). They count for nothing."
+    )
+
+
+def _plain(name):
+    return " ".join(name.replace("_", " ").casefold().split())
 
 
 def _say_if_trained_on(model, X):

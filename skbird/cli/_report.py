@@ -3,7 +3,12 @@
 import click
 
 from skbird.cli import _console
-from skbird.cli._labelled import ANNOTATIONS, DATA, THRESHOLD, predict_labelled
+from skbird.cli._labelled import (
+    DATA,
+    THRESHOLD,
+    annotation_options,
+    predict_labelled,
+)
 from skbird.cli._models import MODEL, TRUST, open_model
 from skbird.cli._outputs import file_option
 
@@ -15,7 +20,7 @@ Example:
 )
 @MODEL
 @DATA
-@ANNOTATIONS
+@annotation_options
 @file_option("The page.", ".html", ".htm", required=True)
 @THRESHOLD
 @click.option(
@@ -31,7 +36,17 @@ Example:
     help="Show where the network looked; needs a pickled pipeline, torch and captum.",
 )
 @TRUST
-def report(model, data, annotations, out, threshold, clips, grad_cam, trust_pickle):
+def report(
+    model,
+    data,
+    annotations,
+    annotated_only,
+    out,
+    threshold,
+    clips,
+    grad_cam,
+    trust_pickle,
+):
     """Write a page about what a model gets wrong, with clips to play.
 
     DATA is what `skbird evaluate` takes: recordings that the model was not trained on.
@@ -45,7 +60,7 @@ def report(model, data, annotations, out, threshold, clips, grad_cam, trust_pick
             "--trust-pickle."
         )
     model = open_model(model, trust_pickle)
-    X, Y, proba, errors = predict_labelled(model, data, annotations)
+    X, Y, proba, errors = predict_labelled(model, data, annotations, annotated_only)
 
     def explain(row, species):
         display = GradCAMDisplay.from_estimator(model, X, row=row, species=species)

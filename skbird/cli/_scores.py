@@ -7,6 +7,8 @@ import pandas as pd
 from skbird.cli import _console
 
 _SHOWN = 10
+# Of one recording the bootstrap has one sample, and of a few hardly more.
+_FEWEST = 5
 
 
 @dataclass(frozen=True)
@@ -30,12 +32,15 @@ class Scores:
         """Print the figures and the worst species."""
         figures, table = self.figures, self.species
         n_judged = table["roc_auc"].notna().sum()
+        interval, note = "", "too few recordings for an interval"
+        if "macro_roc_auc_low" in figures:
+            interval = " [{macro_roc_auc_low:.3f}, {macro_roc_auc_high:.3f}]"
+            note = "95 % interval over recordings"
         _console.show(
-            "Macro ROC-AUC {macro_roc_auc:.3f} [{macro_roc_auc_low:.3f}, "
-            "{macro_roc_auc_high:.3f}], macro average precision "
+            f"Macro ROC-AUC {{macro_roc_auc:.3f}}{interval}, macro average precision "
             "{macro_average_precision:.3f}: ".format(**figures)
             + f"{n_judged} of {len(table)} species, {figures['held_out_rows']} rows of "
-            f"{self.n_recordings} recordings (95 % interval over recordings)"
+            f"{self.n_recordings} recordings ({note})"
         )
         if len(table) > _SHOWN:
             _console.say(f"The worst {_SHOWN} species (evaluate --out writes all):")
@@ -86,12 +91,10 @@ def score(X, Y, proba, threshold=0.5):
             Y, proba, recordings=X["path"], random_state=0
         )
         precision = macro_average_precision(Y, proba, nan_rows="omit")
-    figures = {
-        "macro_roc_auc": auc,
-        "macro_roc_auc_low": low,
-        "macro_roc_auc_high": high,
-        "macro_average_precision": precision,
-    }
+    figures = {"macro_roc_auc": auc}
+    if X["path"].nunique() >= _FEWEST:
+        figures |= {"macro_roc_auc_low": low, "macro_roc_auc_high": high}
+    figures["macro_average_precision"] = precision
     figures = {name: round(float(value), 4) for name, value in figures.items()}
     return Scores(
         species=table.reset_index().sort_values("roc_auc", ignore_index=True),

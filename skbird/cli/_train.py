@@ -1,6 +1,7 @@
 """``skbird train``."""
 
 import pickle
+import warnings
 from pathlib import Path
 
 import click
@@ -68,7 +69,9 @@ def train(data, out, config, assignments, licence, work_dir, **flags):
 
     from skbird.data import load_recordings
 
-    loaded = load_recordings(data, secondary_weight=settings.secondary_weight)
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "All recordings of .* are of")  # see below
+        loaded = load_recordings(data, secondary_weight=settings.secondary_weight)
     _console.say(loaded.DESCR)
     readable, errors = _find_readable(loaded.X)
     _check_species(loaded.Y, readable)
@@ -151,14 +154,17 @@ def _check_species(Y, readable):
     present = Y[readable] == 1
     left = present.columns[present.any()]
     lost = present.columns[(Y == 1).any() & ~present.any()]
-    if not len(lost):
-        return
     shown = ", ".join([*lost[:5], "..."][: len(lost)])
     if not len(left) or (len(left) == 1 and present[left[0]].all()):
+        remedy = "Add other species, or recordings without it in a folder 'nocall'."
+        if len(lost):
+            remedy = f"The recordings of {shown} are broken. Copy them again."
         raise ValueError(
             f"What can be read is all of {list(left)}: there is nothing to tell it "
-            f"from. The recordings of {shown} are broken. Copy them again."
+            f"from. {remedy}"
         )
+    if not len(lost):
+        return
     _console.say(
         f"Warning: the model will not know {shown}: none of the recordings of these "
         f"{len(lost)} species can be read."

@@ -4,6 +4,7 @@ import csv
 import io
 import os
 import re
+import warnings
 from pathlib import Path
 
 import numpy as np
@@ -20,6 +21,7 @@ from skbird.utils._text import decode_text, unguard_formula
 _NO_SPECIES = frozenset({"nocall", "noise", "background", "silence", "other"})
 _PATH_NAMES = ("path", "filename", "file")
 _LABEL_NAMES = ("primary_label", "species", "label")
+_COMMA = re.compile(r",(?! )")  # "a,b" is two species, "Owl, Barn" one
 _SECONDS = ("start", "end")
 _SEPARATORS = ",;\t"
 _EMPTY = f"{_SEPARATORS} \r\n"  # what lines without content consist of
@@ -42,7 +44,8 @@ def load_recordings(source, *, species=None, secondary_weight=0.5):
         - a folder with a folder per species, in which audio files lie at any depth.
           Folders named ``nocall``, ``noise``, ``background``, ``silence`` or ``other``
           hold recordings of no species; one named ``"a,b"``, recordings of both (as
-          BirdNET-Analyzer has it). Links are followed; hidden folders and the bins of
+          BirdNET-Analyzer has it), but a comma before a space is part of the name
+          (``"Owl, Barn"``). Links are followed; hidden folders and the bins of
           systems are left out;
         - a table, ``.csv``, ``.tsv`` or ``.parquet``: a line per recording, or stretch
           of one. ``path`` (or ``filename``, ``file``) counts from the folder of the
@@ -90,7 +93,8 @@ def load_recordings(source, *, species=None, secondary_weight=0.5):
     -----
     UserWarning
         If files or folders are left out, as their names are not UTF-8 or they cannot be
-        read, or some bytes of a table are not UTF-8 and the others are.
+        read, or some bytes of a table are not UTF-8 and the others are. If all
+        recordings are of the same single species.
 
     Examples
     --------
@@ -130,10 +134,12 @@ def load_recordings(source, *, species=None, secondary_weight=0.5):
         )
     Y, label_weight = encode_labels(X, species, secondary_weight)
     if species is None and Y.shape[1] < 2 and bool((Y == 1).to_numpy().all()):
-        raise ValueError(
+        warnings.warn(
             f"All recordings of {str(source)!r} are of {list(Y.columns)}: there is "
             "nothing to tell it from. Add other species, or recordings without it in a "
-            "folder 'nocall' (in a table, with that label)."
+            "folder 'nocall' (in a table, with that label).",
+            UserWarning,
+            stacklevel=2,
         )
     data = Bunch(X=X, Y=Y, label_weight=label_weight, species=list(Y.columns))
     data.errors = _as_errors(left_out)
@@ -167,7 +173,7 @@ def _read_folders(root):
 
 def _labels_of(folder):
     """Return the species of a folder, as a cell of ``primary_label``."""
-    names = [name.strip() for name in folder.split(",")]
+    names = [name.strip() for name in _COMMA.split(folder)]
     return ";".join(name for name in names if name.lower() not in _NO_SPECIES)
 
 
