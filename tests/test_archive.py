@@ -25,7 +25,7 @@ from sklearn.preprocessing import FunctionTransformer
 
 from skbird.data import AudioReadError, Recordings, segment_table
 from skbird.ensemble import FoldEnsemble, MultilabelVotingClassifier, SeedEnsemble
-from skbird.inference import predict_archive
+from skbird.inference import _manifest, predict_archive
 from skbird.inference._budget import TimeBudget, cheaper_model
 from skbird.inference._parts import kept_pairs, remove_run
 from skbird.postprocessing import SoundscapeReweighter
@@ -379,9 +379,10 @@ def test_other_recordings_or_species_are_refused(run, nights, tmp_path):
         run(recordings=table.assign(end=table["end"] - 1), out=tmp_path / "table")
     with pytest.raises(ValueError, match=r"2 recordings are missing, first .*night00"):
         run(recordings=paths[2:])
-    soundfile.write(paths[4], np.ones(3000), RATE)
-    with pytest.raises(ValueError, match=r"1 recordings are changed, first .*night04"):
-        run()
+    paths[4].rename(tmp_path / "elsewhere")  # a disk that is not there
+    with pytest.raises(ValueError, match=r"1 recordings are missing, first .*night04"):
+        run(recordings=paths)
+    (tmp_path / "elsewhere").rename(paths[4])
 
     class Renamed(Level):
         species_ = ["cricket", "toad", "owl"]
@@ -423,6 +424,93 @@ def test_new_recordings_are_predicted_and_the_others_kept(
     assert run().times_real_time == 0
     with pytest.raises(ValueError, match=r"1 recordings are missing, first .*early0"):
         run(recordings=sorted(nights.iterdir())[1:])
+
+
+def test_changed_recordings_are_predicted_again_with_their_block(run, nights, tmp_path):
+    broken = nights / "night04.wav"
+    whole = broken.read_bytes()
+    broken.write_bytes(b"half copied")
+    log = tmp_path / "log"
+    result = run(Level(log=log))
+    assert [Path(path).stem for path in result.errors["path"]] == ["night04"]
+    n_calls = len(log.read_text().splitlines())
+    # It is whole now, another is longer, and the order of all others is as it was.
+    broken.write_bytes(whole)
+    soundfile.write(nights / "night08.wav", np.full(30 * RATE, 0.5), RATE)
+    part = tmp_path / "out" / "part-000000.parquet"
+    kept = part.stat().st_mtime_ns
+    result = run(Level(log=log))
+    calls = log.read_text().splitlines()[n_calls:]
+    assert calls == [
+        "3 night00",
+        "12 night03 night04 night05 night06",
+        "9 night07 night08",
+    ]
+    assert part.stat().st_mtime_ns == kept
+    pd.testing.assert_frame_equal(result.read(), expected_rows(nights))
+    assert len(result.errors) == 0
+    assert run().times_real_time == 0
+
+
+def test_the_recording_that_tells_models_apart_may_change(run, nights):
+    run()
+    soundfile.write(nights / "night00.wav", np.full(9 * RATE, 0.5), RATE)
+    pd.testing.assert_frame_equal(run().read(), expected_rows(nights))
+    with pytest.raises(ValueError, match="other probabilities"):
+        run(Level(gain=0.8))
+
+
+def test_what_could_not_be_opened_may_go(run, nights, tmp_path):
+    broken = [nights / "early.wav", *(nights / f"late{n}.wav" for n in range(3))]
+    for path in broken:
+        path.write_bytes(b"broken")
+    result = run()
+    assert len(result.errors) == 4
+    for path in broken:
+        path.unlink()
+    result = run()
+    assert len(result.errors) == 0
+    assert result.n_files == 9
+    pd.testing.assert_frame_equal(result.read(), expected_rows(nights))
+    # As a list, too, and alone in the last block.
+    lost = tmp_path / "lost.wav"
+    soundfile.write(lost, np.ones(RATE * 60), RATE)
+    paths = [*sorted(nights.iterdir()), lost, tmp_path / "none.wav"]
+    assert run(recordings=paths).n_files == 11
+    assert run(recordings=paths[:-1]).n_files == 10
+    assert len(run(recordings=paths[:-1]).errors) == 0
+
+
+def test_changed_recordings_of_a_row_table(run, nights):
+    table = segment_table(sorted(nights.iterdir()))
+    run(recordings=table)
+    soundfile.write(nights / "night04.wav", np.full(13 * RATE, 0.5), RATE)
+    rows = run(recordings=table).read()
+    expected = Level().predict_proba(table).astype(np.float32)
+    np.testing.assert_array_equal(rows[SPECIES].to_numpy(), expected)
+
+
+def test_a_kill_amid_changes_is_made_good(run, nights, monkeypatch):
+    run()
+    soundfile.write(nights / "night00.wav", np.full(9 * RATE, 0.5), RATE)
+    soundfile.write(nights / "early.wav", np.full(9 * RATE, 0.5), RATE)
+    write = _manifest.write_whole
+    for last in range(2):
+        calls = count()
+
+        def killed(*args, calls=calls, last=last):
+            if next(calls) == last:
+                raise KeyboardInterrupt
+            write(*args)
+
+        with monkeypatch.context() as patch:
+            patch.setattr(_manifest, "write_whole", killed)
+            with pytest.raises(KeyboardInterrupt):
+                run()
+    result = run()
+    expected = expected_rows(nights)
+    rows = result.read().sort_values(["path", "start"], ignore_index=True)
+    pd.testing.assert_frame_equal(rows, expected)
 
 
 def test_another_model_does_not_get_new_recordings(run, nights):

@@ -871,3 +871,55 @@ def test_boxes_in_parquet_may_have_labels_of_other_names(tmp_path):
     boxes = pd.DataFrame({"path": ["a"], "start": [0.0], "end": [1.0], "label": "owl"})
     boxes.to_parquet(tmp_path / "boxes.parquet")
     assert read_boxes(tmp_path / "boxes.parquet")["species"].tolist() == ["owl"]
+
+
+def test_labels_that_the_model_does_not_know_are_named(evaluate, tmp_path):
+    lines = "a/one.wav,2,4,Dove \na/one.wav,0,1,owl\nb/two.wav,2,4,wren\n"
+    (tmp_path / "boxes.csv").write_text("path,start,end,species\n" + lines)
+    result = evaluate(".", "--annotations", "boxes.csv")
+    assert "2 boxes have labels that the model does not know (2 labels" in result.stderr
+    assert "the model knows 'dove'" in result.stderr
+
+
+@pytest.mark.parametrize("format_", ["csv", "raven"])
+def test_recordings_without_annotations_are_said_or_left_out(
+    evaluate, predict, tmp_path, format_
+):
+    if format_ == "csv":
+        truth = tmp_path / "boxes.csv"
+        truth.write_text("path,start,end,species\na/one.wav,2,4,dove\n")
+    else:
+        truth = tmp_path / "tables"
+        assert predict("a", "--out", truth, "--format", "raven").exit_code == 0
+        (truth / "empty.Table.1.selections.txt").write_text(
+            (truth / "one.Table.1.selections.txt").read_text().splitlines()[0] + "\n"
+        )
+        soundfile.write(tmp_path / "b" / "empty.wav", noise(2), RATE)
+    result = evaluate(".", "--annotations", truth)
+    assert "Warning: 1 of " in result.stderr
+    assert "--annotated-only leaves them out" in result.stderr
+    result = evaluate(".", "--annotations", truth, "--annotated-only")
+    assert "1 recordings without annotations are left out" in result.stderr
+    n_rows = 4 if format_ == "csv" else 6
+    assert f"{n_rows} rows of" in result.stdout
+    assert "(too few recordings for an interval)" in result.stdout
+
+
+def test_why_nothing_can_be_read_is_said(evaluate, tmp_path):
+    (tmp_path / "t.csv").write_text("path,label\nx/1.wav,dove\nx/2.wav,wren\n")
+    result = evaluate("t.csv")
+    assert result.exit_code == 1
+    assert "None of the 2 recordings can be read. The first, ./x/1.wav" in result.stderr
+
+
+def test_one_species_can_be_described_but_not_trained(tmp_path):
+    path = tmp_path / "birds" / "Owl, Barn" / "1.wav"
+    path.parent.mkdir(parents=True)
+    soundfile.write(path, noise(2), RATE)
+    result = run("describe", tmp_path / "birds")
+    assert result.exit_code == 0, result.output
+    assert "are of ['Owl, Barn']: there is nothing to tell it from" in result.stderr
+    result = run("train", tmp_path / "birds", "--out", tmp_path / "b.pkl", *TRAIN)
+    assert result.exit_code == 1
+    assert "is all of ['Owl, Barn']" in result.stderr
+    assert "in a folder 'nocall'" in result.stderr

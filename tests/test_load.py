@@ -111,7 +111,6 @@ def test_a_birdclef_folder(tmp_path):
         ((), "gone", FileNotFoundError, "gone' does not exist. Pass a folder with"),
         (("a/x.txt",), "", ValueError, "holds no audio files"),
         (("a/x.wav", "y.wav"), "", ValueError, "1 recordings that are in no folder"),
-        (("a/x.wav",), "", ValueError, "nothing to tell it from"),
         (("x.wav",), "x.wav", ValueError, "Pass the folder that holds the recording"),
         (("x.xlsx",), "x.xlsx", ValueError, "must end in .csv, .tsv or .parquet"),
     ],
@@ -558,3 +557,19 @@ def test_sites_that_look_like_powers_of_ten_stay_text(tmp_path):
     X = load_recordings(write_table(tmp_path, text)).X
     assert X["site"].tolist() == ["1E1", "2e1"]
     assert X[["n", "x"]].to_numpy().tolist() == [[1, 2500], [10, 1e-5]]
+
+
+def test_one_species_alone_is_told(touch):
+    root = touch("a/x.wav")
+    with pytest.warns(UserWarning, match=r"are of \['a'\]: there is nothing to tell"):
+        assert load_recordings(root).species == ["a"]
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        load_recordings(root, species=["a"])
+        load_recordings(touch("noise/y.wav"))
+
+
+def test_a_comma_before_a_space_belongs_to_the_name(touch):
+    data = load_recordings(touch("Owl, Barn/1.wav", "dove,wren/2.wav"))
+    assert data.species == ["Owl, Barn", "dove", "wren"]
+    assert data.Y.to_numpy().tolist() == [[1, 0, 0], [0, 1, 1]]

@@ -1,6 +1,7 @@
 """Predict archives of any size: in blocks, resumable, over several machines."""
 
 import time
+from dataclasses import replace
 from numbers import Integral, Real
 from pathlib import Path
 
@@ -12,6 +13,7 @@ from skbird.inference._archive_result import summarise
 from skbird.inference._block_work import BlockWork, SharedModel
 from skbird.inference._blocks import (
     Blocks,
+    assign_blocks,
     check_text,
     hash_rows,
     list_recordings,
@@ -20,10 +22,9 @@ from skbird.inference._blocks import (
 from skbird.inference._budget import TimeBudget
 from skbird.inference._manifest import (
     check_model,
-    load_or_plan,
+    make_plan,
     probe_model,
-    store_files,
-    store_manifest,
+    store_plan,
 )
 from skbird.inference._parts import (
     import_pyarrow,
@@ -55,8 +56,9 @@ def predict_archive(
     The archive is cut into blocks of whole files. Each is predicted by one call of
     ``predict_proba`` and becomes one part, ``part-000000.parquet`` and so on, which
     appears whole or not at all. A run that was killed goes on where it stopped when it
-    is called again, and recordings that have come since are predicted, too. Files that
-    cannot be read are skipped and listed. Memory does not grow with the archive.
+    is called again, and recordings that have come or changed since are predicted, too.
+    Files that cannot be read are skipped and listed. Memory does not grow with the
+    archive.
 
     Parameters
     ----------
@@ -105,7 +107,7 @@ def predict_archive(
     ------
     ValueError
         If a parameter is out of its range, or `out` holds a run of other settings,
-        another model or recordings that are missing or changed now, or a damaged one.
+        another model or recordings that are missing now, or a damaged one.
         `n_jobs`, `time_budget_s` and `verbose` may change.
     AudioReadError
         If no recording can be read.
@@ -133,8 +135,10 @@ def predict_archive(
     If they differ from what the run began with, by more than 0.1 in the logit, it is
     another model. A change of none of these numbers stays unnoticed.
 
-    *New recordings.* They come after those of the run before, in blocks of their own;
-    that is so for folders and files, while a row table stays as it was.
+    *New and changed recordings.* New ones come after those of the run before, in
+    blocks of their own; a row table stays as it was. Blocks of recordings that have
+    changed, such as those that were half copied, are predicted again. Recordings that
+    could not be opened may be missing later.
 
     *Context.* All rows of a file are predicted in one call, so that a
     `SoundscapeReweighter` sees them. Votes by rank compare the rows of a block.
@@ -198,24 +202,23 @@ def predict_archive(
     remove_temporary(folder)
     # A cluster is for blocks, not for the threads of what happens here.
     with parallel_config(backend="threading"):
-        files, n_new, manifest = load_or_plan(
+        plan = make_plan(
             folder, stat_files(files), settings, fresh=fresh, verbose=verbose
         )
-        blocks = Blocks(files, rows, block_s)
-        species, probe = probe_model(model, blocks, segment_s, step_s)
-    if manifest is not None:
-        check_model(folder, manifest, species, probe)
+        plan = replace(plan, files=assign_blocks(plan.files, rows, block_s))
+        blocks = Blocks(plan.files, rows)
+        probe = probe_model(model, blocks, segment_s, step_s, plan)
+    if plan.manifest is not None:
+        check_model(folder, plan, probe)
     if fresh:
         remove_run(folder)
-    if n_new:
-        store_files(folder, files)
-    if manifest is None:
-        store_manifest(folder, settings, species, probe)
-    infos = {n: read_part_info(part_path(folder, n)) for n in range(len(blocks))}
+    store_plan(folder, plan, settings, probe)
+    numbers = np.flatnonzero(blocks.n_files).tolist()
+    infos = {number: read_part_info(part_path(folder, number)) for number in numbers}
     todo = [number for number, info in infos.items() if info is None]
     todo_s = blocks.audio_s[todo].sum()
 
-    work = BlockWork(str(folder), species, segment_s, step_s, min_proba, top_k)
+    work = BlockWork(str(folder), probe.species, segment_s, step_s, min_proba, top_k)
     if time_budget_s is not None:
         left_s = time_budget_s - (time.monotonic() - began)
         budget = TimeBudget(model, left_s, todo_s)

@@ -152,22 +152,24 @@ def add_durations(files, *, verbose):
     )
 
 
-def changed_files(old, new):
-    """Say which old files are gone or others now, as a list of str."""
-    merged = old.merge(new, on="path", how="left", indicator=True)
-    both = merged["_merge"] == "both"
-    same = (merged["size_x"] == merged["size_y"]) & (
-        merged["mtime_ns_x"] == merged["mtime_ns_y"]
-    )
-    kinds = {
-        "missing": merged["_merge"] == "left_only",
-        "changed": both & ~same,
-    }
-    return [
-        f"{kind.sum()} recordings are {name}, first {merged['path'][kind].iloc[0]}"
-        for name, kind in kinds.items()
-        if kind.any()
-    ]
+def compare_files(old, new):
+    """Say which of the old files are missing, and which have changed.
+
+    Parameters
+    ----------
+    old, new : DataFrame
+        ``path``, ``size`` and ``mtime_ns``, each path once.
+
+    Returns
+    -------
+    missing, changed : ndarray of bool, shape (n_old,)
+    """
+    now = new.set_index("path")[["size", "mtime_ns"]].reindex(old["path"])
+    missing = ~old["path"].isin(new["path"]).to_numpy()
+    # In a list of paths, a file may be missing as well; -1 stands for its size.
+    missing |= (now["size"] == -1).to_numpy() & (old["size"] != -1).to_numpy()
+    same = (now.to_numpy() == old[["size", "mtime_ns"]].to_numpy()).all(axis=1)
+    return missing, ~missing & ~same
 
 
 def hash_rows(rows):
@@ -178,18 +180,54 @@ def hash_rows(rows):
     return blake2b(hashes.to_numpy().tobytes(), digest_size=16).hexdigest()
 
 
+def assign_blocks(files, rows, block_s):
+    """Give each file that has no block (-1) one, after those of the others.
+
+    Parameters
+    ----------
+    files : DataFrame
+        ``path``, ``duration_s`` and ``block``, which ascends.
+    rows : DataFrame or None
+        The row table, if there is one.
+    block_s : float
+        Seconds of audio per block. A file that is longer is a block by itself.
+
+    Returns
+    -------
+    DataFrame
+    """
+    block = files["block"].to_numpy(copy=True)
+    new = block < 0
+    number, in_block_s, numbers = block.max(initial=-1) + 1, 0.0, []
+    for seconds in _file_seconds(files, rows)[new]:
+        if in_block_s > 0 and in_block_s + seconds > block_s:
+            number, in_block_s = number + 1, 0.0
+        in_block_s += seconds
+        numbers.append(number)
+    block[new] = numbers
+    return files.assign(block=block)
+
+
+def _file_seconds(files, rows):
+    """Return the seconds of audio of each file that are predicted."""
+    file_s = files["duration_s"].to_numpy()
+    if rows is None:
+        return file_s
+    file = pd.Index(files["path"]).get_indexer(rows["path"])
+    row_s = np.fmin(rows["end"], file_s[file]) - rows["start"]
+    return np.bincount(file, row_s.clip(lower=0), len(files))
+
+
 class Blocks:
     """The blocks of an archive, made one at a time.
 
     Parameters
     ----------
     files : DataFrame
-        ``path``, ``duration_s``, ``error`` and ``batch`` of each file. A block holds
-        files of one batch, so that those that come later leave the others as they are.
+        ``path``, ``duration_s``, ``error`` and ``block`` of each file. Blocks ascend;
+        one may be without files, if all of its files are gone.
     rows : DataFrame or None
         The row table, if there is one. Its order is kept within a block.
-    block_s : float
-        Seconds of audio per block. A file that is longer is a block by itself.
 
     Attributes
     ----------
@@ -198,23 +236,18 @@ class Blocks:
     n_files : ndarray of int, shape (n_blocks,)
     """
 
-    def __init__(self, files, rows, block_s):
+    def __init__(self, files, rows):
         self._files = files
         self._rows = rows
-        file_s = files["duration_s"].to_numpy()
-        if rows is not None:
-            file_of_row = files.set_index("path").index.get_indexer(rows["path"])
-            row_s = np.fmin(rows["end"], file_s[file_of_row]) - rows["start"]
-            file_s = np.bincount(file_of_row, row_s.clip(lower=0), len(files))
-        self._bounds = _block_bounds(file_s, files["batch"], block_s)
-        self.audio_s = np.add.reduceat(file_s, self._bounds[:-1])
+        block = files["block"].to_numpy()
+        numbers = np.arange(block.max() + 2)
+        self._bounds = np.searchsorted(block, numbers)
+        self.audio_s = np.bincount(block, _file_seconds(files, rows))
         self.n_files = np.diff(self._bounds)
         if rows is not None:
-            block_of_row = np.searchsorted(self._bounds, file_of_row, "right") - 1
+            block_of_row = block[pd.Index(files["path"]).get_indexer(rows["path"])]
             self._row_order = np.argsort(block_of_row, kind="stable")
-            self._row_bounds = np.searchsorted(
-                block_of_row[self._row_order], np.arange(len(self) + 1)
-            )
+            self._row_bounds = np.searchsorted(block_of_row[self._row_order], numbers)
 
     def __len__(self):
         return len(self._bounds) - 1
@@ -240,15 +273,3 @@ class Blocks:
     def first_path(self, number):
         """Return the path of a block's first file."""
         return self._files["path"].iloc[self._bounds[number]]
-
-
-def _block_bounds(file_s, batches, block_s):
-    """Return the first file of each block, and the number of files."""
-    bounds, in_block_s, batch = [0], 0.0, 0
-    for number, (seconds, own) in enumerate(zip(file_s, batches, strict=True)):
-        full = in_block_s > 0 and in_block_s + seconds > block_s
-        if full or own != batch:
-            bounds.append(number)
-            in_block_s, batch = 0.0, own
-        in_block_s += seconds
-    return np.array([*bounds, len(file_s)])

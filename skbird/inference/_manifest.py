@@ -2,6 +2,7 @@
 
 import io
 import json
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -11,12 +12,13 @@ from sklearn.pipeline import Pipeline
 
 from skbird.data import AudioReadError, segment_table
 from skbird.inference._block_work import row_proba
-from skbird.inference._blocks import add_durations, changed_files
+from skbird.inference._blocks import add_durations, compare_files
 from skbird.inference._parts import (
     DAMAGE,
     FILES,
     MANIFEST,
     import_pyarrow,
+    part_path,
     part_paths,
     write_whole,
 )
@@ -36,8 +38,34 @@ class OtherRunError(ValueError):
         self.reason = reason
 
 
-def load_or_plan(folder, files, settings, *, fresh=False, verbose=True):
-    """Return the table of files with durations: the stored one, or a new one.
+@dataclass(frozen=True)
+class Plan:
+    """What an archive run is to do.
+
+    Attributes
+    ----------
+    files : DataFrame
+        ``path``, ``size``, ``mtime_ns``, ``duration_s``, ``error``, and ``block``: -1
+        for files that have none yet.
+    manifest : dict or None
+        None if the run is new.
+    changed : frozenset of str
+        Files that are not what they were.
+    again : tuple of int
+        Their blocks.
+    is_stored : bool
+        Whether the stored table of files is the same.
+    """
+
+    files: pd.DataFrame
+    manifest: dict | None = None
+    changed: frozenset = frozenset()
+    again: tuple = ()
+    is_stored: bool = False
+
+
+def make_plan(folder, files, settings, *, fresh=False, verbose=True):
+    """Read what a folder holds of a run, and say what is to be done.
 
     Parameters
     ----------
@@ -54,13 +82,7 @@ def load_or_plan(folder, files, settings, *, fresh=False, verbose=True):
 
     Returns
     -------
-    files : DataFrame
-        With ``duration_s``, and ``batch``: 0 for the files that the run began with, 1
-        for those that came next, and so on.
-    n_new : int
-        How many of them the stored table lacks.
-    manifest : dict or None
-        None if the run is new.
+    Plan
 
     Raises
     ------
@@ -72,8 +94,7 @@ def load_or_plan(folder, files, settings, *, fresh=False, verbose=True):
             raise OtherRunError(
                 f"{folder} holds parts, but no {MANIFEST} that says of what."
             )
-        files = add_durations(files, verbose=verbose).assign(batch=0)
-        return files, len(files), None
+        return Plan(add_durations(files, verbose=verbose).assign(block=-1))
     manifest, stored = _read_manifest(folder / MANIFEST), _read_files(folder / FILES)
     old = manifest["settings"]
     differences = [
@@ -81,29 +102,75 @@ def load_or_plan(folder, files, settings, *, fresh=False, verbose=True):
         for name, value in settings.items()
         if old.get(name) != value
     ]
-    _refuse(folder, differences + changed_files(stored, files))
-    new = files[~files["path"].isin(stored["path"])]
-    if len(new):
-        if verbose:
-            print(f"{len(new)} recordings are new; the run had {len(stored)}.")
-        new = add_durations(new, verbose=verbose)
-        new = new.assign(batch=stored["batch"].max() + 1)
-        stored = pd.concat([stored, new[stored.columns]], ignore_index=True)
-    return stored, len(new), manifest
+    missing, changed = compare_files(stored, files)
+    lost = missing & (stored["error"] == "")
+    if lost.any():
+        first = stored["path"][lost].iloc[0]
+        differences.append(f"{lost.sum()} recordings are missing, first {first}")
+    _refuse(folder, differences)
+    gone = stored[missing | changed]
+    kept = stored[~missing]
+    is_new = ~files["path"].isin(kept["path"]).to_numpy()
+    is_read = is_new | files["path"].isin(stored["path"][changed]).to_numpy()
+    if verbose and is_read.any():
+        and_changed = f" and {changed.sum()} have changed" if changed.any() else ""
+        print(
+            f"{is_new.sum()} recordings are new{and_changed}; "
+            f"the run had {len(stored)}."
+        )
+    read = add_durations(files[is_read], verbose=verbose).assign(block=-1)
+    read = read[kept.columns].set_index("path")
+    kept = kept.set_index("path")
+    changed = kept.index.intersection(read.index)
+    read.loc[changed, "block"] = kept.loc[changed, "block"]
+    kept.loc[changed] = read.loc[changed]
+    new = read.drop(changed)
+    table = pd.concat([kept, new] if len(new) else [kept]).reset_index()
+    is_stored = not len(read) and len(kept) == len(stored)
+    again = tuple(gone["block"].unique().tolist())
+    return Plan(table, manifest, frozenset(gone["path"]), again, is_stored)
 
 
-def store_files(folder, files):
-    """Write the table of files, before any of their parts."""
+def store_plan(folder, plan, settings, probe):
+    """Write what defines the run, and delete the parts of files that have changed.
+
+    Parameters
+    ----------
+    folder : Path
+    plan : Plan
+        Each file has a block.
+    settings : dict
+    probe : Probe
+    """
+    for number in plan.again:
+        part_path(folder, number).unlink(missing_ok=True)
+    # After a kill between the two, a new run begins anew, and an old one sees again
+    # which files have changed.
+    if plan.manifest is None:
+        _store_files(folder, plan.files)
+        _store_manifest(folder, settings, probe)
+        return
+    if not _is_comparable(plan, probe):
+        _store_manifest(folder, settings, probe)
+    if not plan.is_stored:
+        _store_files(folder, plan.files)
+
+
+def _store_files(folder, files):
     buffer = io.BytesIO()
     import_pyarrow()
     files.to_parquet(buffer, index=False)
     write_whole(folder / FILES, buffer.getbuffer())
 
 
-def store_manifest(folder, settings, species, probe):
-    """Write what defines the run, once the table of files is there."""
-    probe = [[None if np.isnan(p) else float(p) for p in row] for row in probe]
-    manifest = {"settings": settings, "species": species, "probe": probe}
+def _store_manifest(folder, settings, probe):
+    proba = [[None if np.isnan(p) else float(p) for p in row] for row in probe.proba]
+    manifest = {
+        "settings": settings,
+        "species": probe.species,
+        "probe": proba,
+        "probe_path": probe.path,
+    }
     text = json.dumps(manifest, indent=1)
     write_whole(folder / MANIFEST, text.encode())
 
@@ -111,14 +178,15 @@ def store_manifest(folder, settings, species, probe):
 def _read_manifest(path):
     try:
         manifest = json.loads(path.read_bytes())
-        return {key: manifest[key] for key in ("settings", "species", "probe")}
+        keys = ("settings", "species", "probe", "probe_path")
+        return {key: manifest[key] for key in keys}
     except DAMAGE as exc:
         raise _damaged(path, exc) from exc
 
 
 def _read_files(path):
     import_pyarrow()
-    columns = ["path", "size", "mtime_ns", "duration_s", "error", "batch"]
+    columns = ["path", "size", "mtime_ns", "duration_s", "error", "block"]
     try:
         return pd.read_parquet(path, columns=columns)
     except DAMAGE as exc:
@@ -130,27 +198,50 @@ def _damaged(path, exc):
     return OtherRunError(f"{path} is damaged or missing ({reason}).")
 
 
-def check_model(folder, manifest, species, probe):
+@dataclass(frozen=True)
+class Probe:
+    """What a model makes of the first rows of a recording.
+
+    It shows before hours of work whether the model takes such rows, and tells models
+    apart by what counts: pickles of one model differ, say after a prediction.
+
+    Attributes
+    ----------
+    path : str
+        The recording.
+    species : list of str
+    proba : ndarray of shape (n_probe_rows, n_species)
+    """
+
+    path: str
+    species: list
+    proba: np.ndarray
+
+
+def check_model(folder, plan, probe):
     """Refuse to go on with another model than the one that began.
 
     Parameters
     ----------
     folder : Path
-    manifest : dict
-    species : list of str
-    probe : ndarray of shape (n_probe_rows, n_species)
-        What the model predicts now for the first rows.
+    plan : Plan
+        Of a run that goes on.
+    probe : Probe
+        Of the model as it is now.
 
     Raises
     ------
     ValueError
         If species or predictions are others.
     """
+    species, manifest = probe.species, plan.manifest
     if manifest["species"] != species:
         _refuse(folder, [_species_difference(manifest["species"], species)])
+    if not _is_comparable(plan, probe):
+        return
     old = np.array(manifest["probe"], dtype=np.float64).reshape(-1, len(species))
-    if old.shape != probe.shape or not np.allclose(
-        _logits(old), _logits(probe), rtol=0, atol=_SAME_LOGIT, equal_nan=True
+    if old.shape != probe.proba.shape or not np.allclose(
+        _logits(old), _logits(probe.proba), rtol=0, atol=_SAME_LOGIT, equal_nan=True
     ):
         _refuse(
             folder,
@@ -158,11 +249,13 @@ def check_model(folder, manifest, species, probe):
         )
 
 
-def probe_model(model, blocks, segment_s, step_s):
-    """Predict the first rows of the first file that can be read.
+def _is_comparable(plan, probe):
+    """Whether the recording is the one that was probed before, and as it was."""
+    return plan.manifest["probe_path"] == probe.path and probe.path not in plan.changed
 
-    It shows before hours of work whether the model takes such rows, and tells models
-    apart by what counts: pickles of one model differ, say after a prediction.
+
+def probe_model(model, blocks, segment_s, step_s, plan):
+    """Predict the first rows of a file: the first that can be read, or that of before.
 
     Parameters
     ----------
@@ -170,11 +263,11 @@ def probe_model(model, blocks, segment_s, step_s):
     blocks : Blocks
     segment_s, step_s : float
         See `segment_table`.
+    plan : Plan
 
     Returns
     -------
-    species : list of str
-    proba : ndarray of shape (n_probe_rows, n_species)
+    Probe
 
     Raises
     ------
@@ -182,9 +275,14 @@ def probe_model(model, blocks, segment_s, step_s):
         If no file can be read, or names of species are not unique.
     """
     names = species_names(model)
+    numbers, last = list(range(len(blocks))), None
+    if plan.manifest is not None:
+        last = plan.manifest["probe_path"]
+        numbers = plan.files["block"][plan.files["path"] == last].tolist() + numbers
     reason = None
-    for block in map(blocks.__getitem__, range(len(blocks))):
-        for path in block.paths:
+    for block in map(blocks.__getitem__, numbers):
+        # That of before comes first; sorted() keeps the order of the others.
+        for path in sorted(block.paths, key=lambda path: path != last):
             if block.rows is None:
                 rows = segment_table([path], segment_s, step_s, on_error="skip")
             else:
@@ -198,7 +296,7 @@ def probe_model(model, blocks, segment_s, step_s):
                 continue
             if not np.isnan(proba).all():
                 names = range(proba.shape[1]) if names is None else names
-                return _unique([str(name) for name in names]), proba
+                return Probe(path, _unique([str(name) for name in names]), proba)
         reason = reason or (block.errors[0][1] if block.errors else None)
     raise AudioReadError(
         f"None of the {blocks.n_files.sum()} recordings can be predicted. The reason "
