@@ -108,27 +108,36 @@ def make_plan(folder, files, settings, *, fresh=False, verbose=True):
         first = stored["path"][lost].iloc[0]
         differences.append(f"{lost.sum()} recordings are missing, first {first}")
     _refuse(folder, differences)
+    table = _update(stored, files, missing, changed, verbose)
     gone = stored[missing | changed]
+    return Plan(
+        files=table,
+        manifest=manifest,
+        changed=frozenset(gone["path"]),
+        again=tuple(gone["block"].unique().tolist()),
+        is_stored=len(gone) == 0 and len(table) == len(stored),
+    )
+
+
+def _update(stored, files, missing, changed, verbose):
+    """Return the stored table of files as it is now; new files come last."""
     kept = stored[~missing]
-    is_new = ~files["path"].isin(kept["path"]).to_numpy()
-    is_read = is_new | files["path"].isin(stored["path"][changed]).to_numpy()
-    if verbose and is_read.any():
+    is_new = ~files["path"].isin(kept["path"])
+    is_changed = files["path"].isin(stored["path"][changed])
+    if verbose and (is_new.any() or is_changed.any()):
         and_changed = f" and {changed.sum()} have changed" if changed.any() else ""
         print(
             f"{is_new.sum()} recordings are new{and_changed}; "
             f"the run had {len(stored)}."
         )
-    read = add_durations(files[is_read], verbose=verbose).assign(block=-1)
-    read = read[kept.columns].set_index("path")
+    now = add_durations(files[is_new | is_changed], verbose=verbose)
+    now = now.assign(block=-1)[stored.columns].set_index("path")
     kept = kept.set_index("path")
-    changed = kept.index.intersection(read.index)
-    read.loc[changed, "block"] = kept.loc[changed, "block"]
-    kept.loc[changed] = read.loc[changed]
-    new = read.drop(changed)
-    table = pd.concat([kept, new] if len(new) else [kept]).reset_index()
-    is_stored = not len(read) and len(kept) == len(stored)
-    again = tuple(gone["block"].unique().tolist())
-    return Plan(table, manifest, frozenset(gone["path"]), again, is_stored)
+    here = kept.index.intersection(now.index)
+    now.loc[here, "block"] = kept.loc[here, "block"]
+    kept.loc[here] = now.loc[here]
+    new = now.drop(here)
+    return pd.concat([kept, new] if len(new) else [kept]).reset_index()
 
 
 def store_plan(folder, plan, settings, probe):
