@@ -426,7 +426,11 @@ def test_new_recordings_are_predicted_and_the_others_kept(
         run(recordings=sorted(nights.iterdir())[1:])
 
 
-def test_changed_recordings_are_predicted_again_with_their_block(run, nights, tmp_path):
+def in_order(rows):
+    return rows.sort_values(["path", "start"], ignore_index=True)
+
+
+def test_changed_recordings_are_predicted_again(run, nights, tmp_path):
     broken = nights / "night04.wav"
     whole = broken.read_bytes()
     broken.write_bytes(b"half copied")
@@ -434,7 +438,6 @@ def test_changed_recordings_are_predicted_again_with_their_block(run, nights, tm
     result = run(Level(log=log))
     assert [Path(path).stem for path in result.errors["path"]] == ["night04"]
     n_calls = len(log.read_text().splitlines())
-    # It is whole now, another is longer, and the order of all others is as it was.
     broken.write_bytes(whole)
     soundfile.write(nights / "night08.wav", np.full(30 * RATE, 0.5), RATE)
     part = tmp_path / "out" / "part-000000.parquet"
@@ -443,21 +446,54 @@ def test_changed_recordings_are_predicted_again_with_their_block(run, nights, tm
     calls = log.read_text().splitlines()[n_calls:]
     assert calls == [
         "3 night00",
-        "12 night03 night04 night05 night06",
-        "9 night07 night08",
+        "9 night03 night05 night06",
+        "3 night07",
+        "3 night04",
+        "6 night08",
     ]
     assert part.stat().st_mtime_ns == kept
-    pd.testing.assert_frame_equal(result.read(), expected_rows(nights))
+    pd.testing.assert_frame_equal(in_order(result.read()), expected_rows(nights))
     assert len(result.errors) == 0
     assert run().times_real_time == 0
 
 
-def test_the_recording_that_tells_models_apart_may_change(run, nights):
+def test_blocks_stay_small_when_broken_recordings_become_whole(run, tmp_path):
+    folder = write_nights(tmp_path / "many", 12)
+    files = {path: path.read_bytes() for path in folder.iterdir()}
+    for path in sorted(files)[1:]:
+        path.write_bytes(b"")
+    run(recordings=folder)
+    for path in sorted(files)[1:]:
+        path.write_bytes(files[path])
+    log = tmp_path / "log"
+    result = run(Level(log=log), folder)
+    assert max(int(line.split()[0]) for line in log.read_text().splitlines()) <= 9
+    pd.testing.assert_frame_equal(in_order(result.read()), expected_rows(folder))
+
+
+def test_without_the_recording_that_tells_models_apart_nothing_goes_on(run, nights):
     run()
     soundfile.write(nights / "night00.wav", np.full(9 * RATE, 0.5), RATE)
-    pd.testing.assert_frame_equal(run().read(), expected_rows(nights))
-    with pytest.raises(ValueError, match="other probabilities"):
+    message = "1 recordings are changed by which models are told apart, first .*night00"
+    with pytest.raises(ValueError, match=message):
         run(Level(gain=0.8))
+
+
+def test_the_same_names_in_another_folder_are_another_run(run, tmp_path, monkeypatch):
+    for site in "AB":
+        write_nights(tmp_path / site / "rec", 3, seed=ord(site))
+    monkeypatch.chdir(tmp_path / "A")
+    before = run(recordings="rec").read()
+    monkeypatch.chdir(tmp_path / "B")
+    with pytest.raises(
+        ValueError, match=r"3 recordings are others, seen from .*B inst"
+    ):
+        run(recordings="rec")
+    monkeypatch.chdir(tmp_path / "A")
+    pd.testing.assert_frame_equal(run(recordings="rec").read(), before)
+    (tmp_path / "A").rename(tmp_path / "C")
+    monkeypatch.chdir(tmp_path / "C")
+    assert run(recordings="rec").times_real_time == 0
 
 
 def test_what_could_not_be_opened_may_go(run, nights, tmp_path):
@@ -485,32 +521,23 @@ def test_changed_recordings_of_a_row_table(run, nights):
     table = segment_table(sorted(nights.iterdir()))
     run(recordings=table)
     soundfile.write(nights / "night04.wav", np.full(13 * RATE, 0.5), RATE)
-    rows = run(recordings=table).read()
+    rows = in_order(run(recordings=table).read())
     expected = Level().predict_proba(table).astype(np.float32)
     np.testing.assert_array_equal(rows[SPECIES].to_numpy(), expected)
 
 
 def test_a_kill_amid_changes_is_made_good(run, nights, monkeypatch):
+    def killed(*args):
+        raise KeyboardInterrupt
+
     run()
-    soundfile.write(nights / "night00.wav", np.full(9 * RATE, 0.5), RATE)
+    soundfile.write(nights / "night01.wav", np.full(9 * RATE, 0.5), RATE)
     soundfile.write(nights / "early.wav", np.full(9 * RATE, 0.5), RATE)
-    write = _manifest.write_whole
-    for last in range(2):
-        calls = count()
-
-        def killed(*args, calls=calls, last=last):
-            if next(calls) == last:
-                raise KeyboardInterrupt
-            write(*args)
-
-        with monkeypatch.context() as patch:
-            patch.setattr(_manifest, "write_whole", killed)
-            with pytest.raises(KeyboardInterrupt):
-                run()
-    result = run()
-    expected = expected_rows(nights)
-    rows = result.read().sort_values(["path", "start"], ignore_index=True)
-    pd.testing.assert_frame_equal(rows, expected)
+    with monkeypatch.context() as patch:
+        patch.setattr(_manifest, "write_whole", killed)
+        with pytest.raises(KeyboardInterrupt):
+            run()
+    pd.testing.assert_frame_equal(in_order(run().read()), expected_rows(nights))
 
 
 def test_another_model_does_not_get_new_recordings(run, nights):

@@ -549,16 +549,16 @@ def test_tables_of_an_interrupted_run_are_finished(predict, tmp_path, format_):
 
 
 def test_a_kill_between_two_tables_costs_nothing(predict, tmp_path, monkeypatch):
-    def killed(new, file):
+    def killed(data, file):
         if file.name.startswith("two"):
             raise KeyboardInterrupt
-        move(new, file)
+        write(data, file)
 
     options = ("a", "b", "--format", "raven", "--out", "tables", "--threshold")
     assert predict(*options, 1).exit_code == 0
-    move = _results._move
+    write = _results._write
     with monkeypatch.context() as patch:
-        patch.setattr(_results, "_move", killed)
+        patch.setattr(_results, "_write", killed)
         assert predict(*options, 0.5).exit_code == 130
     assert predict(*options, 0.5).exit_code == 0
     tables = sorted((tmp_path / "tables").iterdir())
@@ -573,10 +573,57 @@ def test_a_corrected_table_stays_with_its_recording(predict, tmp_path):
     shutil.copy(tmp_path / "a" / "one.wav", tmp_path / "b" / "one.wav")
     result = predict(*options)
     assert result.exit_code == 0, result.output
-    assert "one.Table.1.selections.txt is called a_one.Table.1" in result.stderr
     texts = {file.name[:5]: file.read_text() for file in table.parent.iterdir()}
-    assert set(texts) == {"a_one", "b_one", "two.T"}
-    assert texts["a_one"] == "corrected"
+    assert set(texts) == {"one.T", "b_one", "two.T"}
+    assert texts["one.T"] == "corrected"
+    assert texts["b_one"].startswith("Selection")
+
+
+def test_formats_of_one_work_folder_do_not_meet(predict, tmp_path):
+    options = ("a", "b", "--work-dir", "work", "--out")
+    for out, format_ in (
+        ("one.csv", "csv"),
+        ("two.csv", "csv"),
+        ("kaggle.csv", "kaggle"),
+        ("birdnet.csv", "birdnet"),
+        ("tables", "raven"),
+        ("tables", "audacity"),
+    ):
+        assert predict(*options, out, "--format", format_).exit_code == 0
+    files = ["birdnet.csv", "kaggle.csv", "one.csv", "two.csv"]
+    assert sorted(path.name for path in tmp_path.glob("*.csv")) == files
+    tables = sorted(path.name for path in (tmp_path / "tables").iterdir())
+    raven = [f"{name}.Table.1.selections.txt" for name in ("one", "two")]
+    assert tables == sorted([*raven, "one.txt", "two.txt"])
+    text = (tmp_path / "tables" / raven[0]).read_text()
+    assert text.startswith("Selection")
+
+
+def test_results_may_be_links_to_files_of_other_names(predict, tmp_path):
+    (tmp_path / "store").mkdir()
+    (tmp_path / "link.csv").symlink_to(tmp_path / "store" / "real.csv")
+    for _ in range(2):
+        assert predict("a", "--out", "link.csv").exit_code == 0
+    assert (tmp_path / "link.csv").is_symlink()
+    boxes = read_boxes(tmp_path / "store" / "real.csv")
+    assert boxes["path"].unique().tolist() == ["a/one.wav"]
+
+
+def test_tables_of_recordings_that_broke_since_go(predict, tmp_path):
+    options = ("a", "b", "--out", "tables", "--format", "raven")
+    assert predict(*options).exit_code == 0
+    break_file(tmp_path / "b" / "two.wav")
+    assert predict(*options).exit_code == 3
+    assert [path.name[:3] for path in (tmp_path / "tables").iterdir()] == ["one"]
+
+
+@pytest.mark.parametrize("text", ["", "{}", "[1, 2]", '[{"a": 1}]', "[[], {}, 3]"])
+def test_a_damaged_note_is_none(predict, tmp_path, text):
+    assert predict("a", "--out", "events.csv").exit_code == 0
+    (tmp_path / "events.csv.parts" / "_written.json").write_text(text)
+    assert predict("a", "--out", "events.csv").exit_code == 2
+    assert predict("a", "--out", "events.csv", "--overwrite").exit_code == 0
+    assert predict("a", "--out", "events.csv").exit_code == 0
 
 
 def test_events_of_others_are_not_replaced(predict, tmp_path):

@@ -245,6 +245,13 @@ def test_a_folder_may_be_in_the_home_of_the_user(touch, monkeypatch):
     assert list_audio("~/set") == [str(root / "home" / "set" / "a.wav")]
 
 
+def test_a_link_is_not_a_files_own_name_below_a_linked_folder(touch, link):
+    root = touch("disk/b.wav")
+    link(root / "set", root / "disk")
+    link(root / "disk" / "a.wav", root / "disk" / "b.wav")
+    assert list_audio(root / "set") == [str(root / "set" / "b.wav")]
+
+
 def test_links_that_lead_nowhere_are_said(touch, link):
     root = touch("wren/a.wav", "dove/b.wav")
     link(root / "robin", root / "unplugged")

@@ -77,7 +77,7 @@ def _audacity(events, out, names, model):
 
 EVENTS = {"csv": _csv, "raven": _raven, "audacity": _audacity, "birdnet": _birdnet}
 _ENDINGS = {"csv": (".csv", ".parquet"), "birdnet": (".csv",), "kaggle": (".csv",)}
-_TABLES = {"raven": ".Table.1.selections.txt", "audacity": ".txt"}
+TABLES = {"raven": ".Table.1.selections.txt", "audacity": ".txt"}
 _LONGEST = 255  # bytes of a file's name, nearly everywhere
 
 
@@ -89,36 +89,33 @@ def check_out(out, format_):
         check_folder(out)
 
 
-def name_results(out, format_, paths):
-    """Say which files will be written, with the recording that each is of.
+def name_tables(format_, paths):
+    """Say what to call the table of each recording.
 
     Parameters
     ----------
-    out : Path
     format_ : str
     paths : list of str
         All recordings, so that no name depends on which of them can be read.
 
     Returns
     -------
-    files : dict of Path to str or None
-    names : dict of str to str
-        What to call the table of each recording, as
-        :func:`skbird.annotations.write_raven` takes it; empty for other formats.
+    dict of str to str
+        As :func:`skbird.annotations.write_raven` takes it; empty for formats of one
+        file.
     """
     from skbird.annotations._audio_names import annotation_names
 
-    if format_ not in _TABLES:
-        return ({} if format_ == "parquet" else {out: None}), {}
+    if format_ not in TABLES:
+        return {}
     names = annotation_names(paths)
-    files = {out / f"{name}{_TABLES[format_]}": path for path, name in names.items()}
-    long = [file for file in files if len(os.fsencode(file.name)) > _LONGEST]
-    if long:
-        raise click.UsageError(
-            f"The name {long[0].name} of a table would have more than {_LONGEST} "
-            "bytes. Rename its recording, or choose another --format."
-        )
-    return files, names
+    for name in names.values():
+        if len(os.fsencode(name + TABLES[format_])) > _LONGEST:
+            raise click.UsageError(
+                f"The name {name}{TABLES[format_]} of a table would have more than "
+                f"{_LONGEST} bytes. Rename its recording, or choose another --format."
+            )
+    return names
 
 
 class Submission:

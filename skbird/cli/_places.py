@@ -121,10 +121,11 @@ def _place_by_ends(paths, table, data, audio):
     # Where one path agrees up to "2023/siteA", one that agrees up to "Data" only is of
     # another site.
     moved = [place.n_above for place in clear.values() if not place.whole]
+    least = min(moved, default=0)
     return {
         path: place
         for path, place in clear.items()
-        if place.whole or place.n_above == min(moved)
+        if place.whole or place.n_above == least
     }
 
 

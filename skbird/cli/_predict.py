@@ -136,8 +136,10 @@ def predict(
         work_dir = out.absolute().with_name(f"{out.absolute().name}.parts")
     _check_work_dir(work_dir, out, format_)
     paths, left_out = _list_files(recordings)
-    files, names = _formats.name_results(out, format_, paths)
-    results = Results(work_dir, files, overwrite)
+    names = _formats.name_tables(format_, paths)
+    if format_ != "parquet":
+        ending = _formats.TABLES.get(format_, "")
+        results = Results(work_dir, out, names, ending, overwrite)
     model = open_model(model, trust_pickle)
     segment_s = segment_s or row_length(model)
     if format_ == "kaggle":
@@ -164,10 +166,10 @@ def predict(
     write_table(errors, work_dir / "_errors.csv")
     if format_ in _formats.EVENTS:
         events, read = _formats.find_events(result, threshold, max_gap_s)
-        names = {path: names[path] for path in read if path in names}
+        read_names = {path: results.names[path] for path in read if names}
         with results.folder() as folder:
-            place = folder if None not in files.values() else folder / out.name
-            _formats.EVENTS[format_](events, place, names, model)
+            place = folder if names else folder / out.name
+            _formats.EVENTS[format_](events, place, read_names, model)
         _console.say(
             f"{len(events)} events of {events['species'].nunique()} species in "
             f"{len(read)} recordings, from probability {threshold:g} on"

@@ -21,10 +21,20 @@ class Results:
     ----------
     work_dir : Path
         Where to note what was written.
-    files : dict of Path to str or None
-        What will be written, with the recording that each file is of.
+    out : Path
+        The file, or the folder of the tables.
+    names : dict of str to str
+        What to call the table of each recording. Empty for a single file.
+    ending : str
+        Of the tables.
     overwrite : bool
         Whether to replace what others have written, too.
+
+    Attributes
+    ----------
+    names : dict of str to str
+        The same; but a table keeps the name it has, also if its recording got a
+        namesake since.
 
     Raises
     ------
@@ -33,19 +43,19 @@ class Results:
         run has ever written beside them.
     """
 
-    def __init__(self, work_dir, files, overwrite):
+    def __init__(self, work_dir, out, names, ending, overwrite):
         self._note = work_dir / _NAME
-        self._files = {
-            Path(os.path.realpath(file)): recording and os.path.abspath(recording)
-            for file, recording in files.items()
-        }
         self._overwrite = overwrite
-        try:
-            self._known = json.loads(self._note.read_bytes())
-        except (OSError, ValueError):
-            self._known = {}
-        foreign = list(filter(self._is_foreign, self._files))
-        is_new = not any(str(file) in self._known for file in self._files)
+        # What was written: digests by path, and names by folder, ending and recording.
+        self._digests, self._names = _read_note(self._note)
+        self._key = f"{os.path.realpath(out)}/*{ending}"
+        self.names = self._keep_names(names)
+        files = {name + ending: out / (name + ending) for name in self.names.values()}
+        files = files if names else {out.name: out}
+        # A link stays one: what counts is the file that it leads to.
+        self._files = {name: Path(os.path.realpath(f)) for name, f in files.items()}
+        foreign = [file for file in self._files.values() if self._is_foreign(file)]
+        is_new = not any(str(file) in self._digests for file in self._files.values())
         if foreign and (is_new or len(foreign) == len(self._files)):
             others = f", and {len(foreign) - 1} others" if len(foreign) > 1 else ""
             raise click.UsageError(
@@ -54,73 +64,69 @@ class Results:
                 "another --out."
             )
 
+    def _keep_names(self, names):
+        known = self._names.get(self._key, {})
+        kept = {p: known.get(os.path.abspath(p), name) for p, name in names.items()}
+        is_clear = len({name.casefold() for name in kept.values()}) == len(kept)
+        return kept if is_clear else names
+
+    def _is_own(self, file):
+        return file.is_file() and _digest(file) in self._digests.get(str(file), [])
+
     def _is_foreign(self, file):
         """Whether somebody else wrote or changed a file that is not to be replaced."""
-        if self._overwrite or not file.exists():
-            return False
-        return (
-            _digest(file) not in self._known.get(str(file), {"digests": []})["digests"]
-        )
+        if file.exists() and not file.is_file():
+            raise click.UsageError(f"{file} is no file. Rename it.")
+        return not self._overwrite and file.exists() and not self._is_own(file)
 
     @contextmanager
     def folder(self):
         """Yield a folder to write into, from which the files then go to their places.
 
-        What somebody else has written or changed is kept, and said.
+        What somebody else has written or changed is kept, and said. Tables of
+        recordings that cannot be read any more go.
         """
         with tempfile.TemporaryDirectory(dir=self._note.parent, prefix=".") as name:
             yield Path(name)
-            self._rename()
-            made = {file: Path(name, file.name) for file in self._files}
+            made = {file: Path(name, new) for new, file in self._files.items()}
+            old = [file for file, new in made.items() if not new.exists()]
             made = {file: new for file, new in made.items() if new.exists()}
+            kept = {file for file in made if self._is_foreign(file)}
             # Noted first: a kill may come between any two files.
             for file, new in made.items():
-                digests = {_digest(new)}
-                if file.exists() and not self._is_foreign(file):
-                    digests.add(_digest(file))
-                note = {"digests": sorted(digests), "of": self._files[file]}
-                self._known[str(file)] = note
-            self._store()
-            kept = dict.fromkeys(filter(self._is_foreign, made))
+                own = [_digest(file)] if self._is_own(file) else []
+                self._digests[str(file)] = [*own, _digest(new)]
+            recordings = {os.path.abspath(p): name for p, name in self.names.items()}
+            self._names.setdefault(self._key, {}).update(recordings)
+            _write(json.dumps([self._digests, self._names]).encode(), self._note)
             for file, new in made.items():
                 if file not in kept:
-                    _move(new, file)
+                    _write(new.read_bytes(), file)
+            for file in filter(self._is_own, old):
+                file.unlink()
         if kept:
             were = "1 table was" if len(kept) == 1 else f"{len(kept)} tables were"
             _console.say(
-                f"{were} kept, such as {next(iter(kept))}: others have written or "
-                "changed it. --overwrite replaces such tables."
+                f"{were} kept, such as {min(kept)}: others have written or changed it. "
+                "--overwrite replaces such tables."
             )
 
-    def _rename(self):
-        """Give tables the names that they have now that recordings have namesakes."""
-        files = {recording: file for file, recording in self._files.items()}
-        for name, known in list(self._known.items()):
-            old, new = Path(name), files.get(known["of"])
-            if new is None or old == new or old.parent != new.parent:
-                continue
-            if not old.exists() or new.exists() or old in self._files:
-                continue
-            os.replace(old, new)
-            self._known[str(new)] = self._known.pop(name)
-            _console.say(
-                f"{old} is called {new.name} now: its name is no longer clear."
-            )
 
-    def _store(self):
-        from skbird.utils._files import open_whole
-
-        with open_whole(self._note) as file:
-            json.dump(self._known, file)
+def _read_note(path):
+    try:
+        digests, names = json.loads(path.read_bytes())
+        return dict(digests), dict(names)
+    except (OSError, ValueError, TypeError):
+        return {}, {}
 
 
 def _digest(file):
     return blake2b(file.read_bytes(), digest_size=16).hexdigest()
 
 
-def _move(new, file):
+def _write(data, file):
     from skbird.utils._files import open_whole
 
     file.parent.mkdir(parents=True, exist_ok=True)
-    with open_whole(file, "wb") as opened:  # they may be on different disks
-        opened.write(new.read_bytes())
+    with open_whole(file, "wb") as opened:
+        opened.write(data)

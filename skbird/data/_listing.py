@@ -4,6 +4,7 @@ import os
 import re
 import warnings
 from collections import deque
+from functools import cache
 from pathlib import Path
 
 # What libsndfile reads and recorders or archives write.
@@ -90,13 +91,19 @@ def drop_links(paths):
     list of str
         In the same order.
     """
-    kept = {}  # by the path without links: the path, and whether it is that one
-    for path in paths:
+    is_link = cache(os.path.islink)  # folders are asked once
+
+    def count_links(path):
+        path = Path(os.path.abspath(path))
+        return sum(map(is_link, (path, *path.parents)))
+
+    kept = {}  # by the path without links: how many there are in a path, and the path
+    for path in dict.fromkeys(paths):
         real = os.path.realpath(path)
-        is_own = os.path.abspath(path) == real
-        if real not in kept or (is_own and not kept[real][1]):
-            kept[real] = path, is_own
-    kept = {path for path, _ in kept.values()}
+        n_links = count_links(path)
+        if real not in kept or n_links < kept[real][0]:
+            kept[real] = n_links, path
+    kept = {path for _, path in kept.values()}
     return [path for path in dict.fromkeys(paths) if path in kept]
 
 

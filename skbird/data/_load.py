@@ -21,7 +21,6 @@ from skbird.utils._text import decode_text, unguard_formula
 _NO_SPECIES = frozenset({"nocall", "noise", "background", "silence", "other"})
 _PATH_NAMES = ("path", "filename", "file")
 _LABEL_NAMES = ("primary_label", "species", "label")
-_COMMA = re.compile(r",(?! )")  # "a,b" is two species, "Owl, Barn" one
 _SECONDS = ("start", "end")
 _SEPARATORS = ",;\t"
 _EMPTY = f"{_SEPARATORS} \r\n"  # what lines without content consist of
@@ -44,9 +43,9 @@ def load_recordings(source, *, species=None, secondary_weight=0.5):
         - a folder with a folder per species, in which audio files lie at any depth.
           Folders named ``nocall``, ``noise``, ``background``, ``silence`` or ``other``
           hold recordings of no species; one named ``"a,b"``, recordings of both (as
-          BirdNET-Analyzer has it), but a comma before a space is part of the name
-          (``"Owl, Barn"``). Links are followed; hidden folders and the bins of
-          systems are left out;
+          BirdNET-Analyzer has it). ``"Owl, Barn"``, with a space, is two species only
+          if both have folders of their own. Links are followed; hidden folders and the
+          bins of systems are left out;
         - a table, ``.csv``, ``.tsv`` or ``.parquet``: a line per recording, or stretch
           of one. ``path`` (or ``filename``, ``file``) counts from the folder of the
           table; ``primary_label`` (or ``species``, ``label``) and, if wanted,
@@ -166,14 +165,17 @@ def _read_folders(root):
             f"species, the first: {stray[0]}. Put each into a folder named after its "
             "species ('nocall' for none), or pass a table with path and primary_label."
         )
-    labels = {name: _labels_of(name) for name in {names[0] for names in parts}}
+    folders = {names[0] for names in parts}
+    labels = {name: _labels_of(name, folders) for name in folders}
     table = {"path": paths, "primary_label": [labels[names[0]] for names in parts]}
     return pd.DataFrame(table), left_out
 
 
-def _labels_of(folder):
+def _labels_of(folder, folders):
     """Return the species of a folder, as a cell of ``primary_label``."""
-    names = [name.strip() for name in _COMMA.split(folder)]
+    names = [name.strip() for name in folder.split(",")]
+    if ", " in folder and not folders.issuperset(names):
+        names = [folder]
     return ";".join(name for name in names if name.lower() not in _NO_SPECIES)
 
 

@@ -135,10 +135,10 @@ def predict_archive(
     If they differ from what the run began with, by more than 0.1 in the logit, it is
     another model. A change of none of these numbers stays unnoticed.
 
-    *New and changed recordings.* New ones come after those of the run before, in
-    blocks of their own; a row table stays as it was. Blocks of recordings that have
-    changed, such as those that were half copied, are predicted again. Recordings that
-    could not be opened may be missing later.
+    *New and changed recordings.* They come after the others, in blocks of their own;
+    what is left of the blocks of those that have changed, such as those that were half
+    copied, is predicted again. A row table stays as it was. Recordings that could not
+    be opened may be missing later.
 
     *Context.* All rows of a file are predicted in one call, so that a
     `SoundscapeReweighter` sees them. Votes by rank compare the rows of a block.

@@ -2,6 +2,7 @@
 
 import io
 import json
+import os
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,7 +13,7 @@ from sklearn.pipeline import Pipeline
 
 from skbird.data import AudioReadError, segment_table
 from skbird.inference._block_work import row_proba
-from skbird.inference._blocks import add_durations, compare_files
+from skbird.inference._blocks import add_durations, compare_files, printable_paths
 from skbird.inference._parts import (
     DAMAGE,
     FILES,
@@ -46,20 +47,17 @@ class Plan:
     ----------
     files : DataFrame
         ``path``, ``size``, ``mtime_ns``, ``duration_s``, ``error``, and ``block``: -1
-        for files that have none yet.
+        for files that have none yet, which come last.
     manifest : dict or None
         None if the run is new.
-    changed : frozenset of str
-        Files that are not what they were.
     again : tuple of int
-        Their blocks.
+        Blocks of which files have changed or are gone.
     is_stored : bool
         Whether the stored table of files is the same.
     """
 
     files: pd.DataFrame
     manifest: dict | None = None
-    changed: frozenset = frozenset()
     again: tuple = ()
     is_stored: bool = False
 
@@ -103,41 +101,36 @@ def make_plan(folder, files, settings, *, fresh=False, verbose=True):
         if old.get(name) != value
     ]
     missing, changed = compare_files(stored, files)
-    lost = missing & (stored["error"] == "")
-    if lost.any():
-        first = stored["path"][lost].iloc[0]
-        differences.append(f"{lost.sum()} recordings are missing, first {first}")
+    good = (stored["error"] == "").to_numpy()
+    probed = (stored["path"] == manifest["probe_path"]).to_numpy()
+    # The same names, seen from another folder, may be other recordings.
+    moved = not stored["path"].map(os.path.isabs).all() and manifest["cwd"] != _cwd()
+    differences += [
+        f"{kind.sum()} recordings are {how}, first {stored['path'][kind].iloc[0]}"
+        for how, kind in {
+            "missing": missing & good,
+            "changed by which models are told apart": changed & probed & (not moved),
+            f"others, seen from {_cwd()} instead of {manifest['cwd']}": changed & moved,
+        }.items()
+        if kind.any()
+    ]
     _refuse(folder, differences)
-    table = _update(stored, files, missing, changed, verbose)
-    gone = stored[missing | changed]
-    return Plan(
-        files=table,
-        manifest=manifest,
-        changed=frozenset(gone["path"]),
-        again=tuple(gone["block"].unique().tolist()),
-        is_stored=len(gone) == 0 and len(table) == len(stored),
-    )
-
-
-def _update(stored, files, missing, changed, verbose):
-    """Return the stored table of files as it is now; new files come last."""
-    kept = stored[~missing]
-    is_new = ~files["path"].isin(kept["path"])
-    is_changed = files["path"].isin(stored["path"][changed])
-    if verbose and (is_new.any() or is_changed.any()):
-        and_changed = f" and {changed.sum()} have changed" if changed.any() else ""
+    kept = stored[~missing & ~changed]
+    new = files[~files["path"].isin(kept["path"])]
+    if verbose and len(new):
+        and_changed = f", of which {changed.sum()} have changed" * bool(changed.any())
         print(
-            f"{is_new.sum()} recordings are new{and_changed}; "
-            f"the run had {len(stored)}."
+            f"{len(new) - changed.sum()} recordings are new; the run had "
+            f"{len(stored)}{and_changed}."
         )
-    now = add_durations(files[is_new | is_changed], verbose=verbose)
-    now = now.assign(block=-1)[stored.columns].set_index("path")
-    kept = kept.set_index("path")
-    here = kept.index.intersection(now.index)
-    now.loc[here, "block"] = kept.loc[here, "block"]
-    kept.loc[here] = now.loc[here]
-    new = now.drop(here)
-    return pd.concat([kept, new] if len(new) else [kept]).reset_index()
+    # Also what has changed gets other blocks: it may be longer than it was.
+    new = add_durations(new, verbose=verbose).assign(block=-1)[stored.columns]
+    return Plan(
+        files=pd.concat([kept, new] if len(new) else [kept], ignore_index=True),
+        manifest=manifest,
+        again=tuple(stored["block"][missing | changed].unique().tolist()),
+        is_stored=len(kept) == len(files) == len(stored),
+    )
 
 
 def store_plan(folder, plan, settings, probe):
@@ -153,16 +146,11 @@ def store_plan(folder, plan, settings, probe):
     """
     for number in plan.again:
         part_path(folder, number).unlink(missing_ok=True)
-    # After a kill between the two, a new run begins anew, and an old one sees again
-    # which files have changed.
-    if plan.manifest is None:
-        _store_files(folder, plan.files)
-        _store_manifest(folder, settings, probe)
-        return
-    if not _is_comparable(plan, probe):
-        _store_manifest(folder, settings, probe)
+    # A run of which only the files are stored begins anew.
     if not plan.is_stored:
         _store_files(folder, plan.files)
+    if plan.manifest is None:
+        _store_manifest(folder, settings, probe)
 
 
 def _store_files(folder, files):
@@ -179,6 +167,7 @@ def _store_manifest(folder, settings, probe):
         "species": probe.species,
         "probe": proba,
         "probe_path": probe.path,
+        "cwd": _cwd(),
     }
     text = json.dumps(manifest, indent=1)
     write_whole(folder / MANIFEST, text.encode())
@@ -187,7 +176,7 @@ def _store_manifest(folder, settings, probe):
 def _read_manifest(path):
     try:
         manifest = json.loads(path.read_bytes())
-        keys = ("settings", "species", "probe", "probe_path")
+        keys = ("settings", "species", "probe", "probe_path", "cwd")
         return {key: manifest[key] for key in keys}
     except DAMAGE as exc:
         raise _damaged(path, exc) from exc
@@ -246,8 +235,8 @@ def check_model(folder, plan, probe):
     species, manifest = probe.species, plan.manifest
     if manifest["species"] != species:
         _refuse(folder, [_species_difference(manifest["species"], species)])
-    if not _is_comparable(plan, probe):
-        return
+    if manifest["probe_path"] != probe.path:
+        _refuse(folder, [f"the model cannot read {manifest['probe_path']}, as it did"])
     old = np.array(manifest["probe"], dtype=np.float64).reshape(-1, len(species))
     if old.shape != probe.proba.shape or not np.allclose(
         _logits(old), _logits(probe.proba), rtol=0, atol=_SAME_LOGIT, equal_nan=True
@@ -258,9 +247,9 @@ def check_model(folder, plan, probe):
         )
 
 
-def _is_comparable(plan, probe):
-    """Whether the recording is the one that was probed before, and as it was."""
-    return plan.manifest["probe_path"] == probe.path and probe.path not in plan.changed
+def _cwd():
+    """Return the folder from which relative paths are seen, as Parquet can hold it."""
+    return printable_paths([os.getcwd()])[0][0]
 
 
 def probe_model(model, blocks, segment_s, step_s, plan):
