@@ -101,20 +101,7 @@ def make_plan(folder, files, settings, *, fresh=False, verbose=True):
         if old.get(name) != value
     ]
     missing, changed = compare_files(stored, files)
-    good = (stored["error"] == "").to_numpy()
-    probed = (stored["path"] == manifest["probe_path"]).to_numpy()
-    # The same names, seen from another folder, may be other recordings.
-    moved = not stored["path"].map(os.path.isabs).all() and manifest["cwd"] != _cwd()
-    differences += [
-        f"{kind.sum()} recordings are {how}, first {stored['path'][kind].iloc[0]}"
-        for how, kind in {
-            "missing": missing & good,
-            "changed by which models are told apart": changed & probed & (not moved),
-            f"others, seen from {_cwd()} instead of {manifest['cwd']}": changed & moved,
-        }.items()
-        if kind.any()
-    ]
-    _refuse(folder, differences)
+    _refuse(folder, differences + _obstacles(manifest, stored, missing, changed))
     kept = stored[~missing & ~changed]
     new = files[~files["path"].isin(kept["path"])]
     if verbose and len(new):
@@ -131,6 +118,23 @@ def make_plan(folder, files, settings, *, fresh=False, verbose=True):
         again=tuple(stored["block"][missing | changed].unique().tolist()),
         is_stored=len(kept) == len(files) == len(stored),
     )
+
+
+def _obstacles(manifest, stored, missing, changed):
+    """Say which changes of files keep a run from going on, as a list of str."""
+    kinds = {"missing": missing & (stored["error"] == "").to_numpy()}
+    relative = not stored["path"].map(os.path.isabs).all()
+    if relative and manifest["cwd"] != _cwd():
+        # The same names, seen from another folder, may be other recordings.
+        kinds[f"others, seen from {_cwd()} instead of {manifest['cwd']}"] = changed
+    else:
+        probed = (stored["path"] == manifest["probe_path"]).to_numpy()
+        kinds["changed by which models are told apart"] = changed & probed
+    return [
+        f"{kind.sum()} recordings are {how}, first {stored['path'][kind].iloc[0]}"
+        for how, kind in kinds.items()
+        if kind.any()
+    ]
 
 
 def store_plan(folder, plan, settings, probe):
