@@ -528,14 +528,14 @@ def test_changed_recordings_of_a_row_table(run, nights):
 
 def test_a_kill_amid_changes_is_made_good(run, nights, monkeypatch):
     def killed(*args):
-        raise KeyboardInterrupt
+        raise KeyboardInterrupt("amid changes")
 
     run()
     soundfile.write(nights / "night01.wav", np.full(9 * RATE, 0.5), RATE)
     soundfile.write(nights / "early.wav", np.full(9 * RATE, 0.5), RATE)
     with monkeypatch.context() as patch:
         patch.setattr(_manifest, "write_whole", killed)
-        with pytest.raises(KeyboardInterrupt):
+        with pytest.raises(KeyboardInterrupt, match="amid changes"):
             run()
     pd.testing.assert_frame_equal(in_order(run().read()), expected_rows(nights))
 
@@ -554,7 +554,7 @@ def test_fresh_replaces_a_run_once_the_model_works(run, tmp_path):
     out = tmp_path / "out"
     (out / "notes.txt").write_text("rain")
     before = {path: path.read_bytes() for path in out.iterdir()}
-    with pytest.raises(AttributeError):
+    with pytest.raises(AttributeError, match="predict_proba"):
         run(BaseEstimator(), fresh=True)
     assert {path: path.read_bytes() for path in out.iterdir()} == before
     for damage in (b"{", None):

@@ -118,7 +118,7 @@ def test_the_command_line_writes_the_table_of_its_results(
     assert "**1.0 % of the time**" in readme.read_text()
     assert "run_all.py training" in capsys.readouterr().out
     monkeypatch.setattr(sys, "argv", ["run_all.py", "cashe"])
-    with pytest.raises(SystemExit):
+    with pytest.raises(SystemExit, match=r"^2$"):
         run_all.main()
     assert "no benchmark ['cashe']" in capsys.readouterr().err
 

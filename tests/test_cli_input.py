@@ -891,6 +891,10 @@ def test_a_species_of_broken_recordings_only_is_named(tmp_path):
     break_file(tmp_path / "birds" / "wren" / "2.wav")
     loaded = load_recordings(tmp_path / "birds")
     readable, _ = _train._find_readable(loaded.X)
+    with pytest.raises(
+        ValueError, match=r"No recording of a species .* dove, wren are"
+    ):
+        _train._check_species(loaded.Y, (loaded.X["primary_label"] == "").to_numpy())
     shutil.rmtree(tmp_path / "birds" / "nocall")
     result = run("train", tmp_path / "birds", "--out", tmp_path / "b.pkl", *TRAIN)
     assert result.exit_code == 1

@@ -323,7 +323,7 @@ def test_names_what_to_install(fitted, monkeypatch):
 
 def test_needs_a_fitted_network(rows):
     X, Y = rows
-    with pytest.raises(NotFittedError):
+    with pytest.raises(NotFittedError, match="not fitted yet"):
         compile_pipeline(make(CNNClassifier("lcnet_035", **NET)))
     logistic = MultiOutputClassifier(LogisticRegression())
     steps = [*make(None).steps[:-1], ("mean", SpectrogramStatistics()), ("l", logistic)]

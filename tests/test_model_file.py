@@ -149,7 +149,7 @@ def test_what_is_no_model_file_is_refused(tmp_path, content, message):
     (tmp_path / "x.skbird").write_bytes(content)
     with pytest.raises(ModelFileError, match=rf"x\.skbird is {message}"):
         load_model(tmp_path / "x.skbird")
-    with pytest.raises(FileNotFoundError):
+    with pytest.raises(FileNotFoundError, match=r"y\.skbird"):
         load_model(tmp_path / "y.skbird")
 
 

@@ -155,7 +155,12 @@ def _check_species(Y, readable):
     left = present.columns[present.any()]
     lost = present.columns[(Y == 1).any() & ~present.any()]
     shown = ", ".join([*lost[:5], "..."][: len(lost)])
-    if not len(left) or (len(left) == 1 and present[left[0]].all()):
+    if not len(left):
+        raise ValueError(
+            f"No recording of a species can be read: those of {shown} are broken. Copy "
+            "them again."
+        )
+    if len(left) == 1 and present[left[0]].all():
         remedy = "Add other species, or recordings without it in a folder 'nocall'."
         if len(lost):
             remedy = f"The recordings of {shown} are broken. Copy them again."
