@@ -1,4 +1,7 @@
-"""Synthetic recordings that the tests share."""
+"""Synthetic recordings that the tests share, and the hostile files beside them."""
+
+import os
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -6,6 +9,10 @@ import pytest
 import soundfile
 
 RATE = 16_000
+HOSTILE = Path(os.environ.get("SKBIRD_HOSTILE", "../shared/hostile"))
+needs_hostile = pytest.mark.skipif(
+    not HOSTILE.is_dir(), reason="SKBIRD_HOSTILE names no folder of hostile files"
+)
 
 
 def tone(hz, seconds, rate=RATE, level=0.3):
