@@ -19,7 +19,7 @@ from conftest import RATE, tone
 
 pytest.importorskip("openvino")
 pytest.importorskip("onnxscript")
-pytest.importorskip("skops")
+pytest.importorskip("onnx")
 from skbird.annotations import read_audacity, read_birdnet, read_boxes, read_raven
 from skbird.cli import _console
 from skbird.cli._app import app

@@ -119,9 +119,9 @@ def _check_packages(out):
     """Complain now of what would be missing after hours of training."""
     if not _is_pickle(out):
         try:
+            import onnx  # noqa: F401
             import onnxscript  # noqa: F401
             import openvino  # noqa: F401
-            import skops.io  # noqa: F401
         except ImportError as exc:
             raise ImportError(
                 f"Model files need {exc.name}: pip install 'skbird[cpu,train]'. Or "

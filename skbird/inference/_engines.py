@@ -70,6 +70,8 @@ class OnnxRuntimeEngine:
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = n_threads or 0
         options.log_severity_level = 3
+        # Not ONNX Runtime's own format, which `check_program` knows nothing of.
+        options.add_session_config_entry("session.load_model_format", "ONNX")
         self._session = onnxruntime.InferenceSession(
             program, options, providers=["CPUExecutionProvider"]
         )
