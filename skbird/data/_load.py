@@ -15,6 +15,7 @@ from sklearn.utils import Bunch
 from skbird.data._birdclef import is_birdclef, load_birdclef
 from skbird.data._labels import encode_labels, parse_primary_label
 from skbird.data._listing import AUDIO_SUFFIXES, find_audio, warn_left_out
+from skbird.utils._extras import install_hint
 from skbird.utils._text import decode_text, unguard_formula
 
 # Folders of BirdNET-Analyzer's training sets that are no species.
@@ -222,7 +223,7 @@ def _read_parquet(path):
     except ImportError as exc:
         raise ImportError(
             f"{str(path)!r} is Parquet, which pyarrow reads; install it with: "
-            "pip install 'skbird[archive]'."
+            f"{install_hint('archive')}."
         ) from exc
     with path.open("rb") as file:
         try:

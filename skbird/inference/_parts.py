@@ -11,6 +11,8 @@ from uuid import uuid4
 
 import numpy as np
 
+from skbird.utils._extras import install_hint
+
 _KEY = b"skbird"
 _FULL = (errno.ENOSPC, errno.EDQUOT)
 # What reading raises, by where the damage is; for a broken footer pyarrow has OSError.
@@ -38,7 +40,7 @@ def import_pyarrow():
     except ImportError as exc:
         raise ImportError(
             "Archives are written as Parquet by pyarrow, which is not installed: "
-            "pip install 'skbird[archive]'."
+            f"{install_hint('archive')}."
         ) from exc
     return pyarrow
 
