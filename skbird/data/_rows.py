@@ -67,7 +67,7 @@ def check_rows(X):
 
 
 def check_some_rows(X):
-    """Refuse to learn from no rows.
+    """Refuse to learn from no rows, or to report on them.
 
     Parameters
     ----------
@@ -80,8 +80,8 @@ def check_some_rows(X):
     """
     if len(X) == 0:
         raise ValueError(
-            "X has no rows: there is nothing to fit on. Does the pattern that lists "
-            "the files match?"
+            "X has no rows: there is nothing to learn from or to look at. Does the "
+            "pattern that lists the files match?"
         )
 
 

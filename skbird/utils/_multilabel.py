@@ -166,8 +166,8 @@ def check_targets(X, y):
         )
     if _num_samples(X) == 0:
         raise ValueError(
-            "X has no rows: there is nothing to fit on. Does the pattern that lists "
-            "the files match?"
+            "X has no rows: there is nothing to learn from. Does the pattern that "
+            "lists the files match?"
         )
     shape = np.asarray(y).shape
     if len(shape) != 2 or shape[0] != _num_samples(X):
