@@ -210,6 +210,82 @@ def test_further_columns_of_a_row_table_reach_the_model(run, nights):
     np.testing.assert_array_equal(owl == 0, table["start"] == 5)
 
 
+@pytest.fixture
+def table(nights):
+    """The rows of the nights with columns of all kinds, some of them not flat."""
+    table = segment_table(sorted(nights.iterdir()))
+    number = np.arange(len(table))
+    return table.assign(
+        site=np.where(table["start"] == 5, "B", "A"),
+        depth=number,
+        level=np.where(number % 2, number / 4, np.nan),
+        dawn=number % 3 == 0,
+        time=pd.Timestamp("2024-05-01", tz="Europe/Berlin") + pd.to_timedelta(number),
+        kind=pd.Categorical(np.where(number % 2, "mono", "stereo")),
+        code=pd.Categorical(number % 2),
+        note=[None] * len(table),
+        mixed=["a", 1, None] * 9,
+        card=[Path("card", str(n)) for n in number],
+        tags=[["x"]] * len(table),
+        name=pd.Series(["caf\udce9"] * len(table), dtype=object),
+    ).rename(columns={"depth": 7})
+
+
+@pytest.mark.parametrize("options", [{}, {"min_proba": 0.05}, {"n_jobs": 2}], ids=str)
+def test_further_columns_of_a_row_table_reach_the_results(run, table, nights, options):
+    (nights / "night04.wav").write_bytes(b"broken")
+    (nights / "night05.wav").write_bytes(b"")
+    result = run(recordings=table, block_s=1, **options)
+    assert [part.stat().st_size > 0 for part in result.parts] == [True] * 7
+    rows = result.read()
+    further = list(map(str, table.columns[3:]))
+    assert rows.columns[:15].tolist() == ["path", "start", "end", *further]
+    expected = rows[["path", "start", "end"]].merge(table.rename(columns={7: "7"}))
+    for name in ("site", "7", "level", "dawn", "time", "code"):
+        assert rows[name].tolist() == expected[name].tolist() or name == "level"
+    np.testing.assert_array_equal(rows["level"], expected["level"])
+    assert rows["time"].dt.tz is not None
+    assert rows["kind"].tolist() == expected["kind"].tolist()
+    assert rows["note"].isna().all()
+    assert set(rows["mixed"].dropna()) == {"a", "1"}
+    assert rows["card"][0] == str(Path("card", "0"))
+    assert (rows["tags"] == "['x']").all()
+    assert (rows["name"] == r"caf\xe9").all()
+    again = run(recordings=table, block_s=1, **options)
+    assert again.times_real_time == 0
+    pd.testing.assert_frame_equal(again.read(), rows)
+    pd.testing.assert_frame_equal(pd.read_parquet(result.folder), rows)
+    with pytest.raises(ValueError, match=r"row_table was '.*' and is '"):
+        run(recordings=table.assign(site="C"), block_s=1, **options)
+
+
+@pytest.mark.parametrize(
+    ("column", "options", "message"),
+    [
+        ("frog", {}, r"has a column 'frog', which is also the name of a species"),
+        ("species", {"top_k": 1}, "has a column 'species', .* a column of the results"),
+        ("probability", {"min_proba": 0}, "has a column 'probability', which is also"),
+        (7, {}, r"has a column '7', .* rename it, or leave it out"),
+    ],
+)
+def test_columns_that_would_be_there_twice_are_refused(
+    run, table, monkeypatch, column, options, message
+):
+    monkeypatch.setattr(_manifest, "add_durations", None)  # before any file is opened
+    table = pd.concat([table, pd.Series("x", index=table.index, name=column)], axis=1)
+    with pytest.raises(ValueError, match=message):
+        run(recordings=table, **options)
+
+
+def test_column_numbers_for_names_of_species_may_be_taken_too(run, table):
+    class Nameless(Level):
+        species_ = None
+
+    with pytest.raises(ValueError, match="has a column '1', which is also the name of"):
+        run(Nameless(), table.assign(**{"1": "x"}))
+    assert run(recordings=table.assign(species="x", frogs=1)).n_rows == 27
+
+
 def test_a_model_sees_whole_files_and_no_more_rows_in_large_archives(run, tmp_path):
     most = {}
     for n_files in (8, 40):

@@ -32,6 +32,8 @@ class BlockWork:
         See `segment_table`.
     min_proba, top_k : float, int or None
         See `write_part`.
+    columns : dict
+        See `further_columns`.
     """
 
     folder: str
@@ -40,6 +42,7 @@ class BlockWork:
     step_s: float
     min_proba: float | None
     top_k: int | None
+    columns: dict
 
     def __call__(self, model, block, dropped=()):
         """Predict a block and write its part.
@@ -85,13 +88,14 @@ class BlockWork:
             dropped,
             min_proba=self.min_proba,
             top_k=self.top_k,
+            columns=self.columns,
         )
         return block.number, info
 
     def _predict(self, model, block):
         """Return the rows, their probabilities and the errors of files in them."""
         rows = block.rows
-        if not block.paths:
+        if rows is None and not block.paths:
             rows = pd.DataFrame(columns=["path", "start", "end"])
         elif rows is None:
             rows = segment_table(

@@ -13,6 +13,7 @@ from skbird.data import AudioReadError, check_rows
 from skbird.data._audio import read_headers
 from skbird.data._listing import list_audio
 from skbird.data._recordings import file_identity
+from skbird.inference._columns import arrow_column, printable_paths
 
 _UNNAMED = (
     "{} stands for a file whose name, or that of its folder, is not UTF-8. Rename it."
@@ -98,35 +99,6 @@ def check_text(name, path):
         )
 
 
-def printable_paths(paths):
-    """Write paths that are not UTF-8 in another way: neither tables nor Parquet can.
-
-    Parameters
-    ----------
-    paths : iterable
-        What is no path stays as it is.
-
-    Returns
-    -------
-    paths : list
-    changed : set of str
-        The new forms, by which no file is found.
-    """
-    paths = list(paths)
-    printable = [_printable(path) for path in paths]
-    pairs = zip(printable, paths, strict=True)
-    return printable, {new for new, old in pairs if new is not old}
-
-
-def _printable(path):
-    try:
-        if isinstance(path, str | os.PathLike):
-            os.fspath(path).encode()
-    except UnicodeEncodeError:
-        return os.fsencode(path).decode(errors="backslashreplace")
-    return path
-
-
 def stat_files(files):
     """Add ``size`` and ``mtime_ns``; -1 for missing files."""
     _, sizes, times = zip(*map(file_identity, files["path"]), strict=True)
@@ -172,12 +144,28 @@ def compare_files(old, new):
     return missing, ~missing & ~same
 
 
-def hash_rows(rows):
-    """Return a text that tells row tables apart by their stretches; None for None."""
+def hash_rows(rows, columns):
+    """Return a text that tells row tables apart by what goes into the results.
+
+    Parameters
+    ----------
+    rows : DataFrame or None
+    columns : dict
+        See `further_columns`.
+
+    Returns
+    -------
+    str or None
+        None for None.
+    """
     if rows is None:
         return None
-    hashes = pd.util.hash_pandas_object(rows[["path", "start", "end"]], index=False)
-    return blake2b(hashes.to_numpy().tobytes(), digest_size=16).hexdigest()
+    table = rows[["path", "start", "end"]].copy()
+    for name, kind in columns.items():
+        table[name] = arrow_column(rows[name], kind).to_pandas()
+    digest = blake2b(repr(list(columns)).encode(), digest_size=16)
+    digest.update(pd.util.hash_pandas_object(table, index=False).to_numpy().tobytes())
+    return digest.hexdigest()
 
 
 def assign_blocks(files, rows, block_s):

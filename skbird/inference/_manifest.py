@@ -13,12 +13,12 @@ from sklearn.pipeline import Pipeline
 
 from skbird.data import AudioReadError, segment_table
 from skbird.inference._block_work import row_proba
-from skbird.inference._blocks import add_durations, compare_files, printable_paths
+from skbird.inference._blocks import add_durations, compare_files
+from skbird.inference._columns import import_pyarrow, printable_paths
 from skbird.inference._parts import (
     DAMAGE,
     FILES,
     MANIFEST,
-    import_pyarrow,
     part_path,
     part_paths,
     write_whole,
@@ -274,7 +274,7 @@ def probe_model(model, blocks, segment_s, step_s, plan):
     Raises
     ------
     ValueError
-        If no file can be read, or names of species are not unique.
+        If no file can be read.
     """
     names = species_names(model)
     numbers, last = list(range(len(blocks))), None
@@ -298,7 +298,7 @@ def probe_model(model, blocks, segment_s, step_s, plan):
                 continue
             if not np.isnan(proba).all():
                 names = range(proba.shape[1]) if names is None else names
-                return Probe(path, _unique([str(name) for name in names]), proba)
+                return Probe(path, [str(name) for name in names], proba)
         reason = reason or (block.errors[0][1] if block.errors else None)
     raise AudioReadError(
         f"None of the {blocks.n_files.sum()} recordings can be predicted. The reason "
@@ -311,17 +311,6 @@ def species_names(model):
     while isinstance(model, Pipeline) and not hasattr(model, "species_"):
         model = model[-1]
     return getattr(model, "species_", None)
-
-
-def _unique(species):
-    taken = pd.Series(["path", "start", "end", *species])
-    twice = taken[taken.duplicated()]
-    if len(twice):
-        raise ValueError(
-            f"The model's species_ hold {twice.iloc[0]!r} twice, or as the name of "
-            "another column. Each species needs a name of its own."
-        )
-    return species
 
 
 def _species_difference(old, new):

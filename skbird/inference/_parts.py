@@ -11,6 +11,8 @@ from uuid import uuid4
 
 import numpy as np
 
+from skbird.inference._columns import arrow_column, import_pyarrow
+
 _KEY = b"skbird"
 _FULL = (errno.ENOSPC, errno.EDQUOT)
 # What reading raises, by where the damage is; for a broken footer pyarrow has OSError.
@@ -28,19 +30,6 @@ _PLAN = (re.escape(MANIFEST), re.escape(FILES))
 _TEMPORARY = rf"{_MODEL}|\.({'|'.join([_PART, *_PLAN, _MODEL])})\.{_HEX}\.tmp"
 # The command line lists there what could not be read.
 _ERRORS = rf"_errors\.csv|\.{_HEX}\.part"
-
-
-def import_pyarrow():
-    """Import pyarrow with its Parquet part, or say how to get it."""
-    try:
-        import pyarrow
-        import pyarrow.parquet
-    except ImportError as exc:
-        raise ImportError(
-            "Archives are written as Parquet by pyarrow, which is not installed: "
-            "pip install 'skbird[archive]'."
-        ) from exc
-    return pyarrow
 
 
 @dataclass(frozen=True)
@@ -73,7 +62,9 @@ def part_paths(folder):
     return sorted(numbers, key=numbers.get)
 
 
-def write_part(path, rows, proba, species, errors, dropped, *, min_proba, top_k):
+def write_part(
+    path, rows, proba, species, errors, dropped, *, min_proba, top_k, columns=None
+):
     """Write the predictions of a block.
 
     Parameters
@@ -81,7 +72,7 @@ def write_part(path, rows, proba, species, errors, dropped, *, min_proba, top_k)
     path : Path
         See `part_path`.
     rows : DataFrame
-        Columns ``path``, ``start``, ``end``.
+        Columns ``path``, ``start``, ``end`` and `columns`.
     proba : ndarray of shape (n_rows, n_species)
     species : list of str
     errors, dropped : list
@@ -90,6 +81,8 @@ def write_part(path, rows, proba, species, errors, dropped, *, min_proba, top_k)
         What is below is left out.
     top_k : int or None
         Species that each row keeps.
+    columns : dict of str to pyarrow.DataType, default=None
+        See `further_columns`.
 
     Returns
     -------
@@ -97,21 +90,21 @@ def write_part(path, rows, proba, species, errors, dropped, *, min_proba, top_k)
     """
     pyarrow = import_pyarrow()
     proba = proba.astype(np.float32, copy=False)
-    keys = [
-        ("path", pyarrow.string()),
-        ("start", pyarrow.float64()),
-        ("end", pyarrow.float64()),
-    ]
+    keys = {
+        "path": pyarrow.string(),
+        "start": pyarrow.float64(),
+        "end": pyarrow.float64(),
+    } | (columns or {})
     # A table without rows may hold columns of any type.
-    kinds = {"path": object, "start": np.float64, "end": np.float64}
-    stretches = [rows[name].to_numpy(dtype=kind) for name, kind in kinds.items()]
+    stretches = [arrow_column(rows[name], kind) for name, kind in keys.items()]
+    keys = [(str(name), kind) for name, kind in keys.items()]
     if min_proba is None and top_k is None:
         values = [(name, pyarrow.float32()) for name in species]
         columns = stretches + [np.ascontiguousarray(column) for column in proba.T]
     else:
         values = [("species", pyarrow.string()), ("probability", pyarrow.float32())]
         row, column = kept_pairs(proba, min_proba, top_k)
-        columns = [stretch[row] for stretch in stretches]
+        columns = [stretch.take(pyarrow.array(row)) for stretch in stretches]
         columns += [np.array(species, dtype=object)[column], proba[row, column]]
     notes = json.dumps({"errors": errors, "dropped": list(dropped)})
     schema = pyarrow.schema(keys + values, metadata={_KEY: notes})
