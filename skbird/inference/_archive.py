@@ -29,11 +29,10 @@ from skbird.inference._manifest import (
     store_plan,
 )
 from skbird.inference._parts import (
-    part_path,
-    read_part_info,
     remove_run,
     remove_temporary,
 )
+from skbird.utils._files import hold, make_folder
 from skbird.utils._progress import progress_bar
 
 
@@ -206,7 +205,7 @@ def predict_archive(
     }
     folder = Path(out).expanduser().absolute()
     check_text("out", folder)
-    folder.mkdir(parents=True, exist_ok=True)
+    make_folder(folder)
     remove_temporary(folder)
     # A cluster is for blocks, not for the threads of what happens here.
     with parallel_config(backend="threading"):
@@ -223,8 +222,7 @@ def predict_archive(
         remove_run(folder)
     store_plan(folder, plan, settings, probe)
     numbers = np.flatnonzero(blocks.n_files).tolist()
-    infos = {number: read_part_info(part_path(folder, number)) for number in numbers}
-    todo = [number for number, info in infos.items() if info is None]
+    todo = [number for number in numbers if number not in plan.infos]
     todo_s = blocks.audio_s[todo].sum()
 
     work = BlockWork(
@@ -238,7 +236,8 @@ def predict_archive(
         done = (work(model, blocks[number]) for number in todo)
     else:
         done = _run_parallel(work, model, blocks, todo, n_jobs, folder)
-    infos |= _watched(done, blocks, todo, verbose)
+    infos = plan.infos | _watched(done, blocks, todo, verbose)
+    infos = {number: infos[number] for number in numbers}
     return summarise(folder, blocks, infos, todo_s, time.monotonic() - began)
 
 
@@ -257,11 +256,13 @@ def _run_parallel(work, model, blocks, todo, n_jobs, folder):
     as_they_come = backend.supports_return_generator
     shared = SharedModel.store(model, folder)
     try:
-        yield from Parallel(
-            n_jobs,
-            batch_size=1,
-            return_as="generator_unordered" if as_they_come else "list",
-        )(delayed(work)(shared, blocks[number]) for number in todo)
+        with open(shared.path, "rb") as file:
+            hold(file)  # it looks like what a kill leaves
+            yield from Parallel(
+                n_jobs,
+                batch_size=1,
+                return_as="generator_unordered" if as_they_come else "list",
+            )(delayed(work)(shared, blocks[number]) for number in todo)
     finally:
         remove_temporary(folder)
 

@@ -104,8 +104,13 @@ def stat_files(files):
     _, sizes, times = zip(*map(file_identity, files["path"]), strict=True)
     return files.assign(
         size=[-1 if size is None else size for size in sizes],
-        mtime_ns=[-1 if time is None else time for time in times],
+        mtime_ns=[-1 if time is None else _as_int64(time) for time in times],
     )
+
+
+def _as_int64(number):
+    """Wrap what 64 bits do not hold, such as nanoseconds after the year 2262."""
+    return (number + 2**63) % 2**64 - 2**63
 
 
 def add_durations(files, *, verbose):
@@ -122,6 +127,32 @@ def add_durations(files, *, verbose):
         ],
         error=list(errors.values()),
     )
+
+
+def without_passed_faults(files, now, *, verbose):
+    """Open files again that could not be opened, and drop those that can be by now.
+
+    Parameters
+    ----------
+    files : DataFrame
+        As `add_durations` gave it, some time ago.
+    now : DataFrame
+        ``path`` and ``error`` of these files and others, without what headers tell.
+    verbose : bool
+
+    Returns
+    -------
+    DataFrame
+        With what is wrong with the others now.
+    """
+    failed = (files["error"] != "").to_numpy()
+    if not failed.any():
+        return files
+    named = now.set_index("path")["error"]
+    again = files[failed].assign(error=named.loc[files["path"][failed]].to_numpy())
+    errors = files["error"].copy()
+    errors[failed] = add_durations(again, verbose=verbose)["error"].to_numpy()
+    return files.assign(error=errors)[~failed | (errors != "").to_numpy()]
 
 
 def compare_files(old, new):
@@ -257,6 +288,24 @@ class Blocks:
             audio_s=float(self.audio_s[number]),
             rows=rows,
         )
+
+    def in_order(self, errors):
+        """Add the files that cannot be opened to the errors of others.
+
+        Parameters
+        ----------
+        errors : iterable of (str, str)
+            Path and error.
+
+        Returns
+        -------
+        list of (str, str)
+            In the order of the files.
+        """
+        bad = self._files[(self._files["error"] != "").to_numpy()]
+        errors = [*zip(bad["path"], bad["error"], strict=True), *errors]
+        place = pd.Index(self._files["path"]).get_indexer([path for path, _ in errors])
+        return [errors[number] for number in np.argsort(place, kind="stable")]
 
     def first_path(self, number):
         """Return the path of a block's first file."""
