@@ -164,6 +164,8 @@ def row_ids(rows, n_rows):
             f"proba has {n_rows} rows and rows has {len(rows)}; pass the very table "
             "that was predicted."
         )
+    if n_rows == 0:
+        return []
     if ROW_ID in rows:
         return [str(row_id) for row_id in rows[ROW_ID]]
     if not {"path", "end"} <= set(rows.columns):
