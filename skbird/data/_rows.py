@@ -6,10 +6,12 @@ import numpy as np
 import pandas as pd
 
 from skbird.data._audio import AudioReadError, read_headers
+from skbird.utils._names import printable_path
+from skbird.utils._rows import check_columns
 
 
 def check_rows(X):
-    """Bring X into the form of a row table.
+    r"""Bring X into the form of a row table.
 
     A row is a whole recording or a stretch of one. The number and the order of rows
     stay as they are. No file is touched.
@@ -25,14 +27,16 @@ def check_rows(X):
     -------
     DataFrame
         A copy with the columns ``path`` (str), ``start`` and ``end`` (float, seconds;
-        NaN in ``end`` means to the end), then the others, indexed 0 to n - 1.
+        NaN in ``end`` means to the end), then the others, indexed 0 to n - 1. In paths
+        that are not UTF-8, which no table can hold, ``\xe4`` stands for a byte; such
+        files are found all the same.
 
     Raises
     ------
     TypeError
         If X is a single path or does not hold paths.
     ValueError
-        If X is empty, has no column ``path``, or a row's stretch is not one.
+        If X is empty, has no column ``path`` or several, or a row's stretch is none.
 
     Examples
     --------
@@ -69,10 +73,12 @@ def _as_table(X):
             "folder: skbird.data.list_audio(folder)."
         )
     if isinstance(X, pd.DataFrame):
+        check_columns(X, ("path", "start", "end", "collection"))
         if "path" not in X.columns:
             raise ValueError(
                 "X is a DataFrame without a column 'path'; its columns are "
-                f"{list(X.columns)[:10]}. Rename the one that holds the file paths."
+                f"{list(X.columns)[:10]}. Rename the one that holds the file paths"
+                f"{_in_index(X)}."
             )
         return X.reset_index(drop=True)
     if np.ndim(X) != 1 and not isinstance(X, (list, tuple)):
@@ -83,9 +89,14 @@ def _as_table(X):
     return pd.DataFrame({"path": pd.Series(list(X), dtype=object)})
 
 
+def _in_index(X):
+    names = [name for name in X.index.names if name is not None]
+    return f", or X.reset_index() if {names} do" if names else ""
+
+
 def _as_path(path, row):
     if isinstance(path, (str, os.PathLike)):
-        return os.fspath(path)
+        return printable_path(os.fspath(path))
     raise TypeError(
         f"Row {row} of X holds {path!r} ({type(path).__name__}) where a path of a "
         "recording is needed."

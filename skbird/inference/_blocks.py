@@ -13,6 +13,7 @@ from skbird.data import AudioReadError, check_rows
 from skbird.data._audio import read_headers
 from skbird.data._listing import list_audio
 from skbird.data._recordings import file_identity
+from skbird.utils._names import printable_path
 
 _UNNAMED = (
     "{} stands for a file whose name, or that of its folder, is not UTF-8. Rename it."
@@ -113,18 +114,12 @@ def printable_paths(paths):
         The new forms, by which no file is found.
     """
     paths = list(paths)
-    printable = [_printable(path) for path in paths]
+    printable = [
+        printable_path(path) if isinstance(path, str | os.PathLike) else path
+        for path in paths
+    ]
     pairs = zip(printable, paths, strict=True)
     return printable, {new for new, old in pairs if new is not old}
-
-
-def _printable(path):
-    try:
-        if isinstance(path, str | os.PathLike):
-            os.fspath(path).encode()
-    except UnicodeEncodeError:
-        return os.fsencode(path).decode(errors="backslashreplace")
-    return path
 
 
 def stat_files(files):
