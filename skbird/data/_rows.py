@@ -7,13 +7,15 @@ import numpy as np
 import pandas as pd
 
 from skbird.data._audio import AudioReadError, read_headers
+from skbird.utils._names import printable_path
+from skbird.utils._rows import check_columns
 
 # Of 5 s, they are 69,000 hours, and take a gigabyte.
 _MAX_ROWS = 50_000_000
 
 
 def check_rows(X):
-    """Bring X into the form of a row table.
+    r"""Bring X into the form of a row table.
 
     A row is a whole recording or a stretch of one. The number and the order of rows
     stay as they are; there may be none. No file is touched.
@@ -29,14 +31,16 @@ def check_rows(X):
     -------
     DataFrame
         A copy with the columns ``path`` (str), ``start`` and ``end`` (float, seconds;
-        NaN in ``end`` means to the end), then the others, indexed 0 to n - 1.
+        NaN in ``end`` means to the end), then the others, indexed 0 to n - 1. In paths
+        that are not UTF-8, which no table can hold, ``\xe4`` stands for a byte; such
+        files are found all the same.
 
     Raises
     ------
     TypeError
         If X is a single path or does not hold paths.
     ValueError
-        If X has no column ``path``, or a row's stretch is not one.
+        If X has no column ``path`` or several, or a row's stretch is none.
 
     Examples
     --------
@@ -94,10 +98,12 @@ def _as_table(X):
     if isinstance(X, pd.DataFrame):
         if not X.size and not len(X.columns):
             return pd.DataFrame({"path": []})
+        check_columns(X, ("path", "start", "end", "collection"))
         if "path" not in X.columns:
             raise ValueError(
                 "X is a DataFrame without a column 'path'; its columns are "
-                f"{list(X.columns)[:10]}. Rename the one that holds the file paths."
+                f"{list(X.columns)[:10]}. Rename the one that holds the file paths"
+                f"{_in_index(X)}."
             )
         return X.reset_index(drop=True)
     if np.ndim(X) != 1 and not isinstance(X, (list, tuple)):
@@ -108,9 +114,14 @@ def _as_table(X):
     return pd.DataFrame({"path": pd.Series(list(X), dtype=object)})
 
 
+def _in_index(X):
+    names = [name for name in X.index.names if name is not None]
+    return f", or X.reset_index() if {names} do" if names else ""
+
+
 def _as_path(path, row):
     if isinstance(path, (str, os.PathLike)):
-        return os.fspath(path)
+        return printable_path(os.fspath(path))
     raise TypeError(
         f"Row {row} of X holds {path!r} ({type(path).__name__}) where a path of a "
         "recording is needed."

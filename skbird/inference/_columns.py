@@ -5,6 +5,7 @@ import os
 import pandas as pd
 
 from skbird.utils._extras import install_hint
+from skbird.utils._names import printable_path
 
 _KEYS = ("path", "start", "end")
 _LONG = ("species", "probability")
@@ -135,15 +136,9 @@ def printable_paths(paths):
         The new forms, by which no file is found.
     """
     paths = list(paths)
-    printable = [_printable(path) for path in paths]
+    printable = [
+        printable_path(path) if isinstance(path, str | os.PathLike) else path
+        for path in paths
+    ]
     pairs = zip(printable, paths, strict=True)
     return printable, {new for new, old in pairs if new is not old}
-
-
-def _printable(path):
-    try:
-        if isinstance(path, str | os.PathLike):
-            os.fspath(path).encode()
-    except UnicodeEncodeError:
-        return os.fsencode(path).decode(errors="backslashreplace")
-    return path
