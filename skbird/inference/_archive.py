@@ -28,6 +28,7 @@ from skbird.inference._manifest import (
     species_names,
     store_plan,
 )
+from skbird.inference._nothing import predict_nothing
 from skbird.inference._parts import (
     remove_run,
     remove_temporary,
@@ -68,8 +69,9 @@ def predict_archive(
         its ``species_`` says, else their column numbers.
     recordings : path-like, sequence of paths or DataFrame
         A folder, in which all audio files are found, at any depth; or files; or a row
-        table (see `skbird.data.check_rows`), whose rows are predicted as they are and
-        whose further columns, such as a site, go into the results after ``end``.
+        table (see `skbird.data.check_rows`, or the path of one for
+        `skbird.data.read_rows`), whose rows are predicted as they are and whose further
+        columns, such as a site, go into the results after ``end``.
     out : path-like
         The folder of the results, made if it is not there. Only one run at a time may
         write to it.
@@ -113,12 +115,18 @@ def predict_archive(
         missing now, or a damaged one. `n_jobs`, `time_budget_s` and `verbose` may
         change.
     AudioReadError
-        If no recording can be read.
+        If there are recordings and none can be read.
     RuntimeError
         If the model fails for another reason than unreadable recordings. Finished parts
         are kept.
     OSError
         If the disk is full. Finished parts are kept.
+
+    Warns
+    -----
+    UserWarning
+        If there are no recordings or rows: there are no parts then, and ``read()``
+        gives a table without rows. (A folder without recordings is an error.)
 
     See Also
     --------
@@ -191,6 +199,8 @@ def predict_archive(
     import_pyarrow()
     step_s = segment_s if step_s is None else step_s
     files, rows = list_recordings(recordings)
+    if len(files) == 0:
+        return predict_nothing(species_names(model), rows, out, fresh=fresh)
     is_long = min_proba is not None or top_k is not None
     names = species_names(model)
     check_names([] if names is None else names, rows, is_long=is_long)

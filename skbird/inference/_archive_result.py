@@ -33,6 +33,8 @@ class ArchiveResult:
         ``path`` and ``error`` of recordings that could not be used, or not all of them.
     dropped : list of str
         What a time budget took from the model, and for which recordings.
+    columns : list of str
+        Of what `read` returns, if there are no parts.
     """
 
     folder: Path
@@ -44,6 +46,7 @@ class ArchiveResult:
     times_real_time: float
     errors: pd.DataFrame
     dropped: list
+    columns: list = ()
 
     def read(self):
         """Read all rows, in the order of the recordings.
@@ -60,6 +63,8 @@ class ArchiveResult:
         ValueError
             If a part has been damaged since.
         """
+        if not self.parts:
+            return pd.DataFrame(columns=list(self.columns))
         tables = map(read_part, self.parts)
         return pd.concat([table.to_pandas() for table in tables], ignore_index=True)
 

@@ -9,9 +9,10 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from skbird.data import AudioReadError, check_rows
+from skbird.data import AudioReadError, check_rows, read_rows
 from skbird.data._audio import read_headers
 from skbird.data._listing import list_audio
+from skbird.data._read_rows import TABLE_SUFFIXES
 from skbird.data._recordings import file_identity
 from skbird.inference._columns import arrow_column, printable_paths
 
@@ -70,12 +71,7 @@ def list_recordings(recordings):
         The row table, if `recordings` is one.
     """
     if isinstance(recordings, str | os.PathLike):
-        if not Path(recordings).is_dir():
-            raise ValueError(
-                f"recordings={str(recordings)!r} is not a folder. For single files "
-                "pass a list of paths."
-            )
-        recordings = list_audio(recordings)
+        recordings = _open_recordings(Path(recordings))
     is_table = isinstance(recordings, pd.DataFrame)
     unnamed = set()
     if is_table and "path" in recordings:
@@ -87,6 +83,18 @@ def list_recordings(recordings):
     paths = list(dict.fromkeys(rows["path"]))
     errors = [_UNNAMED.format(path) if path in unnamed else "" for path in paths]
     return pd.DataFrame({"path": paths, "error": errors}), rows if is_table else None
+
+
+def _open_recordings(path):
+    """Return the audio files of a folder, or the rows of a table."""
+    if path.suffix.lower() in TABLE_SUFFIXES and path.is_file():
+        return read_rows(path)
+    if not path.is_dir():
+        raise ValueError(
+            f"recordings={str(path)!r} is not a folder, nor a table ("
+            f"{', '.join(TABLE_SUFFIXES)}). For single files pass a list of paths."
+        )
+    return list_audio(path)
 
 
 def check_text(name, path):
