@@ -7,7 +7,8 @@ import numpy as np
 import pandas as pd
 from joblib import Parallel, delayed
 
-from skbird.data._audio import AudioFile, AudioReadError
+from skbird.data import AudioReadError
+from skbird.data._audio_file import AudioFile
 from skbird.model_selection._fingerprint import FINGERPRINT_S, fingerprint
 from skbird.preprocessing import _dsp
 from skbird.utils._progress import progress_bar
