@@ -3,7 +3,7 @@
 import numpy as np
 
 from skbird.data._audio_header import AudioReadError
-from skbird.data._decoders import open_decoder
+from skbird.data._decode import open_decoder
 
 # Float files may exceed full scale, but not by this: such samples are damage.
 _MAX_SAMPLE = 1e6

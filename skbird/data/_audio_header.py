@@ -22,14 +22,16 @@ class AudioHeader:
         Samples per channel that can be read.
     n_channels : int
     note : str
-        What was assumed because the file's own header cannot be true, and what is
-        lost; "" if it is.
+        What was assumed because the file's own header cannot be true; "" if it can.
+    is_cut : bool
+        Whether sound that the header promises, or that follows, cannot be read.
     """
 
     sample_rate: int
     n_frames: int
     n_channels: int
     note: str = ""
+    is_cut: bool = False
 
     @property
     def duration_s(self):
