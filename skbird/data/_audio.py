@@ -1,5 +1,7 @@
 """Read headers of recordings, and stretches of them."""
 
+import warnings
+
 import numpy as np
 from joblib import Parallel, delayed
 
@@ -24,6 +26,11 @@ def read_headers(paths, *, n_jobs=-1, verbose=False):
     -------
     list of AudioHeader or AudioReadError
         In the order of `paths`: the header, or what is wrong with the file.
+
+    Warns
+    -----
+    UserWarning
+        If headers cannot be true, so that something was assumed.
     """
 
     def attempt(path):
@@ -36,7 +43,33 @@ def read_headers(paths, *, n_jobs=-1, verbose=False):
         delayed(attempt)(path) for path in paths
     )
     options = {"desc": "headers", "unit": "file", "delay": 1, "verbose": verbose}
-    return list(progress_bar(headers, total=len(paths), **options))
+    headers = list(progress_bar(headers, total=len(paths), **options))
+    _warn_of_notes(paths, headers)
+    return headers
+
+
+def _warn_of_notes(paths, headers):
+    noted = [
+        f"{path}: {header.note}"
+        for path, header in zip(paths, headers, strict=True)
+        if getattr(header, "note", "")  # errors have none
+    ]
+    if noted:
+        # From this line, so that the same text is printed once, whoever asks again.
+        warnings.warn(
+            f"{len(noted)} of {len(paths)} files have headers that are not believed; "
+            f"the first: {noted[0]}",
+            stacklevel=1,
+        )
+
+
+def cut_short(paths, headers):
+    """Return path and note of the files of which not all sound can be read."""
+    return [
+        (path, header.note)
+        for path, header in zip(paths, headers, strict=True)
+        if getattr(header, "is_cut", False)
+    ]
 
 
 def read_header(path):
@@ -45,12 +78,16 @@ def read_header(path):
     Parameters
     ----------
     path : str or path-like
-        A file in any format that libsndfile reads (wav, flac, ogg, opus, mp3, ...).
+        A file in any format that libsndfile reads (wav, flac, ogg, opus, mp3, ...), or
+        FFmpeg (m4a, wma, webm, ...; needs ``pip install 'skbird[formats]'``).
 
     Returns
     -------
     AudioHeader
-        Sample rate in Hz, number of frames (samples per channel), channels.
+        Sample rate in Hz, number of frames (samples per channel) that can be read,
+        channels; in ``note`` what was assumed where the file's own header cannot be
+        true. Then, and in formats that FFmpeg reads, the file is decoded to find its
+        length, once in a process.
 
     Raises
     ------
@@ -68,8 +105,10 @@ def read_audio(path, start_s=0.0, end_s=None):
     ----------
     path : str or path-like
         The recording.
-    start_s, end_s : float
-        The stretch in seconds; `end_s` None or NaN means to the end.
+    start_s : float >= 0, default=0.0
+        Where the stretch begins, in seconds.
+    end_s : float > `start_s` or None, default=None
+        Where it ends; None, NaN or infinite means with the recording.
 
     Returns
     -------
@@ -82,7 +121,13 @@ def read_audio(path, start_s=0.0, end_s=None):
     ------
     AudioReadError
         If the stretch cannot be read.
+    ValueError
+        If it is none.
     """
+    if not 0 <= start_s < np.inf:
+        raise ValueError(f"start_s={start_s} must be a number of seconds, at least 0.")
+    if end_s is not None and end_s <= start_s:
+        raise ValueError(f"end_s={end_s} must be above start_s={start_s}, in seconds.")
     with AudioFile(path) as audio:
         start, stop = stretch_frames(audio.header, start_s, end_s)
         samples = audio.read(start, stop)

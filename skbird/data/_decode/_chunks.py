@@ -102,7 +102,7 @@ def look_at_chunks(file, start, size):
 
 
 def _find_sound(file, form, start):
-    """Return where the samples begin, and where their size stands, of how many bytes."""
+    """Return where the samples begin, and where their size stands in what bytes."""
     chunks = {name: at for name, at, _ in _walk(file, form, start)}
     if form.sound not in chunks:
         return None

@@ -23,6 +23,14 @@ _OPTIONS = {
 # Seconds from one mark of a timeline to the next. A seek goes one mark back further
 # than needed, and what it decodes up to the mark makes decoders forget the gap.
 _MARK_S = 4
+# Decoders that make no noise of their own. Others (AAC, AC-3, WMA) go on with their
+# random numbers where they stand, so that the same samples come only from the same
+# beginning; behind this many seconds that takes too long, and the noise differs.
+_EXACT_CODECS = frozenset(
+    "alac amrnb amrwb ape flac mp2 mp2float mp3 mp3float opus tta vorbis "
+    "wavpack".split()
+)
+_SEQUENTIAL_S = 1800
 _SCALES = {"u8": 2**7, "s16": 2**15, "s32": 2**31, "s64": 2**63}
 # What the files begin with that FFmpeg is needed for: offset, bytes.
 _MAGICS = (
@@ -124,7 +132,7 @@ class FFmpegDecoder:
                 f"{len(self._container.streams.video)} video streams and no audio."
             )
         for stream in self._container.streams:
-            if stream.type != "audio":
+            if stream.type != "audio" and hasattr(stream, "discard"):  # since PyAV 18
                 stream.discard = "all"
         return self._container.streams.audio[0]
 
@@ -133,6 +141,12 @@ class FFmpegDecoder:
         self._rate = self._n_channels = None
         self._frames = self._decode()
         self._waiting = None
+        self._position = 0
+
+    @property
+    def _is_exact(self):
+        name = self._stream.codec_context.name
+        return name in _EXACT_CODECS or name.startswith("pcm_")
 
     def _decode(self):
         """Yield the container's time of each decoded block, and the block."""
@@ -211,6 +225,7 @@ class FFmpegDecoder:
             blocks.append(block[:n_missing])
             self._waiting = block[n_missing:] if len(block) > n_missing else None
             n_missing -= len(blocks[-1])
+        self._position += n_frames - n_missing
         if not blocks:
             return np.empty((0, self.header.n_channels), np.float32)
         return blocks[0] if len(blocks) == 1 else np.concatenate(blocks)
@@ -218,14 +233,14 @@ class FFmpegDecoder:
     def seek(self, frame):
         """Go to a frame."""
         mark = bisect_right(self._timeline.frames, frame) - 1
-        position = self._seek_mark(mark) if mark > 0 else None
-        if position is None:
+        is_far = frame > _SEQUENTIAL_S * self.header.sample_rate
+        sought = mark > 0 and (self._is_exact or is_far) and self._seek_mark(mark)
+        if not sought and frame < self._position:
             self._open()
-            position = 0
-        self._skip(frame - position)
+        self._skip(frame - self._position)
 
     def _seek_mark(self, mark):
-        """Go to a mark and return its frame; None if the container does not find it."""
+        """Go to a mark; return whether the container finds it."""
         stamp = self._timeline.stamps[mark]
         before = self._timeline.stamps[mark - 1]
         try:
@@ -235,12 +250,14 @@ class FFmpegDecoder:
                 if found == stamp:
                     self._waiting = block
                     self._is_lenient = False
-                    return self._timeline.frames[mark]
+                    self._position = self._timeline.frames[mark]
+                    return True
                 if found is not None and found > stamp:
-                    return None
+                    break
         except (self._av.FFmpegError, AudioReadError):
-            return None
-        return None
+            pass
+        self._open()
+        return False
 
     def _skip(self, n_frames):
         while n_frames > 0:
