@@ -9,11 +9,11 @@ import pandas as pd
 from sklearn.utils import Bunch
 
 from skbird.data._labels import encode_labels
+from skbird.data._listing import AUDIO_SUFFIXES
 from skbird.data._rows import segment_table
 from skbird.utils._files import read_bytes
 from skbird.utils._text import decode_text
 
-_AUDIO_SUFFIXES = frozenset({".ogg", ".flac", ".wav", ".mp3", ".m4a"})
 _ROW_S = 5.0
 _TRAIN_TABLES = ("train.csv", "train_metadata.csv")
 _TRAIN_FOLDERS = ("train_audio", "train_short_audio")
@@ -332,7 +332,7 @@ def _list_audio(folder):
     if not folder.is_dir():
         return []
     return sorted(
-        str(path) for path in folder.iterdir() if path.suffix.lower() in _AUDIO_SUFFIXES
+        str(path) for path in folder.iterdir() if path.suffix.lower() in AUDIO_SUFFIXES
     )
 
 

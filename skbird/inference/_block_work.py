@@ -12,6 +12,7 @@ import pandas as pd
 from joblib import parallel_config, wrap_non_picklable_objects
 
 from skbird.data import AudioReadError, segment_table
+from skbird.data._audio import cut_short, read_headers
 from skbird.inference._faults import file_errors, find_faults, stretches_to_try
 from skbird.inference._parts import part_path, read_part_info, write_part, write_whole
 from skbird.utils._proba import as_proba_matrix
@@ -80,12 +81,14 @@ class BlockWork:
                     "arguments; the run goes on where it stopped."
                 ) from exc
         read = ~np.isnan(proba).all(axis=1)
+        errors = file_errors(rows, ~read, reasons, faults)
+        errors += cut_short(block.paths, read_headers(block.paths))
         info = write_part(
             path,
             rows[read],
             proba[read],
             self.species,
-            file_errors(rows, ~read, reasons, faults),
+            errors,
             dropped,
             min_proba=self.min_proba,
             top_k=self.top_k,
