@@ -3,7 +3,7 @@ import pytest
 import soundfile
 
 from skbird.data import AudioReadError, Recordings, read_audio, read_header
-from skbird.data._audio import AudioFile
+from skbird.data._audio_file import AudioFile
 
 
 def test_reads_mono_mix_of_a_stretch(tmp_path):

@@ -295,15 +295,17 @@ def mixed_files(birds, tmp_path, write_wav):
     flac = tmp_path / "whole.flac"
     rng = np.random.default_rng(0)
     soundfile.write(flac, 0.1 * rng.standard_normal(RATE * 5), RATE)
-    truncated = tmp_path / "truncated.flac"
-    truncated.write_bytes(flac.read_bytes()[:60_000])
+    content = bytearray(flac.read_bytes())
+    content[60_000:61_000] = bytes(1000)
+    damaged = tmp_path / "damaged.flac"
+    damaged.write_bytes(content)
     bad = [
         str(tmp_path / "missing.wav"),
         str(tmp_path),
         str(text),
         write_wav("empty.wav", np.zeros(0)),
         write_wav("nan.wav", np.full(RATE, np.nan)),
-        str(truncated),
+        str(damaged),
     ]
     return [good[0], *bad[:3], good[1], good[2], *bad[3:], good[3]], [0, 4, 5, 9]
 
@@ -332,7 +334,7 @@ def test_raise_names_all_bad_files_before_any_work(mixed_files, monkeypatch):
 
 def test_an_error_met_while_decoding_is_raised(mixed_files):
     paths = mixed_files[0]
-    with pytest.raises(AudioReadError, match=r"row 1: .*truncated\.flac"):
+    with pytest.raises(AudioReadError, match=r"row 1: .*damaged\.flac"):
         LogMel(n_mels=16).transform([paths[0], paths[8]])
 
 

@@ -1,6 +1,7 @@
 """What X and Y are: row tables, recordings, spectrograms, labels and data sets."""
 
-from skbird.data._audio import AudioReadError, read_audio, read_header
+from skbird.data._audio import read_audio, read_header
+from skbird.data._audio_header import AudioReadError
 from skbird.data._birdclef import load_birdclef
 from skbird.data._labels import encode_labels
 from skbird.data._listing import list_audio

@@ -1,40 +1,13 @@
-"""Read audio files: headers, stretches, and many stretches of one file in one go."""
+"""Read headers of recordings, and stretches of them."""
 
-import os
-from dataclasses import dataclass
-from pathlib import Path
+import warnings
 
 import numpy as np
-import soundfile
 from joblib import Parallel, delayed
 
+from skbird.data._audio_file import AudioFile
+from skbird.data._audio_header import AudioReadError
 from skbird.utils._progress import progress_bar
-
-# No recorder writes less; a damaged header that says so would make a row of hours.
-_MIN_SAMPLE_RATE = 100
-# Float files may exceed full scale, but not by this: such samples are damage.
-_MAX_SAMPLE = 1e6
-
-
-class AudioReadError(ValueError):
-    """A recording, or a stretch of one, cannot be read.
-
-    The message names the file, the reason and the remedy.
-    """
-
-
-@dataclass(frozen=True)
-class AudioHeader:
-    """What a file says of itself before anything is decoded."""
-
-    sample_rate: int
-    n_frames: int
-    n_channels: int
-
-    @property
-    def duration_s(self):
-        """Length of the recording in seconds."""
-        return self.n_frames / self.sample_rate
 
 
 def read_headers(paths, *, n_jobs=-1, verbose=False):
@@ -53,6 +26,11 @@ def read_headers(paths, *, n_jobs=-1, verbose=False):
     -------
     list of AudioHeader or AudioReadError
         In the order of `paths`: the header, or what is wrong with the file.
+
+    Warns
+    -----
+    UserWarning
+        If headers cannot be true, so that something was assumed.
     """
 
     def attempt(path):
@@ -65,7 +43,33 @@ def read_headers(paths, *, n_jobs=-1, verbose=False):
         delayed(attempt)(path) for path in paths
     )
     options = {"desc": "headers", "unit": "file", "delay": 1, "verbose": verbose}
-    return list(progress_bar(headers, total=len(paths), **options))
+    headers = list(progress_bar(headers, total=len(paths), **options))
+    _warn_of_notes(paths, headers)
+    return headers
+
+
+def _warn_of_notes(paths, headers):
+    noted = [
+        f"{path}: {header.note}"
+        for path, header in zip(paths, headers, strict=True)
+        if getattr(header, "note", "")  # errors have none
+    ]
+    if noted:
+        # From this line, so that the same text is printed once, whoever asks again.
+        warnings.warn(
+            f"{len(noted)} of {len(paths)} files have headers that are not believed; "
+            f"the first: {noted[0]}",
+            stacklevel=1,
+        )
+
+
+def cut_short(paths, headers):
+    """Return path and note of the files of which not all sound can be read."""
+    return [
+        (path, header.note)
+        for path, header in zip(paths, headers, strict=True)
+        if getattr(header, "is_cut", False)
+    ]
 
 
 def read_header(path):
@@ -74,12 +78,16 @@ def read_header(path):
     Parameters
     ----------
     path : str or path-like
-        A file in any format that libsndfile reads (wav, flac, ogg, opus, mp3, ...).
+        A file in any format that libsndfile reads (wav, flac, ogg, opus, mp3, ...), or
+        FFmpeg (m4a, wma, webm, ...; needs ``pip install 'skbird[formats]'``).
 
     Returns
     -------
     AudioHeader
-        Sample rate in Hz, number of frames (samples per channel), channels.
+        Sample rate in Hz, number of frames (samples per channel) that can be read,
+        channels; in ``note`` what was assumed where the file's own header cannot be
+        true. Then, and in formats that FFmpeg reads, the file is decoded to find its
+        length, once in a process.
 
     Raises
     ------
@@ -90,131 +98,6 @@ def read_header(path):
         return audio.header
 
 
-class AudioFile:
-    """An open recording whose stretches are read in order, each sample decoded once.
-
-    Successive calls of `read` may overlap, as rows with overlapping stretches do: what
-    two of them share is kept from the first. Going back further than that seeks.
-
-    Parameters
-    ----------
-    path : str or path-like
-        The recording.
-
-    Raises
-    ------
-    AudioReadError
-        If the file is missing, is a directory, is not audio or holds no samples.
-    """
-
-    # Decoding this much audio that nobody wants is cheaper than a seek, which costs
-    # ogg and mp3 a search for the page.
-    _max_skip_s = 2.0
-
-    def __init__(self, path):
-        self.path = str(path)
-        self._file = _open(self.path)
-        self.header = AudioHeader(
-            self._file.samplerate, self._file.frames, self._file.channels
-        )
-        if self.header.n_frames == 0:
-            self._file.close()
-            raise AudioReadError(f"{self.path} holds no samples (zero frames).")
-        if self.header.sample_rate < _MIN_SAMPLE_RATE:
-            self._file.close()
-            raise AudioReadError(
-                f"{self.path} claims a sample rate of {self.header.sample_rate} Hz; at "
-                f"least {_MIN_SAMPLE_RATE} are needed. Its header is damaged."
-            )
-        self._position = 0  # next frame the decoder yields
-        self._kept = np.empty(0, np.float32)  # the samples just before it
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *exc_info):
-        self._file.close()
-
-    def read(self, start, stop):
-        """Read frames `start` to `stop`, mixed to mono.
-
-        Parameters
-        ----------
-        start, stop : int
-            First frame, and the one after the last. `stop` may lie past the end.
-
-        Returns
-        -------
-        ndarray of shape (n_samples,), float32
-            Full scale is 1. Shorter than asked, and perhaps empty, if the recording
-            ends before `stop`: headers of truncated files promise too much.
-
-        Raises
-        ------
-        AudioReadError
-            If decoding fails, or samples are NaN, infinite or absurdly large. The file
-            must be opened anew after that.
-        """
-        try:
-            first_kept = self._position - len(self._kept)
-            if first_kept <= start <= self._position:
-                head = self._kept[start - first_kept : max(stop - first_kept, 0)]
-            else:
-                self._move_to(start)
-                head = np.empty(0, np.float32)
-            samples = self._append(head, start, stop)
-        except soundfile.LibsndfileError as exc:
-            raise AudioReadError(f"Cannot decode {self.path}: {exc}") from exc
-        lowest, highest = samples.min(initial=0), samples.max(initial=0)
-        if not -_MAX_SAMPLE < lowest <= highest < _MAX_SAMPLE:  # neither if NaN
-            damaged = np.count_nonzero(~(np.abs(samples) < _MAX_SAMPLE))
-            raise AudioReadError(
-                f"{self.path} holds {damaged} samples that are NaN, infinite or "
-                "absurdly large."
-            )
-        return samples
-
-    def _append(self, head, start, stop):
-        n_missing = stop - start - len(head)
-        if n_missing <= 0:
-            return head
-        block = self._file.read(n_missing, dtype="float32", always_2d=True)
-        tail = block[:, 0] if block.shape[1] == 1 else block.mean(axis=1)
-        self._position += len(tail)
-        self._kept = np.concatenate([head, tail]) if len(head) else tail
-        return self._kept
-
-    def _move_to(self, frame):
-        gap = frame - self._position
-        if 0 <= gap <= self._max_skip_s * self.header.sample_rate:
-            self._position += len(self._file.read(gap, dtype="float32"))
-        else:
-            self._position = self._file.seek(min(frame, self.header.n_frames))
-        self._kept = np.empty(0, np.float32)
-
-
-def _open(path):
-    # Unlike Path.exists, this raises nothing for names that no file can have.
-    if os.path.isdir(path):
-        raise AudioReadError(f"{path} is a directory, not an audio file.")
-    if not os.path.exists(path):
-        where = "" if os.path.isabs(path) else f" (seen from {Path.cwd()})"
-        raise AudioReadError(f"{path} does not exist{where}.")
-    if os.path.isfile(path) and os.path.getsize(path) == 0:
-        raise AudioReadError(f"{path} is empty: 0 bytes.")
-    if path.lower().endswith(".raw"):
-        raise AudioReadError(
-            f"{path} holds samples without a header: nobody knows at which rate. Write "
-            "it as .wav or .flac."
-        )
-    try:
-        return soundfile.SoundFile(path)
-    except soundfile.LibsndfileError as exc:
-        raise AudioReadError(
-            f"{path} is not an audio file that libsndfile can read: {exc.error_string}"
-        ) from exc
-
-
 def read_audio(path, start_s=0.0, end_s=None):
     """Read a stretch of a recording, mixed to mono.
 
@@ -222,8 +105,10 @@ def read_audio(path, start_s=0.0, end_s=None):
     ----------
     path : str or path-like
         The recording.
-    start_s, end_s : float
-        The stretch in seconds; `end_s` None or NaN means to the end.
+    start_s : float >= 0, default=0.0
+        Where the stretch begins, in seconds.
+    end_s : float > `start_s` or None, default=None
+        Where it ends; None, NaN or infinite means with the recording.
 
     Returns
     -------
@@ -236,7 +121,13 @@ def read_audio(path, start_s=0.0, end_s=None):
     ------
     AudioReadError
         If the stretch cannot be read.
+    ValueError
+        If it is none.
     """
+    if not 0 <= start_s < np.inf:
+        raise ValueError(f"start_s={start_s} must be a number of seconds, at least 0.")
+    if end_s is not None and end_s <= start_s:
+        raise ValueError(f"end_s={end_s} must be above start_s={start_s}, in seconds.")
     with AudioFile(path) as audio:
         start, stop = stretch_frames(audio.header, start_s, end_s)
         samples = audio.read(start, stop)

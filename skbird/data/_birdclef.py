@@ -13,10 +13,10 @@ from skbird.data._birdclef_files import (
     read_train,
 )
 from skbird.data._labels import encode_labels, encode_table
+from skbird.data._listing import AUDIO_SUFFIXES
 from skbird.data._rows import segment_table
 from skbird.utils._names import match_names, settle_names
 
-_AUDIO_SUFFIXES = frozenset({".ogg", ".flac", ".wav", ".mp3", ".m4a"})
 _ROW_S = 5.0
 _SOUNDSCAPE_FOLDERS = ("train_soundscapes", "unlabeled_soundscapes")
 _EBIRD_TAXONOMY = "eBird_Taxonomy_v2021.csv"
@@ -251,7 +251,7 @@ def _list_audio(folder):
     if not folder.is_dir():
         return []
     return sorted(
-        str(path) for path in folder.iterdir() if path.suffix.lower() in _AUDIO_SUFFIXES
+        str(path) for path in folder.iterdir() if path.suffix.lower() in AUDIO_SUFFIXES
     )
 
 

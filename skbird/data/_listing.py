@@ -10,9 +10,16 @@ from pathlib import Path
 from skbird.utils._names import printable_path
 
 # What libsndfile reads and recorders or archives write.
-AUDIO_SUFFIXES = frozenset(
-    ".aif .aifc .aiff .au .caf .flac .mp3 .oga .ogg .opus .rf64 .snd .w64 .wav".split()
+_SNDFILE_SUFFIXES = frozenset(
+    ".aif .aifc .aiff .au .caf .flac .mp2 .mp3 .oga .ogg .opus .rf64 .snd .w64 "
+    ".wav".split()
 )
+# What FFmpeg reads: phones, cameras, downloads.
+FFMPEG_SUFFIXES = frozenset(
+    ".3g2 .3gp .aac .ac3 .amr .ape .asf .avi .m4a .m4b .m4v .mka .mkv .mov .mp4 .tta "
+    ".webm .wma .wv".split()
+)
+AUDIO_SUFFIXES = _SNDFILE_SUFFIXES | FFMPEG_SUFFIXES
 # Bins, thumbnails and leftovers of Windows, macOS, Linux, Synology and QNAP.
 _SYSTEM_FOLDERS = frozenset(
     (

@@ -5,7 +5,8 @@ import os
 import numpy as np
 import pandas as pd
 
-from skbird.data._audio import AudioReadError, read_headers
+from skbird.data._audio import read_headers
+from skbird.data._audio_header import AudioReadError
 from skbird.utils._names import printable_path
 from skbird.utils._rows import check_columns
 

@@ -12,6 +12,7 @@ import pandas as pd
 from joblib import parallel_config, wrap_non_picklable_objects
 
 from skbird.data import AudioReadError, read_audio, segment_table
+from skbird.data._audio import cut_short, read_headers
 from skbird.inference._parts import part_path, read_part_info, write_part, write_whole
 from skbird.utils._proba import as_proba_matrix
 
@@ -99,7 +100,9 @@ class BlockWork:
             )
         proba, reasons = readable_proba(model, rows, len(self.species))
         unread = np.isnan(proba).all(axis=1)
-        return rows, proba, file_errors(rows, unread, reasons)
+        errors = file_errors(rows, unread, reasons)
+        headers = read_headers(block.paths)
+        return rows, proba, errors + cut_short(block.paths, headers)
 
 
 def row_proba(model, rows, n_species=None):

@@ -257,6 +257,6 @@ def _row_problem(header, record):
     if record["start"] >= duration_s or record["end"] > duration_s + _END_TOLERANCE_S:
         return (
             f"start={record['start']:g}, end={record['end']:g} reaches past the end of "
-            f"{record['path']} ({duration_s:.2f} s)."
+            f"{record['path']} ({duration_s:.2f} s). {header.note}".rstrip()
         )
     return None

@@ -8,7 +8,9 @@ import numpy as np
 import soundfile
 from joblib import Parallel, delayed
 
-from skbird.data._audio import AudioFile, AudioReadError, no_samples, stretch_frames
+from skbird.data import AudioReadError
+from skbird.data._audio import no_samples, stretch_frames
+from skbird.data._audio_file import AudioFile
 from skbird.inspection._report._parts import Clip, Content
 from skbird.preprocessing import _dsp
 from skbird.utils._progress import progress_bar

@@ -19,6 +19,10 @@ PROBLEMS = {
         lambda files: files["error"] != "",
         "Cannot be opened or decoded. Training stops at it, unless on_error='skip'.",
     ),
+    "cut short": (
+        lambda files: files["is_cut"].eq(True),
+        "Holds less sound than its header promises; its note says how much.",
+    ),
     "near-silent": (
         lambda files: files["peak_dbfs"] < -60,
         "Peak below -60 dB of full scale. A label without a sound.",
@@ -73,6 +77,7 @@ def name_problems(files):
     looked_at |= {"low sample rate": "sample_rate", "nothing stands out": "contrast_db"}
     looked_at |= {"near-silent": "peak_dbfs", "clipped": "clipped"}
     looked_at |= {"mostly speech": "speech", "unreadable": "error"}
+    looked_at |= {"cut short": "is_cut"}
     lines = []
     for name, (_, meaning) in PROBLEMS.items():
         n_seen = files[looked_at[name]].notna().sum()

@@ -4,7 +4,9 @@ import numpy as np
 import pandas as pd
 from joblib import Parallel, delayed
 
-from skbird.data._audio import AudioFile, AudioReadError, stretch_frames
+from skbird.data import AudioReadError
+from skbird.data._audio import stretch_frames
+from skbird.data._audio_file import AudioFile
 from skbird.inspection._report._scan import measure
 from skbird.preprocessing import _dsp
 from skbird.utils._progress import progress_bar

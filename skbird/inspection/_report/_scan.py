@@ -7,7 +7,8 @@ import numpy as np
 import pandas as pd
 from joblib import Parallel, delayed
 
-from skbird.data._audio import AudioFile, AudioReadError
+from skbird.data import AudioReadError
+from skbird.data._audio_file import AudioFile
 from skbird.model_selection._fingerprint import FINGERPRINT_S, fingerprint
 from skbird.preprocessing import _dsp
 from skbird.utils._progress import progress_bar
@@ -39,7 +40,8 @@ def scan(paths, decoded, *, speech, near_duplicates, n_jobs, verbose):
     -------
     found : DataFrame of n_files rows
         ``size_mb``, ``sample_rate``, ``n_channels``, ``duration_s``, the `MEASURES`
-        (NaN where not decoded), ``error`` (empty if there is none).
+        (NaN where not decoded), ``is_cut`` and ``note`` of the header, ``error`` (empty
+        if there is none).
     fingerprints : list of ndarray
         Empty where there is none.
     """
@@ -49,7 +51,8 @@ def scan(paths, decoded, *, speech, near_duplicates, n_jobs, verbose):
     )
     options = {"desc": "recordings", "unit": "file", "delay": 1, "verbose": verbose}
     results = list(progress_bar(results, total=len(paths), **options))
-    columns = ["size_mb", "sample_rate", "n_channels", "duration_s", *MEASURES, "error"]
+    columns = ["size_mb", "sample_rate", "n_channels", "duration_s", *MEASURES]
+    columns += ["is_cut", "note", "error"]
     found = pd.DataFrame([found for found, _ in results], columns=columns)
     return found, [words for _, words in results]
 
@@ -64,6 +67,8 @@ def _look(path, decode, *, speech, near_duplicates):
             found["sample_rate"] = header.sample_rate
             found["n_channels"] = header.n_channels
             found["duration_s"] = header.duration_s
+            found["note"] = header.note
+            found["is_cut"] = header.is_cut
             if not decode:
                 return found, words
             rate = header.sample_rate

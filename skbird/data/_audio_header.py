@@ -1,0 +1,39 @@
+"""What a recording says of itself, and the error of those that cannot be read."""
+
+from dataclasses import dataclass
+
+
+class AudioReadError(ValueError):
+    """A recording, or a stretch of one, cannot be read.
+
+    The message names the file, the reason and the remedy.
+    """
+
+
+@dataclass(frozen=True)
+class AudioHeader:
+    """What is known of a file before its sound is needed.
+
+    Parameters
+    ----------
+    sample_rate : int
+        In Hz.
+    n_frames : int
+        Samples per channel that can be read.
+    n_channels : int
+    note : str
+        What was assumed because the file's own header cannot be true; "" if it can.
+    is_cut : bool
+        Whether sound that the header promises, or that follows, cannot be read.
+    """
+
+    sample_rate: int
+    n_frames: int
+    n_channels: int
+    note: str = ""
+    is_cut: bool = False
+
+    @property
+    def duration_s(self):
+        """Length of the recording in seconds."""
+        return self.n_frames / self.sample_rate

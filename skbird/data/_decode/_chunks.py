@@ -1,0 +1,183 @@
+"""How much sound the chunk of samples of WAV, RF64, W64, AIFF, CAF, AU files holds.
+
+A recorder that dies leaves the size with which it began: 0, the largest number, or that
+of its last pause. Sizes of 32 bits wrap at 4 GB. What follows the samples is another
+chunk in a true file; if it is none, it is sound.
+"""
+
+from dataclasses import dataclass
+
+from skbird.data._decode._finding import Finding
+
+# Files of more chunks before the samples are made to keep readers busy.
+_MAX_CHUNKS = 1000
+# Less than this behind the samples is a writer's carelessness.
+_MIN_REST = 1024
+_LOOK = 2**20
+_WAVE_GUID = b"\xf3\xac\xd3\x11\x8c\xd1\x00\xc0\x4f\x8e\xdb\x8a"
+# What writers put behind the samples, among others.
+_KNOWN_CHUNKS = frozenset(
+    name.encode().ljust(4)
+    for name in (
+        "LIST bext iXML axml id3 ID3 cue smpl fact PEAK junk JUNK PAD FLLR wamd guan "
+        "inst DISP _PMX chna cart umid labl note plst acid afsp elm1 minf regn NAME "
+        "AUTH ANNO (c) COMT MARK INST MIDI APPL AESD CHAN SAUR free FREE chan info "
+        "pakt mark strg kuki levl ovwf slnt"
+    ).split()
+)
+_NOT_SOUND = b"ID3", b"TAG", b"APETAGEX", b"<?xml"
+_NAME_BYTES = frozenset(
+    b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789 _()-."
+)
+_TEXT_BYTES = bytes(range(32, 127)) + b"\t\n\r"
+
+
+@dataclass(frozen=True)
+class _Form:
+    """How a container writes its chunks: name, size, content, padding."""
+
+    first: int  # where the first chunk begins
+    sound: bytes  # name of the chunk of samples
+    order: str
+    size_bytes: int = 4
+    own_bytes: int = 0  # of name and size, that the size counts
+    step: int = 2  # of the chunks' starts
+
+
+_WAV = _Form(12, b"data", "little")
+_FORMS = {
+    b"RIFF": _WAV,
+    b"RIFX": _Form(12, b"data", "big"),
+    b"RF64": _WAV,
+    b"riff": _Form(40, b"data" + _WAVE_GUID, "little", 8, 24, 8),
+    b"FORM": _Form(12, b"SSND", "big"),
+    b"caff": _Form(8, b"data", "big", 8, 0, 1),
+    b".snd": _Form(24, b"", "big"),  # AU has no chunks
+}
+MAGICS = frozenset(_FORMS)
+
+
+def look_at_chunks(file, start, size):
+    """Look whether the samples end where their chunk says.
+
+    Parameters
+    ----------
+    file : binary file
+    start : int
+        Where the container begins.
+    size : int
+        Bytes of the file.
+
+    Returns
+    -------
+    Finding or None
+        None if the header is true, or there is none that could be mended.
+    """
+    file.seek(start)
+    magic = file.read(4)
+    form = _FORMS[magic]
+    found = _find_au(file) if magic == b".snd" else _find_sound(file, form, start)
+    if found is None:
+        return None
+    at, field, n_bytes = found
+    file.seek(field)
+    promised = int.from_bytes(file.read(n_bytes), form.order) - form.own_bytes
+    held = size - at
+    if held <= 0 or not _is_untrue(file, form, at, promised, size):
+        return None
+    file.seek(start)
+    head = bytearray(file.read(at - start))
+    field -= start
+    if held + form.own_bytes < _endless(n_bytes):
+        number = (held + form.own_bytes).to_bytes(n_bytes, form.order)
+    elif form.sound == b"data":
+        # Of a WAV file whose sizes say that it was never closed, libsndfile reads
+        # everything, beyond 4 GB, too.
+        head[4:8], number = (8).to_bytes(4, form.order), bytes(4)
+    else:
+        number = (_endless(n_bytes) - 1).to_bytes(n_bytes, form.order)
+    head[field : field + n_bytes] = number
+    says = 0 < promised < _endless(n_bytes)
+    return Finding((bytes(head), (at, size)), promised if says else None, held)
+
+
+def _find_sound(file, form, start):
+    """Return where the samples begin, and where their size stands in what bytes."""
+    chunks = {name: at for name, at, _ in _walk(file, form, start)}
+    if form.sound not in chunks:
+        return None
+    if form is _WAV and b"ds64" in chunks:
+        return chunks[b"data"], chunks[b"ds64"] + 8, 8
+    at = chunks[form.sound]
+    before = form.size_bytes
+    return at, at - before, before
+
+
+def _find_au(file):
+    at = file.tell()
+    return int.from_bytes(file.read(4), "big") + at - 4, at + 4, 4
+
+
+def _endless(n_bytes):
+    """Return the size from which on writers to pipes mean "to the end"."""
+    return 2 ** (8 * n_bytes - 1) - 2**16
+
+
+def _walk(file, form, start):
+    """Yield name, offset and size of the chunks up to the samples."""
+    at = start + form.first
+    head_bytes = len(form.sound) + form.size_bytes
+    for _ in range(_MAX_CHUNKS):
+        file.seek(at)
+        head = file.read(head_bytes)
+        if len(head) < head_bytes:
+            return
+        name = head[: -form.size_bytes]
+        n_bytes = int.from_bytes(head[-form.size_bytes :], form.order) - form.own_bytes
+        yield name, at + head_bytes, n_bytes
+        if name == form.sound:
+            return
+        at += head_bytes + max(n_bytes, 0)
+        at += (start - at) % form.step
+
+
+def _is_untrue(file, form, at, promised, size):
+    """Whether the samples end elsewhere than promised."""
+    stop = at + promised
+    if not 0 < promised <= size - at:
+        return promised != 0 or _is_sound(file, form, at, size)
+    file.seek(stop)
+    return not _is_zero(file) and _is_sound(file, form, stop, size)
+
+
+def _is_zero(file):
+    """Whether nothing but zeros is left: recorders set space aside."""
+    while block := file.read(_LOOK):
+        if block.strip(b"\0"):
+            return False
+    return True
+
+
+def _is_sound(file, form, at, size):
+    """Whether what follows the samples is sound as well, and not another chunk."""
+    if size - at < _MIN_REST:
+        return False
+    file.seek(at)
+    head = file.read(256)
+    if head.startswith(_NOT_SOUND) or not head.translate(None, _TEXT_BYTES):
+        return False
+    # Some writers leave out the padding.
+    return not any(_are_chunks(file, form, at + k, size) for k in {0, -at % form.step})
+
+
+def _are_chunks(file, form, at, size):
+    """Whether chunks lie one after another from here to the end of the file."""
+    for name, first, n_bytes in _walk(file, form, at - form.first):
+        if name[:4] in _KNOWN_CHUNKS:
+            return True
+        stop = first + n_bytes
+        if not _NAME_BYTES.issuperset(name[:4]) or stop > size + form.step:
+            return False
+        if stop >= size - form.step:
+            return True
+    return False

@@ -1,0 +1,30 @@
+"""What a look at a container found that its header does not say."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Finding:
+    """How to open a file whose header cannot be believed as it stands.
+
+    Parameters
+    ----------
+    parts : tuple of bytes or (int, int)
+        The mended file: bytes as given, and stretches of the file from an offset to
+        another.
+    promised, held : float or None
+        What the header promises and what the file holds, in one unit, whichever.
+        `promised` None: the header does not say. `held` None: only decoding can tell;
+        `promised` is in frames then.
+    is_sequential : bool
+        Whether a seek in this file would go astray.
+    links : tuple of (int, int)
+        Instead of `parts`: stretches that are recordings by themselves, to be read one
+        after another.
+    """
+
+    parts: tuple = ()
+    promised: float | None = None
+    held: float | None = None
+    is_sequential: bool = False
+    links: tuple = ()

@@ -1,0 +1,181 @@
+"""Whether the pages of an Ogg file count its samples right.
+
+Each page says how many samples end with it. The last one is all that decoders look at,
+and a damaged one makes a minute of a year. Streams that were written one after another
+("chained") are as many recordings to a decoder, which stops at the end of the first.
+"""
+
+import struct
+from dataclasses import dataclass
+from functools import cache
+
+from skbird.data._decode._finding import Finding
+
+_PAGE_HEAD = struct.Struct("<4sBBqIIIB")
+_BEGINS = 2  # flag of the first page of a stream
+_HEAD = 2**12
+_TAILS = 2**15, 2**18  # two pages are at most 130 kB
+_OPUS_SAMPLES = 5760  # 120 ms at the 48 kHz in which Opus counts
+# A last page whose number is this much lower than the size of the file lets expect is
+# that of another stream than the first.
+_PAGES_FEWER = 1.5
+
+
+@dataclass(frozen=True)
+class _Page:
+    start: int
+    stop: int
+    flags: int
+    granule: int  # samples up to its end; -1 if no packet ends in it
+    serial: int
+    number: int
+    n_packets: int  # that end in it
+
+
+def look_at_ogg(file, start, size):
+    """Look whether the samples that the last page counts can be.
+
+    Parameters
+    ----------
+    file : binary file
+    start : int
+        Where the first page lies.
+    size : int
+        Bytes of the file.
+
+    Returns
+    -------
+    Finding or None
+        None if the pages are believed, or there are none.
+    """
+    head = _read_pages(file, start, _HEAD, size)
+    packet_samples = _most_samples(file, head[0]) if head else None
+    if packet_samples is None:
+        return None
+    tail = _read_tail(file, start, size)
+    if not tail:
+        return None
+    last = tail[-1]
+    if _seems_chained(head, tail, size - start):
+        links = _find_links(file, start, size)
+        if len(links) > 1:
+            return Finding(links=tuple(links))
+    if packet_samples == _OPUS_SAMPLES and _begins_late(head):
+        whole = ((start, size),)
+        return Finding(whole, promised=1, held=1, is_sequential=True)
+    before = tail[-2].granule if len(tail) > 1 else 0
+    most = before + last.n_packets * packet_samples
+    if not last.n_packets or before <= last.granule <= most:
+        return None
+    mended = _with_granule(file, last, most)
+    parts = (start, last.start), mended, (last.stop, size)
+    return Finding(parts, promised=max(last.granule, 0), is_sequential=True)
+
+
+def _most_samples(file, page):
+    """Return how many samples a packet holds at most; None if nobody knows."""
+    file.seek(page.start)
+    content = file.read(page.stop - page.start)
+    content = content[_PAGE_HEAD.size + content[_PAGE_HEAD.size - 1] :]
+    if content.startswith(b"\x01vorbis") and len(content) > 28:
+        return 2 ** (content[28] >> 4) // 2 or None
+    if content.startswith(b"OpusHead"):
+        return _OPUS_SAMPLES
+    if content.startswith(b"\x7fFLAC"):
+        return 2**16
+    return None
+
+
+def _read_pages(file, start, length, size):
+    file.seek(start)
+    return list(_parse_pages(file.read(length), start, size))
+
+
+def _read_tail(file, start, size):
+    """Return the last pages of the file: at least two, if there are."""
+    pages = []
+    for length in _TAILS:
+        first = max(size - length, start)
+        pages = _read_pages(file, first, size - first, size)
+        pages = [page for page in pages if page.granule >= 0 or page.n_packets]
+        if len(pages) > 1 or first == start:
+            break
+    return pages
+
+
+def _parse_pages(content, offset, size):
+    """Yield the pages that lie one after another, whole within the file."""
+    at = content.find(b"OggS")
+    while 0 <= at <= len(content) - _PAGE_HEAD.size:
+        head = _PAGE_HEAD.unpack_from(content, at)
+        _, version, flags, granule, serial, number, _, n_segments = head
+        first = at + _PAGE_HEAD.size
+        segments = content[first : first + n_segments]
+        stop = first + n_segments + sum(segments)
+        if version == 0 and len(segments) == n_segments and offset + stop <= size:
+            n_packets = n_segments - segments.count(255)
+            yield _Page(
+                offset + at, offset + stop, flags, granule, serial, number, n_packets
+            )
+        else:
+            stop = at + 4
+        at = content.find(b"OggS", stop)
+
+
+def _begins_late(head):
+    """Whether the stream was cut from a longer one: libsndfile's seeks are off then."""
+    for page in head:
+        if page.granule > 0:
+            return page.granule > page.n_packets * _OPUS_SAMPLES
+    return False
+
+
+def _seems_chained(head, tail, size):
+    last = tail[-1]
+    if last.serial not in {page.serial for page in head}:
+        return True
+    page_bytes = (tail[-1].stop - tail[0].start) / len(tail)
+    return size / page_bytes > _PAGES_FEWER * (last.number + 2)
+
+
+def _find_links(file, start, size):
+    """Return the stretches of the file that are streams by themselves."""
+    begins, was_begin, at = [], False, start
+    while at < size:
+        file.seek(at)
+        content = file.read(2**20)
+        stop = at
+        for page in _parse_pages(content, at, size):
+            is_begin = bool(page.flags & _BEGINS)
+            if is_begin and not was_begin:  # several begin together if there is video
+                begins.append(page.start)
+            was_begin, stop = is_begin, page.stop
+        at = stop if stop > at else at + max(len(content) - 3, 1)
+    return list(zip(begins, [*begins[1:], size], strict=True))
+
+
+def _with_granule(file, page, granule):
+    file.seek(page.start)
+    content = bytearray(file.read(page.stop - page.start))
+    content[6:14] = struct.pack("<q", granule)
+    content[22:26] = bytes(4)
+    content[22:26] = struct.pack("<I", _checksum(content))
+    return bytes(content)
+
+
+def _checksum(content):
+    table, crc = _checksum_table(), 0
+    for byte in content:
+        crc = (crc << 8) & 0xFFFFFFFF ^ table[crc >> 24 ^ byte]
+    return crc
+
+
+@cache
+def _checksum_table():
+    table = []
+    for value in range(256):
+        crc = value << 24
+        for _ in range(8):
+            crc = (crc << 1) ^ (0x104C11DB7 if crc >> 31 else 0)
+        table.append(crc)
+    return table

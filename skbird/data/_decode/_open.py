@@ -1,0 +1,211 @@
+"""Open recordings with whatever reads them, and find out how long they are."""
+
+import errno
+import importlib.util
+import os
+import stat
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+
+from skbird.data._audio_header import AudioReadError
+from skbird.data._decode._chain import ChainDecoder
+from skbird.data._decode._chunks import MAGICS, look_at_chunks
+from skbird.data._decode._counting import count_frames, count_once
+from skbird.data._decode._ffmpeg import FFmpegDecoder, seems_ffmpeg
+from skbird.data._decode._finding import Finding
+from skbird.data._decode._flac import look_at_flac
+from skbird.data._decode._mpeg import look_at_mpeg
+from skbird.data._decode._ogg import look_at_ogg
+from skbird.data._decode._sndfile import SndfileDecoder
+from skbird.data._listing import FFMPEG_SUFFIXES
+
+# No recorder of wildlife, from whales to bats, is outside of these; a damaged header
+# may say anything, and one wrong rate makes a row of hours.
+_SAMPLE_RATES = 100, 4_000_000
+_MAX_CHANNELS = 256
+_HEAD = 16  # what tells the containers apart
+# More frames than this to a byte hold only the most silent of flac files.
+_MOST_PER_BYTE, _MOST_PER_BYTE_FLAC = 2**12, 2**13
+_NO_SUCH_FILE = {errno.ENOENT, errno.ENOTDIR, errno.ENAMETOOLONG}
+# Writers miscount their last frame; containers of video round.
+_TOLERANCE_S, _ROUNDED_S = 0.1, 0.5
+
+
+def open_decoder(path):
+    """Open a recording.
+
+    Parameters
+    ----------
+    path : str
+
+    Returns
+    -------
+    SndfileDecoder, ChainDecoder or FFmpegDecoder
+        Its header says how much can be read, and what was assumed.
+
+    Raises
+    ------
+    AudioReadError
+        If the file is missing, no regular file, not audio or holds no samples.
+    """
+    found = _check_file(path)
+    identity = os.path.abspath(path), found.st_size, found.st_mtime_ns
+    try:
+        with open(path, "rb", buffering=0) as file:
+            head = file.read(_HEAD)
+            finding = _look(file, head, found.st_size)
+    except OSError as exc:
+        raise AudioReadError(f"{path} cannot be read: {exc.strerror}.") from exc
+    decoder = _open(path, finding, head)
+    try:
+        _check_format(path, decoder.header)
+        if isinstance(decoder, FFmpegDecoder):
+            _follow_timeline(decoder, identity)
+        else:
+            decoder.header = _true_header(decoder, finding, found.st_size, identity)
+        if decoder.header.n_frames == 0:
+            raise AudioReadError(f"{path} holds no samples (zero frames).")
+    except AudioReadError:
+        decoder.close()
+        raise
+    return decoder
+
+
+def _check_file(path):
+    """Refuse what is no file before it is opened: a FIFO waits for ever."""
+    try:
+        found = os.stat(path)
+    except (OSError, ValueError) as exc:  # ValueError: no file can have such a name
+        if getattr(exc, "errno", errno.ENOENT) not in _NO_SUCH_FILE:
+            raise AudioReadError(f"{path} cannot be read: {exc.strerror}.") from exc
+        where = "" if os.path.isabs(path) else f" (seen from {Path.cwd()})"
+        raise AudioReadError(f"{path} does not exist{where}.") from exc
+    if stat.S_ISDIR(found.st_mode):
+        raise AudioReadError(f"{path} is a directory, not an audio file.")
+    if not stat.S_ISREG(found.st_mode):
+        raise AudioReadError(f"{path} is a pipe, device or socket, not an audio file.")
+    if found.st_size == 0:
+        raise AudioReadError(f"{path} is empty: 0 bytes.")
+    if path.lower().endswith(".raw"):
+        raise AudioReadError(
+            f"{path} holds samples without a header: nobody knows at which rate. Write "
+            "it as .wav or .flac."
+        )
+    return found
+
+
+def _look(file, head, size):
+    """Return what the container tells against its header; None if nothing."""
+    start = 0
+    while head.startswith(b"ID3"):  # tags that some programs put before anything
+        start += 10 + int("".join(f"{byte & 127:07b}" for byte in head[6:10]), 2)
+        file.seek(start)
+        head = file.read(_HEAD)
+    magic = head[:4]
+    if magic == b"fLaC":
+        return look_at_flac(file, start, size)
+    if magic == b"OggS":
+        finding = look_at_ogg(file, start, size)
+        # libsndfile knows of tags before others, not before this.
+        whole = Finding(((start, size),), promised=1, held=1) if start else None
+        return finding or whole
+    if magic in MAGICS:
+        return look_at_chunks(file, start, size)
+    return look_at_mpeg(file, start, size) if start or magic[:1] == b"\xff" else None
+
+
+def _open(path, finding, head):
+    try:
+        if finding is not None and finding.links:
+            return ChainDecoder(
+                [partial(SndfileDecoder, path, (link,)) for link in finding.links]
+            )
+        if finding is None:
+            return SndfileDecoder(path)
+        return SndfileDecoder(path, finding.parts, is_sequential=finding.is_sequential)
+    except AudioReadError:
+        suffix = os.path.splitext(path)[1].lower()
+        if not (suffix in FFMPEG_SUFFIXES or seems_ffmpeg(head) or _has_ffmpeg()):
+            raise
+        return FFmpegDecoder(path)
+
+
+def _has_ffmpeg():
+    return importlib.util.find_spec("av") is not None
+
+
+def _true_header(decoder, finding, size, identity):
+    """Return the header with the length that can be read, and what was assumed."""
+    header = decoder.header
+    if finding is None:
+        if header.n_frames <= size * _MOST_PER_BYTE:
+            return header
+        finding = Finding(promised=header.n_frames)
+    if finding.links:
+        return _chain_header(decoder)
+    if finding.held is not None:
+        share = finding.promised and finding.promised / finding.held
+        return _noted(header, share and share * header.duration_s)
+    opener = partial(
+        SndfileDecoder,
+        decoder.path,
+        finding.parts,
+        is_sequential=finding.is_sequential,
+    )
+    count = partial(count_frames, opener, size * _MOST_PER_BYTE_FLAC)
+    n_frames, error = count_once(identity, count)
+    promised_s = finding.promised and finding.promised / header.sample_rate
+    return _noted(replace(header, n_frames=n_frames), promised_s, error)
+
+
+def _chain_header(decoder):
+    header = decoder.header
+    if not decoder.n_left_out:
+        return header
+    note = (
+        f"It holds {decoder.n_left_out + 1} recordings or more, one after another; "
+        f"those behind {header.duration_s:.2f} s cannot be read, or have another "
+        "sample rate."
+    )
+    return replace(header, note=note, is_cut=True)
+
+
+def _follow_timeline(decoder, identity):
+    timeline = count_once(identity, decoder.measure)
+    header = replace(decoder.header, n_frames=timeline.n_frames)
+    promised_s = max(timeline.promised_s - _ROUNDED_S, header.duration_s)
+    decoder.follow(timeline, _noted(header, promised_s, timeline.error))
+
+
+def _noted(header, promised_s, error=""):
+    """Add what is to be said of a length that is not the one promised."""
+    held = f"{header.duration_s:.2f} s"
+    is_cut = bool(error)
+    if error and not (promised_s or 0) > header.duration_s:
+        note = f"Only its first {held} can be decoded. {error}"
+    elif promised_s is None:
+        note = f"Its header does not say how long it is; {held} were found."
+    elif abs(promised_s - header.duration_s) <= _TOLERANCE_S:
+        return header
+    else:
+        is_cut = promised_s > header.duration_s
+        reason = (
+            "it was cut short, or the header is damaged" if is_cut else "all is read"
+        )
+        note = f"Its header says {promised_s:.2f} s, it holds {held}: {reason}."
+    return replace(header, note=note, is_cut=is_cut)
+
+
+def _check_format(path, header):
+    lowest, highest = _SAMPLE_RATES
+    if not lowest <= header.sample_rate <= highest:
+        raise AudioReadError(
+            f"{path} claims a sample rate of {header.sample_rate} Hz; {lowest} to "
+            f"{highest} are possible. Its header is damaged."
+        )
+    if header.n_channels > _MAX_CHANNELS:
+        raise AudioReadError(
+            f"{path} claims {header.n_channels} channels; at most {_MAX_CHANNELS} are "
+            "possible. Its header is damaged."
+        )

@@ -1,0 +1,86 @@
+"""Decode what libsndfile reads."""
+
+import soundfile
+
+from skbird.data._audio_header import AudioHeader, AudioReadError
+from skbird.data._decode._spliced import SplicedFile
+
+_SKIPPED = 2**16
+
+
+class SndfileDecoder:
+    """A file open in libsndfile.
+
+    Parameters
+    ----------
+    path : str
+        The file.
+    parts : sequence of bytes or (int, int)
+        What of it is read, see `SplicedFile`; the file as it is if there are none.
+    is_sequential : bool
+        Whether a seek would go astray, so that one decodes from the beginning.
+
+    Attributes
+    ----------
+    header : AudioHeader
+        As libsndfile has it, true or not.
+
+    Raises
+    ------
+    AudioReadError
+        If libsndfile does not read it.
+    """
+
+    def __init__(self, path, parts=(), *, is_sequential=False):
+        self.path = path
+        self._parts = parts
+        self._is_sequential = is_sequential
+        self._source = self._file = None
+        self._open()
+        self.header = AudioHeader(
+            self._file.samplerate, self._file.frames, self._file.channels
+        )
+
+    def _open(self):
+        self.close()
+        self._source = SplicedFile(self.path, self._parts) if self._parts else None
+        try:
+            self._file = _Stream(self._source or self.path)
+        except soundfile.LibsndfileError as exc:
+            self.close()
+            raise AudioReadError(
+                f"{self.path} is not an audio file that libsndfile can read: "
+                f"{exc.error_string}"
+            ) from exc
+
+    def read(self, n_frames):
+        """Decode the next frames: (n_read, n_channels), fewer only at the end."""
+        try:
+            return self._file.read(n_frames, dtype="float32", always_2d=True)
+        except soundfile.LibsndfileError as exc:
+            raise AudioReadError(f"Cannot decode {self.path}: {exc}") from exc
+
+    def seek(self, frame):
+        """Go to a frame."""
+        if not self._is_sequential:
+            try:
+                self._file.seek(frame)
+                return
+            except soundfile.LibsndfileError:
+                pass  # of files cut short; what lies before can be decoded all the same
+        self._open()
+        while frame > 0 and len(self.read(min(frame, _SKIPPED))):
+            frame -= _SKIPPED
+
+    def close(self):
+        """Close the file."""
+        for file in (self._file, self._source):
+            if file is not None:
+                file.close()
+
+
+class _Stream(soundfile.SoundFile):
+    def seekable(self):
+        # Of seekable files, soundfile reads no more than the header promises and seeks
+        # after each read, which loses what it has read just before a false end.
+        return False
