@@ -10,7 +10,10 @@ import pandas as pd
 import pytest
 import soundfile
 
+from skbird.annotations import boxes_to_rows
+from skbird.annotations._submission import arrange
 from skbird.data import encode_labels, load_recordings
+from skbird.metrics import event_report, match_events
 from skbird.utils._names import existing_path, match_names, printable_path
 
 NFC, NFD = "Ka\u0308uz"[:1] + "\u00e4uz", "Ka\u0308uz"
@@ -129,3 +132,49 @@ def test_names_that_are_not_utf_8_are_printable_and_found(put, name):
 
 def test_surrogates_that_are_no_bytes_are_printable():
     assert printable_path("\ud800\udce4.wav") == "\ufffd\\xe4.wav"
+
+
+def test_boxes_find_species_and_recordings_that_are_spelled_otherwise():
+    boxes = pd.DataFrame(
+        {
+            "path": [f"a\\{NFD}.wav", f"a/{NFC}.wav"],
+            "start": [1.0, 6.0],
+            "end": [2.0, 7.0],
+            "species": ["pica_pica", "Pica pica"],
+        }
+    )
+    rows = pd.DataFrame({"path": f"a/{NFC}.wav", "start": [0.0, 5.0]})
+    rows["end"] = rows["start"] + 5
+    for species in (None, ["Pica pica"]):
+        with pytest.warns(UserWarning, match="'pica_pica' for 'Pica pica'"):
+            _, Y = boxes_to_rows(boxes, rows, species=species)
+        assert Y.to_dict("list") == {"Pica pica": [1, 1]}
+
+
+@pytest.mark.parametrize("species", [None, ["Pica pica"]])
+def test_events_are_matched_whatever_the_spelling_of_their_species(species):
+    true = pd.DataFrame(
+        {"path": NFC, "start": [0.0], "end": [1.0], "species": ["Pica pica"]}
+    )
+    predicted = true.assign(species="Pica_pica", path=NFD)
+    with pytest.warns(UserWarning, match="'Pica_pica' for 'Pica pica'"):
+        report = event_report(true, predicted, species=species, paths=[NFD])
+    assert report.loc["Pica pica", "f1"] == 1
+    with pytest.warns(UserWarning, match="'Pica_pica' for 'Pica pica'"):
+        assert len(match_events(true, predicted)) == 1
+
+
+def test_two_species_alike_stay_apart_in_a_report_of_both():
+    true = pd.DataFrame({"path": "a", "start": 0.0, "end": 1.0, "species": ["A", "a"]})
+    with pytest.warns(UserWarning, match="species has 'A' and 'a'"):
+        report = event_report(true, true.iloc[:1], species=["A", "a"])
+    assert report["n_matched"].tolist() == [1, 0]
+
+
+def test_a_submission_has_the_spelling_of_the_sample():
+    like = pd.DataFrame({"row_id": [f"{NFC}_5"], "Pica pica": [0.5]})
+    rows = pd.DataFrame({"path": [f"{NFD}.ogg"], "end": [5.0]})
+    proba = pd.DataFrame({"Pica_pica": [0.25]})
+    with pytest.warns(UserWarning, match="'Pica_pica' for 'Pica pica'"):
+        table = arrange(proba, rows, like=like)
+    assert table["Pica pica"].to_dict() == {f"{NFC}_5": 0.25}

@@ -1,27 +1,28 @@
 """Read the folder of a BirdCLEF competition, 2021 to 2025, as X, Y and row tables."""
 
-import io
-import os
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 from sklearn.utils import Bunch
 
-from skbird.data._labels import encode_labels
+from skbird.data._birdclef_files import (
+    TRAIN_TABLES,
+    locate_recordings,
+    read_csv,
+    read_train,
+)
+from skbird.data._labels import encode_labels, encode_table
 from skbird.data._listing import AUDIO_SUFFIXES
 from skbird.data._rows import segment_table
-from skbird.utils._files import read_bytes
-from skbird.utils._text import decode_text
+from skbird.utils._names import match_names, settle_names
 
 _ROW_S = 5.0
-_TRAIN_TABLES = ("train.csv", "train_metadata.csv")
-_TRAIN_FOLDERS = ("train_audio", "train_short_audio")
 _SOUNDSCAPE_FOLDERS = ("train_soundscapes", "unlabeled_soundscapes")
 _EBIRD_TAXONOMY = "eBird_Taxonomy_v2021.csv"
 BIRDCLEF_TABLES = frozenset(
     {
-        *_TRAIN_TABLES,
+        *TRAIN_TABLES,
         "taxonomy.csv",
         _EBIRD_TAXONOMY,
         "sample_submission.csv",
@@ -30,13 +31,6 @@ BIRDCLEF_TABLES = frozenset(
         "soundscape_truth.csv",
         "soundscape_calls.csv",
     }
-)
-_LABEL_COLUMNS = (
-    "primary_label",
-    "secondary_labels",
-    "inat_taxon_id",
-    "row_id",
-    "species",
 )
 
 
@@ -123,15 +117,17 @@ def load_birdclef(root, *, species=None, secondary_weight=0.5):
     >>> pipe.fit(data.X, data.Y)  # doctest: +SKIP
     """
     root = Path(root)
-    train = _read_train(root)
-    submission = _read_csv(root / "sample_submission.csv")
+    train, file = read_train(root)
+    submission = read_csv(root / "sample_submission.csv")
     taxonomy = _read_taxonomy(root, train)
     species = _choose_species(species, root, train, submission)
-    Y, label_weight = encode_labels(train, species, secondary_weight)
+    Y, label_weight = encode_table(
+        train, species, secondary_weight, lambda row: f"{str(file)!r}, row {row}"
+    )
     species = list(Y.columns)
     X = pd.DataFrame(
         {
-            "path": _locate_recordings(root, train),
+            "path": locate_recordings(root, train),
             "collection": _find_collection(train),
             "group": _groups_of(train["primary_label"], taxonomy),
         }
@@ -155,85 +151,7 @@ def load_birdclef(root, *, species=None, secondary_weight=0.5):
 
 def is_birdclef(root):
     """Whether a folder has a table of recordings where a BirdCLEF folder has it."""
-    return any((root / name).is_file() for name in _TRAIN_TABLES)
-
-
-def _read_csv(path):
-    if not path.is_file():
-        return None
-    text = decode_text(read_bytes(path), repr(str(path)))
-
-    def parse(**options):
-        # Without index_col, a comma at the end of the lines would shift all columns.
-        return pd.read_csv(io.StringIO(text), index_col=False, **options)
-
-    try:
-        # Taxon ids are names, not numbers; an empty label is empty, not missing.
-        names = parse(nrows=0).columns.intersection(_LABEL_COLUMNS)
-        table = parse(dtype=dict.fromkeys(names, str))
-        # Read once more: a species may be called NA.
-        texts = parse(usecols=list(names), dtype=str, keep_default_na=False)
-    except (pd.errors.ParserError, pd.errors.EmptyDataError) as exc:
-        raise ValueError(
-            f"{str(path)!r} is no table that can be read: {str(exc).strip()}. Unpack "
-            "or download it again."
-        ) from exc
-    return table.assign(**texts)
-
-
-def _not_found(root, names, remedy):
-    found = sorted(os.listdir(root)) if root.is_dir() else "no such folder"
-    return FileNotFoundError(
-        f"root={str(root)!r} has no {' or '.join(names)}; found: {found}. {remedy}"
-    )
-
-
-def _read_train(root):
-    for name in _TRAIN_TABLES:
-        train = _read_csv(root / name)
-        if train is not None:
-            break
-    else:
-        raise _not_found(root, _TRAIN_TABLES, "Pass the competition's unpacked folder.")
-    missing = {"primary_label", "filename"} - set(train.columns)
-    if missing:
-        raise ValueError(
-            f"{root / name} lacks the columns {sorted(missing)}; it has "
-            f"{list(train.columns)}. Rename the ones that hold them."
-        )
-    return train
-
-
-def _locate_recordings(root, train):
-    for name in _TRAIN_FOLDERS:
-        folder = root / name
-        if folder.is_dir():
-            break
-    else:
-        remedy = "The recordings of the table must lie there, by species."
-        raise _not_found(root, [f"{name}/" for name in _TRAIN_FOLDERS], remedy)
-    # In 2021 the file names come without the species' folder.
-    names = train["filename"].where(
-        train["filename"].str.contains("/"),
-        train["primary_label"] + "/" + train["filename"],
-    )
-    # One walk instead of a stat per file: a tenth of the time on network disks.
-    there = {
-        os.path.relpath(os.path.join(parent, file), folder).replace(os.sep, "/")
-        for parent, _, files in os.walk(folder)
-        for file in files
-    }
-    # What is behind links, the walk does not see.
-    missing = [
-        name for name in names if name not in there and not (folder / name).exists()
-    ]
-    if missing:
-        raise FileNotFoundError(
-            f"{len(missing)} of {len(names)} recordings are not in {folder}, the "
-            f"first: {missing[:3]}; {len(there)} files are there. Complete the "
-            "download, or delete the rows of missing files from the table."
-        )
-    return [str(folder / name) for name in names]
+    return any((root / name).is_file() for name in TRAIN_TABLES)
 
 
 def _find_collection(train):
@@ -259,10 +177,10 @@ def _choose_groups(X):
 def _read_taxonomy(root, train):
     """Group and names of every species that any table knows, indexed by species."""
     columns = ["group", "scientific_name", "common_name"]
-    table = _read_csv(root / "taxonomy.csv")
+    table = read_csv(root / "taxonomy.csv")
     if table is not None:
         table = table.rename(columns={"class_name": "group"})
-    elif (ebird := _read_csv(root / _EBIRD_TAXONOMY)) is not None:
+    elif (ebird := read_csv(root / _EBIRD_TAXONOMY)) is not None:
         table = ebird.rename(
             columns={
                 "SPECIES_CODE": "primary_label",
@@ -279,7 +197,8 @@ def _read_taxonomy(root, train):
 
 def _groups_of(labels, taxonomy):
     groups = taxonomy["group"].dropna().to_dict()
-    return [groups.get(label, "unknown") for label in labels]
+    known = match_names(labels, groups)
+    return [groups.get(known.get(label), "unknown") for label in labels]
 
 
 def _choose_species(species, root, train, submission):
@@ -288,9 +207,9 @@ def _choose_species(species, root, train, submission):
     if submission is not None:
         columns = [str(c) for c in submission.columns if c != "row_id"]
         # In 2021 and 2022 the columns are "birds" and "target".
-        if not set(columns).isdisjoint(train["primary_label"]):
+        if match_names(train["primary_label"], columns):
             return columns
-    taxonomy = _read_csv(root / "taxonomy.csv")
+    taxonomy = read_csv(root / "taxonomy.csv")
     return None if taxonomy is None else list(taxonomy["primary_label"])
 
 
@@ -321,7 +240,7 @@ def _load_soundscapes(root, species, submission):
 
 
 def _read_calls(root):
-    table = _read_csv(root / "soundscape_calls.csv")
+    table = read_csv(root / "soundscape_calls.csv")
     if table is None:
         return None
     table["filename"] = [str(root / name) for name in table["filename"]]
@@ -347,16 +266,18 @@ def _soundscape_rows(paths, stem_parts):
 
 def _read_truth(path, species):
     """Table of row_id and one column per species."""
-    table = _read_csv(path)
+    table = read_csv(path)
     if table is None:
         return None
+    table = table.set_index("row_id")
+    table = table.rename(columns=settle_names(table.columns, species, stacklevel=4))
     # A species that the table does not have is unknown there: NaN.
-    return table.set_index("row_id").reindex(columns=species).astype(np.float32)
+    return table.reindex(columns=species).astype(np.float32)
 
 
 def _read_labels(path, species):
     """2021's table of row_id and birds, codes separated by spaces."""
-    table = _read_csv(path)
+    table = read_csv(path)
     if table is None:
         return None
     labels = pd.DataFrame({"primary_label": table["birds"].str.replace(" ", ";")})

@@ -5,7 +5,8 @@ import warnings
 import pandas as pd
 
 from skbird.metrics._counts import ratio
-from skbird.metrics._matching import check_events, match_events
+from skbird.metrics._matching import check_both, pair_events
+from skbird.utils._names import match_names, plain_path
 
 
 def event_report(
@@ -24,7 +25,8 @@ def event_report(
     ----------
     true_events, predicted_events : DataFrame
         One line per event with ``path``, ``start``, ``end`` (seconds) and
-        ``species``, the paths and species compared as text. Further columns and the
+        ``species``, compared as text, but without regard to the spelling of names
+        (case, blanks, underscores) and paths (backslashes). Further columns and the
         index are ignored.
     min_iou : float in [0, 1], default=0.5
         Overlap needed; see `match_events`.
@@ -84,22 +86,22 @@ def event_report(
     amerob        2          1        1.0     0.5
     banowl        0          0        0.0     NaN
     """
-    true_events = check_events(true_events, "true_events")
-    predicted_events = check_events(predicted_events, "predicted_events")
-    species = (
-        None
-        if species is None
-        else _check_species(
+    if isinstance(species, str):
+        raise TypeError(f"species={species!r} must be a list of names, not one text.")
+    if species is not None:
+        species = [str(name) for name in species]
+    true_events, predicted_events = check_both(true_events, predicted_events, species)
+    if species is not None:
+        _warn_about_unknown(
             species, {*true_events["species"], *predicted_events["species"]}
         )
-    )
     if paths is not None:
         true_events = _only_in(paths, true_events)
         predicted_events = _only_in(paths, predicted_events)
     if species is None:
         species = sorted({*true_events["species"], *predicted_events["species"]})
     _warn_about_other_paths(true_events["path"], predicted_events["path"])
-    pairs = match_events(true_events, predicted_events, min_iou=min_iou)
+    pairs = pair_events(true_events, predicted_events, min_iou)
     matched = true_events["species"].iloc[pairs["true"]]
     n_true, n_predicted, n_matched = (
         names.value_counts().reindex(species, fill_value=0).to_numpy()
@@ -118,10 +120,7 @@ def event_report(
     )
 
 
-def _check_species(species, found):
-    if isinstance(species, str):
-        raise TypeError(f"species={species!r} must be a list of names, not one text.")
-    species = [str(name) for name in species]
+def _warn_about_unknown(species, found):
     unknown = [name for name in species if name not in found]
     if unknown:
         message = (
@@ -131,13 +130,13 @@ def _check_species(species, found):
         if found and len(unknown) == len(species):
             raise ValueError(f"{message} Is it written alike?")
         warnings.warn(message, stacklevel=3)
-    return species
 
 
 def _only_in(paths, events):
     if isinstance(paths, str):
         raise TypeError(f"paths={paths!r} must be a list of paths, not one text.")
-    return events[events["path"].isin([str(path) for path in paths])]
+    known = match_names(events["path"].unique(), map(str, paths), plain_path)
+    return events[events["path"].isin(known)]
 
 
 def _warn_about_other_paths(true_paths, predicted_paths):

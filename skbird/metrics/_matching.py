@@ -6,6 +6,13 @@ from scipy.optimize import linear_sum_assignment
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
+from skbird.utils._names import (
+    commonest_names,
+    match_names,
+    plain_path,
+    settle_names,
+)
+
 # As text, because a program may read the species number 22973 where another wrote it.
 _TYPES = {"path": str, "start": np.float64, "end": np.float64, "species": str}
 
@@ -27,7 +34,8 @@ def match_events(true_events, predicted_events, *, min_iou=0.5):
     ----------
     true_events, predicted_events : DataFrame
         One line per event with ``path``, ``start``, ``end`` (seconds) and
-        ``species``, the paths and species compared as text. Further columns and the
+        ``species``, compared as text, but without regard to the spelling of names
+        (case, blanks, underscores) and paths (backslashes). Further columns and the
         index are ignored.
     min_iou : float in [0, 1], default=0.5
         0 accepts any overlap. Above 0.5 nobody has a choice of partners unless events
@@ -62,10 +70,13 @@ def match_events(true_events, predicted_events, *, min_iou=0.5):
        true  predicted   iou
     0     0          0  0.75
     """
+    return pair_events(*check_both(true_events, predicted_events), min_iou)
+
+
+def pair_events(true_events, predicted_events, min_iou):
+    """Pair events as `match_events` does, in tables that `check_both` has seen."""
     if not 0 <= min_iou <= 1:
         raise ValueError(f"min_iou={min_iou!r} must be in [0, 1].")
-    true_events = check_events(true_events, "true_events")
-    predicted_events = check_events(predicted_events, "predicted_events")
     true, predicted = _overlapping(true_events, predicted_events)
     iou = _iou(true_events.iloc[true], predicted_events.iloc[predicted])
     enough = iou >= min_iou - 1e-9  # seconds such as 0.3 - 0.2 are not exact
@@ -139,6 +150,34 @@ def _connected(edges, true, predicted):
     by_group = np.argsort(group, kind="stable")
     firsts = np.flatnonzero(np.diff(group[by_group])) + 1
     return np.split(edges[by_group], firsts)
+
+
+def check_both(true_events, predicted_events, species=None, *, stacklevel=3):
+    """Bring two tables of events into one form, in which names are spelled alike.
+
+    Parameters
+    ----------
+    true_events, predicted_events : DataFrame
+        See `check_events`.
+    species : sequence of str, default=None
+        How names are to be spelled. None: as it is done most often.
+    stacklevel : int
+        Of the warning that they are not, as seen from the caller.
+
+    Returns
+    -------
+    true_events, predicted_events : DataFrame
+    """
+    true = check_events(true_events, "true_events")
+    predicted = check_events(predicted_events, "predicted_events")
+    names = [*true["species"], *predicted["species"]]
+    species = commonest_names(names) if species is None else species
+    meant = settle_names(names, species, stacklevel=stacklevel)
+    paths = match_names(predicted["path"].unique(), true["path"].unique(), plain_path)
+    predicted["path"] = [paths.get(path, path) for path in predicted["path"]]
+    for events in (true, predicted):
+        events["species"] = [meant.get(name, name) for name in events["species"]]
+    return true, predicted
 
 
 def check_events(events, name):
