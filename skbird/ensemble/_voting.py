@@ -26,8 +26,8 @@ from skbird.ensemble._weights import METHODS, fit_weights
 from skbird.utils._multilabel import (
     check_same_species,
     check_targets,
-    species_of,
 )
+from skbird.utils._nested import species_of
 from skbird.utils._rows import file_numbers
 
 

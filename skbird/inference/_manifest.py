@@ -9,10 +9,8 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 from scipy.special import logit
-from sklearn.pipeline import Pipeline
 
 from skbird.data import AudioReadError, segment_table
-from skbird.inference._block_work import row_proba
 from skbird.inference._blocks import add_durations, compare_files, printable_paths
 from skbird.inference._parts import (
     DAMAGE,
@@ -23,6 +21,7 @@ from skbird.inference._parts import (
     part_paths,
     write_whole,
 )
+from skbird.utils._nested import predict_matrix, species_of
 
 _PROBE_ROWS = 3
 # Other hardware or precision moves logits by less, another training by more.
@@ -276,7 +275,7 @@ def probe_model(model, blocks, segment_s, step_s, plan):
     ValueError
         If no file can be read, or names of species are not unique.
     """
-    names = species_names(model)
+    names = species_of(model)
     numbers, last = list(range(len(blocks))), None
     if plan.manifest is not None:
         last = plan.manifest["probe_path"]
@@ -290,7 +289,7 @@ def probe_model(model, blocks, segment_s, step_s, plan):
             else:
                 rows = block.rows[block.rows["path"] == path].reset_index(drop=True)
             try:
-                proba = row_proba(
+                proba = predict_matrix(
                     model, rows[:_PROBE_ROWS], None if names is None else len(names)
                 )
             except AudioReadError as exc:
@@ -304,13 +303,6 @@ def probe_model(model, blocks, segment_s, step_s, plan):
         f"None of the {blocks.n_files.sum()} recordings can be predicted. The reason "
         f"for one of them: {reason or 'the model gives NaN.'}"
     )
-
-
-def species_names(model):
-    """Return the names of the species that a model knows, or None."""
-    while isinstance(model, Pipeline) and not hasattr(model, "species_"):
-        model = model[-1]
-    return getattr(model, "species_", None)
 
 
 def _unique(species):

@@ -26,7 +26,7 @@ from skbird.model_selection._group_kfold import GroupMultilabelKFold
 from skbird.model_selection._leaks import warn_about_cheap_leaks
 from skbird.model_selection._report import CrossValReport
 from skbird.utils._folds import list_folds
-from skbird.utils._proba import as_proba_matrix
+from skbird.utils._nested import predict_matrix
 from skbird.utils._progress import progress_bar
 from skbird.utils._rows import check_groups, files_of_rows, number_groups
 
@@ -244,9 +244,7 @@ def _fit_and_predict(estimator, X, y, X_test, fit_params, n_species, keep):
     started = time.perf_counter()
     estimator.fit(X, y, **fit_params)
     fitted = time.perf_counter()
-    proba = as_proba_matrix(
-        estimator.predict_proba(X_test), getattr(estimator, "classes_", None), n_species
-    )
+    proba = predict_matrix(estimator, X_test, n_species)
     predicted = time.perf_counter()
     return _Fit(
         proba, fitted - started, predicted - fitted, estimator if keep else None

@@ -22,11 +22,10 @@ from skbird.semi_supervised._rounds import (
     TrainingRows,
     describe_round,
     print_round,
-    takes_fractions,
     warn_of_labels_everywhere,
 )
 from skbird.utils._multilabel import MultilabelMetaMixin, check_targets
-from skbird.utils._proba import as_proba_matrix
+from skbird.utils._nested import predict_matrix, takes_fractions
 from skbird.utils._rows import assign_column
 
 _MIX = "callbacks__pseudo_mix__p"
@@ -380,8 +379,7 @@ class PseudoLabelSelfTraining(MultilabelMetaMixin, BaseEstimator):
         )
 
     def _predict(self, model, X):
-        classes = getattr(model, "classes_", None)
-        return as_proba_matrix(model.predict_proba(X), classes, len(self.species_))
+        return predict_matrix(model, X, len(self.species_))
 
     def predict_proba(self, X):
         """Predict the probability of each species.

@@ -2,11 +2,11 @@
 
 import numpy as np
 from sklearn.base import ClassifierMixin, MetaEstimatorMixin
-from sklearn.frozen import FrozenEstimator
 from sklearn.utils import get_tags
 from sklearn.utils.validation import _num_samples
 
 from skbird.metrics import macro_roc_auc
+from skbird.utils._nested import species_of
 
 
 class MultilabelMetaMixin(ClassifierMixin, MetaEstimatorMixin):
@@ -95,24 +95,6 @@ class MultilabelMetaMixin(ClassifierMixin, MetaEstimatorMixin):
         tags.classifier_tags.multi_class = False
         tags.classifier_tags.multi_label = True
         return tags
-
-
-def species_of(estimator):
-    """Return the species that a fitted estimator knows; None if it tells none.
-
-    Parameters
-    ----------
-    estimator : fitted estimator
-        Pipelines and frozen estimators are asked for what they hold.
-    """
-    while not hasattr(estimator, "species_"):
-        if hasattr(estimator, "steps"):
-            estimator = estimator.steps[-1][1]
-        elif isinstance(estimator, FrozenEstimator):
-            estimator = estimator.estimator
-        else:
-            return None
-    return np.asarray(estimator.species_)
 
 
 def check_same_species(name, own, y):
