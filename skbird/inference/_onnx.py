@@ -94,7 +94,7 @@ def export_onnx(model, path, *, inputs="samples"):
         )
     else:
         mel = steps[-1]._make_op()
-        sample_rate, filters = _mel_matrix(steps[:-1], mel, net.format_)
+        sample_rate, filters = _mel_matrix(model, mel)
         notes["sample_rate"] = sample_rate
         notes["n_samples"] = round(notes["segment_s"] * sample_rate)
         content = _export.probabilities_to_onnx(
@@ -105,13 +105,14 @@ def export_onnx(model, path, *, inputs="samples"):
     return notes
 
 
-def _mel_matrix(steps, mel, format):
+def _mel_matrix(model, mel):
     """Return the sample rate and the mel filters, with the band-pass in them."""
     recordings = as_recordings(["any.wav"])  # never read
-    for step in steps:
+    *filters, _, net = steps_of(model)
+    for step in filters:
         recordings = step.transform(recordings)
     ops = recordings.ops
-    sample_rate = chain_rate(ops, round(mel.hop_length / format.frame_s))
+    sample_rate = chain_rate(ops, round(mel.hop_length / net.format_.frame_s))
     matrix = np.zeros((1 + mel.n_fft // 2, mel.n_mels))
     for mels, bins, weights in mel.filters(sample_rate):
         matrix[bins, mels] = weights

@@ -3,9 +3,17 @@
 import numpy as np
 from sklearn.base import ClassifierMixin, MetaEstimatorMixin
 from sklearn.utils import get_tags
+from sklearn.utils._metadata_requests import _routing_enabled
+from sklearn.utils.metadata_routing import (
+    UNUSED,
+    MetadataRouter,
+    MethodMapping,
+    process_routing,
+)
 from sklearn.utils.validation import _num_samples
 
 from skbird.metrics import macro_roc_auc
+from skbird.utils._fit_params import fit_key, given_params, hand_on
 from skbird.utils._nested import species_of
 
 
@@ -66,6 +74,44 @@ class MultilabelMetaMixin(ClassifierMixin, MetaEstimatorMixin):
         score : float in [0, 1]
         """
         return macro_roc_auc(np.asarray(y), self.predict_proba(X), nan_rows="omit")
+
+    def get_metadata_routing(self):
+        """Return what the estimators inside request, for scikit-learn's routing.
+
+        Returns
+        -------
+        routing : MetadataRouter
+        """
+        own = self._get_metadata_request()
+        for name in {"sample_weight", "label_weight"} & own.fit.requests.keys():
+            own.fit.add_request(param=name, alias=UNUSED)  # of what is fitted
+        router = MetadataRouter(owner=self).add_self_request(own)
+        mapping = MethodMapping().add(caller="fit", callee="fit")
+        return router.add(**self._routed, method_mapping=mapping)
+
+    @property
+    def _routed(self):
+        """The estimators, by name, that parameters of fit may be for."""
+        return {"estimator": self.estimator}
+
+    def _params_of_fit(self, fit_params, *, groups=None, **weights):
+        """Return the arguments of ``estimator.fit``; None is nothing given.
+
+        Parameters
+        ----------
+        fit_params : dict
+        groups : array of shape (n_rows,), default=None
+            For estimators inside that take them, too.
+        **weights
+            ``sample_weight`` and ``label_weight``.
+        """
+        params = given_params(fit_params, **weights)
+        if _routing_enabled():
+            params = given_params(params, groups=groups)
+            return dict(process_routing(self, "fit", **params)["estimator"]["fit"])
+        if fit_key(self.estimator, "groups") is not None:
+            params = given_params(params, groups=groups)
+        return hand_on(self.estimator, params)
 
     @property
     def n_features_in_(self):

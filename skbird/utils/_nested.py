@@ -99,10 +99,20 @@ def takes_fractions(model):
     """
     if isinstance(model, FrozenEstimator):
         return True  # it is not fitted
-    is_foreign = type(model).__module__.startswith("sklearn.")
-    if is_foreign and not isinstance(model, Pipeline | BaseSearchCV):
+    if is_opaque(model):
         return False
     return all(takes_fractions(inner) for inner in given_models(model))
+
+
+def is_opaque(model):
+    """Return whether a model is of scikit-learn, and does more than to pass things on.
+
+    Such a classifier looks at y itself, and knows nothing of weights of labels.
+    """
+    is_foreign = type(model).__module__.startswith("sklearn.")
+    return is_foreign and not isinstance(
+        model, Pipeline | FrozenEstimator | BaseSearchCV
+    )
 
 
 def steps_of(model):
@@ -176,7 +186,9 @@ def given_models(model):
         return [model.steps[-1][1]]
     if isinstance(getattr(model, "estimators", None), list):
         return [inner for _, inner in model.estimators if inner != "drop"]
-    return [model.estimator] if _has(model, "estimator") else []
+    # Of some, such as BaggingClassifier, None means a default.
+    is_held = _has(model, "estimator") and model.estimator is not None
+    return [model.estimator] if is_held else []
 
 
 def _fitted_models(model):
