@@ -84,6 +84,8 @@ class Spectrograms:
         The row of each segment, ascending.
     segment_weights, segment_predict_weights : ndarray of shape (n_segments,), float32
         In [0, 1].
+    index : Index of shape (n_rows,)
+        The labels that the given table had for its rows, for tables to be made of them.
     """
 
     ndim = 1
@@ -99,6 +101,7 @@ class Spectrograms:
         errors=None,
     ):
         self.rows = rows.reset_index(drop=True)
+        self.index = rows.index
         self.format = format
         self.entries = np.empty(len(rows), dtype=object)
         self.entries[:] = entries
@@ -185,7 +188,7 @@ class Spectrograms:
             if old in message
         ]
         return Spectrograms(
-            self.rows.iloc[chosen],
+            self.rows.iloc[chosen].set_axis(self.index[chosen]),
             self.entries[chosen],
             self.n_frames[chosen],
             self.format,

@@ -25,7 +25,6 @@ from skbird.inference._manifest import (
     check_model,
     make_plan,
     probe_model,
-    species_names,
     store_plan,
 )
 from skbird.inference._nothing import predict_nothing
@@ -34,6 +33,7 @@ from skbird.inference._parts import (
     remove_temporary,
 )
 from skbird.utils._files import hold, make_folder
+from skbird.utils._nested import species_of
 from skbird.utils._progress import progress_bar
 
 
@@ -200,9 +200,9 @@ def predict_archive(
     step_s = segment_s if step_s is None else step_s
     files, rows = list_recordings(recordings)
     if len(files) == 0:
-        return predict_nothing(species_names(model), rows, out, fresh=fresh)
+        return predict_nothing(species_of(model), rows, out, fresh=fresh)
     is_long = min_proba is not None or top_k is not None
-    names = species_names(model)
+    names = species_of(model)
     check_names([] if names is None else names, rows, is_long=is_long)
     columns = further_columns(rows)
     settings = {

@@ -81,6 +81,11 @@ class CompiledNetwork(ClassifierMixin, BaseEstimator):
         return np.asarray(self.species)
 
     @property
+    def format_(self):
+        """The format of the spectrograms, under the name that networks have for it."""
+        return self.format
+
+    @property
     def classes_(self):
         """The two values of each label, [0, 1]."""
         return np.tile([0, 1], (len(self.species), 1))

@@ -72,6 +72,9 @@ class SegmentNet(ClassifierMixin, NeuralNet):
         "random_state": ["random_state"],
     }
 
+    # Nobody else has weights of labels, so that nobody need ask for them to be routed.
+    __metadata_request__fit = {"label_weight": True}
+
     def __init__(
         self,
         module,

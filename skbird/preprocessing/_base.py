@@ -1,12 +1,53 @@
 """What the lazy steps of a pipeline share."""
 
+import numpy as np
 from sklearn.base import BaseEstimator, TransformerMixin, _fit_context
 
 from skbird.data import as_recordings
 from skbird.data._rows import check_some_rows
 
 
-class ClipTransformer(TransformerMixin, BaseEstimator):
+class NoMatrixMixin(TransformerMixin):
+    """Mixin of transformers whose output is no matrix, and has no columns.
+
+    ``set_output`` changes nothing, so that a Pipeline of which a later step makes a
+    matrix can have it as a DataFrame.
+    """
+
+    def __init_subclass__(cls, **kwargs):
+        # scikit-learn would make a DataFrame of what has names of features.
+        super().__init_subclass__(auto_wrap_output_keys=None, **kwargs)
+
+    def set_output(self, *, transform=None):
+        """Do nothing: the output is no matrix, whatever is asked for.
+
+        Parameters
+        ----------
+        transform : ignored
+
+        Returns
+        -------
+        self
+        """
+        return self
+
+    def get_feature_names_out(self, input_features=None):
+        """Return the names that go in: a later step may have names of its own.
+
+        Parameters
+        ----------
+        input_features : array-like of str, default=None
+
+        Returns
+        -------
+        ndarray of str, object
+            Empty for None.
+        """
+        names = () if input_features is None else input_features
+        return np.asarray(names, dtype=object)
+
+
+class ClipTransformer(NoMatrixMixin, BaseEstimator):
     """Base of the steps that append one op to the chain of each row.
 
     A subclass says in `_make_op` which op its parameters mean. Nothing is computed

@@ -5,12 +5,13 @@ from numbers import Integral, Real
 
 import librosa
 import numpy as np
-from sklearn.base import BaseEstimator, TransformerMixin
+from sklearn.base import BaseEstimator
 from sklearn.utils._param_validation import Interval, StrOptions
 
-from skbird.data import Recordings, as_recordings
+from skbird.data import as_recordings
 from skbird.data._rows import check_some_rows
 from skbird.preprocessing import _dsp
+from skbird.preprocessing._base import NoMatrixMixin
 from skbird.preprocessing._front_end import FrontEnd
 
 
@@ -77,7 +78,7 @@ class MelOp:
         )
 
 
-class LogMel(TransformerMixin, BaseEstimator):
+class LogMel(NoMatrixMixin, BaseEstimator):
     """Compute the log-mel spectrogram of each row: here the lazy part ends.
 
     Each file is read once, whatever the number of its rows, in threads. The transform
@@ -248,7 +249,7 @@ class LogMel(TransformerMixin, BaseEstimator):
         self._validate_params()
         recordings = as_recordings(X)
         ops = [op for op in recordings.ops if getattr(op, "use_at_predict", True)]
-        return self._compute(Recordings(recordings.rows, ops))
+        return self._compute(recordings.with_ops(ops))
 
     def _compute(self, recordings):
         front_end = FrontEnd(
@@ -260,6 +261,7 @@ class LogMel(TransformerMixin, BaseEstimator):
             verbose=self.verbose,
         )
         spectrograms = front_end.spectrograms(self.normalize, self.top_db)
+        spectrograms.index = recordings.index
         self.errors_ = spectrograms.errors
         if len(self.errors_):
             first = self.errors_.iloc[0]

@@ -123,6 +123,52 @@ def file_numbers(X, groups=None):
     return number_groups(groups, _num_samples(X))[0]
 
 
+def groups_of_rows(X, groups, name="groups"):
+    """Return the group of each row, (n_rows,); None if there are no groups.
+
+    Parameters
+    ----------
+    X : DataFrame, sequence of paths, or anything with a length
+    groups : str, array-like of shape (n_rows,) or None
+        A column of the row table of X, or one name or number per row.
+    name : str
+        How messages call `groups`.
+
+    Returns
+    -------
+    ndarray of shape (n_rows,), or None
+
+    Raises
+    ------
+    ValueError
+        If X has no such column, `groups` has another length, or a group is missing.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> from skbird.utils._rows import groups_of_rows
+    >>> X = pd.DataFrame({"path": ["a.ogg", "b.ogg"], "site": ["marsh", "ridge"]})
+    >>> groups_of_rows(X, "site").tolist()
+    ['marsh', 'ridge']
+    """
+    if groups is None:
+        return None
+    if isinstance(groups, str):
+        table = row_table(X)
+        if table is None or groups not in table.columns:
+            found = (
+                f"{type(X).__name__}, which is no row table"
+                if table is None
+                else f"whose columns are {list(table.columns)}"
+            )
+            raise ValueError(
+                f"{name}={groups!r} is not a column of X, {found}. Pass the name of a "
+                "column, or one name or number per row."
+            )
+        groups = table[groups]
+    return check_groups(groups, _num_samples(X), name)
+
+
 def check_groups(groups, n_rows, name="groups"):
     """Return groups as an array (n_rows,), or say what is wrong with them."""
     if isinstance(groups, str):
