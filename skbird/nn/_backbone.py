@@ -6,6 +6,8 @@ from pathlib import Path
 import timm
 import torch
 
+from skbird.nn._weights import not_finite
+
 
 def make_backbone(name, weights, drop_path_rate):
     """Build a convolutional network from timm without its classifier.
@@ -66,6 +68,10 @@ def _check_loaded(name, weights, backbone, options):
     shared = wanted & options["pretrained_cfg_overlay"]["state_dict"].keys()
     if len(shared) < len(wanted) / 2:
         reason = f"it has only {len(shared)} of its {len(wanted)} tensors"
+        raise ValueError(_weights_message(name, weights, reason))
+    wrong = not_finite(backbone.state_dict())
+    if wrong is not None:
+        reason = f"{wrong} holds NaN or infinity"
         raise ValueError(_weights_message(name, weights, reason))
 
 
