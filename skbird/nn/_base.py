@@ -35,6 +35,7 @@ from skbird.nn._precision import (
     depthwise_in_float32,
 )
 from skbird.nn._prediction import map_segments
+from skbird.nn._probe import check_net, check_takes
 from skbird.nn._recipe import default_callbacks
 from skbird.nn._targets import check_label_weight, check_sample_weight, check_targets
 from skbird.utils._finite import NotFiniteError
@@ -62,12 +63,12 @@ class SegmentNet(ClassifierMixin, NeuralNet):
         "feature_pooling": [StrOptions({"mean", "gem"})],
         "pooling": [StrOptions(set(POOLINGS))],
         "tta_shifts_s": ["array-like"],
-        "segments_per_row": [Interval(Integral, 1, None, closed="left")],
+        "segments_per_row": [Interval(Integral, 1, 10_000, closed="both")],
         "max_epochs": [Interval(Integral, 1, None, closed="left")],
         "batch_size": [Interval(Integral, 1, None, closed="left")],
-        "lr": [Interval(Real, 0, None, closed="neither")],
-        "weight_decay": [Interval(Real, 0, None, closed="left")],
-        "backbone_lr_factor": [Interval(Real, 0, None, closed="left")],
+        "lr": [Interval(Real, 0, np.inf, closed="neither")],
+        "weight_decay": [Interval(Real, 0, np.inf, closed="left")],
+        "backbone_lr_factor": [Interval(Real, 0, np.inf, closed="left")],
         "precision": [StrOptions({"auto", *PRECISIONS})],
         "checkpoint_dir": [str, os.PathLike, None],
         "random_state": ["random_state"],
@@ -181,9 +182,41 @@ class SegmentNet(ClassifierMixin, NeuralNet):
         params |= {"n_species": len(self.species_)}
         params |= self.get_params_for("module")
         module = self.module(**params)
+        check_takes(
+            module,
+            self.backbone,
+            self.format_.n_mels,
+            self.format_.frames_per_segment,
+        )
         # The layout in which convolutions are fastest, on CPUs and GPUs alike.
         self.module_ = module.to(memory_format=torch.channels_last)
         return self
+
+    def check_input(self, n_mels, n_frames, n_species=2):
+        """Complain now of what `fit` would refuse once all recordings are decoded.
+
+        In a pipeline nothing but `fit` itself sees the segments, hours after it was
+        called. Call this before: all parameters are checked, also those of the loss and
+        the callbacks, weights are loaded, and the network is tried once.
+
+        Parameters
+        ----------
+        n_mels, n_frames : int
+            Shape of the segments. There are ``1 + segment_s * sample_rate /
+            hop_length`` frames: 313 with the defaults.
+        n_species : int, default=2
+
+        Raises
+        ------
+        ValueError
+            If a parameter, the backbone or its weights are refused.
+
+        Examples
+        --------
+        >>> from skbird.nn import CNNClassifier
+        >>> CNNClassifier("lcnet_035", weights=None).check_input(128, 313)
+        """
+        check_net(self, n_mels, n_frames, n_species)
 
     # Training -------------------------------------------------------------------
 

@@ -3,6 +3,7 @@
 from sklearn.base import BaseEstimator, TransformerMixin, _fit_context
 
 from skbird.data import as_recordings
+from skbird.utils._rows import check_y_length
 
 
 class ClipTransformer(TransformerMixin, BaseEstimator):
@@ -22,14 +23,16 @@ class ClipTransformer(TransformerMixin, BaseEstimator):
         ----------
         X : sequence of paths, DataFrame with a column ``path``, or Recordings
             The rows.
-        y : ignored
+        y : array-like of n_rows rows, optional
+            Only their number is looked at: a wrong one would else be found after all
+            recordings were decoded.
 
         Returns
         -------
         self
         """
         self._make_op()
-        as_recordings(X)
+        check_y_length(y, len(as_recordings(X)))
         return self
 
     def transform(self, X):

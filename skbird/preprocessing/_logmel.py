@@ -11,6 +11,7 @@ from sklearn.utils._param_validation import Interval, StrOptions
 from skbird.data import Recordings, as_recordings
 from skbird.preprocessing import _dsp
 from skbird.preprocessing._front_end import FrontEnd
+from skbird.utils._rows import check_y_length
 
 
 @dataclass(frozen=True)
@@ -93,11 +94,11 @@ class LogMel(TransformerMixin, BaseEstimator):
 
     Parameters
     ----------
-    n_mels : int >= 1, default=128
+    n_mels : int in [1, 4096], default=128
         Number of mel bands.
-    n_fft : int >= 16, default=1024
+    n_fft : int in [16, 65536], default=1024
         Length of the Hann window and the Fourier transform, in samples.
-    hop_length : int >= 1, default=512
+    hop_length : int in [1, 65536], default=512
         Samples from one frame to the next.
     fmin : float >= 0, default=20.0
         Lower edge of the lowest band in Hz.
@@ -143,9 +144,9 @@ class LogMel(TransformerMixin, BaseEstimator):
     """
 
     _parameter_constraints: dict = {
-        "n_mels": [Interval(Integral, 1, None, closed="left")],
-        "n_fft": [Interval(Integral, 16, None, closed="left")],
-        "hop_length": [Interval(Integral, 1, None, closed="left")],
+        "n_mels": [Interval(Integral, 1, 4096, closed="both")],
+        "n_fft": [Interval(Integral, 16, 65_536, closed="both")],
+        "hop_length": [Interval(Integral, 1, 65_536, closed="both")],
         "fmin": [Interval(Real, 0, None, closed="left")],
         "fmax": [Interval(Real, 0, None, closed="neither"), None],
         "mel_scale": [StrOptions({"slaney", "htk"})],
@@ -193,7 +194,8 @@ class LogMel(TransformerMixin, BaseEstimator):
         ----------
         X : sequence of paths, DataFrame with a column ``path``, or Recordings
             The rows.
-        y : ignored
+        y : array-like of n_rows rows, optional
+            Only their number is looked at.
 
         Returns
         -------
@@ -201,7 +203,7 @@ class LogMel(TransformerMixin, BaseEstimator):
         """
         self._validate_params()
         self._make_op()
-        as_recordings(X)
+        check_y_length(y, len(as_recordings(X)))
         return self
 
     def fit_transform(self, X, y=None):
@@ -211,7 +213,8 @@ class LogMel(TransformerMixin, BaseEstimator):
         ----------
         X : sequence of paths, DataFrame with a column ``path``, or Recordings
             The rows.
-        y : ignored
+        y : array-like of n_rows rows, optional
+            Only their number is looked at.
 
         Returns
         -------
@@ -223,7 +226,7 @@ class LogMel(TransformerMixin, BaseEstimator):
         AudioReadError
             If rows cannot be read and `on_error` is "raise".
         """
-        return self.fit(X)._compute(as_recordings(X))
+        return self.fit(X, y)._compute(as_recordings(X))
 
     def transform(self, X):
         """Compute spectrograms for prediction.
