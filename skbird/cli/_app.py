@@ -52,7 +52,8 @@ class _Commands(click.Group):
 
 def _describe_error(exc):
     # What skbird raises on purpose says all; anything else may be a bug.
-    if isinstance(exc, ValueError | TypeError | OSError | ImportError | RuntimeError):
+    on_purpose = ValueError, TypeError, OSError, ImportError, RuntimeError
+    if isinstance(exc, (*on_purpose, FloatingPointError)):  # a network that diverged
         return str(exc) or type(exc).__name__
     return (
         f"{type(exc).__name__}: {exc}. `skbird --traceback ...` shows where, which "

@@ -70,16 +70,24 @@ class Settings:
     def _weights(self):
         return None if self.weights.lower() == "none" else self.weights
 
-    def check_backbone(self):
-        """Complain of backbone and weights now, not after hours of decoding."""
-        from skbird.nn._backbone import make_backbone
+    def check_network(self, pipe):
+        """Complain of the network now, not after hours of decoding.
 
+        Parameters
+        ----------
+        pipe : Pipeline
+            As `make_pipeline` returned it.
+        """
+        mel, net = pipe["logmel"], pipe["sedclassifier"]
+        per_s = pipe["resampler"].sample_rate / mel.hop_length
+        n_frames = 1 + int(pipe["segmenter"].segment_s * per_s + 1e-6)
         try:
-            make_backbone(self.backbone, self._weights, 0.0)
+            net.check_input(mel.n_mels, n_frames)
         except (ValueError, OSError) as exc:
             raise ValueError(
-                f"--backbone {self.backbone} --weights {self.weights}: {exc} Here, "
-                "weights=None is --weights none."
+                f"{exc} (--backbone {self.backbone} --weights {self.weights}; here "
+                "weights=None is --weights none, and the rest is said with --set "
+                "sedclassifier__...)"
             ) from exc
 
     def make_pipeline(self, n_rows, work_dir):

@@ -45,7 +45,7 @@ A file for --config has the names of the flags, and a table for the rest:
     "assignments",
     multiple=True,
     metavar="NAME=VALUE",
-    help="Another parameter of the pipeline, such as rmsfilter__quantile=0.1.",
+    help="Another parameter of the pipeline, such as rmsfilter__quantile=0.5.",
 )
 @click.option("--licence", help="Under which others may use the model; noted in it.")
 @click.option(
@@ -81,10 +81,10 @@ def train(data, out, config, assignments, licence, work_dir, **flags):
         for table in (loaded.X, loaded.Y, loaded.label_weight)
     )
     train_rows, test_rows, by = _split(X, Y, settings)
-    settings.check_backbone()
     work_dir = work_dir or out.with_name(f"{out.name}.work")
-    work_dir.mkdir(parents=True, exist_ok=True)
     pipe = settings.make_pipeline(len(train_rows), work_dir)
+    settings.check_network(pipe)
+    work_dir.mkdir(parents=True, exist_ok=True)
     taught = X.iloc[train_rows].reset_index(drop=True)
     pipe.fit(
         taught,

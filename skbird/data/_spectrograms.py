@@ -328,8 +328,9 @@ def _fill(segment, n_given, pad):
     if pad == "zero":
         segment[n_given:] = FLOOR_DB
     else:
-        missing = len(segment) - n_given
-        segment[n_given:] = segment[np.arange(missing) % n_given]
+        # The last frame lies on the end of the sound, where the first one comes again.
+        period = max(n_given - 1, 1)
+        segment[n_given:] = segment[np.arange(n_given, len(segment)) % period]
 
 
 def normalize_segments(batch, normalize, top_db):

@@ -25,7 +25,7 @@ class SeedEnsemble(ProbaEnsemble, BaseEstimator):
     estimator : estimator object
         A multi-label classifier with ``predict_proba``, usually a whole pipeline. A
         parameter ``random_state`` must be somewhere in it.
-    n_estimators : int >= 1, default=3
+    n_estimators : int in [1, 1000], default=3
         Clones.
     random_state : int, RandomState instance or None, default=None
         What their random states are drawn with.
@@ -65,7 +65,7 @@ class SeedEnsemble(ProbaEnsemble, BaseEstimator):
 
     _parameter_constraints: dict = {
         "estimator": [HasMethods(["fit", "predict_proba"])],
-        "n_estimators": [Interval(Integral, 1, None, closed="left")],
+        "n_estimators": [Interval(Integral, 1, 1000, closed="both")],
         "random_state": ["random_state"],
         "n_jobs": [None, Integral],
     }

@@ -7,8 +7,9 @@ import pandas as pd
 from sklearn.utils._param_validation import Interval, StrOptions
 
 from skbird.metrics import macro_roc_auc
-from skbird.nn._averaging import copy_weights, mean_weights
 from skbird.nn._callback import RecipeCallback
+from skbird.nn._weights import copy_weights, mean_weights
+from skbird.utils._finite import NotFiniteError
 from skbird.utils._rows import check_groups, groups_of_rows
 
 
@@ -120,7 +121,13 @@ class ValidationSplit(RecipeCallback):
         if self.held_out_ is None:
             return
         X, target = self.held_out_
-        score = macro_roc_auc(target, net.predict_proba(X), nan_rows="omit")
+        try:
+            proba = net.predict_proba(X)
+        except NotFiniteError:
+            raise NotFiniteError(
+                "the network answers NaN or infinity for the rows held out"
+            ) from None
+        score = macro_roc_auc(target, proba, nan_rows="omit")
         net.history.record("valid_score", score)
         epoch = len(net.history)
         weights = copy_weights(net.module_) if self.keep != "last" else None

@@ -5,6 +5,7 @@ from sklearn.base import BaseEstimator, TransformerMixin, _fit_context
 
 from skbird.data import as_recordings
 from skbird.data._rows import check_some_rows
+from skbird.utils._rows import check_y_length
 
 
 class NoMatrixMixin(TransformerMixin):
@@ -64,14 +65,18 @@ class ClipTransformer(NoMatrixMixin, BaseEstimator):
         ----------
         X : sequence of paths, DataFrame with a column ``path``, or Recordings
             The rows.
-        y : ignored
+        y : array-like of n_rows rows, optional
+            Only their number is looked at: a wrong one would else be found after all
+            recordings were decoded.
 
         Returns
         -------
         self
         """
         self._make_op()
-        check_some_rows(as_recordings(X))
+        recordings = as_recordings(X)
+        check_some_rows(recordings)
+        check_y_length(y, len(recordings))
         return self
 
     def transform(self, X):

@@ -14,7 +14,7 @@ from skbird.metrics._validation import validate_truth
 from skbird.utils._folds import list_folds
 from skbird.utils._multilabel import check_targets
 from skbird.utils._nested import predict_matrix
-from skbird.utils._rows import file_numbers
+from skbird.utils._rows import check_groups, file_numbers
 
 _DEFAULT_FOLDS = 5
 

@@ -38,6 +38,33 @@ def files_of_rows(X):
     return np.array([os.fspath(path) for path in paths], dtype=object)
 
 
+def check_y_length(y, n_rows):
+    """Complain if y cannot be the labels of `n_rows` rows, whoever is to learn them.
+
+    Parameters
+    ----------
+    y : array-like or None
+        None, where a step is fitted by itself, passes.
+    n_rows : int
+
+    Raises
+    ------
+    TypeError
+        If y is the pair of tables that ``encode_labels`` returns.
+    ValueError
+        If it has more or fewer rows.
+    """
+    if y is None:
+        return
+    if isinstance(y, tuple) and len(y) == 2 and all(hasattr(v, "shape") for v in y):
+        raise TypeError(
+            "Y is a tuple. encode_labels returns two tables: "
+            "Y, label_weight = encode_labels(table)."
+        )
+    if _num_samples(y) != n_rows:
+        raise ValueError(f"Y has {_num_samples(y)} rows, but X has {n_rows}.")
+
+
 def assign_column(X, name, values):
     """Return X with one more column of the row table; X stays as it is.
 
