@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 
 from skbird.data._segments import SegmentGrid
+from skbird.utils._array_files import DamagedArrayError, map_array
 
 #: Level of digital silence in the spectrograms, in dB.
 FLOOR_DB = -100.0
@@ -287,16 +288,24 @@ class Spectrograms:
         entry = self.entries[row]
         if entry is None:
             return np.empty((0, self.format.n_mels), np.float16)
-        if isinstance(entry, str):
-            try:
-                return np.load(entry, mmap_mode="r").T
-            except FileNotFoundError as exc:
-                raise FileNotFoundError(
-                    f"The cached spectrogram {entry} is gone. Do not delete the "
-                    "cache_dir while Spectrograms of it are in use, nor without the "
-                    "Pipeline's memory, which refers to it. Transform the rows again."
-                ) from exc
-        return entry
+        return self._map(row, entry) if isinstance(entry, str) else entry
+
+    def _map(self, row, path):
+        try:
+            frames = map_array(path, marked=False).T
+            if frames.shape != (self.n_frames[row], self.format.n_mels):
+                raise DamagedArrayError(f"{path} holds another spectrogram now.")
+        except DamagedArrayError as exc:
+            raise DamagedArrayError(
+                f"{exc} Transform the rows again: what is damaged is made anew."
+            ) from exc
+        except FileNotFoundError as exc:
+            raise FileNotFoundError(
+                f"The cached spectrogram {path} is gone. Do not delete the "
+                "cache_dir while Spectrograms of it are in use, nor without the "
+                "Pipeline's memory, which refers to it. Transform the rows again."
+            ) from exc
+        return frames
 
     def _row_weights(self, weights, chosen):
         bounds = np.searchsorted(self.segment_rows, np.arange(len(self) + 1))

@@ -114,13 +114,15 @@ def predict_archive(
         `out` holds a run of other settings, another model or recordings that are
         missing now, or a damaged one. `n_jobs`, `time_budget_s` and `verbose` may
         change.
+    TypeError
+        If `fresh` is no truth value.
     AudioReadError
         If there are recordings and none can be read.
     RuntimeError
         If the model fails for another reason than unreadable recordings. Finished parts
         are kept.
     OSError
-        If the disk is full. Finished parts are kept.
+        If the disk is full, or `out` cannot be written to. Finished parts are kept.
 
     Warns
     -----
@@ -145,6 +147,12 @@ def predict_archive(
     *The same model.* At each start the first rows of the first recording are predicted.
     If they differ from what the run began with, by more than 0.1 in the logit, it is
     another model. A change of none of these numbers stays unnoticed.
+
+    *Faults that pass.* What could not be opened or read, on a share that was away for a
+    while, say, is tried at each call again, and predicted if it can be read now.
+
+    *Damage.* Parts, and what defines the run, hold checksums of themselves. A damaged
+    part is predicted again, with a warning, and ``read()`` refuses it.
 
     *New and changed recordings.* They come after the others, in blocks of their own;
     what is left of the blocks of those that have changed, such as those that were half
@@ -195,6 +203,10 @@ def predict_archive(
     """
     began = time.monotonic()
     _check_parameters(segment_s, step_s, min_proba, top_k, block_s, time_budget_s)
+    if not isinstance(fresh, bool | np.bool_):
+        raise TypeError(
+            f"fresh={fresh!r} must be True, which deletes the run in out, or False."
+        )
     n_jobs = _check_jobs(n_jobs, time_budget_s)
     import_pyarrow()
     step_s = segment_s if step_s is None else step_s
