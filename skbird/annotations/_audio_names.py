@@ -5,6 +5,8 @@ import re
 import unicodedata
 from collections import defaultdict
 
+import pandas as pd
+
 _ENDING = re.compile(
     r"(\.Table\.\d+)?(\.BirdNET)?(\.(selections|selection\.table|results))?"
     r"\.(txt|tsv|csv)$",
@@ -136,7 +138,7 @@ def find_recordings(table, named, audio):
 
     Returns
     -------
-    list of str
+    Series of shape (n_lines,)
     """
     if isinstance(audio, str | os.PathLike):
         n_named = named.groupby(table.file).nunique()
@@ -146,7 +148,7 @@ def find_recordings(table, named, audio):
                 f"audio={os.fspath(audio)!r} is one recording, but "
                 f"{table.files[number]} is of {n_named[number]}. Pass a list of them."
             )
-        return [os.fspath(audio)] * len(named)
+        return pd.Series(os.fspath(audio), index=named.index, dtype=object)
     finder = None if audio is None else AudioFinder(audio)
     known, paths = {}, []
     for row, (name, file) in enumerate(zip(named, table.file.tolist(), strict=True)):
@@ -154,7 +156,8 @@ def find_recordings(table, named, audio):
         if key not in known:
             known[key] = _locate(finder, key, table, row)
         paths.append(known[key])
-    return paths
+    # pandas' text holds no names that are not UTF-8.
+    return pd.Series(paths, index=named.index, dtype=object)
 
 
 def _locate(finder, key, table, row):
