@@ -7,6 +7,7 @@ import pandas as pd
 from skbird.annotations._boxes import HERTZ, SECONDS, check_boxes
 from skbird.annotations._files import warn_of_changes, write_csv
 from skbird.annotations._text_tables import read_text_tables
+from skbird.utils._extras import install_hint
 from skbird.utils._files import open_whole
 from skbird.utils._parquet import read_parquet
 from skbird.utils._text import as_utf_8
@@ -152,7 +153,7 @@ def _is_parquet(path):
             import pyarrow  # noqa: F401
         except ImportError as exc:
             raise ImportError(
-                "Parquet needs pyarrow; install it with: pip install "
-                "'skbird[annotations]'."
+                "Parquet needs pyarrow; install it with: "
+                f"{install_hint('annotations')}."
             ) from exc
     return ending == ".parquet"

@@ -29,10 +29,11 @@ def find_events(result, threshold, max_gap_s):
     import pandas as pd
 
     from skbird.annotations import proba_to_events
+    from skbird.inference._parts import read_part
 
     events, paths = [], []
     for part in result.parts:
-        table = pd.read_parquet(part)
+        table = read_part(part).to_pandas()
         if not len(table):
             continue  # none of its files could be read
         rows, proba = table[_KEYS], table.drop(columns=_KEYS)

@@ -10,6 +10,7 @@ from sklearn.utils import Bunch
 
 from skbird.data._labels import encode_labels
 from skbird.data._rows import segment_table
+from skbird.utils._files import read_bytes
 from skbird.utils._text import decode_text
 
 _AUDIO_SUFFIXES = frozenset({".ogg", ".flac", ".wav", ".mp3", ".m4a"})
@@ -160,7 +161,7 @@ def is_birdclef(root):
 def _read_csv(path):
     if not path.is_file():
         return None
-    text = decode_text(path.read_bytes(), repr(str(path)))
+    text = decode_text(read_bytes(path), repr(str(path)))
 
     def parse(**options):
         # Without index_col, a comma at the end of the lines would shift all columns.
@@ -336,8 +337,6 @@ def _list_audio(folder):
 
 
 def _soundscape_rows(paths, stem_parts):
-    if not paths:
-        return pd.DataFrame(columns=["path", "start", "end", "collection", "row_id"])
     rows = segment_table(paths, segment_s=_ROW_S, step_s=_ROW_S, on_error="skip")
     stems = ["_".join(Path(path).stem.split("_")[:stem_parts]) for path in rows["path"]]
     # A last row may be short; its name counts full rows all the same.

@@ -3,14 +3,19 @@
 import ast
 import warnings
 from collections import Counter
-from numbers import Real
+from numbers import Integral, Real
 
 import numpy as np
 import pandas as pd
 
+from skbird.utils._names import commonest_names, plain_name, settle_names
+from skbird.utils._rows import check_columns
+
 # "nocall" is BirdCLEF's word for a stretch without a target species.
-_NO_SPECIES = frozenset({"", "nocall"})
+_NO_SPECIES = frozenset({"", "nocall", "no call"})
 _SHOWN_LABELS = 10
+_LONGEST_CELL = 100_000  # characters
+_LARGEST = 2**64  # what tables hold as whole numbers
 
 
 def encode_labels(table, species=None, secondary_weight=0.5):
@@ -25,17 +30,22 @@ def encode_labels(table, species=None, secondary_weight=0.5):
         Has a column ``primary_label`` and, if wanted, ``secondary_labels``.
 
         - ``primary_label``: one name, or several separated by semicolons. Spaces belong
-          to the name.
+          to the name. ``"-Pica pica"`` says that this species is *not* there, as
+          folders of BirdNET-Analyzer do: its target is 0, and if the row has no other
+          label, nothing is known of the other species (NaN).
         - ``secondary_labels``: a list of names, Kaggle's text of one
           (``"['amerob', 'norcar']"``, ``"[]"``, ``"['']"``), names separated by
           semicolons (``"Parus major;Pica pica"``), or codes separated by spaces
           (``"amerob norcar"``).
 
         Empty, missing and ``"nocall"`` mean no species. Labels are compared as text,
-        whole numbers (iNaturalist taxon ids) included.
+        whole numbers (iNaturalist taxon ids) included. One that is no species as it is
+        written is taken for the only one that differs in case, blanks, underscores or
+        the form of accents only ("Pica_pica", "pica pica"), with a warning.
     species : sequence of str, default=None
-        The columns, in this order. ``None`` takes the sorted primary labels. Labels
-        that are no column are reported by a warning and get no target.
+        The columns, in this order. ``None`` takes the sorted primary labels; of several
+        spellings of a name, the commonest. To keep such apart, name both. Labels that
+        are no column are reported by a warning and get no target.
     secondary_weight : float in [0, 1], default=0.5
         Label weight of species that are in ``secondary_labels`` only. 0 leaves these
         entries out of the loss, so that they count neither as present nor as absent.
@@ -43,8 +53,8 @@ def encode_labels(table, species=None, secondary_weight=0.5):
     Returns
     -------
     Y : pandas.DataFrame of shape (n_rows, n_species), float32
-        1 where the species is present (primary or secondary), else 0. The index is the
-        one of `table`.
+        1 where the species is present (primary or secondary), else 0; NaN where only
+        other species are known to be absent. The index is the one of `table`.
     label_weight : pandas.DataFrame of shape (n_rows, n_species), float32
         `secondary_weight` at secondary labels, 1 everywhere else.
 
@@ -53,14 +63,15 @@ def encode_labels(table, species=None, secondary_weight=0.5):
     TypeError
         If `table` is not a DataFrame, or a label is neither text, number nor list.
     ValueError
-        If ``primary_label`` is missing, a list in ``secondary_labels`` cannot be
-        parsed, `species` is empty or has duplicates, or `secondary_weight` is out of
-        range.
+        If ``primary_label`` is missing or there twice, a list in ``secondary_labels``
+        cannot be parsed (names the row), `species` is empty or has duplicates, or
+        `secondary_weight` is out of range.
 
     Warns
     -----
     UserWarning
-        If labels are not among the species: names them and how often each occurs.
+        If labels are not among the species: names them and how often each occurs. If
+        labels are spelled otherwise than the species, or species alike.
 
     Examples
     --------
@@ -80,28 +91,54 @@ def encode_labels(table, species=None, secondary_weight=0.5):
     2     1.0     1.0
     """
     _check_table(table)
+    index = table.index
+    return encode_table(
+        table, species, secondary_weight, lambda row: f"row {index[row]!r}"
+    )
+
+
+def encode_table(table, species, secondary_weight, place):
+    """Encode labels as `encode_labels` does; errors say where bad cells are.
+
+    Parameters
+    ----------
+    table, species, secondary_weight
+        See `encode_labels`.
+    place : callable
+        Makes a text of the position of a row: where to find it.
+    """
+    _check_table(table)
     if not isinstance(secondary_weight, Real) or not 0 <= secondary_weight <= 1:
         raise ValueError(
             f"secondary_weight={secondary_weight!r} must be a number in [0, 1]: 0 "
             "leaves secondary labels out of the loss, 1 trusts them like primary ones."
         )
-    primary = _Pairs.from_column(table["primary_label"], parse_primary_label)
+    primary = _Pairs.from_column(table["primary_label"], parse_primary_label, place)
+    primary, absent = primary.split_absent(() if species is None else species)
     species = _check_species(species, primary)
-    names = frozenset(species)
+    known = frozenset(map(plain_name, species))
     secondary = _Pairs.from_column(
         table.get("secondary_labels", pd.Series(dtype=object)),
-        lambda cell: parse_secondary_labels(cell, names),
+        lambda cell: parse_secondary_labels(cell, known),
+        place,
     )
-    _warn_about_unknown(species, primary, secondary)
+    labels = [*primary.labels, *secondary.labels, *absent.labels]
+    meant = settle_names(labels, species, stacklevel=3)
+    _warn_about_unknown(species, meant, primary, secondary, absent)
 
     shape = len(table), len(species)
+    columns = {name: column for column, name in enumerate(species)}
+    columns = {label: columns[name] for label, name in meant.items()}
     Y = np.zeros(shape, dtype=np.float32)
     label_weight = np.ones(shape, dtype=np.float32)
-    label_weight[secondary.positions(species)] = secondary_weight
+    label_weight[secondary.positions(columns)] = secondary_weight
     # Primary comes last: a species named in both columns is known for certain.
-    label_weight[primary.positions(species)] = 1
-    Y[secondary.positions(species)] = 1
-    Y[primary.positions(species)] = 1
+    label_weight[primary.positions(columns)] = 1
+    # Who says only that a species is absent, says nothing of the others.
+    Y[np.setdiff1d(absent.rows, [*primary.rows, *secondary.rows])] = np.nan
+    Y[absent.positions(columns)] = 0
+    Y[secondary.positions(columns)] = 1
+    Y[primary.positions(columns)] = 1
     return (
         pd.DataFrame(Y, index=table.index, columns=species),
         pd.DataFrame(label_weight, index=table.index, columns=species),
@@ -119,7 +156,8 @@ def parse_primary_label(cell):
     Returns
     -------
     list of str
-        The names in order, without empty ones and ``"nocall"``.
+        The names in order, without empty ones and ``"nocall"``. One that begins with a
+        minus sign is of a species that is absent.
     """
     return _clean(_as_text(cell, "primary_label").split(";"))
 
@@ -132,7 +170,8 @@ def parse_secondary_labels(cell, species=frozenset()):
     cell : str, list-like, number, None or NaN
         A list of names, the text of one, or names separated by semicolons or spaces.
     species : set of str
-        Known names: a cell that is one of them as a whole is not split at its spaces.
+        Known names, as `plain_name` spells them: a cell that is one of them as a whole
+        is not split at its spaces.
 
     Returns
     -------
@@ -143,17 +182,35 @@ def parse_secondary_labels(cell, species=frozenset()):
         return _clean(_as_text(name, "secondary_labels") for name in cell)
     text = _as_text(cell, "secondary_labels")
     if text.startswith("["):
-        try:
-            names = ast.literal_eval(text)
-        except (ValueError, SyntaxError) as exc:
-            raise ValueError(
-                f"secondary_labels={text!r} looks like a list but cannot be read as "
-                "one. Write ['a', 'b'], or the names separated by semicolons: a;b."
-            ) from exc
-        return parse_secondary_labels(names)
-    if text in species:  # "Pica pica"
+        return _clean(_as_text(name, "secondary_labels") for name in _read_list(text))
+    if plain_name(text) in species:  # "Pica pica"
         return [text]
     return _clean(text.split(";") if ";" in text else text.split())
+
+
+def _read_list(text):
+    """Read a list of texts and numbers as Python writes it."""
+    try:
+        if len(text) > _LONGEST_CELL:
+            raise ValueError(f"more than {_LONGEST_CELL} characters")
+        names = ast.literal_eval(text)
+        if not isinstance(names, list):
+            raise ValueError("it goes on after the list")
+        return names
+    # Of what is nested too deeply; TypeError: of sets of lists.
+    except (ValueError, SyntaxError, TypeError, MemoryError, RecursionError) as exc:
+        raise ValueError(
+            f"secondary_labels={_shortened(text)} looks like a list but cannot be read "
+            "as one. Write ['a', 'b'], or the names separated by semicolons: a;b."
+        ) from exc
+
+
+def _shortened(cell):
+    try:
+        text = repr(cell)
+    except (ValueError, RecursionError):  # numbers of thousands of digits
+        return f"a {type(cell).__name__}"
+    return text if len(text) <= 200 else f"{text[:200]}..."
 
 
 def _as_text(cell, column):
@@ -162,18 +219,26 @@ def _as_text(cell, column):
         return cell.strip()
     if pd.api.types.is_scalar(cell) and pd.isna(cell):
         return ""
-    if isinstance(cell, Real):
+    if isinstance(cell, Integral) and abs(cell) < _LARGEST:
+        return str(int(cell))
+    if isinstance(cell, Real) and abs(cell) < _LARGEST:
         # pandas reads a column of taxon ids with gaps as float: 41970.0 is "41970".
         return str(int(cell)) if float(cell).is_integer() else str(cell)
+    if isinstance(cell, Real):
+        raise ValueError(
+            f"{column} holds {_shortened(cell)}, a number too large to name a species. "
+            "Write it as text."
+        )
+    lists = ", a list of names" if column == "secondary_labels" else ""
     raise TypeError(
-        f"{column} holds {cell!r} of type {type(cell).__name__}; expected text"
-        f"{', a list of names' if column == 'secondary_labels' else ''} or a number."
+        f"{column} holds {_shortened(cell)} of type {type(cell).__name__}; expected "
+        f"text{lists} or a number."
     )
 
 
 def _clean(names):
     names = (name.strip() for name in names)
-    return [name for name in names if name not in _NO_SPECIES]
+    return [name for name in names if plain_name(name) not in _NO_SPECIES]
 
 
 class _Pairs:
@@ -184,21 +249,45 @@ class _Pairs:
         self.labels = labels
 
     @classmethod
-    def from_column(cls, column, parse):
+    def from_column(cls, column, parse, place):
         rows, labels, known = [], [], {}
         for row, cell in enumerate(column):
             # A few thousand distinct cells fill a table of any length.
-            names = known.get(cell) if isinstance(cell, str) else parse(cell)
+            names = known.get(cell) if isinstance(cell, str) else None
             if names is None:
-                names = known[cell] = parse(cell)
+                try:
+                    names = parse(cell)
+                except (TypeError, ValueError) as exc:
+                    raise type(exc)(f"{place(row)}: {exc}") from exc
+                if isinstance(cell, str):
+                    known[cell] = names
             rows.extend([row] * len(names))
             labels.extend(names)
         return cls(rows, labels)
 
-    def positions(self, species):
-        """Index (rows, columns) of the pairs whose label is among `species`."""
-        columns = pd.Index(species).get_indexer(self.labels)
-        return self.rows[columns >= 0], columns[columns >= 0]
+    def split_absent(self, species):
+        """Return the pairs of labels, and those of labels with a minus before them.
+
+        A species of that very name is none that is absent.
+        """
+        is_absent = np.array(
+            [
+                len(label) > 1 and label[0] == "-" and label not in species
+                for label in self.labels
+            ],
+            dtype=bool,
+        )
+        labels = np.array(self.labels, dtype=object)
+        absent = [label[1:].strip() for label in labels[is_absent]]
+        return (
+            _Pairs(self.rows[~is_absent], labels[~is_absent].tolist()),
+            _Pairs(self.rows[is_absent], absent),
+        )
+
+    def positions(self, columns):
+        """Index (rows, columns) of the pairs whose label has a column."""
+        column = np.array([columns.get(label, -1) for label in self.labels], np.intp)
+        return self.rows[column >= 0], column[column >= 0]
 
 
 def _check_table(table):
@@ -207,6 +296,7 @@ def _check_table(table):
             f"table must be a pandas DataFrame with a column primary_label, "
             f"got {type(table).__name__}."
         )
+    check_columns(table, ("primary_label", "secondary_labels"), "table")
     if "primary_label" not in table.columns:
         raise ValueError(
             "table has no column 'primary_label'; its columns are "
@@ -216,7 +306,7 @@ def _check_table(table):
 
 def _check_species(species, primary):
     if species is None:
-        species = sorted(set(primary.labels))
+        species = commonest_names(primary.labels)
         if not species:
             raise ValueError(
                 "table names no species in primary_label, so that Y would have no "
@@ -237,11 +327,9 @@ def _check_species(species, primary):
     return species
 
 
-def _warn_about_unknown(species, primary, secondary):
-    known = set(species)
-    unknown = Counter(
-        label for label in [*primary.labels, *secondary.labels] if label not in known
-    )
+def _warn_about_unknown(species, meant, primary, secondary, absent):
+    labels = [*primary.labels, *secondary.labels, *absent.labels]
+    unknown = Counter(label for label in labels if label not in meant)
     if not unknown:
         return
     shown = ", ".join(f"{k!r} ({n}x)" for k, n in unknown.most_common(_SHOWN_LABELS))
@@ -251,5 +339,5 @@ def _warn_about_unknown(species, primary, secondary):
         f"{len(species)} species and get no target: {shown}"
         f"{f' and {more} more' if more > 0 else ''}. Add them to species to keep them.",
         UserWarning,
-        stacklevel=3,
+        stacklevel=4,
     )

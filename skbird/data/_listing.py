@@ -7,6 +7,8 @@ from collections import deque
 from functools import cache
 from pathlib import Path
 
+from skbird.utils._names import printable_path
+
 # What libsndfile reads and recorders or archives write.
 AUDIO_SUFFIXES = frozenset(
     ".aif .aifc .aiff .au .caf .flac .mp3 .oga .ogg .opus .rf64 .snd .w64 .wav".split()
@@ -144,8 +146,8 @@ def find_audio(folder):
         if path.isascii() or not _NO_TEXT.search(path):
             paths.append(path)
         else:
-            left_out.append((_printable(path), _BAD_NAME))
-    left_out += [(_printable(path), _UNREAD.format(why)) for path, why in unread]
+            left_out.append((printable_path(path), _BAD_NAME))
+    left_out += [(printable_path(path), _UNREAD.format(why)) for path, why in unread]
     if not paths:
         suffixes = ", ".join(sorted(AUDIO_SUFFIXES))
         missing = (
@@ -154,6 +156,13 @@ def find_audio(folder):
         )
         raise ValueError(" ".join([missing, *_notes(left_out)]))
     return sorted(paths), sorted(left_out)
+
+
+def list_folders(folder):
+    """Return the names of the folders in a folder, without those of systems."""
+    _, folders, links = _scan(folder)
+    here = Path(folder)
+    return sorted([*folders, *(name for name in links if (here / name).is_dir())])
 
 
 def warn_left_out(left_out, stacklevel):
@@ -175,10 +184,6 @@ def _notes(left_out):
             f"{len(unread)} folders or links cannot be read and are left out, the "
             f"first: {min(unread)}."
         )
-
-
-def _printable(path):
-    return os.fsencode(path).decode(errors="backslashreplace")
 
 
 def _walk(root):

@@ -4,6 +4,8 @@ import io
 
 import numpy as np
 
+from skbird.utils._extras import install_hint
+
 PRECISIONS = ("fp32", "bf16")
 
 
@@ -150,7 +152,7 @@ def check_engine(backend, precision):
     except ImportError as exc:
         extra = "train" if backend == "torch" else "cpu"
         raise ImportError(
-            f"backend={backend!r} is not installed: pip install 'skbird[{extra}]'"
+            f"backend={backend!r} is not installed: {install_hint(extra)}"
         ) from exc
 
 

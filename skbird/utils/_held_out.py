@@ -14,7 +14,7 @@ from skbird.metrics._validation import validate_truth
 from skbird.utils._folds import list_folds
 from skbird.utils._multilabel import check_targets
 from skbird.utils._proba import as_proba_matrix
-from skbird.utils._rows import file_numbers
+from skbird.utils._rows import check_groups, file_numbers
 
 _DEFAULT_FOLDS = 5
 
@@ -113,7 +113,7 @@ def labelled_rows(y):
 
 def _splits(X, y, cv, groups, files):
     """List the (train, test) row numbers of each fold."""
-    together = files if groups is None else np.asarray(groups)
+    together = files if groups is None else check_groups(groups, len(files))
     if cv is None or isinstance(cv, Integral):
         n_groups = len(np.unique(together))
         n_splits = cv or min(_DEFAULT_FOLDS, n_groups)

@@ -25,7 +25,7 @@ def files_of_rows(X):
         If X does not tell.
     """
     if isinstance(X, pd.DataFrame):  # first: its columns are attributes, too
-        paths = X.get("path", [None])
+        paths = X.get("path", [None] * len(X))
     else:
         paths = getattr(X, "paths", [None] if isinstance(X, str) else X)
     paths = list(paths)
@@ -77,6 +77,30 @@ def row_table(X):
         return None
 
 
+def check_columns(table, names, what="X"):
+    """Refuse a table in which a column that is needed is not one column.
+
+    Parameters
+    ----------
+    table : DataFrame
+    names : iterable of str
+        The columns that are needed, if they are there.
+    what : str
+        How the error calls the table.
+    """
+    if table.columns.nlevels > 1:
+        raise ValueError(
+            f"{what} has columns of {table.columns.nlevels} levels (a MultiIndex), "
+            f"{list(table.columns[:2])}. Give each one name: {what}.columns = [...]."
+        )
+    twice = [name for name in names if (table.columns == name).sum() > 1]
+    if twice:
+        raise ValueError(
+            f"{what} has more than one column {twice[0]!r}. Rename or drop the others: "
+            f"{what}.loc[:, ~{what}.columns.duplicated()] keeps the first of each."
+        )
+
+
 def file_numbers(X, groups=None):
     """Give each row the number of its file: named by X, else by groups, else none.
 
@@ -106,11 +130,20 @@ def check_groups(groups, n_rows, name="groups"):
             f"{name}={groups!r} is one text where one name or number per row is "
             f"needed. For a column of X pass the column: {name}=X[{groups!r}]."
         )
+    listed = groups if isinstance(groups, list | tuple) else None
     groups = np.asarray(groups)
     if groups.shape != (n_rows,):
         raise ValueError(
             f"{name} has shape {groups.shape}, but there are {n_rows} rows: pass one "
             "name or number per row."
+        )
+    # Of a list of names, numpy makes a name "nan" of what is missing.
+    missing = pd.isna(pd.Series(groups if listed is None else listed, dtype=object))
+    if missing.any():
+        raise ValueError(
+            f"{name} is missing (None or NaN) at row {missing.argmax()} "
+            f"({missing.sum()} of {n_rows} rows). Name the group of each row; one that "
+            "stands alone needs a name of its own."
         )
     return groups
 
@@ -139,13 +172,7 @@ def number_groups(groups, n_rows, name="groups"):
     ValueError
         If `groups` has another length, or a group is missing.
     """
-    groups = check_groups(groups, n_rows, name)
-    numbers, names = pd.factorize(groups)
-    if (numbers < 0).any():
-        raise ValueError(
-            f"{name} is missing (None or NaN) at row {np.argmax(numbers < 0)}. Name "
-            "the group of each row."
-        )
+    numbers, names = pd.factorize(check_groups(groups, n_rows, name))
     try:
         order = np.argsort(names, kind="stable")
     except TypeError:  # names of several types have no order but that of appearance

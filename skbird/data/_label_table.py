@@ -1,0 +1,307 @@
+"""Read tables of recordings and their labels, whoever wrote them."""
+
+import csv
+import io
+import os
+import re
+
+import numpy as np
+import pandas as pd
+from pandas.api.types import is_bool_dtype, is_numeric_dtype
+
+from skbird.data._listing import AUDIO_SUFFIXES
+from skbird.utils._extras import install_hint
+from skbird.utils._files import check_regular, read_bytes
+from skbird.utils._names import existing_path
+from skbird.utils._rows import check_columns
+from skbird.utils._text import decode_text, unguard_formula
+
+_PATH_NAMES = ("path", "filename", "file")
+_LABEL_NAMES = ("primary_label", "species", "label")
+_SECONDS = ("start", "end")
+_SEPARATORS = ",;\t"
+_EMPTY = f"{_SEPARATORS} \r\n"  # what lines without content consist of
+_MAX_CELLS = 200_000_000  # of Parquet
+_NAMES = (*_PATH_NAMES, *_LABEL_NAMES, "secondary_labels")
+_TEXT = (*_NAMES, "author", "collection")
+# Hardly a number is written so, but names of sites and recorders are.
+_NO_NUMBER = re.compile(r"\s*(0\d|\d+[eE]\d+\s*$)")
+
+
+class TooLargeError(ValueError):
+    """A table would not fit into memory."""
+
+
+def read_label_table(path):
+    """Read a table of recordings and labels, .csv, .tsv, .txt or .parquet.
+
+    Parameters
+    ----------
+    path : Path
+
+    Returns
+    -------
+    table : DataFrame
+        ``path``, ``primary_label`` and the further columns.
+    places : list of str
+        The file and the line of each row.
+
+    Raises
+    ------
+    ImportError
+        If it is Parquet and pyarrow is not installed.
+    ValueError
+        If it is damaged, or columns or paths are missing or there twice.
+    """
+    table, places = read_table(path)
+    label = _find(table, _LABEL_NAMES, path, "their labels")
+    table = table.rename(columns={label: "primary_label"})
+    if not len(table):
+        raise ValueError(f"{str(path)!r} has no lines.")
+    others = table.columns.difference(["path", "primary_label"], sort=False)
+    return table[["path", "primary_label", *others]], places
+
+
+def read_table(path):
+    """Read a table of recordings, of whose columns only the paths are needed.
+
+    Parameters
+    ----------
+    path : Path
+
+    Returns
+    -------
+    table : DataFrame
+        ``path`` and the further columns.
+    places : list of str
+        The file and the line of each row.
+
+    Raises
+    ------
+    ImportError, ValueError
+        See `read_label_table`.
+    """
+    suffix = path.suffix.lower()
+    decimal = ","
+    if suffix == ".parquet":
+        table = _read_parquet(path)
+        places = [f"row {row}" for row in range(len(table))]
+    elif suffix in (".csv", ".tsv", ".txt"):
+        table, lines, separator = _read_text(path)
+        # "1,000" may be thousand where commas need quotes.
+        decimal = "." if separator == "," else ","
+        places = [f"line {line}" for line in lines]
+    else:
+        hint = ""
+        if suffix in AUDIO_SUFFIXES:
+            hint = " Pass the folder that holds the recording, not the recording."
+        raise ValueError(
+            f"{str(path)!r} is no table of recordings: its name must end in .csv, .tsv "
+            f"or .parquet.{hint}"
+        )
+    check_columns(table, (*_NAMES, *_SECONDS), repr(str(path)))
+    file = _find(table, _PATH_NAMES, path, "the recordings")
+    table = table.rename(columns={file: "path"})
+    missing = table["path"].isna() | (table["path"] == "")
+    if missing.any():
+        raise ValueError(
+            f"{str(path)!r} names no recording in {places[missing.argmax()]} "
+            f"({missing.sum()} such lines). Fill in {file!r}, or delete them."
+        )
+    table["path"] = [_resolve(name, path.parent) for name in table["path"].astype(str)]
+    for column in table.columns.intersection(_SECONDS):
+        table[column] = _as_seconds(table[column], decimal, path, places)
+    places = [f"{str(path)!r}, {place}" for place in places]
+    return table, places
+
+
+def _read_parquet(path):
+    try:
+        import pyarrow.parquet
+    except ImportError as exc:
+        raise ImportError(
+            f"{str(path)!r} is Parquet, which pyarrow reads; install it with: "
+            f"{install_hint('archive')}."
+        ) from exc
+    check_regular(path)
+    with path.open("rb") as file:
+        try:
+            parquet = pyarrow.parquet.ParquetFile(file)
+            _check_size(path, parquet.metadata)
+            table = parquet.read()
+            table.validate(full=True)  # is its text UTF-8?
+            table = table.to_pandas()
+        except TooLargeError:
+            raise
+        # Each kind of damage has its own; KeyError and TypeError are of pandas' notes.
+        except (
+            OSError,
+            ValueError,
+            KeyError,
+            TypeError,
+            pyarrow.ArrowException,
+        ) as exc:
+            raise ValueError(
+                f"{str(path)!r} is no Parquet that can be read, or not all of it: "
+                f"{str(exc).rstrip('.')}. Write or copy it again."
+            ) from exc
+    # pandas writes an index, too. Paths may be in it, but it does not number the rows.
+    useless = [
+        level
+        for level, name in enumerate(table.index.names)
+        if name is None or name in table.columns
+    ]
+    if len(useless) == table.index.nlevels:
+        return table.reset_index(drop=True)
+    return table.droplevel(useless).reset_index()
+
+
+def _check_size(path, metadata):
+    """Complain of what would not fit into memory: a small file may hold a lot."""
+    n_cells = metadata.num_rows * max(metadata.num_columns, 1)
+    if n_cells > _MAX_CELLS:
+        raise TooLargeError(
+            f"{str(path)!r} holds {n_cells:.3g} cells, and at most {_MAX_CELLS:,} are "
+            "read. Leave out columns, or write it in parts."
+        )
+
+
+def _read_text(path):
+    """Return the table, the number of each row's line, and what separates cells."""
+    rows, separator = _split(_decode(path), path)
+    if not rows:
+        raise ValueError(
+            f"{str(path)!r} is empty. Write the table again: a line with the names of "
+            "the columns, then a line per recording."
+        )
+    (_, header), *rows = rows
+    for line, cells in rows:
+        if any(map(str.strip, cells[len(header) :])):
+            raise ValueError(
+                f"{str(path)!r}, line {line}: {len(cells)} cells, but {len(header)} "
+                "columns are named in the first line. Does a path or a label hold a "
+                "separator? Quote it, or take it out."
+            )
+    header = [unguard_formula(name.strip()) for name in header]
+    width = len(header)
+    # Longer lines would make pandas take their first cells for an index.
+    lines = [[*cells[:width], *[""] * (width - len(cells))] for _, cells in rows]
+    _check_header(header, path)
+    columns = [
+        _unguard(name, cells, path.parent)
+        for name, cells in zip(header, zip(*lines, strict=True), strict=False)
+    ]
+    table = _tell_numbers(header, columns)
+    for position, (name, cells) in enumerate(zip(header, columns, strict=False)):
+        if name in _NAMES:  # pandas takes labels such as "NA" for missing
+            table.isetitem(position, cells)
+    return table, [line for line, _ in rows], separator
+
+
+def _check_header(header, path):
+    twice = [name for name in (*_NAMES, *_SECONDS) if header.count(name) > 1]
+    if twice:
+        raise ValueError(
+            f"{str(path)!r} has more than one column {twice[0]!r}. Rename or delete "
+            "the others."
+        )
+
+
+def _unguard(name, cells, folder):
+    """Take the quotes away that our own tables have before formulas.
+
+    A file that is really called so keeps its name.
+    """
+    plain = map(unguard_formula, cells)
+    if name not in _PATH_NAMES:
+        return list(plain)
+    return [
+        cell if new != cell and os.path.exists(_resolve(cell, folder)) else new
+        for new, cell in zip(plain, cells, strict=True)
+    ]
+
+
+def _tell_numbers(header, columns):
+    """Return columns of text as a table, numbers where all cells are numbers."""
+    buffer = io.StringIO()
+    csv.writer(buffer).writerows([header, *zip(*columns, strict=True)])
+    buffer.seek(0)
+    ids = [
+        name
+        for name, cells in zip(header, columns, strict=False)
+        if name not in _SECONDS and any(map(_NO_NUMBER.match, cells))
+    ]
+    return pd.read_csv(buffer, dtype=dict.fromkeys([*_TEXT, *ids], str))
+
+
+def _decode(path):
+    remedy = "Write it as Parquet, or in parts."
+    text = decode_text(read_bytes(path, remedy=remedy), repr(str(path)))
+    if "\0" in text:
+        raise ValueError(
+            f"{str(path)!r} is no text. If it is a spreadsheet, open it there and save "
+            "it as CSV."
+        )
+    return text
+
+
+def _split(text, path):
+    """Return (line number, cells) of each line with content, and the separator."""
+    lines = io.StringIO(text, newline="")
+    header = next((line for line in lines if line.strip(_EMPTY)), "")
+    # Spreadsheets separate by semicolons where commas are decimal.
+    separator = max(_SEPARATORS, key=header.count)
+    lines.seek(0)
+    reader = csv.reader(lines, delimiter=separator, strict=True)
+    rows = []
+    while True:
+        line = reader.line_num + 1
+        try:
+            cells = next(reader, None)
+        except csv.Error as exc:
+            raise ValueError(
+                f"{str(path)!r}, line {line}: {exc}. Is a quotation mark not closed, "
+                "or in the middle of a cell? Close it, or double it."
+            ) from exc
+        if cells is None:
+            return rows, separator
+        if any(map(str.strip, cells)):
+            rows.append((line, cells))
+
+
+def _as_seconds(column, decimal, path, places):
+    """Return a column as numbers; text may have this decimal sign, or a point."""
+    if is_numeric_dtype(column) and not is_bool_dtype(column):
+        return column.to_numpy(dtype=float, na_value=np.nan)
+    numbers = np.full(len(column), np.nan)
+    for row, value in enumerate(column):
+        try:
+            if not pd.isna(value):
+                numbers[row] = _as_number(value, decimal)
+        except (TypeError, ValueError):
+            raise ValueError(
+                f"{str(path)!r}, {places[row]}, column {column.name!r}: {value!r} is "
+                "not a number. Write seconds, such as 12.5, or nothing."
+            ) from None
+    return numbers
+
+
+def _as_number(value, decimal):
+    if isinstance(value, bool):
+        raise TypeError
+    return float(value.replace(decimal, ".") if isinstance(value, str) else value)
+
+
+def _resolve(name, folder):
+    """Return a path that counts from a folder, as the file is called on this disk."""
+    return existing_path(os.path.expanduser(name), folder)
+
+
+def _find(table, names, path, what):
+    for name in names:
+        if name in table:
+            return name
+    raise ValueError(
+        f"{str(path)!r} has no column for {what}: one of {', '.join(names)} is needed, "
+        f"and it has {list(table.columns)[:10]}. Rename the one that holds them."
+    )
