@@ -596,7 +596,7 @@ def test_what_crowsetta_reads_becomes_boxes(write_wav):
 
 def test_without_crowsetta_the_remedy_is_named(monkeypatch):
     monkeypatch.setitem(sys.modules, "crowsetta", None)
-    with pytest.raises(ImportError, match=r"pip install 'skbird\[annotations\]'"):
+    with pytest.raises(ImportError, match=r"pip install .*\[annotations\]'"):
         read_crowsetta("a.txt", "raven")
 
 

@@ -19,11 +19,12 @@ from conftest import RATE, tone
 
 pytest.importorskip("openvino")
 pytest.importorskip("onnxscript")
-pytest.importorskip("skops")
+pytest.importorskip("onnx")
 from skbird.annotations import read_audacity, read_birdnet, read_boxes, read_raven
 from skbird.cli import _console
 from skbird.cli._app import app
 from skbird.inference import load_model
+from skbird.utils._extras import install_hint
 
 README = Path(__file__).parent.parent / "README.md"
 # What makes a training short enough for a test.
@@ -390,4 +391,4 @@ def test_a_missing_package_names_the_extra(tmp_path):
     )
     done = run_python(code, tmp_path)
     assert done.returncode == 1
-    assert "pip install 'skbird[cli]'" in done.stderr
+    assert install_hint("cli") in done.stderr

@@ -8,6 +8,7 @@ import sys
 import numpy as np
 
 import skbird
+from skbird.utils._extras import install_hint
 
 
 def run(code):
@@ -20,6 +21,8 @@ def run(code):
 HIDE = """
 import sys
 from importlib.abc import MetaPathFinder
+
+from skbird.utils._extras import install_hint
 class Hide(MetaPathFinder):
     def find_spec(self, name, path=None, target=None):
         if name.split(".")[0] in {"torch", "timm", "skorch", "silero_vad"}:
@@ -58,7 +61,7 @@ try:
 except ImportError as exc:
     print(exc)
 """
-    assert "pip install 'skbird[train]'" in run(code)
+    assert install_hint("train") in run(code)
 
 
 def test_networks_without_torch_name_the_remedy():
@@ -71,4 +74,4 @@ try:
 except ImportError as exc:
     print(exc)
 """
-    assert "needs torch; install it with: pip install 'skbird[train]'" in run(code)
+    assert f"needs torch; install it with: {install_hint('train')}" in run(code)

@@ -17,7 +17,7 @@ import skbird
 
 pytest.importorskip("onnxscript")
 pytest.importorskip("openvino")
-pytest.importorskip("skops")
+pytest.importorskip("onnx")
 from skbird.inference import compile_pipeline, save_model
 from skbird.nn import CNNClassifier
 from skbird.preprocessing import BandPass, LogMel, Resampler, Segmenter
@@ -62,7 +62,7 @@ def slim_folder(tmp_path):
     folder.mkdir()
     (folder / "skbird").symlink_to(Path(skbird.__file__).parent)
     brought = requirements("skbird", ["cpu", "archive"])
-    assert {"openvino", "skops"} <= set(brought), "outdated: pip install -e . again"
+    assert {"openvino", "onnx"} <= set(brought), "outdated: pip install -e . again"
     assert not {"torch", "timm", "skorch"} & set(brought)
     del brought["skbird"]
     for dist in brought.values():

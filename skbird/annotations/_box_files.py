@@ -7,6 +7,7 @@ import pandas as pd
 from skbird.annotations._boxes import HERTZ, SECONDS, check_boxes
 from skbird.annotations._files import write_csv
 from skbird.annotations._text_tables import read_text_tables
+from skbird.utils._extras import install_hint
 from skbird.utils._files import open_whole
 
 _LABELS = ("species", "primary_label", "label")
@@ -127,7 +128,7 @@ def _is_parquet(path):
             import pyarrow  # noqa: F401
         except ImportError as exc:
             raise ImportError(
-                "Parquet needs pyarrow; install it with: pip install "
-                "'skbird[annotations]'."
+                "Parquet needs pyarrow; install it with: "
+                f"{install_hint('annotations')}."
             ) from exc
     return ending == ".parquet"

@@ -7,6 +7,7 @@ from skbird.annotations._audio_names import find_recordings
 from skbird.annotations._boxes import TEXT, check_boxes
 from skbird.annotations._text_tables import TextTable, as_path_list
 from skbird.data import read_header
+from skbird.utils._extras import install_hint
 
 _COLUMNS = ["file", "line", "path", "start", "end", "low_hz", "high_hz", "species"]
 
@@ -102,7 +103,7 @@ def _import_crowsetta():
         import crowsetta
     except ImportError as exc:
         raise ImportError(
-            "read_crowsetta needs crowsetta; install it with: pip install "
-            "'skbird[annotations]'."
+            "read_crowsetta needs crowsetta; install it with: "
+            f"{install_hint('annotations')}."
         ) from exc
     return crowsetta

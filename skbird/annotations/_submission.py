@@ -1,12 +1,15 @@
 """Write the CSV file that BirdCLEF competitions on Kaggle score."""
 
+import io
+import warnings
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
-from skbird.utils._files import open_whole
+from skbird.utils._files import open_whole, read_bytes
 from skbird.utils._names import match_names, same_text, settle_names
+from skbird.utils._text import decode_text
 
 ROW_ID = "row_id"
 
@@ -29,7 +32,9 @@ def write_submission(proba, rows, path, *, like=None, species=None, fill_nan=Non
         Where to write. An existing file is replaced.
     like : DataFrame or path-like, default=None
         ``sample_submission.csv`` of the competition. Lines and species then have its
-        order and spelling, and must be the same as its. Its numbers are not used.
+        order and spelling, and must be the same as its. Its numbers are not used. If
+        there are no `rows` at all, since the folder of test recordings is empty until
+        the competition fills it, its lines are written with `fill_nan`, or 0.
     species : sequence of str, default=None
         Names of the columns of `proba`, such as ``model.species_``. Needed unless
         `proba` is a DataFrame, also with `like`: an order of species must not be
@@ -48,6 +53,11 @@ def write_submission(proba, rows, path, *, like=None, species=None, fill_nan=Non
     ValueError
         If shapes, row ids or species do not fit, or probabilities are NaN or outside
         [0, 1].
+
+    Warns
+    -----
+    UserWarning
+        If there are no rows.
 
     See Also
     --------
@@ -78,6 +88,9 @@ def write_submission(proba, rows, path, *, like=None, species=None, fill_nan=Non
     H1_10,0.9
     """
     table = arrange(proba, rows, like=like, species=species)
+    if len(rows) == 0:
+        fill_nan = 0.0 if fill_nan is None else fill_nan
+        warnings.warn(_describe_nothing(table, path, fill_nan), stacklevel=2)
     submission = _checked_values(table, fill_nan).reset_index()
     # Opened here: pandas would choose a compression by the name's suffix.
     with open_whole(path) as file:
@@ -86,8 +99,20 @@ def write_submission(proba, rows, path, *, like=None, species=None, fill_nan=Non
     return submission
 
 
+def _describe_nothing(table, path, value):
+    if len(table) == 0:
+        return f"There are no rows: {path} has a header and nothing else."
+    return (
+        f"There are no rows: {path} has the {len(table)} lines of like, with "
+        f"{value:g} for every species."
+    )
+
+
 def arrange(proba, rows, *, like=None, species=None):
-    """Return the table of a submission, indexed by row id; see `write_submission`."""
+    """Return the table of a submission, indexed by row id; see `write_submission`.
+
+    Without rows, those of `like` are NaN.
+    """
     table = as_species_table(proba, species)
     table.index = pd.Index(row_ids(rows, len(table)), name=ROW_ID)
     _check_names(
@@ -113,6 +138,8 @@ def as_species_table(proba, species):
             )
         species = columns
     values = np.array(proba, dtype=np.float64)
+    if values.shape == (0,):  # an empty list
+        values = values.reshape(0, len(species or []))
     if species is None:
         raise ValueError(
             "species is needed to name the columns of proba. Pass "
@@ -138,6 +165,8 @@ def row_ids(rows, n_rows):
             f"proba has {n_rows} rows and rows has {len(rows)}; pass the very table "
             "that was predicted."
         )
+    if n_rows == 0:
+        return []
     if ROW_ID in rows:
         return [str(row_id) for row_id in rows[ROW_ID]]
     if not {"path", "end"} <= set(rows.columns):
@@ -177,10 +206,12 @@ def _ordered_like(table, like):
     table = table.rename(columns=settle_names(table.columns, species, stacklevel=4))
     table = table.rename(index=match_names(table.index, expected, same_text))
     _check_same(
-        table.index, expected, "row ids", "Predict the recordings that it lists."
-    )
-    _check_same(
         table.columns, species, "species", "Train on the species that it lists."
+    )
+    if len(table) == 0:
+        return table.reindex(pd.Index(expected, name=ROW_ID))[species]
+    _check_same(
+        table.index, expected, "row ids", "Predict the recordings that it lists."
     )
     return table.loc[expected, species]
 
@@ -188,13 +219,26 @@ def _ordered_like(table, like):
 def read_like(like):
     """Return a sample submission as a table with ``row_id``."""
     if not isinstance(like, pd.DataFrame):
-        like = pd.read_csv(like, dtype={ROW_ID: str}, keep_default_na=False)
+        like = _read_sample(like)
     if ROW_ID not in like:
         raise ValueError(
             f"like has no column 'row_id', but {some(like.columns)}. Pass the "
             "competition's sample_submission.csv."
         )
     return like
+
+
+def _read_sample(path):
+    text = decode_text(read_bytes(path), repr(str(path)))
+    try:
+        return pd.read_csv(
+            io.StringIO(text), dtype={ROW_ID: str}, keep_default_na=False
+        )
+    except (pd.errors.ParserError, pd.errors.EmptyDataError) as exc:
+        raise ValueError(
+            f"{str(path)!r} is no table that can be read: {str(exc).strip()}. Pass the "
+            "competition's sample_submission.csv."
+        ) from exc
 
 
 def _check_same(ours, expected, what, remedy):

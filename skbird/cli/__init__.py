@@ -6,6 +6,7 @@ extra ``cli``.
 
 import sys
 
+from skbird.utils._extras import install_hint
 from skbird.utils._public import set_public_module
 
 __all__ = ["main"]
@@ -19,8 +20,7 @@ def main():
         if exc.name not in ("click", "rich"):
             raise
         sys.exit(
-            f"The command line needs {exc.name}; install it with: "
-            "pip install 'skbird[cli]'"
+            f"The command line needs {exc.name}; install it with: {install_hint('cli')}"
         )
     app(prog_name="skbird")
 

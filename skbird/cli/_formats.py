@@ -10,7 +10,7 @@ from skbird.cli._outputs import check_file, check_folder
 _KEYS = ["path", "start", "end"]
 
 
-def find_events(result, threshold, max_gap_s):
+def find_events(result, threshold, max_gap_s, columns=()):
     """Join the rows of an archive run to events, part by part.
 
     Parameters
@@ -19,6 +19,8 @@ def find_events(result, threshold, max_gap_s):
         With a column per species.
     threshold, max_gap_s : float
         See :func:`skbird.annotations.proba_to_events`.
+    columns : sequence of str
+        Further columns of the rows. An event has those of the row it begins in.
 
     Returns
     -------
@@ -29,18 +31,24 @@ def find_events(result, threshold, max_gap_s):
     import pandas as pd
 
     from skbird.annotations import proba_to_events
+    from skbird.inference._parts import read_part
 
     events, paths = [], []
     for part in result.parts:
-        table = pd.read_parquet(part)
+        table = read_part(part).to_pandas()
         if not len(table):
             continue  # none of its files could be read
-        rows, proba = table[_KEYS], table.drop(columns=_KEYS)
+        keys = [*_KEYS, *columns]
+        rows, proba = table[keys], table.drop(columns=keys)
         # Whole files are in a part, so that no event is cut.
-        events.append(proba_to_events(proba, rows, threshold, max_gap_s))
+        found = proba_to_events(proba, rows[_KEYS], threshold, max_gap_s)
+        if len(columns):
+            first = rows.drop(columns="end").drop_duplicates(["path", "start"])
+            found = found.merge(first, on=["path", "start"], how="left")
+        events.append(found)
         paths += rows["path"].unique().tolist()
     if not paths:
-        texts = {"path": object, "species": object}
+        texts = dict.fromkeys(["path", "species", *columns], object)
         numbers = {"start": float, "end": float, "score": float}
         events = [pd.DataFrame(columns=[*texts, *numbers]).astype(texts | numbers)]
     events = pd.concat(events, ignore_index=True)
@@ -118,13 +126,50 @@ def name_tables(format_, paths):
     return names
 
 
+def say_left_out_columns(format_, columns):
+    """Say which further columns of a row table the format has no room for."""
+    room = {"kaggle": ["row_id"], "audacity": []}.get(format_, columns)
+    lost = [name for name in columns if name not in room]
+    if lost:
+        _console.say(
+            f"Warning: --format {format_} has no room for the columns "
+            f"{', '.join(lost)} of the table; csv and parquet keep them."
+        )
+
+
+def rehearse(format_, species, columns, model):
+    """Write an event of each species now, to see what would fail after hours."""
+    import tempfile
+    from pathlib import Path
+
+    import pandas as pd
+
+    if format_ not in EVENTS:
+        return
+    keys = {"path": "a.wav", "start": 0.0, "end": 1.0, "score": 0.5}
+    events = pd.DataFrame({"species": [str(name) for name in species]})
+    events = events.assign(**keys, **dict.fromkeys(columns, "text"))
+    with tempfile.TemporaryDirectory() as folder:
+        place = Path(folder) if format_ in TABLES else Path(folder, "events.csv")
+        EVENTS[format_](events, place, {"a.wav": "a"}, model)
+
+
+def write_nothing(submission, results, work_dir, out):
+    """Write a submission of no recordings; what a competition may have at first."""
+    work_dir.mkdir(parents=True, exist_ok=True)
+    with results.folder() as folder:
+        submission.write_nothing(folder / out.name)
+    _console.say(f"No recordings to predict; wrote {out}")
+
+
 class Submission:
     """What a Kaggle submission must hold, checked before the work.
 
     Parameters
     ----------
-    paths : list of str
-        The recordings.
+    rows : list of str or DataFrame
+        The recordings, or the row table. Its column ``row_id`` names the lines, if
+        there is one.
     species : sequence of str
         Those of the model.
     segment_s, step_s : float
@@ -138,18 +183,20 @@ class Submission:
         If rows or species are not those of `like`, or names of rows are not unique.
     """
 
-    def __init__(self, paths, species, segment_s, step_s, like):
+    def __init__(self, rows, species, segment_s, step_s, like):
         import numpy as np
         import pandas as pd
 
         from skbird.annotations._submission import ROW_ID, arrange, read_like, row_ids
         from skbird.data import segment_table
 
-        rows = segment_table(paths, segment_s, step_s, on_error="skip")
-        unread = rows["end"].isna()
+        if isinstance(rows, list):
+            rows = segment_table(rows, segment_s, step_s, on_error="skip")
+        named = ROW_ID in rows
+        unread = rows["end"].isna() & (not named)
         names = row_ids(rows[~unread], (~unread).sum())
         self._like = None if like is None else read_like(like)
-        if self._like is not None:
+        if self._like is not None and len(rows):
             # How long an unreadable recording is, only the sample knows.
             names += _rows_of(
                 rows["path"][unread], set(self._like[ROW_ID]) - set(names)
@@ -160,6 +207,7 @@ class Submission:
                 "in the submission; with --like they get probabilities of 0."
             )
         self._rows = pd.DataFrame({ROW_ID: names})
+        self._species = [str(name) for name in species]
         empty = np.zeros((len(names), len(species)))
         arrange(empty, self._rows, like=self._like, species=species)
 
@@ -170,7 +218,16 @@ class Submission:
 
         table = result.read()
         table.index = row_ids(table, len(table))
-        proba = table.drop(columns=_KEYS).reindex(self._rows[ROW_ID])
+        proba = table[self._species].reindex(self._rows[ROW_ID])
+        write_submission(proba, self._rows, out, like=self._like, fill_nan=0.0)
+
+    def write_nothing(self, out):
+        """Write a submission without predictions, as the sample has it."""
+        import pandas as pd
+
+        from skbird.annotations import write_submission
+
+        proba = pd.DataFrame(columns=self._species, dtype=float)
         write_submission(proba, self._rows, out, like=self._like, fill_nan=0.0)
 
 

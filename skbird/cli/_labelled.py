@@ -106,7 +106,8 @@ def predict_rows(model, X):
     import pandas as pd
 
     from skbird.data import check_rows
-    from skbird.inference._block_work import file_errors, readable_proba
+    from skbird.inference._block_work import readable_proba
+    from skbird.inference._faults import file_errors
 
     rows = check_rows(X)
     with progress_shown(model), warnings.catch_warnings():

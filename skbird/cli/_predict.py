@@ -5,6 +5,7 @@ from pathlib import Path
 import click
 
 from skbird.cli import _console, _formats
+from skbird.cli._inputs import read_inputs
 from skbird.cli._models import MODEL, TRUST, open_model, row_length, species_names
 from skbird.cli._outputs import check_spares, write_table
 
@@ -116,9 +117,14 @@ def predict(
     fresh,
     trust_pickle,
 ):
-    """Predict recordings: a folder, at any depth, or files.
+    """Predict recordings: a folder, at any depth, or files; or a table of rows.
 
     Files that cannot be read are named, and listed in _errors.csv of the work folder.
+
+    A table (.csv, .tsv, .parquet) has a column path, if wanted start and end in
+    seconds, and further columns such as site. These go into csv, parquet, raven and
+    birdnet: an event has those of the row it begins in. audacity and kaggle have no
+    room for them, but kaggle takes row_id.
     """
     _check_together(format_, min_proba, top_k, like, work_dir)
     _formats.check_out(out, format_)
@@ -135,21 +141,34 @@ def predict(
     elif work_dir is None:
         work_dir = out.absolute().with_name(f"{out.absolute().name}.parts")
     _check_work_dir(work_dir, out, format_)
-    paths, left_out = _list_files(recordings)
-    names = _formats.name_tables(format_, paths)
+    inputs = read_inputs(recordings, may_be_empty=format_ == "kaggle")
+    if inputs.is_cut and (segment_s or step_s):
+        raise click.UsageError(
+            f"--segment-s and --step-s cut recordings, but {recordings[0]} has rows "
+            "with start and end. Leave them out."
+        )
+    names = _formats.name_tables(format_, inputs.paths)
     if format_ != "parquet":
         ending = _formats.TABLES.get(format_, "")
         results = Results(work_dir, out, names, ending, overwrite)
     model = open_model(model, trust_pickle)
     segment_s = segment_s or row_length(model)
+    species = species_names(model)
+    rows = inputs.rows(species, segment_s, step_s or segment_s)
+    _formats.say_left_out_columns(format_, inputs.columns)
     if format_ == "kaggle":
         submission = _formats.Submission(
-            paths, species_names(model), segment_s, step_s or segment_s, like
+            rows, species, segment_s, step_s or segment_s, like
         )
+        if not len(inputs.paths):
+            _formats.write_nothing(submission, results, work_dir, out)
+            return
+    else:
+        _formats.rehearse(format_, species, inputs.columns, model)
     try:
         result = predict_archive(
             model,
-            paths,
+            rows,
             work_dir,
             segment_s=segment_s,
             step_s=step_s,
@@ -162,10 +181,12 @@ def predict(
         raise ValueError(
             f"{exc.reason} Pass --fresh, which deletes that run, or another {place}."
         ) from exc
-    errors = pd.concat([result.errors, left_out], ignore_index=True)
+    errors = pd.concat([result.errors, inputs.left_out], ignore_index=True)
     write_table(errors, work_dir / "_errors.csv")
     if format_ in _formats.EVENTS:
-        events, read = _formats.find_events(result, threshold, max_gap_s)
+        events, read = _formats.find_events(
+            result, threshold, max_gap_s, inputs.columns
+        )
         read_names = {path: results.names[path] for path in read if names}
         with results.folder() as folder:
             place = folder if names else folder / out.name
@@ -209,21 +230,3 @@ def _check_work_dir(work_dir, out, format_):
         raise click.UsageError(
             f"{errors} would be replaced, and is not of a run. Rename it."
         )
-
-
-def _list_files(recordings):
-    """Return the files that are named and those of folders, and what is left out."""
-    from skbird.data._listing import drop_links, find_audio
-
-    paths, left_out = [], []
-    for path in recordings:
-        found, missing = find_audio(path) if path.is_dir() else ([str(path)], [])
-        paths += found
-        left_out += missing
-    once = drop_links(paths)
-    if len(once) < len(paths):
-        _console.say(
-            f"{len(paths) - len(once)} recordings are named twice, perhaps through "
-            "links, and predicted once."
-        )
-    return once, _console.as_errors(left_out)

@@ -9,6 +9,7 @@ import click
 from skbird.cli import _console
 from skbird.cli._outputs import check_file, check_spares, file_option, write_table
 from skbird.cli._settings import read_settings, setting_flags
+from skbird.utils._extras import install_hint
 
 _N_COMPARED = 16  # recordings on which the compiled model is compared
 
@@ -119,12 +120,12 @@ def _check_packages(out):
     """Complain now of what would be missing after hours of training."""
     if not _is_pickle(out):
         try:
+            import onnx  # noqa: F401
             import onnxscript  # noqa: F401
             import openvino  # noqa: F401
-            import skops.io  # noqa: F401
         except ImportError as exc:
             raise ImportError(
-                f"Model files need {exc.name}: pip install 'skbird[cpu,train]'. Or "
+                f"Model files need {exc.name}: {install_hint('cpu', 'train')}. Or "
                 "write a pickle: --out ending in .pkl."
             ) from None
 

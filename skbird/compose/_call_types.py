@@ -10,7 +10,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from skbird.compose._type_targets import split_targets
 from skbird.utils._multilabel import MultilabelMetaMixin
-from skbird.utils._proba import as_proba_matrix
+from skbird.utils._proba import estimator_proba
 
 # Who calls, not how. A nestling begs as no adult does, so "nestling" is a call type.
 _NO_CALL_TYPES = (
@@ -196,11 +196,7 @@ class CallTypeClassifier(MultilabelMetaMixin, BaseEstimator):
         """
         check_is_fitted(self)
         columns = self.call_types_["column"].to_list()
-        proba = as_proba_matrix(
-            self.estimator_.predict_proba(X),
-            getattr(self.estimator_, "classes_", None),
-            len(columns),
-        )
+        proba = estimator_proba(self.estimator_, X, len(columns))
         index = X.index if isinstance(X, pd.DataFrame) else None
         return pd.DataFrame(proba, index, columns)
 

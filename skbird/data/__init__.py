@@ -6,6 +6,7 @@ from skbird.data._birdclef import load_birdclef
 from skbird.data._labels import encode_labels
 from skbird.data._listing import list_audio
 from skbird.data._load import load_recordings
+from skbird.data._read_rows import read_rows
 from skbird.data._recordings import Clip, Recordings, WeightOp, as_recordings
 from skbird.data._rows import check_rows, segment_table
 from skbird.data._sampling import recording_weights
@@ -31,6 +32,7 @@ __all__ = [
     "make_birdclef",
     "read_audio",
     "read_header",
+    "read_rows",
     "recording_weights",
     "row_weights",
     "segment_means",

@@ -256,8 +256,6 @@ def _list_audio(folder):
 
 
 def _soundscape_rows(paths, stem_parts):
-    if not paths:
-        return pd.DataFrame(columns=["path", "start", "end", "collection", "row_id"])
     rows = segment_table(paths, segment_s=_ROW_S, step_s=_ROW_S, on_error="skip")
     stems = ["_".join(Path(path).stem.split("_")[:stem_parts]) for path in rows["path"]]
     # A last row may be short; its name counts full rows all the same.

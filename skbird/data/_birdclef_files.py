@@ -6,6 +6,7 @@ import os
 
 import pandas as pd
 
+from skbird.utils._files import read_bytes
 from skbird.utils._names import match_names, plain_path
 from skbird.utils._text import decode_text
 
@@ -24,7 +25,7 @@ def read_csv(path):
     """Return a table of the competition, or None if there is no such file."""
     if not path.is_file():
         return None
-    text = decode_text(path.read_bytes(), repr(str(path)))
+    text = decode_text(read_bytes(path), repr(str(path)))
     header = next(csv.reader(io.StringIO(text)), [])
     twice = [name for name in (*_LABEL_COLUMNS, "filename") if header.count(name) > 1]
     if twice:  # pandas would take the first, and call the others otherwise

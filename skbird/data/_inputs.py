@@ -1,5 +1,7 @@
 """Check the X of a network."""
 
+import copy
+
 import numpy as np
 import pandas as pd
 
@@ -21,14 +23,26 @@ def as_spectrograms(X):
     )
 
 
-def check_same_axes(given, seen):
-    """Complain if spectrograms have other axes than those that a network was fitted on.
+def with_same_axes(X, seen):
+    """Return spectrograms that a network can predict; complain if their axes differ.
 
     Parameters
     ----------
-    given, seen : SpectrogramFormat
-        Of the spectrograms to predict, and of those of the training.
+    X : Spectrograms
+        If none of their rows could be read, their axes say nothing: they get those of
+        `seen`.
+    seen : SpectrogramFormat
+        That of the training.
+
+    Returns
+    -------
+    Spectrograms
     """
+    if X.n_segments == 0:
+        X = copy.copy(X)
+        X.format = seen
+        return X
+    given = X.format
     same_bands = seen.n_mels == given.n_mels and np.allclose(seen.mel_hz, given.mel_hz)
     if not same_bands or not np.isclose(seen.frame_s, given.frame_s):
         raise ValueError(
@@ -36,6 +50,7 @@ def check_same_axes(given, seen):
             f"{_describe_axes(seen)}. Use the same LogMel for both, and a Resampler "
             "before it."
         )
+    return X
 
 
 def _describe_axes(format):

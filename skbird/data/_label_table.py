@@ -10,6 +10,8 @@ import pandas as pd
 from pandas.api.types import is_bool_dtype, is_numeric_dtype
 
 from skbird.data._listing import AUDIO_SUFFIXES
+from skbird.utils._extras import install_hint
+from skbird.utils._files import check_regular, read_bytes
 from skbird.utils._names import existing_path
 from skbird.utils._rows import check_columns
 from skbird.utils._text import decode_text, unguard_formula
@@ -19,10 +21,15 @@ _LABEL_NAMES = ("primary_label", "species", "label")
 _SECONDS = ("start", "end")
 _SEPARATORS = ",;\t"
 _EMPTY = f"{_SEPARATORS} \r\n"  # what lines without content consist of
+_MAX_CELLS = 200_000_000  # of Parquet
 _NAMES = (*_PATH_NAMES, *_LABEL_NAMES, "secondary_labels")
 _TEXT = (*_NAMES, "author", "collection")
 # Hardly a number is written so, but names of sites and recorders are.
 _NO_NUMBER = re.compile(r"\s*(0\d|\d+[eE]\d+\s*$)")
+
+
+class TooLargeError(ValueError):
+    """A table would not fit into memory."""
 
 
 def read_label_table(path):
@@ -46,6 +53,34 @@ def read_label_table(path):
     ValueError
         If it is damaged, or columns or paths are missing or there twice.
     """
+    table, places = read_table(path)
+    label = _find(table, _LABEL_NAMES, path, "their labels")
+    table = table.rename(columns={label: "primary_label"})
+    if not len(table):
+        raise ValueError(f"{str(path)!r} has no lines.")
+    others = table.columns.difference(["path", "primary_label"], sort=False)
+    return table[["path", "primary_label", *others]], places
+
+
+def read_table(path):
+    """Read a table of recordings, of whose columns only the paths are needed.
+
+    Parameters
+    ----------
+    path : Path
+
+    Returns
+    -------
+    table : DataFrame
+        ``path`` and the further columns.
+    places : list of str
+        The file and the line of each row.
+
+    Raises
+    ------
+    ImportError, ValueError
+        See `read_label_table`.
+    """
     suffix = path.suffix.lower()
     decimal = ","
     if suffix == ".parquet":
@@ -66,10 +101,7 @@ def read_label_table(path):
         )
     check_columns(table, (*_NAMES, *_SECONDS), repr(str(path)))
     file = _find(table, _PATH_NAMES, path, "the recordings")
-    label = _find(table, _LABEL_NAMES, path, "their labels")
-    table = table.rename(columns={file: "path", label: "primary_label"})
-    if not len(table):
-        raise ValueError(f"{str(path)!r} has no lines.")
+    table = table.rename(columns={file: "path"})
     missing = table["path"].isna() | (table["path"] == "")
     if missing.any():
         raise ValueError(
@@ -79,9 +111,8 @@ def read_label_table(path):
     table["path"] = [_resolve(name, path.parent) for name in table["path"].astype(str)]
     for column in table.columns.intersection(_SECONDS):
         table[column] = _as_seconds(table[column], decimal, path, places)
-    others = table.columns.difference(["path", "primary_label"], sort=False)
     places = [f"{str(path)!r}, {place}" for place in places]
-    return table[["path", "primary_label", *others]], places
+    return table, places
 
 
 def _read_parquet(path):
@@ -90,13 +121,18 @@ def _read_parquet(path):
     except ImportError as exc:
         raise ImportError(
             f"{str(path)!r} is Parquet, which pyarrow reads; install it with: "
-            "pip install 'skbird[archive]'."
+            f"{install_hint('archive')}."
         ) from exc
+    check_regular(path)
     with path.open("rb") as file:
         try:
-            table = pyarrow.parquet.read_table(file)
+            parquet = pyarrow.parquet.ParquetFile(file)
+            _check_size(path, parquet.metadata)
+            table = parquet.read()
             table.validate(full=True)  # is its text UTF-8?
             table = table.to_pandas()
+        except TooLargeError:
+            raise
         # Each kind of damage has its own; KeyError and TypeError are of pandas' notes.
         except (
             OSError,
@@ -118,6 +154,16 @@ def _read_parquet(path):
     if len(useless) == table.index.nlevels:
         return table.reset_index(drop=True)
     return table.droplevel(useless).reset_index()
+
+
+def _check_size(path, metadata):
+    """Complain of what would not fit into memory: a small file may hold a lot."""
+    n_cells = metadata.num_rows * max(metadata.num_columns, 1)
+    if n_cells > _MAX_CELLS:
+        raise TooLargeError(
+            f"{str(path)!r} holds {n_cells:.3g} cells, and at most {_MAX_CELLS:,} are "
+            "read. Leave out columns, or write it in parts."
+        )
 
 
 def _read_text(path):
@@ -189,7 +235,8 @@ def _tell_numbers(header, columns):
 
 
 def _decode(path):
-    text = decode_text(path.read_bytes(), repr(str(path)))
+    remedy = "Write it as Parquet, or in parts."
+    text = decode_text(read_bytes(path, remedy=remedy), repr(str(path)))
     if "\0" in text:
         raise ValueError(
             f"{str(path)!r} is no text. If it is a spreadsheet, open it there and save "

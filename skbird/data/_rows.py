@@ -1,6 +1,7 @@
 """Row tables: what X may be, and the one form in which skbird uses it."""
 
 import os
+from numbers import Real
 
 import numpy as np
 import pandas as pd
@@ -10,12 +11,15 @@ from skbird.data._audio_header import AudioReadError
 from skbird.utils._names import printable_path
 from skbird.utils._rows import check_columns
 
+# Of 5 s, they are 69,000 hours, and take a gigabyte.
+_MAX_ROWS = 50_000_000
+
 
 def check_rows(X):
     r"""Bring X into the form of a row table.
 
     A row is a whole recording or a stretch of one. The number and the order of rows
-    stay as they are. No file is touched.
+    stay as they are; there may be none. No file is touched.
 
     Parameters
     ----------
@@ -37,7 +41,7 @@ def check_rows(X):
     TypeError
         If X is a single path or does not hold paths.
     ValueError
-        If X is empty, has no column ``path`` or several, or a row's stretch is none.
+        If X has no column ``path`` or several, or a row's stretch is none.
 
     Examples
     --------
@@ -48,9 +52,9 @@ def check_rows(X):
     1  b.ogg    0.0  NaN
     """
     table = _as_table(X)
-    if len(table) == 0:
-        raise ValueError("X has no rows. Does the pattern that lists the files match?")
-    table["path"] = [_as_path(path, row) for row, path in enumerate(table["path"])]
+    paths = [_as_path(path, row) for row, path in enumerate(table["path"])]
+    # Of an empty list pandas would make numbers.
+    table["path"] = pd.Series(paths, dtype=None if paths else str)
     start = _seconds(table, "start").fillna(0.0)
     end = _seconds(table, "end").replace(np.inf, np.nan)
     wrong = np.flatnonzero((start < 0) | (end <= start) | np.isinf(start))
@@ -67,6 +71,25 @@ def check_rows(X):
     )
 
 
+def check_some_rows(X):
+    """Refuse to learn from no rows, or to report on them.
+
+    Parameters
+    ----------
+    X : object with a length
+
+    Raises
+    ------
+    ValueError
+        If it is 0.
+    """
+    if len(X) == 0:
+        raise ValueError(
+            "X has no rows: there is nothing to learn from or to look at. Does the "
+            "pattern that lists the files match?"
+        )
+
+
 def _as_table(X):
     if isinstance(X, (str, bytes, os.PathLike)):
         raise TypeError(
@@ -74,6 +97,8 @@ def _as_table(X):
             "folder: skbird.data.list_audio(folder)."
         )
     if isinstance(X, pd.DataFrame):
+        if not X.size and not len(X.columns):
+            return pd.DataFrame({"path": []})
         check_columns(X, ("path", "start", "end", "collection"))
         if "path" not in X.columns:
             raise ValueError(
@@ -143,7 +168,8 @@ def segment_table(paths, segment_s=5.0, step_s=5.0, *, on_error="raise"):
     AudioReadError
         If files cannot be read and `on_error` is "raise".
     ValueError
-        If `segment_s` or `step_s` is not positive, or `on_error` is neither.
+        If `segment_s` or `step_s` is not positive and finite, `on_error` is neither,
+        or there would be more than 50 million rows.
 
     Examples
     --------
@@ -158,14 +184,15 @@ def segment_table(paths, segment_s=5.0, step_s=5.0, *, on_error="raise"):
     1    5.0  10.0
     2   10.0  12.0
     """
-    for name, value in (("segment_s", segment_s), ("step_s", step_s)):
-        if not value > 0:
-            raise ValueError(f"{name}={value} must be above 0 seconds.")
+    _check_seconds("segment_s", segment_s)
+    _check_seconds("step_s", step_s)
     if on_error not in ("raise", "skip"):
         raise ValueError(f"on_error={on_error!r} must be 'raise' or 'skip'.")
     paths = list(check_rows(paths)["path"])
+    headers = read_headers(paths)
+    _check_number(paths, headers, step_s)
     tables, problems = [], []
-    for path, header in zip(paths, read_headers(paths), strict=True):
+    for path, header in zip(paths, headers, strict=True):
         if isinstance(header, AudioReadError):
             problems.append(str(header))
             starts, ends = np.zeros(1), np.full(1, np.nan)
@@ -178,11 +205,41 @@ def segment_table(paths, segment_s=5.0, step_s=5.0, *, on_error="raise"):
             + "\n  ".join(problems[:5])
             + "\nMend or leave them out, or pass on_error='skip'."
         )
-    return pd.concat(tables, ignore_index=True)
+    return pd.concat(tables, ignore_index=True) if tables else check_rows([])
+
+
+def _check_seconds(name, value):
+    if not isinstance(value, Real) or not 0 < value < np.inf:
+        raise ValueError(
+            f"{name}={value!r} must be above 0 seconds, and finite. For whole "
+            "recordings, pass their paths as X."
+        )
+
+
+def _check_number(paths, headers, step_s):
+    """Complain of more rows than memory holds."""
+    counts = {
+        path: _count_rows(header.duration_s, step_s)
+        for path, header in zip(paths, headers, strict=True)
+        if not isinstance(header, AudioReadError)
+    }
+    n_rows = sum(counts.values())
+    if n_rows > _MAX_ROWS:
+        most = max(counts, key=counts.get)
+        raise ValueError(
+            f"step_s={step_s:g} would make {n_rows:.3g} rows, {counts[most]:.3g} of "
+            f"them of {most!r}; at most {_MAX_ROWS:,} are made. Raise step_s, or pass "
+            "fewer recordings at a time."
+        )
+
+
+def _count_rows(duration_s, step_s):
+    """Return the number of rows of a recording, as a float: it may be huge."""
+    # A remainder below a millisecond is rounding, not sound.
+    with np.errstate(over="ignore"):
+        return max(1.0, float(np.ceil(np.divide(duration_s - 1e-3, step_s))))
 
 
 def _stretches(duration_s, segment_s, step_s):
-    # A remainder below a millisecond is rounding, not sound.
-    n_rows = max(1, int(np.ceil((duration_s - 1e-3) / step_s)))
-    starts = step_s * np.arange(n_rows)
+    starts = step_s * np.arange(int(_count_rows(duration_s, step_s)))
     return starts, np.minimum(starts + segment_s, duration_s)

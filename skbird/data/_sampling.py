@@ -55,7 +55,8 @@ def recording_weights(
     Raises
     ------
     ValueError
-        If a column is missing, a weight is negative, or all weights are 0.
+        If a column is missing, there is no row or species, a weight is negative, a
+        power or weight is not finite, or all weights are 0.
 
     Examples
     --------
@@ -72,19 +73,35 @@ def recording_weights(
             f"Y has shape {present.shape}, but (n_rows, n_species) with "
             f"{len(table)} rows is needed."
         )
+    if not present.size:
+        raise ValueError(f"Y has shape {present.shape}: no row or no species to weigh.")
+    _check_power("class_power", class_power)
+    _check_power("rating_power", rating_power)
     if max_per_species is not None and not max_per_species >= 1:
         raise ValueError(f"max_per_species={max_per_species} must be at least 1.")
-    weight = _species_factor(present, class_power, max_per_species)
+    with np.errstate(over="ignore"):
+        weight = _species_factor(present, class_power, max_per_species)
     if collection is not None:
         weight = weight * _collection_factor(table, collection)
     if rating_power:
         weight = weight * _rating_factor(table, rating_power)
-    if not weight.any():
+    mean = weight.mean()
+    if not mean > 0:
         raise ValueError(
             "All recordings have weight 0. Give at least one collection of the table a "
-            "weight above 0."
+            "weight above 0, and choose powers nearer to 0."
         )
-    return weight / weight.mean()
+    if not np.isfinite(mean):
+        raise ValueError(
+            f"class_power={class_power:g} and rating_power={rating_power:g} make "
+            "weights too large to be numbers. Choose powers nearer to 0."
+        )
+    return weight / mean
+
+
+def _check_power(name, value):
+    if not isinstance(value, Real) or not np.isfinite(value):
+        raise ValueError(f"{name}={value!r} must be a finite number.")
 
 
 def _species_factor(present, class_power, max_per_species):
@@ -108,8 +125,10 @@ def _collection_factor(table, collection):
             "{'XC': 1.0, 'CSA': 0.5}."
         )
     for name, value in collection.items():
-        if not (isinstance(value, Real) and value >= 0):
-            raise ValueError(f"collection[{name!r}]={value!r} must be a number >= 0.")
+        if not (isinstance(value, Real) and 0 <= value < np.inf):
+            raise ValueError(
+                f"collection[{name!r}]={value!r} must be a finite number >= 0."
+            )
     names = _column(table, "collection").astype(str)
     weights = {str(name): float(value) for name, value in collection.items()}
     return names.map(weights).fillna(1.0).to_numpy()

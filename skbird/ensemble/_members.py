@@ -5,7 +5,7 @@ from sklearn.frozen import FrozenEstimator
 from sklearn.utils.validation import has_fit_parameter
 
 from skbird.utils._held_out import held_out_proba
-from skbird.utils._proba import as_proba_matrix
+from skbird.utils._proba import estimator_proba
 
 
 def fit_clone(estimator, X, y, fit_params):
@@ -15,8 +15,7 @@ def fit_clone(estimator, X, y, fit_params):
 
 def member_proba(member, X, n_species):
     """Predict (n_rows, n_species) with a fitted member."""
-    proba = member.predict_proba(X)
-    return as_proba_matrix(proba, getattr(member, "classes_", None), n_species)
+    return estimator_proba(member, X, n_species)
 
 
 def unseen_proba(member, X, y, cv, groups, fit_params):

@@ -20,19 +20,20 @@ from skbird.inference._blocks import (
     stat_files,
 )
 from skbird.inference._budget import TimeBudget
+from skbird.inference._columns import check_names, further_columns, import_pyarrow
 from skbird.inference._manifest import (
     check_model,
     make_plan,
     probe_model,
+    species_names,
     store_plan,
 )
+from skbird.inference._nothing import predict_nothing
 from skbird.inference._parts import (
-    import_pyarrow,
-    part_path,
-    read_part_info,
     remove_run,
     remove_temporary,
 )
+from skbird.utils._files import hold, make_folder
 from skbird.utils._progress import progress_bar
 
 
@@ -68,7 +69,9 @@ def predict_archive(
         its ``species_`` says, else their column numbers.
     recordings : path-like, sequence of paths or DataFrame
         A folder, in which all audio files are found, at any depth; or files; or a row
-        table (see `skbird.data.check_rows`), whose rows are predicted as they are.
+        table (see `skbird.data.check_rows`, or the path of one for
+        `skbird.data.read_rows`), whose rows are predicted as they are and whose further
+        columns, such as a site, go into the results after ``end``.
     out : path-like
         The folder of the results, made if it is not there. Only one run at a time may
         write to it.
@@ -106,16 +109,24 @@ def predict_archive(
     Raises
     ------
     ValueError
-        If a parameter is out of its range, or `out` holds a run of other settings,
-        another model or recordings that are missing now, or a damaged one.
-        `n_jobs`, `time_budget_s` and `verbose` may change.
+        If a parameter is out of its range; if a column of the row table has the name of
+        a species (or ``species`` or ``probability``, with lines per species); or if
+        `out` holds a run of other settings, another model or recordings that are
+        missing now, or a damaged one. `n_jobs`, `time_budget_s` and `verbose` may
+        change.
     AudioReadError
-        If no recording can be read.
+        If there are recordings and none can be read.
     RuntimeError
         If the model fails for another reason than unreadable recordings. Finished parts
         are kept.
     OSError
         If the disk is full. Finished parts are kept.
+
+    Warns
+    -----
+    UserWarning
+        If there are no recordings or rows: there are no parts then, and ``read()``
+        gives a table without rows. (A folder without recordings is an error.)
 
     See Also
     --------
@@ -188,17 +199,23 @@ def predict_archive(
     import_pyarrow()
     step_s = segment_s if step_s is None else step_s
     files, rows = list_recordings(recordings)
+    if len(files) == 0:
+        return predict_nothing(species_names(model), rows, out, fresh=fresh)
+    is_long = min_proba is not None or top_k is not None
+    names = species_names(model)
+    check_names([] if names is None else names, rows, is_long=is_long)
+    columns = further_columns(rows)
     settings = {
         "segment_s": float(segment_s),
         "step_s": float(step_s),
         "min_proba": None if min_proba is None else float(min_proba),
         "top_k": None if top_k is None else int(top_k),
         "block_s": float(block_s),
-        "row_table": hash_rows(rows),
+        "row_table": hash_rows(rows, columns),
     }
     folder = Path(out).expanduser().absolute()
     check_text("out", folder)
-    folder.mkdir(parents=True, exist_ok=True)
+    make_folder(folder)
     remove_temporary(folder)
     # A cluster is for blocks, not for the threads of what happens here.
     with parallel_config(backend="threading"):
@@ -208,17 +225,19 @@ def predict_archive(
         plan = replace(plan, files=assign_blocks(plan.files, rows, block_s))
         blocks = Blocks(plan.files, rows)
         probe = probe_model(model, blocks, segment_s, step_s, plan)
+    check_names(probe.species, rows, is_long=is_long)
     if plan.manifest is not None:
         check_model(folder, plan, probe)
     if fresh:
         remove_run(folder)
     store_plan(folder, plan, settings, probe)
     numbers = np.flatnonzero(blocks.n_files).tolist()
-    infos = {number: read_part_info(part_path(folder, number)) for number in numbers}
-    todo = [number for number, info in infos.items() if info is None]
+    todo = [number for number in numbers if number not in plan.infos]
     todo_s = blocks.audio_s[todo].sum()
 
-    work = BlockWork(str(folder), probe.species, segment_s, step_s, min_proba, top_k)
+    work = BlockWork(
+        str(folder), probe.species, segment_s, step_s, min_proba, top_k, columns
+    )
     if time_budget_s is not None:
         left_s = time_budget_s - (time.monotonic() - began)
         budget = TimeBudget(model, left_s, todo_s)
@@ -227,7 +246,8 @@ def predict_archive(
         done = (work(model, blocks[number]) for number in todo)
     else:
         done = _run_parallel(work, model, blocks, todo, n_jobs, folder)
-    infos |= _watched(done, blocks, todo, verbose)
+    infos = plan.infos | _watched(done, blocks, todo, verbose)
+    infos = {number: infos[number] for number in numbers}
     return summarise(folder, blocks, infos, todo_s, time.monotonic() - began)
 
 
@@ -246,11 +266,13 @@ def _run_parallel(work, model, blocks, todo, n_jobs, folder):
     as_they_come = backend.supports_return_generator
     shared = SharedModel.store(model, folder)
     try:
-        yield from Parallel(
-            n_jobs,
-            batch_size=1,
-            return_as="generator_unordered" if as_they_come else "list",
-        )(delayed(work)(shared, blocks[number]) for number in todo)
+        with open(shared.path, "rb") as file:
+            hold(file)  # it looks like what a kill leaves
+            yield from Parallel(
+                n_jobs,
+                batch_size=1,
+                return_as="generator_unordered" if as_they_come else "list",
+            )(delayed(work)(shared, blocks[number]) for number in todo)
     finally:
         remove_temporary(folder)
 

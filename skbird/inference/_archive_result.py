@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from skbird.inference._parts import part_path
+from skbird.inference._parts import part_path, read_part
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -33,6 +33,8 @@ class ArchiveResult:
         ``path`` and ``error`` of recordings that could not be used, or not all of them.
     dropped : list of str
         What a time budget took from the model, and for which recordings.
+    columns : list of str
+        Of what `read` returns, if there are no parts.
     """
 
     folder: Path
@@ -44,6 +46,7 @@ class ArchiveResult:
     times_real_time: float
     errors: pd.DataFrame
     dropped: list
+    columns: list = ()
 
     def read(self):
         """Read all rows, in the order of the recordings.
@@ -51,10 +54,19 @@ class ArchiveResult:
         Returns
         -------
         DataFrame
-            ``path``, ``start``, ``end``, and a column per species or ``species`` and
-            ``probability``. It must fit into memory; else read the parts one by one.
+            ``path``, ``start``, ``end``, further columns of the row table, and a column
+            per species or ``species`` and ``probability``. It must fit into memory;
+            else read the parts one by one.
+
+        Raises
+        ------
+        ValueError
+            If a part has been damaged since.
         """
-        return pd.concat(map(pd.read_parquet, self.parts), ignore_index=True)
+        if not self.parts:
+            return pd.DataFrame(columns=list(self.columns))
+        tables = map(read_part, self.parts)
+        return pd.concat([table.to_pandas() for table in tables], ignore_index=True)
 
     def __str__(self):
         lines = [
@@ -105,7 +117,7 @@ def summarise(folder, blocks, infos, predicted_s, seconds):
         hours=blocks.audio_s.sum() / 3600,
         seconds=seconds,
         times_real_time=predicted_s / seconds,
-        errors=pd.DataFrame(errors, columns=["path", "error"]),
+        errors=pd.DataFrame(blocks.in_order(errors), columns=["path", "error"]),
         dropped=[
             f"{what}, for {blocks.n_files[numbers].sum()} recordings from "
             f"{blocks.first_path(numbers[0])} on"

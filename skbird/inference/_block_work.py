@@ -11,12 +11,13 @@ import numpy as np
 import pandas as pd
 from joblib import parallel_config, wrap_non_picklable_objects
 
-from skbird.data import AudioReadError, read_audio, segment_table
+from skbird.data import AudioReadError, segment_table
 from skbird.data._audio import cut_short, read_headers
+from skbird.inference._faults import file_errors, find_faults, stretches_to_try
 from skbird.inference._parts import part_path, read_part_info, write_part, write_whole
 from skbird.utils._proba import as_proba_matrix
 
-_NAN = "the model gives NaN for them, though they can be read."
+_LOST = "it could not be opened for a moment."
 
 
 # Without eq it is hashable, which joblib asks of what it sends to a Dask cluster.
@@ -33,6 +34,8 @@ class BlockWork:
         See `segment_table`.
     min_proba, top_k : float, int or None
         See `write_part`.
+    columns : dict
+        See `further_columns`.
     """
 
     folder: str
@@ -41,6 +44,7 @@ class BlockWork:
     step_s: float
     min_proba: float | None
     top_k: int | None
+    columns: dict
 
     def __call__(self, model, block, dropped=()):
         """Predict a block and write its part.
@@ -68,7 +72,7 @@ class BlockWork:
             if isinstance(model, SharedModel):
                 model = model.load()
             try:
-                rows, proba, errors = self._predict(model, block)
+                rows, proba, reasons, faults = self._predict(model, block)
             except Exception as exc:
                 raise RuntimeError(
                     f"{type(exc).__name__} in the block of {block.n_files} files that "
@@ -77,32 +81,57 @@ class BlockWork:
                     "arguments; the run goes on where it stopped."
                 ) from exc
         read = ~np.isnan(proba).all(axis=1)
+        errors = file_errors(rows, ~read, reasons, faults)
+        errors += cut_short(block.paths, read_headers(block.paths))
         info = write_part(
             path,
             rows[read],
             proba[read],
             self.species,
-            block.errors + errors,
+            errors,
             dropped,
             min_proba=self.min_proba,
             top_k=self.top_k,
+            columns=self.columns,
+            again=stretches_to_try(faults),
         )
         return block.number, info
 
     def _predict(self, model, block):
-        """Return the rows, their probabilities and the errors of files in them."""
-        rows = block.rows
-        if not block.paths:
-            rows = pd.DataFrame(columns=["path", "start", "end"])
-        elif rows is None:
-            rows = segment_table(
-                block.paths, self.segment_s, self.step_s, on_error="skip"
-            )
-        proba, reasons = readable_proba(model, rows, len(self.species))
+        """Return rows, their probabilities, why files have NaN, and their faults."""
+        rows, lost = self._rows(block)
+        proba = np.full((len(rows), len(self.species)), np.nan)
+        proba[~lost], reasons = self._proba(model, rows[~lost])
         unread = np.isnan(proba).all(axis=1)
-        errors = file_errors(rows, unread, reasons)
-        headers = read_headers(block.paths)
-        return rows, proba, errors + cut_short(block.paths, headers)
+        faults = find_faults(rows[unread])
+        for path in rows["path"][lost]:
+            faults.setdefault(path, (0.0, self.segment_s, _LOST))
+        # What can be read now could not be for a moment, or the model does not want it.
+        passed = set(rows["path"][unread]) - set(faults)
+        if passed:
+            is_passed = rows["path"].isin(passed).to_numpy()
+            proba[is_passed], more = self._proba(model, rows[is_passed])
+            reasons |= more
+        return rows, proba, reasons, faults
+
+    def _rows(self, block):
+        """Return the rows, and which of them stand for files that cannot be opened."""
+        if block.rows is not None:
+            return block.rows, np.zeros(len(block.rows), dtype=bool)
+        rows = pd.DataFrame(columns=["path", "start", "end"])
+        lost = rows["end"].isna()
+        for _ in range(2):  # the fault may have passed
+            if block.paths:
+                rows = segment_table(
+                    block.paths, self.segment_s, self.step_s, on_error="skip"
+                )
+                lost = rows["end"].isna()
+            if not lost.any():
+                break
+        return rows, lost.to_numpy()
+
+    def _proba(self, model, rows):
+        return readable_proba(model, rows.reset_index(drop=True), len(self.species))
 
 
 def row_proba(model, rows, n_species=None):
@@ -142,41 +171,6 @@ def readable_proba(model, rows, n_species):
         except AudioReadError as exc:
             reasons[path] = str(exc)
     return proba, reasons
-
-
-def file_errors(rows, unread, reasons):
-    """Say for each file with rows that were not predicted why that is so.
-
-    Parameters
-    ----------
-    rows : DataFrame
-        Columns ``path``, ``start``, ``end``.
-    unread : ndarray of bool, shape (n_rows,)
-    reasons : dict
-        What the model said of some files.
-
-    Returns
-    -------
-    list of (str, str)
-    """
-    errors = []
-    n_rows = rows["path"].value_counts()
-    for path, bad in rows[unread].groupby("path", sort=False):
-        reason = _why_unreadable(bad) or reasons.get(path) or _NAN
-        errors.append(
-            (path, f"{len(bad)} of {n_rows[path]} rows are left out: {reason}")
-        )
-    return errors
-
-
-def _why_unreadable(rows):
-    """Return what is wrong with the first of a file's rows that cannot be read."""
-    for path, start, end in rows[["path", "start", "end"]].itertuples(index=False):
-        try:
-            read_audio(path, start, end)
-        except AudioReadError as exc:
-            return str(exc)
-    return None
 
 
 _loaded = threading.local()

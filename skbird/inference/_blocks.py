@@ -9,11 +9,12 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from skbird.data import AudioReadError, check_rows
+from skbird.data import AudioReadError, check_rows, read_rows
 from skbird.data._audio import read_headers
 from skbird.data._listing import list_audio
+from skbird.data._read_rows import TABLE_SUFFIXES
 from skbird.data._recordings import file_identity
-from skbird.utils._names import printable_path
+from skbird.inference._columns import arrow_column, printable_paths
 
 _UNNAMED = (
     "{} stands for a file whose name, or that of its folder, is not UTF-8. Rename it."
@@ -70,12 +71,7 @@ def list_recordings(recordings):
         The row table, if `recordings` is one.
     """
     if isinstance(recordings, str | os.PathLike):
-        if not Path(recordings).is_dir():
-            raise ValueError(
-                f"recordings={str(recordings)!r} is not a folder. For single files "
-                "pass a list of paths."
-            )
-        recordings = list_audio(recordings)
+        recordings = _open_recordings(Path(recordings))
     is_table = isinstance(recordings, pd.DataFrame)
     unnamed = set()
     if is_table and "path" in recordings:
@@ -89,6 +85,18 @@ def list_recordings(recordings):
     return pd.DataFrame({"path": paths, "error": errors}), rows if is_table else None
 
 
+def _open_recordings(path):
+    """Return the audio files of a folder, or the rows of a table."""
+    if path.suffix.lower() in TABLE_SUFFIXES and path.is_file():
+        return read_rows(path)
+    if not path.is_dir():
+        raise ValueError(
+            f"recordings={str(path)!r} is not a folder, nor a table ("
+            f"{', '.join(TABLE_SUFFIXES)}). For single files pass a list of paths."
+        )
+    return list_audio(path)
+
+
 def check_text(name, path):
     """Refuse a path that is not UTF-8, below which pyarrow finds nothing."""
     _, changed = printable_paths([path])
@@ -99,36 +107,18 @@ def check_text(name, path):
         )
 
 
-def printable_paths(paths):
-    """Write paths that are not UTF-8 in another way: neither tables nor Parquet can.
-
-    Parameters
-    ----------
-    paths : iterable
-        What is no path stays as it is.
-
-    Returns
-    -------
-    paths : list
-    changed : set of str
-        The new forms, by which no file is found.
-    """
-    paths = list(paths)
-    printable = [
-        printable_path(path) if isinstance(path, str | os.PathLike) else path
-        for path in paths
-    ]
-    pairs = zip(printable, paths, strict=True)
-    return printable, {new for new, old in pairs if new is not old}
-
-
 def stat_files(files):
     """Add ``size`` and ``mtime_ns``; -1 for missing files."""
     _, sizes, times = zip(*map(file_identity, files["path"]), strict=True)
     return files.assign(
         size=[-1 if size is None else size for size in sizes],
-        mtime_ns=[-1 if time is None else time for time in times],
+        mtime_ns=[-1 if time is None else _as_int64(time) for time in times],
     )
+
+
+def _as_int64(number):
+    """Wrap what 64 bits do not hold, such as nanoseconds after the year 2262."""
+    return (number + 2**63) % 2**64 - 2**63
 
 
 def add_durations(files, *, verbose):
@@ -145,6 +135,32 @@ def add_durations(files, *, verbose):
         ],
         error=list(errors.values()),
     )
+
+
+def without_passed_faults(files, now, *, verbose):
+    """Open files again that could not be opened, and drop those that can be by now.
+
+    Parameters
+    ----------
+    files : DataFrame
+        As `add_durations` gave it, some time ago.
+    now : DataFrame
+        ``path`` and ``error`` of these files and others, without what headers tell.
+    verbose : bool
+
+    Returns
+    -------
+    DataFrame
+        With what is wrong with the others now.
+    """
+    failed = (files["error"] != "").to_numpy()
+    if not failed.any():
+        return files
+    named = now.set_index("path")["error"]
+    again = files[failed].assign(error=named.loc[files["path"][failed]].to_numpy())
+    errors = files["error"].copy()
+    errors[failed] = add_durations(again, verbose=verbose)["error"].to_numpy()
+    return files.assign(error=errors)[~failed | (errors != "").to_numpy()]
 
 
 def compare_files(old, new):
@@ -167,12 +183,28 @@ def compare_files(old, new):
     return missing, ~missing & ~same
 
 
-def hash_rows(rows):
-    """Return a text that tells row tables apart by their stretches; None for None."""
+def hash_rows(rows, columns):
+    """Return a text that tells row tables apart by what goes into the results.
+
+    Parameters
+    ----------
+    rows : DataFrame or None
+    columns : dict
+        See `further_columns`.
+
+    Returns
+    -------
+    str or None
+        None for None.
+    """
     if rows is None:
         return None
-    hashes = pd.util.hash_pandas_object(rows[["path", "start", "end"]], index=False)
-    return blake2b(hashes.to_numpy().tobytes(), digest_size=16).hexdigest()
+    table = rows[["path", "start", "end"]].copy()
+    for name, kind in columns.items():
+        table[name] = arrow_column(rows[name], kind).to_pandas()
+    digest = blake2b(repr(list(columns)).encode(), digest_size=16)
+    digest.update(pd.util.hash_pandas_object(table, index=False).to_numpy().tobytes())
+    return digest.hexdigest()
 
 
 def assign_blocks(files, rows, block_s):
@@ -264,6 +296,24 @@ class Blocks:
             audio_s=float(self.audio_s[number]),
             rows=rows,
         )
+
+    def in_order(self, errors):
+        """Add the files that cannot be opened to the errors of others.
+
+        Parameters
+        ----------
+        errors : iterable of (str, str)
+            Path and error.
+
+        Returns
+        -------
+        list of (str, str)
+            In the order of the files.
+        """
+        bad = self._files[(self._files["error"] != "").to_numpy()]
+        errors = [*zip(bad["path"], bad["error"], strict=True), *errors]
+        place = pd.Index(self._files["path"]).get_indexer([path for path, _ in errors])
+        return [errors[number] for number in np.argsort(place, kind="stable")]
 
     def first_path(self, number):
         """Return the path of a block's first file."""

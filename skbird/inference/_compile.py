@@ -14,6 +14,7 @@ from skbird.data import Spectrograms
 from skbird.inference._engines import check_engine, has_fast_bf16
 from skbird.inference._network import CompiledNetwork
 from skbird.inference._pipeline import CompiledPipeline
+from skbird.preprocessing import LogMel
 
 # Largest difference of a probability that is taken for rounding.
 _TOLERANCES = {"fp32": 1e-4, "bf16": 0.05}
@@ -130,17 +131,17 @@ def _compile(model, options, differences):
     if isinstance(model, SegmentNet):
         return _compile_network(model, options, differences)
     if isinstance(model, Pipeline):
-        if not isinstance(model[-1], SegmentNet):
+        try:
+            network = _compile(model[-1], options, differences)
+        except TypeError as exc:
+            last = type(model[-1]).__name__
+            raise TypeError(f"The pipeline ends in {last}: {exc}") from exc
+        if getattr(network, "voting", None) == "rank":
             raise TypeError(
-                f"The pipeline ends in {type(model[-1]).__name__}; a network of "
-                "skbird.nn is needed. Other classifiers need no compiling."
+                "voting='rank' ranks all rows, and a pipeline passes them on in "
+                "blocks. Put the ensemble around whole pipelines."
             )
-        filters, logmel = copy.deepcopy(model.steps[:-2]), clone(model[-2])
-        logmel.set_params(cache_dir=None)
-        # Filters keep what they learned; LogMel learns nothing.
-        front_end = Pipeline([*filters, (model.steps[-2][0], logmel)])
-        network = _compile_network(model[-1], options, differences)
-        return CompiledPipeline(front_end, network)
+        return CompiledPipeline(_compile_front_end(model.steps[:-1]), network)
     if isinstance(model, FrozenEstimator):
         return _compile(model.estimator, options, differences)
     if hasattr(model, "best_estimator_"):
@@ -152,11 +153,47 @@ def _compile(model, options, differences):
         inner = _compile(model.estimator_, options, differences)
         around = copy.copy(model)
         around.estimator = around.estimator_ = inner
+        if hasattr(model, "teacher"):
+            around.teacher = None  # a network that needs torch, and is not asked again
         return around
     raise TypeError(
         f"{type(model).__name__} is no network of skbird.nn, and holds none in "
         "estimator_ or estimators_. Other classifiers need no compiling."
     )
+
+
+def _compile_front_end(steps):
+    """Return a pipeline of the steps that the last one, a LogMel, runs."""
+    steps = list(_flatten(steps))
+    if not steps or not isinstance(steps[-1][1], LogMel):
+        last = type(steps[-1][1]).__name__ if steps else "nothing"
+        raise TypeError(
+            f"Before the network of a pipeline stands {last}; a LogMel is needed there."
+        )
+    # Filters keep what they learned; LogMel learns nothing.
+    name, logmel = steps.pop()
+    logmel = clone(logmel).set_params(cache_dir=None)
+    return Pipeline([*copy.deepcopy(steps), (name, logmel)])
+
+
+def _flatten(steps):
+    """List the (name, transformer) of pipelines within pipelines, frozen or not."""
+    used = set()
+    for name, step in _unpack(steps):
+        while name in used:  # the same name in two of the pipelines
+            name += "_"
+        used.add(name)
+        yield name, step
+
+
+def _unpack(steps):
+    for name, step in steps:
+        while isinstance(step, FrozenEstimator):
+            step = step.estimator
+        if isinstance(step, Pipeline):
+            yield from _unpack(step.steps)
+        elif step is not None and step != "passthrough":
+            yield name, step
 
 
 def _put_together(ensemble, members):

@@ -4,6 +4,8 @@ import io
 
 import numpy as np
 
+from skbird.utils._extras import install_hint
+
 PRECISIONS = ("fp32", "bf16")
 
 
@@ -70,6 +72,8 @@ class OnnxRuntimeEngine:
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = n_threads or 0
         options.log_severity_level = 3
+        # Not ONNX Runtime's own format, which `check_program` knows nothing of.
+        options.add_session_config_entry("session.load_model_format", "ONNX")
         self._session = onnxruntime.InferenceSession(
             program, options, providers=["CPUExecutionProvider"]
         )
@@ -150,7 +154,7 @@ def check_engine(backend, precision):
     except ImportError as exc:
         extra = "train" if backend == "torch" else "cpu"
         raise ImportError(
-            f"backend={backend!r} is not installed: pip install 'skbird[{extra}]'"
+            f"backend={backend!r} is not installed: {install_hint(extra)}"
         ) from exc
 
 

@@ -1,9 +1,9 @@
 """What defines an archive run, so that only the same run is resumed."""
 
-import io
 import json
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from hashlib import blake2b
 from pathlib import Path
 
 import numpy as np
@@ -13,16 +13,22 @@ from sklearn.pipeline import Pipeline
 
 from skbird.data import AudioReadError, segment_table
 from skbird.inference._block_work import row_proba
-from skbird.inference._blocks import add_durations, compare_files, printable_paths
+from skbird.inference._blocks import (
+    add_durations,
+    compare_files,
+    without_passed_faults,
+)
+from skbird.inference._columns import import_pyarrow, printable_paths
+from skbird.inference._faults import blocks_to_mend, why_unreadable
 from skbird.inference._parts import (
-    DAMAGE,
     FILES,
     MANIFEST,
-    import_pyarrow,
     part_path,
     part_paths,
+    read_infos,
     write_whole,
 )
+from skbird.inference._sealed import DamagedFileError, seal, unseal
 
 _PROBE_ROWS = 3
 # Other hardware or precision moves logits by less, another training by more.
@@ -51,7 +57,10 @@ class Plan:
     manifest : dict or None
         None if the run is new.
     again : tuple of int
-        Blocks of which files have changed or are gone.
+        Blocks to be predicted again: files have changed or are gone, or what could not
+        be read can be now.
+    infos : dict of int to PartInfo
+        The parts that stay, by block.
     is_stored : bool
         Whether the stored table of files is the same.
     """
@@ -59,6 +68,7 @@ class Plan:
     files: pd.DataFrame
     manifest: dict | None = None
     again: tuple = ()
+    infos: dict = field(default_factory=dict)
     is_stored: bool = False
 
 
@@ -87,13 +97,14 @@ def make_plan(folder, files, settings, *, fresh=False, verbose=True):
     ValueError
         If the folder holds another run, or a damaged one.
     """
-    if fresh or not (folder / MANIFEST).exists():
+    manifest = None if fresh else _read_manifest(folder / MANIFEST)
+    if manifest is None:
         if part_paths(folder) and not fresh:
             raise OtherRunError(
                 f"{folder} holds parts, but no {MANIFEST} that says of what."
             )
         return Plan(add_durations(files, verbose=verbose).assign(block=-1))
-    manifest, stored = _read_manifest(folder / MANIFEST), _read_files(folder / FILES)
+    stored = _read_files(folder / FILES)
     old = manifest["settings"]
     differences = [
         f"{name} was {old.get(name)!r} and is {value!r}"
@@ -102,27 +113,48 @@ def make_plan(folder, files, settings, *, fresh=False, verbose=True):
     ]
     missing, changed = compare_files(stored, files)
     _refuse(folder, differences + _obstacles(manifest, stored, missing, changed))
-    kept = stored[~missing & ~changed]
+    same = stored[~missing & ~changed]
+    kept = without_passed_faults(same, files, verbose=verbose)
     new = files[~files["path"].isin(kept["path"])]
     if verbose and len(new):
-        and_changed = f", of which {changed.sum()} have changed" * bool(changed.any())
-        print(
-            f"{len(new) - changed.sum()} recordings are new; the run had "
-            f"{len(stored)}{and_changed}."
-        )
+        _say_new(len(stored), len(new), changed.sum(), len(same) - len(kept))
     # Also what has changed gets other blocks: it may be longer than it was.
     new = add_durations(new, verbose=verbose).assign(block=-1)[stored.columns]
+    infos = read_infos(folder, stored["block"].unique().tolist())
+    again = {*stored["block"][missing | changed].tolist(), *blocks_to_mend(infos)}
+    again |= infos.keys() - set(kept["block"])  # nothing is left of them
     return Plan(
         files=pd.concat([kept, new] if len(new) else [kept], ignore_index=True),
         manifest=manifest,
-        again=tuple(stored["block"][missing | changed].unique().tolist()),
-        is_stored=len(kept) == len(files) == len(stored),
+        again=tuple(again),
+        infos={number: info for number, info in infos.items() if number not in again},
+        is_stored=len(new) == 0 and kept.equals(stored),
+    )
+
+
+def _say_new(n_stored, n_new, n_changed, n_opened):
+    more = [
+        f"{n_changed} have changed" if n_changed else "",
+        f"{n_opened} could not be opened before" if n_opened else "",
+    ]
+    more = " and ".join(filter(None, more))
+    print(
+        f"{n_new - n_changed - n_opened} recordings are new; the run had {n_stored}"
+        + (f", of which {more}." if more else ".")
     )
 
 
 def _obstacles(manifest, stored, missing, changed):
     """Say which changes of files keep a run from going on, as a list of str."""
-    kinds = {"missing": missing & (stored["error"] == "").to_numpy()}
+    missing = missing & (stored["error"] == "").to_numpy()
+    obstacles = []
+    if missing.any():
+        first = stored["path"][missing].iloc[0]
+        obstacles = [
+            f"{missing.sum()} recordings are missing, first {first} "
+            f"({_why_missing(first)}; once they are back, the run goes on)"
+        ]
+    kinds = {}
     relative = not stored["path"].map(os.path.isabs).all()
     if relative and manifest["cwd"] != _cwd():
         # The same names, seen from another folder, may be other recordings.
@@ -130,11 +162,19 @@ def _obstacles(manifest, stored, missing, changed):
     else:
         probed = (stored["path"] == manifest["probe_path"]).to_numpy()
         kinds["changed by which models are told apart"] = changed & probed
-    return [
+    return obstacles + [
         f"{kind.sum()} recordings are {how}, first {stored['path'][kind].iloc[0]}"
         for how, kind in kinds.items()
         if kind.any()
     ]
+
+
+def _why_missing(path):
+    try:
+        os.stat(path)
+    except OSError as exc:
+        return exc.strerror
+    return "not among those that were passed"
 
 
 def store_plan(folder, plan, settings, probe):
@@ -158,10 +198,8 @@ def store_plan(folder, plan, settings, probe):
 
 
 def _store_files(folder, files):
-    buffer = io.BytesIO()
-    import_pyarrow()
-    files.to_parquet(buffer, index=False)
-    write_whole(folder / FILES, buffer.getbuffer())
+    table = import_pyarrow().Table.from_pandas(files, preserve_index=False)
+    write_whole(folder / FILES, seal(table))
 
 
 def _store_manifest(folder, settings, probe):
@@ -173,25 +211,36 @@ def _store_manifest(folder, settings, probe):
         "probe_path": probe.path,
         "cwd": _cwd(),
     }
+    manifest["checksum"] = _checksum(manifest)
     text = json.dumps(manifest, indent=1)
     write_whole(folder / MANIFEST, text.encode())
 
 
 def _read_manifest(path):
+    """Return the manifest, or None if there is none."""
     try:
         manifest = json.loads(path.read_bytes())
-        keys = ("settings", "species", "probe", "probe_path", "cwd")
-        return {key: manifest[key] for key in keys}
-    except DAMAGE as exc:
+        checksum = manifest.pop("checksum", None)
+    except FileNotFoundError:
+        return None
+    except (ValueError, AttributeError, TypeError) as exc:
         raise _damaged(path, exc) from exc
+    if checksum != _checksum(manifest):
+        raise _damaged(
+            path, "its content does not match its checksum, or is of another version"
+        )
+    return manifest
+
+
+def _checksum(manifest):
+    text = json.dumps(manifest, sort_keys=True)
+    return blake2b(text.encode(), digest_size=16).hexdigest()
 
 
 def _read_files(path):
-    import_pyarrow()
-    columns = ["path", "size", "mtime_ns", "duration_s", "error", "block"]
     try:
-        return pd.read_parquet(path, columns=columns)
-    except DAMAGE as exc:
+        return unseal(path).read().to_pandas()
+    except (FileNotFoundError, DamagedFileError) as exc:
         raise _damaged(path, exc) from exc
 
 
@@ -240,7 +289,11 @@ def check_model(folder, plan, probe):
     if manifest["species"] != species:
         _refuse(folder, [_species_difference(manifest["species"], species)])
     if manifest["probe_path"] != probe.path:
-        _refuse(folder, [f"the model cannot read {manifest['probe_path']}, as it did"])
+        reason = why_unreadable(manifest["probe_path"]) or "but others can"
+        _refuse(
+            folder,
+            [f"the model cannot read {manifest['probe_path']}, as it did ({reason})"],
+        )
     old = np.array(manifest["probe"], dtype=np.float64).reshape(-1, len(species))
     if old.shape != probe.proba.shape or not np.allclose(
         _logits(old), _logits(probe.proba), rtol=0, atol=_SAME_LOGIT, equal_nan=True
@@ -274,7 +327,7 @@ def probe_model(model, blocks, segment_s, step_s, plan):
     Raises
     ------
     ValueError
-        If no file can be read, or names of species are not unique.
+        If no file can be read.
     """
     names = species_names(model)
     numbers, last = list(range(len(blocks))), None
@@ -298,7 +351,7 @@ def probe_model(model, blocks, segment_s, step_s, plan):
                 continue
             if not np.isnan(proba).all():
                 names = range(proba.shape[1]) if names is None else names
-                return Probe(path, _unique([str(name) for name in names]), proba)
+                return Probe(path, [str(name) for name in names], proba)
         reason = reason or (block.errors[0][1] if block.errors else None)
     raise AudioReadError(
         f"None of the {blocks.n_files.sum()} recordings can be predicted. The reason "
@@ -311,17 +364,6 @@ def species_names(model):
     while isinstance(model, Pipeline) and not hasattr(model, "species_"):
         model = model[-1]
     return getattr(model, "species_", None)
-
-
-def _unique(species):
-    taken = pd.Series(["path", "start", "end", *species])
-    twice = taken[taken.duplicated()]
-    if len(twice):
-        raise ValueError(
-            f"The model's species_ hold {twice.iloc[0]!r} twice, or as the name of "
-            "another column. Each species needs a name of its own."
-        )
-    return species
 
 
 def _species_difference(old, new):

@@ -3,28 +3,37 @@
 import base64
 import hashlib
 import json
+import math
 import os
 import platform
 import zipfile
 from datetime import UTC, datetime
 from hashlib import blake2b
 from importlib.metadata import PackageNotFoundError, version
+from numbers import Integral, Real
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
 import skbird
+from skbird.inference._description import build, describe
+from skbird.inference._engines import BATCH_SIZES
+from skbird.inference._fields import FieldError, read_fields
+from skbird.inference._model_archive import (
+    ABOUT,
+    ABOUT_FIELDS,
+    FORMAT,
+    MODEL,
+    NETWORK,
+    ModelArchive,
+    ModelFileError,
+)
+from skbird.inference._programs import ProgramError, check_program
 from skbird.utils._files import open_whole
 from skbird.utils._rows import files_of_rows
 
-_FORMAT = 1
-_ABOUT, _MODEL = "skbird.json", "model.skops"
-_PACKAGES = ("scikit-learn", "numpy", "openvino", "onnxruntime", "skops")
-
-
-class ModelFileError(ValueError):
-    """A file is no model of skbird, is damaged, or is from a version that differs."""
+_PACKAGES = ("scikit-learn", "numpy", "openvino", "onnxruntime")
 
 
 def save_model(model, path, *, metrics=None, data=None, licence=None, notes=None):
@@ -33,11 +42,11 @@ def save_model(model, path, *, metrics=None, data=None, licence=None, notes=None
     Parameters
     ----------
     model : estimator
-        What `compile_pipeline` made.
+        What `compile_pipeline` made with ``backend="openvino"`` or ``"onnxruntime"``.
     path : str or path-like
         The file, by convention ``.skbird``. It appears when it is complete.
     metrics : dict, default=None
-        How good it is, such as ``{"macro_roc_auc": 0.93}``.
+        How good it is, such as ``{"macro_roc_auc": 0.93}``: numbers and texts.
     data : DataFrame or sequence of paths, default=None
         The rows it was trained on, of which the number, a fingerprint and hashes of
         the names of files are kept (see `trained_on`).
@@ -49,7 +58,9 @@ def save_model(model, path, *, metrics=None, data=None, licence=None, notes=None
     Raises
     ------
     TypeError
-        If the model was not compiled, or holds what cannot be stored safely.
+        If the model was not compiled, or holds what cannot be stored safely: steps and
+        classifiers that are not skbird's, or networks compiled for torch, whose
+        programs can run any code.
 
     See Also
     --------
@@ -57,43 +68,61 @@ def save_model(model, path, *, metrics=None, data=None, licence=None, notes=None
 
     Notes
     -----
-    The file is a zip archive: ``skbird.json`` for people and other programs, and
-    ``model.skops``, in which skops keeps parameters as JSON and the networks as ONNX.
+    The file is a zip archive: ``skbird.json`` for people and other programs,
+    ``model.json``, which describes the parts and their values, and the networks as
+    ONNX, ``networks/0.onnx`` and so on. What matters to `fit` alone, such as the
+    splitter that chose thresholds, or the folder of a cache, is not kept.
     """
-    import skops.io
-
-    payload = skops.io.dumps(model)
-    _check_types(payload, TypeError, f"{type(model).__name__} cannot be stored safely")
     about = {
-        "format": _FORMAT,
+        "format": FORMAT,
         "skbird": skbird.__version__,
         "versions": {name: _version(name) for name in _PACKAGES},
         "python": platform.python_version(),
         "created": datetime.now(UTC).isoformat(timespec="seconds"),
         "species": np.asarray(model.species_).tolist(),
         "model": repr(model),
-        "max_difference": getattr(model, "max_difference_", None),
-        "metrics": metrics or {},
+        "max_difference": _plain_number(getattr(model, "max_difference_", None)),
+        "metrics": _plain_metrics(metrics or {}),
         "data": None if data is None else _fingerprint(data),
         "licence": licence,
         "notes": notes,
-        "sha256": hashlib.sha256(payload).hexdigest(),
     }
-    text = json.dumps(about, indent=2, ensure_ascii=False)
+    networks = []
+    try:
+        plain = describe(model, networks)
+        # What is written must be readable: found out now, not where it is needed.
+        build(plain, lambda number, net: _check(networks[number], net))
+        read_fields(ABOUT_FIELDS, about)
+    except (FieldError, ProgramError) as exc:
+        raise TypeError(
+            f"{type(model).__name__} cannot be stored safely: {exc}. Only models of "
+            "skbird's own steps, compiled by skbird.inference.compile_pipeline for "
+            "'openvino' or 'onnxruntime', can be kept in this kind of file; use pickle "
+            "for others, among people you trust."
+        ) from exc
     with open_whole(path, "wb") as file, zipfile.ZipFile(file, "w") as archive:
-        archive.writestr(_ABOUT, text)
-        archive.writestr(_MODEL, payload)
+        for name, content in ((ABOUT, about), (MODEL, plain)):
+            text = json.dumps(content, indent=1, allow_nan=False)
+            archive.writestr(name, text, zipfile.ZIP_DEFLATED)
+        for number, program in enumerate(networks):
+            archive.writestr(NETWORK.format(number), program)
 
 
-def load_model(path):
-    """Read a model that `save_model` wrote, without running code from the file.
+def load_model(path, *, max_bytes=256 * 2**20):
+    """Read a model that `save_model` wrote. Nothing in the file can run code.
 
-    Only classes of skbird, scikit-learn and numpy are made from it. That keeps a model
-    of a stranger from doing anything but predict, perhaps badly.
+    The file is data: what is built from it is on a closed list of skbird's own classes,
+    each value is checked against the range of its parameter before anything is built,
+    and networks are ONNX programs of plain arithmetic, whose memory is bounded before
+    they run. That keeps a model of a stranger from doing anything but predict, perhaps
+    badly.
 
     Parameters
     ----------
     path : str or path-like
+    max_bytes : int, default=256 MiB
+        Size of the file from which on it is refused. Three times as much is needed in
+        memory while it is read.
 
     Returns
     -------
@@ -102,22 +131,29 @@ def load_model(path):
 
     Raises
     ------
+    FileNotFoundError
+        If there is no such file.
     ModelFileError
-        If the file is no model, is damaged, is of a later format, or holds other
-        classes.
+        If the file is no model, is damaged, is of another format, is too large, or
+        holds what is not on the list.
     """
-    import skops.io
-
-    about, payload = _read(path)
-    _check_types(payload, ModelFileError, f"{path} is not loaded")
-    try:
-        model = skops.io.loads(payload, trusted=_types(payload))
-    except Exception as exc:
-        raise ModelFileError(
-            f"{path} was written by skbird {about['skbird']} with {about['versions']} "
-            f"and does not load with skbird {skbird.__version__}: {exc}. Install those "
-            "versions, or compile and save the model anew."
-        ) from exc
+    path = os.fspath(path)
+    with ModelArchive(path, max_bytes) as archive:
+        about = archive.read_about()
+        plain = archive.read_json(MODEL)
+        try:
+            model = build(plain, lambda n, net: _check(archive.read_network(n), net))
+            if about["species"] != model.species_.tolist():
+                raise FieldError("its species are not those of its description")
+        except (FieldError, ProgramError) as exc:
+            raise ModelFileError(
+                f"{path} is not loaded: it holds what skbird {skbird.__version__} does "
+                f"not write into a model ({exc}). It was written by skbird "
+                f"{about['skbird']!r:.50}; ask whoever made it to save it anew with "
+                "your version."
+            ) from exc
+    if about["max_difference"] is not None:
+        model.max_difference_ = about["max_difference"]
     model.about_ = about
     return model
 
@@ -145,49 +181,43 @@ def trained_on(model, X):
     return np.isin(_hash_names(files_of_rows(X)), files)
 
 
-def _read(path):
-    """Return what is said of the model, and its bytes, once they have been checked."""
-    try:
-        with zipfile.ZipFile(path) as archive:
-            about = json.loads(archive.read(_ABOUT))
-            payload = archive.read(_MODEL)
-            found, written = about["format"], about["sha256"]
-    except FileNotFoundError:
-        raise
-    except (zipfile.BadZipFile, KeyError, TypeError, ValueError) as exc:
-        raise ModelFileError(
-            f"{path} is no model file of skbird, or it is damaged ({exc}). Files of "
-            "save_model have the members skbird.json and model.skops."
-        ) from exc
-    if found != _FORMAT:
-        raise ModelFileError(
-            f"{path} has format {found}, written by skbird {about.get('skbird')}; this "
-            f"is skbird {skbird.__version__}, which reads format {_FORMAT}. Install "
-            "that version, or save the model anew."
-        )
-    if hashlib.sha256(payload).hexdigest() != written:
-        raise ModelFileError(
-            f"{path}: model.skops is not what save_model wrote (its SHA-256 differs). "
-            "Get the file anew from where it came from."
-        )
-    return about, payload
+def _check(program, network):
+    """Return the program of a network that is otherwise complete."""
+    batch_size = network.batch_size or BATCH_SIZES[network.backend]
+    format = network.format
+    return check_program(
+        program,
+        shape=(batch_size, format.frames_per_segment, format.n_mels),
+        n_species=len(network.species),
+        frame_scores=network.frame_scores,
+    )
 
 
-def _types(payload):
-    import skops.io
+def _plain_number(value):
+    """Return a number for JSON, which has no NaN or infinity."""
+    if value is None or not math.isfinite(value):
+        return None
+    return int(value) if isinstance(value, Integral) else float(value)
 
-    return skops.io.get_untrusted_types(data=payload)
+
+def _plain_metrics(metrics):
+    plain = {}
+    for name, value in metrics.items():
+        if isinstance(value, Real):
+            value = _plain_number(value)
+        elif not isinstance(value, str | None):
+            raise TypeError(
+                f"metrics[{name!r}] is of type {type(value).__name__}; pass a number "
+                "or a text."
+            )
+        plain[str(name)] = value
+    return plain
 
 
-def _check_types(payload, error, message):
-    """Complain of classes that are neither skbird's nor known to be harmless."""
-    foreign = [name for name in _types(payload) if not name.startswith("skbird.")]
-    if foreign:
-        raise error(
-            f"{message}: it holds {', '.join(foreign)}. Only compiled models "
-            "(skbird.inference.compile_pipeline) of skbird's own steps can be kept in "
-            "this kind of file; use pickle for others, among people you trust."
-        )
+def _check_text(**texts):
+    for name, value in texts.items():
+        if not isinstance(value, str | None):
+            raise TypeError(f"{name}={value!r:.100} must be a text, or None.")
 
 
 def _fingerprint(data):

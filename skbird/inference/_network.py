@@ -5,7 +5,7 @@ from scipy.special import expit
 from sklearn.base import BaseEstimator, ClassifierMixin
 
 from skbird.data._frame_scores import score_rows_by_moments
-from skbird.data._inputs import as_spectrograms, check_same_axes
+from skbird.data._inputs import as_spectrograms, with_same_axes
 from skbird.data._pooling import score_rows
 from skbird.inference._engines import BATCH_SIZES, ENGINES, check_engine
 
@@ -110,8 +110,7 @@ class CompiledNetwork(ClassifierMixin, BaseEstimator):
         ndarray of shape (n_rows, n_species), float32
             NaN for rows that could not be read.
         """
-        X = as_spectrograms(X)
-        check_same_axes(X.format, self.format)
+        X = with_same_axes(as_spectrograms(X), self.format)
         if self.frame_scores:
             logits = score_rows_by_moments(
                 X, self._map_segments, len(self.species), self.pooling

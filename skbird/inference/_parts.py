@@ -1,20 +1,26 @@
 """The files of an archive run: written whole or not at all, and read again."""
 
-import errno
-import io
 import json
 import os
 import re
+import warnings
 from dataclasses import dataclass
 from pathlib import Path
 from uuid import uuid4
 
 import numpy as np
+from joblib import Parallel, delayed
+
+from skbird.inference._columns import arrow_column, import_pyarrow
+from skbird.inference._sealed import DamagedFileError, seal, unseal
+from skbird.utils._files import remove_dead, replacing
 
 _KEY = b"skbird"
-_FULL = (errno.ENOSPC, errno.EDQUOT)
-# What reading raises, by where the damage is; for a broken footer pyarrow has OSError.
-DAMAGE = (OSError, ValueError, LookupError, TypeError, NotImplementedError)
+_FULL_REMEDY = (
+    "The parts that are finished are kept: free some space, or narrow the output by "
+    "min_proba or top_k into another folder, and call again; the run goes on where it "
+    "stopped"
+)
 
 # Readers of a Parquet folder leave out what begins with an underscore.
 MANIFEST = "_manifest.json"
@@ -30,19 +36,6 @@ _TEMPORARY = rf"{_MODEL}|\.({'|'.join([_PART, *_PLAN, _MODEL])})\.{_HEX}\.tmp"
 _ERRORS = rf"_errors\.csv|\.{_HEX}\.part"
 
 
-def import_pyarrow():
-    """Import pyarrow with its Parquet part, or say how to get it."""
-    try:
-        import pyarrow
-        import pyarrow.parquet
-    except ImportError as exc:
-        raise ImportError(
-            "Archives are written as Parquet by pyarrow, which is not installed: "
-            "pip install 'skbird[archive]'."
-        ) from exc
-    return pyarrow
-
-
 @dataclass(frozen=True)
 class PartInfo:
     """What a part says of itself.
@@ -55,11 +48,15 @@ class PartInfo:
         Files of the block that could not be used, or not all of them, and why.
     dropped : list of str
         What a time budget had dropped from the model.
+    again : list of (str, float, float)
+        Stretches that could not be read, one of a file: path, start and end, which may
+        be None. If one can be read later, the block is worth another try.
     """
 
     n_rows: int
     errors: list
     dropped: list
+    again: list
 
 
 def part_path(folder, number):
@@ -73,7 +70,19 @@ def part_paths(folder):
     return sorted(numbers, key=numbers.get)
 
 
-def write_part(path, rows, proba, species, errors, dropped, *, min_proba, top_k):
+def write_part(
+    path,
+    rows,
+    proba,
+    species,
+    errors,
+    dropped,
+    *,
+    min_proba,
+    top_k,
+    columns=None,
+    again=(),
+):
     """Write the predictions of a block.
 
     Parameters
@@ -81,7 +90,7 @@ def write_part(path, rows, proba, species, errors, dropped, *, min_proba, top_k)
     path : Path
         See `part_path`.
     rows : DataFrame
-        Columns ``path``, ``start``, ``end``.
+        Columns ``path``, ``start``, ``end`` and `columns`.
     proba : ndarray of shape (n_rows, n_species)
     species : list of str
     errors, dropped : list
@@ -90,6 +99,10 @@ def write_part(path, rows, proba, species, errors, dropped, *, min_proba, top_k)
         What is below is left out.
     top_k : int or None
         Species that each row keeps.
+    columns : dict of str to pyarrow.DataType, default=None
+        See `further_columns`.
+    again : list, default=()
+        See `PartInfo`.
 
     Returns
     -------
@@ -97,29 +110,27 @@ def write_part(path, rows, proba, species, errors, dropped, *, min_proba, top_k)
     """
     pyarrow = import_pyarrow()
     proba = proba.astype(np.float32, copy=False)
-    keys = [
-        ("path", pyarrow.string()),
-        ("start", pyarrow.float64()),
-        ("end", pyarrow.float64()),
-    ]
+    keys = {
+        "path": pyarrow.string(),
+        "start": pyarrow.float64(),
+        "end": pyarrow.float64(),
+    } | (columns or {})
     # A table without rows may hold columns of any type.
-    kinds = {"path": object, "start": np.float64, "end": np.float64}
-    stretches = [rows[name].to_numpy(dtype=kind) for name, kind in kinds.items()]
+    stretches = [arrow_column(rows[name], kind) for name, kind in keys.items()]
+    keys = [(str(name), kind) for name, kind in keys.items()]
     if min_proba is None and top_k is None:
         values = [(name, pyarrow.float32()) for name in species]
         columns = stretches + [np.ascontiguousarray(column) for column in proba.T]
     else:
         values = [("species", pyarrow.string()), ("probability", pyarrow.float32())]
         row, column = kept_pairs(proba, min_proba, top_k)
-        columns = [stretch[row] for stretch in stretches]
+        columns = [stretch.take(pyarrow.array(row)) for stretch in stretches]
         columns += [np.array(species, dtype=object)[column], proba[row, column]]
-    notes = json.dumps({"errors": errors, "dropped": list(dropped)})
-    schema = pyarrow.schema(keys + values, metadata={_KEY: notes})
+    notes = {"errors": errors, "dropped": list(dropped), "again": list(again)}
+    schema = pyarrow.schema(keys + values, metadata={_KEY: json.dumps(notes)})
     table = pyarrow.table(columns, schema=schema)
-    buffer = io.BytesIO()
-    pyarrow.parquet.write_table(table, buffer)
-    write_whole(path, buffer.getbuffer())
-    return PartInfo(table.num_rows, errors, list(dropped))
+    write_whole(path, seal(table))
+    return PartInfo(table.num_rows, **notes)
 
 
 def kept_pairs(proba, min_proba=None, top_k=None):
@@ -150,14 +161,60 @@ def kept_pairs(proba, min_proba=None, top_k=None):
 
 def read_part_info(path):
     """Return what a part says of itself, or None if there is none that is whole."""
-    pyarrow = import_pyarrow()
     try:
-        footer = pyarrow.parquet.read_metadata(path)
-        notes = json.loads(footer.metadata[_KEY])
-    except DAMAGE:
+        footer = unseal(path).metadata
+    except (OSError, DamagedFileError):
         return None
-    errors = [tuple(pair) for pair in notes["errors"]]
-    return PartInfo(footer.num_rows, errors, notes["dropped"])
+    notes = json.loads(footer.metadata[_KEY])
+    pairs = {name: list(map(tuple, notes[name])) for name in ("errors", "again")}
+    return PartInfo(footer.num_rows, dropped=notes["dropped"], **pairs)
+
+
+def read_infos(folder, numbers):
+    """Read what parts say of themselves, in threads.
+
+    Parameters
+    ----------
+    folder : path-like
+    numbers : list of int
+        Of blocks.
+
+    Returns
+    -------
+    dict of int to PartInfo
+        Of the parts that are there and whole.
+
+    Warns
+    -----
+    UserWarning
+        If parts are there and damaged.
+    """
+    paths = [part_path(folder, number) for number in numbers]
+    infos = Parallel(-1, prefer="threads")(map(delayed(read_part_info), paths))
+    damaged = [
+        path
+        for path, info in zip(paths, infos, strict=True)
+        if info is None and os.path.lexists(path)
+    ]
+    if damaged:
+        warnings.warn(
+            f"{len(damaged)} finished parts are damaged, or of another version of "
+            f"skbird, and are predicted again; the first is {damaged[0]}.",
+            stacklevel=4,  # the caller of predict_archive
+        )
+    pairs = zip(numbers, infos, strict=True)
+    return {number: info for number, info in pairs if info is not None}
+
+
+def read_part(path):
+    """Return the rows of a part as a pyarrow Table; complain if it is damaged."""
+    try:
+        return unseal(path).read()
+    except DamagedFileError as exc:
+        raise DamagedFileError(
+            f"{path} is damaged ({exc}). Call predict_archive again, with the same "
+            "arguments: it predicts this part anew, and keeps the others."
+        ) from exc
 
 
 def write_whole(path, data):
@@ -172,32 +229,17 @@ def write_whole(path, data):
     Raises
     ------
     OSError
-        If it cannot be written. For a full disk it says what to do.
+        If it cannot be written; it says what to do.
     """
     temporary = path.with_name(f".{path.name}.{uuid4().hex}.tmp")
-    try:
-        with open(temporary, "xb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(temporary, path)
-    except BaseException as exc:
-        temporary.unlink(missing_ok=True)
-        if isinstance(exc, OSError) and exc.errno in _FULL:
-            raise OSError(
-                exc.errno,
-                f"No space is left for {path.name} in {path.parent}. The parts that "
-                "are finished are kept: free some space, or narrow the output by "
-                "min_proba or top_k into another folder, and call again; the run "
-                "goes on where it stopped",
-            ) from exc
-        raise
+    with replacing(path, temporary, sync=True, remedy=_FULL_REMEDY) as file:
+        file.write(data)
 
 
 def remove_temporary(folder):
     """Remove what killed runs, or killed workers, left half-written."""
     for path in _matching(folder, _TEMPORARY):
-        path.unlink(missing_ok=True)
+        remove_dead(path)
 
 
 def remove_run(folder):

@@ -9,6 +9,7 @@ from sklearn.base import BaseEstimator, ClassifierMixin, clone
 
 from skbird.data import AudioReadError, as_recordings
 from skbird.data._audio import read_headers
+from skbird.data._spectrograms import no_errors
 from skbird.utils._progress import progress_bar
 
 
@@ -158,7 +159,7 @@ class CompiledPipeline(ClassifierMixin, BaseEstimator):
         return (end - rows["start"]).clip(lower=0).fillna(0).to_numpy(dtype=float)
 
     def _report(self, errors, n_rows):
-        errors = pd.concat(errors, ignore_index=True) if errors else pd.DataFrame()
+        errors = pd.concat(errors, ignore_index=True) if errors else no_errors()
         self.errors_ = errors
         if len(errors):
             first = errors.iloc[0]

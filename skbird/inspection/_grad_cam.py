@@ -6,6 +6,8 @@ from difflib import get_close_matches
 import numpy as np
 from scipy import ndimage
 
+from skbird.utils._extras import install_hint
+
 # What timm calls the sequence of a network's blocks, if it has one.
 _BLOCK_LISTS = ("blocks", "stages")
 
@@ -15,7 +17,7 @@ def _import_captum():
         from captum.attr import LayerGradCam
     except ModuleNotFoundError as exc:
         raise ImportError(
-            "Grad-CAM needs captum; install it with: pip install 'skbird[explain]'"
+            f"Grad-CAM needs captum; install it with: {install_hint('explain')}"
         ) from exc
     return LayerGradCam
 

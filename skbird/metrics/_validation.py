@@ -34,7 +34,7 @@ def validate_truth(y_true, name="y_true"):
     Raises
     ------
     ValueError
-        If `y_true` is not a two-dimensional table of such values.
+        If `y_true` is not a two-dimensional table of such values, or has no rows.
     """
     values, species = _as_matrix(y_true, name)
     unlabelled = (values == -1).all(axis=1)
@@ -150,6 +150,11 @@ def _as_matrix(table, name):
         raise ValueError(
             f"{name} has shape {values.shape}, but (n_rows, n_species) is needed. For "
             f"one species pass {name}.reshape(-1, 1)."
+        )
+    if len(values) == 0:
+        raise ValueError(
+            f"{name} has no rows: there is nothing to learn or to judge. Are there "
+            "recordings in the folder, or in this fold?"
         )
     return values, list(table.columns) if is_frame else list(range(values.shape[1]))
 

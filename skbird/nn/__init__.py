@@ -2,10 +2,12 @@
 
 from importlib.util import find_spec
 
+from skbird.utils._extras import install_hint
+
 for _package in ("torch", "timm", "skorch"):
     if find_spec(_package) is None:
         raise ImportError(
-            f"skbird.nn needs {_package}; install it with: pip install 'skbird[train]'"
+            f"skbird.nn needs {_package}; install it with: {install_hint('train')}"
         )
 
 from skbird.nn._acoustics import BackgroundNoise, FrequencyResponse, Gain, TimeShift

@@ -18,8 +18,9 @@ from skorch import NeuralNet
 from skorch.callbacks import Callback
 from skorch.utils import TeeGenerator
 
-from skbird.data._inputs import as_spectrograms, check_same_axes
+from skbird.data._inputs import as_spectrograms, with_same_axes
 from skbird.data._pooling import POOLINGS, pool_rows, score_rows
+from skbird.data._rows import check_some_rows
 from skbird.metrics import macro_roc_auc
 from skbird.nn._allocator import keep_freed_memory
 from skbird.nn._batches import SegmentDataset, TrainingBatches, normalize_batch
@@ -208,6 +209,7 @@ class SegmentNet(ClassifierMixin, NeuralNet):
         """
         self._check_parameters()
         X = as_spectrograms(X)
+        check_some_rows(X)
         species, target = check_targets(y, len(X))
         self._check_warm_start(species)
         self.species_ = species
@@ -448,9 +450,7 @@ class SegmentNet(ClassifierMixin, NeuralNet):
 
     def _check_predict(self, X):
         self.check_is_fitted(["species_"])
-        X = as_spectrograms(X)
-        check_same_axes(X.format, self.format_)
-        return X
+        return with_same_axes(as_spectrograms(X), self.format_)
 
     def _map_segments(self, X, function, read=None):
         self._set_training(False)

@@ -245,16 +245,13 @@ class SEDClassifier(SegmentNet):
         probability = torch.sigmoid(torch.from_numpy(logits)).numpy()
         n_steps = attention.shape[1]
         centers = self._step_centers(X, n_steps)
-        bounds = np.searchsorted(X.segment_rows, np.arange(1, len(X)))
-        return [
-            Activations(*parts)
-            for parts in zip(
-                np.split(probability.transpose(0, 2, 1), bounds),
-                np.split(attention * n_steps, bounds),
-                np.split(centers, bounds),
-                strict=True,
-            )
+        # What is before the first row is nothing, and left out: there may be no row.
+        bounds = np.searchsorted(X.segment_rows, np.arange(len(X)))
+        by_row = [
+            np.split(values, bounds)[1:]
+            for values in (probability.transpose(0, 2, 1), attention * n_steps, centers)
         ]
+        return [Activations(*parts) for parts in zip(*by_row, strict=True)]
 
     def _step_centers(self, X, n_steps):
         share = (np.arange(n_steps) + 0.5) / n_steps

@@ -8,7 +8,7 @@ from skbird.metrics import macro_roc_auc
 from skbird.metrics._validation import validate_truth
 from skbird.utils._held_out import held_out_proba
 from skbird.utils._multilabel import MultilabelMetaMixin, check_targets
-from skbird.utils._proba import as_proba_matrix
+from skbird.utils._proba import estimator_proba
 from skbird.utils._rows import files_of_rows, row_table
 
 
@@ -21,11 +21,7 @@ class PostProcessor(MultilabelMetaMixin, BaseEstimator):
         self._learn_species(y)
 
     def _estimator_proba(self, X):
-        return as_proba_matrix(
-            self.estimator_.predict_proba(X),
-            getattr(self.estimator_, "classes_", None),
-            len(self.classes_),
-        )
+        return estimator_proba(self.estimator_, X, len(self.classes_))
 
     def predict_proba(self, X):
         """Predict the probability of each species.

@@ -3,6 +3,7 @@
 from sklearn.base import BaseEstimator, TransformerMixin, _fit_context
 
 from skbird.data import as_recordings
+from skbird.data._rows import check_some_rows
 
 
 class ClipTransformer(TransformerMixin, BaseEstimator):
@@ -29,7 +30,7 @@ class ClipTransformer(TransformerMixin, BaseEstimator):
         self
         """
         self._make_op()
-        as_recordings(X)
+        check_some_rows(as_recordings(X))
         return self
 
     def transform(self, X):

@@ -53,7 +53,10 @@ class FrontEnd:
     def spectrograms(self, normalize, top_db):
         """Compute the `Spectrograms`; the parameters are those of `LogMel`."""
         self.sample_rate = self._find_sample_rate()
-        self.mel.filters(self.sample_rate)  # complains early if they do not fit
+        if self.sample_rate is None:  # nothing can be read, and any format would do
+            self.sample_rate = max(_ANY_RATE, round(2 * (self.mel.fmax or 0)))
+        else:
+            self.mel.filters(self.sample_rate)  # complains early if they do not fit
         format = SpectrogramFormat(
             self.mel.centres_hz(self.sample_rate),
             self.mel.hop_length / self.sample_rate,
@@ -185,7 +188,7 @@ class FrontEnd:
         self._headers |= dict(zip(paths, headers, strict=True))
 
     def _find_sample_rate(self):
-        """Return the sample rate at the end of the chain, the same for all rows."""
+        """Return the rate at the end of the chain, the same for all rows, or None."""
         rate = chain_rate(self.ops, None)
         if rate is not None:
             return rate
@@ -201,7 +204,7 @@ class FrontEnd:
                 f"The recordings have different sample rates: {found}. Put a Resampler "
                 "before LogMel."
             )
-        return next(iter(rates), _ANY_RATE)
+        return next(iter(rates), None)
 
     def _check_files(self, rows):
         """Find what is wrong with the files before any work is done on them."""

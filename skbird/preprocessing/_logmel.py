@@ -9,6 +9,7 @@ from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.utils._param_validation import Interval, StrOptions
 
 from skbird.data import Recordings, as_recordings
+from skbird.data._rows import check_some_rows
 from skbird.preprocessing import _dsp
 from skbird.preprocessing._front_end import FrontEnd
 
@@ -201,7 +202,7 @@ class LogMel(TransformerMixin, BaseEstimator):
         """
         self._validate_params()
         self._make_op()
-        as_recordings(X)
+        check_some_rows(as_recordings(X))
         return self
 
     def fit_transform(self, X, y=None):

@@ -8,6 +8,7 @@ from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.validation import check_is_fitted
 
 from skbird.data import Recordings, WeightOp, as_recordings, segment_means
+from skbird.data._rows import check_some_rows
 from skbird.preprocessing import _dsp
 from skbird.preprocessing._base import ClipTransformer
 from skbird.preprocessing._front_end import FrontEnd
@@ -149,6 +150,7 @@ class RMSFilter(ClipTransformer):
         """
         self._validate_params()
         recordings = as_recordings(X)
+        check_some_rows(recordings)
         if self.scope == "train":
             self.limit_ = self._learn_limit(recordings)
         return self

@@ -4,6 +4,7 @@ import numpy as np
 from sklearn.base import BaseEstimator, TransformerMixin
 
 from skbird.data import Spectrograms
+from skbird.data._rows import check_some_rows
 
 
 class SpectrogramStatistics(TransformerMixin, BaseEstimator):
@@ -41,6 +42,7 @@ class SpectrogramStatistics(TransformerMixin, BaseEstimator):
         self
         """
         self._check(X)
+        check_some_rows(X)
         return self
 
     def transform(self, X):

@@ -12,6 +12,7 @@ from sklearn.utils._param_validation import Interval, StrOptions
 from skbird.data import WeightOp, as_recordings, segment_means
 from skbird.preprocessing import _dsp
 from skbird.preprocessing._base import ClipTransformer
+from skbird.utils._extras import install_hint
 
 _SILERO_HZ = 16_000
 
@@ -43,7 +44,7 @@ def _load_silero():
     except (ModuleNotFoundError, TypeError) as exc:
         raise ImportError(
             "VADFilter needs silero-vad >= 6.2.2 and onnxruntime; install them with: "
-            "pip install 'skbird[train]'"
+            f"{install_hint('train')}"
         ) from exc
 
 

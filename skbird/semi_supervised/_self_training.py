@@ -26,7 +26,7 @@ from skbird.semi_supervised._rounds import (
     warn_of_labels_everywhere,
 )
 from skbird.utils._multilabel import MultilabelMetaMixin, check_targets
-from skbird.utils._proba import as_proba_matrix
+from skbird.utils._proba import estimator_proba
 from skbird.utils._rows import assign_column
 
 _MIX = "callbacks__pseudo_mix__p"
@@ -380,8 +380,7 @@ class PseudoLabelSelfTraining(MultilabelMetaMixin, BaseEstimator):
         )
 
     def _predict(self, model, X):
-        classes = getattr(model, "classes_", None)
-        return as_proba_matrix(model.predict_proba(X), classes, len(self.species_))
+        return estimator_proba(model, X, len(self.species_))
 
     def predict_proba(self, X):
         """Predict the probability of each species.
@@ -411,6 +410,8 @@ class PseudoLabelSelfTraining(MultilabelMetaMixin, BaseEstimator):
             0 or 1.
         """
         check_is_fitted(self)
+        if len(X) == 0:  # which many estimators refuse
+            return np.empty((0, len(self.species_)), np.int64)
         labels = np.asarray(self.estimator_.predict(X), dtype=np.int64)
         return labels.reshape(
             -1, len(self.species_)

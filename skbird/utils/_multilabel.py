@@ -164,6 +164,11 @@ def check_targets(X, y):
             "This classifier requires y to be passed, but the target y is None. Pass "
             "labels of shape (n_rows, n_species)."
         )
+    if _num_samples(X) == 0:
+        raise ValueError(
+            "X has no rows: there is nothing to learn from. Does the pattern that "
+            "lists the files match?"
+        )
     shape = np.asarray(y).shape
     if len(shape) != 2 or shape[0] != _num_samples(X):
         raise ValueError(

@@ -27,7 +27,7 @@ def files_of_rows(X):
         If X does not tell.
     """
     if isinstance(X, pd.DataFrame):  # first: its columns are attributes, too
-        paths = X.get("path", [None])
+        paths = X.get("path", [None] * len(X))
     else:
         paths = getattr(X, "paths", [None] if isinstance(X, str) else X)
     paths = list(paths)

@@ -1,0 +1,57 @@
+"""Read row tables."""
+
+from pathlib import Path
+
+from skbird.data._label_table import read_table
+from skbird.data._rows import check_rows
+
+#: Endings of the files that hold row tables.
+TABLE_SUFFIXES = (".csv", ".tsv", ".parquet")
+
+
+def read_rows(path):
+    r"""Read a row table from a file.
+
+    Parameters
+    ----------
+    path : str or path-like
+        A ``.csv``, ``.tsv`` or ``.parquet`` with a line per row: ``path`` (or
+        ``filename``, ``file``), which counts from the folder of the table, and if
+        wanted ``start`` and ``end`` in seconds and further columns, such as ``site``.
+        As for `load_recordings`, a text may be in UTF-8, UTF-16 or Windows-1252, and
+        separated by commas, semicolons or tabs.
+
+    Returns
+    -------
+    DataFrame
+        ``path``, ``start``, ``end`` and the further columns, as `check_rows` gives
+        them: without `start` and `end`, a row is a whole recording. It may have no
+        rows.
+
+    Raises
+    ------
+    FileNotFoundError
+        If there is no such file.
+    ImportError
+        If it is Parquet and pyarrow is not installed.
+    ValueError
+        If it is damaged or too large, ``path`` is missing, or a row's stretch is none.
+
+    See Also
+    --------
+    load_recordings : Reads tables with labels.
+    segment_table : Makes rows of whole recordings.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from pathlib import Path
+    >>> from skbird.data import read_rows
+    >>> table = Path(tempfile.mkdtemp()) / "rows.csv"
+    >>> _ = table.write_text("path,start,end,site\\nnight.wav,0,5,creek\\n")
+    >>> read_rows(table)[["start", "end", "site"]]
+       start  end   site
+    0    0.0  5.0  creek
+    """
+    table, _ = read_table(Path(path).expanduser())
+    return check_rows(table)

@@ -1,0 +1,96 @@
+"""Faults in reading recordings, which may have passed when they are read again."""
+
+import numpy as np
+from joblib import Parallel, delayed
+
+from skbird.data import AudioReadError, read_audio
+
+_NAN = "the model gives NaN for them, though they can be read."
+
+
+def find_faults(rows):
+    """Read rows that could not be predicted, file by file, to see what is wrong.
+
+    Parameters
+    ----------
+    rows : DataFrame
+        Columns ``path``, ``start``, ``end``.
+
+    Returns
+    -------
+    dict of str to (float, float, str)
+        For each file of which a row cannot be read: the first of these, and why.
+    """
+    faults = {}
+    stretches = rows[["path", "start", "end"]].itertuples(index=False, name=None)
+    for path, start, end in stretches:
+        reason = None if path in faults else why_unreadable(path, start, end)
+        if reason is not None:
+            faults[path] = start, end, reason
+    return faults
+
+
+def why_unreadable(path, start_s=0.0, end_s=None):
+    """Return why a stretch of a recording cannot be read, or None if it can."""
+    try:
+        read_audio(path, start_s, end_s)
+    except AudioReadError as exc:
+        return str(exc)
+    return None
+
+
+def file_errors(rows, unread, reasons, faults=None):
+    """Say for each file with rows that were not predicted why that is so.
+
+    Parameters
+    ----------
+    rows : DataFrame
+        Columns ``path``, ``start``, ``end``.
+    unread : ndarray of bool, shape (n_rows,)
+    reasons : dict
+        What the model said of some files.
+    faults : dict, default=None
+        Of the rows that were not predicted; None means to find them.
+
+    Returns
+    -------
+    list of (str, str)
+    """
+    errors = []
+    n_rows = rows["path"].value_counts()
+    faults = find_faults(rows[unread]) if faults is None else faults
+    for path, bad in rows[unread].groupby("path", sort=False):
+        fault = faults.get(path)
+        reason = fault[-1] if fault else reasons.get(path, _NAN)
+        errors.append(
+            (path, f"{len(bad)} of {n_rows[path]} rows are left out: {reason}")
+        )
+    return errors
+
+
+def blocks_to_mend(infos):
+    """Return the blocks with stretches that could not be read, and can be now.
+
+    Parameters
+    ----------
+    infos : dict of int to PartInfo
+        Of the parts, by block.
+
+    Returns
+    -------
+    set of int
+    """
+    tries = [(n, *stretch) for n, info in infos.items() for stretch in info.again]
+    reasons = Parallel(-1, prefer="threads")(
+        delayed(why_unreadable)(*stretch) for _, *stretch in tries
+    )
+    pairs = zip(tries, reasons, strict=True)
+    return {number for (number, *_), reason in pairs if reason is None}
+
+
+def stretches_to_try(faults):
+    """Return the stretches of `find_faults` as `PartInfo` has them."""
+    return [
+        (path, start, None if np.isnan(end) else end)
+        for path, (start, end, _) in faults.items()
+    ]

@@ -1,0 +1,208 @@
+"""Read the members of a model file, none of them unchecked."""
+
+import base64
+import json
+import os
+import stat
+import zipfile
+import zlib
+from contextlib import contextmanager
+
+import skbird
+from skbird.inference._fields import (
+    NOTHING,
+    SPECIES,
+    Either,
+    Keyed,
+    Number,
+    Table,
+    Text,
+    read_fields,
+)
+
+FORMAT = 2
+ABOUT, MODEL, NETWORK = "skbird.json", "model.json", "networks/{}.onnx"
+# JSON takes some twenty times its size in memory.
+_MAX_JSON = 32 * 2**20
+_MAX_MEMBERS = 10_000
+# Signatures of a zip archive's end, and of the end of one of more than 4 GB.
+_END, _END_64 = b"PK\x05\x06", b"PK\x06\x07"
+
+_INF = float("inf")
+_SCALAR = Either(NOTHING, Number(-_INF, _INF), Text(100_000))
+ABOUT_FIELDS = {
+    "format": Number(FORMAT, FORMAT, whole=True),
+    "skbird": Text(),
+    "versions": Keyed(Either(NOTHING, Text())),
+    "python": Text(),
+    "created": Text(),
+    "species": SPECIES,
+    "model": Text(10_000_000),
+    "max_difference": Either(NOTHING, Number(0, _INF)),
+    "metrics": Keyed(_SCALAR),
+    "data": Either(
+        NOTHING,
+        Table(
+            {
+                "n_rows": Number(0, 2**40, whole=True),
+                "sha256": Text(),
+                "files": Text(_MAX_JSON),
+            }
+        ),
+    ),
+    "licence": Either(NOTHING, Text(1_000_000)),
+    "notes": Either(NOTHING, Text(1_000_000)),
+}
+
+
+# What zipfile, zlib and json raise of damaged archives.
+_DAMAGE = (
+    zipfile.BadZipFile,
+    zlib.error,
+    OSError,
+    EOFError,
+    KeyError,
+    ValueError,
+    TypeError,
+    RuntimeError,  # encrypted; RecursionError; NotImplementedError
+    OverflowError,
+    MemoryError,
+)
+
+
+class ModelFileError(ValueError):
+    """A file is no model of skbird, is damaged, or holds what skbird does not write."""
+
+
+class ModelArchive:
+    """An open model file, whose members are read with bounds on what they may take.
+
+    Parameters
+    ----------
+    path : str
+    max_bytes : int
+        Size of the file from which on it is refused.
+
+    Raises
+    ------
+    FileNotFoundError
+    ModelFileError
+        Of everything else that is wrong, here and in the methods.
+    """
+
+    def __init__(self, path, max_bytes):
+        self.path = path
+        self.max_bytes = max_bytes
+        with self._failures():
+            self._check_file()
+            self._archive = zipfile.ZipFile(path)
+        self._members = {info.filename: info for info in self._archive.infolist()}
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *exc_info):
+        self._archive.close()
+
+    def read_about(self):
+        """Return what the file says of itself, a dict with the keys of ABOUT_FIELDS."""
+        about = self.read_json(ABOUT)
+        self._check_format(about)
+        with self._failures():
+            data = read_fields(ABOUT_FIELDS, about)["data"] or {"files": ""}
+            if len(base64.b64decode(data["files"], validate=True)) % 4:
+                raise ValueError("the hashes of its recordings are cut off")
+        return about
+
+    def read_json(self, name):
+        """Return what a member of JSON holds."""
+        with self._failures():
+            info = self._find(name)
+            if info.file_size > _MAX_JSON:
+                raise ValueError(f"{name} unpacks to over {_MAX_JSON >> 20} MiB")
+            with self._archive.open(info) as file:
+                text = file.read(_MAX_JSON + 1)
+            if len(text) != info.file_size:
+                raise ValueError(f"{name} has another size than it says")
+            return json.loads(text, parse_constant=_refuse_constant)
+
+    def read_network(self, number):
+        """Return the program of a network, which is no larger than the file."""
+        name = NETWORK.format(number)
+        with self._failures():
+            info = self._find(name)
+            if info.compress_type != zipfile.ZIP_STORED:
+                raise ValueError(f"{name} is packed")
+            if not info.file_size == info.compress_size <= self.max_bytes:
+                raise ValueError(f"{name} has another size than it says")
+            return self._archive.read(info)
+
+    @contextmanager
+    def _failures(self):
+        """Turn what goes wrong into a ModelFileError that names the file."""
+        try:
+            yield
+        except (FileNotFoundError, ModelFileError):
+            raise
+        except _DAMAGE as exc:
+            raise ModelFileError(
+                f"{self.path} is no model file of skbird, or it is damaged "
+                f"({type(exc).__name__}: {exc!s:.300}). Files of save_model have the "
+                f"members {ABOUT}, {MODEL} and {NETWORK.format(0)}."
+            ) from exc
+
+    def _check_file(self):
+        """Refuse what is no file, what is too large, and what lists many members."""
+        info = os.stat(self.path)
+        if not stat.S_ISREG(info.st_mode):
+            raise ModelFileError(f"{self.path} is no regular file, so no model file.")
+        if info.st_size > self.max_bytes:
+            raise ModelFileError(
+                f"{self.path} has {info.st_size} bytes, more than max_bytes="
+                f"{self.max_bytes}. If you trust who made it, raise max_bytes of "
+                "load_model."
+            )
+        # The list of members alone could fill the memory. save_model writes no comment
+        # behind the 22 bytes that end an archive, and no archive of over 4 GB.
+        with open(self.path, "rb") as file:
+            file.seek(max(info.st_size - 42, 0))
+            tail = file.read()
+        end = tail[-22:]
+        n_members, n_bytes = _number(end[10:12]), _number(end[12:16])
+        if end[:4] != _END or tail[:4] == _END_64:
+            raise ValueError("it is no zip archive, or is cut off")
+        if n_members > _MAX_MEMBERS or n_bytes > 200 * _MAX_MEMBERS:
+            raise ValueError("it has too many members")
+
+    def _find(self, name):
+        info = self._members.get(name)
+        if info is None:
+            raise ValueError(f"{name} is missing")
+        if info.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
+            raise ValueError(f"{name} is packed in another way than deflate")
+        return info
+
+    def _check_format(self, about):
+        found = about.get("format") if isinstance(about, dict) else None
+        if found == FORMAT:
+            return
+        remedy = "Install that version, or save the model anew."
+        if found == 1:
+            remedy = (
+                "Files of that format could run code when they were opened and are not "
+                "read any more: compile the fitted pipeline and save it anew."
+            )
+        wrote = about.get("skbird") if isinstance(about, dict) else None
+        raise ModelFileError(
+            f"{self.path} has format {found!r:.20}, written by skbird {wrote!s:.50}; "
+            f"this is skbird {skbird.__version__}, which reads format {FORMAT}. "
+            f"{remedy}"
+        )
+
+
+def _number(data):
+    return int.from_bytes(data, "little")
+
+
+def _refuse_constant(name):
+    raise ValueError(f"{name} is no JSON")

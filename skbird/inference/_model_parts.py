@@ -1,0 +1,287 @@
+"""The closed list of what a model file may hold: classes, and ranges of their values.
+
+`compile_pipeline` makes models of these classes and of no others of skbird's. A class
+that is not here, or an argument that is not here, is not in any model file.
+"""
+
+from dataclasses import dataclass, field
+
+from skbird.compose import CallTypeClassifier
+from skbird.ensemble import FoldEnsemble, MultilabelVotingClassifier, SeedEnsemble
+from skbird.inference._engines import PRECISIONS
+from skbird.inference._fields import (
+    FLAG,
+    NOTHING,
+    Choice,
+    Either,
+    Keyed,
+    Number,
+    Several,
+    Table,
+    Text,
+    Vector,
+)
+from skbird.inference._network import CompiledNetwork
+from skbird.inference._pipeline import CompiledPipeline
+from skbird.postprocessing import (
+    ConformalClassifier,
+    MultilabelCalibrator,
+    SoundscapeReweighter,
+    SoundscapeReweighterCV,
+    ThresholdTuner,
+)
+from skbird.preprocessing import (
+    BandPass,
+    LogMel,
+    Resampler,
+    RMSFilter,
+    Segmenter,
+    VADFilter,
+)
+from skbird.semi_supervised import PseudoLabelSelfTraining
+
+_INF = float("inf")
+_SHARE = Number(0, 1)
+_COUNT = Number(0, 2**40, whole=True)
+_HZ = Number(0, 10_000_000)
+_PROBABILITIES = Vector(_SHARE)
+_LIMITS = Vector(Number(-_INF, _INF))  # infinite: never, or always
+_MODES = Choice(("drop", "weight"))
+_MAYBE_COUNT = Either(NOTHING, _COUNT)
+_POSITIVE = Number(0, _INF)
+
+
+@dataclass(frozen=True)
+class Part:
+    """One class that a model file may hold.
+
+    Parameters
+    ----------
+    type : class
+    params : dict of str to field
+        Arguments of its ``__init__``.
+    state : dict of str to field
+        What `fit` learned and prediction needs.
+    left_out : tuple of str
+        Arguments that matter to `fit` alone; they have their defaults when read.
+    inner : {None, "estimator", "estimators"}
+        Whether it holds one fitted estimator, or several.
+    """
+
+    type: type
+    params: dict
+    state: dict = field(default_factory=dict)
+    left_out: tuple = ()
+    inner: str | None = None
+
+
+STEPS = {
+    part.type.__name__: part
+    for part in (
+        Part(Resampler, {"sample_rate": Number(1000, 1_000_000, whole=True)}),
+        Part(
+            BandPass,
+            {
+                "low_hz": _HZ,
+                "high_hz": Either(NOTHING, _HZ),
+                "order": Number(1, 12, whole=True),
+            },
+        ),
+        Part(
+            Segmenter,
+            {
+                "segment_s": Number(0.1, 600),
+                "overlap": Number(0, 0.95),
+                "pad": Choice(("cycle", "zero")),
+            },
+        ),
+        Part(
+            VADFilter,
+            {
+                "threshold": Either(_SHARE, Keyed(_SHARE)),
+                "max_speech": _SHARE,
+                "mode": _MODES,
+                "use_at_predict": FLAG,
+            },
+        ),
+        Part(
+            RMSFilter,
+            {
+                "quantile": _SHARE,
+                "scope": Choice(("row", "train")),
+                "mode": _MODES,
+                "use_at_predict": FLAG,
+            },
+            state={"limit_": Either(NOTHING, Number(0, 1e9))},
+            left_out=("max_rows", "random_state", "cache_dir"),
+        ),
+        Part(
+            LogMel,
+            {
+                "n_mels": Number(1, 1024, whole=True),
+                "n_fft": Number(16, 2**17, whole=True),
+                "hop_length": Number(16, 2**17, whole=True),
+                "fmin": _HZ,
+                "fmax": Either(NOTHING, _HZ),
+                "mel_scale": Choice(("slaney", "htk")),
+                "normalize": Choice(("minmax", "standard", None)),
+                "top_db": Either(NOTHING, Number(0, 1000)),
+                "n_jobs": Either(NOTHING, Number(-1024, 1024, whole=True)),
+                "on_error": Choice(("raise", "skip")),
+                "verbose": FLAG,
+            },
+            left_out=("cache_dir",),  # a folder of the machine it was trained on
+        ),
+    )
+}
+_LEVEL = {
+    "top_k": _MAYBE_COUNT,
+    "power": Either(Number(0, 1000), Vector(Number(0, 1000))),
+    "share": Either(_SHARE, _PROBABILITIES),
+    "kernel": Either(NOTHING, Several(Number(-1e9, 1e9), most=1001)),
+}
+MODELS = {
+    part.type.__name__: part
+    for part in (
+        Part(
+            CompiledNetwork,
+            {
+                "pooling": Choice(("max", "mean", "lse")),
+                "tta_shifts_s": Several(Number(-600, 600), most=100),
+                "frame_scores": FLAG,
+                "backend": Choice(("openvino", "onnxruntime")),
+                "precision": Choice(PRECISIONS),
+                "batch_size": Either(NOTHING, Number(1, 4096, whole=True)),
+                "n_threads": Either(NOTHING, Number(1, 1024, whole=True)),
+            },
+            left_out=("program", "format", "species"),  # in keys of their own
+        ),
+        Part(
+            CompiledPipeline,
+            {"block_s": Number(0.1, 100_000), "verbose": FLAG},
+            left_out=("front_end", "network"),  # in keys of their own
+        ),
+        Part(
+            MultilabelVotingClassifier,
+            {"voting": Choice(("mean", "geometric", "min", "rank"))},
+            state={"weights_": Either(NOTHING, _PROBABILITIES)},
+            left_out=("weights", "cv", "n_jobs"),
+            inner="estimators",
+        ),
+        Part(
+            SeedEnsemble,
+            {"n_estimators": Number(1, 10_000, whole=True)},
+            left_out=("random_state", "n_jobs"),
+            inner="estimators",
+        ),
+        Part(FoldEnsemble, {}, left_out=("cv",), inner="estimators"),
+        Part(SoundscapeReweighter, _LEVEL, inner="estimator"),
+        Part(
+            SoundscapeReweighterCV,
+            {
+                "per_species": FLAG,
+                "shrinkage": _POSITIVE,
+                "scoring": Choice(("roc_auc", "average_precision")),
+            },
+            state={
+                "_candidates": Several(Table(_LEVEL), least=1),
+                "_chosen": Vector(_COUNT),
+                "best_params_": Table(_LEVEL),
+                "best_score_": _SHARE,
+            },
+            left_out=("param_grid", "cv"),
+            inner="estimator",
+        ),
+        Part(
+            MultilabelCalibrator,
+            {
+                "method": Choice(("platt", "temperature", "isotonic")),
+                "shrinkage": _POSITIVE,
+            },
+            state={
+                "_method": Choice(("platt", "temperature", "isotonic")),
+                "_curves": Several(Several(Vector(Number(-1e9, 1e9)), 2, 2), least=1),
+            },
+            left_out=("cv",),
+            inner="estimator",
+        ),
+        Part(
+            ThresholdTuner,
+            {
+                "objective": Choice(("f_beta", "precision", "prevalence")),
+                "beta": _POSITIVE,
+                "min_precision": _SHARE,
+                "min_positives": _COUNT,
+            },
+            state={
+                "thresholds_": _LIMITS,
+                "pooled_threshold_": Number(-_INF, _INF),
+                "n_positives_": Vector(_COUNT),
+            },
+            left_out=("cv",),
+            inner="estimator",
+        ),
+        Part(
+            ConformalClassifier,
+            {"alpha": _SHARE},
+            state={"thresholds_": _LIMITS, "n_files_": Vector(_COUNT)},
+            left_out=("cv",),
+            inner="estimator",
+        ),
+        Part(
+            CallTypeClassifier,
+            {
+                "column": Text(),
+                "min_recordings": _COUNT,
+                "siblings": Choice(("unknown", "absent")),
+                "combine": Choice(("max", "noisy_or")),
+            },
+            state={"_first_columns": Vector(_COUNT)},
+            left_out=("ignore",),
+            inner="estimator",
+        ),
+        Part(
+            PseudoLabelSelfTraining,
+            {
+                "soft_threshold": _SHARE,
+                "hard_threshold": Either(NOTHING, _SHARE),
+                "power": Either(_POSITIVE, Vector(_POSITIVE)),
+                "max_iter": _COUNT,
+                "tol": _POSITIVE,
+                "max_per_species": _MAYBE_COUNT,
+                "max_mass": Either(NOTHING, _POSITIVE),
+                "mix": Either(NOTHING, _SHARE),
+                "cv": _MAYBE_COUNT,
+                "warm_start": FLAG,
+            },
+            state={
+                "n_iter_": _COUNT,
+                "termination_condition_": Choice(
+                    (
+                        "max_iter",
+                        "no_change",
+                        "no_pseudo_labels",
+                        "no_unlabelled_rows",
+                    )
+                ),
+            },
+            left_out=("student_params", "teacher", "verbose"),
+            inner="estimator",
+        ),
+    )
+}
+PARTS = STEPS | MODELS
+
+FORMAT = {
+    "mel_hz": Several(_HZ, most=1024, least=1),
+    "frame_s": Number(1e-5, 10),
+    "normalize": Choice(("minmax", "standard", None)),
+    "top_db": Either(NOTHING, Number(0, 1000)),
+}
+GRID = STEPS["Segmenter"].params
+CALL_TYPE = {
+    "species": Either(Text(), _COUNT),
+    "type": Either(NOTHING, Text()),
+    "column": Text(),
+    "n_recordings": _COUNT,
+}

@@ -1,0 +1,54 @@
+"""An archive run without recordings."""
+
+import warnings
+from pathlib import Path
+
+import pandas as pd
+
+from skbird.inference._archive_result import ArchiveResult
+from skbird.inference._manifest import OtherRunError
+from skbird.inference._parts import MANIFEST, part_paths, remove_run
+from skbird.utils._files import make_folder
+
+
+def predict_nothing(species, rows, out, *, fresh):
+    """Return the result of no rows, and leave `out` without a run.
+
+    Parameters
+    ----------
+    species : sequence of str or None
+        Those of the model, if it names them.
+    rows : DataFrame or None
+        The row table, if there is one.
+    out : path-like
+    fresh : bool
+        See `predict_archive`.
+
+    Returns
+    -------
+    ArchiveResult
+    """
+    folder = Path(out).expanduser().absolute()
+    make_folder(folder)
+    if fresh:
+        remove_run(folder)
+    elif part_paths(folder) or (folder / MANIFEST).exists():
+        raise OtherRunError(f"{folder} holds a run, and now there are no recordings.")
+    warnings.warn(
+        "There are no recordings to predict: the result has no rows. Does the pattern "
+        "that lists the files match?",
+        stacklevel=3,  # the caller of predict_archive
+    )
+    columns = ["path", "start", "end"] if rows is None else rows.columns
+    return ArchiveResult(
+        folder=folder,
+        parts=[],
+        n_files=0,
+        n_rows=0,
+        hours=0.0,
+        seconds=0.0,
+        times_real_time=0.0,
+        errors=pd.DataFrame(columns=["path", "error"]),
+        dropped=[],
+        columns=[*columns, *([] if species is None else map(str, species))],
+    )

@@ -1,0 +1,223 @@
+"""What an ONNX program of a stranger may do: arithmetic of a bounded size."""
+
+import math
+
+import numpy as np
+
+# Arithmetic on tensors whose shapes are known beforehand. Left out on purpose: what
+# loops or branches (If, Loop, Scan), draws at random, handles texts or sequences.
+_OPERATORS = frozenset(
+    """
+    Abs Add And ArgMax AveragePool BatchNormalization Cast CastLike Ceil Celu Clip
+    Concat Constant ConstantOfShape Conv Cos CumSum Div Einsum Elu Equal Erf Exp Expand
+    Flatten Floor Gather GatherElements Gelu Gemm GlobalAveragePool GlobalMaxPool
+    Greater GreaterOrEqual GroupNormalization HardSigmoid HardSwish Identity
+    InstanceNormalization LayerNormalization LeakyRelu Less LessOrEqual Log LogSoftmax
+    MatMul Max MaxPool Mean Min Mish Mul Neg Not Or PRelu Pad Pow RMSNormalization Range
+    Reciprocal ReduceL2 ReduceLogSumExp ReduceMax ReduceMean ReduceMin ReduceProd
+    ReduceSum ReduceSumSquare Relu Reshape Resize Round Selu Shape Sigmoid Sign Sin
+    Slice Softmax Softplus Softsign SpaceToDepth Split Sqrt Squeeze Sub Sum Swish Tanh
+    ThresholdedRelu Tile TopK Transpose Trilu Unsqueeze Upsample Where
+    """.split()
+)
+# Bytes of the tensors that are alive at the same time.
+_MAX_ALIVE = 384 * 2**20
+_MAX_NODES = 20_000
+# Tensors this small may hold shapes, which the inference of shapes needs to see.
+_SMALL = 4096
+
+
+class ProgramError(ValueError):
+    """A network's program is not one that skbird writes."""
+
+
+def check_program(program, *, shape, n_species, frame_scores):
+    """Return an ONNX program, once it has been found to be arithmetic of bounded size.
+
+    Parameters
+    ----------
+    program : bytes
+    shape : tuple of int
+        (batch_size, n_frames, n_mels) of the segments that it will get.
+    n_species : int
+        How many logits it must have.
+    frame_scores : bool
+        Whether the logits have a third axis, of steps.
+
+    Returns
+    -------
+    bytes
+        The same program without what no engine needs, in ONNX's own form: what another
+        reader could take for a program of another kind is gone.
+
+    Raises
+    ------
+    ImportError
+        If onnx is not installed.
+    ProgramError
+        If it is no ONNX, refers to other files, has operators that are not on the
+        list, other inputs or outputs, or tensors beyond the limit.
+    """
+    import onnx
+
+    try:
+        model = onnx.load_from_string(program)
+    except Exception as exc:  # protobuf has no public class of errors
+        raise ProgramError(f"it is no ONNX model ({exc})") from exc
+    _check_structure(model)
+    _forget_notes(model)
+    try:
+        onnx.checker.check_model(model)
+        sizes = _infer_sizes(model, shape)
+    except ProgramError:
+        raise
+    except Exception as exc:  # of onnx.checker and onnx.shape_inference, in C++
+        raise ProgramError(f"it is no sound ONNX model ({exc!s:.300})") from exc
+    _check_ends(model.graph, sizes, shape, n_species, frame_scores)
+    alive = _most_alive(model.graph, sizes)
+    if alive > _MAX_ALIVE:
+        raise ProgramError(
+            f"batches of {shape[0]} segments need {alive >> 20} MiB of memory, more "
+            f"than {_MAX_ALIVE >> 20}. Compile it with a smaller batch_size"
+        )
+    return model.SerializeToString()
+
+
+def _check_structure(model):
+    """Refuse other files, functions, foreign operators, and data that is not there."""
+    graph = model.graph
+    domains = {opset.domain for opset in model.opset_import}
+    if not domains <= {"", "ai.onnx"} or model.functions or model.training_info:
+        raise ProgramError(f"it has operators of its own ({sorted(domains)})")
+    if graph.sparse_initializer or graph.quantization_annotation:
+        raise ProgramError("it has sparse or quantised weights")
+    if len(graph.node) > _MAX_NODES:
+        raise ProgramError(f"it has {len(graph.node)} operations")
+    for tensor in graph.initializer:
+        _check_tensor(tensor)
+    for node in graph.node:
+        if node.op_type not in _OPERATORS or node.domain not in ("", "ai.onnx"):
+            name = f"{node.domain}.{node.op_type}".lstrip(".")
+            raise ProgramError(f"the operator {name!r:.100} is not on the list")
+        for attribute in node.attribute:
+            if attribute.HasField("g") or attribute.graphs:
+                raise ProgramError(f"{node.op_type} has a graph of its own")
+            if attribute.HasField("sparse_tensor") or attribute.sparse_tensors:
+                raise ProgramError(f"{node.op_type} has sparse tensors")
+            if attribute.HasField("t"):
+                _check_tensor(attribute.t)
+            for tensor in attribute.tensors:
+                _check_tensor(tensor)
+
+
+def _check_tensor(tensor):
+    """Refuse data of another file, and shapes that promise more than there is."""
+    import onnx
+
+    if tensor.external_data or tensor.data_location:
+        raise ProgramError(f"the weights {tensor.name!r:.100} are in another file")
+    try:
+        dtype = onnx.helper.tensor_dtype_to_np_dtype(tensor.data_type)
+    except (KeyError, TypeError):
+        dtype = None
+    if dtype is None or np.dtype(dtype).kind not in "fiub":
+        raise ProgramError(f"the weights {tensor.name!r:.100} are no numbers")
+    if any(n < 0 for n in tensor.dims):
+        raise ProgramError(f"the weights {tensor.name!r:.100} have a negative size")
+    n = math.prod(tensor.dims)
+    if n * np.dtype(dtype).itemsize != len(tensor.raw_data):
+        raise ProgramError(
+            f"the weights {tensor.name!r:.100} are {len(tensor.raw_data)} bytes, not "
+            f"{n} values of {np.dtype(dtype)}"
+        )
+
+
+def _forget_notes(model):
+    """Remove what is not arithmetic: texts, claims of shapes, unknown fields."""
+    model.DiscardUnknownFields()
+    for name in ("producer_name", "producer_version", "domain", "doc_string"):
+        model.ClearField(name)
+    model.ClearField("model_version")
+    del model.metadata_props[:]
+    del model.graph.value_info[:]
+    del model.graph.metadata_props[:]
+    for node in model.graph.node:
+        node.ClearField("doc_string")
+        del node.metadata_props[:]
+
+
+def _infer_sizes(model, shape):
+    """Return the (shape, bytes) of each tensor that is computed, or goes in or out."""
+    import onnx
+
+    outline = onnx.ModelProto()
+    outline.CopyFrom(model)
+    graph = outline.graph
+    # Without the weights themselves: only their shapes matter.
+    large = [tensor for tensor in graph.initializer if len(tensor.raw_data) > _SMALL]
+    small = [tensor for tensor in graph.initializer if len(tensor.raw_data) <= _SMALL]
+    for tensor in large:
+        graph.input.append(
+            onnx.helper.make_tensor_value_info(
+                tensor.name, tensor.data_type, tensor.dims
+            )
+        )
+    kept = [onnx.TensorProto.FromString(t.SerializeToString()) for t in small]
+    del graph.initializer[:]
+    graph.initializer.extend(kept)
+    if len(model.graph.input) != 1 or len(model.graph.output) != 1:
+        raise ProgramError("it has not one input and one output")
+    ends = graph.input[0].type.tensor_type, graph.output[0].type.tensor_type
+    if any(end.elem_type != onnx.TensorProto.FLOAT for end in ends):
+        raise ProgramError("its input or output is no float32")
+    ends[0].ClearField("shape")
+    for n in shape:
+        ends[0].shape.dim.add().dim_value = n
+    ends[1].ClearField("shape")
+    found = onnx.shape_inference.infer_shapes(outline, strict_mode=True, data_prop=True)
+    sizes = {}
+    for info in [graph.input[0], *found.graph.value_info, *found.graph.output]:
+        kind = info.type.tensor_type
+        if not kind.HasField("shape"):
+            continue
+        dims = [
+            dim.dim_value if dim.HasField("dim_value") else -1 for dim in kind.shape.dim
+        ]
+        if min(dims, default=0) >= 0:
+            dtype = onnx.helper.tensor_dtype_to_np_dtype(kind.elem_type)
+            sizes[info.name] = dims, math.prod(dims) * np.dtype(dtype).itemsize
+    for node in model.graph.node:
+        for name in node.output:
+            if name and name not in sizes:
+                raise ProgramError(f"{node.op_type} has a result of unknown size")
+    return sizes
+
+
+def _check_ends(graph, sizes, shape, n_species, frame_scores):
+    if graph.input[0].name != "segments":
+        raise ProgramError(f"its input is {graph.input[0].name!r:.100}")
+    logits = sizes[graph.output[0].name][0] if graph.output[0].name in sizes else []
+    n_axes = 3 if frame_scores else 2
+    if len(logits) != n_axes or logits[:2] != [shape[0], n_species]:
+        raise ProgramError(
+            f"it answers {shape[0]} segments with logits of shape {logits}, where "
+            f"({shape[0]}, {n_species}{', n_steps' if frame_scores else ''}) is needed"
+        )
+
+
+def _most_alive(graph, sizes):
+    """Return the most bytes of results that are needed at the same time."""
+    last_use = {}
+    for number, node in enumerate(graph.node):
+        for name in (*node.input, *node.output):
+            last_use[name] = number
+    dying = {}
+    for name, number in last_use.items():
+        if name in sizes:
+            dying.setdefault(number, []).append(name)
+    alive = most = sizes[graph.input[0].name][1]
+    for number, node in enumerate(graph.node):
+        alive += sum(sizes[name][1] for name in node.output if name)
+        most = max(most, alive)
+        alive -= sum(sizes[name][1] for name in dying.get(number, ()))
+    return most
