@@ -1,6 +1,7 @@
 """Names of species and files that are spelled in several ways: matched, or said."""
 
 import os
+import pickle
 import sys
 import unicodedata
 from pathlib import Path
@@ -9,11 +10,21 @@ import numpy as np
 import pandas as pd
 import pytest
 import soundfile
+from sklearn.base import BaseEstimator
 
 from skbird.annotations import boxes_to_rows
 from skbird.annotations._submission import arrange
-from skbird.data import encode_labels, load_recordings
+from skbird.data import (
+    Recordings,
+    encode_labels,
+    load_recordings,
+    read_audio,
+    segment_table,
+)
+from skbird.data._recordings import file_identity
+from skbird.inference import predict_archive
 from skbird.metrics import event_report, match_events
+from skbird.preprocessing import LogMel
 from skbird.utils._names import existing_path, match_names, printable_path
 
 NFC, NFD = "Ka\u0308uz"[:1] + "\u00e4uz", "Ka\u0308uz"
@@ -178,3 +189,46 @@ def test_a_submission_has_the_spelling_of_the_sample():
     with pytest.warns(UserWarning, match="'Pica_pica' for 'Pica pica'"):
         table = arrange(proba, rows, like=like)
     assert table["Pica pica"].to_dict() == {f"{NFC}_5": 0.25}
+
+
+@needs_bytes
+@pytest.mark.parametrize("cached", [False, True])
+def test_a_name_that_is_not_utf_8_costs_no_other_row(put, tmp_path, cached):
+    cache = tmp_path / "cache" if cached else None
+    odd, good = put(os.fsdecode(b"K\xe4uz.wav")), put("good.wav")
+    gone = os.fsdecode(b"\xff.wav")
+    paths = [odd, good, gone, odd]
+    table = segment_table(paths, on_error="skip")
+    assert table["end"].isna().tolist() == [False, False, True, False]
+    log_mel = LogMel(8, on_error="skip", cache_dir=cache)
+    with pytest.warns(UserWarning, match=r"1 of 4 rows .*\\xff.wav does not exist"):
+        spectrograms = log_mel.fit_transform(paths)
+    assert spectrograms.n_frames[[0, 1, 3]].all()
+    assert spectrograms.errors["row"].tolist() == [2]
+    assert "\\xff.wav does not exist" in spectrograms.errors["error"][0]
+    str(spectrograms.errors).encode()
+    pickle.dumps(Recordings(paths))
+
+
+@needs_bytes
+def test_an_archive_goes_on_beside_a_name_that_is_not_utf_8(put, tmp_path):
+    pytest.importorskip("pyarrow")
+    paths = [put(os.fsdecode(b"K\xe4uz.wav")), put("good.wav")]
+    run = predict_archive(Constant(), paths, tmp_path / "out", verbose=False)
+    assert run.read()["path"].tolist() == paths[1:]
+    assert "K\\xe4uz.wav" in run.errors["path"][0]
+
+
+class Constant(BaseEstimator):
+    species_ = ("owl",)
+
+    def predict_proba(self, X):
+        return np.array([[clip.samples.mean()] for clip in Recordings(X)])
+
+
+def test_sound_is_found_in_either_form(put):
+    put(f"{NFD}.wav")
+    path = os.path.join(os.path.dirname(put("a.wav")), f"{NFC}.wav")
+    assert len(read_audio(path)[0]) == 8000
+    assert file_identity(path)[1] > 0
+    assert len(segment_table([path])) == 1

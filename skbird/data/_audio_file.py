@@ -4,6 +4,7 @@ import numpy as np
 
 from skbird.data._audio_header import AudioReadError
 from skbird.data._decode import open_decoder
+from skbird.utils._names import existing_path, printable_path
 
 # Float files may exceed full scale, but not by this: such samples are damage.
 _MAX_SAMPLE = 1e6
@@ -38,8 +39,8 @@ class AudioFile:
     _max_skip_s = 2.0
 
     def __init__(self, path):
-        self.path = str(path)
-        self._decoder = open_decoder(self.path)
+        self.path = printable_path(str(path))
+        self._decoder = open_decoder(existing_path(self.path))
         self.header = self._decoder.header
         self._position = 0  # next frame the decoder yields
         self._kept = np.empty(0, np.float32)  # the samples just before it

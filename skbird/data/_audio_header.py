@@ -2,12 +2,17 @@
 
 from dataclasses import dataclass
 
+from skbird.utils._names import printable_path
+
 
 class AudioReadError(ValueError):
     """A recording, or a stretch of one, cannot be read.
 
     The message names the file, the reason and the remedy.
     """
+
+    def __init__(self, message):
+        super().__init__(printable_path(message))  # it names a file
 
 
 @dataclass(frozen=True)

@@ -12,6 +12,7 @@ import pandas as pd
 from skbird.data._audio import read_audio
 from skbird.data._rows import check_rows
 from skbird.data._segments import SegmentGrid, row_weights
+from skbird.utils._names import existing_path
 
 
 @dataclass(frozen=True)
@@ -242,7 +243,7 @@ def file_identity(path):
     None stands for size and time of a file that is not there.
     """
     try:
-        stat = os.stat(path)
+        stat = os.stat(existing_path(path))
     except OSError:
         return os.path.abspath(path), None, None
     return os.path.abspath(path), stat.st_size, stat.st_mtime_ns

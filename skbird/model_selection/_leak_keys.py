@@ -18,6 +18,7 @@ from skbird.model_selection._fingerprint import (
     find_near_duplicates,
     fingerprint,
 )
+from skbird.utils._names import existing_path
 from skbird.utils._progress import progress_bar
 from skbird.utils._rows import row_table
 
@@ -212,13 +213,13 @@ def _in_threads(work, paths, n_jobs, verbose, label):
 
 def _size(path):
     try:
-        return os.path.getsize(path)
+        return os.path.getsize(existing_path(path))
     except OSError:
         return None
 
 
 def _digest(path):
-    with open(path, "rb") as file:
+    with open(existing_path(path), "rb") as file:
         return hashlib.file_digest(file, "blake2b").hexdigest()
 
 

@@ -6,6 +6,8 @@ import numpy as np
 import pandas as pd
 from sklearn.utils.validation import _num_samples
 
+from skbird.utils._names import printable_path
+
 
 def files_of_rows(X):
     """Return the file that each row is from.
@@ -35,7 +37,8 @@ def files_of_rows(X):
             "DataFrame with a column 'path', a sequence of paths, or groups= with one "
             "file per row."
         )
-    return np.array([os.fspath(path) for path in paths], dtype=object)
+    paths = [printable_path(os.fspath(path)) for path in paths]  # pandas needs text
+    return np.array(paths, dtype=object)
 
 
 def check_y_length(y, n_rows):

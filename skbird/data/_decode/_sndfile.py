@@ -1,5 +1,7 @@
 """Decode what libsndfile reads."""
 
+import os
+
 import soundfile
 
 from skbird.data._audio_header import AudioHeader, AudioReadError
@@ -45,7 +47,7 @@ class SndfileDecoder:
         self.close()
         self._source = SplicedFile(self.path, self._parts) if self._parts else None
         try:
-            self._file = _Stream(self._source or self.path)
+            self._file = _Stream(self._source or _name(self.path))
         except soundfile.LibsndfileError as exc:
             self.close()
             raise AudioReadError(
@@ -77,6 +79,11 @@ class SndfileDecoder:
         for file in (self._file, self._source):
             if file is not None:
                 file.close()
+
+
+def _name(path):
+    # soundfile refuses text that is not UTF-8, and takes bytes as they are.
+    return path if os.name == "nt" else os.fsencode(path)
 
 
 class _Stream(soundfile.SoundFile):
