@@ -291,7 +291,7 @@ def test_crops_come_from_elsewhere_in_the_row():
     assert len(np.unique(off_grid)) > 5
     assert min(starts) >= 0
     assert max(starts) <= 179
-    assert ((off_grid <= 5) | (off_grid >= 15) | (np.array(starts) == 179)).all()
+    assert ((off_grid <= 5) | (off_grid >= 15) | (np.array(starts) >= 174)).all()
     starts.clear()
     net.set_params(callbacks__shift=Spy(mode="crop", p=0.0)).fit(X, np.ones((1, 1)))
     assert set(np.array(starts) % 20) <= {0, 19}  # the last segment ends with the row
