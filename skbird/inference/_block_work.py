@@ -101,8 +101,9 @@ class BlockWork:
         proba, reasons = readable_proba(model, rows, len(self.species))
         unread = np.isnan(proba).all(axis=1)
         errors = file_errors(rows, unread, reasons)
-        headers = read_headers(block.paths)
-        return rows, proba, errors + cut_short(block.paths, headers)
+        said = {path for path, _ in errors}
+        whole = [path for path in block.paths if path not in said]
+        return rows, proba, errors + cut_short(whole, read_headers(whole))
 
 
 def row_proba(model, rows, n_species=None):
