@@ -82,7 +82,9 @@ class BlockWork:
                 ) from exc
         read = ~np.isnan(proba).all(axis=1)
         errors = file_errors(rows, ~read, reasons, faults)
-        errors += cut_short(block.paths, read_headers(block.paths))
+        said = {path for path, _ in errors}
+        whole = [path for path in block.paths if path not in said]
+        errors += cut_short(whole, read_headers(whole))
         info = write_part(
             path,
             rows[read],
