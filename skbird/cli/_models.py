@@ -9,6 +9,7 @@ from pathlib import Path
 import click
 
 from skbird.cli import _console
+from skbird.utils._files import check_regular
 
 MODEL = click.argument(
     "model", type=click.Path(exists=True, dir_okay=False, path_type=Path)
@@ -35,6 +36,7 @@ def open_model(path, trust_pickle):
     -------
     estimator
     """
+    check_regular(path)
     if path.suffix.lower() not in _PICKLES:
         from skbird.inference import load_model
 

@@ -7,7 +7,10 @@ from difflib import get_close_matches
 
 import click
 
+from skbird.utils._files import read_bytes
+
 _MIN_EPOCH = 1000  # segments
+_MAX_BYTES = 1_000_000  # of a configuration
 
 
 def _setting(default, kind, text):
@@ -45,7 +48,9 @@ class Settings:
         1e-3, click.FloatRange(0, min_open=True), "Highest learning rate."
     )
     sample_rate: int = _setting(32_000, click.IntRange(1), "In Hz.")
-    segment_s: float = _setting(5.0, click.FloatRange(0, min_open=True), "Seconds.")
+    segment_s: float = _setting(
+        5.0, click.FloatRange(0, 600, min_open=True), "Seconds."
+    )
     n_mels: int = _setting(128, click.IntRange(1), "Mel bands.")
     secondary_weight: float = _setting(
         0.5, click.FloatRange(0, 1), "Weight of secondary labels."
@@ -176,9 +181,13 @@ def read_settings(config, flags, assignments):
 
 def _read_toml(path):
     try:
+        raw = read_bytes(path, max_bytes=_MAX_BYTES)
+    except ValueError as exc:
+        raise click.UsageError(f"--config: {exc}") from None
+    try:
         # Editors of Windows begin a file with a mark.
-        values = tomllib.loads(path.read_text(encoding="utf-8-sig"))
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as exc:
+        values = tomllib.loads(raw.decode("utf-8-sig"))
+    except (ValueError, RecursionError) as exc:  # also of numbers without end
         raise click.UsageError(f"{path} is no TOML file: {exc}") from None
     known = {field.name: field for field in fields(Settings)}
     for name, value in values.items():
@@ -209,7 +218,7 @@ def _parse_assignment(text):
         raise click.UsageError(f"--set {text!r}: write NAME=VALUE.")
     try:
         return name, tomllib.loads(f"value = {value}")["value"]
-    except tomllib.TOMLDecodeError:
+    except (ValueError, RecursionError):
         return name, None if value == "None" else value
 
 
