@@ -14,6 +14,7 @@ from skbird.data import Spectrograms
 from skbird.inference._engines import check_engine, has_fast_bf16
 from skbird.inference._network import CompiledNetwork
 from skbird.inference._pipeline import CompiledPipeline
+from skbird.utils._nested import named_steps_of
 
 # Largest difference of a probability that is taken for rounding.
 _TOLERANCES = {"fp32": 1e-4, "bf16": 0.05}
@@ -130,16 +131,19 @@ def _compile(model, options, differences):
     if isinstance(model, SegmentNet):
         return _compile_network(model, options, differences)
     if isinstance(model, Pipeline):
-        if not isinstance(model[-1], SegmentNet):
+        *front, (_, net) = named_steps_of(model)
+        if not isinstance(net, SegmentNet):
             raise TypeError(
-                f"The pipeline ends in {type(model[-1]).__name__}; a network of "
+                f"The pipeline ends in {type(net).__name__}; a network of "
                 "skbird.nn is needed. Other classifiers need no compiling."
             )
-        filters, logmel = copy.deepcopy(model.steps[:-2]), clone(model[-2])
-        logmel.set_params(cache_dir=None)
+        network = _compile_network(net, options, differences)
+        if not front:
+            return network
+        *filters, (name, logmel) = front
+        logmel = clone(logmel).set_params(cache_dir=None)
         # Filters keep what they learned; LogMel learns nothing.
-        front_end = Pipeline([*filters, (model.steps[-2][0], logmel)])
-        network = _compile_network(model[-1], options, differences)
+        front_end = Pipeline([*copy.deepcopy(filters), (name, logmel)])
         return CompiledPipeline(front_end, network)
     if isinstance(model, FrozenEstimator):
         return _compile(model.estimator, options, differences)
