@@ -58,7 +58,7 @@ def make_rows():
     """Rows that know their numbers, of files of two; weights that tell the row."""
     number = np.arange(N)
     X = pd.DataFrame({"path": [f"{n // 2}.wav" for n in number], "number": number})
-    X["site"], X["type"] = number // 4 % 3, np.where(number % 8 < 4, "song", "call")
+    X["site"], X["type"] = number // 4, np.where(number % 8 < 4, "song", "call")
     Y = pd.DataFrame({"dove": number % 2, "wren": number // 2 % 2}, dtype=float)
     weight = pd.DataFrame({"dove": number / 100, "wren": number / 200})
     return X, Y, weight

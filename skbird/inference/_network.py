@@ -2,16 +2,17 @@
 
 import numpy as np
 from scipy.special import expit
-from sklearn.base import BaseEstimator, ClassifierMixin
+from sklearn.base import BaseEstimator
 
 from skbird.data._frame_scores import score_rows_by_moments
 from skbird.data._inputs import as_spectrograms, with_same_axes
 from skbird.data._pooling import score_rows
 from skbird.inference._engines import BATCH_SIZES, ENGINES, check_engine
 from skbird.utils._finite import check_answers
+from skbird.utils._multilabel import MultilabelMixin
 
 
-class CompiledNetwork(ClassifierMixin, BaseEstimator):
+class CompiledNetwork(MultilabelMixin, BaseEstimator):
     """A fitted network as a program that OpenVINO, ONNX Runtime or torch runs.
 
     :func:`compile_pipeline` makes it. It takes what the network took, `Spectrograms`,
@@ -131,22 +132,6 @@ class CompiledNetwork(ClassifierMixin, BaseEstimator):
                 X, self._map_segments, pooling=self.pooling, shifts_s=self.tta_shifts_s
             )
         return expit(logits)
-
-    def predict(self, X, threshold=0.5):
-        """Predict which species are in each row.
-
-        Parameters
-        ----------
-        X : Spectrograms or array of shape (n_rows, n_mels, n_frames)
-        threshold : float or array of shape (n_species,), default=0.5
-            Probability from which a species counts as present.
-
-        Returns
-        -------
-        ndarray of shape (n_rows, n_species), int
-            0 throughout for rows that could not be read.
-        """
-        return (self.predict_proba(X) >= threshold).astype(int)
 
     def _map_segments(self, X, read=None):
         read = X.segments if read is None else read

@@ -5,15 +5,16 @@ from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pandas as pd
-from sklearn.base import BaseEstimator, ClassifierMixin, clone
+from sklearn.base import BaseEstimator, clone
 
 from skbird.data import AudioReadError, as_recordings
 from skbird.data._audio import read_headers
 from skbird.data._spectrograms import no_errors
+from skbird.utils._multilabel import MultilabelMixin
 from skbird.utils._progress import progress_bar
 
 
-class CompiledPipeline(ClassifierMixin, BaseEstimator):
+class CompiledPipeline(MultilabelMixin, BaseEstimator):
     """A front end and compiled networks: from files to probabilities without torch.
 
     :func:`compile_pipeline` makes it. Files go through in blocks: while the networks
@@ -123,23 +124,6 @@ class CompiledPipeline(ClassifierMixin, BaseEstimator):
                 waiting = coming
         self._report(errors, len(recordings))
         return proba
-
-    def predict(self, X, threshold=0.5):
-        """Predict which species are in each row.
-
-        Parameters
-        ----------
-        X : sequence of paths, DataFrame with a column ``path``, or Recordings
-            The rows.
-        threshold : float or array of shape (n_species,), default=0.5
-            Probability from which a species counts as present.
-
-        Returns
-        -------
-        ndarray of shape (n_rows, n_species), int
-            0 throughout for rows that could not be read.
-        """
-        return (self.predict_proba(X) >= threshold).astype(int)
 
     def _check_files(self, recordings, logmel):
         """Return the seconds of each row; complain now of files that are no audio."""
