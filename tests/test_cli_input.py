@@ -924,12 +924,16 @@ def test_boxes_in_parquet_may_have_labels_of_other_names(tmp_path):
     assert read_boxes(tmp_path / "boxes.parquet")["species"].tolist() == ["owl"]
 
 
-def test_labels_that_the_model_does_not_know_are_named(evaluate, tmp_path):
+def test_labels_that_the_model_does_not_know_are_named_and_others_are_matched(
+    evaluate, tmp_path
+):
     lines = "a/one.wav,2,4,Dove \na/one.wav,0,1,owl\nb/two.wav,2,4,wren\n"
     (tmp_path / "boxes.csv").write_text("path,start,end,species\n" + lines)
     result = evaluate(".", "--annotations", "boxes.csv")
-    assert "2 boxes have labels that the model does not know (2 labels" in result.stderr
-    assert "the model knows 'dove'" in result.stderr
+    assert "1 boxes have labels that the model does not know (1 labels" in result.stderr
+    assert "such as 'owl')" in result.stderr
+    assert "taken for species from whose names they differ" in result.stderr
+    assert "'Dove' for 'dove'" in result.stderr
 
 
 @pytest.mark.parametrize("format_", ["csv", "raven"])

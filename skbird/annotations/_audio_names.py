@@ -2,10 +2,11 @@
 
 import os
 import re
-import unicodedata
 from collections import defaultdict
 
 import pandas as pd
+
+from skbird.utils._names import printable_path, same_text
 
 _ENDING = re.compile(
     r"(\.Table\.\d+)?(\.BirdNET)?(\.(selections|selection\.table|results))?"
@@ -79,7 +80,7 @@ class AudioFinder:
     """
 
     def __init__(self, audio):
-        self.audio = [os.fspath(path) for path in audio]
+        self.audio = [printable_path(os.fspath(path)) for path in audio]
         self._by_ending, self._by_joined = defaultdict(list), defaultdict(list)
         for path in dict.fromkeys(self.audio):
             for ending in {*_endings(path), *_endings(without_suffix(path))}:
@@ -148,7 +149,8 @@ def find_recordings(table, named, audio):
                 f"audio={os.fspath(audio)!r} is one recording, but "
                 f"{table.files[number]} is of {n_named[number]}. Pass a list of them."
             )
-        return pd.Series(os.fspath(audio), index=named.index, dtype=object)
+        path = printable_path(os.fspath(audio))
+        return pd.Series(path, index=named.index, dtype=object)
     finder = None if audio is None else AudioFinder(audio)
     known, paths = {}, []
     for row, (name, file) in enumerate(zip(named, table.file.tolist(), strict=True)):
@@ -177,17 +179,6 @@ def path_parts(path):
 def without_suffix(path):
     """Return a path without the ending of its file."""
     return os.path.splitext(path)[0]
-
-
-def same_text(path):
-    r"""Spell a path in one way: macOS writes the dots of ä as a letter of their own.
-
-    Examples
-    --------
-    >>> same_text("Ka\u0308uz.wav") == same_text("K\u00e4uz.wav")
-    True
-    """
-    return unicodedata.normalize("NFC", path)
 
 
 def _alike(name):

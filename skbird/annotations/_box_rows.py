@@ -8,8 +8,15 @@ import pandas as pd
 from skbird.annotations._boxes import check_boxes
 from skbird.annotations._overlaps import overlapping_pairs
 from skbird.data import check_rows, segment_table
+from skbird.utils._names import (
+    commonest_names,
+    match_names,
+    plain_name,
+    plain_path,
+    settle_names,
+)
 
-_NO_SPECIES = ("", "nocall")  # as encode_labels has it
+_NO_SPECIES = ("", "nocall", "no call")  # as encode_labels has it
 _ROUNDING_S = 1e-9  # seconds such as 0.3 - 0.2 are not exact
 
 
@@ -33,7 +40,8 @@ def boxes_to_rows(
         missing or ``"nocall"`` are left out.
     paths : sequence of path-like, or DataFrame
         The annotated recordings, written as in `boxes`, also those in which nobody
-        calls: all of their rows are empty. They are cut into rows by
+        calls: all of their rows are empty. (The form of accents and Windows'
+        backslashes do not matter.) They are cut into rows by
         :func:`skbird.data.segment_table`, which reads their headers. A DataFrame with
         ``path``, ``start`` and ``end`` has the rows themselves (without start and end:
         whole recordings), and no file is touched.
@@ -47,7 +55,8 @@ def boxes_to_rows(
         somewhere, however short.
     species : sequence of str, default=None
         Columns of Y, in this order; boxes of other species are left out. By default
-        all of `boxes`, sorted.
+        all of `boxes`, sorted. Names that differ in case, blanks or underscores only
+        are matched as :func:`skbird.data.encode_labels` does.
 
     Returns
     -------
@@ -67,7 +76,8 @@ def boxes_to_rows(
     -----
     UserWarning
         If boxes of `species` in these recordings count for no row: they overlap too
-        little, or lie behind the end. If no box is in any of the recordings.
+        little, or lie behind the end. If no box is in any of the recordings. If species
+        are spelled in several ways.
 
     See Also
     --------
@@ -92,9 +102,11 @@ def boxes_to_rows(
     """
     _check_overlaps(min_overlap_s, min_overlap_fraction)
     boxes = check_boxes(boxes)
-    boxes = boxes[boxes["species"].notna() & ~boxes["species"].isin(_NO_SPECIES)]
+    named = boxes["species"].dropna().unique()
+    named = [name for name in named if plain_name(name) not in _NO_SPECIES]
+    boxes = boxes[boxes["species"].isin(named)]
     if species is None:
-        species = sorted(boxes["species"].unique())
+        species = commonest_names(boxes["species"])
     species = pd.Index([str(name) for name in species])
     if not species.is_unique:
         twice = species[species.duplicated()][0]
@@ -103,7 +115,13 @@ def boxes_to_rows(
         rows = check_rows(paths)
     else:
         rows = segment_table(paths, segment_s, step_s)
-    boxes = boxes[boxes["species"].isin(species)].reset_index(drop=True)
+    meant = settle_names(named, species, stacklevel=2)
+    boxes = boxes[boxes["species"].isin(meant)].reset_index(drop=True)
+    paths = match_names(boxes["path"].unique(), rows["path"].unique(), plain_path)
+    boxes = boxes.assign(
+        species=boxes["species"].map(meant),
+        path=[paths.get(path, path) for path in boxes["path"]],
+    )
     box, row = _count(boxes, rows, min_overlap_s, min_overlap_fraction)
     Y = np.zeros((len(rows), len(species)), dtype=np.float32)
     Y[row, species.get_indexer(boxes["species"])[box]] = 1

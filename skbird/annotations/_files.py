@@ -68,8 +68,8 @@ def warn_of_changes(columns, plain=plain_text, stacklevel=3):
         warnings.warn(
             f"{len(changed)} texts, such as {changed[0]!r}, are written as others, "
             f"that one as {plain(changed[0])!r}: a line of text holds no tabs, line "
-            "breaks or other control characters, nor blanks at its ends, and UTF-8 not every "
-            "name of a file. Rename them if the difference matters.",
+            "breaks or other control characters, nor blanks at its ends, and UTF-8 not "
+            "every name of a file. Rename them if the difference matters.",
             UserWarning,
             stacklevel=stacklevel,
         )

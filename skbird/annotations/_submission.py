@@ -8,6 +8,7 @@ import pandas as pd
 
 from skbird.annotations._row_tables import ROW_ID, read_row_table, some
 from skbird.utils._files import open_whole
+from skbird.utils._names import match_names, same_text, settle_names
 from skbird.utils._text import as_utf_8
 
 
@@ -29,9 +30,9 @@ def write_submission(proba, rows, path, *, like=None, species=None, fill_nan=Non
         Where to write. An existing file is replaced.
     like : DataFrame or path-like, default=None
         ``sample_submission.csv`` of the competition. Lines and species then have its
-        order, and must be the same as its. Its numbers are not used. If there are no
-        `rows` at all, since the folder of test recordings is empty until the
-        competition fills it, its lines are written with `fill_nan`, or 0.
+        order and spelling, and must be the same as its. Its numbers are not used. If
+        there are no `rows` at all, since the folder of test recordings is empty until
+        the competition fills it, its lines are written with `fill_nan`, or 0.
     species : sequence of str, default=None
         Names of the columns of `proba`, such as ``model.species_``. Needed unless
         `proba` is a DataFrame, also with `like`: an order of species must not be
@@ -201,6 +202,8 @@ def _ordered_like(table, like):
     like = read_like(like)
     expected = like[ROW_ID].astype(str)
     species = [str(name) for name in like.columns if name != ROW_ID]
+    table = table.rename(columns=settle_names(table.columns, species, stacklevel=4))
+    table = table.rename(index=match_names(table.index, expected, same_text))
     _check_same(
         table.columns, species, "species", "Train on the species that it lists."
     )

@@ -72,8 +72,7 @@ def predict_labelled(model, data, annotations, annotated_only):
         shown = ", ".join([*species[:5], "..."][: len(species)])
         raise ValueError(
             f"{str(data)!r} has no row with one of the {len(species)} species of the "
-            f"model ({shown}): there is nothing to judge. Are the names the same, with "
-            "spaces, underscores and capitals?"
+            f"model ({shown}): there is nothing to judge. Are the names the same?"
         )
     _say_if_trained_on(model, X)
     proba, errors = predict_rows(model, X)
@@ -185,24 +184,18 @@ def _choose(audio, boxes, tables, annotated_only):
 
 
 def _say_unknown(boxes, species):
-    """Name labels that the model does not know: perhaps they are written otherwise."""
+    """Name labels that the model does not know, however they are written."""
+    from skbird.utils._names import match_names
+
     names = boxes["species"].dropna()
-    unknown = names[~names.isin([*species, "", "nocall"])].value_counts()
-    if not len(unknown):
-        return
-    alike = {_plain(name): name for name in species}
-    label = next((name for name in unknown.index if _plain(name) in alike), None)
-    hint = f"such as {unknown.index[0]!r}"
-    if label is not None:
-        hint = f"such as {label!r}; the model knows {alike[_plain(label)]!r}"
-    _console.say(
-        f"Warning: {unknown.sum()} boxes have labels that the model does not know "
-        f"({len(unknown)} labels, {hint}). They count for nothing."
-    )
-
-
-def _plain(name):
-    return " ".join(name.replace("_", " ").casefold().split())
+    known = match_names(names.unique(), [*species, "", "nocall"])
+    unknown = names[~names.isin(known)].value_counts()
+    if len(unknown):
+        _console.say(
+            f"Warning: {unknown.sum()} boxes have labels that the model does not know "
+            f"({len(unknown)} labels, such as {unknown.index[0]!r}). They count for "
+            "nothing."
+        )
 
 
 def _say_if_trained_on(model, X):

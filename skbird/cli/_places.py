@@ -82,7 +82,8 @@ def place_boxes(boxes, table, data, audio):
 
 def _place_exactly(paths, table, data, audio):
     """Return the places of paths that lead to recordings, with any suffix."""
-    from skbird.annotations._audio_names import same_text, without_suffix
+    from skbird.annotations._audio_names import without_suffix
+    from skbird.utils._names import same_text
 
     exact = {}
     # Annotated as wav, kept as flac: without the suffix if not with it.
