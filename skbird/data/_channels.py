@@ -14,7 +14,7 @@ from skbird.data._decode._counting import count_once
 WORDS = ("mean", "loudest")
 _LOOK_S, _MOST_LOOKS = 1.0, 60  # where levels are compared
 # Enough of the samples to see whether channels cancel; no usual tone has this period.
-_STRIDE = 17
+_STRIDE = 101
 # Of the loudest channel's power over n^2, which is what one of n alone leaves of it.
 _CANCELLED = 1.2
 _SILENCE = 1e-10  # power; nothing is lost below
@@ -125,7 +125,7 @@ class Mixer:
         """Mix frames of shape (n_frames, n_channels) to (n_frames,)."""
         if self.channel is not None:
             return np.ascontiguousarray(block[:, self.channel])
-        mixed = block.mean(axis=1)
+        mixed = _mean(block)
         if len(mixed):
             some = block[::_STRIDE]
             self._n_looked += len(some)
@@ -141,13 +141,19 @@ class Mixer:
         return loudest > _SILENCE and mean < _CANCELLED * loudest / n_channels**2
 
 
+def _mean(block):
+    if block.shape[1] == 2:  # the same, five times as fast
+        return (block[:, 0] + block[:, 1]) * np.float32(0.5)
+    return block.mean(axis=1)
+
+
 def warn_of_cancelled(paths, stacklevel):
     """Warn of recordings whose channels cancel each other in their mean."""
     warnings.warn(
         f"In {len(paths)} recordings the mean of the channels is far quieter than the "
-        "loudest of them: one is dead, or they have opposite signs. The first: "
-        f"{min(paths)}. Resampler(channels='loudest'), or a column 'channels' of the "
-        "table, takes one of them.",
+        "loudest of them: others are all but silent, or have the opposite sign. The "
+        f"first: {min(paths)}. Resampler(channels='loudest'), or a column 'channels' "
+        "of the table, takes one of them.",
         UserWarning,
         stacklevel=stacklevel + 1,
     )
