@@ -70,7 +70,7 @@ def suggest(trial):
         "logmel__n_mels": trial.suggest_categorical("n_mels", N_MELS),
         "segment__overlap": trial.suggest_float("overlap", 0.0, 0.75, step=0.25),
         "vad__threshold": trial.suggest_float("vad_threshold", 0.2, 0.9),
-        "rms__quantile": trial.suggest_float("rms_quantile", 0.0, 0.5),
+        "rms__quantile": trial.suggest_float("rms_quantile", 0.0, 1.0),
         # Network
         "net__attention": trial.suggest_categorical("attention", ["time", "frequency"]),
         "net__lr": trial.suggest_float("lr", 1e-3, 2e-2, log=True),

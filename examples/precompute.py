@@ -55,7 +55,7 @@ front_end = make_pipeline(
     BandPass(50, 16_000),
     Segmenter(5.0, overlap=0.5),
     VADFilter(threshold={"CSA": 0.3, "XC": 0.7, "default": 0.5}),
-    RMSFilter(quantile=0.25),
+    RMSFilter(),
     LogMel(n_mels=128, cache_dir=cache_dir, on_error="skip"),
 )
 

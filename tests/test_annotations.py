@@ -158,6 +158,7 @@ def test_untrusted_labels_break_no_file_and_come_back(label, tmp_path):
     assert_frame_equal(read_audacity(files, ["=p.wav", "b.wav"]), plain)
 
 
+@pytest.mark.filterwarnings("ignore:1 texts, such as .*, are written as others")
 @pytest.mark.parametrize("label", ["a\tb", "a\nb", "a\r\nb", "a\u2028b", "a\x00b"])
 def test_breaks_in_labels_become_spaces(label, tmp_path):
     boxes = table(("p.wav", 0.0, 1.0, 1.0, 2.0, label, 0.5))
@@ -501,7 +502,7 @@ def test_other_endings_and_damaged_files_are_refused(boxes, tmp_path):
     with pytest.raises(ValueError, match=r"b.xlsx' must end in '.csv' or '.parquet'"):
         write_boxes(boxes, tmp_path / "b.xlsx")
     path = write(tmp_path / "b.csv", 'path,start,end,species\na.wav,0,"1,owl\n')
-    with pytest.raises(ValueError, match=r"b.csv, line 2, column 'end'"):
+    with pytest.raises(ValueError, match=r"b.csv, line 2: .*mark not closed"):
         read_boxes(path)
     path = write(tmp_path / "b.csv", "path,start,end\na.wav,0,1\n")
     with pytest.raises(ValueError, match="no column 'species'"):

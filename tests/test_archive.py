@@ -647,6 +647,18 @@ def test_fresh_replaces_a_run_once_the_model_works(run, tmp_path):
     assert (out / "notes.txt").read_text() == "rain"
 
 
+@pytest.mark.parametrize("fresh", ["no", "False", None, 1, 0.0, [True]])
+def test_only_truth_values_delete_a_run(run, tmp_path, fresh):
+    run()
+    parts = {path: path.read_bytes() for path in (tmp_path / "out").iterdir()}
+    with pytest.raises(
+        TypeError, match=r"fresh=.* must be True, which deletes the run"
+    ):
+        run(fresh=fresh)
+    assert {path: path.read_bytes() for path in (tmp_path / "out").iterdir()} == parts
+    assert run(fresh=np.False_).times_real_time == 0
+
+
 def test_parts_of_unknown_origin_are_refused(run, tmp_path):
     run()
     (tmp_path / "out" / "_manifest.json").unlink()

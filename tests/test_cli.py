@@ -319,12 +319,26 @@ def test_a_wrong_file_is_refused_at_once(folder, tmp_path, text, message):
             "is not a model of timm",
         ),
         (("--out", "b.skbird", "--set", "epochs"), 2, "write NAME=VALUE"),
+        (
+            ("--out", "b.skbird", "--backbone", "hrnet_w18_small"),
+            1,
+            "hrnet_w18_small' cannot take segments of 128 mel bands x 313 frames",
+        ),
+        (
+            (
+                *("--out", "b.skbird", "--backbone", "lcnet_035"),
+                *("--set", "sedclassifier__criterion__label_smoothing=2"),
+            ),
+            1,
+            "label_smoothing=2 must be in [0, 1)",
+        ),
     ],
 )
 def test_train_complains_before_it_trains(folder, options, code, message):
     result = run("train", "recordings", "--weights", "none", *options)
     assert result.exit_code == code
-    assert message in result.stderr
+    assert message in result.stderr.replace("\n", " ")
+    assert not Path("b.skbird.work").exists()
 
 
 def test_options_that_do_not_go_together(folder):

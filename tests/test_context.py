@@ -8,7 +8,7 @@ from sklearn.pipeline import make_pipeline
 
 from skbird.data import SegmentGrid, Spectrograms, segment_table
 from skbird.data._frame_scores import pool_moments
-from skbird.data._joined import join_rows
+from skbird.data._joined import join_rows, shifted_reads
 from skbird.nn import CNNClassifier, SEDClassifier
 from skbird.preprocessing import LogMel, Segmenter
 
@@ -233,6 +233,18 @@ def test_shifts_average_shifted_segments(noise_net):
     noise_net.set_params(tta_shifts_s=(shift_s, -shift_s))
     np.testing.assert_allclose(logits(noise_net, X), expected, atol=1e-3)
     assert not np.allclose(expected, plain, atol=0.01)
+
+
+@pytest.mark.parametrize(("sign", "starts"), [(1, (5, 25, 40)), (-1, (0, 15, 35))])
+def test_a_positive_shift_reads_later_sound(noise_net, sign, starts):
+    X = noise_rows(0, 20, 40)
+    shift_s = sign * 5 * X.format.frame_s
+    (read,) = shifted_reads(X, [shift_s])
+    there = noise_rows(*starts).segments(np.arange(3))
+    np.testing.assert_array_equal(read(np.arange(3)), there)
+    expected = (logits(noise_net, X) + logits(noise_net, noise_rows(*starts))) / 2
+    noise_net.set_params(tta_shifts_s=(shift_s,))
+    np.testing.assert_allclose(logits(noise_net, X), expected, atol=1e-3)
 
 
 @pytest.mark.parametrize("pooling", ["max", "mean"])

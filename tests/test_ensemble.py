@@ -519,8 +519,9 @@ def test_seeds_pass_fit_parameters_on_and_need_something_random(table):
         ValueError, match=r"estimator \(Reader\) has no parameter random"
     ):
         SeedEnsemble(Reader()).fit(X, Y)
-    with pytest.raises(ValueError, match="'n_estimators' parameter of SeedEnsemble"):
-        SeedEnsemble(Level(), 0).fit(X, Y)
+    for n_estimators in (0, 10**12):
+        with pytest.raises(ValueError, match="'n_estimators' parameter of SeedEns"):
+            SeedEnsemble(Level(), n_estimators).fit(X, Y)
 
 
 # Folds -------------------------------------------------------------------------------

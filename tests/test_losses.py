@@ -160,6 +160,14 @@ def test_nothing_known_is_no_loss(loss):
     ("make", "message"),
     [
         (lambda: FocalLoss(gamma=-1), "gamma=-1 must not be negative"),
+        (lambda: FocalLoss(gamma=np.nan), "gamma=nan must not be negative"),
+        (lambda: FocalLoss(gamma="2"), "gamma='2' must not be negative"),
+        (lambda: FocalLoss(alpha="a"), "alpha=a must be in"),
+        (lambda: BCEFocalLoss(bce_weight=-1), "bce_weight=-1 must not be negative"),
+        (lambda: BCEFocalLoss(focal_weight=np.inf), "focal_weight=inf must not be"),
+        (lambda: BCEFocalLoss(0, 0), "must not both be 0"),
+        (lambda: BCEFocalLoss(gamma=-1), "gamma=-1 must not be negative"),
+        (lambda: BinaryCrossEntropy(label_smoothing="x"), "label_smoothing=x must be"),
         (lambda: FocalLoss(alpha=2), "alpha=2 must be in"),
         (lambda: BinaryCrossEntropy(label_smoothing=1), "label_smoothing=1 must be in"),
     ],
@@ -167,6 +175,12 @@ def test_nothing_known_is_no_loss(loss):
 def test_parameters_are_checked(make, message):
     with pytest.raises(ValueError, match=message):
         make()
+
+
+def test_soft_auc_has_no_labels_to_smooth():
+    net = CNNClassifier("lcnet_035", criterion=SoftAUCLoss)
+    with pytest.raises(ValueError, match="no parameter 'criterion__label_smoothing'"):
+        net.set_params(criterion__label_smoothing=0.1)
 
 
 def test_a_loss_is_chosen_by_set_params():

@@ -288,10 +288,14 @@ def test_kfold_refuses_bad_rows(Y, groups, message):
 
 
 @pytest.mark.parametrize("cv", [GroupMultilabelKFold(2), LeaveOneSourceOut()])
-def test_the_name_of_a_column_is_no_groups(cv):
+def test_groups_may_be_the_name_of_a_column(cv):
     X = pd.DataFrame({"path": list("abcd"), "author": list("xxyy")})
-    with pytest.raises(TypeError, match=r"groups='author' .*: groups=X\['author'\]"):
-        list(cv.split(X, np.eye(4), "author"))
+    named = list(cv.split(X, np.eye(4), "author"))
+    for one, other in zip(named, cv.split(X, np.eye(4), X["author"]), strict=True):
+        np.testing.assert_array_equal(np.concatenate(one), np.concatenate(other))
+    assert cv.get_n_splits(X, np.eye(4), "author") == 2
+    with pytest.raises(ValueError, match=r"groups='site' is not a column of X"):
+        list(cv.split(X, np.eye(4), "site"))
 
 
 def test_fully_labelled_sources_are_left_out_one_by_one():

@@ -435,6 +435,15 @@ def test_the_schedule_warms_up_and_falls():
     assert factors[-1] == pytest.approx(0.01, abs=1e-3)
 
 
+def test_the_schedule_rises_by_equal_steps_and_follows_the_cosine():
+    schedule = WarmupCosine(warmup=0.2, final=0.1)
+    t, n, w = np.arange(1, 51), 50, 10
+    cosine = (1 + np.cos(np.pi * (t - 1 - w) / (n - w))) / 2
+    expected = np.where(t <= w, t / (w + 1), 0.1 + 0.9 * cosine)
+    factors = [schedule.factor(step, n) for step in range(n)]
+    np.testing.assert_allclose(factors, expected)
+
+
 def test_the_schedule_reaches_the_optimizer(stripes):
     net = CNNClassifier("lcnet_035", max_epochs=2, lr=0.01, **TINY).fit(*stripes)
     assert net.optimizer_.param_groups[0]["lr"] < 0.005

@@ -42,6 +42,29 @@ def test_bandpass_removes_a_tone_outside_the_band(write_wav, hz):
     assert _level_db(clip.samples) < _level_db(tone(hz, 2)) - 40
 
 
+@pytest.mark.parametrize("order", [1, 2, 4, 7])
+@pytest.mark.parametrize("edges", [(1000, None), (0, 1000), (700, 2500)])
+def test_bandpass_has_the_response_of_a_butterworth_filter_of_its_order(
+    write_wav, order, edges
+):
+    impulse = np.zeros(2 * RATE)
+    impulse[1000] = 1.0
+    clip = BandPass(*edges, order).transform([write_wav("a.wav", impulse)])[0]
+    power = np.abs(np.fft.rfft(clip.samples.astype(float))) ** 2
+    hz = np.array([200, 500, 700, 1000, 1400, 2500, 4000, 6000])
+    # The bilinear transform takes frequencies to tan(pi f / rate).
+    low, high = (np.tan(np.pi * (edge or 0) / RATE) for edge in edges)
+    at = np.tan(np.pi * hz / RATE)
+    if edges[1] is None:
+        ratio = low / at
+    elif edges[0] == 0:
+        ratio = at / high
+    else:
+        ratio = (at**2 - low * high) / (at * (high - low))
+    expected = 1 / (1 + ratio ** (2 * order))
+    np.testing.assert_allclose(power[2 * hz], expected, rtol=1e-3, atol=1e-9)
+
+
 def test_bandpass_is_linear_and_keeps_its_band(write_wav):
     path, louder = write_wav("a.wav", tone(1000, 2)), write_wav("b.wav", tone(1000, 2))
     write_wav("b.wav", 2 * tone(1000, 2))
@@ -105,6 +128,9 @@ def test_rms_drop_and_weight_follow_the_level(write_wav):
     np.testing.assert_array_equal(dropped, [0, 1, 1])
     weighted = RMSFilter().transform(grid)[0].weights
     np.testing.assert_allclose(weighted, [0.25, 1, 0.5], rtol=1e-3)
+    relative = RMSFilter(quantile=0.5).transform(grid)[0].weights  # to the median, 0.2
+    np.testing.assert_allclose(relative, [0.5, 1, 1], rtol=1e-3)
+    np.testing.assert_array_equal(RMSFilter(0.0).transform(grid)[0].weights, [1, 1, 1])
 
 
 def test_rms_over_the_training_set_learns_a_limit(write_wav):

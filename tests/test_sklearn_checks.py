@@ -39,6 +39,15 @@ JUDGED = {
     "check_estimators_dtypes": _LABELS,
     "check_fit2d_1feature": _LABELS,
     "check_classifier_data_not_an_array": _LABELS,
+    "check_sample_weights_pandas_series": _LABELS,
+    "check_sample_weights_not_an_array": _LABELS,
+    "check_sample_weights_shape": _LABELS,
+    "check_sample_weights_not_overwritten": _LABELS,
+}
+_BOOTSTRAP = "forests draw rows, each time others"
+DRAWN = {
+    "check_sample_weight_equivalence_on_dense_data": _BOOTSTRAP,
+    "check_sample_weight_equivalence_on_sparse_data": _BOOTSTRAP,
 }
 
 
@@ -74,12 +83,13 @@ class ThreeRowsPerFile(SoundscapeReweighterCV):
         (MultilabelCalibrator(LOGISTIC, cv=2), JUDGED),
         (ThresholdTuner(LOGISTIC, cv=2), JUDGED),
         (ConformalClassifier(LOGISTIC, cv=2), JUDGED),
-        (MultilabelVotingClassifier([("a", LOGISTIC), ("b", FOREST)]), {}),
+        (MultilabelVotingClassifier([("a", LOGISTIC), ("b", FOREST)]), DRAWN),
         (
             SeedEnsemble(FOREST),
             {
+                **DRAWN,
                 "check_classifiers_multilabel_output_format_predict_proba": "wants "
-                "probabilities below 1, which those of trees are not"
+                "probabilities below 1, which those of trees are not",
             },
         ),
         (FoldEnsemble(LOGISTIC, cv=3), JUDGED),
@@ -89,6 +99,9 @@ class ThreeRowsPerFile(SoundscapeReweighterCV):
                 "check_non_transformer_estimators_n_iter": "no round without "
                 "unlabelled rows",
                 "check_classifier_data_not_an_array": "takes rows out of y",
+                "check_sample_weights_not_an_array": "takes rows out of y",
+                "check_sample_weight_equivalence_on_dense_data": "sets cv to folds",
+                "check_sample_weight_equivalence_on_sparse_data": "sets cv to folds",
             },
         ),
     ],

@@ -498,6 +498,7 @@ def test_half_precision_trains_in_half_precision(stripes, precision):
             return logits
 
     options = {"max_epochs": 25, "lr": 5e-3, "callbacks__frequency_mask": None}
+    options |= {"callbacks__mixup": None}  # with it chance moves the score by a tenth
     full = small(precision="float32", **options).fit(X, Y)
     net = small(module=Spy, precision=precision, **options).fit(X, Y)
     assert net.precision_ == precision

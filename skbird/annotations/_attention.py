@@ -2,13 +2,13 @@
 
 import numpy as np
 import pandas as pd
-from sklearn.pipeline import Pipeline
 
 from skbird.annotations._boxes import BOX_COLUMNS
 from skbird.annotations._events import proba_to_events
 from skbird.annotations._overlaps import overlapping_pairs
 from skbird.data import check_rows
 from skbird.data._inputs import as_spectrograms
+from skbird.utils._nested import steps_of
 
 
 def attention_boxes(
@@ -124,8 +124,9 @@ class _Segments:
     """
 
     def __init__(self, model, X, axis):
-        if isinstance(model, Pipeline):
-            X, model = model[:-1].transform(X), model[-1]
+        *steps, model = steps_of(model)
+        for step in steps:
+            X = step.transform(X)
         if not hasattr(model, "activations"):
             raise TypeError(
                 f"{axis} is a {type(model).__name__}, which has no activations. Pass a "

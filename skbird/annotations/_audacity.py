@@ -5,7 +5,7 @@ import pandas as pd
 
 from skbird.annotations._audio_names import find_recordings
 from skbird.annotations._boxes import check_boxes
-from skbird.annotations._files import as_cells
+from skbird.annotations._files import as_cells, warn_of_changes
 from skbird.annotations._per_recording import write_per_recording
 from skbird.annotations._text_tables import (
     TextTable,
@@ -138,6 +138,11 @@ def write_audacity(boxes, folder, *, paths=None):
     TypeError, ValueError
         If `boxes` is no table of boxes.
 
+    Warns
+    -----
+    UserWarning
+        If text is not written as it is.
+
     See Also
     --------
     read_audacity : Reads them back, given the recordings.
@@ -149,6 +154,7 @@ def write_audacity(boxes, folder, *, paths=None):
     takes away. Audacity itself does not show the score.
     """
     boxes = check_boxes(boxes)
+    warn_of_changes(boxes[["species"]])
     score = boxes.get("score", pd.Series(np.nan, index=boxes.index))
     labels = as_cells(boxes["species"])
     columns = [boxes[name].tolist() for name in ("start", "end", "low_hz", "high_hz")]

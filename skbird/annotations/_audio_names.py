@@ -4,6 +4,8 @@ import os
 import re
 from collections import defaultdict
 
+import pandas as pd
+
 from skbird.utils._names import printable_path, same_text
 
 _ENDING = re.compile(
@@ -137,7 +139,7 @@ def find_recordings(table, named, audio):
 
     Returns
     -------
-    list of str
+    Series of shape (n_lines,)
     """
     if isinstance(audio, str | os.PathLike):
         n_named = named.groupby(table.file).nunique()
@@ -147,7 +149,8 @@ def find_recordings(table, named, audio):
                 f"audio={os.fspath(audio)!r} is one recording, but "
                 f"{table.files[number]} is of {n_named[number]}. Pass a list of them."
             )
-        return [printable_path(os.fspath(audio))] * len(named)
+        path = printable_path(os.fspath(audio))
+        return pd.Series(path, index=named.index, dtype=object)
     finder = None if audio is None else AudioFinder(audio)
     known, paths = {}, []
     for row, (name, file) in enumerate(zip(named, table.file.tolist(), strict=True)):
@@ -155,7 +158,8 @@ def find_recordings(table, named, audio):
         if key not in known:
             known[key] = _locate(finder, key, table, row)
         paths.append(known[key])
-    return paths
+    # pandas' text holds no names that are not UTF-8.
+    return pd.Series(paths, index=named.index, dtype=object)
 
 
 def _locate(finder, key, table, row):

@@ -4,7 +4,7 @@ import pandas as pd
 
 from skbird.annotations._audio_names import find_recordings
 from skbird.annotations._boxes import BOX_COLUMNS, check_boxes
-from skbird.annotations._files import write_csv
+from skbird.annotations._files import warn_of_changes, write_csv
 from skbird.annotations._text_tables import read_text_tables
 
 _START, _END, _FILE = "Start (s)", "End (s)", "File"
@@ -58,7 +58,7 @@ def read_birdnet(paths, audio=None, *, annotation_column=_SCIENTIFIC):
             path  start  end    species   score
     0  night.wav    0.0  3.0  Pica pica  0.8141
     """
-    table = read_text_tables(paths, ",")
+    table = read_text_tables(paths, ",;\t", _START)
     remedy = "Is it a CSV file of BirdNET-Analyzer (--rtype csv)?"
     start_column, end_column = (table.require(n, remedy) for n in (_START, _END))
     start = table.numbers(start_column, required=True)
@@ -98,6 +98,11 @@ def write_birdnet(boxes, path):
     TypeError, ValueError
         If `boxes` is no table of boxes.
 
+    Warns
+    -----
+    UserWarning
+        If text is not written as it is.
+
     See Also
     --------
     read_birdnet : Reads it back.
@@ -110,6 +115,7 @@ def write_birdnet(boxes, path):
     which `read_birdnet` takes away.
     """
     boxes = check_boxes(boxes)
+    warn_of_changes(boxes)
     columns = {
         _START: boxes["start"],
         _END: boxes["end"],

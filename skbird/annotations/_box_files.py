@@ -5,10 +5,12 @@ from pathlib import Path
 import pandas as pd
 
 from skbird.annotations._boxes import HERTZ, SECONDS, check_boxes
-from skbird.annotations._files import write_csv
+from skbird.annotations._files import warn_of_changes, write_csv
 from skbird.annotations._text_tables import read_text_tables
 from skbird.utils._extras import install_hint
 from skbird.utils._files import open_whole
+from skbird.utils._parquet import read_parquet
+from skbird.utils._text import as_utf_8
 
 _LABELS = ("species", "primary_label", "label")
 
@@ -33,18 +35,18 @@ def read_boxes(path):
     ImportError
         If `path` is Parquet and pyarrow is not installed.
     ValueError
-        If the ending is another one, a column or a value is missing, or a cell is not
-        a number.
+        If the ending is another one, the file is damaged, a column or a value is
+        missing, or a cell is not a number. The message names the file.
 
     See Also
     --------
     write_boxes : Writes such a table.
     """
     if _is_parquet(path):
-        boxes = pd.read_parquet(path)
+        boxes = read_parquet(path)
         label = next((name for name in _LABELS if name in boxes), _LABELS[0])
         return check_boxes(boxes.rename(columns={label: _LABELS[0]}), str(path))
-    table = read_text_tables(path, ",")
+    table = read_text_tables(path, ",;\t", SECONDS[0])
     remedy = "Rename the column that holds it."
     needed = [table.require(name, remedy) for name in ["path", *SECONDS]]
     label = table.find(*_LABELS)
@@ -82,6 +84,11 @@ def write_boxes(boxes, path):
     TypeError, ValueError
         If `boxes` is no table of boxes, or the ending is another one.
 
+    Warns
+    -----
+    UserWarning
+        If text is not written as it is.
+
     See Also
     --------
     read_boxes : Reads it back.
@@ -90,7 +97,7 @@ def write_boxes(boxes, path):
     -----
     In CSV, line breaks in text become spaces, and what a spreadsheet would take for a
     formula gets a quote before it, which `read_boxes` takes away. Parquet keeps all
-    as it is.
+    as it is but names of files that are not UTF-8.
 
     Examples
     --------
@@ -109,10 +116,28 @@ def write_boxes(boxes, path):
     """
     boxes = check_boxes(boxes)
     if _is_parquet(path):
-        with open_whole(path, "wb") as file:
-            boxes.to_parquet(file, index=False)
+        warn_of_changes(boxes, as_utf_8)
+        _write_parquet(boxes, path)
     else:
+        warn_of_changes(boxes)
         write_csv(dict(boxes.items()), path)
+
+
+def _write_parquet(boxes, path):
+    texts = boxes.select_dtypes(exclude="number")
+    safe = {
+        name: column.map(lambda cell: as_utf_8(cell) if isinstance(cell, str) else cell)
+        for name, column in texts.items()
+    }
+    boxes = boxes.assign(**safe).rename(columns=lambda name: as_utf_8(str(name)))
+    with open_whole(path, "wb") as file:
+        try:
+            boxes.to_parquet(file, index=False)
+        except (TypeError, ValueError, OverflowError) as exc:  # pyarrow's are such
+            raise ValueError(
+                f"boxes cannot be written as Parquet: {' '.join(str(exc).split())}. "
+                "Let each column hold values of one kind."
+            ) from exc
 
 
 def _is_parquet(path):

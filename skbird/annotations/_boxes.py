@@ -1,7 +1,8 @@
 """The table of boxes: the one form of annotations in skbird."""
 
 import os
-from numbers import Real
+from decimal import Decimal
+from numbers import Integral, Real
 
 import numpy as np
 import pandas as pd
@@ -49,11 +50,20 @@ def check_boxes(boxes, name="boxes"):
             f"{name} has no columns {missing}; its columns are "
             f"{list(boxes.columns)[:10]}. Rename those that hold them."
         )
+    twice = boxes.columns[boxes.columns.duplicated()]
+    if len(twice) or boxes.columns.nlevels > 1:
+        wrong = (
+            f"has the column {twice[0]!r} twice" if len(twice) else "has a MultiIndex"
+        )
+        raise ValueError(
+            f"{name} {wrong} as columns: each needs one name of its own. Rename or "
+            "drop some."
+        )
     boxes = boxes.reset_index(drop=True)
-    checked = {"path": as_text(boxes["path"])}
+    checked = {"path": as_text(boxes["path"], name)}
     for column in SECONDS + HERTZ:
         checked[column] = _as_numbers(boxes, column, name)
-    checked["species"] = as_text(boxes["species"])
+    checked["species"] = as_text(boxes["species"], name)
     if "score" in boxes:
         checked["score"] = _as_numbers(boxes, "score", name)
     others = boxes.drop(columns=list(checked), errors="ignore")
@@ -62,35 +72,95 @@ def check_boxes(boxes, name="boxes"):
     return boxes
 
 
-def as_text(column):
-    """Write the values of a column as text; what is missing stays so."""
-    codes, values = pd.factorize(column)
-    texts = [*map(_name, values), np.nan]  # code -1, missing, takes the last
+def as_text(column, table="boxes"):
+    """Write the values of a column as text; what is missing stays so.
+
+    Parameters
+    ----------
+    column : Series
+    table : str
+        What errors call its table.
+
+    Returns
+    -------
+    Series
+
+    Raises
+    ------
+    ValueError
+        If a value is neither text nor a number.
+    """
+    try:
+        codes, values = pd.factorize(column)
+        texts = [*map(_name, values), np.nan]  # code -1, missing, takes the last
+    # Lists and dicts cannot even be compared.
+    except (TypeError, ValueError, NotImplementedError) as exc:
+        raise ValueError(
+            f"{table}[{column.name!r}] must hold text: {_shorten(exc, str)}. "
+            "Convert it, or name the column that holds it so."
+        ) from exc
     texts = np.array(texts, dtype=object)[codes]
-    return pd.Series(texts, index=column.index, dtype=TEXT)
+    try:
+        return pd.Series(texts, index=column.index, dtype=TEXT)
+    except UnicodeEncodeError:  # the name of a file that is not UTF-8
+        return pd.Series(texts, index=column.index, dtype=object)
 
 
 def _name(value):
-    if isinstance(value, Real) and float(value).is_integer():
+    if isinstance(value, str):
+        return str(value)
+    if isinstance(value, bytes):  # Parquet of programs that do not mark text as text
+        return value.decode()
+    if isinstance(value, os.PathLike):
+        return os.fsdecode(value)
+    if isinstance(value, bool | np.bool_) or not isinstance(value, Real | Decimal):
+        raise TypeError(f"{_shorten(value)} is {type(value).__name__}")
+    if isinstance(value, Integral) or float(value).is_integer():
         return str(int(value))  # 41970.0 is the species number 41970
-    return str(os.fspath(value)) if isinstance(value, os.PathLike) else str(value)
+    return str(value)
 
 
 def _as_numbers(boxes, column, name):
     if column not in boxes:
         return pd.Series(np.nan, index=boxes.index)
+    values = boxes[column]
     try:
-        return boxes[column].astype(np.float64)
-    except (TypeError, ValueError) as exc:
+        if values.dtype.kind in "bmMcV":
+            raise TypeError(f"it holds {values.dtype}")
+        if values.dtype == object:
+            values = values.where(values.notna(), np.nan)  # float() knows no pandas.NA
+        numbers = values.astype(np.float64)
+    except (TypeError, ValueError, OverflowError) as exc:
         raise ValueError(
-            f"{name}[{column!r}] must hold numbers: {exc}. Convert it with "
-            "pandas.to_numeric, or read the file with a function of skbird.annotations."
+            f"{name}[{column!r}] must hold numbers: {_shorten(exc, str)}. Convert it "
+            "with pandas.to_numeric, or read the file with a function of "
+            "skbird.annotations."
         ) from exc
+    wrong = np.isinf(numbers)
+    if wrong.any():
+        raise ValueError(
+            f"{name}[{column!r}] is {numbers[wrong.argmax()]} at row {wrong.argmax()} "
+            f"({wrong.sum()} such rows). Write a number, or leave it out."
+        )
+    return numbers
+
+
+def _shorten(value, as_text=repr):
+    text = as_text(value)
+    return text if len(text) <= 100 else f"{text[:100]}..."
+
+
+def _is_blank(text):
+    return isinstance(text, str) and not text.strip()
 
 
 def _check_values(boxes, name):
     for column in ["path", *SECONDS]:
-        wrong = boxes[column].isin([np.nan, np.inf, -np.inf])
+        wrong = boxes[column].isna()
+        if column == "path":
+            wrong |= boxes[column].isin(
+                [p for p in boxes[column].unique() if _is_blank(p)]
+            )
         if wrong.any():
             raise ValueError(
                 f"{name} has no {column} at row {wrong.argmax()} ({wrong.sum()} such "

@@ -4,7 +4,6 @@ import os
 from pathlib import Path
 
 import numpy as np
-import pandas as pd
 
 from skbird.annotations._audio_names import annotation_names
 from skbird.utils._files import open_whole
@@ -48,7 +47,8 @@ def write_per_recording(of_line, lines, folder, recordings, ending, header=()):
         )
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
-    number = pd.Index(recordings).get_indexer(of_line)
+    numbers = {recording: number for number, recording in enumerate(recordings)}
+    number = np.array([numbers[recording] for recording in of_line], dtype=int)
     order = np.argsort(number, kind="stable")
     parts = np.split(
         lines[order], np.searchsorted(number[order], range(1, len(recordings)))

@@ -89,7 +89,7 @@ def read_raven(paths, audio=None, *, annotation_column=None):
         path  start   end  low_hz  high_hz species
     0  a.wav    1.5  2.25     NaN      NaN    EATO
     """
-    table = read_text_tables(paths, "\t")
+    table = read_text_tables(paths, "\t,;", BEGIN)
     remedy = "Save the selection table in Raven with all of its usual columns."
     begin_column, end_column = (table.require(n, remedy) for n in (BEGIN, END))
     begin = table.numbers(begin_column, required=True)
@@ -100,12 +100,14 @@ def read_raven(paths, audio=None, *, annotation_column=None):
     offset = table.numbers(offset_column)
     # Begin Time counts from the first of the files that were opened together.
     in_later_file = ~np.isnan(offset) & (offset != begin)
+    shifted_end = offset + (end - begin)
+    table.check_finite(shifted_end, end_column, required=False)
     path, path_columns = _recordings(table, audio, has_offset=~np.isnan(offset))
     low_column, high_column = table.find(LOW), table.find(HIGH)
     boxes = {
         "path": path,
         "start": np.where(in_later_file, offset, begin),
-        "end": np.where(in_later_file, offset + (end - begin), end),
+        "end": np.where(in_later_file, shifted_end, end),
         "low_hz": table.numbers(low_column),
         "high_hz": table.numbers(high_column),
         "species": species,

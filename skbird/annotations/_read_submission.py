@@ -3,7 +3,8 @@
 import numpy as np
 import pandas as pd
 
-from skbird.annotations._submission import ROW_ID, row_ids, some
+from skbird.annotations._row_tables import ROW_ID, read_row_table, some
+from skbird.annotations._submission import row_ids
 
 
 def read_submission(path, rows=None):
@@ -52,40 +53,48 @@ def read_submission(path, rows=None):
     0     0.1
     1     0.9
     """
-    table = pd.read_csv(
-        path,
-        dtype={ROW_ID: str},
-        keep_default_na=False,
-        na_values=[""],
-        encoding="utf-8-sig",
-    )
+    table = read_row_table(path)
     if ROW_ID not in table:
         raise ValueError(
             f"{path}, line 1: there is no column 'row_id', but {some(table.columns)}. "
             "Is it a submission? Rename the column that names the rows."
         )
-    twice = table[ROW_ID].duplicated().to_numpy() | table[ROW_ID].isna().to_numpy()
-    if twice.any():
-        row = twice.argmax()
+    wrong = table[ROW_ID].duplicated() | table[ROW_ID].isna()
+    if wrong.any():
+        row = wrong.idxmax()
         raise ValueError(
             f"{path}, line {row + 2}: the row_id {table[ROW_ID][row]!r} is missing or "
             "repeated. Delete the line."
         )
-    proba = table.set_index(ROW_ID)
-    for name, column in proba.items():
-        if not pd.api.types.is_numeric_dtype(column) and column.notna().any():
-            _refuse(path, name, column)
-    proba = proba.astype(np.float64)
+    row_id = pd.Index(table.pop(ROW_ID))
+    columns = {name: _numbers(table[name], path) for name in table}
+    proba = pd.DataFrame(columns, index=table.index).set_axis(row_id)
     return proba if rows is None else _select(proba, rows, path)
 
 
-def _refuse(path, name, column):
-    wrong = (pd.to_numeric(column, errors="coerce").isna() & column.notna()).to_numpy()
-    row = wrong.argmax()
-    raise ValueError(
-        f"{path}, line {row + 2}, column {name!r}: {column.iloc[row]!r} is not a "
-        "number. Correct it."
-    )
+def _numbers(column, path):
+    """Return the probabilities of a species, all of them finite or missing."""
+    is_number = pd.api.types.is_numeric_dtype(column)
+    numbers = column if is_number else column.map(_as_float)
+    numbers = numbers.astype(np.float64)
+    wrong = (numbers.isna() & column.notna()) | np.isinf(numbers)
+    if column.dtype == bool:
+        wrong = column.notna()
+    if wrong.any():
+        row = wrong.idxmax()
+        cell = str(column[row])[:80]
+        raise ValueError(
+            f"{path}, line {row + 2}, column {column.name!r}: {cell!r} is not a "
+            "number. Correct it."
+        )
+    return numbers
+
+
+def _as_float(cell):
+    try:
+        return float("nan" if "_" in str(cell) else cell)
+    except (ValueError, OverflowError):
+        return np.nan
 
 
 def _select(proba, rows, path):

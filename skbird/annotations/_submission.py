@@ -1,17 +1,15 @@
 """Write the CSV file that BirdCLEF competitions on Kaggle score."""
 
-import io
 import warnings
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
-from skbird.utils._files import open_whole, read_bytes
+from skbird.annotations._row_tables import ROW_ID, read_row_table, some
+from skbird.utils._files import open_whole
 from skbird.utils._names import match_names, same_text, settle_names
-from skbird.utils._text import decode_text
-
-ROW_ID = "row_id"
+from skbird.utils._text import as_utf_8
 
 
 def write_submission(proba, rows, path, *, like=None, species=None, fill_nan=None):
@@ -191,10 +189,11 @@ def _check_names(names, what, remedy):
     if names.has_duplicates:
         twice = names[names.duplicated()].unique()
         raise ValueError(f"{what} must be unique; repeated: {some(twice)}. {remedy}")
-    broken = [name for name in names if "\n" in name or "\r" in name]
+    broken = [name for name in names if as_utf_8(name).splitlines() != [name]]
     if broken:
         raise ValueError(
-            f"{what} must not hold line breaks; got {some(broken)}. Rename them."
+            f"{what} must not hold line breaks, nor what UTF-8 cannot hold; got "
+            f"{some(broken)}. Rename them."
         )
 
 
@@ -219,26 +218,13 @@ def _ordered_like(table, like):
 def read_like(like):
     """Return a sample submission as a table with ``row_id``."""
     if not isinstance(like, pd.DataFrame):
-        like = _read_sample(like)
+        like = read_row_table(like)
     if ROW_ID not in like:
         raise ValueError(
             f"like has no column 'row_id', but {some(like.columns)}. Pass the "
             "competition's sample_submission.csv."
         )
     return like
-
-
-def _read_sample(path):
-    text = decode_text(read_bytes(path), repr(str(path)))
-    try:
-        return pd.read_csv(
-            io.StringIO(text), dtype={ROW_ID: str}, keep_default_na=False
-        )
-    except (pd.errors.ParserError, pd.errors.EmptyDataError) as exc:
-        raise ValueError(
-            f"{str(path)!r} is no table that can be read: {str(exc).strip()}. Pass the "
-            "competition's sample_submission.csv."
-        ) from exc
 
 
 def _check_same(ours, expected, what, remedy):
@@ -273,9 +259,3 @@ def _checked_values(table, fill_nan):
             f"{values.max():g}. Apply a sigmoid to logits first."
         )
     return table
-
-
-def some(names, n_shown=5):
-    """First few names for a message."""
-    shown = ", ".join(repr(str(name)) for name in list(names)[:n_shown])
-    return shown + (", ..." if len(names) > n_shown else "")

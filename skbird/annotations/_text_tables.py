@@ -4,6 +4,7 @@ import csv
 import io
 import os
 import re
+import warnings
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -12,8 +13,11 @@ import numpy as np
 import pandas as pd
 
 from skbird.annotations._boxes import BOX_COLUMNS, TEXT
-from skbird.utils._text import decode_text, unguard_formula
+from skbird.utils._files import read_bytes
+from skbird.utils._parquet import MOST_COLUMNS
+from skbird.utils._text import decode_text, looks_like_name, unguard_formula
 
+_CONTROL = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f]")
 _LINE_END = re.compile("\r\n|\r|\n")
 _MISSING = {"", "na", "nan"}  # R writes NA
 
@@ -62,8 +66,8 @@ class TextTable:
     def numbers(self, column, *, required=False):
         """Return a column as numbers, NaN where it is empty or not there.
 
-        Decimal commas are understood. Text that is no number is an error, as is a
-        missing or infinite one where `required`.
+        Decimal commas are understood. Text that is no number is an error, as are
+        infinite ones, and missing ones where `required`.
         """
         if column is None:
             return np.full(len(self.cells), np.nan)
@@ -73,16 +77,30 @@ class TextTable:
                 values[row] = _as_number(cell)
             except ValueError:
                 raise ValueError(
-                    f"{self.place(row)}, column {column!r}: {cell!r} is not a number. "
-                    "Correct it, or delete the line."
+                    f"{self.place(row)}, column {column!r}: {_shorten(cell)} is not a "
+                    "number. Correct it, or delete the line."
                 ) from None
-        if required and not np.isfinite(values).all():
-            row = np.argmin(np.isfinite(values))
+        self.check_finite(values, column, required=required)
+        return values
+
+    def check_finite(self, values, column, *, required=True):
+        """Complain about the first line whose value is infinite or, perhaps, missing.
+
+        Parameters
+        ----------
+        values : ndarray of shape (n_lines,)
+        column : str
+            What they are from.
+        required : bool
+        """
+        good = np.isfinite(values) if required else ~np.isinf(values)
+        if not good.all():
+            row = np.argmin(good)
+            cell = self.cells[column].iloc[row]
             raise ValueError(
                 f"{self.place(row)}, column {column!r}: a number is needed, got "
-                f"{self.cells[column].iloc[row]!r}. Fill it in, or delete the line."
+                f"{_shorten(cell)}. Fill it in, or delete the line."
             )
-        return values
 
     def text(self, column):
         """Return a column as text, NaN where it is empty or not there."""
@@ -105,10 +123,12 @@ class TextTable:
         for column in self.cells.columns.difference(list(used), sort=False):
             name = f"{column}_" if column in (*BOX_COLUMNS, "score") else column
             text = self.text(column)
-            try:
-                columns[name] = text.astype(np.float64)
-            except ValueError:
-                columns[name] = text
+            columns[name] = text
+            if not any(looks_like_name(cell) for cell in text.dropna().unique()):
+                try:
+                    columns[name] = text.astype(np.float64)
+                except ValueError:
+                    pass  # it stays text
         return pd.DataFrame(columns, index=self.cells.index)
 
     def check_order(self, first, last, names):
@@ -126,16 +146,18 @@ class TextTable:
         return f"{self.files[self.file[row]]}, line {self.line[row]}"
 
 
-def read_text_tables(paths, delimiter):
+def read_text_tables(paths, separators, sign):
     r"""Read tables whose first line names the columns.
 
     Parameters
     ----------
     paths : path-like or sequence of path-like
         The files.
-    delimiter : {"\t", ","}
-        What separates the cells. In tables with commas it may be a semicolon, as
-        spreadsheets write them where commas are decimal.
+    separators : str
+        What may separate the cells, such as ``",;\t"``. Spreadsheets write semicolons
+        where commas are decimal.
+    sign : str
+        A column that they all have. It tells by what the cells are separated.
 
     Returns
     -------
@@ -146,13 +168,9 @@ def read_text_tables(paths, delimiter):
     # Spelled alike in all files, as in the first that has the column.
     spelling, headers, by_header = {}, [], {}
     for number, file in enumerate(files):
-        lines = _split(read_text(file), delimiter, file)
-        _, names = next(lines, (1, []))
-        if not any(names):
-            raise ValueError(
-                f"{file}, line 1: names of columns are needed, and there are none. The "
-                "file is damaged, or of another kind."
-            )
+        lines = _split(read_text(file), separators, sign, file)
+        names = next((names for _, names in lines if any(names)), [])
+        _check_names(names, file)
         names = map(unguard_formula, names)
         header = tuple(spelling.setdefault(name.casefold(), name) for name in names)
         headers.append(header)
@@ -173,6 +191,29 @@ def read_text_tables(paths, delimiter):
     return TextTable(files, headers, table, file, line)
 
 
+def _check_names(names, file):
+    """Complain of a first line that does not name columns."""
+    if not any(names):
+        raise ValueError(
+            f"{file}, line 1: names of columns are needed, and there are none. The "
+            "file is damaged, or of another kind."
+        )
+    if len(names) > MOST_COLUMNS:
+        raise ValueError(
+            f"{file}, line 1: it names {len(names)} columns, and at most "
+            f"{MOST_COLUMNS} are read. The file is damaged, or of another kind."
+        )
+    alike = pd.Series([name.casefold() for name in names if name])
+    if alike.duplicated().any():
+        twice = alike[alike.duplicated()].iloc[0]
+        warnings.warn(
+            f"{file}, line 1: the column {twice!r} is named twice; the first "
+            "counts. Rename the other one to keep it.",
+            UserWarning,
+            stacklevel=4,
+        )
+
+
 def as_path_list(paths):
     """Return one or several paths as a list of text."""
     if isinstance(paths, str | os.PathLike):
@@ -191,7 +232,19 @@ def read_text(path):
             f"{path} is a folder. Pass the files in it: "
             "sorted(pathlib.Path(folder).rglob('*.txt'))."
         )
-    return decode_text(path.read_bytes(), repr(str(path)))
+    text = decode_text(read_bytes(path), repr(str(path))).removesuffix("\x1a")
+    if "\0" in text:
+        raise ValueError(
+            f"{str(path)!r} is no text. If it is a spreadsheet, open it there and save "
+            "it as CSV."
+        )
+    if control := _CONTROL.search(text):
+        line = len(split_lines(text[: control.start()]))
+        raise ValueError(
+            f"{path}, line {line}: the control character {control[0]!r} is no text. "
+            "The file is damaged; take it out, or write a line break where one was."
+        )
+    return text
 
 
 def split_lines(text):
@@ -199,23 +252,32 @@ def split_lines(text):
     return _LINE_END.split(text)
 
 
-def _split(text, delimiter, file):
+def _split(text, separators, sign, file):
     """Yield (line number, cells) of each line of a table."""
-    if delimiter == "\t":
+    separator = _find_separator(text, separators, sign)
+    if separator == "\t":
         for line, content in enumerate(split_lines(text), start=1):
             yield line, [_unquote(cell.strip()) for cell in content.split("\t")]
         return
-    first = text[: text.find("\n")]
-    if first.count(";") > first.count(","):
-        delimiter = ";"
-    lines = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter)
+    lines = csv.reader(io.StringIO(text, newline=""), delimiter=separator, strict=True)
     try:
         for cells in lines:
             yield lines.line_num, [cell.strip() for cell in cells]
     except csv.Error as exc:
         raise ValueError(
-            f"{file}, line {lines.line_num}: {exc}. Is a quotation mark not closed?"
+            f"{file}, line {lines.line_num}: {exc}. Is a quotation mark not closed, or "
+            "in the middle of a cell? Close it, or double it."
         ) from exc
+
+
+def _find_separator(text, separators, sign):
+    """Return what separates the cells: with it, the first line names the sign."""
+    header = next(filter(str.strip, io.StringIO(text, newline=None)), "").casefold()
+    for separator in separators:
+        names = [name.strip(" \n\"'") for name in header.split(separator)]
+        if sign.casefold() in names:
+            return separator
+    return max(separators, key=header.count)
 
 
 def _unquote(cell):
@@ -239,7 +301,13 @@ def _fit(cells, header, file, line):
 def _as_number(cell):
     if not isinstance(cell, str) or cell.casefold() in _MISSING:
         return np.nan
+    if "_" in cell:
+        raise ValueError  # Python's way of writing a thousand
     try:
         return float(cell)
     except ValueError:
         return float(cell.replace(",", "."))
+
+
+def _shorten(cell):
+    return repr(cell if len(str(cell)) <= 80 else f"{cell[:80]}...")

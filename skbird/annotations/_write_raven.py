@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 
 from skbird.annotations._boxes import BOX_COLUMNS, check_boxes
-from skbird.annotations._files import as_cells
+from skbird.annotations._files import as_cells, plain_text, warn_of_changes
 from skbird.annotations._per_recording import write_per_recording
 from skbird.annotations._read_raven import (
     ANNOTATION,
@@ -18,7 +18,7 @@ from skbird.annotations._read_raven import (
     PATH,
     SCORE,
 )
-from skbird.utils._text import guard_formula, one_line
+from skbird.utils._text import guard_formula
 
 
 def write_raven(boxes, folder, *, paths=None, full_band_hz=None):
@@ -51,6 +51,11 @@ def write_raven(boxes, folder, *, paths=None, full_band_hz=None):
     TypeError, ValueError
         If `boxes` is no table of boxes, or has a column of a name that Raven uses.
 
+    Warns
+    -----
+    UserWarning
+        If text is not written as it is.
+
     See Also
     --------
     read_raven : Reads them back.
@@ -70,7 +75,7 @@ def write_raven(boxes, folder, *, paths=None, full_band_hz=None):
         boxes["low_hz"] = low.mask(unknown, 0.0)
         boxes["high_hz"] = boxes["high_hz"].mask(unknown, float(full_band_hz))
     columns = {
-        "Selection": boxes.groupby("path").cumcount() + 1,
+        "Selection": boxes.groupby(pd.factorize(boxes["path"])[0]).cumcount() + 1,
         "View": pd.Series("Spectrogram 1", index=boxes.index),
         "Channel": pd.Series(1, index=boxes.index),
         BEGIN: boxes["start"],
@@ -85,13 +90,16 @@ def write_raven(boxes, folder, *, paths=None, full_band_hz=None):
         columns[SCORE] = boxes["score"]
     others = boxes.columns.difference([*BOX_COLUMNS, "score"], sort=False)
     taken = {c.casefold() for c in [*columns, SCORE, OTHER_SCORE, NAME]}
+    warn_of_changes(boxes)
     for name in others:
-        if str(name).casefold() in taken:
+        written = plain_text(name)
+        if written.casefold() in taken:
             raise ValueError(
-                f"boxes has a column {name!r}, a name that Raven uses. Rename or drop "
-                "it."
+                f"boxes has a column {name!r}, a name that Raven uses or that another "
+                "column has. Rename or drop it."
             )
-        columns[guard_formula(one_line(str(name)))] = boxes[name]
+        taken.add(written.casefold())
+        columns[guard_formula(written)] = boxes[name]
     header = "\t".join(map(_quote, columns))
     cells = [[_quote(cell) for cell in as_cells(c)] for c in columns.values()]
     lines = np.array(["\t".join(line) for line in zip(*cells, strict=True)], object)

@@ -6,6 +6,7 @@ extra ``cli``.
 
 import sys
 
+from skbird.cli._interrupts import INTERRUPTS
 from skbird.utils._extras import install_hint
 from skbird.utils._public import set_public_module
 
@@ -14,6 +15,7 @@ __all__ = ["main"]
 
 def main():
     """Run the command line; the entry point of ``skbird``."""
+    INTERRUPTS.install()
     try:
         from skbird.cli._app import app
     except ModuleNotFoundError as exc:

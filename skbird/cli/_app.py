@@ -9,6 +9,7 @@ import skbird
 from skbird.cli import _console
 from skbird.cli._describe import describe
 from skbird.cli._evaluate import evaluate
+from skbird.cli._interrupts import EXIT_CODE, INTERRUPTS
 from skbird.cli._models import models
 from skbird.cli._predict import predict
 from skbird.cli._report import report
@@ -31,12 +32,18 @@ class _Commands(click.Group):
 
     def invoke(self, ctx):
         with_traceback = ctx.params["traceback"] or "SKBIRD_TRACEBACK" in os.environ
+
+        def note():
+            return _GOES_ON.get(ctx.invoked_subcommand, "")
+
         try:
-            with _console.plain_warnings():
+            with INTERRUPTS.running(note), _console.plain_warnings():
                 return super().invoke(ctx)
         except KeyboardInterrupt:
-            _console.say(f"Interrupted.{_GOES_ON.get(ctx.invoked_subcommand, '')}")
-            raise click.exceptions.Exit(130) from None
+            if INTERRUPTS.was_raised:
+                INTERRUPTS.leave(note())
+            _console.say(f"Interrupted.{note()}")
+            raise click.exceptions.Exit(EXIT_CODE) from None
         except click.ClickException as exc:
             exc.message = _console.printable(exc.message)
             raise
@@ -52,7 +59,8 @@ class _Commands(click.Group):
 
 def _describe_error(exc):
     # What skbird raises on purpose says all; anything else may be a bug.
-    if isinstance(exc, ValueError | TypeError | OSError | ImportError | RuntimeError):
+    on_purpose = ValueError, TypeError, OSError, ImportError, RuntimeError
+    if isinstance(exc, (*on_purpose, FloatingPointError)):  # a network that diverged
         return str(exc) or type(exc).__name__
     return (
         f"{type(exc).__name__}: {exc}. `skbird --traceback ...` shows where, which "

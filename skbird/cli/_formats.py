@@ -69,9 +69,10 @@ def _birdnet(events, out, names, model):
 
 def _raven(events, out, names, model):
     from skbird.annotations import write_raven
+    from skbird.utils._nested import parts_of
 
-    params = model.get_params()
-    rates = [v for n, v in params.items() if n.split("__")[-1] == "sample_rate"]
+    parts = parts_of(model)
+    rates = [part.sample_rate for part in parts if hasattr(part, "sample_rate")]
     # Raven wants frequencies: those that the model hears.
     full_band_hz = rates[0] / 2 if rates else None
     write_raven(events, out, paths=names, full_band_hz=full_band_hz)

@@ -3,7 +3,6 @@
 from dataclasses import dataclass, field
 
 import click
-import pandas as pd
 
 from skbird.cli import _console
 
@@ -27,8 +26,8 @@ class Inputs:
     """
 
     paths: list
-    left_out: pd.DataFrame = field(default_factory=lambda: _console.as_errors(None))
-    table: pd.DataFrame | None = None
+    left_out: object = field(default_factory=lambda: _console.as_errors(None))
+    table: object = None
 
     @property
     def is_cut(self):

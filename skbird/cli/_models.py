@@ -9,6 +9,7 @@ from pathlib import Path
 import click
 
 from skbird.cli import _console
+from skbird.utils._files import check_regular
 
 MODEL = click.argument(
     "model", type=click.Path(exists=True, dir_okay=False, path_type=Path)
@@ -35,6 +36,7 @@ def open_model(path, trust_pickle):
     -------
     estimator
     """
+    check_regular(path)
     if path.suffix.lower() not in _PICKLES:
         from skbird.inference import load_model
 
@@ -50,41 +52,53 @@ def open_model(path, trust_pickle):
         model = joblib.load(path)
     else:
         model = pickle.loads(path.read_bytes())
-    params = model.get_params() | {"": model}
-    changed = {}
-    for name, value in params.items():
-        *_, last = name.split("__")
-        if last == "on_error":
-            skips = _knows_missing_rows(params, name)
-            changed[name] = "skip" if skips else "raise"
-        elif last == "cache_dir" and value is not None and not os.path.isabs(value):
+    make_lenient(model)
+    return model
+
+
+def make_lenient(model):
+    """Set a model so that unreadable recordings cost nothing but themselves.
+
+    Parameters
+    ----------
+    model : estimator
+        Changed in place.
+    """
+    from skbird.utils._nested import parts_of
+
+    parts = parts_of(model)
+    skipping = [id(step) for part in parts for step in _may_skip(part)]
+    for part in parts:
+        if hasattr(part, "on_error"):
+            part.on_error = "skip" if id(part) in skipping else "raise"
+        cache_dir = getattr(part, "cache_dir", None)
+        if cache_dir is not None and not os.path.isabs(cache_dir):
             # Of the folder that it was trained in: here it would become a new one.
-            changed[name] = None
-    return model.set_params(**changed)
+            part.cache_dir = None
 
 
-def _knows_missing_rows(params, on_error):
-    """Whether what follows a LogMel, of this parameter, takes rows without sound.
+def _may_skip(model):
+    """List the steps of a pipeline whose rows without sound the next ones take.
 
     skbird's networks do. Other classifiers get an error, and then file by file.
     """
     from sklearn.pipeline import Pipeline
 
-    logmel, _, _ = on_error.rpartition("__")
-    pipeline, _, _ = logmel.rpartition("__")
-    if not isinstance(params[pipeline], Pipeline):
-        return False
-    last = params[pipeline][-1]
-    return last is params[logmel] or hasattr(last, "format_")
+    from skbird.utils._nested import final_network, steps_of
+
+    if not isinstance(model, Pipeline) and not hasattr(model, "front_end"):
+        return []
+    *steps, last = steps_of(model)
+    return steps if final_network(last) is not None else []
 
 
 @contextmanager
 def progress_shown(model):
     """Let a compiled model show progress for a while; others have bars of their own."""
     from skbird.inference import CompiledPipeline
+    from skbird.utils._nested import parts_of
 
-    parts = [model, *model.get_params().values()]
-    compiled = [part for part in parts if isinstance(part, CompiledPipeline)]
+    compiled = [p for p in parts_of(model) if isinstance(p, CompiledPipeline)]
     before = [part.verbose for part in compiled]
     for part in compiled:
         part.verbose = True
@@ -97,9 +111,9 @@ def progress_shown(model):
 
 def species_names(model):
     """Return the names of the species that a model predicts."""
-    from skbird.inference._manifest import species_names
+    from skbird.utils._nested import species_of
 
-    names = species_names(model)
+    names = species_of(model)
     if names is None:
         raise ValueError(
             f"The model, {type(model).__name__}, has no species_ that name its columns."
@@ -109,10 +123,12 @@ def species_names(model):
 
 def row_length(model):
     """Return the seconds of a row to predict that suit a model."""
-    params = model.get_params()
-    if any(v is True for n, v in params.items() if n.endswith("frame_scores")):
+    from skbird.utils._nested import parts_of
+
+    parts = parts_of(model)
+    if any(getattr(part, "frame_scores", False) for part in parts):
         return 5.0  # of a longer context
-    lengths = [v for n, v in params.items() if n.split("__")[-1] == "segment_s"]
+    lengths = [part.segment_s for part in parts if hasattr(part, "segment_s")]
     return float(lengths[0]) if lengths else 5.0
 
 

@@ -7,7 +7,10 @@ from difflib import get_close_matches
 
 import click
 
+from skbird.utils._files import read_bytes
+
 _MIN_EPOCH = 1000  # segments
+_MAX_BYTES = 1_000_000  # of a configuration
 
 
 def _setting(default, kind, text):
@@ -66,7 +69,9 @@ class Settings:
         Channels(),
         "What is heard of several: 'mean', 'loudest', or the number of one, from 0.",
     )
-    segment_s: float = _setting(5.0, click.FloatRange(0, min_open=True), "Seconds.")
+    segment_s: float = _setting(
+        5.0, click.FloatRange(0, 600, min_open=True), "Seconds."
+    )
     n_mels: int = _setting(128, click.IntRange(1), "Mel bands.")
     secondary_weight: float = _setting(
         0.5, click.FloatRange(0, 1), "Weight of secondary labels."
@@ -91,16 +96,24 @@ class Settings:
     def _weights(self):
         return None if self.weights.lower() == "none" else self.weights
 
-    def check_backbone(self):
-        """Complain of backbone and weights now, not after hours of decoding."""
-        from skbird.nn._backbone import make_backbone
+    def check_network(self, pipe):
+        """Complain of the network now, not after hours of decoding.
 
+        Parameters
+        ----------
+        pipe : Pipeline
+            As `make_pipeline` returned it.
+        """
+        mel, net = pipe["logmel"], pipe["sedclassifier"]
+        per_s = pipe["resampler"].sample_rate / mel.hop_length
+        n_frames = 1 + int(pipe["segmenter"].segment_s * per_s + 1e-6)
         try:
-            make_backbone(self.backbone, self._weights, 0.0)
+            net.check_input(mel.n_mels, n_frames)
         except (ValueError, OSError) as exc:
             raise ValueError(
-                f"--backbone {self.backbone} --weights {self.weights}: {exc} Here, "
-                "weights=None is --weights none."
+                f"{exc} (--backbone {self.backbone} --weights {self.weights}; here "
+                "weights=None is --weights none, and the rest is said with --set "
+                "sedclassifier__...)"
             ) from exc
 
     def make_pipeline(self, n_rows, work_dir):
@@ -190,9 +203,13 @@ def read_settings(config, flags, assignments):
 
 def _read_toml(path):
     try:
+        raw = read_bytes(path, max_bytes=_MAX_BYTES)
+    except ValueError as exc:
+        raise click.UsageError(f"--config: {exc}") from None
+    try:
         # Editors of Windows begin a file with a mark.
-        values = tomllib.loads(path.read_text(encoding="utf-8-sig"))
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as exc:
+        values = tomllib.loads(raw.decode("utf-8-sig"))
+    except (ValueError, RecursionError) as exc:  # also of numbers without end
         raise click.UsageError(f"{path} is no TOML file: {exc}") from None
     known = {field.name: field for field in fields(Settings)}
     for name, value in values.items():
@@ -225,7 +242,7 @@ def _parse_assignment(text):
         raise click.UsageError(f"--set {text!r}: write NAME=VALUE.")
     try:
         return name, tomllib.loads(f"value = {value}")["value"]
-    except tomllib.TOMLDecodeError:
+    except (ValueError, RecursionError):
         return name, None if value == "None" else value
 
 

@@ -1,6 +1,7 @@
 """``skbird train``."""
 
 import pickle
+import tempfile
 import warnings
 from pathlib import Path
 
@@ -8,6 +9,7 @@ import click
 
 from skbird.cli import _console
 from skbird.cli._outputs import check_file, check_spares, file_option, write_table
+from skbird.cli._rehearsal import rehearse
 from skbird.cli._settings import read_settings, setting_flags
 from skbird.utils._extras import install_hint
 
@@ -45,7 +47,7 @@ A file for --config has the names of the flags, and a table for the rest:
     "assignments",
     multiple=True,
     metavar="NAME=VALUE",
-    help="Another parameter of the pipeline, such as rmsfilter__quantile=0.1.",
+    help="Another parameter of the pipeline, such as rmsfilter__quantile=0.5.",
 )
 @click.option("--licence", help="Under which others may use the model; noted in it.")
 @click.option(
@@ -66,6 +68,8 @@ def train(data, out, config, assignments, licence, work_dir, **flags):
     check_file(held_out)
     check_spares(held_out, data, config)
     _check_packages(out)
+    work_dir = work_dir or out.with_name(f"{out.name}.work")
+    _make_work_dir(work_dir, out)
     import pandas as pd
 
     from skbird.data import load_recordings
@@ -74,6 +78,10 @@ def train(data, out, config, assignments, licence, work_dir, **flags):
         warnings.filterwarnings("ignore", "All recordings of .* are of")  # see below
         loaded = load_recordings(data, secondary_weight=settings.secondary_weight)
     _console.say(loaded.DESCR)
+    if not len(loaded.X):
+        raise ValueError(f"{data} has no recordings to train on.")
+    settings.check_backbone()
+    rehearse(settings, loaded.X, loaded.species)
     readable, errors = _find_readable(loaded.X)
     # Those of a competition are asked for, whether they were heard or not.
     is_fixed = loaded.get("sample_submission") is not None
@@ -84,10 +92,9 @@ def train(data, out, config, assignments, licence, work_dir, **flags):
         for table in (loaded.Y, loaded.label_weight)
     )
     train_rows, test_rows, by = _split(X, Y, settings)
-    settings.check_backbone()
-    work_dir = work_dir or out.with_name(f"{out.name}.work")
-    work_dir.mkdir(parents=True, exist_ok=True)
     pipe = settings.make_pipeline(len(train_rows), work_dir)
+    settings.check_network(pipe)
+    work_dir.mkdir(parents=True, exist_ok=True)
     taught = X.iloc[train_rows].reset_index(drop=True)
     taught_Y = Y.iloc[train_rows].reset_index(drop=True)
     spectrograms = pipe[:-1].fit_transform(taught, taught_Y)
@@ -117,6 +124,20 @@ def train(data, out, config, assignments, licence, work_dir, **flags):
             _save(model, out, taught, licence, scores.figures)
             scores.show()
     click.get_current_context().exit(_console.say_left_out(errors))
+
+
+def _make_work_dir(work_dir, out):
+    """Make the folder that hours of work go into, or say now why not."""
+    if work_dir.absolute() == out.absolute():
+        raise click.UsageError(f"--work-dir {work_dir} is --out. Name another folder.")
+    try:
+        work_dir.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=work_dir):
+            pass
+    except OSError as exc:
+        raise click.UsageError(
+            f"--work-dir {work_dir} cannot be written to: {exc.strerror}. Name another."
+        ) from exc
 
 
 def _is_pickle(out):

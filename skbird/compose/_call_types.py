@@ -10,7 +10,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from skbird.compose._type_targets import split_targets
 from skbird.utils._multilabel import MultilabelMetaMixin
-from skbird.utils._proba import estimator_proba
+from skbird.utils._nested import predict_matrix
 
 # Who calls, not how. A nestling begs as no adult does, so "nestling" is a call type.
 _NO_CALL_TYPES = (
@@ -142,7 +142,7 @@ class CallTypeClassifier(MultilabelMetaMixin, BaseEstimator):
         self.ignore = ignore
 
     @_fit_context(prefer_skip_nested_validation=False)
-    def fit(self, X, y, **fit_params):
+    def fit(self, X, y, *, sample_weight=None, label_weight=None, **fit_params):
         """Split the targets by call type and fit a clone of the estimator on them.
 
         Parameters
@@ -152,9 +152,15 @@ class CallTypeClassifier(MultilabelMetaMixin, BaseEstimator):
             if they are there. It is passed on as it is.
         y : array-like or DataFrame of shape (n_rows, n_species)
             Their labels: in [0, 1], NaN = unknown, -1 throughout = unlabelled.
+        sample_weight : array-like of shape (n_rows,), default=None
+            Weights of the rows, for what is at the end of `estimator`, whatever its
+            step is called.
+        label_weight : array-like of shape (n_rows, n_species), default=None
+            Weights of the labels, likewise: networks multiply the loss by them. Those
+            of a species are repeated in its columns.
         **fit_params
-            Passed on to ``estimator.fit``. Of ``label_weight``, also of a step
-            (``<step>__label_weight``), a species' weights are repeated in its columns.
+            Passed on to ``estimator.fit``; of ``<step>__label_weight``, too, a species'
+            weights are repeated.
 
         Returns
         -------
@@ -169,8 +175,14 @@ class CallTypeClassifier(MultilabelMetaMixin, BaseEstimator):
             siblings=self.siblings,
             ignore=self.ignore,
         )
+        fit_params = self._params_of_fit(
+            fit_params,
+            sample_weight=sample_weight,
+            label_weight=label_weight,
+        )
         for name, weight in fit_params.items():
-            if name.rpartition("__")[2] == "label_weight" and weight is not None:
+            # Routing may call it my_label_weight.
+            if name.endswith("label_weight") and weight is not None:
                 _check_label_weight(name, weight, y)
                 weight = np.asarray(weight)[:, owner]
                 fit_params[name] = pd.DataFrame(weight, X.index, targets.columns)
@@ -196,7 +208,7 @@ class CallTypeClassifier(MultilabelMetaMixin, BaseEstimator):
         """
         check_is_fitted(self)
         columns = self.call_types_["column"].to_list()
-        proba = estimator_proba(self.estimator_, X, len(columns))
+        proba = predict_matrix(self.estimator_, X, len(columns))
         index = X.index if isinstance(X, pd.DataFrame) else None
         return pd.DataFrame(proba, index, columns)
 

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
 import numpy as np
+import pandas as pd
 
 from skbird.data._audio import read_audio
 from skbird.data._channels import row_channels
@@ -112,6 +113,8 @@ class Recordings:
         Columns ``path``, ``start``, ``end`` and what else the table has.
     ops : tuple
         The chain.
+    index : Index of shape (n_rows,)
+        The labels that the given table had for its rows, for tables to be made of them.
 
     Examples
     --------
@@ -132,6 +135,8 @@ class Recordings:
     def __init__(self, rows, ops=()):
         self.rows = check_rows(rows)
         self.ops = tuple(ops)
+        is_labelled = isinstance(rows, pd.DataFrame | pd.Series)
+        self.index = rows.index if is_labelled else self.rows.index
         if {"start", "end"}.isdisjoint(getattr(rows, "columns", ())):
             _warn_of_repeats(self.paths)
 
@@ -153,7 +158,7 @@ class Recordings:
             return self._clip(int(key))
         if isinstance(key, tuple):  # scikit-learn asks for X[rows, ...]
             key = key[0]
-        return Recordings(self.rows.iloc[key], self.ops)
+        return Recordings(self._labelled_rows().iloc[key], self.ops)
 
     def __iter__(self):
         return (self._clip(row) for row in range(len(self)))
@@ -164,7 +169,11 @@ class Recordings:
 
     def then(self, op):
         """Return these rows with one more op at the end of the chain."""
-        return Recordings(self.rows, (*self.ops, op))
+        return self.with_ops((*self.ops, op))
+
+    def with_ops(self, ops):
+        """Return these rows with another chain."""
+        return Recordings(self._labelled_rows(), ops)
 
     def assign(self, **columns):
         """Return these rows with further columns in the row table.
@@ -178,7 +187,12 @@ class Recordings:
         -------
         Recordings
         """
-        return Recordings(self.rows.assign(**columns), self.ops)
+        assigned = Recordings(self.rows.assign(**columns), self.ops)
+        assigned.index = self.index
+        return assigned
+
+    def _labelled_rows(self):
+        return self.rows.set_axis(self.index)
 
     def _clip(self, row):
         record = self.rows.iloc[row].to_dict()
@@ -199,11 +213,13 @@ class Recordings:
         return {
             "rows": self.rows,
             "ops": self.ops,
+            "index": self.index,
             "files": [file_identity(path) for path in sorted(set(self.paths))],
         }
 
     def __setstate__(self, state):
         self.rows, self.ops = state["rows"], state["ops"]
+        self.index = state["index"]
 
 
 def _warn_of_repeats(paths):

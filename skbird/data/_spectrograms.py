@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 
 from skbird.data._segments import SegmentGrid
+from skbird.utils._array_files import DamagedArrayError, map_array
 
 #: Level of digital silence in the spectrograms, in dB.
 FLOOR_DB = -100.0
@@ -84,6 +85,8 @@ class Spectrograms:
         The row of each segment, ascending.
     segment_weights, segment_predict_weights : ndarray of shape (n_segments,), float32
         In [0, 1].
+    index : Index of shape (n_rows,)
+        The labels that the given table had for its rows, for tables to be made of them.
     """
 
     ndim = 1
@@ -99,6 +102,7 @@ class Spectrograms:
         errors=None,
     ):
         self.rows = rows.reset_index(drop=True)
+        self.index = rows.index
         self.format = format
         self.entries = np.empty(len(rows), dtype=object)
         self.entries[:] = entries
@@ -185,7 +189,7 @@ class Spectrograms:
             if old in message
         ]
         return Spectrograms(
-            self.rows.iloc[chosen],
+            self.rows.iloc[chosen].set_axis(self.index[chosen]),
             self.entries[chosen],
             self.n_frames[chosen],
             self.format,
@@ -284,16 +288,24 @@ class Spectrograms:
         entry = self.entries[row]
         if entry is None:
             return np.empty((0, self.format.n_mels), np.float16)
-        if isinstance(entry, str):
-            try:
-                return np.load(entry, mmap_mode="r").T
-            except FileNotFoundError as exc:
-                raise FileNotFoundError(
-                    f"The cached spectrogram {entry} is gone. Do not delete the "
-                    "cache_dir while Spectrograms of it are in use, nor without the "
-                    "Pipeline's memory, which refers to it. Transform the rows again."
-                ) from exc
-        return entry
+        return self._map(row, entry) if isinstance(entry, str) else entry
+
+    def _map(self, row, path):
+        try:
+            frames = map_array(path, marked=False).T
+            if frames.shape != (self.n_frames[row], self.format.n_mels):
+                raise DamagedArrayError(f"{path} holds another spectrogram now.")
+        except DamagedArrayError as exc:
+            raise DamagedArrayError(
+                f"{exc} Transform the rows again: what is damaged is made anew."
+            ) from exc
+        except FileNotFoundError as exc:
+            raise FileNotFoundError(
+                f"The cached spectrogram {path} is gone. Do not delete the "
+                "cache_dir while Spectrograms of it are in use, nor without the "
+                "Pipeline's memory, which refers to it. Transform the rows again."
+            ) from exc
+        return frames
 
     def _row_weights(self, weights, chosen):
         bounds = np.searchsorted(self.segment_rows, np.arange(len(self) + 1))
@@ -325,8 +337,9 @@ def _fill(segment, n_given, pad):
     if pad == "zero":
         segment[n_given:] = FLOOR_DB
     else:
-        missing = len(segment) - n_given
-        segment[n_given:] = segment[np.arange(missing) % n_given]
+        # The last frame lies on the end of the sound, where the first one comes again.
+        period = max(n_given - 1, 1)
+        segment[n_given:] = segment[np.arange(n_given, len(segment)) % period]
 
 
 def normalize_segments(batch, normalize, top_db):

@@ -4,8 +4,8 @@ import numpy as np
 from sklearn.utils.validation import check_is_fitted
 
 from skbird.ensemble._combine import combine_proba
-from skbird.ensemble._members import member_proba
 from skbird.utils._multilabel import MultilabelMetaMixin
+from skbird.utils._nested import predict_matrix
 
 
 class ProbaEnsemble(MultilabelMetaMixin):
@@ -20,7 +20,7 @@ class ProbaEnsemble(MultilabelMetaMixin):
         check_is_fitted(self)
         numbers = range(len(self.estimators_)) if used is None else np.flatnonzero(used)
         members = [self.estimators_[number] for number in numbers]
-        return [member_proba(member, X, len(self.classes_)) for member in members]
+        return [predict_matrix(member, X, len(self.classes_)) for member in members]
 
     def predict_proba(self, X):
         """Predict the mean of the members' probabilities.

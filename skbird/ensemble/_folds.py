@@ -6,6 +6,7 @@ from sklearn.utils._param_validation import HasMethods
 from skbird.ensemble._base import ProbaEnsemble
 from skbird.utils._held_out import held_out_proba
 from skbird.utils._multilabel import check_targets
+from skbird.utils._rows import groups_of_rows
 
 
 class FoldEnsemble(ProbaEnsemble, BaseEstimator):
@@ -66,12 +67,23 @@ class FoldEnsemble(ProbaEnsemble, BaseEstimator):
         "cv": ["cv_object"],
     }
 
+    __metadata_request__fit = {"groups": True}
+
     def __init__(self, estimator, *, cv=None):
         self.estimator = estimator
         self.cv = cv
 
     @_fit_context(prefer_skip_nested_validation=False)
-    def fit(self, X, y, *, groups=None, **fit_params):
+    def fit(
+        self,
+        X,
+        y,
+        *,
+        groups=None,
+        sample_weight=None,
+        label_weight=None,
+        **fit_params,
+    ):
         """Fit a clone per fold.
 
         Parameters
@@ -80,17 +92,30 @@ class FoldEnsemble(ProbaEnsemble, BaseEstimator):
             The rows.
         y : array-like or DataFrame of shape (n_rows, n_species)
             Their labels, as `estimator` takes them.
-        groups : array-like of shape (n_rows,), default=None
-            What must not be on both sides of a fold, such as sites or recordists. By
-            default the files that X names; if it names none, each row is by itself.
+        groups : str or array-like of shape (n_rows,), default=None
+            What must not be on both sides of a fold, such as sites or recordists; or
+            a column of X. By default the files that X names; if it names none, each
+            row is by itself.
+        sample_weight : array-like of shape (n_rows,), default=None
+            Weights of the rows, for what is at the end of `estimator`, whatever its
+            step is called.
+        label_weight : array-like of shape (n_rows, n_species), default=None
+            Weights of the labels, likewise: networks multiply the loss by them.
         **fit_params
-            Passed on to ``estimator.fit``; what has n_rows entries is cut to the fold.
+            Passed on to ``estimator.fit``. What has n_rows entries is cut to the fold.
 
         Returns
         -------
         self : FoldEnsemble
         """
         check_targets(X, y)
+        groups = groups_of_rows(X, groups)
+        fit_params = self._params_of_fit(
+            fit_params,
+            groups=groups,
+            sample_weight=sample_weight,
+            label_weight=label_weight,
+        )
         fitted = []
         self.oof_proba_, _ = held_out_proba(
             _Kept(self.estimator, fitted),

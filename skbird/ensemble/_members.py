@@ -2,20 +2,14 @@
 
 from sklearn.base import clone
 from sklearn.frozen import FrozenEstimator
-from sklearn.utils.validation import has_fit_parameter
 
+from skbird.utils._fit_params import fit_key, hand_on
 from skbird.utils._held_out import held_out_proba
-from skbird.utils._proba import estimator_proba
 
 
 def fit_clone(estimator, X, y, fit_params):
     """Return a clone of the estimator, fitted."""
     return clone(estimator).fit(X, y, **fit_params)
-
-
-def member_proba(member, X, n_species):
-    """Predict (n_rows, n_species) with a fitted member."""
-    return estimator_proba(member, X, n_species)
 
 
 def unseen_proba(member, X, y, cv, groups, fit_params):
@@ -40,7 +34,7 @@ def unseen_proba(member, X, y, cv, groups, fit_params):
     return proba
 
 
-def share_out(fit_params, members, names, groups=None):
+def share_out(fit_params, members, names):
     """Return the parameters that the ``fit`` of each member gets.
 
     Parameters
@@ -51,8 +45,6 @@ def share_out(fit_params, members, names, groups=None):
         Estimators by name.
     names : collection of str
         Of all members, also of those that were dropped.
-    groups : array-like, default=None
-        For members whose ``fit`` has a parameter of that name.
 
     Returns
     -------
@@ -61,6 +53,8 @@ def share_out(fit_params, members, names, groups=None):
 
     Raises
     ------
+    TypeError
+        If a weight is for a member that takes none.
     ValueError
         If ``<name>__`` is neither a member nor a step of one.
     """
@@ -76,11 +70,16 @@ def share_out(fit_params, members, names, groups=None):
                     f"such a step. The estimators are {list(names)}."
                 )
             shared[key] = value
+    groups = shared.pop("groups", None)
+    is_frozen = {n: isinstance(m, FrozenEstimator) for n, m in members.items()}
     result = {}
     for name, member in members.items():
-        result[name] = shared | own[name]
-        if groups is not None and has_fit_parameter(member, "groups"):
-            result[name] = {"groups": groups} | result[name]
+        # Those that are frozen learn nothing, and miss nothing that others learn.
+        is_spared = is_frozen[name] and not all(is_frozen.values())
+        params = own[name] if is_spared else shared | own[name]
+        if groups is not None and fit_key(member, "groups") is not None:
+            params = {"groups": groups} | params
+        result[name] = hand_on(member, params)
     return result
 
 

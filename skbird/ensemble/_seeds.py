@@ -25,7 +25,7 @@ class SeedEnsemble(ProbaEnsemble, BaseEstimator):
     estimator : estimator object
         A multi-label classifier with ``predict_proba``, usually a whole pipeline. A
         parameter ``random_state`` must be somewhere in it.
-    n_estimators : int >= 1, default=3
+    n_estimators : int in [1, 1000], default=3
         Clones.
     random_state : int, RandomState instance or None, default=None
         What their random states are drawn with.
@@ -65,7 +65,7 @@ class SeedEnsemble(ProbaEnsemble, BaseEstimator):
 
     _parameter_constraints: dict = {
         "estimator": [HasMethods(["fit", "predict_proba"])],
-        "n_estimators": [Interval(Integral, 1, None, closed="left")],
+        "n_estimators": [Interval(Integral, 1, 1000, closed="both")],
         "random_state": ["random_state"],
         "n_jobs": [None, Integral],
     }
@@ -77,7 +77,7 @@ class SeedEnsemble(ProbaEnsemble, BaseEstimator):
         self.n_jobs = n_jobs
 
     @_fit_context(prefer_skip_nested_validation=False)
-    def fit(self, X, y, **fit_params):
+    def fit(self, X, y, *, sample_weight=None, label_weight=None, **fit_params):
         """Fit the clones.
 
         Parameters
@@ -86,6 +86,11 @@ class SeedEnsemble(ProbaEnsemble, BaseEstimator):
             The rows.
         y : array-like or DataFrame of shape (n_rows, n_species)
             Their labels, as `estimator` takes them.
+        sample_weight : array-like of shape (n_rows,), default=None
+            Weights of the rows, for what is at the end of `estimator`, whatever its
+            step is called.
+        label_weight : array-like of shape (n_rows, n_species), default=None
+            Weights of the labels, likewise: networks multiply the loss by them.
         **fit_params
             Passed on to ``estimator.fit``.
 
@@ -94,6 +99,11 @@ class SeedEnsemble(ProbaEnsemble, BaseEstimator):
         self : SeedEnsemble
         """
         check_targets(X, y)
+        fit_params = self._params_of_fit(
+            fit_params,
+            sample_weight=sample_weight,
+            label_weight=label_weight,
+        )
         names = self.estimator.get_params()
         if not any(name.rpartition("__")[2] == "random_state" for name in names):
             raise ValueError(

@@ -5,7 +5,9 @@ from numbers import Integral
 import numpy as np
 from sklearn.base import _fit_context
 from sklearn.utils import Bunch
+from sklearn.utils._metadata_requests import _routing_enabled
 from sklearn.utils._param_validation import StrOptions
+from sklearn.utils.metadata_routing import process_routing
 from sklearn.utils.metaestimators import _BaseComposition
 from sklearn.utils.parallel import Parallel, delayed
 from sklearn.utils.validation import check_is_fitted
@@ -23,12 +25,13 @@ from skbird.ensemble._members import (
     unseen_proba,
 )
 from skbird.ensemble._weights import METHODS, fit_weights
+from skbird.utils._fit_params import check_all_request, given_params
 from skbird.utils._multilabel import (
     check_same_species,
     check_targets,
-    species_of,
 )
-from skbird.utils._rows import file_numbers
+from skbird.utils._nested import species_of
+from skbird.utils._rows import file_numbers, groups_of_rows
 
 
 class MultilabelVotingClassifier(ProbaEnsemble, _BaseComposition):
@@ -116,6 +119,8 @@ class MultilabelVotingClassifier(ProbaEnsemble, _BaseComposition):
         "n_jobs": [None, Integral],
     }
 
+    __metadata_request__fit = {"groups": True}
+
     def __init__(
         self, estimators, *, weights=None, voting="mean", cv=None, n_jobs=None
     ):
@@ -160,7 +165,16 @@ class MultilabelVotingClassifier(ProbaEnsemble, _BaseComposition):
         return self
 
     @_fit_context(prefer_skip_nested_validation=False)
-    def fit(self, X, y, *, groups=None, **fit_params):
+    def fit(
+        self,
+        X,
+        y,
+        *,
+        groups=None,
+        sample_weight=None,
+        label_weight=None,
+        **fit_params,
+    ):
         """Fit clones of the members, and the weights if they are to be learned.
 
         Parameters
@@ -169,13 +183,18 @@ class MultilabelVotingClassifier(ProbaEnsemble, _BaseComposition):
             The rows.
         y : array-like or DataFrame of shape (n_rows, n_species)
             Their labels, as the members take them.
-        groups : array-like of shape (n_rows,), default=None
-            What must not be on both sides of a fold, such as sites or recordists. By
-            default the files that X names; if it names none, each row is by itself.
-            Members whose ``fit`` has a parameter `groups` get it too.
+        groups : str or array-like of shape (n_rows,), default=None
+            What must not be on both sides of a fold, such as sites or recordists; or
+            a column of X. By default the files that X names; if it names none, each
+            row is by itself. Members whose ``fit`` has a parameter `groups` get it too.
+        sample_weight : array-like of shape (n_rows,), default=None
+            Weights of the rows, for what is at the end of each member, whatever its
+            step is called. All members must take them.
+        label_weight : array-like of shape (n_rows, n_species), default=None
+            Weights of the labels, likewise: networks multiply the loss by them.
         **fit_params
             Passed on to the members' ``fit``. ``<member>__<parameter>`` is for one of
-            them (``sed__net__label_weight`` for the step ``net`` of the pipeline
+            them (``sed__label_weight`` for the network at the end of the pipeline
             ``sed``); what does not begin with the name of a member is for all.
 
         Returns
@@ -186,7 +205,16 @@ class MultilabelVotingClassifier(ProbaEnsemble, _BaseComposition):
         self._check_weights()
         check_targets(X, y)
         names = [name for name, _ in self.estimators]
-        params = share_out(fit_params, members, names, groups)
+        groups = groups_of_rows(X, groups)
+        params = self._params_of_members(
+            members,
+            given_params(
+                fit_params,
+                groups=groups,
+                sample_weight=sample_weight,
+                label_weight=label_weight,
+            ),
+        )
         self.estimators_ = Parallel(n_jobs=self.n_jobs)(
             delayed(fit_clone)(member, X, y, params[name])
             for name, member in members.items()
@@ -200,6 +228,15 @@ class MultilabelVotingClassifier(ProbaEnsemble, _BaseComposition):
         self._learn_species(y)
         self.weights_ = self._learn_weights(X, y, params, groups)
         return self
+
+    def _params_of_members(self, members, params):
+        """Return the arguments of the ``fit`` of each member, by name."""
+        if not _routing_enabled():
+            return share_out(params, members, [name for name, _ in self.estimators])
+        routed = process_routing(self, "fit", **params)
+        if "label_weight" in params:
+            check_all_request(self, members, "label_weight")
+        return {name: dict(routed[name]["fit"]) for name in members}
 
     def _learn_weights(self, X, y, params, groups):
         """Weights (n_members,) that sum to 1."""
@@ -276,6 +313,10 @@ class MultilabelVotingClassifier(ProbaEnsemble, _BaseComposition):
                 "another voting."
             )
         return super().predict(X, 0.5 if threshold is None else threshold)
+
+    @property
+    def _routed(self):
+        return {name: member for name, member in self.estimators if member != "drop"}
 
     @property
     def _inner(self):

@@ -25,7 +25,6 @@ from skbird.inference._manifest import (
     check_model,
     make_plan,
     probe_model,
-    species_names,
     store_plan,
 )
 from skbird.inference._nothing import predict_nothing
@@ -34,6 +33,7 @@ from skbird.inference._parts import (
     remove_temporary,
 )
 from skbird.utils._files import hold, make_folder
+from skbird.utils._nested import species_of
 from skbird.utils._progress import progress_bar
 
 
@@ -114,13 +114,15 @@ def predict_archive(
         `out` holds a run of other settings, another model or recordings that are
         missing now, or a damaged one. `n_jobs`, `time_budget_s` and `verbose` may
         change.
+    TypeError
+        If `fresh` is no truth value.
     AudioReadError
         If there are recordings and none can be read.
     RuntimeError
         If the model fails for another reason than unreadable recordings. Finished parts
         are kept.
     OSError
-        If the disk is full. Finished parts are kept.
+        If the disk is full, or `out` cannot be written to. Finished parts are kept.
 
     Warns
     -----
@@ -145,6 +147,12 @@ def predict_archive(
     *The same model.* At each start the first rows of the first recording are predicted.
     If they differ from what the run began with, by more than 0.1 in the logit, it is
     another model. A change of none of these numbers stays unnoticed.
+
+    *Faults that pass.* What could not be opened or read, on a share that was away for a
+    while, say, is tried at each call again, and predicted if it can be read now.
+
+    *Damage.* Parts, and what defines the run, hold checksums of themselves. A damaged
+    part is predicted again, with a warning, and ``read()`` refuses it.
 
     *New and changed recordings.* They come after the others, in blocks of their own;
     what is left of the blocks of those that have changed, such as those that were half
@@ -195,14 +203,18 @@ def predict_archive(
     """
     began = time.monotonic()
     _check_parameters(segment_s, step_s, min_proba, top_k, block_s, time_budget_s)
+    if not isinstance(fresh, bool | np.bool_):
+        raise TypeError(
+            f"fresh={fresh!r} must be True, which deletes the run in out, or False."
+        )
     n_jobs = _check_jobs(n_jobs, time_budget_s)
     import_pyarrow()
     step_s = segment_s if step_s is None else step_s
     files, rows = list_recordings(recordings)
     if len(files) == 0:
-        return predict_nothing(species_names(model), rows, out, fresh=fresh)
+        return predict_nothing(species_of(model), rows, out, fresh=fresh)
     is_long = min_proba is not None or top_k is not None
-    names = species_names(model)
+    names = species_of(model)
     check_names([] if names is None else names, rows, is_long=is_long)
     columns = further_columns(rows)
     settings = {

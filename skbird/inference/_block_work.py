@@ -15,7 +15,7 @@ from skbird.data import AudioReadError, segment_table
 from skbird.data._audio import cut_short, read_headers
 from skbird.inference._faults import file_errors, find_faults, stretches_to_try
 from skbird.inference._parts import part_path, read_part_info, write_part, write_whole
-from skbird.utils._proba import as_proba_matrix
+from skbird.utils._nested import predict_matrix
 
 _LOST = "it could not be opened for a moment."
 
@@ -82,7 +82,9 @@ class BlockWork:
                 ) from exc
         read = ~np.isnan(proba).all(axis=1)
         errors = file_errors(rows, ~read, reasons, faults)
-        errors += cut_short(block.paths, read_headers(block.paths))
+        said = {path for path, _ in errors}
+        whole = [path for path in block.paths if path not in said]
+        errors += cut_short(whole, read_headers(whole))
         info = write_part(
             path,
             rows[read],
@@ -134,12 +136,6 @@ class BlockWork:
         return readable_proba(model, rows.reset_index(drop=True), len(self.species))
 
 
-def row_proba(model, rows, n_species=None):
-    """Predict (n_rows, n_species) with a multi-label classifier."""
-    proba = model.predict_proba(rows)
-    return as_proba_matrix(proba, getattr(model, "classes_", None), n_species)
-
-
 def readable_proba(model, rows, n_species):
     """Predict all rows that can be read, also if the model raises for the others.
 
@@ -161,13 +157,13 @@ def readable_proba(model, rows, n_species):
     if len(rows) == 0:
         return proba, reasons
     try:
-        return row_proba(model, rows, n_species), reasons
+        return predict_matrix(model, rows, n_species), reasons
     except AudioReadError:
         pass
     for path, index in rows.groupby("path", sort=False).indices.items():
         try:
             file_rows = rows.iloc[index].reset_index(drop=True)
-            proba[index] = row_proba(model, file_rows, n_species)
+            proba[index] = predict_matrix(model, file_rows, n_species)
         except AudioReadError as exc:
             reasons[path] = str(exc)
     return proba, reasons

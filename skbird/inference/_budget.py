@@ -7,6 +7,7 @@ from copy import deepcopy
 import numpy as np
 
 from skbird.ensemble._base import ProbaEnsemble
+from skbird.utils._nested import parts_of
 
 
 class TimeBudget:
@@ -97,7 +98,7 @@ def cheaper_model(model):
         What the copy lacks; None if there was nothing to drop.
     """
     copy = deepcopy(model)
-    estimators = nested_estimators(copy)
+    estimators = parts_of(copy)
     shifted = [e for e in estimators if len(getattr(e, "tta_shifts_s", ()))]
     for estimator in shifted:
         estimator.tta_shifts_s = ()
@@ -109,23 +110,6 @@ def cheaper_model(model):
             if dropped:
                 return copy, dropped
     return copy, None
-
-
-def nested_estimators(model):
-    """Return all estimators in a model, fitted ones too, the outer before the inner."""
-    found, seen, queue = [], set(), [model]
-    for item in queue:  # grows meanwhile
-        if id(item) in seen or isinstance(item, type):
-            continue
-        seen.add(id(item))
-        if isinstance(item, list | tuple):
-            queue.extend(item)
-        elif isinstance(item, dict):
-            queue.extend(item.values())
-        elif hasattr(item, "get_params"):
-            found.append(item)
-            queue.extend(vars(item).values())
-    return found
 
 
 def _drop_member(ensemble):

@@ -9,10 +9,8 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 from scipy.special import logit
-from sklearn.pipeline import Pipeline
 
 from skbird.data import AudioReadError, segment_table
-from skbird.inference._block_work import row_proba
 from skbird.inference._blocks import (
     add_durations,
     compare_files,
@@ -29,6 +27,7 @@ from skbird.inference._parts import (
     write_whole,
 )
 from skbird.inference._sealed import DamagedFileError, seal, unseal
+from skbird.utils._nested import predict_matrix, species_of
 
 _PROBE_ROWS = 3
 # Other hardware or precision moves logits by less, another training by more.
@@ -329,7 +328,7 @@ def probe_model(model, blocks, segment_s, step_s, plan):
     ValueError
         If no file can be read.
     """
-    names = species_names(model)
+    names = species_of(model)
     numbers, last = list(range(len(blocks))), None
     if plan.manifest is not None:
         last = plan.manifest["probe_path"]
@@ -343,7 +342,7 @@ def probe_model(model, blocks, segment_s, step_s, plan):
             else:
                 rows = block.rows[block.rows["path"] == path].reset_index(drop=True)
             try:
-                proba = row_proba(
+                proba = predict_matrix(
                     model, rows[:_PROBE_ROWS], None if names is None else len(names)
                 )
             except AudioReadError as exc:
@@ -357,13 +356,6 @@ def probe_model(model, blocks, segment_s, step_s, plan):
         f"None of the {blocks.n_files.sum()} recordings can be predicted. The reason "
         f"for one of them: {reason or 'the model gives NaN.'}"
     )
-
-
-def species_names(model):
-    """Return the names of the species that a model knows, or None."""
-    while isinstance(model, Pipeline) and not hasattr(model, "species_"):
-        model = model[-1]
-    return getattr(model, "species_", None)
 
 
 def _species_difference(old, new):

@@ -114,7 +114,7 @@ STEPS = {
         Part(
             RMSFilter,
             {
-                "quantile": _SHARE,
+                "quantile": Either(NOTHING, _SHARE),
                 "scope": Choice(("row", "train")),
                 "mode": _MODES,
                 "use_at_predict": FLAG,
@@ -126,8 +126,8 @@ STEPS = {
             LogMel,
             {
                 "n_mels": Number(1, 1024, whole=True),
-                "n_fft": Number(16, 2**17, whole=True),
-                "hop_length": Number(16, 2**17, whole=True),
+                "n_fft": Number(16, 65_536, whole=True),
+                "hop_length": Number(16, 65_536, whole=True),
                 "fmin": _HZ,
                 "fmax": Either(NOTHING, _HZ),
                 "mel_scale": Choice(("slaney", "htk")),

@@ -8,6 +8,7 @@ from skbird.data._frame_scores import score_rows_by_moments
 from skbird.data._inputs import as_spectrograms, with_same_axes
 from skbird.data._pooling import score_rows
 from skbird.inference._engines import BATCH_SIZES, ENGINES, check_engine
+from skbird.utils._finite import check_answers
 
 
 class CompiledNetwork(ClassifierMixin, BaseEstimator):
@@ -81,6 +82,11 @@ class CompiledNetwork(ClassifierMixin, BaseEstimator):
         return np.asarray(self.species)
 
     @property
+    def format_(self):
+        """The format of the spectrograms, under the name that networks have for it."""
+        return self.format
+
+    @property
     def classes_(self):
         """The two values of each label, [0, 1]."""
         return np.tile([0, 1], (len(self.species), 1))
@@ -108,7 +114,12 @@ class CompiledNetwork(ClassifierMixin, BaseEstimator):
         Returns
         -------
         ndarray of shape (n_rows, n_species), float32
-            NaN for rows that could not be read.
+            NaN for rows that could not be read, and only those.
+
+        Raises
+        ------
+        FloatingPointError
+            If the network answers NaN or infinity, as after a training that diverged.
         """
         X = with_same_axes(as_spectrograms(X), self.format)
         if self.frame_scores:
@@ -142,10 +153,12 @@ class CompiledNetwork(ClassifierMixin, BaseEstimator):
         if X.n_segments == 0:
             return self._run([X.blank_segment()])[:0]
         step = self.batch_size or BATCH_SIZES[self.backend]
-        return self._run(
+        logits = self._run(
             read(np.arange(first, min(first + step, X.n_segments)))
             for first in range(0, X.n_segments, step)
         )
+        check_answers(logits, X)
+        return logits
 
     def _run(self, batches):
         key = self.backend, self.precision, self.batch_size, self.n_threads

@@ -4,7 +4,6 @@ import json
 
 import numpy as np
 import scipy.signal
-from sklearn.pipeline import Pipeline
 from sklearn.utils.validation import check_is_fitted
 
 from skbird.data import as_recordings
@@ -12,6 +11,7 @@ from skbird.preprocessing._bandpass import BandPassOp
 from skbird.preprocessing._pass import chain_rate
 from skbird.preprocessing._resampler import ResampleOp
 from skbird.utils._files import open_whole
+from skbird.utils._nested import steps_of
 
 
 def export_onnx(model, path, *, inputs="samples"):
@@ -76,7 +76,7 @@ def export_onnx(model, path, *, inputs="samples"):
 
     if inputs not in ("samples", "segments"):
         raise ValueError(f"inputs={inputs!r} must be 'samples' or 'segments'.")
-    net = model[-1] if isinstance(model, Pipeline) else model
+    *steps, net = steps_of(model)
     if not isinstance(net, SegmentNet):
         raise TypeError(
             f"model ends in {type(net).__name__}; a network of skbird.nn is needed. Of "
@@ -87,13 +87,13 @@ def export_onnx(model, path, *, inputs="samples"):
     notes["segment_s"] = net.format_.grid.segment_s
     if inputs == "segments":
         content = _export.probabilities_to_onnx(net, _as_json(notes))
-    elif model is net:
+    elif not steps:
         raise ValueError(
             "inputs='samples' needs the front end: pass the whole pipeline, or "
             "inputs='segments' for the network alone."
         )
     else:
-        mel = model[-2]._make_op()
+        mel = steps[-1]._make_op()
         sample_rate, filters = _mel_matrix(model, mel)
         notes["sample_rate"] = sample_rate
         notes["n_samples"] = round(notes["segment_s"] * sample_rate)
@@ -108,11 +108,11 @@ def export_onnx(model, path, *, inputs="samples"):
 def _mel_matrix(model, mel):
     """Return the sample rate and the mel filters, with the band-pass in them."""
     recordings = as_recordings(["any.wav"])  # never read
-    for _, step in model.steps[:-2]:
+    *filters, _, net = steps_of(model)
+    for step in filters:
         recordings = step.transform(recordings)
     ops = recordings.ops
-    format = model[-1].format_
-    sample_rate = chain_rate(ops, round(mel.hop_length / format.frame_s))
+    sample_rate = chain_rate(ops, round(mel.hop_length / net.format_.frame_s))
     matrix = np.zeros((1 + mel.n_fft // 2, mel.n_mels))
     for mels, bins, weights in mel.filters(sample_rate):
         matrix[bins, mels] = weights

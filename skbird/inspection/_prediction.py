@@ -8,8 +8,7 @@ from skbird.data._joined import join_rows
 from skbird.inspection._axes import draw_spectrogram
 from skbird.inspection._rows import split_front_end, transform
 from skbird.preprocessing import LogMel
-from skbird.utils._multilabel import species_of
-from skbird.utils._proba import as_proba_matrix
+from skbird.utils._nested import predict_matrix, species_of
 
 
 class PredictionDisplay:
@@ -121,11 +120,8 @@ class PredictionDisplay:
         rows = _check_one_recording(rows)
         if species is None:
             species = species_of(estimator)
-        proba = as_proba_matrix(
-            estimator.predict_proba(rows),
-            getattr(estimator, "classes_", None),
-            None if species is None else len(species),
-        )
+        n_species = None if species is None else len(species)
+        proba = predict_matrix(estimator, rows, n_species)
         split = split_front_end(estimator)
         spectrograms = None if split is None else transform([*split[0], split[1]], rows)
         return cls.from_predictions(

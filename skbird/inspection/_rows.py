@@ -5,32 +5,26 @@ from numbers import Integral
 
 import numpy as np
 from scipy.special import expit
-from sklearn.frozen import FrozenEstimator
-from sklearn.pipeline import Pipeline
 from sklearn.utils import _safe_indexing
 from sklearn.utils.validation import _num_samples
 
 from skbird.data._inputs import as_spectrograms
 from skbird.inspection._grad_cam import evaluating
 from skbird.preprocessing import LogMel
-
-
-def steps_of(estimator):
-    """List the steps of a pipeline, those of pipelines in it too; or the estimator."""
-    if isinstance(estimator, FrozenEstimator):
-        return steps_of(estimator.estimator)
-    if not isinstance(estimator, Pipeline):
-        return [estimator]
-    steps = [step for _, step in estimator.steps if step not in (None, "passthrough")]
-    return [inner for step in steps for inner in steps_of(step)]
+from skbird.utils._nested import answering, steps_of
 
 
 def split_front_end(estimator):
-    """Return the steps before `LogMel`, and the `LogMel`; None if there is none."""
-    steps = steps_of(estimator)
-    for number, step in enumerate(steps):
-        if isinstance(step, LogMel):
-            return steps[:number], step
+    """Return the steps before `LogMel`, and the `LogMel`; None if there is none.
+
+    Of a model around others, such as a post-processor or an ensemble, the steps are
+    those of the first pipeline in it.
+    """
+    for model in answering(estimator):
+        steps = steps_of(model)
+        for number, step in enumerate(steps):
+            if isinstance(step, LogMel):
+                return steps[:number], step
     return None
 
 

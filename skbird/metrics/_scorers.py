@@ -18,7 +18,7 @@ from skbird.metrics._ranking import (
     padded_cmap,
 )
 from skbird.metrics._validation import validate_truth
-from skbird.utils._proba import as_proba_matrix
+from skbird.utils._nested import predict_matrix
 
 
 class _MatrixClassifier(ClassifierMixin, BaseEstimator):
@@ -35,11 +35,7 @@ class _MatrixClassifier(ClassifierMixin, BaseEstimator):
         self.n_species = n_species
 
     def predict_proba(self, X):
-        return as_proba_matrix(
-            self.estimator.predict_proba(X),
-            getattr(self.estimator, "classes_", None),
-            self.n_species,
-        )
+        return predict_matrix(self.estimator, X, self.n_species)
 
 
 class _ProbaScorer(_BaseScorer):

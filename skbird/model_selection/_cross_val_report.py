@@ -10,6 +10,7 @@ from joblib import Parallel, delayed
 from sklearn.base import clone
 from sklearn.model_selection import check_cv
 from sklearn.utils import _safe_indexing, check_consistent_length
+from sklearn.utils._metadata_requests import _routing_enabled
 from sklearn.utils._param_validation import HasMethods, validate_params
 from sklearn.utils.validation import _check_method_params
 
@@ -25,10 +26,11 @@ from skbird.model_selection._fold_report import fold_report
 from skbird.model_selection._group_kfold import GroupMultilabelKFold
 from skbird.model_selection._leaks import warn_about_cheap_leaks
 from skbird.model_selection._report import CrossValReport
+from skbird.utils._fit_params import hand_on
 from skbird.utils._folds import list_folds
-from skbird.utils._proba import as_proba_matrix
+from skbird.utils._nested import predict_matrix
 from skbird.utils._progress import progress_bar
-from skbird.utils._rows import check_groups, files_of_rows, number_groups
+from skbird.utils._rows import files_of_rows, groups_of_rows, number_groups
 
 _N_SPLITS = 5
 
@@ -93,17 +95,18 @@ def cross_val_report(
     y : array-like or DataFrame of shape (n_rows, n_species)
         Labels in [0, 1], presence from 0.5. NaN = unknown, -1 throughout a row =
         unlabelled, where `estimator` accepts such.
-    groups : array-like of shape (n_rows,), default=None
-        What the folds must keep together, for `cv`. By default, if `cv` is a number or
-        None, the recordings.
+    groups : str or array-like of shape (n_rows,), default=None
+        What the folds must keep together, for `cv`; or a column of X. By default, if
+        `cv` is a number or None, the recordings.
     cv : int, splitter or iterable of (train, test), default=None
         None means 5; a number n means ``GroupMultilabelKFold(n)``.
-    recordings : array-like of shape (n_rows,), default=None
-        What is resampled for the interval. By default the paths that X tells, else
-        `groups`, else each row.
+    recordings : str or array-like of shape (n_rows,), default=None
+        What is resampled for the interval; or a column of X. By default the paths that
+        X tells, else `groups`, else each row.
     fit_params : dict, default=None
-        Passed on to ``estimator.fit``, such as ``sample_weight`` or
-        ``<step>__label_weight``; what has n_rows entries is cut to the training rows.
+        Passed on to ``estimator.fit``; what has n_rows entries is cut to the training
+        rows. ``label_weight`` and ``sample_weight`` reach what is at the end of a
+        pipeline, whatever its step is called.
     n_bootstrap : int >= 1, default=1000
         Number of replicates.
     confidence : float in (0, 1), default=0.95
@@ -124,9 +127,10 @@ def cross_val_report(
     Raises
     ------
     TypeError
-        If `groups` or `recordings` is the name of a column, or `cv` a single split.
+        If `cv` is a single split.
     ValueError
-        If shapes differ, a fold is empty, or a row is in several test parts.
+        If shapes differ, a group is missing, a fold is empty, or a row is in several
+        test parts.
 
     Warns
     -----
@@ -168,8 +172,8 @@ def cross_val_report(
     """
     check_consistent_length(X, y)
     species = validate_truth(y, "y").species
-    if groups is not None:
-        check_groups(groups, len(y))
+    groups = groups_of_rows(X, groups)
+    recordings = groups_of_rows(X, recordings, "recordings")
     if recordings is None:
         recordings = _recordings(X, groups, len(y))
     recording, _ = number_groups(recordings, len(y), "recordings")
@@ -179,13 +183,16 @@ def cross_val_report(
     test_fold = _test_fold(folds, len(y))
     warn_about_cheap_leaks(X, folds)
 
+    fit_params = fit_params or {}
+    if not _routing_enabled():
+        fit_params = hand_on(estimator, fit_params)
     fits = Parallel(n_jobs=n_jobs, return_as="generator")(
         delayed(_fit_and_predict)(
             clone(estimator),
             _safe_indexing(X, train),
             _safe_indexing(y, train),
             _safe_indexing(X, test),
-            _check_method_params(X, fit_params or {}, train),
+            _check_method_params(X, fit_params, train),
             len(species),
             return_estimators,
         )
@@ -244,9 +251,7 @@ def _fit_and_predict(estimator, X, y, X_test, fit_params, n_species, keep):
     started = time.perf_counter()
     estimator.fit(X, y, **fit_params)
     fitted = time.perf_counter()
-    proba = as_proba_matrix(
-        estimator.predict_proba(X_test), getattr(estimator, "classes_", None), n_species
-    )
+    proba = predict_matrix(estimator, X_test, n_species)
     predicted = time.perf_counter()
     return _Fit(
         proba, fitted - started, predicted - fitted, estimator if keep else None

@@ -10,7 +10,7 @@ from sklearn.utils._param_validation import Interval, validate_parameter_constra
 
 from skbird.metrics._validation import validate_truth
 from skbird.model_selection._stratify import assign_folds
-from skbird.utils._rows import number_groups
+from skbird.utils._rows import groups_of_rows, number_groups
 
 _PARAMETER_CONSTRAINTS = {
     "n_splits": [Interval(Integral, 2, None, closed="left")],
@@ -108,8 +108,8 @@ class GroupMultilabelKFold(BaseCrossValidator):
         y : array-like or DataFrame of shape (n_rows, n_species)
             Labels in [0, 1], presence from 0.5. NaN = unknown, -1 throughout a row =
             unlabelled.
-        groups : array-like of shape (n_rows,)
-            What must stay together: recordings, recordists, sites.
+        groups : str or array-like of shape (n_rows,)
+            What must stay together: recordings, recordists, sites; or a column of X.
 
         Yields
         ------
@@ -129,6 +129,7 @@ class GroupMultilabelKFold(BaseCrossValidator):
             )
         truth = validate_truth(y, "y")
         labelled = truth.known.any(axis=1)
+        groups = groups_of_rows(X, groups)
         group_of_row, _ = number_groups(groups, len(labelled))
         fold_of_row = self._fold_of_group(truth, labelled, group_of_row)[group_of_row]
         for fold in range(self.n_splits):

@@ -10,7 +10,7 @@ from sklearn.utils import check_consistent_length
 from sklearn.utils._param_validation import Interval, validate_parameter_constraints
 
 from skbird.metrics._validation import validate_truth
-from skbird.utils._rows import number_groups, row_table
+from skbird.utils._rows import groups_of_rows, number_groups, row_table
 
 _PARAMETER_CONSTRAINTS = {
     "min_positives": [Interval(Integral, 1, None, closed="left")],
@@ -149,7 +149,7 @@ class LeaveOneSourceOut(BaseCrossValidator):
         Parameters
         ----------
         X : object, default=None
-            Not looked at.
+            Looked at only if `groups` names a column.
         y : array-like or DataFrame of shape (n_rows, n_species)
             Labels.
         groups : array-like of shape (n_rows,)
@@ -159,7 +159,7 @@ class LeaveOneSourceOut(BaseCrossValidator):
         -------
         int
         """
-        truth, source, names = _read_sources(None, y, groups)
+        truth, source, names = _read_sources(X, y, groups)
         positives = _count(truth.positive.any(axis=1), source, names)
         return int(np.count_nonzero(positives >= self.min_positives))
 
@@ -187,6 +187,8 @@ def _read_sources(X, y, groups):
         )
     check_consistent_length(X, y)
     truth = validate_truth(y, "y")
+    if X is not None:  # get_n_splits needs none, if the sources are there
+        groups = groups_of_rows(X, groups)
     source, names = number_groups(groups, len(truth.known))
     return truth, source, names
 

@@ -18,6 +18,8 @@ from skbird.nn._augmentation import (
 )
 from skbird.nn._batches import to_segment_tensor
 
+_ANY_DECIBEL = [Interval(Real, -np.inf, np.inf, closed="neither")]
+
 
 class Gain(SegmentAugmentation):
     """Make some segments of a batch louder or softer.
@@ -53,7 +55,7 @@ class FrequencyResponse(SegmentAugmentation):
     ----------
     max_db : float >= 0, default=6.0
         The values are uniform between -max_db and max_db.
-    n_points : int >= 2, default=4
+    n_points : int in [2, 1000], default=4
         Values, evenly spaced from the lowest band to the highest.
     p : float in [0, 1], default=0.5
         Share of the segments that are filtered.
@@ -66,7 +68,7 @@ class FrequencyResponse(SegmentAugmentation):
 
     _parameter_constraints: dict = {
         "max_db": DECIBEL,
-        "n_points": [Interval(Integral, 2, None, closed="left")],
+        "n_points": [Interval(Integral, 2, 1000, closed="both")],
         "p": SHARE,
     }
 
@@ -104,8 +106,8 @@ class BackgroundNoise(SegmentAugmentation):
 
     _parameter_constraints: dict = {
         "background": [Spectrograms, None],
-        "min_snr_db": [Real],
-        "max_snr_db": [Real],
+        "min_snr_db": _ANY_DECIBEL,
+        "max_snr_db": _ANY_DECIBEL,
         "p": SHARE,
     }
 
@@ -114,6 +116,15 @@ class BackgroundNoise(SegmentAugmentation):
         self.min_snr_db = min_snr_db
         self.max_snr_db = max_snr_db
         self.p = p
+
+    def check_parameters(self):
+        """Check also that the two ratios are in order."""
+        super().check_parameters()
+        if self.min_snr_db > self.max_snr_db:
+            raise ValueError(
+                f"min_snr_db={self.min_snr_db:g} must not be above "
+                f"max_snr_db={self.max_snr_db:g}."
+            )
 
     def augment(self, segments, format):
         """Add noise to all the segments."""
@@ -157,7 +168,8 @@ class TimeShift(SegmentAugmentation):
     Parameters
     ----------
     max_s : float >= 0, default=2.5
-        The shift is uniform between -max_s and max_s seconds.
+        Longest shift, in seconds. All shifts of one frame to this, forward or back, are
+        as likely; 0 moves nothing.
     mode : {"circular", "crop"}, default="circular"
         "circular" lets what leaves a segment at one end enter at the other. "crop"
         takes the segment from elsewhere in its row, as far as the row reaches:
@@ -168,7 +180,7 @@ class TimeShift(SegmentAugmentation):
     """
 
     _parameter_constraints: dict = {
-        "max_s": [Interval(Real, 0, None, closed="left")],
+        "max_s": [Interval(Real, 0, np.inf, closed="left")],
         "mode": [StrOptions({"circular", "crop"})],
         "p": SHARE,
     }
@@ -185,10 +197,12 @@ class TimeShift(SegmentAugmentation):
             X.draw_shifts = self._draw_frames
 
     def _draw_frames(self, rng, n, frame_s):
-        shift_s = rng.uniform(-self.max_s, self.max_s, n) * (
-            rng.uniform(size=n) < self.p
-        )
-        return np.round(shift_s / frame_s).astype(np.int64)
+        frames = self._max_frames(frame_s) * rng.uniform(-1, 1, n)
+        moved = rng.uniform(size=n) < self.p
+        return np.where(moved, _away_from_zero(frames), 0).astype(np.int64)
+
+    def _max_frames(self, frame_s):
+        return max(int(self.max_s / frame_s + 1e-6), 1) if self.max_s else 0
 
     def apply(self, segments, format):
         """Move the segments, unless they were read with a shift already."""
@@ -199,7 +213,14 @@ class TimeShift(SegmentAugmentation):
     def augment(self, segments, format):
         """Roll all the segments."""
         n, _, _, n_frames = segments.shape
-        shift = uniform(n, -self.max_s, self.max_s, segments) / format.frame_s
+        longest = self._max_frames(format.frame_s)
+        shift = _away_from_zero(uniform(n, -longest, longest, segments))
         frame = torch.arange(n_frames, device=segments.device)
-        source = (frame - shift.round().long()) % n_frames
+        source = (frame - shift.long()) % n_frames
         return segments.gather(3, source.expand_as(segments))
+
+
+def _away_from_zero(frames):
+    """Round to whole frames, so that none stays and the farthest is as likely."""
+    module = torch if isinstance(frames, torch.Tensor) else np
+    return module.sign(frames) * module.ceil(abs(frames))

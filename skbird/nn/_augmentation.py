@@ -2,13 +2,14 @@
 
 from numbers import Real
 
+import numpy as np
 import torch
 from sklearn.utils._param_validation import Interval
 
 from skbird.nn._callback import RecipeCallback
 
 SHARE = [Interval(Real, 0, 1, closed="both")]
-DECIBEL = [Interval(Real, 0, None, closed="left")]
+DECIBEL = [Interval(Real, 0, np.inf, closed="left")]
 
 
 class SegmentAugmentation(RecipeCallback):
@@ -79,7 +80,7 @@ def draw_stripes(size, share, axis):
     size : int
         Length of the axis.
     share : tensor of shape (n, 1, 1, 1), in [0, 1]
-        Width of the stripes, as a share of `size`.
+        Width of the stripes, as a share of `size`; one step at least where it is not 0.
     axis : {2, 3}
         Frequency or time.
 
@@ -87,7 +88,7 @@ def draw_stripes(size, share, axis):
     -------
     bool tensor of shape (n, 1, size, 1) or (n, 1, 1, size)
     """
-    width = (share * size).round()
+    width = (share * size).round().clamp(min=1) * (share > 0)
     first = (uniform(len(share), 0, 1, share) * (size - width + 1)).floor()
     shape = [1, 1, 1, 1]
     shape[axis] = size

@@ -1,6 +1,7 @@
 """Augmentation chosen by the species group of each segment."""
 
 from collections.abc import Mapping
+from itertools import chain
 
 import numpy as np
 import torch
@@ -49,13 +50,12 @@ class SpectrogramAugmentor(RecipeCallback):
         self.groups = groups
         self.p = p
 
-    def on_train_begin(self, net, X=None, y=None, **kwargs):
-        """Check the parameters and find the group of each row."""
-        super().on_train_begin(net, X=X, y=y)
+    def check_parameters(self):
+        """Check also the augmentations of each group."""
+        super().check_parameters()
         if self.p == 0:
             return
-        self.by_group_ = _report() if self.by_group is None else self.by_group
-        for group, steps in self.by_group_.items():
+        for group, steps in self._by_group().items():
             if not isinstance(steps, list | tuple) or not all(
                 isinstance(step, SegmentAugmentation) for step in steps
             ):
@@ -69,7 +69,19 @@ class SpectrogramAugmentor(RecipeCallback):
                         f"by_group[{group!r}] has TimeShift(mode='crop'), which works "
                         "for all groups or none: set callbacks__shift__mode instead."
                     )
-                step.on_train_begin(net, X=X, y=y)
+                step.check_parameters()
+
+    def _by_group(self):
+        return _report() if self.by_group is None else self.by_group
+
+    def on_train_begin(self, net, X=None, y=None, **kwargs):
+        """Check the parameters and find the group of each row."""
+        super().on_train_begin(net, X=X, y=y)
+        if self.p == 0:
+            return
+        self.by_group_ = self._by_group()
+        for step in chain.from_iterable(self.by_group_.values()):
+            step.on_train_begin(net, X=X, y=y)
         row_groups = self._row_groups(X, net.species_)
         self.keys_ = [*self.by_group_]
         rest = self.keys_.index(None) if None in self.keys_ else -1

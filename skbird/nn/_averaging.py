@@ -4,11 +4,11 @@ import copy
 import reprlib
 from numbers import Real
 
-import torch
 from sklearn.utils._param_validation import Interval
 from sklearn.utils.validation import check_is_fitted
 
 from skbird.nn._callback import RecipeCallback
+from skbird.nn._weights import copy_weights, mean_weights, not_finite
 
 # Of the format of the spectrograms; how long the segments were is no matter.
 _AXES = ("mel_hz", "frame_s", "normalize", "top_db")
@@ -72,21 +72,6 @@ class WeightAverage(RecipeCallback):
     def on_train_end(self, net, **kwargs):
         """Forget all but what the network has now."""
         self.raw_ = self.average_ = None
-
-
-def copy_weights(module):
-    """Return a copy of the state dict of a module."""
-    return {name: value.clone() for name, value in module.state_dict().items()}
-
-
-def mean_weights(states):
-    """Average several state dicts of one network; counters are of the first."""
-    return {
-        name: torch.stack([state[name] for state in states]).mean(dim=0)
-        if value.is_floating_point()
-        else value
-        for name, value in states[0].items()
-    }
 
 
 def soup(nets):
@@ -157,6 +142,12 @@ def soup(nets):
                     "networks of one architecture, for the same species and "
                     "spectrograms, can be averaged; others can vote: skbird.ensemble."
                 )
+    for number, net in enumerate(nets):
+        if not_finite(_state(net)) is not None:
+            raise ValueError(
+                f"nets[{number}] has weights that are NaN or infinite, as after a "
+                "training that diverged. Leave it out, or train it with a lower lr."
+            )
     mixed = copy.deepcopy(nets[0])
     states = [
         {name: value.to(mixed.device) for name, value in _state(net).items()}

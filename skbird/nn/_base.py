@@ -25,6 +25,7 @@ from skbird.metrics import macro_roc_auc
 from skbird.nn._allocator import keep_freed_memory
 from skbird.nn._batches import SegmentDataset, TrainingBatches, normalize_batch
 from skbird.nn._checkpoint import TrainingCheckpoint
+from skbird.nn._divergence import LastSound, check_epoch, check_step
 from skbird.nn._losses import BinaryCrossEntropy
 from skbird.nn._names import check_names
 from skbird.nn._optimizer import make_parameter_groups
@@ -35,6 +36,7 @@ from skbird.nn._precision import (
     depthwise_in_float32,
 )
 from skbird.nn._prediction import map_segments
+from skbird.nn._probe import check_net, check_takes
 from skbird.nn._recipe import default_callbacks
 from skbird.nn._targets import (
     check_label_weight,
@@ -42,6 +44,7 @@ from skbird.nn._targets import (
     check_targets,
     warn_of_unheard,
 )
+from skbird.utils._finite import NotFiniteError
 
 
 class SegmentNet(ClassifierMixin, NeuralNet):
@@ -66,16 +69,19 @@ class SegmentNet(ClassifierMixin, NeuralNet):
         "feature_pooling": [StrOptions({"mean", "gem"})],
         "pooling": [StrOptions(set(POOLINGS))],
         "tta_shifts_s": ["array-like"],
-        "segments_per_row": [Interval(Integral, 1, None, closed="left")],
+        "segments_per_row": [Interval(Integral, 1, 10_000, closed="both")],
         "max_epochs": [Interval(Integral, 1, None, closed="left")],
         "batch_size": [Interval(Integral, 1, None, closed="left")],
-        "lr": [Interval(Real, 0, None, closed="neither")],
-        "weight_decay": [Interval(Real, 0, None, closed="left")],
-        "backbone_lr_factor": [Interval(Real, 0, None, closed="left")],
+        "lr": [Interval(Real, 0, np.inf, closed="neither")],
+        "weight_decay": [Interval(Real, 0, np.inf, closed="left")],
+        "backbone_lr_factor": [Interval(Real, 0, np.inf, closed="left")],
         "precision": [StrOptions({"auto", *PRECISIONS})],
         "checkpoint_dir": [str, os.PathLike, None],
         "random_state": ["random_state"],
     }
+
+    # Nobody else has weights of labels, so that nobody need ask for them to be routed.
+    __metadata_request__fit = {"label_weight": True}
 
     def __init__(
         self,
@@ -185,9 +191,41 @@ class SegmentNet(ClassifierMixin, NeuralNet):
         params |= {"n_species": len(self.species_)}
         params |= self.get_params_for("module")
         module = self.module(**params)
+        check_takes(
+            module,
+            self.backbone,
+            self.format_.n_mels,
+            self.format_.frames_per_segment,
+        )
         # The layout in which convolutions are fastest, on CPUs and GPUs alike.
         self.module_ = module.to(memory_format=torch.channels_last)
         return self
+
+    def check_input(self, n_mels, n_frames, n_species=2):
+        """Complain now of what `fit` would refuse once all recordings are decoded.
+
+        In a pipeline nothing but `fit` itself sees the segments, hours after it was
+        called. Call this before: all parameters are checked, also those of the loss and
+        the callbacks, weights are loaded, and the network is tried once.
+
+        Parameters
+        ----------
+        n_mels, n_frames : int
+            Shape of the segments. There are ``1 + segment_s * sample_rate /
+            hop_length`` frames: 313 with the defaults.
+        n_species : int, default=2
+
+        Raises
+        ------
+        ValueError
+            If a parameter, the backbone or its weights are refused.
+
+        Examples
+        --------
+        >>> from skbird.nn import CNNClassifier
+        >>> CNNClassifier("lcnet_035", weights=None).check_input(128, 313)
+        """
+        check_net(self, n_mels, n_frames, n_species)
 
     # Training -------------------------------------------------------------------
 
@@ -211,6 +249,17 @@ class SegmentNet(ClassifierMixin, NeuralNet):
         Returns
         -------
         self
+
+        Raises
+        ------
+        FloatingPointError
+            If the training diverges in its first epoch: the loss or weights are NaN.
+
+        Warns
+        -----
+        ConvergenceWarning
+            If it diverges later. It then ends with what it had learnt until the last
+            epoch whose numbers were finite.
         """
         self._check_parameters()
         X = as_spectrograms(X)
@@ -310,17 +359,38 @@ class SegmentNet(ClassifierMixin, NeuralNet):
             if state is not None:
                 checkpoint.restore(state, self, X)
             with self._fast_layers():
-                while len(self.history) - n_before < self.max_epochs:
-                    if self.stop_training_:
-                        break
-                    self.fit_loop(X, y, epochs=1)
-                    if checkpoint is not None:
-                        checkpoint.save(self, X, finished=False)
+                finished = self._run_epochs(X, y, checkpoint, n_before)
         finally:
             self.notify("on_train_end", X=X, y=y)
-        if checkpoint is not None:
+        # One that diverged stays unfinished: called again, it says so again.
+        if checkpoint is not None and finished:
             checkpoint.save(self, X, finished=True)
         return self
+
+    def _run_epochs(self, X, y, checkpoint, n_before):
+        """Train; return False if that ended early because the network diverged."""
+        sound = LastSound(self)
+        while len(self.history) - n_before < self.max_epochs:
+            if self.stop_training_:
+                break
+            try:
+                self.fit_loop(X, y, epochs=1)
+            except NotFiniteError as exc:
+                sound.go_back(self, n_before, exc)
+                return False
+            sound.note(self)
+            if checkpoint is not None:
+                checkpoint.save(self, X, finished=False)
+        return True
+
+    def on_batch_end(self, net, batch=None, training=False, **kwargs):
+        """Stop where the loss is not finite, before any callback takes note of it."""
+        if training:
+            check_step(self)
+
+    def on_epoch_end(self, net, **kwargs):
+        """Stop where weights are not finite, before any callback judges them."""
+        check_epoch(self)
 
     def _fast_layers(self):
         on_cpu = torch.device(self.device).type == "cpu"
@@ -393,7 +463,12 @@ class SegmentNet(ClassifierMixin, NeuralNet):
         -------
         ndarray of shape (n_rows, n_species), float32
             Rows of several segments are pooled as `pooling` says; rows that could not
-            be read are NaN.
+            be read, and only those, are NaN.
+
+        Raises
+        ------
+        FloatingPointError
+            If the network answers NaN or infinity, as after a training that diverged.
         """
         logits = self._row_logits(self._check_predict(X))
         return torch.sigmoid(torch.from_numpy(logits)).numpy()

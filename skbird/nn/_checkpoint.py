@@ -1,5 +1,6 @@
 """Trainings that go on after they were killed."""
 
+import warnings
 from pathlib import Path
 
 import joblib
@@ -8,6 +9,7 @@ import torch
 from skorch.callbacks import Callback
 
 import skbird
+from skbird.nn._weights import not_finite
 from skbird.utils._files import open_whole
 
 # What may differ between the killed training and the one that goes on.
@@ -60,12 +62,28 @@ class TrainingCheckpoint:
             torch.save({"finished": finished, **state}, file)
 
     def load(self):
-        """Return the state on disk, or None if there is none."""
+        """Return the state on disk, or None if there is none to go on from.
+
+        Warns
+        -----
+        UserWarning
+            If its weights are NaN or infinite: the training then begins anew.
+        """
         if not self.path.is_file():
             return None
         # The draws of random numbers must stay on the CPU; the rest goes to the device
         # that it came from, by `restore`.
-        return torch.load(self.path, map_location="cpu", weights_only=False)
+        state = torch.load(self.path, map_location="cpu", weights_only=False)
+        name = not_finite(state["module"])
+        if name is None:
+            return state
+        warnings.warn(
+            f"The checkpoint {self.path} holds weights that are NaN or infinite "
+            f"({name}): the training begins anew.",
+            UserWarning,
+            stacklevel=4,
+        )
+        return None
 
     @staticmethod
     def restore(state, net, dataset):

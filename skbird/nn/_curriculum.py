@@ -49,7 +49,7 @@ class Curriculum(RecipeCallback):
     _parameter_constraints: dict = {
         "start": [Interval(Real, 0, 1, closed="right")],
         "full": [Interval(Real, 0, 1, closed="right")],
-        "power": [Interval(Real, 0, None, closed="neither")],
+        "power": [Interval(Real, 0, np.inf, closed="neither")],
         "by": [str],
         "easy": [StrOptions({"high", "low"})],
     }
@@ -142,7 +142,7 @@ class HardNegativeMining(RecipeCallback):
     """
 
     _parameter_constraints: dict = {
-        "boost": [Interval(Real, 1, None, closed="left")],
+        "boost": [Interval(Real, 1, np.inf, closed="left")],
         "threshold": [Interval(Real, 0, 1, closed="neither")],
     }
 

@@ -5,9 +5,19 @@ label weights of the same shape. NaN in the targets is unknown and left out. Eve
 is computed in float32, whatever the precision of the network.
 """
 
+import math
+from numbers import Real
+
 import torch
 from torch import nn
 from torch.nn import functional as F
+
+
+def _check_factor(name, value):
+    if not (isinstance(value, Real) and 0 <= value < math.inf):
+        raise ValueError(
+            f"{name}={value!r} must not be negative or infinite: a number in [0, inf)."
+        )
 
 
 class _MultiLabelLoss(nn.Module):
@@ -15,7 +25,7 @@ class _MultiLabelLoss(nn.Module):
 
     def __init__(self, label_smoothing=0.0):
         super().__init__()
-        if not 0 <= label_smoothing < 1:
+        if not (isinstance(label_smoothing, Real) and 0 <= label_smoothing < 1):
             raise ValueError(f"label_smoothing={label_smoothing} must be in [0, 1).")
         self.label_smoothing = label_smoothing
 
@@ -106,9 +116,8 @@ class FocalLoss(_MultiLabelLoss):
 
     def __init__(self, gamma=2.0, alpha=None, label_smoothing=0.0):
         super().__init__(label_smoothing)
-        if gamma < 0:
-            raise ValueError(f"gamma={gamma} must not be negative.")
-        if alpha is not None and not 0 <= alpha <= 1:
+        _check_factor("gamma", gamma)
+        if alpha is not None and not (isinstance(alpha, Real) and 0 <= alpha <= 1):
             raise ValueError(f"alpha={alpha} must be in [0, 1] or None.")
         self.gamma = gamma
         self.alpha = alpha
@@ -132,7 +141,7 @@ class BCEFocalLoss(_MultiLabelLoss):
     Parameters
     ----------
     bce_weight, focal_weight : float >= 0, default=1.0
-        Factors of the two.
+        Factors of the two, of which one may be 0.
     gamma, alpha, label_smoothing
         See :class:`FocalLoss`.
 
@@ -153,6 +162,10 @@ class BCEFocalLoss(_MultiLabelLoss):
         label_smoothing=0.0,
     ):
         super().__init__(label_smoothing)
+        _check_factor("bce_weight", bce_weight)
+        _check_factor("focal_weight", focal_weight)
+        if bce_weight == focal_weight == 0:
+            raise ValueError("bce_weight and focal_weight must not both be 0.")
         self.bce_weight = bce_weight
         self.focal_weight = focal_weight
         self.bce = BinaryCrossEntropy()
@@ -221,12 +234,8 @@ class SoftAUCLoss(_MultiLabelLoss):
     For each species, the weighted mean of ``softplus(z_n - z_p)`` over all pairs of a
     segment p with a target above one half and a segment n with one below. A pair counts
     by the product of ``w |2 y - 1|`` of its two; species without a pair are left out.
-    Only ranks matter to it: the probabilities are not calibrated.
-
-    Parameters
-    ----------
-    label_smoothing : float in [0, 1), default=0.0
-        See :class:`BinaryCrossEntropy`.
+    Only ranks matter to it: the probabilities are not calibrated, and smoothing labels
+    would change nothing.
 
     References
     ----------
@@ -242,6 +251,9 @@ class SoftAUCLoss(_MultiLabelLoss):
     >>> round(SoftAUCLoss()(torch.tensor([[20.0], [-20.0]]), target).item(), 4)
     0.0
     """
+
+    def __init__(self):
+        super().__init__()
 
     def _loss(self, logits, target, weight, known):
         certainty = weight * (2 * target - 1)

@@ -4,18 +4,23 @@ from numbers import Integral
 
 import torch
 from sklearn.utils._param_validation import Interval
-from torchaudio.functional import mask_along_axis_iid
 
 from skbird.nn._augmentation import SHARE, SegmentAugmentation, draw_stripes, uniform
 
 _FREQUENCY, _TIME = 2, 3  # axes of a batch
 
 
+def silence(segments, hidden):
+    """Give points the lowest value of their segment, whatever its scale."""
+    lowest = segments.amin((_FREQUENCY, _TIME), keepdim=True)
+    return torch.where(hidden, lowest, segments)
+
+
 class _Mask(SegmentAugmentation):
     _parameter_constraints: dict = {
         "max_share": SHARE,
         "p": SHARE,
-        "n_masks": [Interval(Integral, 1, None, closed="left")],
+        "n_masks": [Interval(Integral, 1, 100, closed="both")],
     }
 
     def __init__(self, max_share, p, n_masks):
@@ -24,13 +29,13 @@ class _Mask(SegmentAugmentation):
         self.n_masks = n_masks
 
     def _mask(self, segments, axis):
-        # Masked points take the lowest value of their segment, whatever its scale.
-        lowest = segments.amin((_FREQUENCY, _TIME), keepdim=True)
-        width = int(self.max_share * segments.shape[axis])
-        masked = segments - lowest
+        size = segments.shape[axis]
+        longest = max(int(self.max_share * size + 1e-6), 1) if self.max_share else 0
+        hidden = torch.zeros_like(segments, dtype=torch.bool)
         for _ in range(self.n_masks):
-            masked = mask_along_axis_iid(masked, width, 0.0, axis)
-        return masked + lowest
+            length = uniform(len(segments), 0, longest, segments).floor() + 1
+            hidden |= draw_stripes(size, length.clamp(max=longest) / size, axis)
+        return silence(segments, hidden)
 
 
 class TimeMask(_Mask):
@@ -39,10 +44,11 @@ class TimeMask(_Mask):
     Parameters
     ----------
     max_share : float in [0, 1], default=0.2
-        Longest masked stretch, as a share of the segment; the length is uniform.
+        Longest masked stretch, as a share of the segment. All lengths from one frame to
+        this are as likely; 0 masks nothing.
     p : float in [0, 1], default=0.5
         Share of the segments that are masked.
-    n_masks : int >= 1, default=1
+    n_masks : int in [1, 100], default=1
         Stretches per segment.
 
     References
@@ -64,10 +70,11 @@ class FrequencyMask(_Mask):
     Parameters
     ----------
     max_share : float in [0, 1], default=0.15
-        Widest masked band, as a share of the mel bands; the width is uniform.
+        Widest masked stretch, as a share of the mel bands. All widths from one band to
+        this are as likely; 0 masks nothing.
     p : float in [0, 1], default=0.5
         Share of the segments that are masked.
-    n_masks : int >= 1, default=1
+    n_masks : int in [1, 100], default=1
         Bands per segment.
 
     References
@@ -90,8 +97,9 @@ class RandomErasing(SegmentAugmentation):
     ----------
     max_area : float in [0, 1], default=0.2
         Largest rectangle, as a share of the segment; its area is uniform from a tenth
-        of that. Height and width are shares of the segment's own, their ratio
-        log-uniform in [0.3, 3.3].
+        of that, and one point at least; 0 erases nothing. Height and width are shares
+        of the segment's own, their ratio log-uniform in [0.3, 3.3], as far as neither
+        is longer than the segment's.
     p : float in [0, 1], default=0.5
         Share of the segments that are erased in.
 
@@ -109,12 +117,14 @@ class RandomErasing(SegmentAugmentation):
 
     def augment(self, segments, format):
         """Erase in all the segments."""
+        if self.max_area == 0:
+            return segments
         n, _, n_mels, n_frames = segments.shape
         area = uniform(n, self.max_area / 10, self.max_area, segments)
-        ratio = self._ratio ** uniform(n, -1, 1, segments)
-        inside = draw_stripes(n_mels, (area * ratio).sqrt().clamp(max=1), _FREQUENCY)
-        inside = inside & draw_stripes(
-            n_frames, (area / ratio).sqrt().clamp(max=1), _TIME
-        )
-        lowest = segments.amin((_FREQUENCY, _TIME), keepdim=True)
-        return torch.where(inside, lowest, segments)
+        # No side is longer than the segment's.
+        ratio = (self._ratio ** uniform(n, -1, 1, segments)).clamp(area, 1 / area)
+        height = ((area * ratio).sqrt() * n_mels).round().clamp(min=1) / n_mels
+        width = (area / height * n_frames).floor().clamp(1, n_frames) / n_frames
+        inside = draw_stripes(n_mels, height, _FREQUENCY)
+        inside = inside & draw_stripes(n_frames, width, _TIME)
+        return silence(segments, inside)

@@ -2,6 +2,7 @@
 
 from numbers import Real
 
+import numpy as np
 import torch
 from sklearn.utils._param_validation import Interval, StrOptions
 
@@ -9,7 +10,7 @@ from skbird.nn._augmentation import SHARE, db_to_power, draw_stripes, power_to_d
 from skbird.nn._batches import normalize_batch
 from skbird.nn._callback import RecipeCallback
 
-_ALPHA = [Interval(Real, 0, None, closed="neither")]
+_ALPHA = [Interval(Real, 0, np.inf, closed="neither")]
 
 
 class _Mixing(RecipeCallback):
@@ -39,7 +40,7 @@ class _Mixing(RecipeCallback):
 
     def _partners(self, net, segments, target, weight):
         """Return segments, targets and label weights to mix in: others of the batch."""
-        other = torch.randperm(len(target))
+        other = _draw_others(len(target))
         return segments[other], target[other], None if weight is None else weight[other]
 
     def _draw_share(self, n):
@@ -140,7 +141,8 @@ class Mixup(_Mixing):
 class CutMix(_Mixing):
     """Replace a stretch, or a rectangle, of each segment by that of another one.
 
-    Labels are mixed by the share of the area. Works on normalised spectrograms.
+    Labels are mixed by the share of the area; the larger part is the segment's own.
+    Works on normalised spectrograms.
 
     Parameters
     ----------
@@ -179,6 +181,14 @@ class CutMix(_Mixing):
             replaced = replaced & draw_stripes(segments.shape[3], side, 3)
         kept = 1 - replaced.float().mean((2, 3), keepdim=True)
         return torch.where(replaced, other, segments), kept
+
+
+def _draw_others(n):
+    """Draw for each of n segments another one: none is its own, unless it is alone."""
+    order = torch.randperm(n)
+    others = torch.empty_like(order)
+    others[order] = order.roll(1)
+    return others
 
 
 def _interpolate(values, other, share):

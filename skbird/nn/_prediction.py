@@ -5,6 +5,7 @@ import torch
 
 from skbird.nn._allocator import keep_freed_memory
 from skbird.nn._batches import normalize_batch, to_segment_tensor
+from skbird.utils._finite import check_answers
 from skbird.utils._progress import progress_bar
 
 
@@ -25,6 +26,12 @@ def map_segments(net, X, function, read=None):
     Returns
     -------
     ndarray of shape (n_segments, ...), or tuple of them
+        All finite.
+
+    Raises
+    ------
+    FloatingPointError
+        If a number is not.
     """
     read = X.segments if read is None else read
     keep_freed_memory()
@@ -45,9 +52,14 @@ def map_segments(net, X, function, read=None):
             output = function(segments.contiguous(memory_format=torch.channels_last))
             outputs.append(_to_numpy(output))
     if isinstance(outputs[0], tuple):
-        joined = [np.concatenate(part) for part in zip(*outputs, strict=True)]
-        return tuple(part[: X.n_segments] for part in joined)
-    return np.concatenate(outputs)[: X.n_segments]
+        return tuple(_join(part, X) for part in zip(*outputs, strict=True))
+    return _join(outputs, X)
+
+
+def _join(outputs, X):
+    joined = np.concatenate(outputs)[: X.n_segments]
+    check_answers(joined, X)
+    return joined
 
 
 def _to_numpy(output):

@@ -1,7 +1,5 @@
 """What a user sees while a network trains."""
 
-import math
-
 from skorch.callbacks import Callback
 
 from skbird.utils._progress import progress_bar
@@ -11,11 +9,6 @@ class EpochProgress(Callback):
     """Show a bar over all batches with epoch, loss and the time left.
 
     Nothing is shown with ``verbose=0``. The losses stay in ``net.history``.
-
-    Raises
-    ------
-    FloatingPointError
-        As soon as an epoch's loss is not finite, instead of training on for hours.
     """
 
     transient = ("bar_",)
@@ -43,11 +36,6 @@ class EpochProgress(Callback):
         epoch = len(net.history)
         report = f"epoch {epoch}/{net.max_epochs}, loss {loss:.4f}"
         self.bar_.set_postfix_str(report, refresh=False)
-        if not math.isfinite(loss):
-            raise FloatingPointError(
-                f"The training loss of epoch {epoch} is {loss}. Lower lr={net.lr} or "
-                "check the input for extreme values."
-            )
 
     def on_train_end(self, net, **kwargs):
         """Close the bar."""

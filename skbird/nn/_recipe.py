@@ -1,10 +1,15 @@
 """The training recipe: which callbacks a network has, in the order they act in."""
 
+from numbers import Real
+
+import numpy as np
+from sklearn.utils._param_validation import Interval, Options
 from skorch.callbacks import EpochTimer, GradientNormClipping, PassthroughScoring
 
 from skbird.nn._acoustics import BackgroundNoise, FrequencyResponse, Gain, TimeShift
 from skbird.nn._augmentor import SpectrogramAugmentor
 from skbird.nn._averaging import WeightAverage
+from skbird.nn._callback import RecipeCallback
 from skbird.nn._curriculum import Curriculum, HardNegativeMining
 from skbird.nn._masking import FrequencyMask, RandomErasing, TimeMask
 from skbird.nn._mixing import CutMix, Mixup
@@ -12,6 +17,24 @@ from skbird.nn._progress import EpochProgress
 from skbird.nn._pseudo_mix import PseudoLabelMix
 from skbird.nn._schedule import WarmupCosine
 from skbird.nn._validation import ValidationSplit
+
+
+class NormClipping(RecipeCallback, GradientNormClipping):
+    """skorch's, with its parameters checked: a negative value would turn the training.
+
+    Parameters
+    ----------
+    gradient_clip_value : float > 0 or None, default=None
+    gradient_clip_norm_type : float > 0 or "inf", default=2
+    """
+
+    _parameter_constraints: dict = {
+        "gradient_clip_value": [Interval(Real, 0, np.inf, closed="neither"), None],
+        "gradient_clip_norm_type": [
+            Interval(Real, 0, None, closed="neither"),
+            Options(str, {"inf"}),
+        ],
+    }
 
 
 def default_callbacks():
@@ -41,6 +64,6 @@ def default_callbacks():
         ("time_mask", TimeMask()),
         ("frequency_mask", FrequencyMask()),
         ("erasing", RandomErasing()),
-        ("clipping", GradientNormClipping(gradient_clip_value=None)),
+        ("clipping", NormClipping()),
         ("progress", EpochProgress()),
     ]

@@ -12,23 +12,25 @@ class WarmupCosine(RecipeCallback):
     """Raise the learning rate linearly, then lower it along a half cosine, or several.
 
     With the rate lr that the optimizer was given (of each parameter group), the rate
-    of step t of n is ``lr * t / w`` during the warm-up of w steps, then
-    ``lr * (f + (1 - f) * (1 + cos(pi * u)) / 2)``, where u goes evenly from 0 to 1
-    over the rest of the steps, `cycles` times.
+    of step t = 1, 2, ... of n is ``lr * t / (w + 1)`` during the warm-up of w steps, so
+    that the next one is the first to have all of lr. From then on it is
+    ``lr * (f + (1 - f) * (1 + cos(pi * u)) / 2)`` with ``u = (t - 1 - w) / (n - w)``,
+    which goes from 0 to nearly 1; with `cycles` above 1, so many times.
 
     Parameters
     ----------
     warmup : float in [0, 1), default=0.1
         Share of all steps.
     final : float in [0, 1], default=0.01
-        Share f of the learning rate that is left at the end.
+        Share f of the learning rate that the cosine falls to.
     cycles : int >= 1, default=1
         Above 1 the rate jumps back to its highest value: warm restarts.
 
     References
     ----------
     Loshchilov & Hutter, "SGDR: Stochastic Gradient Descent with Warm Restarts",
-    ICLR 2017.
+    ICLR 2017, eq. 5: the cosine. Goyal et al., "Accurate, Large Minibatch SGD", 2017:
+    the warm-up by equal steps.
     """
 
     _parameter_constraints: dict = {

@@ -73,7 +73,7 @@ class SEDClassifier(SegmentNet):
         Test-time augmentation: logits are averaged with those of segments shifted by
         each of these, in seconds, such as ``(-1.25, 1.25)``. Shifted segments reach
         into neighbouring rows of the recording, as far as X has them.
-    segments_per_row : int >= 1, default=1
+    segments_per_row : int in [1, 10000], default=1
         Segments drawn of each row in each epoch.
     max_epochs : int >= 1, default=20
         Times that all rows are drawn.

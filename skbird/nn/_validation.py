@@ -3,11 +3,14 @@
 from numbers import Integral, Real
 
 import numpy as np
+import pandas as pd
 from sklearn.utils._param_validation import Interval, StrOptions
 
 from skbird.metrics import macro_roc_auc
-from skbird.nn._averaging import copy_weights, mean_weights
 from skbird.nn._callback import RecipeCallback
+from skbird.nn._weights import copy_weights, mean_weights
+from skbird.utils._finite import NotFiniteError
+from skbird.utils._rows import check_groups, groups_of_rows
 
 
 class ValidationSplit(RecipeCallback):
@@ -21,9 +24,10 @@ class ValidationSplit(RecipeCallback):
     ----------
     fraction : float in [0, 1), default=0.1
         Share of the groups that are held out; 0 switches all of this off.
-    groups : str, default="path"
-        Column of the row table; rows with the same value stay together. "path" keeps
-        recordings whole; "author" or "collection" judge on sources not trained on.
+    groups : str or array-like of shape (n_rows,), default="path"
+        Column of the row table, or one name or number per row; rows with the same one
+        stay together. "path" keeps recordings whole; "author" or "collection" judge on
+        sources not trained on.
     keep : {"best", "soup", "last"}, default="best"
         Weights of the best epoch; the mean of the weights of the `n_soup` best ones;
         or those of the last.
@@ -40,7 +44,7 @@ class ValidationSplit(RecipeCallback):
 
     _parameter_constraints: dict = {
         "fraction": [Interval(Real, 0, 1, closed="left")],
-        "groups": [str],
+        "groups": [str, "array-like"],
         "keep": [StrOptions({"best", "soup", "last"})],
         "n_soup": [Interval(Integral, 1, None, closed="left")],
         "patience": [Interval(Integral, 1, None, closed="left"), None],
@@ -74,15 +78,8 @@ class ValidationSplit(RecipeCallback):
         self.held_out_ = X.spectrograms[held_out], X.target[held_out]
 
     def _choose(self, dataset, rng):
-        table = dataset.spectrograms.rows
-        if self.groups not in table:
-            raise ValueError(
-                f"X has no column groups={self.groups!r}; its columns are "
-                f"{list(table.columns)}."
-            )
         rows = dataset.usable
-        # Row tables index from 0, so that codes count groups.
-        codes = table[self.groups].iloc[rows].factorize(use_na_sentinel=False)[0]
+        codes = pd.factorize(self._groups_of(dataset.spectrograms, rows))[0]
         n_groups = codes.max() + 1
         present = np.zeros((n_groups, dataset.target.shape[1]), bool)
         np.logical_or.at(present, codes, dataset.target[rows] >= 0.5)
@@ -108,12 +105,29 @@ class ValidationSplit(RecipeCallback):
             )
         return held_out
 
+    def _groups_of(self, spectrograms, rows):
+        """Return the groups of some rows; those of others may be missing."""
+        if isinstance(self.groups, str):
+            return groups_of_rows(spectrograms.rows.iloc[rows], self.groups)
+        if len(self.groups) != len(spectrograms):
+            raise ValueError(
+                f"groups has {len(self.groups)} rows, but X has {len(spectrograms)}. "
+                "For folds and searches name a column of X."
+            )
+        return check_groups(np.asarray(self.groups)[rows], len(rows))
+
     def on_epoch_end(self, net, **kwargs):
         """Judge the epoch."""
         if self.held_out_ is None:
             return
         X, target = self.held_out_
-        score = macro_roc_auc(target, net.predict_proba(X), nan_rows="omit")
+        try:
+            proba = net.predict_proba(X)
+        except NotFiniteError:
+            raise NotFiniteError(
+                "the network answers NaN or infinity for the rows held out"
+            ) from None
+        score = macro_roc_auc(target, proba, nan_rows="omit")
         net.history.record("valid_score", score)
         epoch = len(net.history)
         weights = copy_weights(net.module_) if self.keep != "last" else None

@@ -8,8 +8,8 @@ from skbird.metrics import macro_roc_auc
 from skbird.metrics._validation import validate_truth
 from skbird.utils._held_out import held_out_proba
 from skbird.utils._multilabel import MultilabelMetaMixin, check_targets
-from skbird.utils._proba import estimator_proba
-from skbird.utils._rows import files_of_rows, row_table
+from skbird.utils._nested import predict_matrix
+from skbird.utils._rows import files_of_rows, groups_of_rows, row_table
 
 
 class PostProcessor(MultilabelMetaMixin, BaseEstimator):
@@ -21,7 +21,7 @@ class PostProcessor(MultilabelMetaMixin, BaseEstimator):
         self._learn_species(y)
 
     def _estimator_proba(self, X):
-        return estimator_proba(self.estimator_, X, len(self.classes_))
+        return predict_matrix(self.estimator_, X, len(self.classes_))
 
     def predict_proba(self, X):
         """Predict the probability of each species.
@@ -54,8 +54,8 @@ class FilePostProcessor(PostProcessor):
         ----------
         X : DataFrame, sequence of paths, or whatever `estimator` takes
             The rows, all those of a file together.
-        groups : array-like of shape (n_rows,), default=None
-            Which file a row is from. By default X tells.
+        groups : str or array-like of shape (n_rows,), default=None
+            Which file a row is from, or the column of X that tells. By default X tells.
 
         Returns
         -------
@@ -69,6 +69,7 @@ class FilePostProcessor(PostProcessor):
         """
         check_is_fitted(self)
         # Before the prediction: a forgotten `groups` must not cost hours.
+        groups = groups_of_rows(X, groups)
         groups = files_of_rows(X) if groups is None else groups
         return self._reweight(self._estimator_proba(X), groups, starts_of_rows(X))
 
@@ -83,8 +84,8 @@ class FilePostProcessor(PostProcessor):
         ----------
         X : DataFrame, sequence of paths, or whatever `estimator` takes
             The rows, all those of a file together.
-        groups : array-like of shape (n_rows,), default=None
-            Which file a row is from. By default X tells.
+        groups : str or array-like of shape (n_rows,), default=None
+            Which file a row is from, or the column of X that tells. By default X tells.
 
         Returns
         -------
@@ -103,8 +104,8 @@ class FilePostProcessor(PostProcessor):
             The rows, all those of a file together.
         y : array-like or DataFrame of shape (n_rows, n_species)
             Their labels; see `skbird.metrics.macro_roc_auc`.
-        groups : array-like of shape (n_rows,), default=None
-            Which file a row is from. By default X tells.
+        groups : str or array-like of shape (n_rows,), default=None
+            Which file a row is from, or the column of X that tells. By default X tells.
 
         Returns
         -------

@@ -9,6 +9,7 @@ from sklearn.utils._param_validation import HasMethods, Interval, StrOptions
 
 from skbird.postprocessing._base import PostProcessor, held_out_pairs
 from skbird.postprocessing._calibration import EVALUATE, fit_curves
+from skbird.utils._rows import groups_of_rows
 
 
 class MultilabelCalibrator(PostProcessor):
@@ -101,6 +102,8 @@ class MultilabelCalibrator(PostProcessor):
         "cv": ["cv_object"],
     }
 
+    __metadata_request__fit = {"groups": True}
+
     def __init__(self, estimator, *, method="platt", shrinkage=5.0, cv=None):
         self.estimator = estimator
         self.method = method
@@ -108,7 +111,16 @@ class MultilabelCalibrator(PostProcessor):
         self.cv = cv
 
     @_fit_context(prefer_skip_nested_validation=False)
-    def fit(self, X, y, *, groups=None, **fit_params):
+    def fit(
+        self,
+        X,
+        y,
+        *,
+        groups=None,
+        sample_weight=None,
+        label_weight=None,
+        **fit_params,
+    ):
         """Fit the curves on held-out predictions, and the estimator on all rows.
 
         Parameters
@@ -117,15 +129,28 @@ class MultilabelCalibrator(PostProcessor):
             The rows.
         y : array-like or DataFrame of shape (n_rows, n_species)
             Their labels: in [0, 1], NaN = unknown, -1 throughout = unlabelled.
-        groups : array-like of shape (n_rows,), default=None
-            What must stay together in a fold, such as sites. By default files do.
+        groups : str or array-like of shape (n_rows,), default=None
+            What must stay together in a fold, such as sites; or a column of X. By
+            default files do.
+        sample_weight : array-like of shape (n_rows,), default=None
+            Weights of the rows, for what is at the end of `estimator`, whatever its
+            step is called.
+        label_weight : array-like of shape (n_rows, n_species), default=None
+            Weights of the labels, likewise: networks multiply the loss by them.
         **fit_params
-            Passed on to ``estimator.fit``; what has n_rows entries is cut to the fold.
+            Passed on to ``estimator.fit``. What has n_rows entries is cut to the fold.
 
         Returns
         -------
         self : MultilabelCalibrator
         """
+        groups = groups_of_rows(X, groups)
+        fit_params = self._params_of_fit(
+            fit_params,
+            groups=groups,
+            sample_weight=sample_weight,
+            label_weight=label_weight,
+        )
         proba, target = held_out_pairs(
             self.estimator, X, y, cv=self.cv, groups=groups, fit_params=fit_params
         )

@@ -9,7 +9,7 @@ from sklearn.utils._param_validation import HasMethods, Interval
 
 from skbird.metrics._validation import validate_truth
 from skbird.postprocessing._base import PostProcessor, held_out_pairs
-from skbird.utils._rows import file_numbers
+from skbird.utils._rows import file_numbers, groups_of_rows
 
 
 class ConformalClassifier(PostProcessor):
@@ -93,13 +93,24 @@ class ConformalClassifier(PostProcessor):
         "cv": ["cv_object"],
     }
 
+    __metadata_request__fit = {"groups": True}
+
     def __init__(self, estimator, *, alpha=0.1, cv=None):
         self.estimator = estimator
         self.alpha = alpha
         self.cv = cv
 
     @_fit_context(prefer_skip_nested_validation=False)
-    def fit(self, X, y, *, groups=None, **fit_params):
+    def fit(
+        self,
+        X,
+        y,
+        *,
+        groups=None,
+        sample_weight=None,
+        label_weight=None,
+        **fit_params,
+    ):
         """Put the thresholds on held-out predictions, and fit on all rows.
 
         Parameters
@@ -109,11 +120,16 @@ class ConformalClassifier(PostProcessor):
         y : array-like or DataFrame of shape (n_rows, n_species)
             Their labels: in [0, 1], present from 0.5 on, NaN = unknown, -1 throughout =
             unlabelled.
-        groups : array-like of shape (n_rows,), default=None
-            What must stay together in a fold, such as sites. If X does not name files,
-            these are the files.
+        groups : str or array-like of shape (n_rows,), default=None
+            What must stay together in a fold, such as sites; or a column of X. If X
+            does not name files, these are the files.
+        sample_weight : array-like of shape (n_rows,), default=None
+            Weights of the rows, for what is at the end of `estimator`, whatever its
+            step is called.
+        label_weight : array-like of shape (n_rows, n_species), default=None
+            Weights of the labels, likewise: networks multiply the loss by them.
         **fit_params
-            Passed on to ``estimator.fit``; what has n_rows entries is cut to the fold.
+            Passed on to ``estimator.fit``. What has n_rows entries is cut to the fold.
 
         Returns
         -------
@@ -124,6 +140,13 @@ class ConformalClassifier(PostProcessor):
         UserWarning
             If there are too few files for a threshold of any species.
         """
+        groups = groups_of_rows(X, groups)
+        fit_params = self._params_of_fit(
+            fit_params,
+            groups=groups,
+            sample_weight=sample_weight,
+            label_weight=label_weight,
+        )
         files = file_numbers(X, groups)
         proba, target = held_out_pairs(
             self.estimator, X, y, cv=self.cv, groups=groups, fit_params=fit_params

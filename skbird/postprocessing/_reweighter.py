@@ -105,7 +105,7 @@ class SoundscapeReweighter(FilePostProcessor):
         self.kernel = kernel
 
     @_fit_context(prefer_skip_nested_validation=False)
-    def fit(self, X, y, **fit_params):
+    def fit(self, X, y, *, sample_weight=None, label_weight=None, **fit_params):
         """Fit a clone of the estimator; nothing else is learned.
 
         Parameters
@@ -114,6 +114,11 @@ class SoundscapeReweighter(FilePostProcessor):
             The rows.
         y : array-like or DataFrame of shape (n_rows, n_species)
             Their labels, as `estimator` takes them.
+        sample_weight : array-like of shape (n_rows,), default=None
+            Weights of the rows, for what is at the end of `estimator`, whatever its
+            step is called.
+        label_weight : array-like of shape (n_rows, n_species), default=None
+            Weights of the labels, likewise: networks multiply the loss by them.
         **fit_params
             Passed on to ``estimator.fit``.
 
@@ -122,6 +127,11 @@ class SoundscapeReweighter(FilePostProcessor):
         self : SoundscapeReweighter
         """
         _, n_species = check_targets(X, y)
+        fit_params = self._params_of_fit(
+            fit_params,
+            sample_weight=sample_weight,
+            label_weight=label_weight,
+        )
         check_parameters(type(self).__name__, n_species, **self._parameters())
         self._fit_estimator(X, y, fit_params)
         return self

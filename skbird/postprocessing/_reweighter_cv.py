@@ -23,7 +23,7 @@ from skbird.postprocessing._reweight import (
 )
 from skbird.utils._held_out import labelled_rows
 from skbird.utils._multilabel import check_targets
-from skbird.utils._rows import file_numbers
+from skbird.utils._rows import file_numbers, groups_of_rows
 
 _NOTHING = {"top_k": None, "power": 0.0, "share": 0.0, "kernel": None}
 _KERNELS = [None, (1, 2, 1), (1, 2, 4, 2, 1)]
@@ -138,6 +138,8 @@ class SoundscapeReweighterCV(FilePostProcessor):
         "cv": ["cv_object"],
     }
 
+    __metadata_request__fit = {"groups": True}
+
     def __init__(
         self,
         estimator,
@@ -156,7 +158,16 @@ class SoundscapeReweighterCV(FilePostProcessor):
         self.cv = cv
 
     @_fit_context(prefer_skip_nested_validation=False)
-    def fit(self, X, y, *, groups=None, **fit_params):
+    def fit(
+        self,
+        X,
+        y,
+        *,
+        groups=None,
+        sample_weight=None,
+        label_weight=None,
+        **fit_params,
+    ):
         """Choose the parameters and fit the estimator.
 
         Parameters
@@ -165,11 +176,16 @@ class SoundscapeReweighterCV(FilePostProcessor):
             The rows, all those of a file.
         y : array-like or DataFrame of shape (n_rows, n_species)
             Their labels: in [0, 1], NaN = unknown, -1 throughout = unlabelled.
-        groups : array-like of shape (n_rows,), default=None
-            What must stay together in a fold, such as sites. If X does not name files,
-            these are the files.
+        groups : str or array-like of shape (n_rows,), default=None
+            What must stay together in a fold, such as sites; or a column of X. If X
+            does not name files, these are the files.
+        sample_weight : array-like of shape (n_rows,), default=None
+            Weights of the rows, for what is at the end of `estimator`, whatever its
+            step is called.
+        label_weight : array-like of shape (n_rows, n_species), default=None
+            Weights of the labels, likewise: networks multiply the loss by them.
         **fit_params
-            Passed on to ``estimator.fit``; what has n_rows entries is cut to the fold.
+            Passed on to ``estimator.fit``. What has n_rows entries is cut to the fold.
 
         Returns
         -------
@@ -181,6 +197,13 @@ class SoundscapeReweighterCV(FilePostProcessor):
             If no file has several rows, or no species can be judged.
         """
         check_targets(X, y)
+        groups = groups_of_rows(X, groups)
+        fit_params = self._params_of_fit(
+            fit_params,
+            groups=groups,
+            sample_weight=sample_weight,
+            label_weight=label_weight,
+        )
         candidates = _list_candidates(self.param_grid)
         files, start = file_numbers(X, groups), starts_of_rows(X)
         # Whole files, since the rows that cannot be judged have their places, too.

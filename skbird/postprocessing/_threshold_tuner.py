@@ -10,6 +10,7 @@ from skbird.metrics._validation import PRESENT_FROM, validate_truth
 from skbird.postprocessing._base import PostProcessor, held_out_pairs
 from skbird.postprocessing._calibration import pool_species
 from skbird.postprocessing._thresholds import best_threshold
+from skbird.utils._rows import groups_of_rows
 
 
 class ThresholdTuner(PostProcessor):
@@ -94,6 +95,8 @@ class ThresholdTuner(PostProcessor):
         "cv": ["cv_object"],
     }
 
+    __metadata_request__fit = {"groups": True}
+
     def __init__(
         self,
         estimator,
@@ -112,7 +115,16 @@ class ThresholdTuner(PostProcessor):
         self.cv = cv
 
     @_fit_context(prefer_skip_nested_validation=False)
-    def fit(self, X, y, *, groups=None, **fit_params):
+    def fit(
+        self,
+        X,
+        y,
+        *,
+        groups=None,
+        sample_weight=None,
+        label_weight=None,
+        **fit_params,
+    ):
         """Choose the thresholds on held-out predictions, and fit on all rows.
 
         Parameters
@@ -122,10 +134,16 @@ class ThresholdTuner(PostProcessor):
         y : array-like or DataFrame of shape (n_rows, n_species)
             Their labels: in [0, 1], present from 0.5 on, NaN = unknown, -1 throughout =
             unlabelled.
-        groups : array-like of shape (n_rows,), default=None
-            What must stay together in a fold, such as sites. By default files do.
+        groups : str or array-like of shape (n_rows,), default=None
+            What must stay together in a fold, such as sites; or a column of X. By
+            default files do.
+        sample_weight : array-like of shape (n_rows,), default=None
+            Weights of the rows, for what is at the end of `estimator`, whatever its
+            step is called.
+        label_weight : array-like of shape (n_rows, n_species), default=None
+            Weights of the labels, likewise: networks multiply the loss by them.
         **fit_params
-            Passed on to ``estimator.fit``; what has n_rows entries is cut to the fold.
+            Passed on to ``estimator.fit``. What has n_rows entries is cut to the fold.
 
         Returns
         -------
@@ -136,6 +154,13 @@ class ThresholdTuner(PostProcessor):
         ValueError
             If no species is present in any held-out row.
         """
+        groups = groups_of_rows(X, groups)
+        fit_params = self._params_of_fit(
+            fit_params,
+            groups=groups,
+            sample_weight=sample_weight,
+            label_weight=label_weight,
+        )
         proba, target = held_out_pairs(
             self.estimator, X, y, cv=self.cv, groups=groups, fit_params=fit_params
         )

@@ -7,8 +7,17 @@ from uuid import uuid4
 
 import numpy as np
 
+from skbird.utils._array_files import DamagedArrayError, map_array, store_array
+from skbird.utils._files import make_folder, remove_leftovers
+
 # Raised whenever the same parameters would give other numbers than before.
 _CACHE_VERSION = 1
+
+_LEFT = r"[0-9a-f]{30}\.npy\.[0-9a-f]{32}\.part"
+_REMEDY = (
+    "What is there is kept: free some space, or choose another cache_dir, and call "
+    "again"
+)
 
 
 class ArrayCache:
@@ -17,12 +26,13 @@ class ArrayCache:
     Parameters
     ----------
     directory : str or path-like
-        Made if it is not there. May be deleted whenever no pass or training runs.
+        Made if it is not there. May be deleted whenever no pass or training runs. What
+        killed processes left half-written goes.
     """
 
     def __init__(self, directory):
-        self.directory = Path(directory).expanduser().absolute()
-        self.directory.mkdir(parents=True, exist_ok=True)
+        self.directory = make_folder(Path(directory).expanduser().absolute())
+        remove_leftovers(self.directory, "??/*.part", _LEFT)
 
     def path(self, *key):
         """Return where the array of this key lies, or would lie.
@@ -50,37 +60,29 @@ class ArrayCache:
         array : ndarray
             The entry.
         """
-        os.makedirs(os.path.dirname(path), exist_ok=True)
-        temporary = f"{path}.{uuid4().hex}.part"
-        try:
-            with open(temporary, "xb") as file:
-                np.save(file, array, allow_pickle=False)
-            os.replace(temporary, path)
-        except BaseException:
-            Path(temporary).unlink(missing_ok=True)
-            raise
+        make_folder(os.path.dirname(path))
+        if os.path.isdir(path) and not os.path.islink(path):
+            os.rename(path, f"{path}.{uuid4().hex}.aside")  # whosever it is
+        store_array(path, array, remedy=_REMEDY)
 
 
 def stored_frames(path, n_mels):
     """Return the number of frames of a stored spectrogram, 0 if there is none.
 
-    Only the header is read. A file cut short by a full disk or a power cut counts as
-    not there.
+    One that is damaged, in whatever way, counts as not there.
     """
     try:
-        with open(path, "rb") as file:
-            np.lib.format.read_magic(file)
-            shape, _, dtype = np.lib.format.read_array_header_1_0(file)
-            n_bytes = os.fstat(file.fileno()).st_size - file.tell()
-    except (OSError, ValueError):
+        array = map_array(path)
+    except (OSError, DamagedArrayError):
         return 0
-    whole = len(shape) == 2 and n_bytes == shape[0] * shape[1] * dtype.itemsize
-    return shape[1] if whole and shape[0] == n_mels else 0
+    is_mel = array.dtype == np.float16 and array.shape[:1] == (n_mels,)
+    return array.shape[1] if is_mel and array.ndim == 2 else 0
 
 
 def load_stored(path):
-    """Return the array stored at a path, or None if there is none that is whole."""
+    """Return the series stored at a path, or None if there is none that is whole."""
     try:
-        return np.load(path, allow_pickle=False)
-    except (OSError, ValueError, EOFError):
+        array = map_array(path)
+    except (OSError, DamagedArrayError):
         return None
+    return np.array(array) if array.ndim == 1 and array.dtype.kind == "f" else None

@@ -1,9 +1,11 @@
 """From recordings to spectrograms: look up what is known, compute the rest."""
 
+import os
 import warnings
 
 import numpy as np
 import pandas as pd
+from joblib import Parallel, delayed
 
 from skbird.data import AudioReadError, SpectrogramFormat, Spectrograms, row_weights
 from skbird.data._audio import read_headers
@@ -133,19 +135,33 @@ class FrontEnd:
         if self.cache is None:
             return np.arange(len(self.rows))
         self._make_keys()
-        pending = []
+        pending, damaged = [], []
+        if self.mel is not None:
+            self.n_frames[:] = Parallel(self.n_jobs, prefer="threads", batch_size=64)(
+                delayed(stored_frames)(path, self.mel.n_mels)
+                for path in self._mel_paths
+            )
         for row, (mel_path, paths) in enumerate(
             zip(self._mel_paths, self._series_paths, strict=True)
         ):
-            if self.mel is not None:
-                self.n_frames[row] = stored_frames(mel_path, self.mel.n_mels)
-                self.entries[row] = mel_path if self.n_frames[row] else None
             series = [load_stored(path) for path in paths]
-            lacks_mel = self.mel is not None and self.entries[row] is None
-            if lacks_mel or any(values is None for values in series):
+            lacking = [p for p, v in zip(paths, series, strict=True) if v is None]
+            if self.mel is not None and not self.n_frames[row]:
+                lacking.append(mel_path)
+            elif self.mel is not None:
+                self.entries[row] = mel_path
+            if lacking:
                 pending.append(row)
+                damaged += filter(os.path.lexists, lacking)
             else:
                 use(row, series)
+        if damaged:
+            warnings.warn(
+                f"{len(damaged)} entries of the cache {self.cache.directory} are "
+                f"damaged, or of another version of skbird, and are made again; the "
+                f"first is {damaged[0]}.",
+                stacklevel=7,
+            )
         return np.array(pending, int)
 
     def _make_keys(self):

@@ -5,13 +5,15 @@ from numbers import Integral, Real
 
 import librosa
 import numpy as np
-from sklearn.base import BaseEstimator, TransformerMixin
+from sklearn.base import BaseEstimator
 from sklearn.utils._param_validation import Interval, StrOptions
 
-from skbird.data import Recordings, as_recordings
+from skbird.data import as_recordings
 from skbird.data._rows import check_some_rows
 from skbird.preprocessing import _dsp
+from skbird.preprocessing._base import NoMatrixMixin
 from skbird.preprocessing._front_end import FrontEnd
+from skbird.utils._rows import check_y_length
 
 
 @dataclass(frozen=True)
@@ -77,7 +79,7 @@ class MelOp:
         )
 
 
-class LogMel(TransformerMixin, BaseEstimator):
+class LogMel(NoMatrixMixin, BaseEstimator):
     """Compute the log-mel spectrogram of each row: here the lazy part ends.
 
     Each file is read once, whatever the number of its rows, in threads. The transform
@@ -94,11 +96,11 @@ class LogMel(TransformerMixin, BaseEstimator):
 
     Parameters
     ----------
-    n_mels : int >= 1, default=128
+    n_mels : int in [1, 4096], default=128
         Number of mel bands.
-    n_fft : int >= 16, default=1024
+    n_fft : int in [16, 65536], default=1024
         Length of the Hann window and the Fourier transform, in samples.
-    hop_length : int >= 1, default=512
+    hop_length : int in [1, 65536], default=512
         Samples from one frame to the next.
     fmin : float >= 0, default=20.0
         Lower edge of the lowest band in Hz.
@@ -144,9 +146,9 @@ class LogMel(TransformerMixin, BaseEstimator):
     """
 
     _parameter_constraints: dict = {
-        "n_mels": [Interval(Integral, 1, None, closed="left")],
-        "n_fft": [Interval(Integral, 16, None, closed="left")],
-        "hop_length": [Interval(Integral, 1, None, closed="left")],
+        "n_mels": [Interval(Integral, 1, 4096, closed="both")],
+        "n_fft": [Interval(Integral, 16, 65_536, closed="both")],
+        "hop_length": [Interval(Integral, 1, 65_536, closed="both")],
         "fmin": [Interval(Real, 0, None, closed="left")],
         "fmax": [Interval(Real, 0, None, closed="neither"), None],
         "mel_scale": [StrOptions({"slaney", "htk"})],
@@ -194,7 +196,8 @@ class LogMel(TransformerMixin, BaseEstimator):
         ----------
         X : sequence of paths, DataFrame with a column ``path``, or Recordings
             The rows.
-        y : ignored
+        y : array-like of n_rows rows, optional
+            Only their number is looked at.
 
         Returns
         -------
@@ -202,7 +205,9 @@ class LogMel(TransformerMixin, BaseEstimator):
         """
         self._validate_params()
         self._make_op()
-        check_some_rows(as_recordings(X))
+        recordings = as_recordings(X)
+        check_some_rows(recordings)
+        check_y_length(y, len(recordings))
         return self
 
     def fit_transform(self, X, y=None):
@@ -212,7 +217,8 @@ class LogMel(TransformerMixin, BaseEstimator):
         ----------
         X : sequence of paths, DataFrame with a column ``path``, or Recordings
             The rows.
-        y : ignored
+        y : array-like of n_rows rows, optional
+            Only their number is looked at.
 
         Returns
         -------
@@ -224,7 +230,7 @@ class LogMel(TransformerMixin, BaseEstimator):
         AudioReadError
             If rows cannot be read and `on_error` is "raise".
         """
-        return self.fit(X)._compute(as_recordings(X))
+        return self.fit(X, y)._compute(as_recordings(X))
 
     def transform(self, X):
         """Compute spectrograms for prediction.
@@ -248,7 +254,7 @@ class LogMel(TransformerMixin, BaseEstimator):
         self._validate_params()
         recordings = as_recordings(X)
         ops = [op for op in recordings.ops if getattr(op, "use_at_predict", True)]
-        return self._compute(Recordings(recordings.rows, ops))
+        return self._compute(recordings.with_ops(ops))
 
     def _compute(self, recordings):
         front_end = FrontEnd(
@@ -260,6 +266,7 @@ class LogMel(TransformerMixin, BaseEstimator):
             verbose=self.verbose,
         )
         spectrograms = front_end.spectrograms(self.normalize, self.top_db)
+        spectrograms.index = recordings.index
         self.errors_ = spectrograms.errors
         if len(self.errors_):
             first = self.errors_.iloc[0]

@@ -13,6 +13,7 @@ from skbird.preprocessing import _dsp
 from skbird.preprocessing._base import ClipTransformer
 from skbird.preprocessing._front_end import FrontEnd
 from skbird.preprocessing._pass import chain_grid
+from skbird.utils._rows import check_y_length
 
 
 @dataclass(frozen=True)
@@ -46,9 +47,7 @@ class RMSOp(WeightOp):
 
     def limit_of(self, rms):
         """Return the RMS that the segments of a row are compared with."""
-        if self.limit is not None:
-            return self.limit
-        return rms.max() if self.mode == "weight" else np.quantile(rms, self.quantile)
+        return np.quantile(rms, self.quantile) if self.limit is None else self.limit
 
 
 class RMSFilter(ClipTransformer):
@@ -60,17 +59,17 @@ class RMSFilter(ClipTransformer):
 
     Parameters
     ----------
-    quantile : float in [0, 1], default=0.25
-        Segments whose root mean square is below this quantile are quiet. Not used with
-        scope "row" and mode "weight".
+    quantile : float in [0, 1], default=None
+        Segments whose root mean square is below this quantile are quiet; 0 changes
+        nothing. None means 1, the loudest segment of the row, with scope "row" and mode
+        "weight", and else 0.25.
     scope : {"row", "train"}, default="row"
         Quantile of what: of the segments of the same row, or of those of the training
         set, for which `fit` measures up to `max_rows` rows.
     mode : {"weight", "drop"}, default="weight"
         "weight" drops none: the weight is the level of the segment relative to the
-        loudest one of its row (scope "row") or to the quantile, at most 1 (scope
-        "train"). "drop", which the report on BirdCLEF 2025 has, sets the weight of
-        quiet segments to 0: see the ablation in the README.
+        quantile, at most 1. "drop", which the report on BirdCLEF 2025 has, sets the
+        weight of quiet segments to 0: see the ablation in the README.
     max_rows : int >= 1, default=1000
         Rows that `fit` measures with scope "train", drawn at random.
     random_state : int, RandomState instance or None, default=0
@@ -102,12 +101,14 @@ class RMSFilter(ClipTransformer):
     >>> soundfile.write(path, level * np.sin(np.arange(15 * 8000)), 8000)
     >>> RMSFilter().transform([path])[0].weights.round(2)
     array([0.5 , 0.36, 0.05, 0.71, 1.  ], dtype=float32)
+    >>> RMSFilter(quantile=0.5).transform([path])[0].weights.round(2)
+    array([1.  , 0.71, 0.1 , 1.  , 1.  ], dtype=float32)
     >>> RMSFilter(quantile=0.25, mode="drop").transform([path])[0].weights
     array([1., 1., 0., 1., 1.], dtype=float32)
     """
 
     _parameter_constraints: dict = {
-        "quantile": [Interval(Real, 0, 1, closed="both")],
+        "quantile": [Interval(Real, 0, 1, closed="both"), None],
         "scope": [StrOptions({"row", "train"})],
         "mode": [StrOptions({"drop", "weight"})],
         "max_rows": [Interval(Integral, 1, None, closed="left")],
@@ -118,7 +119,7 @@ class RMSFilter(ClipTransformer):
 
     def __init__(
         self,
-        quantile=0.25,
+        quantile=None,
         *,
         scope="row",
         mode="weight",
@@ -142,7 +143,8 @@ class RMSFilter(ClipTransformer):
         ----------
         X : sequence of paths, DataFrame with a column ``path``, or Recordings
             The rows. Those that cannot be read are left out here: LogMel names them.
-        y : ignored
+        y : array-like of n_rows rows, optional
+            Only their number is looked at.
 
         Returns
         -------
@@ -151,6 +153,7 @@ class RMSFilter(ClipTransformer):
         self._validate_params()
         recordings = as_recordings(X)
         check_some_rows(recordings)
+        check_y_length(y, len(recordings))
         if self.scope == "train":
             self.limit_ = self._learn_limit(recordings)
         return self
@@ -159,7 +162,7 @@ class RMSFilter(ClipTransformer):
         rng = check_random_state(self.random_state)
         n_rows = min(self.max_rows, len(recordings))
         chosen = np.sort(rng.choice(len(recordings), n_rows, replace=False))
-        op = RMSOp(self.quantile, self.mode, self.use_at_predict, None)
+        op = RMSOp(self._quantile, self.mode, self.use_at_predict, None)
         # What other filters find does not matter here.
         ops = [o for o in recordings.ops if not hasattr(o, "measure")]
         rows = Recordings(recordings.rows.iloc[chosen], [*ops, op])
@@ -175,7 +178,7 @@ class RMSFilter(ClipTransformer):
                 f"None of the {n_rows} rows that RMSFilter(scope='train') drew from X "
                 "can be read. Check the paths."
             )
-        return float(np.quantile(np.concatenate(list(levels.values())), self.quantile))
+        return float(np.quantile(np.concatenate(list(levels.values())), self._quantile))
 
     def _make_op(self):
         limit = None
@@ -184,7 +187,13 @@ class RMSFilter(ClipTransformer):
                 self, msg="RMSFilter(scope='train') learns its limit in fit; call it."
             )
             limit = self.limit_
-        return RMSOp(float(self.quantile), self.mode, bool(self.use_at_predict), limit)
+        return RMSOp(self._quantile, self.mode, bool(self.use_at_predict), limit)
+
+    @property
+    def _quantile(self):
+        if self.quantile is not None:
+            return float(self.quantile)
+        return 1.0 if (self.scope, self.mode) == ("row", "weight") else 0.25
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()

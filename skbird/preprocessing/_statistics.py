@@ -1,10 +1,15 @@
 from itertools import pairwise
 
 import numpy as np
+import pandas as pd
 from sklearn.base import BaseEstimator, TransformerMixin
+from sklearn.utils._set_output import _get_output_config
+from sklearn.utils.validation import check_is_fitted
 
 from skbird.data import Spectrograms
 from skbird.data._rows import check_some_rows
+
+_NAMES = "mean", "std", "contrast"
 
 
 class SpectrogramStatistics(TransformerMixin, BaseEstimator):
@@ -14,6 +19,11 @@ class SpectrogramStatistics(TransformerMixin, BaseEstimator):
     percentile) over the frames of a segment, averaged over the row's segments by their
     weights. Any scikit-learn estimator can follow.
 
+    Attributes
+    ----------
+    n_mels_ : int
+        Bands seen in `fit`.
+
     See Also
     --------
     skbird.nn.CNNClassifier : Sees the shape of the sounds, not only their spectrum.
@@ -21,6 +31,7 @@ class SpectrogramStatistics(TransformerMixin, BaseEstimator):
     Examples
     --------
     >>> import numpy as np
+    import pandas as pd
     >>> from skbird.data import Spectrograms
     >>> from skbird.preprocessing import SpectrogramStatistics
     >>> spectrograms = Spectrograms.from_arrays(np.zeros((4, 64, 313)))
@@ -43,7 +54,24 @@ class SpectrogramStatistics(TransformerMixin, BaseEstimator):
         """
         self._check(X)
         check_some_rows(X)
+        self.n_mels_ = X.format.n_mels
         return self
+
+    def get_feature_names_out(self, input_features=None):
+        """Return the names of the columns, such as ``mean_mel0``.
+
+        Parameters
+        ----------
+        input_features : ignored
+
+        Returns
+        -------
+        ndarray of str, object, shape (3 * n_mels,)
+            The bands are numbered from the lowest.
+        """
+        check_is_fitted(self, "n_mels_")
+        names = [f"{name}_mel{band}" for name in _NAMES for band in range(self.n_mels_)]
+        return np.array(names, dtype=object)
 
     def transform(self, X):
         """Compute the statistics.
@@ -56,6 +84,7 @@ class SpectrogramStatistics(TransformerMixin, BaseEstimator):
         Returns
         -------
         ndarray of shape (n_rows, 3 * n_mels), float32
+            Or what ``set_output`` asks for, with the index of the rows' table.
             NaN in rows that could not be read.
         """
         self._check(X)
@@ -67,6 +96,9 @@ class SpectrogramStatistics(TransformerMixin, BaseEstimator):
                 used = np.flatnonzero(weights) + first
                 values = _statistics(X.to_numpy(used))
                 features[row] = np.average(values, axis=0, weights=weights[weights > 0])
+        if _get_output_config("transform", self)["dense"] == "pandas":
+            # scikit-learn names the columns, but would number the rows anew.
+            return pd.DataFrame(features, index=X.index)
         return features
 
     def _check(self, X):

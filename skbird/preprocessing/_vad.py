@@ -175,7 +175,8 @@ class VADFilter(ClipTransformer):
         ----------
         X : sequence of paths, DataFrame with a column ``path``, or Recordings
             With thresholds by collection, a table with a column ``collection``.
-        y : ignored
+        y : array-like of n_rows rows, optional
+            Only their number is looked at.
 
         Returns
         -------

@@ -93,11 +93,3 @@ def print_round(number, line, ended):
         ),
         flush=True,
     )
-
-
-def takes_fractions(estimator):
-    """Whether a classifier accepts soft targets: those of scikit-learn do not."""
-    while hasattr(estimator, "steps") or hasattr(estimator, "estimator"):
-        in_pipeline = hasattr(estimator, "steps")
-        estimator = estimator.steps[-1][1] if in_pipeline else estimator.estimator
-    return not type(estimator).__module__.startswith("sklearn.")

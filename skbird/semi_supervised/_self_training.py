@@ -22,11 +22,10 @@ from skbird.semi_supervised._rounds import (
     TrainingRows,
     describe_round,
     print_round,
-    takes_fractions,
     warn_of_labels_everywhere,
 )
 from skbird.utils._multilabel import MultilabelMetaMixin, check_targets
-from skbird.utils._proba import estimator_proba
+from skbird.utils._nested import predict_matrix, takes_fractions
 from skbird.utils._rows import assign_column
 
 _MIX = "callbacks__pseudo_mix__p"
@@ -199,7 +198,7 @@ class PseudoLabelSelfTraining(MultilabelMetaMixin, BaseEstimator):
         self.verbose = verbose
 
     @_fit_context(prefer_skip_nested_validation=False)
-    def fit(self, X, y, **fit_params):
+    def fit(self, X, y, *, sample_weight=None, label_weight=None, **fit_params):
         """Fit teachers and students in turn.
 
         Parameters
@@ -208,8 +207,14 @@ class PseudoLabelSelfTraining(MultilabelMetaMixin, BaseEstimator):
             Labelled and unlabelled rows.
         y : array-like or DataFrame of shape (n_rows, n_species)
             Their labels; -1 throughout in unlabelled rows.
+        sample_weight : array-like of shape (n_rows,), default=None
+            Weights of all rows, for what is at the end of `estimator`, whatever its
+            step is called.
+        label_weight : array-like of shape (n_rows, n_species), default=None
+            Weights of the labels, likewise: networks multiply the loss by them. Those
+            of unlabelled rows are for their pseudo-labels.
         **fit_params
-            Passed on to ``estimator.fit``; what has one entry per row is cut to the
+            Passed on to ``estimator.fit``. What has one entry per row is cut to the
             rows that are trained on.
 
         Returns
@@ -228,6 +233,11 @@ class PseudoLabelSelfTraining(MultilabelMetaMixin, BaseEstimator):
             If no row is unlabelled, or nearly all pseudo-labels are positive.
         """
         powers = self._check_parameters()
+        fit_params = self._params_of_fit(
+            fit_params,
+            sample_weight=sample_weight,
+            label_weight=label_weight,
+        )
         _, n_species = check_targets(X, y)
         target = np.asarray(y, dtype=np.float32)
         unlabelled = (target == -1).all(axis=1)
@@ -380,7 +390,7 @@ class PseudoLabelSelfTraining(MultilabelMetaMixin, BaseEstimator):
         )
 
     def _predict(self, model, X):
-        return estimator_proba(model, X, len(self.species_))
+        return predict_matrix(model, X, len(self.species_))
 
     def predict_proba(self, X):
         """Predict the probability of each species.

@@ -2,6 +2,7 @@
 
 import errno
 import os
+import re
 import stat
 import time
 from contextlib import contextmanager, suppress
@@ -26,6 +27,10 @@ _KINDS = {
 _FULL = (errno.ENOSPC, errno.EDQUOT)
 _FORBIDDEN = (errno.EACCES, errno.EPERM, errno.EROFS)
 _OLD_S = 86_400  # nobody writes at one file for so long
+_PART = r"\.[0-9a-f]{32}\.part"
+
+# Folders in which this process has looked for leftovers.
+_tidied = set()
 
 
 @contextmanager
@@ -60,6 +65,7 @@ def open_whole(path, mode="w"):
             f"path={str(path)!r}: the folder {path.parent} does not exist. Make it "
             "first."
         )
+    remove_leftovers(path.parent)
     part = path.with_name(f".{uuid4().hex}.part")  # short: names may be at the limit
     with replacing(path, part, mode) as file:
         yield file
@@ -192,6 +198,26 @@ def hold(file):
     if fcntl is not None:
         with suppress(OSError):  # of file systems without locks
             fcntl.flock(file, fcntl.LOCK_EX)
+
+
+def remove_leftovers(folder, pattern="*.part", name=_PART):
+    """Remove what killed processes left half-written, once for each process.
+
+    Parameters
+    ----------
+    folder : path-like
+    pattern : str, default="*.part"
+        Where to look, as :meth:`pathlib.Path.glob` takes it.
+    name : str, default=that of `open_whole`
+        A regular expression that the whole name must match.
+    """
+    key = os.path.realpath(folder), pattern
+    if key in _tidied:
+        return
+    _tidied.add(key)
+    for path in Path(folder).glob(pattern):
+        if re.fullmatch(name, path.name):
+            remove_dead(path)
 
 
 def remove_dead(path):

@@ -13,7 +13,7 @@ from sklearn.utils.validation import _check_method_params
 from skbird.metrics._validation import validate_truth
 from skbird.utils._folds import list_folds
 from skbird.utils._multilabel import check_targets
-from skbird.utils._proba import as_proba_matrix
+from skbird.utils._nested import predict_matrix
 from skbird.utils._rows import check_groups, file_numbers
 
 _DEFAULT_FOLDS = 5
@@ -73,7 +73,7 @@ def held_out_proba(estimator, X, y, *, cv=None, groups=None, fit_params=None):
     n_rows, n_species = check_targets(X, y)
     labelled = labelled_rows(y)
     if isinstance(estimator, FrozenEstimator):
-        return _predict(estimator, X, n_species), labelled
+        return predict_matrix(estimator, X, n_species), labelled
     files = file_numbers(X, groups)
     splits = _splits(X, y, cv, groups, files)
     _check_splits(splits, files)
@@ -89,7 +89,7 @@ def held_out_proba(estimator, X, y, *, cv=None, groups=None, fit_params=None):
             _safe_indexing(y, train),
             **_check_method_params(X, fit_params or {}, train),
         )
-        proba[test] = _predict(fold, _safe_indexing(X, test), n_species)
+        proba[test] = predict_matrix(fold, _safe_indexing(X, test), n_species)
         predicted[test] = True
     tested = labelled & predicted
     if not tested.any():
@@ -148,9 +148,3 @@ def _check_splits(splits, files):
             f"cv tests row {n_tests.argmax()} {n_tests.max()} times; once at most is "
             "needed. Use KFold or GroupKFold, without repetition."
         )
-
-
-def _predict(estimator, X, n_species):
-    return as_proba_matrix(
-        estimator.predict_proba(X), getattr(estimator, "classes_", None), n_species
-    )

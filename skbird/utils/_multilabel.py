@@ -2,11 +2,19 @@
 
 import numpy as np
 from sklearn.base import ClassifierMixin, MetaEstimatorMixin
-from sklearn.frozen import FrozenEstimator
 from sklearn.utils import get_tags
+from sklearn.utils._metadata_requests import _routing_enabled
+from sklearn.utils.metadata_routing import (
+    UNUSED,
+    MetadataRouter,
+    MethodMapping,
+    process_routing,
+)
 from sklearn.utils.validation import _num_samples
 
 from skbird.metrics import macro_roc_auc
+from skbird.utils._fit_params import fit_key, given_params, hand_on
+from skbird.utils._nested import species_of
 
 
 class MultilabelMetaMixin(ClassifierMixin, MetaEstimatorMixin):
@@ -67,6 +75,44 @@ class MultilabelMetaMixin(ClassifierMixin, MetaEstimatorMixin):
         """
         return macro_roc_auc(np.asarray(y), self.predict_proba(X), nan_rows="omit")
 
+    def get_metadata_routing(self):
+        """Return what the estimators inside request, for scikit-learn's routing.
+
+        Returns
+        -------
+        routing : MetadataRouter
+        """
+        own = self._get_metadata_request()
+        for name in {"sample_weight", "label_weight"} & own.fit.requests.keys():
+            own.fit.add_request(param=name, alias=UNUSED)  # of what is fitted
+        router = MetadataRouter(owner=self).add_self_request(own)
+        mapping = MethodMapping().add(caller="fit", callee="fit")
+        return router.add(**self._routed, method_mapping=mapping)
+
+    @property
+    def _routed(self):
+        """The estimators, by name, that parameters of fit may be for."""
+        return {"estimator": self.estimator}
+
+    def _params_of_fit(self, fit_params, *, groups=None, **weights):
+        """Return the arguments of ``estimator.fit``; None is nothing given.
+
+        Parameters
+        ----------
+        fit_params : dict
+        groups : array of shape (n_rows,), default=None
+            For estimators inside that take them, too.
+        **weights
+            ``sample_weight`` and ``label_weight``.
+        """
+        params = given_params(fit_params, **weights)
+        if _routing_enabled():
+            params = given_params(params, groups=groups)
+            return dict(process_routing(self, "fit", **params)["estimator"]["fit"])
+        if fit_key(self.estimator, "groups") is not None:
+            params = given_params(params, groups=groups)
+        return hand_on(self.estimator, params)
+
     @property
     def n_features_in_(self):
         """Number of features that the inner estimator was fitted on."""
@@ -95,24 +141,6 @@ class MultilabelMetaMixin(ClassifierMixin, MetaEstimatorMixin):
         tags.classifier_tags.multi_class = False
         tags.classifier_tags.multi_label = True
         return tags
-
-
-def species_of(estimator):
-    """Return the species that a fitted estimator knows; None if it tells none.
-
-    Parameters
-    ----------
-    estimator : fitted estimator
-        Pipelines and frozen estimators are asked for what they hold.
-    """
-    while not hasattr(estimator, "species_"):
-        if hasattr(estimator, "steps"):
-            estimator = estimator.steps[-1][1]
-        elif isinstance(estimator, FrozenEstimator):
-            estimator = estimator.estimator
-        else:
-            return None
-    return np.asarray(estimator.species_)
 
 
 def check_same_species(name, own, y):

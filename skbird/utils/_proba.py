@@ -1,7 +1,6 @@
 """One shape for what multi-label classifiers call probabilities."""
 
 import numpy as np
-from sklearn.utils.validation import _num_samples
 
 
 def as_proba_matrix(proba, classes=None, n_species=None):
@@ -61,28 +60,6 @@ def as_proba_matrix(proba, classes=None, n_species=None):
             "fitted on as many species as there are columns in Y."
         )
     return matrix
-
-
-def estimator_proba(estimator, X, n_species):
-    """Predict (n_rows, n_species) with a fitted classifier, also of no rows.
-
-    Many estimators refuse to predict nothing, which is what a test folder holds before
-    a competition fills it.
-
-    Parameters
-    ----------
-    estimator : fitted multi-label classifier
-    X : object with a length
-    n_species : int
-
-    Returns
-    -------
-    ndarray of float, shape (n_rows, n_species)
-    """
-    if _num_samples(X) == 0:
-        return np.empty((0, n_species))
-    classes = getattr(estimator, "classes_", None)
-    return as_proba_matrix(estimator.predict_proba(X), classes, n_species)
 
 
 def _presence(proba, classes):

@@ -41,6 +41,33 @@ def files_of_rows(X):
     return np.array(paths, dtype=object)
 
 
+def check_y_length(y, n_rows):
+    """Complain if y cannot be the labels of `n_rows` rows, whoever is to learn them.
+
+    Parameters
+    ----------
+    y : array-like or None
+        None, where a step is fitted by itself, passes.
+    n_rows : int
+
+    Raises
+    ------
+    TypeError
+        If y is the pair of tables that ``encode_labels`` returns.
+    ValueError
+        If it has more or fewer rows.
+    """
+    if y is None:
+        return
+    if isinstance(y, tuple) and len(y) == 2 and all(hasattr(v, "shape") for v in y):
+        raise TypeError(
+            "Y is a tuple. encode_labels returns two tables: "
+            "Y, label_weight = encode_labels(table)."
+        )
+    if _num_samples(y) != n_rows:
+        raise ValueError(f"Y has {_num_samples(y)} rows, but X has {n_rows}.")
+
+
 def assign_column(X, name, values):
     """Return X with one more column of the row table; X stays as it is.
 
@@ -124,6 +151,52 @@ def file_numbers(X, groups=None):
         if groups is None:
             return np.arange(_num_samples(X))
     return number_groups(groups, _num_samples(X))[0]
+
+
+def groups_of_rows(X, groups, name="groups"):
+    """Return the group of each row, (n_rows,); None if there are no groups.
+
+    Parameters
+    ----------
+    X : DataFrame, sequence of paths, or anything with a length
+    groups : str, array-like of shape (n_rows,) or None
+        A column of the row table of X, or one name or number per row.
+    name : str
+        How messages call `groups`.
+
+    Returns
+    -------
+    ndarray of shape (n_rows,), or None
+
+    Raises
+    ------
+    ValueError
+        If X has no such column, `groups` has another length, or a group is missing.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> from skbird.utils._rows import groups_of_rows
+    >>> X = pd.DataFrame({"path": ["a.ogg", "b.ogg"], "site": ["marsh", "ridge"]})
+    >>> groups_of_rows(X, "site").tolist()
+    ['marsh', 'ridge']
+    """
+    if groups is None:
+        return None
+    if isinstance(groups, str):
+        table = row_table(X)
+        if table is None or groups not in table.columns:
+            found = (
+                f"{type(X).__name__}, which is no row table"
+                if table is None
+                else f"whose columns are {list(table.columns)}"
+            )
+            raise ValueError(
+                f"{name}={groups!r} is not a column of X, {found}. Pass the name of a "
+                "column, or one name or number per row."
+            )
+        groups = table[groups]
+    return check_groups(groups, _num_samples(X), name)
 
 
 def check_groups(groups, n_rows, name="groups"):

@@ -7,10 +7,15 @@ import warnings
 _BREAKS = re.compile("[\x00-\x1f\x7f\x85\u2028\u2029]+")
 _FORMULA = re.compile(r"'*[=+\-@]")
 _GUARDED = re.compile(r"'+[=+\-@]")
+# Hardly a number is written so, but names of sites and recorders are.
+_NO_NUMBER = re.compile(r"\s*(0\d|\d+[eE]\d+\s*$|.*_)")
+# What spreadsheets make of columns that are short of UTF-16's mark.
+_NULS_AT_ODD = re.compile(rb"(?:[^\0]\0){8}")
+_NULS_AT_EVEN = re.compile(rb"(?:\0[^\0]){8}")
 
 
 def decode_text(raw, name="A table"):
-    """Decode the bytes of a file: UTF-8, UTF-16 with its mark, or Windows-1252.
+    """Decode the bytes of a file: UTF-8, UTF-16, or Windows-1252.
 
     Parameters
     ----------
@@ -26,10 +31,18 @@ def decode_text(raw, name="A table"):
     Warns
     -----
     UserWarning
-        If it is UTF-8 except for some bytes; these become U+FFFD.
+        If it is UTF-8 or UTF-16 except for some bytes; these become U+FFFD.
     """
-    if raw.startswith((b"\xff\xfe", b"\xfe\xff")):  # "Unicode text" of spreadsheets
-        return raw.decode("utf-16", errors="replace")
+    if encoding := _utf_16(raw):
+        text = raw.decode(encoding, errors="replace")
+        if n_bad := text.count("\ufffd"):
+            warnings.warn(
+                f"{name} is UTF-16 except for bytes in {n_bad} places; each is read as "
+                "'\ufffd'. Is the file cut off? Correct the names there.",
+                UserWarning,
+                stacklevel=2,
+            )
+        return text
     try:
         return raw.decode("utf-8-sig")
     except UnicodeDecodeError as exc:
@@ -52,9 +65,36 @@ def decode_text(raw, name="A table"):
     return text
 
 
+def _utf_16(raw):
+    """Return which UTF-16 the bytes of a file are in; None: another encoding."""
+    if raw.startswith((b"\xff\xfe", b"\xfe\xff")):  # "Unicode text" of spreadsheets
+        return "utf-16"
+    if len(raw) % 2:
+        return None
+    if _NULS_AT_ODD.match(raw):
+        return "utf-16-le"
+    return "utf-16-be" if _NULS_AT_EVEN.match(raw) else None
+
+
 def one_line(text):
     """Replace tabs, line breaks and other control characters by a space."""
     return _BREAKS.sub(" ", text)
+
+
+def as_utf_8(text):
+    r"""Spell out what UTF-8 cannot hold, such as bytes of names in another encoding.
+
+    Examples
+    --------
+    >>> as_utf_8("K\udce4uz.wav")
+    'K\\udce4uz.wav'
+    """
+    return text.encode("utf-8", errors="backslashreplace").decode("utf-8")
+
+
+def looks_like_name(text):
+    """Whether a text that Python takes for a number is rather a name, such as 007."""
+    return _NO_NUMBER.match(text) is not None
 
 
 def guard_formula(text):

@@ -162,12 +162,18 @@ def _is_sound(file, form, at, size):
     """Whether what follows the samples is sound as well, and not another chunk."""
     if size - at < _MIN_REST:
         return False
+    # Some writers leave out the padding.
+    paddings = {0, -at % form.step}
+    return not any(
+        _is_text(file, at + k) or _are_chunks(file, form, at + k, size)
+        for k in paddings
+    )
+
+
+def _is_text(file, at):
     file.seek(at)
     head = file.read(256)
-    if head.startswith(_NOT_SOUND) or not head.translate(None, _TEXT_BYTES):
-        return False
-    # Some writers leave out the padding.
-    return not any(_are_chunks(file, form, at + k, size) for k in {0, -at % form.step})
+    return head.startswith(_NOT_SOUND) or not head.translate(None, _TEXT_BYTES)
 
 
 def _are_chunks(file, form, at, size):

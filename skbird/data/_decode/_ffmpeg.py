@@ -99,11 +99,7 @@ class FFmpegDecoder:
         self._timeline = None
         self._container = None
         self._open()
-        first = next(self._frames, None)
-        if first is None:
-            self.close()
-            raise AudioReadError(f"{path} holds no samples (zero frames).")
-        self._waiting = first[1]
+        self._waiting = self._first_block()
         self.header = AudioHeader(self._rate, 0, self._waiting.shape[1])
 
     def _open(self):
@@ -118,12 +114,25 @@ class FFmpegDecoder:
             self.close()
             if isinstance(exc, AudioReadError):
                 raise
-            reason = getattr(exc, "strerror", None) or exc
-            raise AudioReadError(
-                f"{self.path} is not an audio file that libsndfile or FFmpeg can read: "
-                f"{reason}."
-            ) from exc
+            raise self._unreadable(exc) from exc
         self._start()
+
+    def _first_block(self):
+        try:
+            _, block = next(self._frames, (None, None))
+        except AudioReadError as exc:
+            self.close()
+            raise self._unreadable(exc.__cause__ or exc) from exc
+        if block is None:
+            self.close()
+            raise AudioReadError(f"{self.path} holds no samples (zero frames).")
+        return block
+
+    def _unreadable(self, exc):
+        return AudioReadError(
+            f"{self.path} is not an audio file that libsndfile or FFmpeg can read: "
+            f"{_reason(exc)}."
+        )
 
     def _find_stream(self):
         if not self._container.streams.audio:
@@ -159,9 +168,7 @@ class FFmpegDecoder:
         except (self._av.FFmpegError, ValueError) as exc:
             if isinstance(exc, AudioReadError):
                 raise
-            raise AudioReadError(
-                f"Cannot decode {self.path}: {getattr(exc, 'strerror', None) or exc}."
-            ) from exc
+            raise AudioReadError(f"Cannot decode {self.path}: {_reason(exc)}.") from exc
 
     def _decode_packet(self, packet):
         try:
@@ -273,6 +280,10 @@ class FFmpegDecoder:
             self._container = None
         if getattr(self, "_source", None) is not None:
             self._source.close()
+
+
+def _reason(exc):
+    return getattr(exc, "strerror", None) or exc
 
 
 def _as_float(frame):

@@ -174,7 +174,9 @@ def _chain_header(decoder):
 def _follow_timeline(decoder, identity):
     timeline = count_once(identity, decoder.measure)
     header = replace(decoder.header, n_frames=timeline.n_frames)
-    promised_s = max(timeline.promised_s - _ROUNDED_S, header.duration_s)
+    promised_s = timeline.promised_s
+    if promised_s <= header.duration_s + _ROUNDED_S:
+        promised_s = header.duration_s
     decoder.follow(timeline, _noted(header, promised_s, timeline.error))
 
 

@@ -1,0 +1,93 @@
+"""What a training does when its numbers are no numbers any more."""
+
+import math
+import warnings
+
+from sklearn.exceptions import ConvergenceWarning
+
+from skbird.nn._weights import copy_weights, not_finite
+from skbird.utils._finite import NotFiniteError
+
+# Scaling starts at 65,536 and is halved with each step whose gradients overflow.
+_MIN_SCALE = 1.0
+
+
+def check_step(net):
+    """Complain if the loss of the latest batch is not finite."""
+    loss = net.history[-1, "batches", -1, "train_loss"]
+    if not math.isfinite(loss):
+        raise NotFiniteError(f"the loss of a batch is {loss}")
+
+
+def check_epoch(net):
+    """Complain if an epoch has left weights that are not finite, or none that learn."""
+    name = not_finite(net.module_.state_dict())
+    if name is not None:
+        raise NotFiniteError(f"weights are NaN or infinite (first of all {name})")
+    if net.scaler_.is_enabled() and net.scaler_.get_scale() < _MIN_SCALE:
+        raise NotFiniteError("gradients overflow in float16, however they are scaled")
+
+
+class LastSound:
+    """The weights after the last epoch whose numbers were finite.
+
+    Parameters
+    ----------
+    net : SegmentNet
+        Its training is about to begin, or to go on.
+
+    Raises
+    ------
+    FloatingPointError
+        If the weights to begin with are not finite.
+    """
+
+    def __init__(self, net):
+        self.note(net)
+        name = not_finite(self.weights)
+        if name is not None:
+            raise NotFiniteError(
+                f"The training would begin with weights that are NaN or infinite "
+                f"({name}). Take another weights={net.weights!r}, or, where "
+                "warm_start=True goes on with a network that diverged, set it to False."
+            )
+
+    def note(self, net):
+        """Keep the weights as they are now."""
+        self.weights = copy_weights(net.module_)
+
+    def go_back(self, net, n_before, exc):
+        """Put the weights back, and say so; without an epoch that was sound, raise.
+
+        Parameters
+        ----------
+        net : SegmentNet
+        n_before : int
+            Epochs in the history when fit was called.
+        exc : NotFiniteError
+            What happened.
+        """
+        net.module_.load_state_dict(self.weights)
+        epoch = len(net.history)
+        del net.history[-1]
+        diverged = f"The training diverged in epoch {epoch} of {net.max_epochs}: {exc}."
+        if epoch - 1 == n_before:
+            raise FloatingPointError(f"{diverged} {_remedy(net)}") from exc
+        warnings.warn(
+            f"{diverged} It ends with what it had learnt until epoch {epoch - 1}. "
+            f"{_remedy(net)}",
+            ConvergenceWarning,
+            stacklevel=5,
+        )
+
+
+def _remedy(net):
+    remedies = [f"Lower lr={net.lr:g}"]
+    callbacks = dict(net.callbacks_)
+    if getattr(callbacks.get("clipping"), "gradient_clip_value", None) is None:
+        remedies.append(
+            "clip gradients with callbacks__clipping__gradient_clip_value=1.0"
+        )
+    if net.precision_ != "float32":
+        remedies.append(f"set precision='float32' (it was {net.precision_!r})")
+    return f"{', '.join(remedies)}, or look for extreme values in X and the weights."

@@ -1,0 +1,77 @@
+"""Find out before a training, or before anything is decoded, what would break it."""
+
+import torch
+from sklearn.base import clone
+
+from skbird.data import SegmentGrid, SpectrogramFormat
+from skbird.nn._callback import RecipeCallback
+
+# Most networks halve their input five times; some fit its halves together again.
+_STRIDE = 32
+
+
+def check_net(net, n_mels, n_frames, n_species):
+    """Complain of what `fit` would refuse; see `SegmentNet.check_input`."""
+    net = clone(net)
+    net._check_parameters()
+    net.species_ = [f"species {column}" for column in range(n_species)]
+    # Only the shape matters: any frames and bands will do.
+    grid = SegmentGrid(float(n_frames - 1), 0.0)
+    net.format_ = SpectrogramFormat(tuple(range(n_mels)), 1.0, grid)
+    with torch.random.fork_rng():
+        net.initialize()
+    for _, callback in net.callbacks_:
+        if isinstance(callback, RecipeCallback):
+            callback.check_parameters()
+
+
+def check_takes(module, backbone, n_mels, n_frames):
+    """Complain if a network cannot take segments of the shape that it will get.
+
+    Parameters
+    ----------
+    module : torch.nn.Module
+        With its head. What it has learnt stays as it is.
+    backbone : str
+        What the message calls it.
+    n_mels, n_frames : int
+        Shape of the segments.
+
+    Raises
+    ------
+    ValueError
+        Names the backbone, the shape and the remedy.
+    """
+    reason = _why_not(module, n_mels, n_frames)
+    if reason is None:
+        return
+    near = [-(-size // _STRIDE) * _STRIDE for size in (n_mels, n_frames)]
+    remedy = (
+        "Choose a convolutional network that gives a map (batch, channels, frequency, "
+        "time) of spectrograms of any size, such as 'efficientnet_b0'."
+    )
+    if near != [n_mels, n_frames] and _why_not(module, *near) is None:
+        remedy = (
+            f"It takes {near[0]} x {near[1]}: change n_mels of LogMel, or segment_s of "
+            "Segmenter (frames are 1 + segment_s * sample_rate / hop_length). Or "
+            "choose one that takes any size, such as 'efficientnet_b0'."
+        )
+    raise ValueError(
+        f"backbone={backbone!r} cannot take segments of {n_mels} mel bands x "
+        f"{n_frames} frames ({reason}). {remedy}"
+    )
+
+
+def _why_not(module, n_mels, n_frames):
+    """Return why a network cannot take segments of this shape, None if it can."""
+    like = next(module.parameters())
+    training = module.training
+    try:
+        with torch.no_grad():
+            module.eval()(like.new_zeros(1, 1, n_mels, n_frames))
+    except Exception as exc:  # each family of networks has errors of its own
+        reason = str(exc).partition("\n")[0][:200].rstrip(" .")
+        return f"{type(exc).__name__}: {reason}" if reason else type(exc).__name__
+    finally:
+        module.train(training)
+    return None

@@ -1,0 +1,152 @@
+"""Arrays in .npy files that show when a bit of them has changed."""
+
+import io
+import math
+import os
+import stat
+import time
+import zlib
+from dataclasses import dataclass
+from functools import lru_cache
+from uuid import uuid4
+
+import numpy as np
+
+from skbird.utils._files import replacing
+
+# A file ends with this and the CRC-32 of its name and all before. Readers of .npy do
+# not look there.
+_MARK = b"skbird:crc32"
+_END = len(_MARK) + 4
+_CHUNK = 1 << 20  # bytes read at once
+_RECENT_NS = 2_000_000_000  # clocks of file systems may be that coarse
+
+# Hashes of the files that were found whole by this process.
+_whole = set()
+
+
+class DamagedArrayError(ValueError):
+    """A file does not hold the array that was stored."""
+
+
+@dataclass(frozen=True)
+class _Layout:
+    dtype: np.dtype
+    shape: tuple
+    order: str
+    offset: int
+
+
+def store_array(path, array, *, remedy=None):
+    """Write an array so that nobody ever sees half of it.
+
+    Parameters
+    ----------
+    path : str
+        Where to; what is there, also a link, is replaced.
+    array : ndarray
+        Of numbers.
+    remedy : str, default=None
+        What helps when the disk is full.
+    """
+    header = io.BytesIO()
+    layout = np.lib.format.header_data_from_array_1_0(array)
+    np.lib.format.write_array_header_1_0(header, layout)
+    header = header.getvalue()
+    data = array.T if layout["fortran_order"] else array
+    # Not by tofile, whose error for a full disk does not say so.
+    data = np.ascontiguousarray(data).reshape(-1).view(np.uint8)
+    crc = zlib.crc32(data, zlib.crc32(header, _seed(path)))
+    with replacing(path, f"{path}.{uuid4().hex}.part", remedy=remedy) as file:
+        for piece in (header, data, _MARK, crc.to_bytes(4, "big")):
+            file.write(piece)
+
+
+def _seed(path):
+    return zlib.crc32(os.path.basename(path).encode())
+
+
+def map_array(path, *, marked=True):
+    """Map an array that `store_array` wrote; each process checks it once.
+
+    Parameters
+    ----------
+    path : str
+    marked : bool, default=True
+        Whether arrays that others have written are refused.
+
+    Returns
+    -------
+    memmap
+
+    Raises
+    ------
+    FileNotFoundError
+        If there is none.
+    DamagedArrayError
+        If it is another than it was, or no regular file.
+    """
+    if not stat.S_ISREG(os.lstat(path).st_mode) and (
+        marked or not os.path.isfile(path)
+    ):
+        raise DamagedArrayError(f"{path} is not a regular file.")
+    with open(path, "rb") as file:
+        n_bytes = _check(file, path, marked)
+        layout = _read_layout(file, path, n_bytes)
+        return np.memmap(
+            file, layout.dtype, "r", layout.offset, layout.shape, layout.order
+        )
+
+
+def _check(file, path, marked):
+    """Return how many bytes of a file are the array's; complain if they are others."""
+    found = os.fstat(file.fileno())
+    n_bytes = max(found.st_size - _END, 0)
+    identity = hash((path, found.st_ino, found.st_size, found.st_mtime_ns))
+    if identity in _whole:
+        return n_bytes
+    file.seek(n_bytes)
+    end = file.read()
+    if end[:-4] != _MARK:
+        if not marked:
+            return found.st_size  # somebody else's
+        raise DamagedArrayError(f"{path} is damaged, or of another version of skbird.")
+    if _crc(file, n_bytes, path) != int.from_bytes(end[-4:], "big"):
+        raise DamagedArrayError(f"{path} is damaged: its content has changed.")
+    # What has just been written could be written again without another time.
+    if time.time_ns() - found.st_mtime_ns > _RECENT_NS:
+        _whole.add(identity)
+    return n_bytes
+
+
+def _crc(file, n_bytes, path):
+    file.seek(0)
+    crc = _seed(path)
+    while chunk := file.read(min(n_bytes, _CHUNK)):
+        crc = zlib.crc32(chunk, crc)
+        n_bytes -= len(chunk)
+    return crc
+
+
+def _read_layout(file, path, n_bytes):
+    file.seek(0)
+    start = file.read(10)
+    try:
+        layout = _parse(start + file.read(int.from_bytes(start[8:], "little")))
+    except Exception as exc:  # numpy takes the header for a program text of Python
+        raise DamagedArrayError(f"{path} has no header of an array.") from exc
+    needed = layout.offset + layout.dtype.itemsize * math.prod(layout.shape)
+    if n_bytes < needed:
+        raise DamagedArrayError(f"{path} is cut short.")
+    return layout
+
+
+@lru_cache(maxsize=1024)
+def _parse(header):
+    file = io.BytesIO(header)
+    if np.lib.format.read_magic(file) != (1, 0):
+        raise ValueError("Other versions are not written.")
+    shape, is_fortran, dtype = np.lib.format.read_array_header_1_0(file)
+    if dtype.hasobject:
+        raise ValueError("Objects are pickled, and a pickle can run any program.")
+    return _Layout(dtype, shape, "F" if is_fortran else "C", len(header))

@@ -1,0 +1,68 @@
+"""Read Parquet that may be damaged, or made to do harm."""
+
+import os
+import re
+
+from skbird.utils._files import check_regular
+
+# More is no table of annotations, but takes hours and all memory.
+MOST_COLUMNS = 10_000
+# A file of few bytes can claim any number of rows. Those that differ take some.
+_ROWS_PER_BYTE = 8
+_FEW_ROWS = 1_000_000
+_FEW_BYTES = 100_000_000
+_MOST_UNPACKED = 100  # times the size of the file
+_UNNAMED_INDEX = re.compile(r"__index_level_\d+__")
+
+
+def read_parquet(path):
+    """Read a Parquet file.
+
+    Parameters
+    ----------
+    path : path-like
+
+    Returns
+    -------
+    DataFrame
+        Indexed 0 to n - 1; an index of pandas' with a name is a column.
+
+    Raises
+    ------
+    FileNotFoundError
+        If there is none.
+    ValueError
+        If it is damaged, or claims more than can be in it. The message names it.
+    """
+    import pyarrow.parquet
+
+    check_regular(path)
+    try:
+        with pyarrow.parquet.ParquetFile(os.fspath(path)) as file:
+            _check_size(file.metadata, os.path.getsize(path))
+            table = file.read()
+        table.validate(full=True)  # is its text UTF-8?
+        unnamed = [name for name in table.column_names if _UNNAMED_INDEX.match(name)]
+        # The notes of pandas may be damaged, too, and are not needed.
+        return table.drop_columns(unnamed).to_pandas(ignore_metadata=True)
+    except Exception as exc:  # each kind of damage has its own
+        reason = " ".join(str(exc).split()).rstrip(".")
+        raise ValueError(
+            f"{os.fspath(path)!r} is no Parquet that can be read, or not all of it: "
+            f"{reason[:300]}. Write or copy it again."
+        ) from exc
+
+
+def _check_size(metadata, n_bytes):
+    if metadata.num_columns > MOST_COLUMNS:
+        raise ValueError(
+            f"it has {metadata.num_columns} columns, and at most {MOST_COLUMNS} are "
+            "read"
+        )
+    groups = [metadata.row_group(n) for n in range(metadata.num_row_groups)]
+    n_rows = max(metadata.num_rows, sum(group.num_rows for group in groups))
+    unpacked = sum(group.total_byte_size for group in groups)
+    if n_rows > max(_FEW_ROWS, _ROWS_PER_BYTE * n_bytes):
+        raise ValueError(f"it claims {n_rows} rows, and has {n_bytes} bytes")
+    if unpacked > max(_FEW_BYTES, _MOST_UNPACKED * n_bytes):
+        raise ValueError(f"it unpacks to {unpacked} bytes, and has {n_bytes}")

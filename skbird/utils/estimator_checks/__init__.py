@@ -1,0 +1,91 @@
+"""Checks that every estimator of skbird passes, and yours can too.
+
+scikit-learn's own battery feeds 2-D arrays; for estimators that take recordings it runs
+next to nothing. This one makes synthetic recordings and checks on them what skbird
+promises: rows stay as they are, answers depend on nothing but the row, fitting changes
+neither the input nor later fits, pickles predict the same in a fresh process. To it
+belong those checks of scikit-learn that need no input.
+
+>>> from skbird.preprocessing import Segmenter
+>>> from skbird.utils.estimator_checks import check_audio_estimator
+>>> results = check_audio_estimator(Segmenter(2.0))
+
+Each check is a function of its own, for use while you mend what it found:
+
+>>> from skbird.utils.estimator_checks import check_keeps_rows
+>>> check_keeps_rows(Segmenter(2.0))
+"""
+
+from skbird.utils._public import set_public_module
+from skbird.utils.estimator_checks._data import CheckData
+from skbird.utils.estimator_checks._level_classifier import LevelClassifier
+from skbird.utils.estimator_checks._rows import (
+    check_containers,
+    check_keeps_duration,
+    check_keeps_rows,
+    check_no_rows,
+    check_row_order,
+    check_segment_weights,
+    check_subset_of_files,
+    check_subset_of_rows,
+    check_unreadable_rows,
+)
+from skbird.utils.estimator_checks._run import (
+    check_audio_estimator,
+    parametrize_with_audio_checks,
+)
+from skbird.utils.estimator_checks._state import (
+    check_clone,
+    check_fit_forgets,
+    check_fit_returns_self,
+    check_global_random_state,
+    check_input_stays,
+    check_params_stay,
+    check_pickle,
+    check_same_seed,
+    check_set_params,
+    check_unfitted,
+)
+from skbird.utils.estimator_checks._usage import (
+    check_metadata_routing,
+    check_pipeline,
+    check_probabilities,
+    check_search,
+    check_set_output,
+    check_threads,
+    check_unknown_targets,
+)
+
+__all__ = [
+    "CheckData",
+    "LevelClassifier",
+    "check_audio_estimator",
+    "check_clone",
+    "check_containers",
+    "check_fit_forgets",
+    "check_fit_returns_self",
+    "check_global_random_state",
+    "check_input_stays",
+    "check_keeps_duration",
+    "check_keeps_rows",
+    "check_metadata_routing",
+    "check_no_rows",
+    "check_params_stay",
+    "check_pickle",
+    "check_pipeline",
+    "check_probabilities",
+    "check_row_order",
+    "check_same_seed",
+    "check_search",
+    "check_segment_weights",
+    "check_set_output",
+    "check_set_params",
+    "check_subset_of_files",
+    "check_subset_of_rows",
+    "check_threads",
+    "check_unfitted",
+    "check_unknown_targets",
+    "check_unreadable_rows",
+    "parametrize_with_audio_checks",
+]
+set_public_module(globals())

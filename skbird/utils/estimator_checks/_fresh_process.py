@@ -1,0 +1,58 @@
+"""Answers of an estimator that another process unpickled."""
+
+import multiprocessing
+import pickle
+import sys
+import warnings
+from concurrent.futures import ProcessPoolExecutor
+from functools import lru_cache
+from importlib.util import find_spec
+
+from skbird.utils.estimator_checks._answers import answers
+
+# What takes seconds to import, and holds no state of ours.
+_HEAVY = (
+    *("scipy.signal", "scipy.stats", "pandas", "sklearn.ensemble", "librosa"),
+    *("sklearn.model_selection", "torch", "timm", "skorch", "onnxruntime"),
+)
+
+
+@lru_cache(maxsize=1)
+def _processes():
+    """Make fresh processes: each does one task.
+
+    Where the system allows, they are forked off a server that has imported other
+    packages, but nothing of ours nor of the caller's.
+    """
+    context = multiprocessing.get_context("spawn")
+    if "forkserver" in multiprocessing.get_all_start_methods():
+        context = multiprocessing.get_context("forkserver")
+        context.set_forkserver_preload(
+            [n for n in _HEAVY if find_spec(n.split(".")[0])]
+        )
+    return ProcessPoolExecutor(1, mp_context=context, max_tasks_per_child=1)
+
+
+def answers_in_fresh_process(estimator, X):
+    """Return what a pickled estimator answers where nothing but the pickle is known.
+
+    Parameters
+    ----------
+    estimator : fitted estimator
+    X : sequence of rows
+
+    Returns
+    -------
+    dict of list
+        See `answers`.
+    """
+    # Pickled here: what cannot be pickled shall fail here.
+    packed = pickle.dumps((estimator, X))
+    return _processes().submit(_answer, packed, list(sys.path)).result(timeout=300)
+
+
+def _answer(packed, path):
+    sys.path[:] = path
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        return answers(*pickle.loads(packed))
