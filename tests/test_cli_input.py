@@ -904,6 +904,29 @@ def test_a_species_of_broken_recordings_only_is_named(tmp_path):
         click.command()(lambda: _train._check_species(loaded.Y, readable))
     )
     assert "the model will not know wren: none of the rec" in said.stderr
+    assert _train._check_species(loaded.Y, readable) == ["dove"]
+    assert _train._check_species(loaded.Y, readable, is_fixed=True) == ["dove", "wren"]
+
+
+def test_a_species_that_does_not_decode_is_not_in_the_model(tmp_path):
+    for name in ("dove/1.wav", "-dove/2.wav", "wren/3.wav", "empty/notes.txt"):
+        path = tmp_path / "birds" / name
+        path.parent.mkdir(parents=True)
+        samples = noise(2)
+        if "wren" in name:
+            samples[-1] = np.nan  # shows when it is decoded
+        if path.suffix == ".wav":
+            soundfile.write(path, samples, RATE, subtype="FLOAT")
+    out = tmp_path / "b.pkl"
+    options = "--hold-out", 0, "--channels", "loudest"
+    result = run("train", tmp_path / "birds", "--out", out, *TRAIN, *options)
+    assert result.exit_code == 3, result.stderr
+    assert "no recordings, and give no species: 'empty'" in result.stderr
+    assert "the model will not know wren: none of the rec" in result.stderr
+    model = pickle.loads(out.read_bytes())
+    assert list(model[-1].species_) == ["dove"]
+    assert model[0].channels == "loudest"
+    assert np.isfinite(model.predict_proba([tmp_path / "birds/dove/1.wav"])).all()
 
 
 @pytest.mark.filterwarnings("ignore:40 of 40 files are missing")

@@ -6,11 +6,15 @@ import warnings
 from decimal import Decimal
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import pytest
+from sklearn.neighbors import KNeighborsClassifier
 
-from skbird.data import load_recordings, make_birdclef
+from skbird.data import check_rows, encode_labels, load_recordings, make_birdclef
 from skbird.data._listing import find_audio, list_audio
+from skbird.model_selection import group_train_test_split
+from skbird.utils._held_out import held_out_proba
 
 
 @pytest.fixture
@@ -580,3 +584,134 @@ def test_a_comma_before_a_space_belongs_to_the_name(touch):
     data = load_recordings(touch("Owl, Barn/1.wav", "dove,wren/2.wav"))
     assert data.species == ["Owl, Barn", "dove", "wren"]
     assert data.Y.to_numpy().tolist() == [[1, 0, 0], [0, 1, 1]]
+
+
+def test_a_folder_with_a_minus_says_that_a_species_is_absent(touch):
+    root = touch(
+        "Pica pica/a.wav",
+        "Parus major/b.wav",
+        "-Pica_pica/c.wav",
+        "-Pica pica,-Parus major/d.wav",
+        "Parus major,-Pica pica/e.wav",
+        "noise/f.wav",
+        "-Corvus corax/g.wav",
+    )
+    with (
+        pytest.warns(UserWarning, match=r"1 labels.*not among.*'Corvus corax' \(1x\)"),
+        pytest.warns(UserWarning, match="'Pica_pica' for 'Pica pica'"),
+    ):
+        data = load_recordings(root)
+    assert data.species == ["Parus major", "Pica pica"]
+    found = dict(zip(names(data), data.Y.to_numpy().tolist(), strict=True))
+    unknown = pytest.approx(np.nan, nan_ok=True)
+    assert found == {
+        "a.wav": [0, 1],
+        "b.wav": [1, 0],
+        "c.wav": [unknown, 0],
+        "d.wav": [0, 0],
+        "e.wav": [1, 0],
+        "f.wav": [0, 0],
+        "g.wav": [unknown, unknown],
+    }
+
+
+def test_a_table_of_absent_species_means_the_same(touch):
+    root = touch("wren/a.wav", "dove/b.wav", "-wren/c.wav")
+    folders = load_recordings(root)
+    folders.X.to_csv(root / "table.csv", index=False)
+    pd.testing.assert_frame_equal(load_recordings(root / "table.csv").Y, folders.Y)
+
+
+def test_a_minus_may_belong_to_the_name_of_a_species():
+    table = pd.DataFrame({"primary_label": ["-a", "-", "b"]})
+    Y, _ = encode_labels(table, ["-a", "-", "b"])
+    assert Y.to_numpy().tolist() == np.eye(3).tolist()
+
+
+def test_empty_folders_are_named(touch):
+    root = touch("wren/a.wav", "dove/b.wav", "owl/notes.txt", ".hidden/x.txt")
+    (root / "crow" / "2021").mkdir(parents=True)
+    with pytest.warns(
+        UserWarning, match="2 folders of .* no recordings.*'crow', 'owl'"
+    ):
+        assert load_recordings(root).species == ["dove", "wren"]
+
+
+@pytest.mark.parametrize("name", ["path", "primary_label", "secondary_labels", "start"])
+@pytest.mark.parametrize("suffix", ["csv", "parquet"])
+def test_doubled_columns_are_refused(tmp_path, name, suffix):
+    columns = ["path", "primary_label", "secondary_labels", "start", "end", name]
+    table = pd.DataFrame([["a.wav", "wren", "", 0.0, 1.0, "b"]], columns=columns)
+    file = tmp_path / f"table.{suffix}"
+    if suffix == "csv":
+        table.to_csv(file, index=False)
+    else:
+        pyarrow = pytest.importorskip("pyarrow")
+        arrays = [pyarrow.array(table.iloc[:, k]) for k in range(len(columns))]
+        doubled = pyarrow.Table.from_arrays(arrays, columns)
+        pytest.importorskip("pyarrow.parquet").write_table(doubled, file)
+    with pytest.raises(ValueError, match=rf"table.{suffix}' .*{name}"):
+        load_recordings(file)
+    if name in ("path", "start"):
+        with pytest.raises(ValueError, match=f"X has more than one column '{name}'"):
+            check_rows(table)
+    else:
+        with pytest.raises(
+            ValueError, match=f"table has more than one column '{name}'"
+        ):
+            encode_labels(table)
+
+
+def test_columns_of_several_levels_are_refused():
+    columns = pd.MultiIndex.from_product([["path", "primary_label"], ["x"]])
+    table = pd.DataFrame([["a.wav", "wren"]], columns=columns)
+    for take in (check_rows, encode_labels):
+        with pytest.raises(ValueError, match=r"columns of 2 levels \(a MultiIndex\)"):
+            take(table)
+
+
+def test_an_index_of_several_levels_may_name_the_rows_but_not_the_files():
+    index = pd.MultiIndex.from_tuples([("a.wav", 0.0)], names=["file", "start_time"])
+    table = pd.DataFrame({"primary_label": ["wren"]}, index=index)
+    assert encode_labels(table)[0].index.equals(index)
+    with pytest.raises(
+        ValueError, match=r"reset_index\(\) if \['file', 'start_time'\]"
+    ):
+        check_rows(table)
+
+
+DEEP = ["[" * 5000, "[" + "-" * 50_000 + "1]", "[" + "1+" * 30_000 + "1]", "[{[]: 1}]"]
+DEEP += [
+    "[" + "9" * 400 + "]",
+    "[" + "9" * 9000 + "]",
+    "[1e999]",
+    "[['a']]",
+    "['a'] + 1",
+]
+
+
+@pytest.mark.parametrize("cell", DEEP, ids=range(len(DEEP)))
+def test_a_bad_cell_names_file_and_line(tmp_path, cell):
+    table = pd.DataFrame({"path": ["a.wav", "b.wav"], "primary_label": "wren"})
+    table["secondary_labels"] = ["['dove']", cell]
+    table.to_csv(tmp_path / "t.csv", index=False)
+    with pytest.raises((ValueError, TypeError), match=r"t.csv', line 3: secondary_lab"):
+        load_recordings(tmp_path / "t.csv")
+    with pytest.raises(
+        (ValueError, TypeError), match="row 'y': secondary_labels"
+    ) as bad:
+        encode_labels(table.set_index(pd.Index(["x", "y"])))
+    assert len(str(bad.value)) < 600
+
+
+def test_groups_of_which_some_are_missing_are_refused():
+    y = pd.DataFrame({"wren": [0, 1, 0, 1], "dove": [1, 0, 1, 0]})
+    for groups in (
+        ["a", "b", np.nan, "c"],
+        ["a", "b", None, "c"],
+        [1.0, 2.0, np.nan, 3],
+    ):
+        with pytest.raises(ValueError, match=r"groups is missing .* at row 2 \(1 of 4"):
+            group_train_test_split(y, groups)
+        with pytest.raises(ValueError, match=r"groups is missing .* at row 2 \(1 of 4"):
+            held_out_proba(KNeighborsClassifier(1), y, y, groups=pd.Series(groups))

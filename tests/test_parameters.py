@@ -136,7 +136,7 @@ def see_model(model, folder):
 
 
 def see_front_end(step, folder):
-    """Make spectrograms of loud and quiet sound, of a short file and of none."""
+    """Make spectrograms of loud and quiet sound, of a short stereo file and of none."""
     import soundfile
 
     rng = np.random.default_rng(0)
@@ -145,7 +145,8 @@ def see_front_end(step, folder):
         level = np.repeat([0.1, 0.02, 0.3, 0.05, 0.2], RATE)
         loud = level * rng.standard_normal(5 * RATE) + 0.2
         soundfile.write(paths[0], loud, RATE, subtype="FLOAT")
-        soundfile.write(paths[1], tone(1000, 0.7), RATE, subtype="FLOAT")
+        both = np.column_stack([tone(1000, 0.7), tone(2000, 0.7)])
+        soundfile.write(paths[1], both, RATE, subtype="FLOAT")
     rest = [Segmenter(1.0), LogMel(16, on_error="skip", n_jobs=1)]
     kept = [s for s in rest if type(s) is not type(step)]
     steps = sorted([step, *kept], key=lambda s: isinstance(s, LogMel))
@@ -256,7 +257,7 @@ def folds():
 #: empty folder. Where one parameter only counts with another, as its docstring says,
 #: the estimator has that.
 CASES = [
-    (see_front_end, Resampler(), {"sample_rate": 8000}),
+    (see_front_end, Resampler(), {"sample_rate": 8000, "channels": 1}),
     (see_front_end, BandPass(500, 4000), {"low_hz": 0, "high_hz": None, "order": 2}),
     (
         see_front_end,

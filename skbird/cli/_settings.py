@@ -17,6 +17,22 @@ def _setting(default, kind, text):
     return field(default=default, metadata={"kind": kind, "help": text})
 
 
+class Channels(click.ParamType):
+    """Channels of a recording, as `Resampler` takes them."""
+
+    name = "text"
+
+    def convert(self, value, param, ctx):
+        """Return the text if it means channels."""
+        from skbird.data._channels import check_channels
+
+        try:
+            check_channels(value)
+        except ValueError as exc:
+            self.fail(str(exc), param, ctx)
+        return value
+
+
 @dataclass(frozen=True)
 class Settings:
     """Of a training: each is a flag, and a key of the configuration file.
@@ -48,6 +64,11 @@ class Settings:
         1e-3, click.FloatRange(0, min_open=True), "Highest learning rate."
     )
     sample_rate: int = _setting(32_000, click.IntRange(1), "In Hz.")
+    channels: str = _setting(
+        "mean",
+        Channels(),
+        "What is heard of several: 'mean', 'loudest', or the number of one, from 0.",
+    )
     segment_s: float = _setting(
         5.0, click.FloatRange(0, 600, min_open=True), "Seconds."
     )
@@ -111,6 +132,7 @@ class Settings:
         """
         from sklearn.pipeline import make_pipeline
 
+        from skbird.data._channels import check_channels
         from skbird.nn import SEDClassifier
         from skbird.preprocessing import (
             BandPass,
@@ -122,7 +144,7 @@ class Settings:
 
         segments_per_row = self.segments_per_row or math.ceil(_MIN_EPOCH / n_rows)
         pipe = make_pipeline(
-            Resampler(self.sample_rate),
+            Resampler(self.sample_rate, channels=check_channels(self.channels)),
             BandPass(50.0, None),
             Segmenter(self.segment_s),
             RMSFilter(random_state=self.seed),
@@ -201,6 +223,8 @@ def _check_value(path, field, value):
     """Return a value of a file if a flag would be allowed to have it."""
     if field.type is float and type(value) is int:
         value = float(value)
+    if field.name == "channels" and type(value) is int:
+        value = str(value)
     place = f"{path}: {field.name} = {value!r}"
     if type(value) is not field.type:
         raise click.UsageError(f"{place} must be of type {field.type.__name__}.")

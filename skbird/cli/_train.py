@@ -83,23 +83,30 @@ def train(data, out, config, assignments, licence, work_dir, **flags):
     settings.check_backbone()
     rehearse(settings, loaded.X, loaded.species)
     readable, errors = _find_readable(loaded.X)
-    _check_species(loaded.Y, readable)
-    X, Y, label_weight = (
-        table[readable].reset_index(drop=True)
-        for table in (loaded.X, loaded.Y, loaded.label_weight)
+    # Those of a competition are asked for, whether they were heard or not.
+    is_fixed = loaded.get("sample_submission") is not None
+    species = _check_species(loaded.Y, readable, is_fixed)
+    X = loaded.X[readable].reset_index(drop=True)
+    Y, label_weight = (
+        table.loc[readable, species].reset_index(drop=True)
+        for table in (loaded.Y, loaded.label_weight)
     )
     train_rows, test_rows, by = _split(X, Y, settings)
     pipe = settings.make_pipeline(len(train_rows), work_dir)
     settings.check_network(pipe)
     work_dir.mkdir(parents=True, exist_ok=True)
     taught = X.iloc[train_rows].reset_index(drop=True)
-    pipe.fit(
-        taught,
-        Y.iloc[train_rows].reset_index(drop=True),
-        sedclassifier__label_weight=label_weight.iloc[train_rows],
-    )
+    taught_Y = Y.iloc[train_rows].reset_index(drop=True)
+    spectrograms = pipe[:-1].fit_transform(taught, taught_Y)
     # Damage in the middle of a file shows only when it is decoded.
     damaged = pipe[-2].errors_[["path", "error"]]
+    species = _check_species(taught_Y, spectrograms.n_frames > 0, is_fixed)
+    Y = Y[species]
+    pipe[-1].fit(
+        spectrograms,
+        taught_Y[species],
+        label_weight=label_weight[species].iloc[train_rows],
+    )
     errors = pd.concat([_console.as_errors(loaded.get("errors")), errors, damaged])
     model = _finish(pipe, out, taught[:_N_COMPARED], work_dir)
     _save(model, out, taught, licence)
@@ -171,8 +178,26 @@ def _find_readable(X):
     return readable, errors
 
 
-def _check_species(Y, readable):
-    """Complain of species that are lost with the recordings that cannot be read."""
+def _check_species(Y, readable, is_fixed=False):
+    """Return the species that are left of the recordings that can be read.
+
+    Parameters
+    ----------
+    Y : DataFrame of shape (n_rows, n_species)
+    readable : ndarray of bool, shape (n_rows,)
+    is_fixed : bool
+        Whether lost species are kept all the same.
+
+    Returns
+    -------
+    list of str
+        Also species of which there were no recordings.
+
+    Raises
+    ------
+    ValueError
+        If one is left that is in all recordings, or none.
+    """
     present = Y[readable] == 1
     left = present.columns[present.any()]
     lost = present.columns[(Y == 1).any() & ~present.any()]
@@ -190,12 +215,13 @@ def _check_species(Y, readable):
             f"What can be read is all of {list(left)}: there is nothing to tell it "
             f"from. {remedy}"
         )
-    if not len(lost):
-        return
-    _console.say(
-        f"Warning: the model will not know {shown}: none of the recordings of these "
-        f"{len(lost)} species can be read."
-    )
+    if len(lost):
+        _console.say(
+            f"Warning: the model will not know {shown}: none of the recordings of "
+            f"these {len(lost)} species can be read."
+            f"{' They stay columns of the competition.' if is_fixed else ''}"
+        )
+    return list(Y.columns if is_fixed else Y.columns.drop(lost))
 
 
 def _split(X, Y, settings):

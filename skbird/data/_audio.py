@@ -7,6 +7,7 @@ from joblib import Parallel, delayed
 
 from skbird.data._audio_file import AudioFile
 from skbird.data._audio_header import AudioReadError
+from skbird.data._channels import check_channels, warn_of_cancelled
 from skbird.utils._progress import progress_bar
 
 
@@ -98,8 +99,8 @@ def read_header(path):
         return audio.header
 
 
-def read_audio(path, start_s=0.0, end_s=None):
-    """Read a stretch of a recording, mixed to mono.
+def read_audio(path, start_s=0.0, end_s=None, *, channels="mean"):
+    """Read a stretch of a recording, of one channel or mixed.
 
     Parameters
     ----------
@@ -109,6 +110,8 @@ def read_audio(path, start_s=0.0, end_s=None):
         Where the stretch begins, in seconds.
     end_s : float > `start_s` or None, default=None
         Where it ends; None, NaN or infinite means with the recording.
+    channels : {"mean", "loudest"} or int, default="mean"
+        Which channels are heard, see :class:`skbird.preprocessing.Resampler`.
 
     Returns
     -------
@@ -120,19 +123,26 @@ def read_audio(path, start_s=0.0, end_s=None):
     Raises
     ------
     AudioReadError
-        If the stretch cannot be read.
+        If the stretch cannot be read, or there is no such channel.
     ValueError
-        If it is none.
+        If it is none, or `channels` means nothing.
+
+    Warns
+    -----
+    UserWarning
+        If the mean of the channels is far below the loudest of them.
     """
     if not 0 <= start_s < np.inf:
         raise ValueError(f"start_s={start_s} must be a number of seconds, at least 0.")
     if end_s is not None and end_s <= start_s:
         raise ValueError(f"end_s={end_s} must be above start_s={start_s}, in seconds.")
-    with AudioFile(path) as audio:
+    with AudioFile(path, check_channels(channels)) as audio:
         start, stop = stretch_frames(audio.header, start_s, end_s)
         samples = audio.read(start, stop)
         if len(samples) == 0:
             raise no_samples(path, start_s)
+        if audio.mixer.cancels:
+            warn_of_cancelled([audio.path], stacklevel=2)
         return samples, audio.header.sample_rate
 
 

@@ -3,6 +3,7 @@
 import numpy as np
 
 from skbird.data._audio_header import AudioReadError
+from skbird.data._channels import Mixer
 from skbird.data._decode import open_decoder
 from skbird.utils._names import existing_path, printable_path
 
@@ -22,26 +23,37 @@ class AudioFile:
     ----------
     path : str or path-like
         The recording.
+    channels : {"mean", "loudest"} or int, default="mean"
+        Which channels are heard, see :class:`skbird.preprocessing.Resampler`.
 
     Attributes
     ----------
     header : AudioHeader
         Its length is what can be read, whatever the file promises.
+    mixer : Mixer
+        Says whether the channels that were read cancel each other.
 
     Raises
     ------
     AudioReadError
-        If the file is missing, is a directory, is not audio or holds no samples.
+        If the file is missing, is a directory, is not audio or holds no samples, or
+        has no such channel.
     """
 
     # Decoding this much audio that nobody wants is cheaper than a seek, which costs
     # ogg and mp3 a search for the page.
     _max_skip_s = 2.0
 
-    def __init__(self, path):
+    def __init__(self, path, channels="mean"):
         self.path = printable_path(str(path))
-        self._decoder = open_decoder(existing_path(self.path))
+        path = existing_path(self.path)
+        self._decoder = open_decoder(path)
         self.header = self._decoder.header
+        try:
+            self.mixer = Mixer(path, self.header, channels)
+        except AudioReadError:
+            self._decoder.close()
+            raise
         self._position = 0  # next frame the decoder yields
         self._kept = np.empty(0, np.float32)  # the samples just before it
 
@@ -52,7 +64,7 @@ class AudioFile:
         self._decoder.close()
 
     def read(self, start, stop):
-        """Read frames `start` to `stop`, mixed to mono.
+        """Read frames `start` to `stop`, of one channel or mixed.
 
         Parameters
         ----------
@@ -92,7 +104,7 @@ class AudioFile:
         n_missing = stop - start - len(head)
         if n_missing <= 0:
             return head
-        tail = [mix_to_mono(block) for block in self._decode(n_missing)]
+        tail = [self.mixer(block) for block in self._decode(n_missing)]
         self._position += sum(map(len, tail))
         parts = [head, *tail] if len(head) else tail
         self._kept = parts[0] if len(parts) == 1 else np.concatenate(parts)
@@ -115,8 +127,3 @@ class AudioFile:
             self._position = min(frame, self.header.n_frames)
             self._decoder.seek(self._position)
         self._kept = np.empty(0, np.float32)
-
-
-def mix_to_mono(block):
-    """Mix frames of shape (n_frames, n_channels) to (n_frames,)."""
-    return block[:, 0] if block.shape[1] == 1 else block.mean(axis=1)

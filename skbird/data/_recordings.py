@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 
 from skbird.data._audio import read_audio
+from skbird.data._channels import row_channels
 from skbird.data._rows import check_rows
 from skbird.data._segments import SegmentGrid, row_weights
 from skbird.utils._names import existing_path
@@ -196,7 +197,10 @@ class Recordings:
     def _clip(self, row):
         record = self.rows.iloc[row].to_dict()
         samples, sample_rate = read_audio(
-            record["path"], record["start"], record["end"]
+            record["path"],
+            record["start"],
+            record["end"],
+            channels=row_channels(self.ops, record),
         )
         clip = Clip(samples, sample_rate, record)
         for op in self.ops:

@@ -8,6 +8,7 @@ import pandas as pd
 
 from skbird.data._audio import read_headers
 from skbird.data._audio_header import AudioReadError
+from skbird.data._channels import check_column
 from skbird.utils._names import printable_path
 from skbird.utils._rows import check_columns
 
@@ -26,7 +27,10 @@ def check_rows(X):
     X : sequence of str or path-like, or DataFrame
         Paths of recordings (list, array, Series), or a table with a column ``path``
         and, if wanted, ``start`` and ``end`` in seconds (NaN: from the beginning, to
-        the end), ``collection`` and any further columns, which travel along.
+        the end), ``collection``, ``channels`` ("mean", "loudest" or the number of one,
+        for rows in which not what the pipeline says is to be heard, see
+        :class:`skbird.preprocessing.Resampler`) and any further columns, which travel
+        along.
 
     Returns
     -------
@@ -66,6 +70,8 @@ def check_rows(X):
             f"({len(wrong)} such rows)."
         )
     others = table.drop(columns=["path", "start", "end"], errors="ignore")
+    if "channels" in others:
+        others["channels"] = check_column(others["channels"])
     return pd.concat(
         [table[["path"]], start.rename("start"), end.rename("end"), others], axis=1
     )
@@ -99,7 +105,7 @@ def _as_table(X):
     if isinstance(X, pd.DataFrame):
         if not X.size and not len(X.columns):
             return pd.DataFrame({"path": []})
-        check_columns(X, ("path", "start", "end", "collection"))
+        check_columns(X, ("path", "start", "end", "collection", "channels"))
         if "path" not in X.columns:
             raise ValueError(
                 "X is a DataFrame without a column 'path'; its columns are "

@@ -7,6 +7,7 @@ that is not here, or an argument that is not here, is not in any model file.
 from dataclasses import dataclass, field
 
 from skbird.compose import CallTypeClassifier
+from skbird.data._channels import WORDS
 from skbird.ensemble import FoldEnsemble, MultilabelVotingClassifier, SeedEnsemble
 from skbird.inference._engines import PRECISIONS
 from skbird.inference._fields import (
@@ -78,7 +79,13 @@ class Part:
 STEPS = {
     part.type.__name__: part
     for part in (
-        Part(Resampler, {"sample_rate": Number(1000, 1_000_000, whole=True)}),
+        Part(
+            Resampler,
+            {
+                "sample_rate": Number(1000, 1_000_000, whole=True),
+                "channels": Either(Choice(WORDS), Number(0, 65_535, whole=True)),
+            },
+        ),
         Part(
             BandPass,
             {

@@ -37,7 +37,12 @@ from skbird.nn._precision import (
 from skbird.nn._prediction import map_segments
 from skbird.nn._probe import check_net, check_takes
 from skbird.nn._recipe import default_callbacks
-from skbird.nn._targets import check_label_weight, check_sample_weight, check_targets
+from skbird.nn._targets import (
+    check_label_weight,
+    check_sample_weight,
+    check_targets,
+    warn_of_unheard,
+)
 from skbird.utils._finite import NotFiniteError
 from skbird.utils._multilabel import MultilabelMixin
 
@@ -277,6 +282,7 @@ class SegmentNet(MultilabelMixin, NeuralNet):
                 f"None of the {len(X)} rows can be trained on: each is unlabelled, "
                 "unreadable or has sample_weight 0."
             )
+        warn_of_unheard(species, target, X.n_frames > 0)
         keep_freed_memory()
         if not self.warm_start:
             self.initialized_ = False  # or skorch would print that it starts anew

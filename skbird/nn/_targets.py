@@ -1,7 +1,11 @@
 """Check what `fit` is given besides the spectrograms."""
 
+import warnings
+
 import numpy as np
 import pandas as pd
+
+_SHOWN = 5
 
 
 def check_targets(y, n_rows):
@@ -92,6 +96,28 @@ def check_label_weight(label_weight, shape, species):
             "each label is needed."
         )
     return _check_weight("label_weight", weight)
+
+
+def warn_of_unheard(species, target, is_read):
+    """Warn of species whose recordings are all among those that cannot be read.
+
+    Parameters
+    ----------
+    species : ndarray of shape (n_species,)
+    target : ndarray of shape (n_rows, n_species)
+    is_read : ndarray of bool, shape (n_rows,)
+    """
+    present = target >= 0.5
+    lost = present.any(axis=0) & ~present[is_read].any(axis=0)
+    if lost.any():
+        shown = [*map(str, species[lost][:_SHOWN]), "..."][: lost.sum()]
+        warnings.warn(
+            f"None of the recordings of {lost.sum()} species can be read: "
+            f"{', '.join(shown)}. The network learns that they are absent. Mend the "
+            "recordings, or leave these columns out of Y.",
+            UserWarning,
+            stacklevel=3,
+        )
 
 
 def _check_length(name, values, n_rows):

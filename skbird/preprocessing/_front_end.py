@@ -9,6 +9,11 @@ from joblib import Parallel, delayed
 
 from skbird.data import AudioReadError, SpectrogramFormat, Spectrograms, row_weights
 from skbird.data._audio import read_headers
+from skbird.data._channels import (
+    missing_channel,
+    row_channels,
+    warn_of_cancelled,
+)
 from skbird.data._recordings import file_identity
 from skbird.preprocessing._cache import ArrayCache, load_stored, stored_frames
 from skbird.preprocessing._pass import chain_grid, chain_rate, process_row, run_pass
@@ -50,6 +55,10 @@ class FrontEnd:
         self.n_frames = np.zeros(len(self.rows), np.int64)
         self.problems = {}
         self.records = self.rows.to_dict("records")
+        self.channels = [row_channels(self.ops, {})] * len(self.rows)
+        if "channels" in self.rows:
+            self.channels = [row_channels(self.ops, row) for row in self.records]
+        self._cancelled = set()  # recordings whose mean lost their sound
         self._headers = {}
 
     def spectrograms(self, normalize, top_db):
@@ -104,6 +113,7 @@ class FrontEnd:
         self._raise_problems()
         done = run_pass(
             self.rows,
+            self.channels,
             np.array([row for row in pending if row not in self.problems], int),
             self._work,
             n_jobs=self.n_jobs,
@@ -117,6 +127,8 @@ class FrontEnd:
             else:
                 self.entries[row], self.n_frames[row], series = result
                 use(row, series)
+        if self._cancelled:
+            warn_of_cancelled(self._cancelled, stacklevel=5)
 
     def _look_up(self, use):
         """Use the rows that the cache has whole; return the others."""
@@ -162,8 +174,10 @@ class FrontEnd:
             elif getattr(op, "changes_samples", True):
                 chain.append(op)
         self._mel_paths, self._series_paths = [], []
-        for record in self.records:
+        for record, channels in zip(self.records, self.channels, strict=True):
             row = (identity[record["path"]], record["start"], record["end"])
+            if channels != "mean":
+                row = *row, channels
             self._mel_paths.append(self.cache.path(*row, *chain, self.mel))
             self._series_paths.append([self.cache.path(*row, *c) for c in chains])
 
@@ -181,6 +195,8 @@ class FrontEnd:
         ]
         mel = self.mel if self.entries[row] is None else None
         frames, measured = process_row(audio, self.records[row], ops, mel)
+        if audio.mixer.cancels:
+            self._cancelled.add(audio.path)
         for number, (_, values) in zip(wanted, measured, strict=True):
             series[number] = values
             if self.cache is not None:
@@ -229,7 +245,7 @@ class FrontEnd:
         for row in rows:
             record = self.records[row]
             header = self._headers[record["path"]]
-            problem = _row_problem(header, record)
+            problem = _row_problem(header, record, self.channels[row])
             if problem:
                 self.problems[int(row)] = problem
             else:
@@ -268,10 +284,13 @@ def _warn_of_memory(n_bytes):
         )
 
 
-def _row_problem(header, record):
+def _row_problem(header, record, channels):
     """Say what is wrong with a row, judging by its file's header; None if nothing."""
     if isinstance(header, AudioReadError):
         return str(header)
+    lacks = missing_channel(record["path"], channels, header.n_channels)
+    if lacks is not None:
+        return lacks
     duration_s = header.duration_s
     if record["start"] >= duration_s or record["end"] > duration_s + _END_TOLERANCE_S:
         return (

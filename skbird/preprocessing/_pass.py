@@ -25,13 +25,15 @@ _TAIL_S = 1
 _TASK_S = 600
 
 
-def run_pass(rows, chosen, work, *, n_jobs=1, verbose=False, label="audio"):
+def run_pass(rows, channels, chosen, work, *, n_jobs=1, verbose=False, label="audio"):
     """Do some work on each of the chosen rows, file by file.
 
     Parameters
     ----------
     rows : DataFrame
         The row table.
+    channels : sequence of length n_rows
+        Which channels each row is read from.
     chosen : array of int
         The rows to work on.
     work : callable
@@ -50,9 +52,10 @@ def run_pass(rows, chosen, work, *, n_jobs=1, verbose=False, label="audio"):
     result : object
         What `work` returned, or the `AudioReadError` that it or the file raised.
     """
-    tasks = list(_tasks(rows, np.asarray(chosen)))
+    tasks = list(_tasks(rows, np.asarray(chosen), channels))
     done = Parallel(n_jobs, prefer="threads", return_as="generator_unordered")(
-        delayed(_run_task)(path, numbers, work) for path, numbers in tasks
+        delayed(_run_task)(path, channels[numbers[0]], numbers, work)
+        for path, numbers in tasks
     )
     bar = progress_bar(
         total=len(chosen), desc=label, unit="row", delay=1, verbose=verbose
@@ -64,12 +67,16 @@ def run_pass(rows, chosen, work, *, n_jobs=1, verbose=False, label="audio"):
             yield from results
 
 
-def _tasks(rows, chosen):
-    """Group rows by file, in order of time, at most `_TASK_S` of audio together."""
+def _tasks(rows, chosen, channels):
+    """Group rows of a file and channel by time, at most `_TASK_S` of audio together."""
     start = rows["start"].to_numpy()[chosen]
     length = (rows["end"] - rows["start"]).to_numpy()[chosen]
     path = rows["path"].to_numpy()[chosen]
-    files = np.unique(path, return_inverse=True)[1] if len(path) else path
+    heard = np.array(
+        [f"{one}\0{channels[row]}" for row, one in zip(chosen, path, strict=True)],
+        dtype=object,
+    )
+    files = np.unique(heard, return_inverse=True)[1] if len(path) else path
     task, seconds, last_file = [], 0.0, None
     for k in np.lexsort((start, files)):
         if task and (files[k] != last_file or not seconds <= _TASK_S):
@@ -82,12 +89,12 @@ def _tasks(rows, chosen):
         yield path[task[0]], chosen[task]
 
 
-def _run_task(path, numbers, work):
+def _run_task(path, channels, numbers, work):
     """Work on rows of one file; a row that fails costs no other."""
     results = []
     while len(results) < len(numbers):
         try:
-            with AudioFile(path) as audio:
+            with AudioFile(path, channels) as audio:
                 for row in numbers[len(results) :]:
                     results.append((int(row), work(audio, int(row))))
         except AudioReadError as exc:

@@ -1,17 +1,20 @@
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from numbers import Integral
 
-from sklearn.utils._param_validation import Interval
+from sklearn.utils._param_validation import Interval, StrOptions
 
+from skbird.data._channels import WORDS, check_channels
 from skbird.preprocessing import _dsp
 from skbird.preprocessing._base import ClipTransformer
 
 
 @dataclass(frozen=True)
 class ResampleOp:
-    """Bring a clip to a sample rate."""
+    """Bring a clip to a sample rate; say which channels it is read from."""
 
     sample_rate: int
+    # Not in the repr, by which cache entries are found: they name it with the row.
+    channels: str | int = field(default="mean", repr=False)
 
     def __call__(self, clip):
         samples = _dsp.resample(clip.samples, clip.sample_rate, self.sample_rate)
@@ -19,7 +22,7 @@ class ResampleOp:
 
 
 class Resampler(ClipTransformer):
-    """Bring all recordings to one sample rate.
+    """Bring all recordings to one sample rate and one channel.
 
     Uses the soxr library at its "HQ" quality: a linear-phase filter that leaves the
     band up to 0.91 of Nyquist as it is.
@@ -29,6 +32,19 @@ class Resampler(ClipTransformer):
     sample_rate : int in [1000, 1_000_000], default=32000
         In Hz. Sounds above half of it are lost: 32 kHz keeps what is below 16 kHz,
         nearly all birds and frogs; bats need their recorder's own rate.
+    channels : {"mean", "loudest"} or int >= 0, default="mean"
+        What is heard of recordings with several channels. The mean favours what reaches
+        all of them, but a pair of opposite signs becomes silence, and a dead channel
+        halves the level: LogMel warns of both. "loudest" is one channel for the whole
+        file, that with the most power in it (in 60 seconds of a longer one, spread
+        evenly; the first of equals), whichever rows of it are asked for. A number is
+        that of a channel, from 0; files that lack it are errors. A column ``channels``
+        of the row table counts more, where it says something.
+
+    Notes
+    -----
+    Pipelines without a Resampler hear the mean, or what the column says. Of several in
+    a pipeline, `channels` of the last counts.
 
     See Also
     --------
@@ -46,11 +62,16 @@ class Resampler(ClipTransformer):
     """
 
     _parameter_constraints: dict = {
-        "sample_rate": [Interval(Integral, 1000, 1_000_000, closed="both")]
+        "sample_rate": [Interval(Integral, 1000, 1_000_000, closed="both")],
+        "channels": [
+            StrOptions(set(WORDS)),
+            Interval(Integral, 0, None, closed="left"),
+        ],
     }
 
-    def __init__(self, sample_rate=32_000):
+    def __init__(self, sample_rate=32_000, *, channels="mean"):
         self.sample_rate = sample_rate
+        self.channels = channels
 
     def _make_op(self):
-        return ResampleOp(int(self.sample_rate))
+        return ResampleOp(int(self.sample_rate), check_channels(self.channels))
