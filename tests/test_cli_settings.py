@@ -154,3 +154,15 @@ def test_numbers_are_numbers(tmp_path, flag):
     result = CliRunner().invoke(app, [*arguments, flag, "nan"])
     assert result.exit_code == 2
     assert "nan is not a number" in result.stderr
+
+
+def test_a_report_asks_for_its_packages_first(tmp_path, monkeypatch):
+    monkeypatch.setattr(
+        "importlib.util.find_spec", lambda name: None if name == "captum" else name
+    )
+    (tmp_path / "m.pkl").touch()
+    arguments = ["report", str(tmp_path / "m.pkl"), str(tmp_path), "--grad-cam"]
+    arguments += ["--trust-pickle", "--out", str(tmp_path / "page.html")]
+    result = CliRunner().invoke(app, arguments)
+    assert result.exit_code == 1
+    assert "The page needs captum: pip install" in result.stderr
