@@ -6,6 +6,7 @@ import click
 
 from skbird.cli import _console
 from skbird.cli._models import progress_shown, row_length, species_names
+from skbird.cli._numbers import FloatRange
 from skbird.cli._places import place_boxes
 
 DATA = click.argument("data", type=click.Path(exists=True, path_type=Path))
@@ -31,7 +32,7 @@ def annotation_options(command):
 
 THRESHOLD = click.option(
     "--threshold",
-    type=click.FloatRange(0, 1),
+    type=FloatRange(0, 1),
     default=0.5,
     show_default=True,
     help="Probability from which a species counts as predicted.",

@@ -53,6 +53,7 @@ def report(
     """
     from skbird.inspection import GradCAMDisplay, describe_errors
 
+    _check_packages("matplotlib", *["captum"] * grad_cam)
     if grad_cam and model.suffix.lower() == ".skbird":
         raise click.UsageError(
             f"--grad-cam: {model} has no layers to look into. Pass what `skbird train` "
@@ -77,3 +78,15 @@ def report(
     )
     _console.say(f"Wrote {page.to_html(out)}")
     click.get_current_context().exit(_console.say_left_out(errors))
+
+
+def _check_packages(*names):
+    """Complain now of what would be missing after hours of prediction."""
+    from importlib.util import find_spec
+
+    from skbird.utils._extras import install_hint
+
+    for name in names:
+        if find_spec(name) is None:
+            extra = "explain" if name == "captum" else "train"
+            raise ImportError(f"The page needs {name}: {install_hint(extra)}")
