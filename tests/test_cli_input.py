@@ -92,10 +92,12 @@ def break_file(path):
     return path
 
 
-def break_inside(path, n_bytes=60_000):
+def break_inside(path, at=60_000):
     """Make a recording that can be opened, but not decoded to its end."""
     soundfile.write(path, noise(5), RATE, format="FLAC")
-    path.write_bytes(path.read_bytes()[:n_bytes])
+    content = bytearray(path.read_bytes())
+    content[at : at + 1000] = bytes(1000)
+    path.write_bytes(content)
     return path
 
 
