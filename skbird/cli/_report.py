@@ -3,10 +3,10 @@
 import click
 
 from skbird.cli import _console
+from skbird.cli._annotated import annotation_options
 from skbird.cli._labelled import (
     DATA,
     THRESHOLD,
-    annotation_options,
     predict_labelled,
 )
 from skbird.cli._models import MODEL, TRUST, open_model
@@ -40,7 +40,6 @@ def report(
     model,
     data,
     annotations,
-    annotated_only,
     out,
     threshold,
     clips,
@@ -61,7 +60,7 @@ def report(
             "--trust-pickle."
         )
     model = open_model(model, trust_pickle)
-    X, Y, proba, errors = predict_labelled(model, data, annotations, annotated_only)
+    X, Y, proba, errors = predict_labelled(model, data, annotations)
 
     def explain(row, species):
         display = GradCAMDisplay.from_estimator(model, X, row=row, species=species)
