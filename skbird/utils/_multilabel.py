@@ -13,7 +13,7 @@ from sklearn.utils.metadata_routing import (
 from sklearn.utils.validation import _num_samples
 
 from skbird.metrics import macro_roc_auc
-from skbird.utils._fit_params import fit_key, given_params, hand_on
+from skbird.utils._fit_params import check_lengths, fit_key, given_params, hand_on
 from skbird.utils._nested import check_same_species, species_of
 
 
@@ -116,11 +116,12 @@ class MultilabelMetaMixin(MultilabelMixin, MetaEstimatorMixin):
         """The estimators, by name, that parameters of fit may be for."""
         return {"estimator": self.estimator}
 
-    def _params_of_fit(self, fit_params, *, groups=None, **weights):
+    def _params_of_fit(self, X, fit_params, *, groups=None, **weights):
         """Return the arguments of ``estimator.fit``; None is nothing given.
 
         Parameters
         ----------
+        X : the rows
         fit_params : dict
         groups : array of shape (n_rows,), default=None
             For estimators inside that take them, too.
@@ -128,6 +129,7 @@ class MultilabelMetaMixin(MultilabelMixin, MetaEstimatorMixin):
             ``sample_weight`` and ``label_weight``.
         """
         params = given_params(fit_params, **weights)
+        check_lengths(X, params)
         if _routing_enabled():
             params = given_params(params, groups=groups)
             return dict(process_routing(self, "fit", **params)["estimator"]["fit"])
