@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 
 from skbird.cli import _console
+from skbird.cli._numbers import FloatRange
 from skbird.cli._own_boxes import own_boxes, untouched_tables
 
 _MIN_OVERLAP_S = 0.25
@@ -40,7 +41,7 @@ _OPTIONS = (
     ),
     click.option(
         "--min-overlap-s",
-        type=click.FloatRange(0),
+        type=FloatRange(0),
         help="Seconds of a box that must lie in a row, for all boxes, such as 0.25; "
         "shorter ones then count nowhere.  [default: 0.25, or half of the box]",
     ),
