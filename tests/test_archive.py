@@ -426,6 +426,23 @@ def test_kills_at_each_write_leave_no_trace(tmp_path, run):
         assert not list(out.glob(".*"))
 
 
+def test_two_runs_at_once_disturb_neither_each_other_nor_the_rows(tmp_path):
+    folder, out = write_nights(tmp_path / "many", 24), tmp_path / "out"
+    options = "block_s=10, verbose=False, n_jobs="
+    call = f"predict_archive(Level(sleep_s=0.01), {str(folder)!r}, {str(out)!r}, "
+    runs = [
+        subprocess.Popen(script(call + options + jobs), stderr=subprocess.PIPE)
+        for jobs in ("1)", "2)")
+    ]
+    for process in runs:
+        _, said = process.communicate()
+        assert process.returncode == 0, said.decode()
+    result = predict_archive(Level(), folder, out, block_s=10, verbose=False)
+    assert result.times_real_time == 0
+    pd.testing.assert_frame_equal(result.read(), expected_rows(folder))
+    assert not list(out.glob(".*"))
+
+
 @pytest.mark.parametrize(
     ("options", "message"),
     [
@@ -651,9 +668,7 @@ def test_fresh_replaces_a_run_once_the_model_works(run, tmp_path):
 def test_only_truth_values_delete_a_run(run, tmp_path, fresh):
     run()
     parts = {path: path.read_bytes() for path in (tmp_path / "out").iterdir()}
-    with pytest.raises(
-        TypeError, match=r"fresh=.* must be True, which deletes the run"
-    ):
+    with pytest.raises(TypeError, match=r"fresh=.* must be True, which deletes"):
         run(fresh=fresh)
     assert {path: path.read_bytes() for path in (tmp_path / "out").iterdir()} == parts
     assert run(fresh=np.False_).times_real_time == 0

@@ -131,7 +131,10 @@ def test_annotated_soundscapes_are_judged(folder, tmp_path):
     assert table.loc[["dove", "wren"], "n_positive"].tolist() == [3, 3]
     assert table["n_rows"].tolist() == [13, 13]
     assert table["roc_auc"].tolist() == [1.0, 1.0]
-    raven = run("evaluate", "birds.skbird", *arguments, "tables")
+    own = run("evaluate", "birds.skbird", *arguments, "tables")
+    assert own.exit_code == 1
+    assert "2 of 2 tables are as `skbird predict` wrote them" in own.stderr
+    raven = run("evaluate", "birds.skbird", *arguments, "tables", "--reviewed")
     assert "2 boxes, 13 rows of 1 s" in raven.stderr
 
 

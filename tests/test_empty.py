@@ -304,3 +304,12 @@ def test_compiled_pipelines_predict_nothing(networks, name, backend):
         assert list(compiled.errors_) == ["row", "path", "error"]
     spectrograms = networks[name][:-1].transform([])
     assert compiled.network.predict_proba(spectrograms).shape == (0, 2)
+
+
+@nothing
+def test_reports_on_nothing_say_so(X):
+    pytest.importorskip("matplotlib")
+    from skbird.inspection import describe_recordings
+
+    with pytest.raises(ValueError, match="X has no rows"):
+        describe_recordings(X)

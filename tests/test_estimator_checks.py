@@ -4,10 +4,14 @@ import importlib
 import pkgutil
 
 import pytest
+from broken_promises import CASES, MUTATIONS, remade, run_check
 from estimator_cases import ESTIMATORS
 
 import skbird
+from skbird.utils import estimator_checks
 from skbird.utils.estimator_checks import (
+    LevelClassifier,
+    check_audio_estimator,
     parametrize_with_audio_checks,
 )
 
@@ -19,7 +23,6 @@ BY_DESIGN = {
     "CNNClassifier": {"sklearn_check_no_attributes_set_in_init": _BY_SKORCH},
     "SEDClassifier": {"sklearn_check_no_attributes_set_in_init": _BY_SKORCH},
     "SoundscapeReweighter": {"check_subset_of_rows": _OF_FILES},
-    "SoundscapeReweighterCV": {"check_subset_of_rows": _OF_FILES},
 }
 
 
@@ -37,13 +40,28 @@ def public_estimators():
 
 def test_every_public_estimator_is_checked_or_excused():
     checked = {type(estimator) for estimator in ESTIMATORS}
-    assert {
-        cls for cls in public_estimators() if cls.__name__ not in EXCUSED
-    } == checked
+    public = {cls for cls in public_estimators() if cls.__name__ not in EXCUSED}
+    assert public == checked
+
+
+# Being mended: to be taken out when these pass.
+_STEPS = "Resampler BandPass Segmenter VADFilter RMSFilter LogMel".split()
+_METAS = (
+    "CallTypeClassifier SoundscapeReweighter SoundscapeReweighterCV "
+    "MultilabelCalibrator ThresholdTuner ConformalClassifier "
+    "MultilabelVotingClassifier SeedEnsemble FoldEnsemble PseudoLabelSelfTraining"
+).split()
+PENDING = {
+    "check_no_rows": [*_STEPS, "CompiledPipeline"],
+    "check_set_output": [*_STEPS, "SpectrogramStatistics"],
+    "check_metadata_routing": _METAS,
+}
 
 
 def expected_failed_checks(estimator):
-    return BY_DESIGN.get(type(estimator).__name__, {})
+    name = type(estimator).__name__
+    pending = {check: "pending" for check, names in PENDING.items() if name in names}
+    return pending | BY_DESIGN.get(name, {})
 
 
 @pytest.mark.filterwarnings("ignore:.*occurred during set_params:UserWarning")
@@ -52,3 +70,53 @@ def expected_failed_checks(estimator):
 )
 def test_audio_estimator(check):
     check()
+
+
+@pytest.mark.parametrize(("mutation", "estimator"), CASES, ids=str)
+def test_a_broken_promise_is_found(mutation, estimator):
+    match = MUTATIONS[mutation].match
+    with pytest.raises(AssertionError, match=rf"(?s)breaks a promise.*Seen: .*{match}"):
+        run_check(mutation, estimator)
+
+
+def test_each_check_finds_something():
+    found = {mutation.check for mutation in MUTATIONS.values()}
+    names = {name for name in estimator_checks.__all__ if name.startswith("check_")}
+    assert names - found == {"check_audio_estimator"}
+
+
+def test_an_error_names_estimator_promise_and_what_was_seen():
+    with pytest.raises(AssertionError) as caught:
+        run_check("drops the last row", "LogMel")
+    assert str(caught.value) == (
+        "DropsTheLastRowLogMel breaks a promise.\n"
+        "  check_keeps_rows: As many rows come out as go in.\n"
+        "  Seen: transform of 12 rows returned 11."
+    )
+
+
+def test_results_tell_what_passed_failed_and_was_skipped():
+    estimator, cls = CASES["drops the last row", "Segmenter"]
+    broken = remade(estimator, cls)
+    reasons = {"check_row_order": "loses rows"}
+    results = check_audio_estimator(
+        broken, expected_failed_checks=reasons, on_fail=None
+    )
+    status = {result["check_name"]: result["status"] for result in results}
+    assert status["check_keeps_rows"] == "failed"
+    assert status["check_row_order"] == "xfail"
+    assert status["check_probabilities"] == "skipped"
+    assert status["sklearn_check_estimator_repr"] == "passed"
+    with pytest.raises(AssertionError, match="breaks a promise"):
+        check_audio_estimator(broken)
+    with pytest.warns(UserWarning, match="As many rows come out as go in"):
+        check_audio_estimator(broken, on_fail="warn")
+
+
+def test_unknown_names_of_checks_are_refused():
+    with pytest.raises(ValueError, match=r"names \['check_nothing'\]; the checks are"):
+        check_audio_estimator(
+            LevelClassifier(), expected_failed_checks={"check_nothing": ""}
+        )
+    with pytest.raises(ValueError, match=r"on_fail='stop' must be 'raise', 'warn'"):
+        check_audio_estimator(LevelClassifier(), on_fail="stop")

@@ -58,7 +58,7 @@ def make_rows():
     """Rows that know their numbers, of files of two; weights that tell the row."""
     number = np.arange(N)
     X = pd.DataFrame({"path": [f"{n // 2}.wav" for n in number], "number": number})
-    X["site"], X["type"] = number // 4 % 3, np.where(number % 8 < 4, "song", "call")
+    X["site"], X["type"] = number // 4, np.where(number % 8 < 4, "song", "call")
     Y = pd.DataFrame({"dove": number % 2, "wren": number // 2 % 2}, dtype=float)
     weight = pd.DataFrame({"dove": number / 100, "wren": number / 200})
     return X, Y, weight
@@ -233,3 +233,18 @@ def test_a_network_trains_with_the_weights():
     found = model.fit(X, Y, label_weight=weight).predict_proba(X)
     np.testing.assert_allclose(found, expected, atol=1e-6)
     assert not np.allclose(expected, clone(net).fit(X, Y).predict_proba(X), atol=1e-4)
+
+
+@pytest.mark.parametrize("name", ["label_weight", "net__label_weight", "sample_weight"])
+@pytest.mark.parametrize("wrap", METAS.values(), ids=METAS)
+def test_weights_of_some_rows_only_are_refused_before_anything_is_fitted(
+    calls, wrap, name
+):
+    X, Y, weight = make_rows()
+    weight = weight.iloc[: N // 2, 0 if name == "sample_weight" else slice(None)]
+    message = f"{name} has 12 rows, but X has 24. .* also of those that are unlabelled"
+    with pytest.raises(ValueError, match=message):
+        wrap(inner()).fit(X, Y, **{name: weight})
+    with pytest.raises(ValueError, match=message):
+        cross_val_report(wrap(inner()), X, Y, cv=3, fit_params={name: weight})
+    assert not calls

@@ -11,6 +11,7 @@ from sklearn.multiclass import OneVsRestClassifier
 from sklearn.neighbors import KNeighborsClassifier
 from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import FunctionTransformer
+from sklearn.utils import get_tags
 
 from skbird.cli import _models
 from skbird.ensemble import (
@@ -18,9 +19,9 @@ from skbird.ensemble import (
     MultilabelVotingClassifier,
     SeedEnsemble,
 )
-from skbird.inference import predict_archive
+from skbird.inference import compile_pipeline, predict_archive
 from skbird.inspection._rows import split_front_end
-from skbird.metrics import macro_roc_auc_scorer
+from skbird.metrics import macro_roc_auc, macro_roc_auc_scorer
 from skbird.nn import CNNClassifier
 from skbird.postprocessing import (
     MultilabelCalibrator,
@@ -28,6 +29,7 @@ from skbird.postprocessing import (
     ThresholdTuner,
 )
 from skbird.preprocessing import LogMel, Segmenter, SpectrogramStatistics
+from skbird.semi_supervised import PseudoLabelSelfTraining
 from skbird.utils._nested import (
     final_network,
     parts_of,
@@ -170,3 +172,44 @@ def test_one_species_is_one_column():
     model.fit(np.array([[0], [1], [0.1], [1.1]]), Y)
     assert predict_matrix(model.estimator_, [[1]], 1).tolist() == [[1.0]]
     assert predict_matrix(model, [[1]]).tolist() == [[1.0]]
+
+
+@pytest.mark.parametrize("name", WRAPPINGS)
+def test_a_compiled_model_scores_and_decides_as_the_model_does(wrapped, rows, name):
+    X, Y = rows
+    model = wrapped[name]
+    compiled = compile_pipeline(model, backend="torch", precision="fp32")
+    assert compiled.species_.tolist() == SPECIES
+    assert compiled.classes_.tolist() == [[0, 1], [0, 1]]
+    assert compiled.score(X, Y) == pytest.approx(
+        macro_roc_auc(Y, model.predict_proba(X)), abs=1e-6
+    )
+    if name != "search":  # it takes another scoring along
+        assert compiled.score(X, Y) == pytest.approx(model.score(X, Y), abs=1e-6)
+    np.testing.assert_array_equal(compiled.predict(X), model.predict(X))
+    assert get_tags(compiled).classifier_tags.multi_label
+
+
+def test_a_compiled_self_training_keeps_its_species(pipe, rows):
+    X, Y = rows
+    frozen = FrozenEstimator(pipe)
+    with pytest.warns(UserWarning, match="No row of y is -1"):
+        model = PseudoLabelSelfTraining(frozen, verbose=0).fit(X, Y)
+    compiled = compile_pipeline(model, backend="torch", precision="fp32")
+    assert compiled.species_.tolist() == SPECIES
+    assert compiled.classes_.tolist() == model.classes_.tolist()
+    assert compiled.score(X, Y) == pytest.approx(pipe.score(X, Y), abs=1e-6)
+
+
+@pytest.mark.parametrize("name", [*WRAPPINGS, "compiled"])
+def test_scores_want_the_species_in_the_order_of_the_model(wrapped, rows, name):
+    X, Y = rows
+    if name == "compiled":
+        model = compile_pipeline(wrapped["pipeline"], backend="torch", precision="fp32")
+    else:
+        model = wrapped[name]
+    with pytest.raises(ValueError, match="Order y as its species_"):
+        macro_roc_auc_scorer(model, X, Y[SPECIES[::-1]])
+    with pytest.raises(ValueError, match="Order y as its species_"):
+        model.score(X, Y[SPECIES[::-1]])
+    assert model.score(X, Y) == model.score(X, Y.to_numpy())

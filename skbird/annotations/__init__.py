@@ -12,6 +12,8 @@ from skbird.annotations._box_files import read_boxes, write_boxes
 from skbird.annotations._box_rows import boxes_to_rows
 from skbird.annotations._crowsetta import read_crowsetta
 from skbird.annotations._events import proba_to_events
+from skbird.annotations._kaleidoscope import read_kaleidoscope
+from skbird.annotations._read_annotations import read_annotations
 from skbird.annotations._read_raven import read_raven
 from skbird.annotations._read_submission import read_submission
 from skbird.annotations._submission import write_submission
@@ -22,10 +24,12 @@ __all__ = [
     "attention_boxes",
     "boxes_to_rows",
     "proba_to_events",
+    "read_annotations",
     "read_audacity",
     "read_birdnet",
     "read_boxes",
     "read_crowsetta",
+    "read_kaleidoscope",
     "read_raven",
     "read_submission",
     "write_audacity",

@@ -90,7 +90,7 @@ class AudioFinder:
 
     def by_path(self, path, place):
         """Return the recording whose path ends most like `path` does."""
-        return self._only(self.alike(path)[0], path, place)
+        return self.only(self.alike(path)[0], path, place)
 
     def alike(self, path):
         """Return the recordings that end most like a path, and in how many parts."""
@@ -104,13 +104,18 @@ class AudioFinder:
 
     def by_file(self, file):
         """Return the recording that the name of an annotation file stands for."""
-        name = shorter = recording_name(file)
-        # "night.wav.not.mat" and "night.reviewed.txt" are of night.wav.
-        while _alike(shorter) not in self._by_joined and "." in shorter[1:]:
-            shorter = without_suffix(shorter)
-        return self._only(self._by_joined.get(_alike(shorter), []), name, file)
+        name = recording_name(file)
+        return self.only(self.named_like(name), name, file)
 
-    def _only(self, candidates, name, place):
+    def named_like(self, name):
+        """Return the recordings that the name of an annotation file may stand for."""
+        # "night.wav.not.mat" and "night.reviewed.txt" are of night.wav.
+        while _alike(name) not in self._by_joined and "." in name[1:]:
+            name = without_suffix(name)
+        return self._by_joined.get(_alike(name), [])
+
+    def only(self, candidates, name, place):
+        """Return the one candidate, or complain about there being none or several."""
         if len(candidates) == 1:
             return candidates[0]
         if candidates:

@@ -1,4 +1,4 @@
-"""Detections in the CSV form of BirdNET-Analyzer."""
+"""Detections in the CSV forms of BirdNET."""
 
 import pandas as pd
 
@@ -9,22 +9,35 @@ from skbird.annotations._text_tables import read_text_tables
 
 _START, _END, _FILE = "Start (s)", "End (s)", "File"
 _SCIENTIFIC, _COMMON, _SCORE = "Scientific name", "Common name", "Confidence"
+# What the packages birdnetlib, birdnet and birdnetR, and --rtype r, call the same.
+_ALIASES = {
+    _START: (_START, "start", "start_time"),
+    _END: (_END, "end", "end_time"),
+    _FILE: (_FILE, "filepath", "file_path", "input"),
+    _SCIENTIFIC: (_SCIENTIFIC, "scientific_name"),
+    _COMMON: (_COMMON, "common_name"),
+    _SCORE: (_SCORE,),
+}
+_BOTH_NAMES = ("species_name", "label")  # "Pica pica_Eurasian Magpie"
 
 
 def read_birdnet(paths, audio=None, *, annotation_column=_SCIENTIFIC):
-    """Read detections from CSV files of BirdNET-Analyzer.
+    """Read detections from CSV files of BirdNET.
 
     Parameters
     ----------
     paths : path-like or sequence of path-like
-        Result files, or the combined one.
+        Result files of BirdNET-Analyzer (``--rtype csv`` or ``r``), or the combined
+        one; what was written of the results of the packages birdnet and birdnetlib of
+        Python, and birdnetR of R.
     audio : path-like or sequence of path-like, default=None
         The recordings: one that all detections are of, or any number, among which each
         detection gets the one whose path ends as ``File`` does or, in files without
         that column, that is named like the file. None: what ``File`` says, else the
         file's name.
     annotation_column : str, default="Scientific name"
-        The column that names the species; ``"Common name"`` is the other one.
+        The column that names the species; ``"Common name"`` is the other one. Other
+        spellings of the two are found.
 
     Returns
     -------
@@ -58,27 +71,40 @@ def read_birdnet(paths, audio=None, *, annotation_column=_SCIENTIFIC):
             path  start  end    species   score
     0  night.wav    0.0  3.0  Pica pica  0.8141
     """
-    table = read_text_tables(paths, ",;\t", _START)
+    table = read_text_tables(paths, ",;\t", *_ALIASES[_START])
+    columns = {name: table.find(*aliases) for name, aliases in _ALIASES.items()}
     remedy = "Is it a CSV file of BirdNET-Analyzer (--rtype csv)?"
-    start_column, end_column = (table.require(n, remedy) for n in (_START, _END))
-    start = table.numbers(start_column, required=True)
-    end = table.numbers(end_column, required=True)
-    table.check_order(start, end, (start_column, end_column))
-    species = table.require(
-        annotation_column, "Pass the one that names the species as annotation_column."
-    )
-    score, file = table.find(_SCORE), table.find(_FILE)
+    for name in (_START, _END):
+        columns[name] = columns[name] or table.require(name, remedy)
+    start, end = (table.numbers(columns[n], required=True) for n in (_START, _END))
+    table.check_order(start, end, (columns[_START], columns[_END]))
+    species, named_by = _species(table, annotation_column)
     boxes = pd.DataFrame(
         {
-            "path": find_recordings(table, table.text(file), audio),
+            "path": find_recordings(table, table.text(columns[_FILE]), audio),
             "start": start,
             "end": end,
-            "species": table.text(species),
-            "score": table.numbers(score),
+            "species": species,
+            "score": table.numbers(columns[_SCORE]),
         }
     )
-    used = {start_column, end_column, species, score, file} - {None}
+    used = {*(columns[n] for n in (_START, _END, _FILE, _SCORE)), named_by} - {None}
     return check_boxes(pd.concat([boxes, table.others(used)], axis=1), "paths")
+
+
+def _species(table, annotation_column):
+    """Return the species of each line, and the column that names them."""
+    column = table.find(*_ALIASES.get(annotation_column, [annotation_column]))
+    both = table.find(*_BOTH_NAMES)
+    if column is None and both is not None and annotation_column in _ALIASES:
+        part = 0 if annotation_column == _SCIENTIFIC else -1
+        return table.text(both).str.split("_").str[part], both
+    if column is None:
+        column = table.require(
+            annotation_column,
+            "Pass the one that names the species as annotation_column.",
+        )
+    return table.text(column), column
 
 
 def write_birdnet(boxes, path):

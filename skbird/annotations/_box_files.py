@@ -12,7 +12,7 @@ from skbird.utils._files import open_whole
 from skbird.utils._parquet import read_parquet
 from skbird.utils._text import as_utf_8
 
-_LABELS = ("species", "primary_label", "label")
+LABELS = ("species", "primary_label", "label")
 
 
 def read_boxes(path):
@@ -43,13 +43,22 @@ def read_boxes(path):
     write_boxes : Writes such a table.
     """
     if _is_parquet(path):
-        boxes = read_parquet(path)
-        label = next((name for name in _LABELS if name in boxes), _LABELS[0])
-        return check_boxes(boxes.rename(columns={label: _LABELS[0]}), str(path))
+        return as_boxes(read_parquet(path), path)
+    return read_text_boxes(path)
+
+
+def as_boxes(table, path):
+    """Return a table from a Parquet file as boxes, whatever its species are called."""
+    label = next((name for name in LABELS if name in table), LABELS[0])
+    return check_boxes(table.rename(columns={label: LABELS[0]}), str(path))
+
+
+def read_text_boxes(path):
+    """Read a table of boxes from a file of text, whatever its name."""
     table = read_text_tables(path, ",;\t", SECONDS[0])
     remedy = "Rename the column that holds it."
     needed = [table.require(name, remedy) for name in ["path", *SECONDS]]
-    label = table.find(*_LABELS)
+    label = table.find(*LABELS)
     needed.append(label or table.require("species", remedy))
     boxes = {
         "path": table.text(needed[0]),

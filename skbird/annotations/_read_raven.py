@@ -100,7 +100,8 @@ def read_raven(paths, audio=None, *, annotation_column=None):
     offset = table.numbers(offset_column)
     # Begin Time counts from the first of the files that were opened together.
     in_later_file = ~np.isnan(offset) & (offset != begin)
-    shifted_end = offset + (end - begin)
+    with np.errstate(over="ignore"):
+        shifted_end = offset + (end - begin)
     table.check_finite(shifted_end, end_column, required=False)
     path, path_columns = _recordings(table, audio, has_offset=~np.isnan(offset))
     low_column, high_column = table.find(LOW), table.find(HIGH)

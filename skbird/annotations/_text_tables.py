@@ -20,6 +20,7 @@ from skbird.utils._text import decode_text, looks_like_name, unguard_formula
 _CONTROL = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f]")
 _LINE_END = re.compile("\r\n|\r|\n")
 _MISSING = {"", "na", "nan"}  # R writes NA
+_CLOCK = re.compile(r"(\d+):([0-5]\d):([0-5]\d(?:[.,]\d*)?)")
 
 
 @dataclass(frozen=True)
@@ -66,8 +67,8 @@ class TextTable:
     def numbers(self, column, *, required=False):
         """Return a column as numbers, NaN where it is empty or not there.
 
-        Decimal commas are understood. Text that is no number is an error, as are
-        infinite ones, and missing ones where `required`.
+        Decimal commas are understood, and so are hours:minutes:seconds. Text that is
+        no number is an error, as are infinite ones, and missing ones where `required`.
         """
         if column is None:
             return np.full(len(self.cells), np.nan)
@@ -146,7 +147,7 @@ class TextTable:
         return f"{self.files[self.file[row]]}, line {self.line[row]}"
 
 
-def read_text_tables(paths, separators, sign):
+def read_text_tables(paths, separators, *signs):
     r"""Read tables whose first line names the columns.
 
     Parameters
@@ -156,8 +157,8 @@ def read_text_tables(paths, separators, sign):
     separators : str
         What may separate the cells, such as ``",;\t"``. Spreadsheets write semicolons
         where commas are decimal.
-    sign : str
-        A column that they all have. It tells by what the cells are separated.
+    *signs : str
+        Columns, one of which they all have. It tells by what the cells are separated.
 
     Returns
     -------
@@ -168,7 +169,7 @@ def read_text_tables(paths, separators, sign):
     # Spelled alike in all files, as in the first that has the column.
     spelling, headers, by_header = {}, [], {}
     for number, file in enumerate(files):
-        lines = _split(read_text(file), separators, sign, file)
+        lines = _split(read_text(file), separators, signs, file)
         names = next((names for _, names in lines if any(names)), [])
         _check_names(names, file)
         names = map(unguard_formula, names)
@@ -252,9 +253,9 @@ def split_lines(text):
     return _LINE_END.split(text)
 
 
-def _split(text, separators, sign, file):
+def _split(text, separators, signs, file):
     """Yield (line number, cells) of each line of a table."""
-    separator = _find_separator(text, separators, sign)
+    separator = find_separator(first_line(text), separators, signs)
     if separator == "\t":
         for line, content in enumerate(split_lines(text), start=1):
             yield line, [_unquote(cell.strip()) for cell in content.split("\t")]
@@ -270,14 +271,22 @@ def _split(text, separators, sign, file):
         ) from exc
 
 
-def _find_separator(text, separators, sign):
-    """Return what separates the cells: with it, the first line names the sign."""
-    header = next(filter(str.strip, io.StringIO(text, newline=None)), "").casefold()
+def first_line(text):
+    """Return the first line that is not empty."""
+    return next(filter(str.strip, io.StringIO(text, newline=None)), "")
+
+
+def find_separator(header, separators, signs):
+    """Return what separates the cells of a line that names one of the signs."""
     for separator in separators:
-        names = [name.strip(" \n\"'") for name in header.split(separator)]
-        if sign.casefold() in names:
+        if not column_names(header, separator).isdisjoint(map(str.casefold, signs)):
             return separator
     return max(separators, key=header.count)
+
+
+def column_names(header, separator):
+    """Return the names of columns in a line, as a set without regard to case."""
+    return {name.strip(" \n\"'").casefold() for name in header.split(separator)}
 
 
 def _unquote(cell):
@@ -301,6 +310,9 @@ def _fit(cells, header, file, line):
 def _as_number(cell):
     if not isinstance(cell, str) or cell.casefold() in _MISSING:
         return np.nan
+    if clock := _CLOCK.fullmatch(cell):
+        hours, minutes, seconds = (_as_number(part) for part in clock.groups())
+        return 3600 * hours + 60 * minutes + seconds
     if "_" in cell:
         raise ValueError  # Python's way of writing a thousand
     try:

@@ -15,7 +15,12 @@ Example:
 )
 @click.argument("data", type=click.Path(exists=True, path_type=Path))
 @file_option("Write a page with tables, plots and clips to play.", ".html", ".htm")
-@click.option("--no-labels", is_flag=True, help="DATA is any folder of recordings.")
+@click.option(
+    "--no-labels",
+    is_flag=True,
+    help="DATA is any folder of recordings, such as soundscapes: folders in it are no "
+    "species.",
+)
 @click.option(
     "--decode",
     type=click.IntRange(0),
@@ -33,6 +38,7 @@ def describe(data, out, no_labels, decode, speech):
     import pandas as pd
 
     from skbird.data import load_recordings
+    from skbird.data._birdclef import is_birdclef
     from skbird.data._listing import drop_links, find_audio
     from skbird.inspection import describe_recordings
 
@@ -40,9 +46,19 @@ def describe(data, out, no_labels, decode, speech):
         found, left_out = find_audio(data)
         X, Y = drop_links(found), None
     else:
-        loaded = load_recordings(data)
+        try:
+            loaded = load_recordings(data)
+        except ValueError as exc:
+            if not data.is_dir():
+                raise
+            raise ValueError(
+                f"{exc} Pass --no-labels to describe recordings that have none, such "
+                "as soundscapes."
+            ) from exc
         X, Y, left_out = loaded.X, loaded.Y, loaded.get("errors")
         _console.say(loaded.DESCR)
+        if data.is_dir() and not is_birdclef(data):
+            _console.say("Folders are taken for species (--no-labels: they are none).")
     title = f"Recordings: {data.resolve().name}"
     report = describe_recordings(X, Y, max_decoded=decode, speech=speech, title=title)
     if (report.tables["recordings"]["error"] != "").all():

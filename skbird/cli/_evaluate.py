@@ -3,10 +3,10 @@
 import click
 
 from skbird.cli import _console
+from skbird.cli._annotated import annotation_options
 from skbird.cli._labelled import (
     DATA,
     THRESHOLD,
-    annotation_options,
     predict_labelled,
 )
 from skbird.cli._models import MODEL, TRUST, open_model
@@ -25,18 +25,18 @@ Examples:
 @file_option("Write a line per species, as CSV.", ".csv")
 @THRESHOLD
 @TRUST
-def evaluate(model, data, annotations, annotated_only, out, threshold, trust_pickle):
+def evaluate(model, data, annotations, out, threshold, trust_pickle):
     """Judge a model on labelled recordings, species by species.
 
     DATA is what `skbird train` takes, recordings that the model was not trained on, or
     with --annotations a folder of recordings. Of a BirdCLEF folder, its labelled
     soundscapes are taken.
     """
-    check_spares(out, data, annotations)
+    check_spares(out, data, annotations.path)
     from skbird.cli._scores import score
 
     model = open_model(model, trust_pickle)
-    X, Y, proba, errors = predict_labelled(model, data, annotations, annotated_only)
+    X, Y, proba, errors = predict_labelled(model, data, annotations)
     scores = score(X, Y, proba, threshold)
     if out is not None:
         write_table(scores.species, out)

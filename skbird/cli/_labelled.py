@@ -5,49 +5,30 @@ from pathlib import Path
 import click
 
 from skbird.cli import _console
+from skbird.cli._annotated import NONE_LEFT, AnnotatedRows
 from skbird.cli._models import progress_shown, row_length, species_names
-from skbird.cli._places import place_boxes
+from skbird.cli._numbers import FloatRange
+from skbird.cli._own_boxes import untouched_tables
 
 DATA = click.argument("data", type=click.Path(exists=True, path_type=Path))
-_ANNOTATIONS = click.option(
-    "--annotations",
-    type=click.Path(exists=True, path_type=Path),
-    help="DATA is a folder of recordings, and here is what calls in them: a folder of "
-    "Raven selection tables, or a .csv or .parquet of boxes. Recordings are found by "
-    "the ends of their paths.",
-)
-_ANNOTATED_ONLY = click.option(
-    "--annotated-only",
-    is_flag=True,
-    help="Leave out recordings without a selection table, or box in the table. "
-    "Otherwise they are recordings in which nothing calls.",
-)
-
-
-def annotation_options(command):
-    """Add the options on annotations to a command."""
-    return _ANNOTATIONS(_ANNOTATED_ONLY(command))
-
-
 THRESHOLD = click.option(
     "--threshold",
-    type=click.FloatRange(0, 1),
+    type=FloatRange(0, 1),
     default=0.5,
     show_default=True,
     help="Probability from which a species counts as predicted.",
 )
 
 
-def predict_labelled(model, data, annotations, annotated_only):
+def predict_labelled(model, data, annotations):
     """Load recordings and their truth, and predict them.
 
     Parameters
     ----------
     model : estimator
     data : Path
-    annotations : Path or None
-    annotated_only : bool
-        Whether to leave out recordings of which `annotations` say nothing.
+    annotations : Annotations
+        If it has a path, `data` is a folder of recordings.
 
     Returns
     -------
@@ -62,12 +43,14 @@ def predict_labelled(model, data, annotations, annotated_only):
     import pandas as pd
 
     species = [str(name) for name in species_names(model)]
-    if annotations is None:
+    annotated = None
+    if annotations.path is None:
         X, Y, left_out = _load(data, species)
+        if not annotations.reviewed:
+            _check_labels(X, data)
     else:
-        X, Y, left_out = _load_annotated(
-            data, annotations, species, row_length(model), annotated_only
-        )
+        annotated = AnnotatedRows(data, annotations, species, row_length(model))
+        X, Y, left_out = annotated.X, annotated.Y, annotated.left_out
     if not (Y == 1).to_numpy().any():
         shown = ", ".join([*species[:5], "..."][: len(species)])
         raise ValueError(
@@ -82,6 +65,9 @@ def predict_labelled(model, data, annotations, annotated_only):
             f"None of the {len(errors)} recordings can be read. The first, {path}: "
             f"{reason}"
         )
+    if annotated is not None:
+        judged = annotated.judged(proba)
+        X, Y, proba = X[judged], Y[judged], proba[judged]
     return X, Y, proba, pd.concat([errors, _console.as_errors(left_out)])
 
 
@@ -131,71 +117,16 @@ def _load(data, species):
     return loaded.X, loaded.Y, loaded.get("errors")
 
 
-def _load_annotated(data, annotations, species, segment_s, annotated_only):
-    from skbird.annotations import boxes_to_rows, read_boxes, read_raven
-    from skbird.data import segment_table
-    from skbird.data._listing import drop_links, find_audio
+def _check_labels(X, data):
+    """Complain of labels that are what ``predict`` has found."""
+    import pandas as pd
 
-    audio, left_out = find_audio(data)
-    audio, tables = drop_links(audio), []
-    if annotations.is_dir():
-        tables = sorted(annotations.rglob("*.txt"))
-        if not tables:
-            raise ValueError(f"{str(annotations)!r} holds no selection tables (*.txt).")
-        boxes = read_raven(tables, audio)
-    elif annotations.suffix.lower() == ".txt":
-        tables = [annotations]
-        boxes = read_raven(annotations, audio)
-    else:
-        boxes = place_boxes(read_boxes(annotations), annotations, data, audio)
-    audio = _choose(audio, boxes, tables, annotated_only)
-    _say_unknown(boxes, species)
-    rows = segment_table(audio, segment_s, segment_s, on_error="skip")
-    X, Y = boxes_to_rows(boxes, rows, species=species)
-    _console.say(
-        f"{data}: {len(audio)} recordings, {len(boxes)} boxes, {len(X)} rows of "
-        f"{segment_s:g} s"
-    )
-    return X, Y, left_out
-
-
-def _choose(audio, boxes, tables, annotated_only):
-    """Return the recordings to judge; say how many of them have no annotations."""
-    from skbird.annotations._audio_names import AudioFinder
-
-    annotated, finder = set(boxes["path"]), AudioFinder(audio)
-    for table in tables:
-        try:
-            annotated.add(finder.by_file(table))  # also of a table without boxes
-        except ValueError:
-            pass  # of the recordings that it names, not of one it is named after
-    chosen = [path for path in audio if path in annotated]
-    n_without = len(audio) - len(chosen)
-    if n_without and annotated_only:
-        _console.say(f"{n_without} recordings without annotations are left out.")
-        return chosen
-    if n_without:
-        _console.say(
-            f"Warning: {n_without} of {len(audio)} recordings have no annotations, and "
-            "are taken for recordings in which nothing calls. --annotated-only leaves "
-            "them out."
-        )
-    return audio
-
-
-def _say_unknown(boxes, species):
-    """Name labels that the model does not know, however they are written."""
-    from skbird.utils._names import match_names
-
-    names = boxes["species"].dropna()
-    known = match_names(names.unique(), [*species, "", "nocall"])
-    unknown = names[~names.isin(known)].value_counts()
-    if len(unknown):
-        _console.say(
-            f"Warning: {unknown.sum()} boxes have labels that the model does not know "
-            f"({len(unknown)} labels, such as {unknown.index[0]!r}). They count for "
-            "nothing."
-        )
+    is_own = data.is_file() and bool(untouched_tables([data], data))
+    scores = X.get("score", X.get("probability"))
+    if scores is not None and {"start", "end"} <= set(X):  # a table of events
+        is_own |= bool(pd.to_numeric(scores, errors="coerce").between(0, 1).all())
+    if is_own:
+        raise ValueError(NONE_LEFT.format(path=data))
 
 
 def _say_if_trained_on(model, X):

@@ -7,6 +7,7 @@ import click
 from skbird.cli import _console, _formats
 from skbird.cli._inputs import read_inputs
 from skbird.cli._models import MODEL, TRUST, open_model, row_length, species_names
+from skbird.cli._numbers import FloatRange
 from skbird.cli._outputs import check_spares, write_table
 
 
@@ -41,30 +42,30 @@ Examples:
 )
 @click.option(
     "--threshold",
-    type=click.FloatRange(0, 1),
+    type=FloatRange(0, 1),
     default=0.5,
     show_default=True,
     help="Probability from which a row is part of an event.",
 )
 @click.option(
     "--max-gap-s",
-    type=click.FloatRange(0),
+    type=FloatRange(0),
     default=0.0,
     show_default=True,
     help="Seconds without a detection that an event may span.",
 )
 @click.option(
     "--segment-s",
-    type=click.FloatRange(0, min_open=True),
+    type=FloatRange(0, min_open=True),
     help="Length of a row in seconds.  [default: as the model was trained]",
 )
 @click.option(
     "--step-s",
-    type=click.FloatRange(0, min_open=True),
+    type=FloatRange(0, min_open=True),
     help="Seconds from row to row.  [default: their length]",
 )
 @click.option(
-    "--min-proba", type=click.FloatRange(0, 1), help="parquet: leave out what is below."
+    "--min-proba", type=FloatRange(0, 1), help="parquet: leave out what is below."
 )
 @click.option(
     "--top-k", type=click.IntRange(1), help="parquet: so many species of each row."
@@ -77,7 +78,7 @@ Examples:
 )
 @click.option(
     "--time-budget-s",
-    type=click.FloatRange(0, min_open=True),
+    type=FloatRange(0, min_open=True),
     help="Seconds; drops test-time shifts, then members of ensembles, to keep to it.",
 )
 @click.option(

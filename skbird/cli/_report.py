@@ -3,10 +3,10 @@
 import click
 
 from skbird.cli import _console
+from skbird.cli._annotated import annotation_options
 from skbird.cli._labelled import (
     DATA,
     THRESHOLD,
-    annotation_options,
     predict_labelled,
 )
 from skbird.cli._models import MODEL, TRUST, open_model
@@ -40,7 +40,6 @@ def report(
     model,
     data,
     annotations,
-    annotated_only,
     out,
     threshold,
     clips,
@@ -53,6 +52,7 @@ def report(
     """
     from skbird.inspection import GradCAMDisplay, describe_errors
 
+    _check_packages("matplotlib", *["captum"] * grad_cam)
     if grad_cam and model.suffix.lower() == ".skbird":
         raise click.UsageError(
             f"--grad-cam: {model} has no layers to look into. Pass what `skbird train` "
@@ -60,7 +60,7 @@ def report(
             "--trust-pickle."
         )
     model = open_model(model, trust_pickle)
-    X, Y, proba, errors = predict_labelled(model, data, annotations, annotated_only)
+    X, Y, proba, errors = predict_labelled(model, data, annotations)
 
     def explain(row, species):
         display = GradCAMDisplay.from_estimator(model, X, row=row, species=species)
@@ -77,3 +77,15 @@ def report(
     )
     _console.say(f"Wrote {page.to_html(out)}")
     click.get_current_context().exit(_console.say_left_out(errors))
+
+
+def _check_packages(*names):
+    """Complain now of what would be missing after hours of prediction."""
+    from importlib.util import find_spec
+
+    from skbird.utils._extras import install_hint
+
+    for name in names:
+        if find_spec(name) is None:
+            extra = "explain" if name == "captum" else "train"
+            raise ImportError(f"The page needs {name}: {install_hint(extra)}")

@@ -11,7 +11,7 @@ import click
 
 from skbird.cli import _console
 
-_NAME = "_written.json"
+NOTE = "_written.json"
 
 
 class Results:
@@ -44,10 +44,10 @@ class Results:
     """
 
     def __init__(self, work_dir, out, names, ending, overwrite):
-        self._note = work_dir / _NAME
+        self._note = work_dir / NOTE
         self._overwrite = overwrite
         # What was written: digests by path, and names by folder, ending and recording.
-        self._digests, self._names = _read_note(self._note)
+        self._digests, self._names = read_note(self._note)
         self._key = f"{os.path.realpath(out)}/*{ending}"
         self.names = self._keep_names(names)
         files = {name + ending: out / (name + ending) for name in self.names.values()}
@@ -71,7 +71,7 @@ class Results:
         return kept if is_clear else names
 
     def _is_own(self, file):
-        return file.is_file() and _digest(file) in self._digests.get(str(file), [])
+        return file.is_file() and digest(file) in self._digests.get(str(file), [])
 
     def _is_foreign(self, file):
         """Whether somebody else wrote or changed a file that is not to be replaced."""
@@ -94,8 +94,8 @@ class Results:
             kept = {file for file in made if self._is_foreign(file)}
             # Noted first: a kill may come between any two files.
             for file, new in made.items():
-                own = [_digest(file)] if self._is_own(file) else []
-                self._digests[str(file)] = [*own, _digest(new)]
+                own = [digest(file)] if self._is_own(file) else []
+                self._digests[str(file)] = [*own, digest(new)]
             recordings = {os.path.abspath(p): name for p, name in self.names.items()}
             self._names.setdefault(self._key, {}).update(recordings)
             _write(json.dumps([self._digests, self._names]).encode(), self._note)
@@ -112,7 +112,8 @@ class Results:
             )
 
 
-def _read_note(path):
+def read_note(path):
+    """Return what was written, by path, and the names of tables; see `Results`."""
     try:
         digests, names = json.loads(path.read_bytes())
         return dict(digests), dict(names)
@@ -120,7 +121,8 @@ def _read_note(path):
         return {}, {}
 
 
-def _digest(file):
+def digest(file):
+    """Return what tells the content of a file from others."""
     return blake2b(file.read_bytes(), digest_size=16).hexdigest()
 
 

@@ -7,6 +7,7 @@ from difflib import get_close_matches
 
 import click
 
+from skbird.cli._numbers import FloatRange
 from skbird.utils._files import read_bytes
 
 _MIN_EPOCH = 1000  # segments
@@ -60,25 +61,21 @@ class Settings:
         "all.",
     )
     batch_size: int = _setting(32, click.IntRange(1), "Segments in a step.")
-    lr: float = _setting(
-        1e-3, click.FloatRange(0, min_open=True), "Highest learning rate."
-    )
+    lr: float = _setting(1e-3, FloatRange(0, min_open=True), "Highest learning rate.")
     sample_rate: int = _setting(32_000, click.IntRange(1), "In Hz.")
     channels: str = _setting(
         "mean",
         Channels(),
         "What is heard of several: 'mean', 'loudest', or the number of one, from 0.",
     )
-    segment_s: float = _setting(
-        5.0, click.FloatRange(0, 600, min_open=True), "Seconds."
-    )
+    segment_s: float = _setting(5.0, FloatRange(0, 600, min_open=True), "Seconds.")
     n_mels: int = _setting(128, click.IntRange(1), "Mel bands.")
     secondary_weight: float = _setting(
-        0.5, click.FloatRange(0, 1), "Weight of secondary labels."
+        0.5, FloatRange(0, 1), "Weight of secondary labels."
     )
     hold_out: float = _setting(
         0.2,
-        click.FloatRange(0, 0.5),
+        FloatRange(0, 0.5),
         "Share of the recordings to judge the model by, not trained on; about so many. "
         "They are listed in <out>.heldout.csv. 0: train on all.",
     )

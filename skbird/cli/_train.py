@@ -69,7 +69,7 @@ def train(data, out, config, assignments, licence, work_dir, **flags):
     check_spares(held_out, data, config)
     _check_packages(out)
     work_dir = work_dir or out.with_name(f"{out.name}.work")
-    _make_work_dir(work_dir, out)
+    _check_work_dir(work_dir, out)
     import pandas as pd
 
     from skbird.data import load_recordings
@@ -80,7 +80,7 @@ def train(data, out, config, assignments, licence, work_dir, **flags):
     _console.say(loaded.DESCR)
     if not len(loaded.X):
         raise ValueError(f"{data} has no recordings to train on.")
-    settings.check_backbone()
+    settings.check_network(settings.make_pipeline(len(loaded.X), work_dir))
     rehearse(settings, loaded.X, loaded.species)
     readable, errors = _find_readable(loaded.X)
     # Those of a competition are asked for, whether they were heard or not.
@@ -93,7 +93,6 @@ def train(data, out, config, assignments, licence, work_dir, **flags):
     )
     train_rows, test_rows, by = _split(X, Y, settings)
     pipe = settings.make_pipeline(len(train_rows), work_dir)
-    settings.check_network(pipe)
     work_dir.mkdir(parents=True, exist_ok=True)
     taught = X.iloc[train_rows].reset_index(drop=True)
     taught_Y = Y.iloc[train_rows].reset_index(drop=True)
@@ -126,14 +125,17 @@ def train(data, out, config, assignments, licence, work_dir, **flags):
     click.get_current_context().exit(_console.say_left_out(errors))
 
 
-def _make_work_dir(work_dir, out):
-    """Make the folder that hours of work go into, or say now why not."""
+def _check_work_dir(work_dir, out):
+    """Complain now if hours of work could not go into the folder."""
     if work_dir.absolute() == out.absolute():
         raise click.UsageError(f"--work-dir {work_dir} is --out. Name another folder.")
+    is_new = not work_dir.exists()
     try:
         work_dir.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryFile(dir=work_dir):
             pass
+        if is_new:
+            work_dir.rmdir()  # what else may be wrong leaves no traces
     except OSError as exc:
         raise click.UsageError(
             f"--work-dir {work_dir} cannot be written to: {exc.strerror}. Name another."

@@ -176,6 +176,7 @@ class CallTypeClassifier(MultilabelMetaMixin, BaseEstimator):
             ignore=self.ignore,
         )
         fit_params = self._params_of_fit(
+            X,
             fit_params,
             sample_weight=sample_weight,
             label_weight=label_weight,

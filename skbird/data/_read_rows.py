@@ -48,7 +48,7 @@ def read_rows(path):
     >>> from pathlib import Path
     >>> from skbird.data import read_rows
     >>> table = Path(tempfile.mkdtemp()) / "rows.csv"
-    >>> _ = table.write_text("path,start,end,site\\nnight.wav,0,5,creek\\n")
+    >>> _ = table.write_text("path,start,end,site\nnight.wav,0,5,creek\n")
     >>> read_rows(table)[["start", "end", "site"]]
        start  end   site
     0    0.0  5.0  creek

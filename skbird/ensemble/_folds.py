@@ -111,6 +111,7 @@ class FoldEnsemble(ProbaEnsemble, BaseEstimator):
         check_targets(X, y)
         groups = groups_of_rows(X, groups)
         fit_params = self._params_of_fit(
+            X,
             fit_params,
             groups=groups,
             sample_weight=sample_weight,

@@ -100,6 +100,7 @@ class SeedEnsemble(ProbaEnsemble, BaseEstimator):
         """
         check_targets(X, y)
         fit_params = self._params_of_fit(
+            X,
             fit_params,
             sample_weight=sample_weight,
             label_weight=label_weight,

@@ -25,12 +25,9 @@ from skbird.ensemble._members import (
     unseen_proba,
 )
 from skbird.ensemble._weights import METHODS, fit_weights
-from skbird.utils._fit_params import check_all_request, given_params
-from skbird.utils._multilabel import (
-    check_same_species,
-    check_targets,
-)
-from skbird.utils._nested import species_of
+from skbird.utils._fit_params import check_all_request, check_lengths, given_params
+from skbird.utils._multilabel import check_targets
+from skbird.utils._nested import check_same_species, species_of
 from skbird.utils._rows import file_numbers, groups_of_rows
 
 
@@ -206,15 +203,14 @@ class MultilabelVotingClassifier(ProbaEnsemble, _BaseComposition):
         check_targets(X, y)
         names = [name for name, _ in self.estimators]
         groups = groups_of_rows(X, groups)
-        params = self._params_of_members(
-            members,
-            given_params(
-                fit_params,
-                groups=groups,
-                sample_weight=sample_weight,
-                label_weight=label_weight,
-            ),
+        given = given_params(
+            fit_params,
+            groups=groups,
+            sample_weight=sample_weight,
+            label_weight=label_weight,
         )
+        check_lengths(X, given)
+        params = self._params_of_members(members, given)
         self.estimators_ = Parallel(n_jobs=self.n_jobs)(
             delayed(fit_clone)(member, X, y, params[name])
             for name, member in members.items()

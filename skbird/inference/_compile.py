@@ -15,6 +15,7 @@ from skbird.inference._engines import check_engine, has_fast_bf16
 from skbird.inference._network import CompiledNetwork
 from skbird.inference._pipeline import CompiledPipeline
 from skbird.preprocessing import LogMel
+from skbird.utils._nested import named_steps_of
 
 # Largest difference of a probability that is taken for rounding.
 _TOLERANCES = {"fp32": 1e-4, "bf16": 0.05}
@@ -131,17 +132,21 @@ def _compile(model, options, differences):
     if isinstance(model, SegmentNet):
         return _compile_network(model, options, differences)
     if isinstance(model, Pipeline):
+        *front, (_, last) = named_steps_of(model)
         try:
-            network = _compile(model[-1], options, differences)
+            network = _compile(last, options, differences)
         except TypeError as exc:
-            last = type(model[-1]).__name__
-            raise TypeError(f"The pipeline ends in {last}: {exc}") from exc
+            raise TypeError(
+                f"The pipeline ends in {type(last).__name__}: {exc}"
+            ) from exc
+        if not front:
+            return network
         if getattr(network, "voting", None) == "rank":
             raise TypeError(
                 "voting='rank' ranks all rows, and a pipeline passes them on in "
                 "blocks. Put the ensemble around whole pipelines."
             )
-        return CompiledPipeline(_compile_front_end(model.steps[:-1]), network)
+        return CompiledPipeline(_compile_front_end(front), network)
     if isinstance(model, FrozenEstimator):
         return _compile(model.estimator, options, differences)
     if hasattr(model, "best_estimator_"):
@@ -164,36 +169,15 @@ def _compile(model, options, differences):
 
 def _compile_front_end(steps):
     """Return a pipeline of the steps that the last one, a LogMel, runs."""
-    steps = list(_flatten(steps))
-    if not steps or not isinstance(steps[-1][1], LogMel):
-        last = type(steps[-1][1]).__name__ if steps else "nothing"
+    if not isinstance(steps[-1][1], LogMel):
+        last = type(steps[-1][1]).__name__
         raise TypeError(
             f"Before the network of a pipeline stands {last}; a LogMel is needed there."
         )
     # Filters keep what they learned; LogMel learns nothing.
-    name, logmel = steps.pop()
+    *filters, (name, logmel) = steps
     logmel = clone(logmel).set_params(cache_dir=None)
-    return Pipeline([*copy.deepcopy(steps), (name, logmel)])
-
-
-def _flatten(steps):
-    """List the (name, transformer) of pipelines within pipelines, frozen or not."""
-    used = set()
-    for name, step in _unpack(steps):
-        while name in used:  # the same name in two of the pipelines
-            name += "_"
-        used.add(name)
-        yield name, step
-
-
-def _unpack(steps):
-    for name, step in steps:
-        while isinstance(step, FrozenEstimator):
-            step = step.estimator
-        if isinstance(step, Pipeline):
-            yield from _unpack(step.steps)
-        elif step is not None and step != "passthrough":
-            yield name, step
+    return Pipeline([*copy.deepcopy(filters), (name, logmel)])
 
 
 def _put_together(ensemble, members):

@@ -339,6 +339,9 @@ def probe_model(model, blocks, segment_s, step_s, plan):
         for path in sorted(block.paths, key=lambda path: path != last):
             if block.rows is None:
                 rows = segment_table([path], segment_s, step_s, on_error="skip")
+                if rows["end"].isna().any():  # it cannot be opened any more
+                    reason = why_unreadable(path) or reason
+                    continue
             else:
                 rows = block.rows[block.rows["path"] == path].reset_index(drop=True)
             try:

@@ -2,16 +2,17 @@
 
 import numpy as np
 from scipy.special import expit
-from sklearn.base import BaseEstimator, ClassifierMixin
+from sklearn.base import BaseEstimator
 
 from skbird.data._frame_scores import score_rows_by_moments
 from skbird.data._inputs import as_spectrograms, with_same_axes
 from skbird.data._pooling import score_rows
 from skbird.inference._engines import BATCH_SIZES, ENGINES, check_engine
 from skbird.utils._finite import check_answers
+from skbird.utils._multilabel import MultilabelMixin
 
 
-class CompiledNetwork(ClassifierMixin, BaseEstimator):
+class CompiledNetwork(MultilabelMixin, BaseEstimator):
     """A fitted network as a program that OpenVINO, ONNX Runtime or torch runs.
 
     :func:`compile_pipeline` makes it. It takes what the network took, `Spectrograms`,
@@ -132,22 +133,6 @@ class CompiledNetwork(ClassifierMixin, BaseEstimator):
             )
         return expit(logits)
 
-    def predict(self, X, threshold=0.5):
-        """Predict which species are in each row.
-
-        Parameters
-        ----------
-        X : Spectrograms or array of shape (n_rows, n_mels, n_frames)
-        threshold : float or array of shape (n_species,), default=0.5
-            Probability from which a species counts as present.
-
-        Returns
-        -------
-        ndarray of shape (n_rows, n_species), int
-            0 throughout for rows that could not be read.
-        """
-        return (self.predict_proba(X) >= threshold).astype(int)
-
     def _map_segments(self, X, read=None):
         read = X.segments if read is None else read
         if X.n_segments == 0:
@@ -185,3 +170,11 @@ class CompiledNetwork(ClassifierMixin, BaseEstimator):
 
     def __sklearn_is_fitted__(self):
         return True
+
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()
+        tags.classifier_tags.multi_label = True
+        tags.input_tags.one_d_array = True
+        tags.input_tags.two_d_array = False
+        tags.input_tags.three_d_array = True
+        return tags

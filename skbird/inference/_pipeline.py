@@ -5,15 +5,16 @@ from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pandas as pd
-from sklearn.base import BaseEstimator, ClassifierMixin, clone
+from sklearn.base import BaseEstimator, clone
 
 from skbird.data import AudioReadError, as_recordings
 from skbird.data._audio import read_headers
 from skbird.data._spectrograms import no_errors
+from skbird.utils._multilabel import MultilabelMixin
 from skbird.utils._progress import progress_bar
 
 
-class CompiledPipeline(ClassifierMixin, BaseEstimator):
+class CompiledPipeline(MultilabelMixin, BaseEstimator):
     """A front end and compiled networks: from files to probabilities without torch.
 
     :func:`compile_pipeline` makes it. Files go through in blocks: while the networks
@@ -124,23 +125,6 @@ class CompiledPipeline(ClassifierMixin, BaseEstimator):
         self._report(errors, len(recordings))
         return proba
 
-    def predict(self, X, threshold=0.5):
-        """Predict which species are in each row.
-
-        Parameters
-        ----------
-        X : sequence of paths, DataFrame with a column ``path``, or Recordings
-            The rows.
-        threshold : float or array of shape (n_species,), default=0.5
-            Probability from which a species counts as present.
-
-        Returns
-        -------
-        ndarray of shape (n_rows, n_species), int
-            0 throughout for rows that could not be read.
-        """
-        return (self.predict_proba(X) >= threshold).astype(int)
-
     def _check_files(self, recordings, logmel):
         """Return the seconds of each row; complain now of files that are no audio."""
         rows = recordings.rows
@@ -177,6 +161,14 @@ class CompiledPipeline(ClassifierMixin, BaseEstimator):
 
     def __sklearn_is_fitted__(self):
         return True
+
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()
+        tags.classifier_tags.multi_label = True
+        tags.input_tags.one_d_array = True
+        tags.input_tags.two_d_array = False
+        tags.input_tags.string = True
+        return tags
 
 
 def cut_blocks(paths, seconds, block_s):

@@ -10,6 +10,7 @@ from sklearn.utils import check_random_state
 from sklearn.utils._optional_dependencies import check_matplotlib_support
 
 from skbird.data import check_rows
+from skbird.data._rows import check_some_rows
 from skbird.inspection._report import _error_sections as sections
 from skbird.inspection._report import _error_tables as tables
 from skbird.inspection._report._clips import Cut, make_clips
@@ -206,6 +207,7 @@ def _rows_of(X, n_rows):
         )
     if table is None or "path" not in table:
         return None
+    check_some_rows(table)
     return check_rows(table)
 
 

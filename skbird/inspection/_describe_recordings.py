@@ -8,6 +8,7 @@ from sklearn.utils import check_random_state
 from sklearn.utils._optional_dependencies import check_matplotlib_support
 
 from skbird.data import check_rows
+from skbird.data._rows import check_some_rows
 from skbird.inspection._report import _recording_sections as sections
 from skbird.inspection._report import _recording_tables as tables
 from skbird.inspection._report._clips import Cut, make_clips
@@ -113,6 +114,7 @@ def describe_recordings(
     if not clip_s > 0:
         raise ValueError(f"clip_s={clip_s!r} must be above 0 seconds.")
     rows = check_rows(X)
+    check_some_rows(rows)
     Y = _check_targets(Y, rows)
     rng = check_random_state(random_state)
     if "collection" not in rows:

@@ -5,6 +5,7 @@ from sklearn.utils._optional_dependencies import check_matplotlib_support
 
 from skbird.data import check_rows
 from skbird.data._joined import join_rows
+from skbird.data._rows import check_some_rows
 from skbird.inspection._axes import draw_spectrogram
 from skbird.inspection._rows import split_front_end, transform
 from skbird.preprocessing import LogMel
@@ -296,6 +297,7 @@ def choose_species(proba, truth, top_k):
 
 def _check_one_recording(rows):
     rows = check_rows(rows)
+    check_some_rows(rows)
     paths = rows["path"].unique()
     if len(paths) > 1:
         raise ValueError(

@@ -18,7 +18,7 @@ from skbird.metrics._ranking import (
     padded_cmap,
 )
 from skbird.metrics._validation import validate_truth
-from skbird.utils._nested import predict_matrix
+from skbird.utils._nested import check_same_species, predict_matrix, species_of
 
 
 class _MatrixClassifier(ClassifierMixin, BaseEstimator):
@@ -51,6 +51,7 @@ class _ProbaScorer(_BaseScorer):
 
     def _score(self, method_caller, estimator, X, y_true):
         n_species = len(validate_truth(y_true).species)  # before the long prediction
+        check_same_species(type(estimator).__name__, species_of(estimator), y_true)
         classifier = _MatrixClassifier(estimator, n_species)
         proba = method_caller(classifier, self._response_method, X)
         return self._score_func(y_true, proba, **self._kwargs)

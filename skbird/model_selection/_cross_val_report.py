@@ -26,7 +26,7 @@ from skbird.model_selection._fold_report import fold_report
 from skbird.model_selection._group_kfold import GroupMultilabelKFold
 from skbird.model_selection._leaks import warn_about_cheap_leaks
 from skbird.model_selection._report import CrossValReport
-from skbird.utils._fit_params import hand_on
+from skbird.utils._fit_params import check_lengths, hand_on
 from skbird.utils._folds import list_folds
 from skbird.utils._nested import predict_matrix
 from skbird.utils._progress import progress_bar
@@ -184,6 +184,7 @@ def cross_val_report(
     warn_about_cheap_leaks(X, folds)
 
     fit_params = fit_params or {}
+    check_lengths(X, fit_params)
     if not _routing_enabled():
         fit_params = hand_on(estimator, fit_params)
     fits = Parallel(n_jobs=n_jobs, return_as="generator")(

@@ -45,6 +45,8 @@ class SpectrogramAugmentor(RecipeCallback):
         "p": SHARE,
     }
 
+    transient = ("by_group_", "keys_", "codes_")
+
     def __init__(self, by_group=None, groups="group", p=1.0):
         self.by_group = by_group
         self.groups = groups

@@ -7,7 +7,7 @@ from numbers import Integral, Real
 
 import numpy as np
 import torch
-from sklearn.base import BaseEstimator, ClassifierMixin
+from sklearn.base import BaseEstimator
 from sklearn.utils import check_random_state
 from sklearn.utils._param_validation import (
     Interval,
@@ -21,7 +21,6 @@ from skorch.utils import TeeGenerator
 from skbird.data._inputs import as_spectrograms, with_same_axes
 from skbird.data._pooling import POOLINGS, pool_rows, score_rows
 from skbird.data._rows import check_some_rows
-from skbird.metrics import macro_roc_auc
 from skbird.nn._allocator import keep_freed_memory
 from skbird.nn._batches import SegmentDataset, TrainingBatches, normalize_batch
 from skbird.nn._checkpoint import TrainingCheckpoint
@@ -45,9 +44,10 @@ from skbird.nn._targets import (
     warn_of_unheard,
 )
 from skbird.utils._finite import NotFiniteError
+from skbird.utils._multilabel import MultilabelMixin
 
 
-class SegmentNet(ClassifierMixin, NeuralNet):
+class SegmentNet(MultilabelMixin, NeuralNet):
     """Base of the networks: a skorch net that takes `Spectrograms`.
 
     A subclass passes its module to ``__init__`` and lists in `_module_params` the
@@ -481,22 +481,6 @@ class SegmentNet(ClassifierMixin, NeuralNet):
             shifts_s=self.tta_shifts_s,
         )
 
-    def predict(self, X, threshold=0.5):
-        """Predict which species are in each row.
-
-        Parameters
-        ----------
-        X : Spectrograms or array of shape (n_rows, n_mels, n_frames)
-        threshold : float or array of shape (n_species,), default=0.5
-            Probability from which a species counts as present.
-
-        Returns
-        -------
-        ndarray of shape (n_rows, n_species), int
-            0 throughout for rows that could not be read.
-        """
-        return (self.predict_proba(X) >= threshold).astype(int)
-
     def embed(self, X):
         """Return what the network makes of each row before it names species.
 
@@ -513,21 +497,6 @@ class SegmentNet(ClassifierMixin, NeuralNet):
         embedded = self._map_segments(X, self.module_.embed)
         used = X.segment_predict_weights > 0
         return pool_rows(embedded[used], X.segment_rows[used], len(X), "mean")
-
-    def score(self, X, y, sample_weight=None):
-        """Return the macro-averaged ROC-AUC of the predictions.
-
-        Parameters
-        ----------
-        X : Spectrograms or array of shape (n_rows, n_mels, n_frames)
-        y : array or DataFrame of shape (n_rows, n_species)
-        sample_weight : ignored
-
-        Returns
-        -------
-        float
-        """
-        return macro_roc_auc(y, self.predict_proba(X), nan_rows="omit")
 
     def _check_predict(self, X):
         self.check_is_fitted(["species_"])
@@ -569,7 +538,6 @@ class SegmentNet(ClassifierMixin, NeuralNet):
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
-        tags.classifier_tags.multi_label = True
         tags.input_tags.one_d_array = True
         tags.input_tags.two_d_array = False
         tags.input_tags.three_d_array = True

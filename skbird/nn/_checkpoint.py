@@ -1,19 +1,32 @@
 """Trainings that go on after they were killed."""
 
+import io
+import pickle
 import warnings
+from hashlib import blake2b
 from pathlib import Path
 
 import joblib
 import numpy as np
 import torch
 from skorch.callbacks import Callback
+from skorch.history import History
 
 import skbird
+from skbird.nn._plain import NotPlainError, State, from_plain, to_plain
 from skbird.nn._weights import not_finite
-from skbird.utils._files import open_whole
+from skbird.utils._files import make_folder, open_whole
 
 # What may differ between the killed training and the one that goes on.
 _FREE = ("checkpoint_dir", "device", "verbose")
+
+# A file begins with this and a checksum of what follows.
+_MARK = b"skbird checkpoint 1\n"
+_DIGEST = 32
+
+
+class DamagedCheckpointError(ValueError):
+    """A file is not, or no longer, the checkpoint of this training."""
 
 
 class TrainingCheckpoint:
@@ -22,7 +35,8 @@ class TrainingCheckpoint:
     The file is named by everything that the training depends on: the parameters, the
     rows, their spectrograms and targets. So a folder can be shared by all folds of a
     cross-validation and all trials of a search, and a finished training is not
-    repeated. It is read with pickle: do not use a folder that strangers write to.
+    repeated. It holds plain data, so that reading it runs no program; a file that is
+    damaged, or of another training, is left aside.
 
     Parameters
     ----------
@@ -35,15 +49,15 @@ class TrainingCheckpoint:
     """
 
     def __init__(self, folder, net, dataset):
-        folder = Path(folder)
-        folder.mkdir(parents=True, exist_ok=True)
-        self.path = folder / f"{_fingerprint(net, dataset)}.pt"
+        self._fingerprint = _fingerprint(net, dataset)
+        self.path = make_folder(Path(folder)) / f"{self._fingerprint}.pt"
+        self._warned = set()
 
     def save(self, net, dataset, finished):
         """Write the state after an epoch, or that of the finished training."""
         state = {
             "module": net.module_.state_dict(),
-            "history": net.history,
+            "history": list(net.history),
             "precision": net.precision_,
         }
         if not finished:
@@ -51,45 +65,105 @@ class TrainingCheckpoint:
                 "optimizer": net.optimizer_.state_dict(),
                 "scaler": net.scaler_.state_dict(),
                 "stop": net.stop_training_,
-                "callbacks": {name: _fitted(cb) for name, cb in net.callbacks_},
+                "callbacks": {n: self._fitted(n, cb) for n, cb in net.callbacks_},
                 "row_factors": dataset.row_factors,
                 "draws": net.rng_.get_state(),
                 "torch_draws": torch.get_rng_state(),
                 "cuda_draws": torch.cuda.get_rng_state_all(),
             }
+        state |= {"finished": finished, "fingerprint": self._fingerprint}
+        buffer = io.BytesIO()  # torch does not say so if the disk is full
+        torch.save(to_plain(state), buffer)
         # Written beside and renamed: a kill in between leaves the state before.
         with open_whole(self.path, "wb") as file:
-            torch.save({"finished": finished, **state}, file)
+            file.write(_MARK)
+            file.write(blake2b(buffer.getbuffer(), digest_size=_DIGEST).digest())
+            file.write(buffer.getbuffer())
+
+    def _fitted(self, name, callback):
+        """Return what a callback has learnt: its attributes that end with "_".
+
+        A class may list as `transient` those that `on_train_begin` makes anew.
+        """
+        transient = getattr(callback, "transient", ())
+        fitted = {}
+        for key, value in vars(callback).items():
+            if not key.endswith("_") or key in transient or callable(value):
+                continue
+            try:
+                to_plain(value)
+            except NotPlainError as exc:
+                self._warn_once(f"{name}.{key} ({exc})")
+            else:
+                fitted[key] = value
+        return fitted
+
+    def _warn_once(self, what):
+        if what not in self._warned:
+            self._warned.add(what)
+            warnings.warn(
+                f"The checkpoint leaves out what the callback keeps in {what}: after a "
+                "kill it begins anew. Keep numbers, arrays or tensors there, or list "
+                "it in the callback's `transient`.",
+                stacklevel=5,
+            )
 
     def load(self):
-        """Return the state on disk, or None if there is none to go on from.
+        """Return the state on disk, or None if there is none of this training.
 
         Warns
         -----
         UserWarning
-            If its weights are NaN or infinite: the training then begins anew.
+            If there is a file of that name that is damaged, of a network that
+            diverged, or something else.
         """
         if not self.path.is_file():
             return None
-        # The draws of random numbers must stay on the CPU; the rest goes to the device
-        # that it came from, by `restore`.
-        state = torch.load(self.path, map_location="cpu", weights_only=False)
+        try:
+            return self._read()
+        except DamagedCheckpointError as exc:
+            aside = self.path.with_suffix(".damaged")
+            self.path.replace(aside)
+            warnings.warn(
+                f"{self.path} is not a checkpoint of this training, or no longer: "
+                f"{exc}. It is now called {aside.name}, and the training begins anew.",
+                stacklevel=4,
+            )
+            return None
+
+    def _read(self):
+        data = memoryview(self.path.read_bytes())
+        start = len(_MARK) + _DIGEST
+        if data[: len(_MARK)] != _MARK:
+            raise DamagedCheckpointError("it does not begin like one")
+        digest = blake2b(data[start:], digest_size=_DIGEST).digest()
+        if data[len(_MARK) : start] != digest:
+            raise DamagedCheckpointError("its content does not match its checksum")
+        try:
+            # The draws of random numbers must stay on the CPU; the rest goes to the
+            # device that it came from, by `restore`.
+            plain = torch.load(
+                io.BytesIO(data[start:]), map_location="cpu", weights_only=True
+            )
+            state = from_plain(plain)
+        except (pickle.UnpicklingError, RuntimeError, LookupError, TypeError) as exc:
+            raise DamagedCheckpointError(
+                f"it holds other things than data ({type(exc).__name__})"
+            ) from exc
+        if not isinstance(state, dict) or state["fingerprint"] != self._fingerprint:
+            raise DamagedCheckpointError("it is of another training")
         name = not_finite(state["module"])
-        if name is None:
-            return state
-        warnings.warn(
-            f"The checkpoint {self.path} holds weights that are NaN or infinite "
-            f"({name}): the training begins anew.",
-            UserWarning,
-            stacklevel=4,
-        )
-        return None
+        if name is not None:
+            raise DamagedCheckpointError(
+                f"it holds weights that are NaN or infinite ({name})"
+            )
+        return state
 
     @staticmethod
     def restore(state, net, dataset):
         """Put a state that `load` returned into a net whose training has begun."""
         net.module_.load_state_dict(state["module"])
-        net.history_ = state["history"]
+        net.history_ = History(state["history"])
         net.precision_ = state["precision"]
         if state["finished"]:
             return
@@ -98,25 +172,16 @@ class TrainingCheckpoint:
         net.stop_training_ = state["stop"]
         for name, callback in net.callbacks_:
             fitted = _to_device(state["callbacks"].get(name, {}), net.device)
-            vars(callback).update(fitted)
+            for key, value in fitted.items():
+                if isinstance(value, State):
+                    getattr(callback, key).load_state_dict(value.state_dict)
+                else:
+                    setattr(callback, key, value)
         dataset.row_factors = state["row_factors"]
         net.rng_.set_state(state["draws"])
         torch.set_rng_state(state["torch_draws"])
         if len(state["cuda_draws"]) == torch.cuda.device_count():
             torch.cuda.set_rng_state_all(state["cuda_draws"])
-
-
-def _fitted(callback):
-    """Return what a callback has learnt: its attributes that end with "_".
-
-    A class may list as `transient` those that `on_train_begin` makes anew.
-    """
-    transient = getattr(callback, "transient", ())
-    return {
-        name: value
-        for name, value in vars(callback).items()
-        if name.endswith("_") and name not in transient
-    }
 
 
 def _fingerprint(net, dataset):

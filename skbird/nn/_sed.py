@@ -93,7 +93,9 @@ class SEDClassifier(SegmentNet):
         Folder in which the training is saved after each epoch: called again after a
         kill, fit goes on from there, with the same result. Finished trainings are kept
         too and not repeated, so that a cross-validation goes on with the fold at which
-        it was killed. Needs `random_state` to be an int.
+        it was killed. Needs `random_state` to be an int. What is damaged or of another
+        training there is left aside, with a warning. Callbacks of one's own go on if
+        what they keep (attributes that end with ``_``) is plain data.
     random_state : int, RandomState instance or None, default=None
         Seeds weights, draws, augmentation and dropout. The same int gives the same
         model on the same CPU, if `precision` is not "auto" or the training is short:

@@ -8,7 +8,7 @@ from skbird.metrics import macro_roc_auc
 from skbird.metrics._validation import validate_truth
 from skbird.utils._held_out import held_out_proba
 from skbird.utils._multilabel import MultilabelMetaMixin, check_targets
-from skbird.utils._nested import predict_matrix
+from skbird.utils._nested import check_same_species, predict_matrix
 from skbird.utils._rows import files_of_rows, groups_of_rows, row_table
 
 
@@ -111,8 +111,8 @@ class FilePostProcessor(PostProcessor):
         -------
         score : float in [0, 1]
         """
-        proba = self.predict_proba(X, groups=groups)
-        return macro_roc_auc(np.asarray(y), proba, nan_rows="omit")
+        check_same_species(type(self).__name__, getattr(self, "species_", None), y)
+        return macro_roc_auc(y, self.predict_proba(X, groups=groups), nan_rows="omit")
 
 
 def starts_of_rows(X):

@@ -142,6 +142,7 @@ class ConformalClassifier(PostProcessor):
         """
         groups = groups_of_rows(X, groups)
         fit_params = self._params_of_fit(
+            X,
             fit_params,
             groups=groups,
             sample_weight=sample_weight,

@@ -128,6 +128,7 @@ class SoundscapeReweighter(FilePostProcessor):
         """
         _, n_species = check_targets(X, y)
         fit_params = self._params_of_fit(
+            X,
             fit_params,
             sample_weight=sample_weight,
             label_weight=label_weight,

@@ -199,6 +199,7 @@ class SoundscapeReweighterCV(FilePostProcessor):
         check_targets(X, y)
         groups = groups_of_rows(X, groups)
         fit_params = self._params_of_fit(
+            X,
             fit_params,
             groups=groups,
             sample_weight=sample_weight,

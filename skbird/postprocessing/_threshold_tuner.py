@@ -156,6 +156,7 @@ class ThresholdTuner(PostProcessor):
         """
         groups = groups_of_rows(X, groups)
         fit_params = self._params_of_fit(
+            X,
             fit_params,
             groups=groups,
             sample_weight=sample_weight,

@@ -115,7 +115,8 @@ class LogMel(NoMatrixMixin, BaseEstimator):
         Range below the loudest point of a segment that is kept.
     cache_dir : str, path or None, default=None
         Folder that keeps the spectrograms (float16: about 1 MB per minute of audio with
-        the defaults). None keeps them in memory.
+        the defaults). None keeps them in memory. Entries are checked by their content;
+        damaged ones are made again, with a warning.
     n_jobs : int, default=-1
         Threads; -1 means all processors.
     on_error : {"raise", "skip"}, default="raise"

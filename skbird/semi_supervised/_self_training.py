@@ -234,6 +234,7 @@ class PseudoLabelSelfTraining(MultilabelMetaMixin, BaseEstimator):
         """
         powers = self._check_parameters()
         fit_params = self._params_of_fit(
+            X,
             fit_params,
             sample_weight=sample_weight,
             label_weight=label_weight,

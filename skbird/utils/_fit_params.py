@@ -7,7 +7,7 @@ from sklearn.frozen import FrozenEstimator
 from sklearn.model_selection._search import BaseSearchCV
 from sklearn.pipeline import Pipeline
 from sklearn.utils.metadata_routing import get_routing_for_object
-from sklearn.utils.validation import has_fit_parameter
+from sklearn.utils.validation import _num_samples, has_fit_parameter
 
 from skbird.utils._nested import given_models, is_opaque
 
@@ -28,6 +28,33 @@ def given_params(fit_params, **named):
     dict
     """
     return fit_params | {n: value for n, value in named.items() if value is not None}
+
+
+def check_lengths(X, params):
+    """Refuse weights that are not one for each row, or one row of them.
+
+    scikit-learn cuts to a fold what has as many rows as X, and leaves all else as it
+    is: weights of the labelled rows alone would fit the first teacher by chance, and
+    fail hours later.
+
+    Parameters
+    ----------
+    X : the rows
+    params : dict
+        Those whose names end in ``_weight`` are looked at.
+
+    Raises
+    ------
+    ValueError
+    """
+    n_rows = _num_samples(X)
+    for name, value in params.items():
+        is_weight = name.endswith("_weight") and hasattr(value, "__len__")
+        if is_weight and len(value) != n_rows:
+            raise ValueError(
+                f"{name} has {len(value)} rows, but X has {n_rows}. Pass weights of "
+                "all rows, also of those that are unlabelled."
+            )
 
 
 def hand_on(estimator, params):

@@ -13,11 +13,66 @@ from sklearn.utils.metadata_routing import (
 from sklearn.utils.validation import _num_samples
 
 from skbird.metrics import macro_roc_auc
-from skbird.utils._fit_params import fit_key, given_params, hand_on
-from skbird.utils._nested import species_of
+from skbird.utils._fit_params import check_lengths, fit_key, given_params, hand_on
+from skbird.utils._nested import check_same_species, species_of
 
 
-class MultilabelMetaMixin(ClassifierMixin, MetaEstimatorMixin):
+class MultilabelMixin(ClassifierMixin):
+    """Mixin of multi-label classifiers: what follows from their probabilities.
+
+    A class that uses it defines `predict_proba`, and has ``species_`` once it is
+    fitted. Networks, compiled ones and meta-estimators share it, so that a decision or
+    a score means the same before and after a network is wrapped or compiled.
+    """
+
+    def predict(self, X, threshold=0.5):
+        """Predict which species are present.
+
+        Parameters
+        ----------
+        X : what ``predict_proba`` takes
+            The rows.
+        threshold : float or array of shape (n_species,), default=0.5
+            Probability from which a species counts as present. Thresholds that an
+            estimator inside has learned are not used: put `ThresholdTuner` outside.
+
+        Returns
+        -------
+        labels : ndarray of int, shape (n_rows, n_species)
+            0 or 1; 0 throughout for rows that could not be read.
+        """
+        return (self.predict_proba(X) >= threshold).astype(np.int64)
+
+    def score(self, X, y):
+        """Return the macro-averaged ROC-AUC of the probabilities of readable rows.
+
+        Parameters
+        ----------
+        X : what ``predict_proba`` takes
+            The rows.
+        y : array-like or DataFrame of shape (n_rows, n_species)
+            Their labels, in the order of ``species_``; see
+            :func:`skbird.metrics.macro_roc_auc`.
+
+        Returns
+        -------
+        score : float in [0, 1]
+
+        Raises
+        ------
+        ValueError
+            If y has other species, or in another order.
+        """
+        check_same_species(type(self).__name__, getattr(self, "species_", None), y)
+        return macro_roc_auc(y, self.predict_proba(X), nan_rows="omit")
+
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()
+        tags.classifier_tags.multi_label = True
+        return tags
+
+
+class MultilabelMetaMixin(MultilabelMixin, MetaEstimatorMixin):
     """Mixin of meta-estimators that answer with a probability per row and species.
 
     A class that uses it defines `predict_proba`, calls `_learn_species` in `fit`, and
@@ -42,39 +97,6 @@ class MultilabelMetaMixin(ClassifierMixin, MetaEstimatorMixin):
         self.species_ = np.asarray(names if own is None else own)
         check_same_species(type(self._fitted_inner).__name__, own, y)
 
-    def predict(self, X, threshold=0.5):
-        """Predict which species are present.
-
-        Parameters
-        ----------
-        X : DataFrame, sequence of paths, or whatever the inner estimators take
-            The rows.
-        threshold : float or array of shape (n_species,), default=0.5
-            Probability from which a species counts as present.
-
-        Returns
-        -------
-        labels : ndarray of int, shape (n_rows, n_species)
-            0 or 1; 0 throughout for rows that could not be read.
-        """
-        return (self.predict_proba(X) >= threshold).astype(np.int64)
-
-    def score(self, X, y):
-        """Macro ROC-AUC of the probabilities, over the readable rows.
-
-        Parameters
-        ----------
-        X : DataFrame, sequence of paths, or whatever the inner estimators take
-            The rows.
-        y : array-like or DataFrame of shape (n_rows, n_species)
-            Their labels; see `skbird.metrics.macro_roc_auc`.
-
-        Returns
-        -------
-        score : float in [0, 1]
-        """
-        return macro_roc_auc(np.asarray(y), self.predict_proba(X), nan_rows="omit")
-
     def get_metadata_routing(self):
         """Return what the estimators inside request, for scikit-learn's routing.
 
@@ -94,11 +116,12 @@ class MultilabelMetaMixin(ClassifierMixin, MetaEstimatorMixin):
         """The estimators, by name, that parameters of fit may be for."""
         return {"estimator": self.estimator}
 
-    def _params_of_fit(self, fit_params, *, groups=None, **weights):
+    def _params_of_fit(self, X, fit_params, *, groups=None, **weights):
         """Return the arguments of ``estimator.fit``; None is nothing given.
 
         Parameters
         ----------
+        X : the rows
         fit_params : dict
         groups : array of shape (n_rows,), default=None
             For estimators inside that take them, too.
@@ -106,6 +129,7 @@ class MultilabelMetaMixin(ClassifierMixin, MetaEstimatorMixin):
             ``sample_weight`` and ``label_weight``.
         """
         params = given_params(fit_params, **weights)
+        check_lengths(X, params)
         if _routing_enabled():
             params = given_params(params, groups=groups)
             return dict(process_routing(self, "fit", **params)["estimator"]["fit"])
@@ -139,35 +163,7 @@ class MultilabelMetaMixin(ClassifierMixin, MetaEstimatorMixin):
         tags.target_tags.multi_output = True
         tags.target_tags.single_output = False
         tags.classifier_tags.multi_class = False
-        tags.classifier_tags.multi_label = True
         return tags
-
-
-def check_same_species(name, own, y):
-    """Refuse y whose species are not those of a fitted estimator, in its order.
-
-    Only one that was fitted before, on another y, can have such.
-
-    Parameters
-    ----------
-    name : str
-        What messages call the estimator.
-    own : ndarray or None
-        Its species; None if it tells none.
-    y : array-like or DataFrame of shape (n_rows, n_species)
-        Columns of an array have no names: only their number is compared.
-    """
-    if own is None:
-        return
-    own = own.tolist()
-    species = np.asarray(getattr(y, "columns", [])).tolist()
-    same_names = own == species or not set(own) & set(species)
-    if len(own) != np.asarray(y).shape[1] or not same_names:
-        raise ValueError(
-            f"{name} was fitted on the {len(own)} species {own[:5]}, but the columns "
-            f"of y are {species[:5] or np.asarray(y).shape[1]} (the first five of "
-            "each). Order y as its species_."
-        )
 
 
 def check_targets(X, y):

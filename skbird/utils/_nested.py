@@ -73,6 +73,33 @@ def species_of(model):
     return None
 
 
+def check_same_species(name, own, y):
+    """Refuse y whose species are not those of a fitted estimator, in its order.
+
+    One that was fitted before, on another y, can have such; so can y to judge it by.
+
+    Parameters
+    ----------
+    name : str
+        What messages call the estimator.
+    own : ndarray or None
+        Its species; None if it tells none.
+    y : array-like or DataFrame of shape (n_rows, n_species)
+        Columns of an array have no names: only their number is compared.
+    """
+    if own is None:
+        return
+    own = np.asarray(own).tolist()
+    species = np.asarray(getattr(y, "columns", [])).tolist()
+    same_names = own == species or not set(own) & set(species)
+    if len(own) != np.asarray(y).shape[1] or not same_names:
+        raise ValueError(
+            f"{name} was fitted on the {len(own)} species {own[:5]}, but the columns "
+            f"of y are {species[:5] or np.asarray(y).shape[1]} (the first five of "
+            "each). Order y as its species_."
+        )
+
+
 def final_network(model):
     """Return the fitted network, or compiled one, that a model ends with; or None.
 
@@ -133,16 +160,29 @@ def steps_of(model):
     -------
     list of estimator
     """
+    return [step for _, step in named_steps_of(model)]
+
+
+def named_steps_of(model):
+    """List the steps of `steps_of` with their names, as (name, estimator).
+
+    A step of a pipeline in a pipeline is named after both, as in ``front-logmel``; a
+    model that is no pipeline has no name, "".
+    """
     if isinstance(model, FrozenEstimator):
-        return steps_of(model.estimator)
+        return named_steps_of(model.estimator)
     if isinstance(model, BaseSearchCV) and _has(model, "best_estimator_"):
-        return steps_of(model.best_estimator_)
+        return named_steps_of(model.best_estimator_)
     if _has(model, "front_end"):  # a compiled pipeline
-        return [*steps_of(model.front_end), *steps_of(model.network)]
+        return [*named_steps_of(model.front_end), *named_steps_of(model.network)]
     if not isinstance(model, Pipeline):
-        return [model]
-    steps = [step for _, step in model.steps if step not in (None, "passthrough")]
-    return [inner for step in steps for inner in steps_of(step)]
+        return [("", model)]
+    return [
+        (f"{name}-{inner}" if inner else name, part)
+        for name, step in model.steps
+        if step not in (None, "passthrough")
+        for inner, part in named_steps_of(step)
+    ]
 
 
 def parts_of(model):

@@ -53,17 +53,18 @@ def look_at_flac(file, start, size):
 
 def _has_end(tail, total, block_size):
     """Whether a frame begins in these bytes after which the recording ends."""
-    at = tail.rfind(b"\xff")
-    while at >= 0:
-        if _frame_end(tail[at : at + 16], block_size) == total:
-            return True
-        at = tail.rfind(b"\xff", 0, at)
+    for sync in (b"\xff\xf8", b"\xff\xf9"):
+        at = tail.rfind(sync)
+        while at >= 0:
+            if _frame_end(tail[at : at + 16], block_size) == total:
+                return True
+            at = tail.rfind(sync, 0, at)
     return False
 
 
 def _frame_end(head, block_size):
     """Return the sample after a frame, by its header; None if it is no header."""
-    if len(head) < 6 or head[1] & 0xFE != 0xF8:
+    if len(head) < 6:
         return None
     n_bytes = max(8 - (head[4] ^ 0xFF).bit_length(), 1)  # as in UTF-8
     number = head[4] & (0xFF >> (n_bytes + 1) if n_bytes > 1 else 0x7F)

@@ -7,7 +7,7 @@ there can be: decoding then goes on to the end.
 """
 
 import struct
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from skbird.data._decode._finding import Finding
 
@@ -21,8 +21,9 @@ _KBITS = {  # by version 1 or not, and layer
 }
 _RATES = {3: (44100, 48000, 32000), 2: (22050, 24000, 16000), 0: (11025, 12000, 8000)}
 _LOOK = 2**12  # holds two frames, wherever it begins
-_SEARCH = 2**17  # for the first frame, behind what is no sound
-_N_SAMPLES = 8
+_SEARCH = 2**17  # for the first frame, if it is not where it should be
+# Frames looked at: where there is nothing else to go by, and where a promise is.
+_N_SAMPLES, _N_CHECKS = 8, 4
 # How far the frames promised may be from what their mean size lets expect: of files of
 # one bitrate, and of others, of which a few frames tell less.
 _SLACK, _VARIABLE_SLACK = 1.03, 2.0
@@ -31,8 +32,7 @@ _MAX_TAGS = 2**14
 _LOWEST_KBIT = 8
 
 
-@dataclass(frozen=True)
-class _Frame:
+class _Frame(NamedTuple):
     at: int
     head: bytes
     kind: tuple  # what all frames of a stream share: version, layer, sample rate
@@ -67,7 +67,7 @@ def look_at_mpeg(file, start, size):
     Finding or None
         None if the length is believed, or the file is not MPEG audio.
     """
-    first = _find_frame(file, start, _SEARCH)
+    first = _find_frame(file, start, _LOOK) or _find_frame(file, start, _SEARCH)
     if first is None or first.kind[1] != 3:
         return None
     n_bytes = size - first.at
@@ -76,7 +76,8 @@ def look_at_mpeg(file, start, size):
     promised, tag_bytes = _read_promise(content, first)
     if promised is None:
         is_true = all(
-            frame.kbit == first.kbit for frame in _sample(file, first, n_bytes)
+            frame.kbit == first.kbit
+            for frame in _sample(file, first, n_bytes, _N_SAMPLES)
         )
     else:
         is_true = _bears_out(file, first, n_bytes, promised, tag_bytes, content)
@@ -90,11 +91,11 @@ def look_at_mpeg(file, start, size):
     return Finding(parts, promised=promised and promised * first.samples)
 
 
-def _sample(file, first, n_bytes, n_samples=_N_SAMPLES):
+def _sample(file, first, n_bytes, n_samples):
     """Yield frames from all over the file."""
     for k in range(1, n_samples):
         at = first.at + n_bytes * k // n_samples
-        frame = _find_frame(file, at, _LOOK, first.kind)
+        frame = _find_frame(file, at, _LOOK, first)
         if frame is not None:
             yield frame
 
@@ -108,7 +109,7 @@ def _bears_out(file, first, n_bytes, promised, tag_bytes, content):
     if is_constant and second is not None:
         lengths, slack = [second.length], _SLACK
     else:
-        lengths = [f.length for f in _sample(file, first, n_bytes)]
+        lengths = [f.length for f in _sample(file, first, n_bytes, _N_CHECKS)]
         slack = _VARIABLE_SLACK
     if not lengths:  # too short for samples
         return promised * _length(first.kind, _LOWEST_KBIT) <= n_bytes
@@ -116,18 +117,19 @@ def _bears_out(file, first, n_bytes, promised, tag_bytes, content):
     return expected / slack - 9 <= promised <= expected * slack + 9
 
 
-def _find_frame(file, at, n_bytes, kind=None):
+def _find_frame(file, at, n_bytes, like=None):
     """Return the first frame from here that is followed by another; None if none is."""
     file.seek(at)
     content = file.read(n_bytes)
-    k = content.find(b"\xff")
+    sync = b"\xff" if like is None else like.head[:2]
+    k = content.find(sync)
     while k >= 0:
         frame = _parse(content[k : k + 4], at + k)
-        if frame is not None and kind in (None, frame.kind):
-            follower = _parse(content[k + frame.length :][:4], 0)
+        if frame is not None and (like is None or like.kind == frame.kind):
+            follower = _parse(content[k + frame.length : k + frame.length + 4], 0)
             if follower is not None and follower.kind == frame.kind:
                 return frame
-        k = content.find(b"\xff", k + 1)
+        k = content.find(sync, k + 1)
     return None
 
 

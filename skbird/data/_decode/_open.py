@@ -24,6 +24,7 @@ from skbird.data._listing import FFMPEG_SUFFIXES
 # may say anything, and one wrong rate makes a row of hours.
 _SAMPLE_RATES = 100, 4_000_000
 _MAX_CHANNELS = 256
+_BUFFER = 2**12  # most of what is looked at lies at the beginning
 _HEAD = 16  # what tells the containers apart
 # More frames than this to a byte hold only the most silent of flac files.
 _MOST_PER_BYTE, _MOST_PER_BYTE_FLAC = 2**12, 2**13
@@ -50,9 +51,8 @@ def open_decoder(path):
         If the file is missing, no regular file, not audio or holds no samples.
     """
     found = _check_file(path)
-    identity = os.path.abspath(path), found.st_size, found.st_mtime_ns
     try:
-        with open(path, "rb", buffering=0) as file:
+        with open(path, "rb", buffering=_BUFFER) as file:
             head = file.read(_HEAD)
             finding = _look(file, head, found.st_size)
     except OSError as exc:
@@ -61,9 +61,9 @@ def open_decoder(path):
     try:
         _check_format(path, decoder.header)
         if isinstance(decoder, FFmpegDecoder):
-            _follow_timeline(decoder, identity)
+            _follow_timeline(decoder, found)
         else:
-            decoder.header = _true_header(decoder, finding, found.st_size, identity)
+            decoder.header = _true_header(decoder, finding, found)
         if decoder.header.n_frames == 0:
             raise AudioReadError(f"{path} holds no samples (zero frames).")
     except AudioReadError:
@@ -135,9 +135,9 @@ def _has_ffmpeg():
     return importlib.util.find_spec("av") is not None
 
 
-def _true_header(decoder, finding, size, identity):
+def _true_header(decoder, finding, found):
     """Return the header with the length that can be read, and what was assumed."""
-    header = decoder.header
+    header, size = decoder.header, found.st_size
     if finding is None:
         if header.n_frames <= size * _MOST_PER_BYTE:
             return header
@@ -154,7 +154,7 @@ def _true_header(decoder, finding, size, identity):
         is_sequential=finding.is_sequential,
     )
     count = partial(count_frames, opener, size * _MOST_PER_BYTE_FLAC)
-    n_frames, error = count_once(identity, count)
+    n_frames, error = count_once(_identity(decoder.path, found), count)
     promised_s = finding.promised and finding.promised / header.sample_rate
     return _noted(replace(header, n_frames=n_frames), promised_s, error)
 
@@ -171,13 +171,17 @@ def _chain_header(decoder):
     return replace(header, note=note, is_cut=True)
 
 
-def _follow_timeline(decoder, identity):
-    timeline = count_once(identity, decoder.measure)
+def _follow_timeline(decoder, found):
+    timeline = count_once(_identity(decoder.path, found), decoder.measure)
     header = replace(decoder.header, n_frames=timeline.n_frames)
     promised_s = timeline.promised_s
     if promised_s <= header.duration_s + _ROUNDED_S:
         promised_s = header.duration_s
     decoder.follow(timeline, _noted(header, promised_s, timeline.error))
+
+
+def _identity(path, found):
+    return os.path.abspath(path), found.st_size, found.st_mtime_ns
 
 
 def _noted(header, promised_s, error=""):

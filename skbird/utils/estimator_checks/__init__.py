@@ -6,12 +6,12 @@ promises: rows stay as they are, answers depend on nothing but the row, fitting 
 neither the input nor later fits, pickles predict the same in a fresh process. To it
 belong those checks of scikit-learn that need no input.
 
->>> from skbird.preprocessing import Segmenter
->>> from skbird.utils.estimator_checks import check_audio_estimator
->>> results = check_audio_estimator(Segmenter(2.0))
+>>> from skbird.utils.estimator_checks import LevelClassifier, check_audio_estimator
+>>> results = check_audio_estimator(LevelClassifier())
 
 Each check is a function of its own, for use while you mend what it found:
 
+>>> from skbird.preprocessing import Segmenter
 >>> from skbird.utils.estimator_checks import check_keeps_rows
 >>> check_keeps_rows(Segmenter(2.0))
 """

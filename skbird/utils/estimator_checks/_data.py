@@ -49,7 +49,7 @@ class CheckData:
 
     def __init__(self, make_X=None):
         self.make_X = make_X
-        self.table, self.Y = _tables()
+        self.table, self.Y = (table.copy() for table in _tables())
         self.X = self.table if make_X is None else make_X(self.table)
 
     @classmethod

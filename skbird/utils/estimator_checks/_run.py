@@ -97,9 +97,8 @@ def check_audio_estimator(
 
     Examples
     --------
-    >>> from skbird.preprocessing import BandPass
-    >>> from skbird.utils.estimator_checks import check_audio_estimator
-    >>> results = check_audio_estimator(BandPass(300, 3000))
+    >>> from skbird.utils.estimator_checks import LevelClassifier, check_audio_estimator
+    >>> results = check_audio_estimator(LevelClassifier())
     >>> {result["status"] for result in results} == {"passed", "skipped"}
     True
     """

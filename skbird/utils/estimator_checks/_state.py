@@ -52,15 +52,14 @@ def check_params_stay(estimator, data):
 
 
 def _fingerprints(estimator):
-    # Of clones, whose hash a memory address does not enter.
     params = estimator.get_params(deep=False)
     return {k: (repr(v), _hash(v)) for k, v in params.items()}
 
 
 def _hash(value):
     if hasattr(value, "get_params"):
-        own = {k: v for k, v in vars(value).items() if not k.startswith("__")}
-        return {k: _hash(v) for k, v in own.items()}
+        # What a pickle holds: a program compiled for this machine may appear.
+        return {k: _hash(v) for k, v in value.__getstate__().items()}
     if isinstance(value, (list, tuple)):
         return [_hash(item) for item in value]
     try:

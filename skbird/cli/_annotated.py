@@ -1,0 +1,286 @@
+"""Recordings and boxes that say what calls in them, for ``evaluate`` and ``report``."""
+
+from dataclasses import dataclass
+from functools import wraps
+from pathlib import Path
+
+import click
+
+from skbird.cli import _console
+from skbird.cli._own_boxes import own_boxes, untouched_tables
+
+_MIN_OVERLAP_S = 0.25
+_MIN_SHARE = 0.5
+_OPTIONS = (
+    click.option(
+        "--annotations",
+        type=click.Path(exists=True, path_type=Path),
+        help="DATA is a folder of recordings, and here is what calls in them: a table, "
+        "or a folder of tables, of Raven, Audacity, BirdNET, Kaleidoscope or skbird, "
+        "or what crowsetta reads. Recordings are found by the ends of their paths. "
+        "Each table is taken for all that calls in its recordings, but for what the "
+        "model itself has found: see --reviewed.",
+    ),
+    click.option(
+        "--annotations-format",
+        "format_",
+        help="raven, audacity, birdnet, kaleidoscope, boxes, rows (zeros and ones), or "
+        "a format of crowsetta.  [default: told by each file]",
+    ),
+    click.option(
+        "--annotation-column",
+        "column",
+        help="The column that names the species, where several could.",
+    ),
+    click.option(
+        "--annotated-only",
+        is_flag=True,
+        help="Leave out recordings without a selection table, or box in the table. "
+        "Otherwise they are recordings in which nothing calls.",
+    ),
+    click.option(
+        "--min-overlap-s",
+        type=click.FloatRange(0),
+        help="Seconds of a box that must lie in a row, for all boxes, such as 0.25; "
+        "shorter ones then count nowhere.  [default: 0.25, or half of the box]",
+    ),
+    click.option(
+        "--reviewed",
+        is_flag=True,
+        help="Somebody has gone through all tables: count also recordings that are "
+        "annotated just as the model (or `skbird predict`) annotates them. Without, "
+        "they are left out, and so are recordings without boxes if there are such: "
+        "what a model finds above a threshold is no truth, and it must not grade "
+        "itself. A recording counts as soon as one of its boxes was moved, renamed or "
+        "added; if boxes were taken away only, --reviewed is needed.",
+    ),
+)
+
+
+@dataclass(frozen=True)
+class Annotations:
+    """What the options on annotations say.
+
+    Attributes
+    ----------
+    path : Path or None
+        A file, a folder of files, or nothing.
+    format_, column : str or None
+        See :func:`skbird.annotations.read_annotations`.
+    annotated_only : bool
+        Whether to leave out recordings of which nothing is said.
+    min_overlap_s : float or None
+        See :func:`skbird.annotations.boxes_to_rows`; None: short boxes count, too.
+    reviewed : bool
+        Whether to count what is as the model has it.
+    """
+
+    path: Path | None
+    format_: str | None
+    column: str | None
+    annotated_only: bool
+    min_overlap_s: float | None
+    reviewed: bool
+
+
+def annotation_options(command):
+    """Add the options on annotations to a command, which gets them as one."""
+
+    @wraps(command)
+    def with_annotations(
+        annotations,
+        format_,
+        column,
+        annotated_only,
+        min_overlap_s,
+        reviewed,
+        **others,
+    ):
+        given = Annotations(
+            annotations, format_, column, annotated_only, min_overlap_s, reviewed
+        )
+        return command(annotations=given, **others)
+
+    for option in reversed(_OPTIONS):
+        with_annotations = option(with_annotations)
+    return with_annotations
+
+
+class AnnotatedRows:
+    """Rows of annotated recordings, before and after the model has predicted them.
+
+    Parameters
+    ----------
+    data : Path
+        Folder of recordings.
+    annotations : Annotations
+    species : list of str
+        Of the model.
+    segment_s : float
+        Of its rows.
+
+    Attributes
+    ----------
+    X : DataFrame
+    Y : DataFrame of shape (n_rows, n_species)
+    left_out : list of (str, str)
+        Path and what is wrong.
+
+    Raises
+    ------
+    ValueError
+        If there are no annotations, or none but what ``predict`` wrote.
+    """
+
+    def __init__(self, data, annotations, species, segment_s):
+        from skbird.annotations import boxes_to_rows, read_annotations
+        from skbird.annotations._places import place_boxes
+        from skbird.data import segment_table
+        from skbird.data._listing import drop_links, find_audio
+
+        self._annotations, self._species = annotations, species
+        audio, self.left_out = find_audio(data)
+        audio = drop_links(audio)
+        tables, self._n_untouched = self._find_tables()
+        boxes = read_annotations(
+            tables, format=annotations.format_, annotation_column=annotations.column
+        )
+        if self._n_untouched and not len(boxes):
+            raise ValueError(NONE_LEFT.format(path=annotations.path))
+        boxes = place_boxes(boxes, annotations.path, data, audio, _console.say)
+        self._boxes = boxes.reset_index(drop=True)
+        audio = self._choose(audio, tables)
+        _say_unknown(boxes, species)
+        rows = segment_table(audio, segment_s, segment_s, on_error="skip")
+        overlap = {"min_overlap_s": annotations.min_overlap_s}
+        if annotations.min_overlap_s is None:
+            # Rows may be shorter than a quarter of a second, too.
+            overlap["min_overlap_s"] = min(_MIN_OVERLAP_S, _MIN_SHARE * segment_s)
+            overlap["min_overlap_fraction"] = _MIN_SHARE
+        self.X, self.Y = boxes_to_rows(boxes, rows, species=species, **overlap)
+        n_boxes = boxes["species"].notna().sum()
+        _console.say(
+            f"{data}: {len(audio)} recordings, {n_boxes} boxes, {len(self.X)} rows of "
+            f"{segment_s:g} s"
+        )
+
+    def _find_tables(self):
+        """Return the tables to read, and how many ``predict`` wrote that are not."""
+        from skbird.annotations._read_annotations import annotation_files
+
+        path = self._annotations.path
+        tables = annotation_files(path) if path.is_dir() else [path]
+        if not tables:
+            raise ValueError(
+                f"{str(path)!r} holds no tables of annotations (*.txt, *.csv, ...)."
+            )
+        if self._annotations.reviewed:
+            return tables, 0
+        untouched = untouched_tables(tables, path)
+        if untouched:
+            _console.say(
+                f"{len(untouched)} of {len(tables)} tables are as `skbird predict` "
+                "wrote them, and are left out: a model must not grade itself. "
+                "(--reviewed, if somebody has gone through them.)"
+            )
+        if len(untouched) == len(tables):
+            raise ValueError(NONE_LEFT.format(path=path))
+        return [table for table in tables if table not in untouched], len(untouched)
+
+    def _choose(self, audio, tables):
+        """Return the recordings to judge; say how many of them have no annotations."""
+        from skbird.annotations._audio_names import AudioFinder
+
+        annotated, finder = set(self._boxes["path"]), AudioFinder(audio)
+        for table in tables:
+            try:
+                annotated.add(finder.by_file(table))  # also of a table without boxes
+            except ValueError:
+                pass  # of the recordings that it names, not of one it is named after
+        chosen = [path for path in audio if path in annotated]
+        n_without = len(audio) - len(chosen)
+        if n_without and (self._annotations.annotated_only or self._n_untouched):
+            _console.say(f"{n_without} recordings without annotations are left out.")
+            return chosen
+        if n_without:
+            _console.say(
+                f"Warning: {n_without} of {len(audio)} recordings have no annotations, "
+                "and are taken for recordings in which nothing calls. --annotated-only "
+                "leaves them out."
+            )
+        return audio
+
+    def judged(self, proba):
+        """Return which rows to judge the model by, knowing what it says of them.
+
+        Parameters
+        ----------
+        proba : ndarray of shape (n_rows, n_species)
+
+        Returns
+        -------
+        ndarray of shape (n_rows,), bool
+
+        Raises
+        ------
+        ValueError
+            If there are none.
+        """
+        import numpy as np
+
+        own = own_boxes(self._boxes, self.X, proba, self._species)
+        paths = self._boxes["path"]
+        untouched = set(paths[own]) - set(paths[~own])
+        if self._annotations.reviewed:
+            if untouched:
+                _console.say(
+                    f"Warning: {len(untouched)} recordings are annotated just as the "
+                    "model predicts them: if nobody has looked at them, the figures "
+                    "flatter it."
+                )
+            return np.ones(len(self.X), dtype=bool)
+        if not own.any() and not self._n_untouched:
+            self._say_if_scored()
+            return np.ones(len(self.X), dtype=bool)
+        judged = self.X["path"].isin(set(paths) - untouched).to_numpy()
+        empty = set(self.X["path"]) - set(paths)
+        if untouched or empty:
+            _console.say(
+                f"{len(untouched)} recordings are annotated just as the model predicts "
+                f"them, and {len(empty)} have no boxes where others have the model's: "
+                "they are left out, as a model must not grade itself. (--reviewed, if "
+                "somebody has gone through them.)"
+            )
+        if not judged.any():
+            raise ValueError(NONE_LEFT.format(path=self._annotations.path))
+        return judged
+
+    def _say_if_scored(self):
+        if "score" in self._boxes and self._boxes["score"].notna().all():
+            _console.say(
+                "Warning: all boxes have scores, as what a program has found: if "
+                "nobody has gone through them, the figures say how far two programs "
+                "agree, not what is true."
+            )
+
+
+NONE_LEFT = (
+    "{path} holds nothing but what the model itself, or `skbird predict`, has found: "
+    "there is nothing to judge it by. Correct the tables, annotate recordings, or pass "
+    "--reviewed if somebody has gone through all of them."
+)
+
+
+def _say_unknown(boxes, species):
+    """Name labels that the model does not know, however they are written."""
+    from skbird.utils._names import match_names
+
+    names = boxes["species"].dropna()
+    known = match_names(names.unique(), [*species, "", "nocall"])
+    unknown = names[~names.isin(known)].value_counts()
+    if len(unknown):
+        _console.say(
+            f"Warning: {unknown.sum()} boxes have labels that the model does not know "
+            f"({len(unknown)} labels, such as {unknown.index[0]!r}). They count for "
+            "nothing."
+        )

@@ -1,0 +1,509 @@
+"""Ways to break one promise in any estimator: each is a mutation of its class."""
+
+import functools
+import os
+import sys
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+from estimator_cases import ESTIMATORS
+from sklearn.base import clone, is_classifier
+from sklearn.exceptions import NotFittedError
+from sklearn.utils import get_tags
+from threadpoolctl import threadpool_info
+
+from skbird.data import Clip, Recordings, Spectrograms
+from skbird.utils import estimator_checks
+
+ANSWERS = ("transform", "fit_transform", "predict_proba")
+
+
+@dataclass(frozen=True)
+class Mutation:
+    """A promise that is broken, and how."""
+
+    check: str  # that must find it
+    match: str  # what that must say
+    before: object = None  # (self, X): runs before each answer
+    answer: object = None  # (self, output, X) -> output
+    fit: object = None  # (self, X, y) -> what fit returns, runs after the fit
+    before_fit: object = None  # (self, X, y)
+    members: dict = field(default_factory=dict)
+    applies: object = lambda estimator: True
+
+
+# What can be done to any output ----------------------------------------------------
+
+
+@dataclass(frozen=True)
+class FactorOp:
+    def __call__(self, clip):
+        return replace(clip, samples=clip.samples * np.float32(clip.row["factor"]))
+
+
+@dataclass(frozen=True)
+class CutOp:
+    def __call__(self, clip):
+        return replace(clip, samples=clip.samples[: len(clip.samples) // 2])
+
+
+@dataclass(frozen=True)
+class WeightsOp:
+    value: float
+
+    def __call__(self, clip):
+        made = {k: getattr(clip, k) for k in Clip.__dataclass_fields__}
+        return WeighedClip(**made, value=self.value)
+
+
+@dataclass(frozen=True)
+class WeighedClip(Clip):
+    value: float = 0.0
+
+    @property
+    def weights(self):
+        return np.full(len(self.starts), self.value, np.float32)
+
+
+def respectrogram(output, change, **given):
+    """Return `Spectrograms` with other frames."""
+    entries = [
+        None if n == 0 else change(output.frames(row), row)
+        for row, n in enumerate(output.n_frames)
+    ]
+    n_frames = [0 if entry is None else len(entry) for entry in entries]
+    made = Spectrograms(output.rows, entries, n_frames, output.format)
+    if len(made.segment_weights) == len(output.segment_weights):
+        made.segment_weights = output.segment_weights
+        made.segment_predict_weights = output.segment_predict_weights
+    made.errors = output.errors
+    return made
+
+
+def scaled(output, factor):
+    """Return an output whose rows are multiplied by factors."""
+    factor = np.broadcast_to(factor, len(output))
+    if isinstance(output, Recordings):
+        return output.assign(factor=factor).then(FactorOp())
+    if isinstance(output, Spectrograms):
+        return respectrogram(output, lambda x, row: x * np.float16(factor[row]))
+    return np.asarray(output) * factor[:, None]
+
+
+def readable(output):
+    """Return which rows of an output can be read."""
+    if isinstance(output, Recordings):
+        damaged = [str(p).endswith("damaged.wav") for p in output.paths]
+        return np.array([os.path.exists(p) for p in output.paths]) & ~np.array(damaged)
+    if isinstance(output, Spectrograms):
+        return output.n_frames > 0
+    return ~np.isnan(output).all(axis=1)
+
+
+def hide_unreadable(self, output, X):
+    """Say something of rows that cannot be read."""
+    good = readable(output)
+    rows = np.where(good, np.arange(len(output)), np.flatnonzero(good)[0])
+    return output[rows]
+
+
+def nan_for_a_good_row(self, output, X):
+    if isinstance(output, Recordings):
+        rows = output.rows.copy()
+        rows.loc[0, "path"] = "missing.wav"
+        return Recordings(rows, output.ops)
+    if isinstance(output, Spectrograms):
+        return respectrogram(output, lambda x, row: x if row else None)
+    output = np.array(output)
+    output[:1] = np.nan
+    return output
+
+
+def cut(self, output, X):
+    if isinstance(output, Recordings):
+        return output.then(CutOp())
+    return respectrogram(output, lambda x, row: x[: len(x) // 2])
+
+
+def weighing(value):
+    def weigh(self, output, X):
+        if isinstance(output, Recordings):
+            return output.then(WeightsOp(value))
+        output.segment_weights = np.full_like(output.segment_weights, value)
+        return output
+
+    return weigh
+
+
+# What can be done in fit -------------------------------------------------------------
+
+
+def change_X(self, X, y=None):
+    if isinstance(X, Spectrograms):
+        X.segment_weights[0] = 0.5
+    elif hasattr(X, "loc"):
+        X["seen"] = True
+
+
+def change_y(self, X, y):
+    if y is not None:
+        y.iloc[0, 0] = 0.25
+
+
+def change_param(self, X, y):
+    setattr(self, list(self.get_params(deep=False))[-1], "changed")
+
+
+def fit_what_was_given(self, X, y):
+    self.estimator.fit(X, y)
+
+
+def count_fits(self, X, y):
+    self.n_fits_ = getattr(self, "n_fits_", 0) + 1
+
+
+def draw_factor(self, X, y):
+    self.factor_ = 0.5 + np.random.RandomState(draws()).rand() / 2
+
+
+def draws():
+    """Return another number each time: what neither seeds nor generators know."""
+    draws.n = getattr(draws, "n", 0) + 1
+    return draws.n
+
+
+def remember_in_class(self, X, y):
+    type(self).factor = 0.5
+
+
+def refuse_nan(self, X, y):
+    if y is not None and np.isnan(np.asarray(y)).any():
+        raise ValueError("Input y contains NaN.")
+
+
+def refuse_no_rows(self, X):
+    if len(X) == 0:
+        raise ValueError("Found array with 0 samples.")
+
+
+def called_from(*names):
+    """Return whether a file of scikit-learn is among the callers."""
+    frame = sys._getframe(1)
+    while frame is not None:
+        if frame.f_code.co_filename.replace(os.sep, "/").endswith(names):
+            return True
+        frame = frame.f_back
+    return False
+
+
+def refuse_in_search(self, X, y):
+    if called_from("model_selection/_search.py"):
+        raise ValueError("not in a search")
+
+
+def number_of_threads():
+    return max([pool["num_threads"] for pool in threadpool_info()], default=1)
+
+
+def answer_unfitted(self, X):
+    """Answer zeros before fit, as some classes do."""
+    base = type(self).__mro__[1]
+    try:
+        return base.predict_proba(self, X)
+    except NotFittedError:
+        return np.zeros((len(X), 2))
+
+
+def takes_recordings(estimator):
+    return get_tags(estimator).input_tags.string
+
+
+def gives_segments(estimator):
+    transforms = hasattr(estimator, "transform")
+    return transforms and type(estimator).__name__ != "SpectrogramStatistics"
+
+
+def wraps(estimator):
+    return hasattr(estimator, "estimator")
+
+
+def learns(estimator):
+    return is_classifier(estimator) and not hasattr(estimator, "__sklearn_is_fitted__")
+
+
+MUTATIONS = {
+    "fit returns None": Mutation(
+        "check_fit_returns_self", "fit returned NoneType", fit=lambda *_: None
+    ),
+    "set_params does nothing": Mutation(
+        "check_set_params",
+        "raised nothing",
+        members={"set_params": lambda self, **params: self},
+    ),
+    "answers without a fit": Mutation(
+        "check_unfitted",
+        "predict_proba answered without a fit",
+        members={"predict_proba": answer_unfitted},
+        applies=lambda e: learns(e) and get_tags(e).requires_fit,
+    ),
+    "drops the last row": Mutation(
+        "check_keeps_rows",
+        r"of 12 rows returned 11",
+        answer=lambda self, output, X: output[:-1],
+    ),
+    "depends on the place of a row": Mutation(
+        "check_row_order",
+        "if rows come in another order",
+        answer=lambda self, output, X: scaled(output, np.linspace(1, 0.5, len(X))),
+    ),
+    "depends on other rows": Mutation(
+        "check_subset_of_rows",
+        "among fewer rows",
+        answer=lambda self, output, X: scaled(output, 1 - 1 / len(X)),
+        applies=lambda e: type(e).__name__ != "SoundscapeReweighter",  # by design
+    ),
+    "depends on other files": Mutation(
+        "check_subset_of_files",
+        "among fewer files",
+        answer=lambda self, output, X: scaled(output, 1 - 1 / len(X)),
+    ),
+    "depends on the container": Mutation(
+        "check_containers",
+        "from an array in place of a list",
+        answer=lambda self, output, X: scaled(
+            output, 0.5 if isinstance(X, np.ndarray) else 1
+        ),
+        applies=takes_recordings,
+    ),
+    "refuses no rows": Mutation(
+        "check_no_rows", "Found array with 0 samples", before=refuse_no_rows
+    ),
+    "makes up unreadable rows": Mutation(
+        "check_unreadable_rows", "which cannot be read, is", answer=hide_unreadable
+    ),
+    "loses good rows": Mutation(
+        "check_unreadable_rows",
+        "of row 0, a good one, is NaN",
+        answer=nan_for_a_good_row,
+    ),
+    "spoils rows beside unreadable ones": Mutation(
+        "check_unreadable_rows",
+        "beside rows that cannot be read",
+        answer=lambda self, output, X: scaled(
+            output, 1 if readable(output).all() else 0.99
+        ),
+    ),
+    "removes sound": Mutation(
+        "check_keeps_duration",
+        r"s long and is",
+        answer=cut,
+        applies=gives_segments,
+    ),
+    "empties the weights": Mutation(
+        "check_segment_weights",
+        "none is left",
+        answer=weighing(0.0),
+        applies=gives_segments,
+    ),
+    "weighs more than 1": Mutation(
+        "check_segment_weights",
+        r"weights \[1\.5",
+        answer=weighing(1.5),
+        applies=gives_segments,
+    ),
+    "changes X in fit": Mutation(
+        "check_input_stays", "fit changed X", before_fit=change_X
+    ),
+    "changes Y in fit": Mutation(
+        "check_input_stays", "fit changed Y", before_fit=change_y
+    ),
+    "changes X in an answer": Mutation(
+        "check_input_stays", "an answer changed X", before=change_X
+    ),
+    "changes a parameter": Mutation(
+        "check_params_stay",
+        "fit changed .* to 'changed'",
+        fit=change_param,
+        applies=lambda e: e.get_params(),
+    ),
+    "fits what it was given": Mutation(
+        "check_params_stay",
+        r"fit changed estimator .* \(inside\)",
+        before_fit=fit_what_was_given,
+        applies=wraps,
+    ),
+    "remembers earlier fits": Mutation(
+        "check_fit_forgets",
+        "after a second fit",
+        fit=count_fits,
+        answer=lambda self, output, X: scaled(output, 1 / getattr(self, "n_fits_", 1)),
+    ),
+    "ignores the seed": Mutation(
+        "check_same_seed",
+        "with the same seed",
+        fit=draw_factor,
+        answer=lambda self, output, X: scaled(output, getattr(self, "factor_", 1)),
+    ),
+    "draws from the global generator": Mutation(
+        "check_global_random_state",
+        "the generator of numpy.random is in another state",
+        before_fit=lambda self, X, y: np.random.random(),
+    ),
+    "clones with what was learnt": Mutation(
+        "check_clone",
+        r"has \['learnt_'\]",
+        fit=lambda self, X, y: setattr(self, "learnt_", 1),
+        members={
+            "__sklearn_clone__": lambda self: learnt_too(self),
+        },
+    ),
+    "keeps state in the class": Mutation(
+        "check_pickle",
+        "in a fresh process",
+        fit=remember_in_class,
+        answer=lambda self, output, X: scaled(output, type(self).factor),
+        members={"factor": 1.0},
+    ),
+    "depends on the threads": Mutation(
+        "check_threads",
+        "with two threads",
+        answer=lambda self, output, X: scaled(output, 1 / number_of_threads()),
+    ),
+    "answers more than 1": Mutation(
+        "check_probabilities",
+        "predict_proba reaches from",
+        answer=lambda self, output, X: 2 + np.asarray(output),
+        applies=is_classifier,
+    ),
+    "answers in another shape": Mutation(
+        "check_probabilities",
+        r"predict_proba has shape \(12, 1\)",
+        answer=lambda self, output, X: output[:, :1],
+        applies=is_classifier,
+    ),
+    "forgets the species": Mutation(
+        "check_probabilities",
+        "species_ is .*nobody",
+        fit=lambda self, X, y: setattr(self, "species_", ["nobody", "no one"]),
+        applies=learns,
+    ),
+    "refuses unknown targets": Mutation(
+        "check_unknown_targets",
+        "Input y contains NaN",
+        before_fit=refuse_nan,
+        applies=is_classifier,
+    ),
+    "answers otherwise in a Pipeline": Mutation(
+        "check_pipeline",
+        "inside a Pipeline",
+        answer=lambda self, output, X: scaled(
+            output, 0.5 if called_from("sklearn/pipeline.py") else 1
+        ),
+    ),
+    "fails in a search": Mutation(
+        "check_search", "not in a search", before_fit=refuse_in_search
+    ),
+    "set_output fails": Mutation(
+        "check_set_output",
+        "no pandas here",
+        members={"set_output": lambda self, **_: no_pandas()},
+        applies=lambda e: hasattr(e, "transform"),
+    ),
+    "drops weights": Mutation(
+        "check_metadata_routing",
+        "changes nothing: it does not arrive",
+        members={"drops_weights": True},
+        applies=learns,
+    ),
+}
+
+
+def no_pandas():
+    raise ValueError("no pandas here")
+
+
+def learnt_too(estimator):
+    """Return a clone that has what its original learnt."""
+    params = {k: clone(v, safe=False) for k, v in estimator.get_params(False).items()}
+    twin = type(estimator)(**params)
+    if hasattr(estimator, "learnt_"):
+        twin.learnt_ = estimator.learnt_
+    return twin
+
+
+def break_promise(mutation, estimator):
+    """Return the estimator as one of a subclass that breaks a promise."""
+    return remade(estimator, broken_class(mutation, type(estimator)))
+
+
+def remade(estimator, cls):
+    twin = clone(estimator)
+    twin.__class__ = cls
+    return twin
+
+
+def broken_class(name, base):
+    """Make a subclass of an estimator's class that breaks a promise."""
+    mutation = MUTATIONS[name]
+    namespace = dict(mutation.members)
+    for method in ANSWERS:
+        if (mutation.answer or mutation.before) and hasattr(base, method):
+            namespace[method] = _through(mutation, getattr(base, method))
+    namespace["fit"] = _fit_through(mutation, base.fit)
+    title = "".join(word.title() for word in name.split()) + base.__name__
+    cls = type(title, (base,), namespace | {"__module__": __name__})
+    cls.__qualname__ = title
+    return cls
+
+
+def _through(mutation, method):
+    @functools.wraps(method)
+    def answer(self, X, *args, **kwargs):
+        if mutation.before is not None:
+            mutation.before(self, X)
+        output = method(self, X, *args, **kwargs)
+        if mutation.answer is None or _is_nested(self):
+            return output
+        return mutation.answer(self, output, X)
+
+    return answer
+
+
+def _is_nested(self):
+    # TransformerMixin.fit_transform calls transform, which has been changed already.
+    frame, n_answers = sys._getframe(1), 0
+    while frame is not None:
+        own = frame.f_code.co_name == "answer" and frame.f_locals.get("self") is self
+        n_answers += own
+        frame = frame.f_back
+    return n_answers > 1
+
+
+def _fit_through(mutation, method):
+    @functools.wraps(method)
+    def fit(self, X, y=None, **params):
+        if mutation.before_fit is not None:
+            mutation.before_fit(self, X, y)
+        params = {} if mutation.members.get("drops_weights") else params
+        method(self, X, y, **params)
+        if mutation.fit is not None and mutation.fit(self, X, y) is None:
+            return None if mutation.check == "check_fit_returns_self" else self
+        return self
+
+    return fit
+
+
+# Made when this module is imported, so that a fresh process can unpickle them.
+CASES = {
+    (name, type(estimator).__name__): (estimator, broken_class(name, type(estimator)))
+    for name, mutation in MUTATIONS.items()
+    for estimator in ESTIMATORS
+    if mutation.applies(estimator)
+}
+globals().update({cls.__name__: cls for _, cls in CASES.values()})
+
+
+def run_check(name, estimator_name):
+    """Run the check that must find a mutation on a mutated estimator."""
+    estimator, cls = CASES[name, estimator_name]
+    getattr(estimator_checks, MUTATIONS[name].check)(remade(estimator, cls))

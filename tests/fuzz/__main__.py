@@ -1,0 +1,163 @@
+"""Feed skbird files that are damaged, or lie, and see what becomes of the good ones.
+
+    python tests/fuzz --cases 20000 --seed 0              # all kinds, some minutes
+    python tests/fuzz --kind audio --seed 0 --case 123    # one case again
+
+A case is allowed to give right rows, an error of skbird's that names the file, or NaN
+rows for the bad file with good rows beside it bit-identical to a clean run. Whatever
+else happens is a failure: a crash, a hang, 1.5 GB of memory, an error of another
+library, a good row lost, a length or a number that is wrong without a word. Workers run
+the cases; a worker that dies or hangs costs the case that it was at.
+"""
+
+import argparse
+import json
+import os
+import queue
+import subprocess
+import sys
+import threading
+import time
+from collections import Counter, defaultdict
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+# Kinds, and how many of 100 cases are of each.
+SHARES = {
+    "audio": 30,
+    "rows": 15,
+    "annotations": 25,
+    "models": 10,
+    "cache": 10,
+    "archive": 10,
+}
+# And the kind "selftest", of cases that fail in all ways: is each of them seen?
+START_S = 120  # a worker may take so long to import and to prepare
+BATCH = 250
+
+
+def main():
+    options = parse()
+    start = time.monotonic()
+    if options.case is not None:
+        batches = [(options.kind, range(options.case, options.case + 1))]
+    else:
+        batches = list(plan(options.cases, options.kind))
+    with ThreadPoolExecutor(options.jobs) as pool:
+        results = [
+            result
+            for batch in pool.map(lambda b: run_batch(*b, options), batches)
+            for result in batch
+        ]
+    failures = report(results, options.seed)
+    print(f"{len(results)} cases in {time.monotonic() - start:.0f} s.")
+    return 1 if failures else 0
+
+
+def parse():
+    parser = argparse.ArgumentParser(prog="python tests/fuzz")
+    parser.add_argument("--cases", type=int, default=1000)
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--kind", choices=[*SHARES, "selftest"])
+    parser.add_argument("--case", type=int, help="only this one; needs --kind")
+    parser.add_argument("--jobs", type=int, default=os.cpu_count())
+    parser.add_argument("--limit-s", type=float, default=10.0, help="for one case")
+    options = parser.parse_args()
+    if options.case is not None and options.kind is None:
+        parser.error("--case needs --kind")
+    return options
+
+
+def plan(n_cases, kind):
+    """Yield batches: a kind and the numbers of its cases."""
+    shares = {kind: 100} if kind else SHARES
+    for name, share in shares.items():
+        n = -(-n_cases * share // 100)
+        for first in range(0, n, BATCH):
+            yield name, range(first, min(first + BATCH, n))
+
+
+def run_batch(kind, cases, options):
+    """Run cases in workers, one after the other; a new one where the last is lost."""
+    results, todo = [], list(cases)
+    while todo:
+        done = run_worker(kind, todo, options)
+        results += done
+        todo = todo[len(done) :]
+    return results
+
+
+def run_worker(kind, cases, options):
+    """Return the results of the cases up to the one that ended the worker."""
+    command = [sys.executable, str(Path(__file__).with_name("fuzz_worker.py"))]
+    command += [kind, str(options.seed), str(cases[0]), str(cases[-1] + 1)]
+    one_thread = dict.fromkeys(
+        ["OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"], "1"
+    )
+    env = os.environ | one_thread | {"MALLOC_ARENA_MAX": "2"}
+    worker = subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=env
+    )
+    lines, errors = queue.Queue(), []
+    reader = threading.Thread(target=pump, args=(worker.stdout, lines.put))
+    watcher = threading.Thread(target=pump, args=(worker.stderr, errors.append))
+    reader.start(), watcher.start()
+    results, limit_s = [], START_S
+    while True:
+        try:
+            line = lines.get(timeout=limit_s)
+        except queue.Empty:
+            worker.kill()
+            results.append(lost(kind, cases[len(results)], "hang", f"{limit_s:g} s"))
+            break
+        if line is None:
+            break
+        limit_s = options.limit_s
+        if line.startswith("{"):
+            results.append(json.loads(line))
+    code = worker.wait()
+    reader.join(), watcher.join()
+    hung = bool(results) and results[-1]["outcome"] == "hang"
+    if len(results) < len(cases) and not hung:
+        detail = f"exit status {code}; {''.join(filter(None, errors))[-300:]}"
+        results.append(lost(kind, cases[len(results)], "crash", detail))
+    return results
+
+
+def pump(stream, put):
+    for line in stream:
+        put(line)
+    put(None)
+
+
+def lost(kind, case, outcome, detail):
+    return {"kind": kind, "case": case, "outcome": outcome, "detail": detail}
+
+
+ALLOWED = ("right", "refused", "nan", "same")
+
+
+def report(results, seed):
+    """Print what came out by kind, and each sort of failure with its command."""
+    outcomes = defaultdict(Counter)
+    sorts = defaultdict(list)
+    for result in results:
+        kind, outcome = result["kind"], result["outcome"]
+        failed = outcome not in ALLOWED
+        outcomes[kind][outcome if not failed else "failures"] += 1
+        if failed:
+            sorts[kind, outcome, result["detail"].split(" | ")[0]].append(result)
+    columns = ["cases", *ALLOWED, "failures"]
+    print("".join(f"{name:>12}" for name in ["", *columns]))
+    for kind, counts in outcomes.items():
+        cells = [counts.total(), *(counts[name] for name in columns[1:])]
+        print(f"{kind:>12}" + "".join(f"{cell:>12}" for cell in cells))
+    for (kind, outcome, detail), found in sorted(sorts.items()):
+        first = found[0]
+        print(f"\n{len(found)} x {kind}: {outcome}: {first['detail'][:400] or detail}")
+        print(f"  python tests/fuzz --kind {kind} --seed {seed} --case {first['case']}")
+    return sum(map(len, sorts.values()))
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,195 @@
+"""Annotations of other programs, and files that tell their format themselves."""
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from skbird.annotations import (
+    read_annotations,
+    read_birdnet,
+    read_boxes,
+    read_kaleidoscope,
+    read_raven,
+    write_audacity,
+    write_birdnet,
+    write_boxes,
+    write_raven,
+    write_submission,
+)
+
+KEYS = ["path", "start", "end", "species"]
+BIRDNET = {
+    "csv": (
+        "Start (s),End (s),Scientific name,Common name,Confidence,File\n"
+        "3.0,6.0,Pica pica,Eurasian Magpie,0.8141,/d/site/night.wav\n"
+    ),
+    "r": (
+        "filepath,start,end,scientific_name,common_name,confidence,lat,lon,week,"
+        "overlap,sensitivity,min_conf,species_list,model\n"
+        "/d/site/night.wav,3.0,6.0,Pica pica,Eurasian Magpie,0.8141,-1,-1,-1,0.0,1.0,"
+        "0.1,,BirdNET_GLOBAL_6K_V2.4\n"
+    ),
+    "kaleidoscope": (
+        "INDIR,FOLDER,IN FILE,OFFSET,DURATION,scientific_name,common_name,confidence,"
+        "lat,lon,week,overlap,sensitivity\n"
+        "/d,site,night.wav,3.0,3.0,Pica pica,Eurasian Magpie,0.8141,-1,-1,-1,0.0,1.0\n"
+    ),
+    "birdnetlib": (
+        ",common_name,scientific_name,start_time,end_time,confidence,label,file\n"
+        "0,Eurasian Magpie,Pica pica,3.0,6.0,0.8141,Pica pica_Eurasian Magpie,"
+        "/d/site/night.wav\n"
+    ),
+    "birdnet": (
+        "input,start_time,end_time,species_name,confidence\n"
+        "/d/site/night.wav,00:00:03.00,00:00:06.00,Pica pica_Eurasian Magpie,0.8141\n"
+    ),
+    "birdnetR": (
+        '"","start","end","scientific_name","common_name","confidence"\n'
+        '"1",3,6,"Pica pica","Eurasian Magpie",0.8141\n'
+    ),
+}
+
+
+@pytest.mark.parametrize("kind", BIRDNET)
+def test_all_tables_of_birdnet_are_read(tmp_path, kind):
+    path = tmp_path / "night.csv"
+    path.write_text(BIRDNET[kind])
+    expected = ["/d/site/night.wav", 3.0, 6.0, "Pica pica", 0.8141]
+    if kind == "birdnetR":  # of one recording, which it does not name
+        expected[0] = "night"
+    read = read_kaleidoscope if kind == "kaleidoscope" else read_birdnet
+    for boxes in (read_annotations(path), read(path)):
+        assert boxes[[*KEYS, "score"]].to_numpy().tolist() == [expected]
+    boxes = read_annotations(path, ["site/other.wav", "site/night.flac"])
+    assert boxes["path"].tolist() == ["site/night.flac"]
+    if "ommon" in BIRDNET[kind] or kind == "birdnet":
+        name = "common_name" if kind == "kaleidoscope" else "Common name"
+        boxes = read_annotations(path, annotation_column=name)
+        assert boxes["species"].tolist() == ["Eurasian Magpie"]
+
+
+def test_birdnet_in_parquet_is_read(tmp_path):
+    pytest.importorskip("pyarrow")
+    path = tmp_path / "a.parquet"
+    table = {"Start (s)": [3.0], "End (s)": [6.0], "Scientific name": ["Pica pica"]}
+    pd.DataFrame(table | {"Confidence": [0.5], "File": "a.wav"}).to_parquet(path)
+    assert read_annotations(path)[KEYS].to_numpy().tolist() == [
+        ["a.wav", 3.0, 6.0, "Pica pica"]
+    ]
+
+
+KALEIDOSCOPE = (
+    "INDIR,FOLDER,IN FILE,CHANNEL,OFFSET,DURATION,Fmax,AUTO ID*,MANUAL ID,DATE\n"
+    "D:\\bats\\,night1,a.wav,0,2.5,1.5,45.1,PIPPIP,PIPPYG,2024-07-01\n"
+    "D:\\bats,,b.wav,0,0,5,,NoID,,2024-07-01\n"
+    "D:\\bats,night1,b.wav,1,1,5,,MYOMYO,,2024-07-01\n"
+)
+
+
+def test_tables_of_kaleidoscope_are_read(tmp_path):
+    path = tmp_path / "id.csv"
+    path.write_text(KALEIDOSCOPE)
+    for boxes in (read_kaleidoscope(path), read_annotations(path)):
+        assert boxes["path"].tolist() == [
+            "D:\\bats/night1/a.wav", "D:\\bats/b.wav", "D:\\bats/night1/b.wav"
+        ]  # fmt: skip
+        assert boxes["start"].tolist() == [2.5, 0, 1]
+        assert boxes["end"].tolist() == [4, 5, 6]
+        assert boxes["species"].fillna("").tolist() == ["PIPPYG", "", "MYOMYO"]
+    boxes = read_kaleidoscope(path, annotation_column="AUTO ID*")
+    assert boxes["species"].tolist() == ["PIPPIP", "NoID", "MYOMYO"]
+    audio = ["x/b.wav", "x/night1/a.wav", "x/night1/b.wav"]
+    path.write_text("\n".join(KALEIDOSCOPE.splitlines()[::2]))
+    assert read_kaleidoscope(path, audio[:2])["path"].tolist() == audio[:1]
+    path.write_text(KALEIDOSCOPE.replace("AUTO ID*", "TOP1MATCH*"))
+    assert read_kaleidoscope(path)["species"].tolist()[2] == "MYOMYO"
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        ("2.5", "inf", "line 2, column 'OFFSET': a number is needed"),
+        ("2.5,1.5", "1e308,1e308", "line 2, column 'DURATION': a number is needed"),
+        ("2.5,1.5", "2.5,-1", "line 2: '0' is 0 and 'DURATION' is -1"),
+        ("DURATION", "LENGTH", "there is no column 'DURATION'.*id.csv"),
+        ("IN FILE", "OUT FILE", "there is no column 'IN FILE'"),
+    ],
+)
+def test_damaged_tables_of_kaleidoscope_are_named(tmp_path, old, new, message):
+    path = tmp_path / "id.csv"
+    path.write_text(KALEIDOSCOPE.replace(old, new))
+    with pytest.raises(ValueError, match=rf"id\.csv.*{message}"):
+        read_kaleidoscope(path)
+
+
+def test_raven_tables_may_be_separated_by_commas(tmp_path):
+    path = tmp_path / "night.csv"
+    text = (
+        '"Selection","Begin Time (s)","End Time (s)","Species"\n1,0.5,1.5,"Owl, Barn"\n'
+    )
+    expected = [["night", 0.5, 1.5, "Owl, Barn"]]
+    for version in (text, "\n" + text, text.replace('"Sel', '\ufeff"Sel')):
+        path.write_text(version)
+        assert read_raven(path)[KEYS].to_numpy().tolist() == expected
+        assert read_annotations(path)[KEYS].to_numpy().tolist() == expected
+    german = "Selection;Begin Time (s);End Time (s);Species\n1;0,5;1,5;Owl, Barn\n"
+    path.write_text(german)
+    assert read_raven(path)[KEYS].to_numpy().tolist() == expected
+
+
+@pytest.fixture
+def boxes():
+    return pd.DataFrame(
+        {
+            "path": ["a.wav", "a.wav", "b.wav"],
+            "start": [0.0, 5.0, 5.0],
+            "end": [5.0, 10.0, 10.0],
+            "species": ["owl", "wren", "owl"],
+        }
+    )
+
+
+def test_what_skbird_writes_is_read_whatever_it_is(boxes, tmp_path):
+    pytest.importorskip("pyarrow")
+    expected = boxes.to_numpy().tolist()
+    for name in ("b.csv", "b.parquet"):
+        write_boxes(boxes, tmp_path / name)
+        assert read_annotations(tmp_path / name)[KEYS].to_numpy().tolist() == expected
+    write_birdnet(boxes, tmp_path / "n.csv")
+    assert read_annotations(tmp_path / "n.csv")[KEYS].to_numpy().tolist() == expected
+    mixed = [
+        *write_raven(boxes[:2], tmp_path),
+        *write_audacity(boxes[2:], tmp_path),
+    ]
+    found = read_annotations(mixed, ["x/a.wav", "x/b.wav"])
+    assert found[KEYS].assign(path=boxes["path"]).to_numpy().tolist() == expected
+
+
+def test_rows_of_zeros_and_ones_are_truth(tmp_path):
+    rows = pd.DataFrame({"path": ["a.wav"] * 3, "end": [5.0, 10.0, 15.0]})
+    truth = np.array([[1, 1], [0, 0], [0, 1]])
+    expected = [[0, 5, "owl"], [0, 5, "wren"], [10, 15, "wren"], [5, 10, ""]]
+    submission = tmp_path / "truth.csv"
+    write_submission(truth, rows, submission, species=["owl", "wren"])
+    table = rows.assign(start=rows["end"] - 5, owl=truth[:, 0], wren=truth[:, 1])
+    table.to_csv(tmp_path / "wide.csv", index=False)
+    for path in (submission, tmp_path / "wide.csv"):
+        boxes = read_annotations(path).fillna({"species": ""})
+        assert boxes[KEYS[1:]].to_numpy().tolist() == expected
+        assert boxes["path"].str.startswith("a").all()
+    write_submission(truth * 0.7, rows, submission, species=["owl", "wren"])
+    with pytest.raises(ValueError, match=r"truth\.csv holds 0\.7 where 0 or 1"):
+        read_annotations(submission)
+    submission.write_text("row_id,owl\na_soon,1\n")
+    with pytest.raises(ValueError, match=r"truth\.csv: the row_id 'a_soon' does not"):
+        read_annotations(submission)
+
+
+def test_tables_of_no_known_format_are_named(tmp_path):
+    path = tmp_path / "x.csv"
+    path.write_text("a,b\n1,2\n")
+    with pytest.raises(ValueError, match=r"x\.csv, line 1: 'a,b' does not name"):
+        read_annotations(path)
+    path.write_text("path,start,end\na.wav,1,2\n")
+    with pytest.raises(ValueError, match="no column 'species'"):
+        read_boxes(path)

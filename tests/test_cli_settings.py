@@ -1,0 +1,168 @@
+"""Settings that cannot work are refused before any recording is looked at."""
+
+import os
+
+import pytest
+import soundfile
+from click.testing import CliRunner
+from conftest import RATE, tone
+
+pytest.importorskip("torch")
+from skbird.cli import _train
+from skbird.cli._app import app
+
+SHORT = (
+    "--backbone lcnet_035 --weights none --epochs 1 --segment-s 1 --n-mels 16 "
+    "--sample-rate 16000 --segments-per-row 1"
+).split()
+NET = "sedclassifier"
+
+
+@pytest.fixture
+def train(tmp_path, monkeypatch):
+    """Return a function that trains, up to where recordings would be opened."""
+
+    def stop(X):
+        raise ValueError("recordings are opened")
+
+    for species in ("dove", "wren"):
+        (tmp_path / "birds" / species).mkdir(parents=True)
+        path = tmp_path / "birds" / species / "1.wav"
+        soundfile.write(path, tone(1000, 1), RATE)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(_train, "_find_readable", stop)
+
+    def run(*args, out="birds.pkl"):
+        arguments = ["train", "birds", "--out", out, *SHORT, *map(str, args)]
+        return CliRunner().invoke(app, arguments, prog_name="skbird")
+
+    return run
+
+
+@pytest.mark.parametrize(
+    ("setting", "message"),
+    [
+        ("rmsfilter__quantile=2", "'quantile' parameter of RMSFilter"),
+        ("bandpass__low_hz=-5", "'low_hz' parameter of BandPass"),
+        ("bandpass__low_hz=9000", "low_hz=9000"),
+        ("segmenter__overlap=1", "'overlap' parameter of Segmenter"),
+        ("logmel__fmax=100000", "fmax=100000 must lie"),
+        ("logmel__n_jobs=x", "'n_jobs' parameter of LogMel"),
+        (f"{NET}__lr=abc", "'lr' parameter of SEDClassifier"),
+        (f"{NET}__precision=float8", "'precision' parameter of SEDClassifier"),
+        (f"{NET}__attention=both", "'attention' parameter of SEDClassifier"),
+        (f"{NET}__callbacks__mixup__alpha=-1", "'alpha' parameter of Mixup"),
+        (f"{NET}__callbacks__validation__fraction=3", "parameter of ValidationSplit"),
+        (f"{NET}__criterion__label_smoothing=-1", "label_smoothing"),
+        (f"{NET}__optimizer__betas=x", "fails with these settings"),
+        (f"{NET}__device=nowhere", "fails with these settings"),
+        (f"{NET}__batch_size=0", "'batch_size' parameter"),
+        ("rmsfilter=3", "fails with these settings"),
+        ("logmel__cache_dir=3", "'cache_dir' parameter of LogMel"),
+        (f"{NET}__callbacks__mixup__beta=1", "has no parameter"),
+        ("nothing__x=1", "there is no 'nothing__x'"),
+    ],
+)
+def test_bad_parameters_fail_before_the_work(train, setting, message):
+    result = train("--set", setting)
+    assert result.exit_code in (1, 2)
+    assert message in result.stderr
+    assert "recordings are opened" not in result.stderr
+
+
+@pytest.mark.parametrize(
+    "setting",
+    [
+        f"{NET}__callbacks__validation__fraction=0.01",
+        f"{NET}__callbacks__mixup__alpha=0.2",
+        f"{NET}__lr=5.0",
+        f"{NET}__batch_size=64",
+        "rmsfilter__quantile=0.1",
+        "logmel__top_db=None",
+    ],
+)
+def test_good_parameters_do_not(train, setting):
+    assert "recordings are opened" in train("--set", setting).stderr
+
+
+@pytest.mark.parametrize(
+    ("flags", "message"),
+    [
+        (("--weights", "gone.pt"), "neither 'pretrained', None nor a file"),
+        (("--weights", "birds"), "neither 'pretrained', None nor a file"),
+        (("--backbone", "lcnet_036"), "is not a model of timm"),
+        (("--work-dir", "birds/dove/1.wav"), "is a file"),
+        (("--work-dir", "birds/dove/1.wav/x"), "cannot be written to"),
+        (("--work-dir", "birds.pkl"), "is --out"),
+        (("--segment-s", "1e9"), "--segment-s"),
+        (("--segment-s", "nan"), "--segment-s"),
+        (("--config", "birds"), "is a directory"),
+        (("--config", "/dev/zero"), "is a device, not a file"),
+        (("--config", "pipe"), "is a pipe, not a file"),
+        (("--config", "large.toml"), "10,000 MB, and at most 1 are read"),
+        (("--config", "deep.toml"), "is no TOML file"),
+        (("--config", "digits.toml"), "is no TOML file"),
+        (("--config", "latin.toml"), "is no TOML file"),
+        (("--sample-rate", "50"), "sample"),
+        (("--lr", "nan"), "nan is not a number"),
+        (("--hold-out", "nan"), "nan is not a number"),
+        (("--config", "nan.toml"), "nan is not a number"),
+    ],
+)
+def test_bad_flags_fail_before_the_work(train, tmp_path, flags, message):
+    os.mkfifo(tmp_path / "pipe")
+    with open(tmp_path / "large.toml", "wb") as file:
+        file.truncate(10_000_000_000)  # takes no space on the disk
+    (tmp_path / "deep.toml").write_text(f"epochs = {'[' * 5000}")
+    (tmp_path / "digits.toml").write_text(f"epochs = {'9' * 5000}")
+    (tmp_path / "nan.toml").write_text("lr = nan")
+    (tmp_path / "latin.toml").write_bytes(b"backbone = '\xe9'")
+    result = train(*flags)
+    assert result.exit_code in (1, 2)
+    assert message in result.stderr
+    assert "recordings are opened" not in result.stderr
+
+
+@pytest.mark.parametrize("name", ["pipe.csv", "zero.tsv"])
+def test_a_table_is_a_file(tmp_path, name):
+    if name == "pipe.csv":
+        os.mkfifo(tmp_path / name)
+    else:
+        (tmp_path / name).symlink_to("/dev/zero")
+    for command in (["describe", name], ["train", name, "--out", "b.pkl"]):
+        arguments = [command[0], str(tmp_path / name), *command[2:]]
+        result = CliRunner().invoke(app, arguments, prog_name="skbird")
+        assert result.exit_code == 1
+        assert "not a file" in result.stderr
+
+
+def test_a_model_is_a_file(tmp_path):
+    (tmp_path / "m.pkl").symlink_to("/dev/zero")
+    soundfile.write(tmp_path / "a.wav", tone(1000, 1), RATE)
+    arguments = ["predict", str(tmp_path / "m.pkl"), str(tmp_path), "--out", "e.csv"]
+    result = CliRunner().invoke(app, [*arguments, "--trust-pickle"])
+    assert result.exit_code == 1
+    assert "is a device, not a file" in result.stderr
+
+
+@pytest.mark.parametrize(
+    "flag", ["--threshold", "--max-gap-s", "--segment-s", "--step-s", "--time-budget-s"]
+)
+def test_numbers_are_numbers(tmp_path, flag):
+    (tmp_path / "m.pkl").touch()
+    arguments = ["predict", str(tmp_path / "m.pkl"), str(tmp_path), "--out", "e.csv"]
+    result = CliRunner().invoke(app, [*arguments, flag, "nan"])
+    assert result.exit_code == 2
+    assert "nan is not a number" in result.stderr
+
+
+def test_a_report_asks_for_its_packages_first(tmp_path, monkeypatch):
+    monkeypatch.setattr(
+        "importlib.util.find_spec", lambda name: None if name == "captum" else name
+    )
+    (tmp_path / "m.pkl").touch()
+    arguments = ["report", str(tmp_path / "m.pkl"), str(tmp_path), "--grad-cam"]
+    arguments += ["--trust-pickle", "--out", str(tmp_path / "page.html")]
+    result = CliRunner().invoke(app, arguments)
+    assert result.exit_code == 1
+    assert "The page needs captum: pip install" in result.stderr
