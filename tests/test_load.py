@@ -11,8 +11,10 @@ import pandas as pd
 import pytest
 from sklearn.neighbors import KNeighborsClassifier
 
+from skbird.compose._type_targets import has_own_tags
 from skbird.data import check_rows, encode_labels, load_recordings, make_birdclef
 from skbird.data._listing import find_audio, list_audio
+from skbird.inspection._report._recording_tables import encode_all
 from skbird.model_selection import group_train_test_split
 from skbird.utils._held_out import held_out_proba
 
@@ -715,3 +717,20 @@ def test_groups_of_which_some_are_missing_are_refused():
             group_train_test_split(y, groups)
         with pytest.raises(ValueError, match=r"groups is missing .* at row 2 \(1 of 4"):
             held_out_proba(KNeighborsClassifier(1), y, y, groups=pd.Series(groups))
+
+
+def test_reports_and_call_types_take_labels_as_training_does():
+    rows = pd.DataFrame(
+        {
+            "path": ["a.wav", "b.wav", "c.wav"],
+            "primary_label": ["Pica pica", "Pica pica", "-Pica_pica"],
+            "secondary_labels": ["", "pica pica", ""],
+        }
+    )
+    with pytest.warns(UserWarning, match="'Pica_pica' for 'Pica pica'"):
+        Y = encode_all(rows)
+    assert Y.to_dict("list") == {"Pica pica": [1, 1, 0]}
+    rows["primary_label"] = ["pica_pica", "Pica pica", "wren"]
+    heard = np.ones((3, 1), bool)
+    own = has_own_tags(rows, pd.DataFrame({"Pica pica": [1, 1, 1]}), heard)
+    assert own[:, 0].tolist() == [True, True, False]

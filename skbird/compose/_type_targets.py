@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 
 from skbird.data._labels import parse_primary_label
+from skbird.utils._names import match_names
 
 _REST = "other"
 _PRESENT_FROM = 0.5  # as in the metrics
@@ -79,8 +80,10 @@ def has_own_tags(X, y, heard):
     """Whether a row's tags are about this species; bool, (n_rows, n_species)."""
     if "primary_label" in X.columns and hasattr(y, "columns"):
         labels = [parse_primary_label(cell) for cell in X["primary_label"]]
-        primary = np.array([own[0] if len(own) == 1 else "" for own in labels])
-        is_primary = primary[:, None] == np.array([str(name) for name in y.columns])
+        species = [str(name) for name in y.columns]
+        meant = match_names((own[0] for own in labels if len(own) == 1), species)
+        primary = [meant.get(own[0], "") if len(own) == 1 else "" for own in labels]
+        is_primary = np.array(primary)[:, None] == np.array(species)
         if is_primary.any():
             return heard & is_primary
     return heard & (heard.sum(axis=1, keepdims=True) == 1)

@@ -162,6 +162,11 @@ def parse_primary_label(cell):
     return _clean(_as_text(cell, "primary_label").split(";"))
 
 
+def says_absent(label):
+    """Whether a primary label is of a species that is not there."""
+    return len(label) > 1 and label[0] == "-"
+
+
 def parse_secondary_labels(cell, species=frozenset()):
     """Split a cell of ``secondary_labels`` into species names.
 
@@ -271,10 +276,7 @@ class _Pairs:
         A species of that very name is none that is absent.
         """
         is_absent = np.array(
-            [
-                len(label) > 1 and label[0] == "-" and label not in species
-                for label in self.labels
-            ],
+            [says_absent(label) and label not in species for label in self.labels],
             dtype=bool,
         )
         labels = np.array(self.labels, dtype=object)

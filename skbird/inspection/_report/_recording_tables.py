@@ -9,9 +9,11 @@ from skbird.data._labels import (
     encode_labels,
     parse_primary_label,
     parse_secondary_labels,
+    says_absent,
 )
 from skbird.model_selection._fingerprint import find_near_duplicates
 from skbird.model_selection._leak_keys import number_contents
+from skbird.utils._names import commonest_names, match_names, plain_name
 
 # Name: what of the file, when, and what it means.
 PROBLEMS = {
@@ -58,12 +60,18 @@ def encode_all(rows):
     """Return Y of all species that primary or secondary labels name, or None."""
     if "primary_label" not in rows:
         return None
-    names = {n for cell in rows["primary_label"] for n in parse_primary_label(cell)}
+    names = _primary_names(rows)
     if "secondary_labels" in rows:
-        known = frozenset(names)
+        known = frozenset(map(plain_name, names))
         for cell in rows["secondary_labels"]:
-            names.update(parse_secondary_labels(cell, known))
-    return encode_labels(rows, sorted(names))[0] if names else None
+            names += parse_secondary_labels(cell, known)
+    return encode_labels(rows, commonest_names(names))[0] if names else None
+
+
+def _primary_names(rows):
+    """Return the species in ``primary_label``, as often as they are there."""
+    cells = map(parse_primary_label, rows["primary_label"])
+    return [name for names in cells for name in names if not says_absent(name)]
 
 
 def name_problems(files):
@@ -164,9 +172,10 @@ def count_species(rows, Y):
     count["rows"] = present.sum(axis=0)
     count["recordings"] = of_species["path"].nunique()
     if "primary_label" in rows:
-        cells = [parse_primary_label(cell) for cell in rows["primary_label"]]
-        primary = pd.Series([n for names in cells for n in names]).value_counts()
-        count["as_primary"] = primary.reindex(Y.columns.astype(str)).to_numpy()
+        names, species = _primary_names(rows), Y.columns.astype(str)
+        meant = match_names(names, species)
+        primary = pd.Series([meant.get(name) for name in names]).value_counts()
+        count["as_primary"] = primary.reindex(species).to_numpy()
     count["hours"] = of_species["seconds"].sum() / 3600
     if "author" in rows:
         count["authors"] = of_species["author"].nunique()
