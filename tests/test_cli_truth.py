@@ -1,4 +1,4 @@
-"""What commands take for the truth: all formats, short calls, not a model's own word."""
+"""What commands take for the truth: all formats, short calls, not their own word."""
 
 import pickle
 import shutil
