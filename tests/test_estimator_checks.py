@@ -44,24 +44,8 @@ def test_every_public_estimator_is_checked_or_excused():
     assert public == checked
 
 
-# Being mended: to be taken out when these pass.
-_STEPS = "Resampler BandPass Segmenter VADFilter RMSFilter LogMel".split()
-_METAS = (
-    "CallTypeClassifier SoundscapeReweighter SoundscapeReweighterCV "
-    "MultilabelCalibrator ThresholdTuner ConformalClassifier "
-    "MultilabelVotingClassifier SeedEnsemble FoldEnsemble PseudoLabelSelfTraining"
-).split()
-PENDING = {
-    "check_no_rows": [*_STEPS, "CompiledPipeline"],
-    "check_set_output": [*_STEPS, "SpectrogramStatistics"],
-    "check_metadata_routing": _METAS,
-}
-
-
 def expected_failed_checks(estimator):
-    name = type(estimator).__name__
-    pending = {check: "pending" for check, names in PENDING.items() if name in names}
-    return pending | BY_DESIGN.get(name, {})
+    return BY_DESIGN.get(type(estimator).__name__, {})
 
 
 @pytest.mark.filterwarnings("ignore:.*occurred during set_params:UserWarning")

@@ -17,20 +17,19 @@ def fuzz(*options):
     return done.returncode, done.stdout + done.stderr
 
 
-@pytest.mark.xfail(reason="what it finds is being mended", strict=False)
 def test_a_thousand_damaged_files_cost_no_good_row():
     code, report = fuzz("--cases", 1000, "--seed", 0)
     assert code == 0, report
 
 
 def test_every_sort_of_failure_is_seen():
-    code, report = fuzz("--kind", "selftest", "--cases", 40, "--limit-s", 1)
+    code, report = fuzz("--kind", "selftest", "--cases", 24, "--limit-s", 2)
     assert code == 1
     found = set(re.findall(r"^\d+ x selftest: ([^|\n]*)", report, re.MULTILINE))
     heads = {" ".join(line.split()[:4]).rstrip() for line in found}
     assert heads == {
         "crash: exit status -6;",
-        "hang: 1 s",
+        "hang: at fuzz_selftest.py:hang",
         "foreign: builtins.MemoryError at the",
         "foreign: builtins.KeyError at the",
         "good rows lost: all",
@@ -39,16 +38,15 @@ def test_every_sort_of_failure_is_seen():
     table = [line.split() for line in report.splitlines()]
     (counts,) = (cells[1:] for cells in table if cells[:1] == ["selftest"])
     cases, right, refused, nan, same, failures = map(int, counts)
-    assert right > 0
-    assert refused > 0
-    assert nan == same == 0
-    assert cases == 40 == right + refused + failures
+    assert (nan, same) == (0, 0)
+    assert min(right, refused, failures) > 0
+    assert cases == 24 == right + refused + failures
 
 
 def test_a_case_can_be_run_again():
-    code, report = fuzz("--kind", "selftest", "--cases", 8, "--limit-s", 1)
+    code, report = fuzz("--kind", "selftest", "--cases", 8, "--limit-s", 2)
     command = re.search(r"python tests/fuzz (--kind selftest .*--case \d+)", report)
-    again, second = fuzz(*command[1].split(), "--limit-s", 1)
+    again, second = fuzz(*command[1].split(), "--limit-s", 2)
     assert code == again == 1
     assert second.splitlines()[3] in report
     assert "1 cases in" in second

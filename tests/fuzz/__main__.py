@@ -14,6 +14,7 @@ import argparse
 import json
 import os
 import queue
+import re
 import subprocess
 import sys
 import threading
@@ -90,7 +91,8 @@ def run_batch(kind, cases, options):
 def run_worker(kind, cases, options):
     """Return the results of the cases up to the one that ended the worker."""
     command = [sys.executable, str(Path(__file__).with_name("fuzz_worker.py"))]
-    command += [kind, str(options.seed), str(cases[0]), str(cases[-1] + 1)]
+    numbers = [options.seed, cases[0], cases[-1] + 1, options.limit_s]
+    command += [kind, *map(str, numbers)]
     one_thread = dict.fromkeys(
         ["OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"], "1"
     )
@@ -108,7 +110,8 @@ def run_worker(kind, cases, options):
             line = lines.get(timeout=limit_s)
         except queue.Empty:
             worker.kill()
-            results.append(lost(kind, cases[len(results)], "hang", f"{limit_s:g} s"))
+            watcher.join()
+            results.append(lost(kind, cases[len(results)], "hang", place_of(errors)))
             break
         if line is None:
             break
@@ -122,6 +125,14 @@ def run_worker(kind, cases, options):
         detail = f"exit status {code}; {''.join(filter(None, errors))[-300:]}"
         results.append(lost(kind, cases[len(results)], "crash", detail))
     return results
+
+
+def place_of(errors):
+    """Say where a worker hung, by the stack that it wrote in time."""
+    frames = [line for line in filter(None, errors) if line.startswith("  File")]
+    ours = [frame for frame in frames if "skbird" in frame and "fuzz" not in frame]
+    match = re.search(r'([^/"]+)", line \d+ in (\S+)', (ours or frames or [""])[0])
+    return f"at {match[1]}:{match[2]}" if match else "somewhere"
 
 
 def pump(stream, put):

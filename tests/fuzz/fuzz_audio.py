@@ -7,7 +7,7 @@ import soundfile
 from fuzz_worker import Failure, Refused, mutate, refusals
 
 from skbird.data import read_audio, segment_table
-from skbird.preprocessing import LogMel
+from skbird.preprocessing import LogMel, Resampler
 
 RATE, SECONDS = 16_000, 3.0
 LOGMEL = LogMel(8, hop_length=1024, on_error="skip", n_jobs=1, verbose=False)
@@ -50,7 +50,7 @@ def prepare(folder):
 def frames_of(paths):
     """Return the spectrograms of each file's rows, and the files said to be bad."""
     rows = segment_table(paths, 1.0, 1.0, on_error="skip")
-    found = LOGMEL.transform(rows)
+    found = LOGMEL.transform(Resampler(RATE).transform(rows))
     of_file = {path: [] for path in paths}
     for row, path in enumerate(rows["path"]):
         of_file[path].append((found.n_frames[row], np.array(found[row])))

@@ -53,7 +53,7 @@ def run(prepared, rng, place, story):
     try:
         with refusals():
             call = rng.integers(4)
-            if call == 1 and isinstance(table, pd.DataFrame) and "path" in table:
+            if call == 1 and isinstance(getattr(table, "path", None), pd.Series):
                 return segments(table, story)
             if call == 2:
                 check_rows(table)

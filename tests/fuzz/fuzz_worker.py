@@ -1,6 +1,7 @@
 """Run the cases of one kind, within limits, and say of each what came out."""
 
 import contextlib
+import faulthandler
 import importlib
 import json
 import os
@@ -25,7 +26,7 @@ class Failure(Exception):
         self.outcome = outcome
 
 
-def main(kind, seed, first, stop):
+def main(kind, seed, first, stop, limit_s):
     # The estimators that the battery has.
     sys.path.append(str(Path(__file__).resolve().parent.parent))
     say = speaker()
@@ -41,7 +42,10 @@ def main(kind, seed, first, stop):
             place = folder / "case"
             place.mkdir()
             rng = np.random.default_rng([seed, sum(map(ord, kind)), case])
+            # Where a case hangs: the parent, which ends it, reads this.
+            faulthandler.dump_traceback_later(0.5 * limit_s, exit=False)
             outcome, detail = attempt(module, prepared, rng, place)
+            faulthandler.cancel_dump_traceback_later()
             result = {"kind": kind, "case": case}
             say(json.dumps(result | {"outcome": outcome, "detail": detail}))
             shutil.rmtree(place)
@@ -109,7 +113,8 @@ def refusals(*names):
         raised_by_us = "skbird" in frames[-1].filename or isinstance(exc, OSError)
         if not is_own(exc) or not raised_by_us:
             raise
-        if names and not any(name in str(exc) for name in names):
+        says = getattr(exc, "filename", None) or any(name in str(exc) for name in names)
+        if names and not says:
             detail = f"{type(exc).__name__} names no file | {str(exc)[:150]}"
             raise Failure("unnamed", detail) from exc
         raise Refused(str(exc)) from exc
@@ -188,5 +193,5 @@ if __name__ == "__main__":
     # Under its own name, so that the kinds import this module and not a second one.
     import fuzz_worker
 
-    kind, *numbers = sys.argv[1:]
-    fuzz_worker.main(kind, *map(int, numbers))
+    kind, *numbers, limit_s = sys.argv[1:]
+    fuzz_worker.main(kind, *map(int, numbers), float(limit_s))
