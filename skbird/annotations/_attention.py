@@ -1,5 +1,7 @@
 """Boxes from what a network says of moments and of frequency bands."""
 
+from numbers import Real
+
 import numpy as np
 import pandas as pd
 
@@ -81,7 +83,7 @@ def attention_boxes(
     >>> boxes["species"].unique().tolist()
     ['species 0', 'species 1']
     """
-    if not 0 < min_band_share <= 1:
+    if not isinstance(min_band_share, Real) or not 0 < min_band_share <= 1:
         raise ValueError(f"min_band_share={min_band_share!r} must be in (0, 1].")
     models = {"time": time, "frequency": frequency}
     found = {

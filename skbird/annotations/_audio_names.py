@@ -7,6 +7,7 @@ from collections import defaultdict
 import pandas as pd
 
 from skbird.utils._names import printable_path, same_text
+from skbird.utils._params import check_list, check_path
 
 _ENDING = re.compile(
     r"(\.Table\.\d+)?(\.BirdNET)?(\.(selections|selection\.table|results))?"
@@ -80,7 +81,10 @@ class AudioFinder:
     """
 
     def __init__(self, audio):
-        self.audio = [printable_path(os.fspath(path)) for path in audio]
+        self.audio = [
+            printable_path(os.fspath(check_path(path, "audio")))
+            for path in check_list(audio, "audio", "paths")
+        ]
         self._by_ending, self._by_joined = defaultdict(list), defaultdict(list)
         for path in dict.fromkeys(self.audio):
             for ending in {*_endings(path), *_endings(without_suffix(path))}:

@@ -6,6 +6,7 @@ from skbird.annotations._audio_names import find_recordings
 from skbird.annotations._boxes import BOX_COLUMNS, check_boxes
 from skbird.annotations._files import warn_of_changes, write_csv
 from skbird.annotations._text_tables import read_text_tables
+from skbird.utils._params import check_params, check_path
 
 _START, _END, _FILE = "Start (s)", "End (s)", "File"
 _SCIENTIFIC, _COMMON, _SCORE = "Scientific name", "Common name", "Confidence"
@@ -71,6 +72,11 @@ def read_birdnet(paths, audio=None, *, annotation_column=_SCIENTIFIC):
             path  start  end    species   score
     0  night.wav    0.0  3.0  Pica pica  0.8141
     """
+    check_params(
+        "read_birdnet",
+        {"annotation_column": [str]},
+        annotation_column=annotation_column,
+    )
     table = read_text_tables(paths, ",;\t", *_ALIASES[_START])
     columns = {name: table.find(*aliases) for name, aliases in _ALIASES.items()}
     remedy = "Is it a CSV file of BirdNET-Analyzer (--rtype csv)?"
@@ -140,6 +146,7 @@ def write_birdnet(boxes, path):
     spaces, and what a spreadsheet would take for a formula gets a quote before it,
     which `read_birdnet` takes away.
     """
+    check_path(path)
     boxes = check_boxes(boxes)
     warn_of_changes(boxes)
     columns = {

@@ -9,6 +9,7 @@ from skbird.annotations._files import warn_of_changes, write_csv
 from skbird.annotations._text_tables import read_text_tables
 from skbird.utils._extras import install_hint
 from skbird.utils._files import open_whole
+from skbird.utils._params import check_path
 from skbird.utils._parquet import read_parquet
 from skbird.utils._text import as_utf_8
 
@@ -151,7 +152,7 @@ def _write_parquet(boxes, path):
 
 def _is_parquet(path):
     """Whether a table is Parquet, not CSV, by its ending."""
-    ending = Path(path).suffix.lower()
+    ending = Path(check_path(path)).suffix.lower()
     if ending not in (".csv", ".parquet"):
         raise ValueError(
             f"path={str(path)!r} must end in '.csv' or '.parquet'. Raven and Audacity "

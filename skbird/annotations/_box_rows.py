@@ -1,6 +1,7 @@
 """From time-stamped boxes to the rows and the Y that a classifier trains on."""
 
 import warnings
+from numbers import Real
 
 import numpy as np
 import pandas as pd
@@ -15,6 +16,7 @@ from skbird.utils._names import (
     plain_path,
     settle_names,
 )
+from skbird.utils._params import check_list
 
 _NO_SPECIES = ("", "nocall", "no call")  # as encode_labels has it
 _ROUNDING_S = 1e-9  # seconds such as 0.3 - 0.2 are not exact
@@ -107,12 +109,12 @@ def boxes_to_rows(
     boxes = boxes[boxes["species"].isin(named)]
     if species is None:
         species = commonest_names(boxes["species"])
-    species = pd.Index([str(name) for name in species])
+    species = pd.Index([str(name) for name in check_list(species, "species")])
     if not species.is_unique:
         twice = species[species.duplicated()][0]
         raise ValueError(f"species has {twice!r} twice. Give each species one column.")
     if isinstance(paths, pd.DataFrame):
-        rows = check_rows(paths)
+        rows = check_rows(paths, input_name="paths")
     else:
         rows = segment_table(paths, segment_s, step_s)
     meant = settle_names(named, species, stacklevel=2)
@@ -144,9 +146,11 @@ def _count(boxes, rows, min_overlap_s, min_overlap_fraction):
 
 
 def _check_overlaps(min_overlap_s, min_overlap_fraction):
-    if not min_overlap_s >= 0:
+    if not isinstance(min_overlap_s, Real) or not min_overlap_s >= 0:
         raise ValueError(f"min_overlap_s={min_overlap_s!r} must be 0 seconds or more.")
-    if min_overlap_fraction is not None and not 0 < min_overlap_fraction <= 1:
+    if min_overlap_fraction is not None and not (
+        isinstance(min_overlap_fraction, Real) and 0 < min_overlap_fraction <= 1
+    ):
         raise ValueError(
             f"min_overlap_fraction={min_overlap_fraction!r} must be in (0, 1], or None."
         )
@@ -160,8 +164,8 @@ def _warn_about_lost(boxes, rows, counted):
         warnings.warn(
             f"None of the {len(boxes)} boxes is in any of the recordings: the boxes "
             f"are in {boxes['path'][0]!r}, ..., the recordings are "
-            f"{rows['path'][0]!r}, .... Write paths alike in both, or pass the "
-            "recordings as audio when reading.",
+            f"{', '.join(map(repr, rows['path'][:1])) or 'none'}, .... Write paths "
+            "alike in both, or pass the recordings as audio when reading.",
             stacklevel=3,
         )
     here[counted] = False

@@ -8,6 +8,7 @@ from skbird.annotations._boxes import TEXT, check_boxes
 from skbird.annotations._text_tables import TextTable, as_path_list
 from skbird.data import read_header
 from skbird.utils._extras import install_hint
+from skbird.utils._params import check_params
 
 _COLUMNS = ["file", "line", "path", "start", "end", "low_hz", "high_hz", "species"]
 
@@ -53,6 +54,8 @@ def read_crowsetta(paths, format, audio=None, **options):
     --------
     read_raven, read_audacity : Need no crowsetta, and read more of these formats.
     """
+    check_params("read_crowsetta", {"format": [str]}, format=format)
+    files = as_path_list(paths)
     crowsetta = _import_crowsetta()
     if format not in crowsetta.formats.as_list():
         raise ValueError(
@@ -60,7 +63,7 @@ def read_crowsetta(paths, format, audio=None, **options):
             f"{', '.join(crowsetta.formats.as_list())}."
         )
     reader = crowsetta.Transcriber(format=format)
-    files, rows = as_path_list(paths), []
+    rows = []
     for number, file in enumerate(files):
         try:
             found = reader.from_file(file, **options).to_annot()

@@ -1,10 +1,13 @@
 """From probabilities of rows to events with a beginning and an end."""
 
+from numbers import Real
+
 import numpy as np
 import pandas as pd
 
 from skbird.annotations._submission import as_species_table
 from skbird.data import check_rows
+from skbird.utils._params import as_floats
 
 _ROUNDING_S = 1e-3  # less than a millisecond between two rows is rounding, not time
 
@@ -62,7 +65,7 @@ def proba_to_events(proba, rows, threshold=0.5, max_gap_s=0.0, *, species=None):
     0  a.ogg    0.0  10.0  amerob    0.9
     1  a.ogg   15.0  20.0  amerob    0.7
     """
-    if not max_gap_s >= 0:
+    if not isinstance(max_gap_s, Real) or not max_gap_s >= 0:
         raise ValueError(f"max_gap_s={max_gap_s!r} must be 0 seconds or more.")
     table = as_species_table(proba, species)
     rows = _check_stretches(rows, len(table))
@@ -112,7 +115,7 @@ def _check_ends(end, predicted):
 
 
 def _check_threshold(threshold, n_species):
-    threshold = np.asarray(threshold, dtype=np.float64)
+    threshold = as_floats(threshold, "threshold", np.float64)
     if threshold.shape not in ((), (n_species,)):
         raise ValueError(
             f"threshold has shape {threshold.shape}; pass one number, or one per "

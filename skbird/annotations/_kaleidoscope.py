@@ -6,6 +6,7 @@ import pandas as pd
 from skbird.annotations._audio_names import find_recordings
 from skbird.annotations._boxes import check_boxes
 from skbird.annotations._text_tables import read_text_tables
+from skbird.utils._params import check_params
 
 OFFSET = "OFFSET"
 _DURATION, _MANUAL = "DURATION", "MANUAL ID"
@@ -63,6 +64,11 @@ def read_kaleidoscope(paths, audio=None, *, annotation_column=None):
                               path  start  end species
     0  D:/bats/night1/S4U0001.wav    2.5  4.0  PIPPYG
     """
+    check_params(
+        "read_kaleidoscope",
+        {"annotation_column": [str, None]},
+        annotation_column=annotation_column,
+    )
     table = read_text_tables(paths, ",;\t", OFFSET)
     remedy = "Is it a table of Kaleidoscope, such as id.csv?"
     columns = [table.require(name, remedy) for name in (OFFSET, _DURATION)]

@@ -7,6 +7,7 @@ import numpy as np
 
 from skbird.annotations._audio_names import annotation_names
 from skbird.utils._files import open_whole
+from skbird.utils._params import check_list, check_path
 
 
 def write_per_recording(of_line, lines, folder, recordings, ending, header=()):
@@ -36,7 +37,11 @@ def write_per_recording(of_line, lines, folder, recordings, ending, header=()):
     annotated = list(dict.fromkeys(of_line))
     names = annotated if recordings is None else recordings
     if not isinstance(names, dict):
-        names = annotation_names(list(dict.fromkeys(map(os.fspath, names))))
+        names = [
+            os.fspath(check_path(path, "paths"))
+            for path in check_list(names, "paths", "paths")
+        ]
+        names = annotation_names(list(dict.fromkeys(names)))
     recordings = list(names)
     left_out = set(annotated) - set(recordings)
     if left_out:
@@ -45,7 +50,7 @@ def write_per_recording(of_line, lines, folder, recordings, ending, header=()):
             f"such as {min(left_out)!r}. Add them to paths, or drop their boxes; write "
             "paths alike in both."
         )
-    folder = Path(folder)
+    folder = Path(check_path(folder, "folder"))
     folder.mkdir(parents=True, exist_ok=True)
     numbers = {recording: number for number, recording in enumerate(recordings)}
     number = np.array([numbers[recording] for recording in of_line], dtype=int)

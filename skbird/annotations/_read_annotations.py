@@ -22,6 +22,7 @@ from skbird.annotations._text_tables import (
     read_text,
     read_text_tables,
 )
+from skbird.utils._params import check_params
 from skbird.utils._parquet import read_parquet
 
 # By a column that only tables of the format have, or two.
@@ -105,6 +106,12 @@ def read_annotations(paths, audio=None, *, format=None, annotation_column=None):
     0     night    0.5  3.0     owl
     1  dawn.wav    1.0  2.0    wren
     """
+    check_params(
+        "read_annotations",
+        {"format": [str, None], "annotation_column": [str, None]},
+        format=format,
+        annotation_column=annotation_column,
+    )
     files = as_path_list(paths)
     by_format = {}
     for file in files:
@@ -197,7 +204,9 @@ def _read(kind, files, audio, annotation_column):
     for file in files:
         boxes = boxes_of_submission(file) if kind == "rows" else _read_table(file)
         if audio is not None:
-            finder = AudioFinder([audio] if isinstance(audio, str) else audio)
+            finder = AudioFinder(
+                [audio] if isinstance(audio, str | os.PathLike) else audio
+            )
             boxes["path"] = [finder.by_path(path, file) for path in boxes["path"]]
         parts.append(boxes)
     return pd.concat(parts, ignore_index=True)

@@ -8,6 +8,7 @@ import pandas as pd
 from skbird.annotations._audio_names import find_recordings
 from skbird.annotations._boxes import check_boxes
 from skbird.annotations._text_tables import read_text_tables
+from skbird.utils._params import check_params
 
 BEGIN, END = "Begin Time (s)", "End Time (s)"
 LOW, HIGH = "Low Freq (Hz)", "High Freq (Hz)"
@@ -89,6 +90,11 @@ def read_raven(paths, audio=None, *, annotation_column=None):
         path  start   end  low_hz  high_hz species
     0  a.wav    1.5  2.25     NaN      NaN    EATO
     """
+    check_params(
+        "read_raven",
+        {"annotation_column": [str, None]},
+        annotation_column=annotation_column,
+    )
     table = read_text_tables(paths, "\t,;", BEGIN)
     remedy = "Save the selection table in Raven with all of its usual columns."
     begin_column, end_column = (table.require(n, remedy) for n in (BEGIN, END))

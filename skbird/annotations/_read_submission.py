@@ -5,6 +5,7 @@ import pandas as pd
 
 from skbird.annotations._row_tables import ROW_ID, read_row_table, some
 from skbird.annotations._submission import row_ids
+from skbird.utils._params import check_path
 
 
 def read_submission(path, rows=None):
@@ -53,7 +54,7 @@ def read_submission(path, rows=None):
     0     0.1
     1     0.9
     """
-    table = read_row_table(path)
+    table = read_row_table(check_path(path))
     if ROW_ID not in table:
         raise ValueError(
             f"{path}, line 1: there is no column 'row_id', but {some(table.columns)}. "
@@ -98,7 +99,7 @@ def _as_float(cell):
 
 
 def _select(proba, rows, path):
-    wanted = row_ids(rows, len(rows))
+    wanted = row_ids(rows)
     position = proba.index.get_indexer(wanted)
     if (position < 0).any():
         missing = [

@@ -1,6 +1,7 @@
 """Write the CSV file that BirdCLEF competitions on Kaggle score."""
 
 import warnings
+from numbers import Real
 from pathlib import Path
 
 import numpy as np
@@ -9,6 +10,7 @@ import pandas as pd
 from skbird.annotations._row_tables import ROW_ID, read_row_table, some
 from skbird.utils._files import open_whole
 from skbird.utils._names import match_names, same_text, settle_names
+from skbird.utils._params import as_floats, check_list, check_path
 from skbird.utils._text import as_utf_8
 
 
@@ -85,6 +87,9 @@ def write_submission(proba, rows, path, *, like=None, species=None, fill_nan=Non
     H1_5,0.1
     H1_10,0.9
     """
+    check_path(path)
+    if fill_nan is not None and not (isinstance(fill_nan, Real) and 0 <= fill_nan <= 1):
+        raise ValueError(f"fill_nan={fill_nan!r} must be in [0, 1], or None.")
     table = arrange(proba, rows, like=like, species=species)
     if len(rows) == 0:
         fill_nan = 0.0 if fill_nan is None else fill_nan
@@ -126,7 +131,7 @@ def arrange(proba, rows, *, like=None, species=None):
 def as_species_table(proba, species):
     """Probabilities as a new float DataFrame whose columns are the species' names."""
     if species is not None:
-        species = [str(name) for name in species]
+        species = [str(name) for name in check_list(species, "species")]
     if isinstance(proba, pd.DataFrame):
         columns = [str(name) for name in proba.columns]
         if species not in (None, columns):
@@ -135,7 +140,7 @@ def as_species_table(proba, species):
                 "columns name the species."
             )
         species = columns
-    values = np.array(proba, dtype=np.float64)
+    values = as_floats(proba, "proba", np.float64).copy()
     if values.shape == (0,):  # an empty list
         values = values.reshape(0, len(species or []))
     if species is None:
@@ -151,19 +156,19 @@ def as_species_table(proba, species):
     return pd.DataFrame(values, columns=species)
 
 
-def row_ids(rows, n_rows):
-    """Return the row id of each row."""
+def row_ids(rows, n_rows=None):
+    """Return the row id of each row, of which there are to be `n_rows`."""
     if not isinstance(rows, pd.DataFrame):
         raise TypeError(
             f"rows must be a DataFrame with 'row_id', or 'path' and 'end'; got "
             f"{type(rows).__name__}. skbird.data.segment_table makes one."
         )
-    if len(rows) != n_rows:
+    if n_rows is not None and len(rows) != n_rows:
         raise ValueError(
             f"proba has {n_rows} rows and rows has {len(rows)}; pass the very table "
             "that was predicted."
         )
-    if n_rows == 0:
+    if len(rows) == 0:
         return []
     if ROW_ID in rows:
         return [str(row_id) for row_id in rows[ROW_ID]]
@@ -218,7 +223,7 @@ def _ordered_like(table, like):
 def read_like(like):
     """Return a sample submission as a table with ``row_id``."""
     if not isinstance(like, pd.DataFrame):
-        like = read_row_table(like)
+        like = read_row_table(check_path(like, "like"))
     if ROW_ID not in like:
         raise ValueError(
             f"like has no column 'row_id', but {some(like.columns)}. Pass the "
@@ -240,8 +245,6 @@ def _check_same(ours, expected, what, remedy):
 def _checked_values(table, fill_nan):
     """Replace NaN by `fill_nan`, and check that all values are probabilities."""
     if fill_nan is not None:
-        if not 0 <= fill_nan <= 1:
-            raise ValueError(f"fill_nan={fill_nan} must be in [0, 1].")
         table = table.fillna(fill_nan)
     values = table.to_numpy()
     unread = np.isnan(values).any(axis=1)

@@ -14,6 +14,7 @@ import pandas as pd
 
 from skbird.annotations._boxes import BOX_COLUMNS, TEXT
 from skbird.utils._files import read_bytes
+from skbird.utils._params import check_list, check_path
 from skbird.utils._parquet import MOST_COLUMNS
 from skbird.utils._text import decode_text, looks_like_name, unguard_formula
 
@@ -219,7 +220,10 @@ def as_path_list(paths):
     """Return one or several paths as a list of text."""
     if isinstance(paths, str | os.PathLike):
         paths = [paths]
-    paths = [os.fspath(path) for path in paths]
+    paths = [
+        os.fspath(check_path(path, "paths"))
+        for path in check_list(paths, "paths", "paths")
+    ]
     if not paths:
         raise ValueError("paths is empty. Does the pattern that lists the files match?")
     return paths

@@ -1,5 +1,7 @@
 """Write selection tables for Raven."""
 
+from numbers import Real
+
 import numpy as np
 import pandas as pd
 
@@ -69,7 +71,7 @@ def write_raven(boxes, folder, *, paths=None, full_band_hz=None):
     boxes = check_boxes(boxes)
     low = boxes["low_hz"]
     if full_band_hz is not None:
-        if not full_band_hz > 0:
+        if not isinstance(full_band_hz, Real) or not full_band_hz > 0:
             raise ValueError(f"full_band_hz={full_band_hz!r} must be above 0 Hz.")
         unknown = low.isna() & boxes["high_hz"].isna()
         boxes["low_hz"] = low.mask(unknown, 0.0)

@@ -16,7 +16,7 @@ from skbird.utils._rows import check_columns
 _MAX_ROWS = 50_000_000
 
 
-def check_rows(X):
+def check_rows(X, *, input_name="X"):
     r"""Bring X into the form of a row table.
 
     A row is a whole recording or a stretch of one. The number and the order of rows
@@ -31,6 +31,8 @@ def check_rows(X):
         for rows in which not what the pipeline says is to be heard, see
         :class:`skbird.preprocessing.Resampler`) and any further columns, which travel
         along.
+    input_name : str, default="X"
+        How errors call X.
 
     Returns
     -------
@@ -55,12 +57,12 @@ def check_rows(X):
     0  a.ogg    0.0  NaN
     1  b.ogg    0.0  NaN
     """
-    table = _as_table(X)
-    paths = [_as_path(path, row) for row, path in enumerate(table["path"])]
+    table = _as_table(X, input_name)
+    paths = [_as_path(path, row, input_name) for row, path in enumerate(table["path"])]
     # Of an empty list pandas would make numbers.
     table["path"] = pd.Series(paths, dtype=None if paths else str)
-    start = _seconds(table, "start").fillna(0.0)
-    end = _seconds(table, "end").replace(np.inf, np.nan)
+    start = _seconds(table, "start", input_name).fillna(0.0)
+    end = _seconds(table, "end", input_name).replace(np.inf, np.nan)
     wrong = np.flatnonzero((start < 0) | (end <= start) | np.isinf(start))
     if len(wrong):
         row = wrong[0]
@@ -96,52 +98,54 @@ def check_some_rows(X):
         )
 
 
-def _as_table(X):
+def _as_table(X, name):
     if isinstance(X, (str, bytes, os.PathLike)):
         raise TypeError(
-            f"{str(X)!r} is a single path where a list of paths is needed. For a "
-            "folder: skbird.data.list_audio(folder)."
+            f"{name}={str(X)!r} is a single path where a list of paths is needed. For "
+            "a folder: skbird.data.list_audio(folder)."
         )
     if isinstance(X, pd.DataFrame):
         if not X.size and not len(X.columns):
             return pd.DataFrame({"path": []})
-        check_columns(X, ("path", "start", "end", "collection", "channels"))
+        check_columns(X, ("path", "start", "end", "collection", "channels"), name)
         if "path" not in X.columns:
             raise ValueError(
-                "X is a DataFrame without a column 'path'; its columns are "
+                f"{name} is a DataFrame without a column 'path'; its columns are "
                 f"{list(X.columns)[:10]}. Rename the one that holds the file paths"
-                f"{_in_index(X)}."
+                f"{_in_index(X, name)}."
             )
         return X.reset_index(drop=True)
-    if np.ndim(X) != 1 and not isinstance(X, (list, tuple)):
+    if not isinstance(X, (list, tuple)) and np.ndim(X) != 1:
         raise TypeError(
-            "X must be a sequence of paths or a DataFrame with a column 'path', got "
-            f"{type(X).__name__}."
+            f"{name} must be a sequence of paths or a DataFrame with a column 'path', "
+            f"got {type(X).__name__}."
         )
     return pd.DataFrame({"path": pd.Series(list(X), dtype=object)})
 
 
-def _in_index(X):
-    names = [name for name in X.index.names if name is not None]
-    return f", or X.reset_index() if {names} do" if names else ""
+def _in_index(X, name):
+    names = [level for level in X.index.names if level is not None]
+    return f", or {name}.reset_index() if {names} do" if names else ""
 
 
-def _as_path(path, row):
+def _as_path(path, row, name):
     if isinstance(path, (str, os.PathLike)):
         return printable_path(os.fspath(path))
     raise TypeError(
-        f"Row {row} of X holds {path!r} ({type(path).__name__}) where a path of a "
-        "recording is needed."
+        f"Row {row} of {name} holds {path!r:.100} ({type(path).__name__}) where a path "
+        "of a recording is needed."
     )
 
 
-def _seconds(table, column):
+def _seconds(table, column, name):
     if column not in table.columns:
         return pd.Series(np.nan, index=table.index)
     try:
         return table[column].astype(float)
     except (TypeError, ValueError) as exc:
-        raise TypeError(f"Column {column!r} of X must hold seconds: {exc}") from exc
+        raise TypeError(
+            f"Column {column!r} of {name} must hold seconds: {exc}"
+        ) from exc
 
 
 def segment_table(paths, segment_s=5.0, step_s=5.0, *, on_error="raise"):
@@ -192,9 +196,10 @@ def segment_table(paths, segment_s=5.0, step_s=5.0, *, on_error="raise"):
     """
     _check_seconds("segment_s", segment_s)
     _check_seconds("step_s", step_s)
-    if on_error not in ("raise", "skip"):
+    segment_s, step_s = float(segment_s), float(step_s)
+    if not isinstance(on_error, str) or on_error not in ("raise", "skip"):
         raise ValueError(f"on_error={on_error!r} must be 'raise' or 'skip'.")
-    paths = list(check_rows(paths)["path"])
+    paths = list(check_rows(paths, input_name="paths")["path"])
     headers = read_headers(paths)
     _check_number(paths, headers, step_s)
     tables, problems = [], []

@@ -6,6 +6,8 @@ import numpy as np
 from scipy.special import expit, logit
 from scipy.stats import rankdata
 
+from skbird.utils._params import as_floats, check_list
+
 VOTINGS = ("mean", "geometric", "min", "rank")
 _MARGIN = 1e-6
 
@@ -94,7 +96,7 @@ def to_score(proba, voting):
 
 def check_voting(voting, weights):
     """Check the kind of vote, and that it can have the weights it was given."""
-    if voting not in VOTINGS:
+    if not isinstance(voting, str) or voting not in VOTINGS:
         raise ValueError(f"voting={voting!r} must be one of {', '.join(VOTINGS)}.")
     if voting == "min" and weights is not None:
         raise ValueError(
@@ -107,10 +109,7 @@ def check_weights(weights, n_members):
     """Return weights (n_members,) that sum to 1; equal ones for None."""
     if weights is None:
         return np.full(n_members, 1 / n_members)
-    try:
-        values = np.asarray(weights, dtype=np.float64)
-    except (TypeError, ValueError) as exc:
-        raise ValueError(f"weights={weights!r} must be numbers: {exc}") from exc
+    values = as_floats(weights, "weights", np.float64)
     if values.shape != (n_members,):
         raise ValueError(
             f"weights has shape {values.shape}, but there are {n_members} classifiers: "
@@ -125,7 +124,10 @@ def check_weights(weights, n_members):
 
 def check_probas(probas):
     """Return a list of matrices of probabilities, all of one shape."""
-    probas = [_as_float(proba) for proba in probas]
+    probas = [
+        as_floats(proba, f"probas[{number}]")
+        for number, proba in enumerate(check_list(probas, "probas", "matrices"))
+    ]
     shapes = {proba.shape for proba in probas}
     if len(shapes) != 1 or probas[0].ndim != 2:
         raise ValueError(
@@ -142,10 +144,3 @@ def check_probas(probas):
                 "first."
             )
     return probas
-
-
-def _as_float(proba):
-    proba = np.asarray(proba)
-    if not np.issubdtype(proba.dtype, np.floating):
-        proba = proba.astype(np.float64)
-    return proba

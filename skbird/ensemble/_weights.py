@@ -90,11 +90,11 @@ def fit_weights(probas, y, *, method="fit", voting="mean", groups=None):
     >>> fit_weights([good, bad], y, method="greedy").round(1)
     array([0.8, 0.2])
     """
-    if method not in METHODS:
+    if not isinstance(method, str) or method not in METHODS:
         raise ValueError(f"method={method!r} must be one of {', '.join(METHODS)}.")
     check_voting(voting, weights=method)
     probas = check_probas(probas)
-    truth = validate_truth(y)
+    truth = validate_truth(y, "y")
     if truth.known.shape != probas[0].shape:
         raise ValueError(
             f"y has shape {truth.known.shape} and probas {probas[0].shape}; both must "

@@ -5,6 +5,9 @@ import pandas as pd
 
 from skbird.metrics._counts import ratio
 from skbird.metrics._validation import validate_scores, validate_threshold
+from skbird.utils._params import check_params
+
+_CONSTRAINTS = {"return_support": ["boolean"]}
 
 
 def co_activation(
@@ -82,6 +85,7 @@ def co_activation(
     robin       0.0    1.0  0.0
     owl         0.0    NaN  0.0
     """
+    check_params("co_activation", _CONSTRAINTS, return_support=return_support)
     truth, score = validate_scores(y_true, y_score, species=species, nan_rows=nan_rows)
     if threshold is None:
         activation = np.where(truth.known, score, 0.0)

@@ -1,5 +1,7 @@
 import numpy as np
 
+from skbird.utils._params import as_floats
+
 
 def prediction_entropy(proba):
     """Say how unsure predictions are, row by row.
@@ -31,7 +33,7 @@ def prediction_entropy(proba):
     >>> prediction_entropy([[0.5, 0.5], [0.01, 0.99]]).round(3)
     array([1.   , 0.081])
     """
-    proba = np.asarray(proba, dtype=float)
+    proba = as_floats(proba, "proba", np.float64)
     if proba.ndim != 2:
         raise ValueError(
             f"proba has shape {proba.shape}; (n_rows, n_species) is needed."

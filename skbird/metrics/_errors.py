@@ -119,7 +119,7 @@ def error_table(
 
 def _check_options(kind, max_per_species):
     kinds = ("both", FALSE_POSITIVE, FALSE_NEGATIVE)
-    if kind not in kinds:
+    if not isinstance(kind, str) or kind not in kinds:
         raise ValueError(f"kind={kind!r} must be one of {kinds}.")
     if max_per_species is not None and not (
         isinstance(max_per_species, Integral) and max_per_species >= 1

@@ -7,6 +7,7 @@ import pandas as pd
 from skbird.metrics._counts import ratio
 from skbird.metrics._matching import check_both, pair_events
 from skbird.utils._names import match_names, plain_path
+from skbird.utils._params import check_list
 
 
 def event_report(
@@ -86,10 +87,8 @@ def event_report(
     amerob        2          1        1.0     0.5
     banowl        0          0        0.0     NaN
     """
-    if isinstance(species, str):
-        raise TypeError(f"species={species!r} must be a list of names, not one text.")
     if species is not None:
-        species = [str(name) for name in species]
+        species = [str(name) for name in check_list(species, "species")]
     true_events, predicted_events = check_both(true_events, predicted_events, species)
     if species is not None:
         _warn_about_unknown(
@@ -133,9 +132,8 @@ def _warn_about_unknown(species, found):
 
 
 def _only_in(paths, events):
-    if isinstance(paths, str):
-        raise TypeError(f"paths={paths!r} must be a list of paths, not one text.")
-    known = match_names(events["path"].unique(), map(str, paths), plain_path)
+    paths = map(str, check_list(paths, "paths", "paths"))
+    known = match_names(events["path"].unique(), paths, plain_path)
     return events[events["path"].isin(known)]
 
 

@@ -1,5 +1,7 @@
 """Pair events that overlap in time."""
 
+from numbers import Real
+
 import numpy as np
 import pandas as pd
 from scipy.optimize import linear_sum_assignment
@@ -75,7 +77,7 @@ def match_events(true_events, predicted_events, *, min_iou=0.5):
 
 def pair_events(true_events, predicted_events, min_iou):
     """Pair events as `match_events` does, in tables that `check_both` has seen."""
-    if not 0 <= min_iou <= 1:
+    if not isinstance(min_iou, Real) or not 0 <= min_iou <= 1:
         raise ValueError(f"min_iou={min_iou!r} must be in [0, 1].")
     true, predicted = _overlapping(true_events, predicted_events)
     iou = _iou(true_events.iloc[true], predicted_events.iloc[predicted])

@@ -9,6 +9,10 @@ from sklearn.exceptions import UndefinedMetricWarning
 from sklearn.metrics import average_precision_score
 
 from skbird.metrics._validation import Truth, validate_scores
+from skbird.utils._params import check_params
+
+_CONSTRAINTS = {"return_skipped": ["boolean"]}
+_MAX_PADDING = 100_000  # rows, which are made
 
 
 def macro_roc_auc(y_true, y_score, *, nan_rows="raise", return_skipped=False):
@@ -68,6 +72,7 @@ def macro_roc_auc(y_true, y_score, *, nan_rows="raise", return_skipped=False):
     >>> macro_roc_auc(y_true, y_score, return_skipped=True)
     (0.75, [2])
     """
+    check_params("macro_roc_auc", _CONSTRAINTS, return_skipped=return_skipped)
     truth, score = validate_scores(y_true, y_score, nan_rows=nan_rows)
     per_species = roc_auc_per_species(truth, score)
     return _macro_mean(per_species, truth.species, "ROC-AUC", return_skipped)
@@ -123,6 +128,7 @@ def macro_average_precision(y_true, y_score, *, nan_rows="raise", return_skipped
     >>> round(macro_average_precision(y_true, y_score), 3)
     0.833
     """
+    check_params("macro_average_precision", _CONSTRAINTS, return_skipped=return_skipped)
     truth, score = validate_scores(y_true, y_score, nan_rows=nan_rows)
     per_species = average_precision_per_species(truth, score)
     return _macro_mean(per_species, truth.species, "average precision", return_skipped)
@@ -181,11 +187,12 @@ def padded_cmap(y_true, y_score, *, padding=5, nan_rows="raise", return_skipped=
     >>> round(padded_cmap(y_true, y_score), 3)
     0.991
     """
-    if not isinstance(padding, Integral) or padding < 1:
+    if not isinstance(padding, Integral) or not 1 <= padding <= _MAX_PADDING:
         raise ValueError(
-            f"padding={padding!r} must be a whole number of rows, at least 1. Without "
-            "padding the score is macro_average_precision."
+            f"padding={padding!r} must be a whole number of rows, from 1 to "
+            f"{_MAX_PADDING:,}. Without padding the score is macro_average_precision."
         )
+    check_params("padded_cmap", _CONSTRAINTS, return_skipped=return_skipped)
     truth, score = validate_scores(y_true, y_score, nan_rows=nan_rows)
     outside = score[(score < 0) | (score > 1)]
     if len(outside):

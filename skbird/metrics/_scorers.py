@@ -52,6 +52,11 @@ class _ProbaScorer(_BaseScorer):
     def _score(self, method_caller, estimator, X, y_true):
         n_species = len(validate_truth(y_true).species)  # before the long prediction
         check_same_species(type(estimator).__name__, species_of(estimator), y_true)
+        if not hasattr(estimator, "predict_proba"):
+            raise TypeError(
+                f"estimator is of type {type(estimator).__name__}; {self._name} needs "
+                "one with predict_proba."
+            )
         classifier = _MatrixClassifier(estimator, n_species)
         proba = method_caller(classifier, self._response_method, X)
         return self._score_func(y_true, proba, **self._kwargs)

@@ -1,10 +1,13 @@
 """Precision, recall and F score as the threshold moves."""
 
+from numbers import Real
+
 import numpy as np
 import pandas as pd
 
 from skbird.metrics._counts import ratio
 from skbird.metrics._validation import validate_scores
+from skbird.utils._params import as_floats
 
 
 def threshold_curve(
@@ -85,16 +88,16 @@ def threshold_curve(
     0  amerob        0.1
     2     owl        0.1
     """
-    if not beta > 0:
-        raise ValueError(f"beta={beta!r} must be above 0.")
-    if average not in (None, "macro"):
+    if not isinstance(beta, Real) or not 0 < beta < np.inf:
+        raise ValueError(f"beta={beta!r} must be a finite number above 0.")
+    if average is not None and not (isinstance(average, str) and average == "macro"):
         raise ValueError(f"average={average!r} must be None or 'macro'.")
     truth, score = validate_scores(y_true, y_score, species=species, nan_rows=nan_rows)
     thresholds = _check_thresholds(thresholds, score)
     n_positive = truth.positive.sum(axis=0)
     n_predicted = _n_reaching(score, thresholds)
     hits = _n_reaching(np.where(truth.positive, score, np.nan), thresholds)
-    scale = beta**2
+    scale = float(beta) ** 2
     curves = {  # each (n_species, n_thresholds)
         "n_predicted": n_predicted,
         "precision": ratio(hits, n_predicted),
@@ -137,7 +140,7 @@ def _check_thresholds(thresholds, score):
                 "thresholds that suit such scores."
             )
         return np.arange(101) / 100
-    thresholds = np.asarray(thresholds, dtype=np.float64)
+    thresholds = as_floats(thresholds, "thresholds", np.float64)
     if thresholds.ndim != 1 or thresholds.size == 0 or np.isnan(thresholds).any():
         raise ValueError(
             f"thresholds={thresholds} must be one or more numbers in a row, none NaN: "

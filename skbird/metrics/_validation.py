@@ -6,6 +6,8 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
+from skbird.utils._params import as_floats, check_list
+
 PRESENT_FROM = 0.5  # a soft target counts as presence from here on
 
 
@@ -77,12 +79,12 @@ def validate_scores(y_true, y_score, *, species=None, nan_rows="raise"):
     ValueError
         If shapes or species differ, or scores are infinite or NaN.
     """
-    if nan_rows not in ("raise", "omit"):
+    if not isinstance(nan_rows, str) or nan_rows not in ("raise", "omit"):
         raise ValueError(f"nan_rows={nan_rows!r} must be 'raise' or 'omit'.")
     truth = validate_truth(y_true)
     score, score_species = _as_matrix(y_score, "y_score")
     _check_alike(y_true, y_score, truth, score, score_species)
-    names = truth.species if species is None else list(species)
+    names = truth.species if species is None else check_list(species, "species")
     if len(names) != score.shape[1]:
         raise ValueError(
             f"species has {len(names)} names, but y_true has {score.shape[1]} columns. "
@@ -119,7 +121,7 @@ def validate_threshold(threshold, n_species):
     ValueError
         If its shape is another, or a threshold is NaN.
     """
-    threshold = np.asarray(threshold, dtype=np.float64)
+    threshold = as_floats(threshold, "threshold", np.float64)
     if threshold.shape not in ((), (n_species,)):
         raise ValueError(
             f"threshold has shape {threshold.shape}; pass one number, or one per "
@@ -140,11 +142,12 @@ def _as_matrix(table, name):
         if is_frame:
             values = table.to_numpy(dtype=np.float64, na_value=np.nan)
         else:
-            values = np.asarray(table, dtype=np.float64)
+            values = as_floats(table, name, np.float64)
     except (TypeError, ValueError) as exc:
         raise ValueError(
             f"{name} must be a numeric array or DataFrame of shape (n_rows, "
-            f"n_species): {exc}. skbird.data.encode_labels makes one of names."
+            f"n_species), got {type(table).__name__} {table!r:.60}. "
+            "skbird.data.encode_labels makes one of names."
         ) from exc
     if values.ndim != 2:
         raise ValueError(

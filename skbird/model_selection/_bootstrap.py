@@ -8,7 +8,7 @@ from sklearn.utils import check_random_state
 from sklearn.utils._param_validation import Interval
 
 BOOTSTRAP_CONSTRAINTS = {
-    "n_bootstrap": [Interval(Integral, 1, None, closed="left")],
+    "n_bootstrap": [Interval(Integral, 1, 1_000_000, closed="both")],
     "confidence": [Interval(Real, 0, 1, closed="neither")],
     "random_state": ["random_state"],
 }

@@ -9,10 +9,10 @@ import pandas as pd
 from joblib import Parallel, delayed
 from sklearn.base import clone
 from sklearn.model_selection import check_cv
-from sklearn.utils import _safe_indexing, check_consistent_length
+from sklearn.utils import _safe_indexing
 from sklearn.utils._metadata_requests import _routing_enabled
 from sklearn.utils._param_validation import HasMethods, validate_params
-from sklearn.utils.validation import _check_method_params
+from sklearn.utils.validation import _check_method_params, _num_samples
 
 from skbird.metrics import macro_roc_auc, species_report
 from skbird.metrics._validation import validate_scores, validate_truth
@@ -29,6 +29,7 @@ from skbird.model_selection._report import CrossValReport
 from skbird.utils._fit_params import check_lengths, hand_on
 from skbird.utils._folds import list_folds
 from skbird.utils._nested import predict_matrix
+from skbird.utils._params import N_JOBS
 from skbird.utils._progress import progress_bar
 from skbird.utils._rows import files_of_rows, groups_of_rows, number_groups
 
@@ -40,7 +41,7 @@ _N_SPLITS = 5
         "estimator": [HasMethods(["fit", "predict_proba"])],
         "cv": ["cv_object"],
         "fit_params": [None, dict],
-        "n_jobs": [None, Integral],
+        "n_jobs": N_JOBS,
         "return_estimators": ["boolean"],
         "verbose": ["verbose"],
         **BOOTSTRAP_CONSTRAINTS,
@@ -170,8 +171,8 @@ def cross_val_report(
       rows are compared within their fold; mean of the folds 0.790, pooled 0.764
       2 of 2 species judged, 0 without a positive in any test part
     """
-    check_consistent_length(X, y)
     species = validate_truth(y, "y").species
+    _check_length(X, len(y))
     groups = groups_of_rows(X, groups)
     recordings = groups_of_rows(X, recordings, "recordings")
     if recordings is None:
@@ -231,6 +232,18 @@ def cross_val_report(
     )
 
 
+def _check_length(X, n_rows):
+    try:
+        n_found = _num_samples(X)
+    except TypeError as exc:
+        raise TypeError(
+            f"X is of type {type(X).__name__}, which has no rows; {n_rows} are needed, "
+            "as in y."
+        ) from exc
+    if n_found != n_rows:
+        raise ValueError(f"X has {n_found} rows and y {n_rows}; pass the same rows.")
+
+
 def _recordings(X, groups, n_rows):
     """Return what recording a row is of: X's path, else its group, else its number."""
     try:
@@ -261,10 +274,15 @@ def _fit_and_predict(estimator, X, y, X_test, fit_params, n_species, keep):
 
 def _make_folds(cv, X, y, groups):
     if cv is None or isinstance(cv, Integral):
-        cv = GroupMultilabelKFold(_N_SPLITS if cv is None else cv)
-    if not hasattr(cv, "split"):
-        cv = list_folds(cv, "cv")
-    folds = list(check_cv(cv).split(X, y, groups))
+        splitter = GroupMultilabelKFold(_N_SPLITS if cv is None else cv)
+        try:
+            folds = list(splitter.split(X, y, groups))
+        except ValueError as exc:  # it knows the number as n_splits
+            raise ValueError(f"cv={cv!r}: {exc}") from exc
+    elif isinstance(cv, bytes) or not hasattr(cv, "split"):
+        folds = list(check_cv(list_folds(cv, "cv")).split(X, y, groups))
+    else:
+        folds = list(check_cv(cv).split(X, y, groups))
     for number, (train, test) in enumerate(folds):
         if len(train) == 0 or len(test) == 0:
             raise ValueError(

@@ -3,6 +3,7 @@
 import hashlib
 import os
 import warnings
+from collections.abc import Hashable
 from difflib import get_close_matches
 from typing import NamedTuple
 
@@ -19,6 +20,7 @@ from skbird.model_selection._fingerprint import (
     fingerprint,
 )
 from skbird.utils._names import existing_path
+from skbird.utils._params import N_JOBS, check_params
 from skbird.utils._progress import progress_bar
 from skbird.utils._rows import row_table
 
@@ -29,6 +31,12 @@ KINDS = {
     "author_day": "file",
     "identical": "file",
     "near_duplicate": "identical",
+}
+_CONSTRAINTS = {
+    "identical": ["boolean"],
+    "near_duplicates": ["boolean"],
+    "n_jobs": N_JOBS,
+    "verbose": ["verbose"],
 }
 _SHORTEST_DATE = len("20210503")  # a year or a month is no day
 
@@ -57,6 +65,13 @@ def leak_keys(
     dict of str to Key
         In the order of `KINDS`, those that can be checked.
     """
+    _check_given(
+        {"author": author, "date": date},
+        identical=identical,
+        near_duplicates=near_duplicates,
+        n_jobs=n_jobs,
+        verbose=verbose,
+    )
     table = _check_table(X, author, date)
     keys = table_keys(table, author, date)
     if "author_day" in keys:
@@ -71,6 +86,15 @@ def leak_keys(
             sounds = _look_up(_sounds(files, contents, n_jobs, verbose), contents)
             keys["near_duplicate"] = Key(_look_up(sounds, file), paths)
     return keys
+
+
+def _check_given(columns, **params):
+    for name, column in columns.items():
+        if column is not None and not isinstance(column, Hashable):
+            raise TypeError(
+                f"{name}={column!r:.100} must be the name of a column of X, or None."
+            )
+    check_params("find_leaks", _CONSTRAINTS, **params)
 
 
 def check_options(caller, options):
@@ -109,6 +133,8 @@ def _check_table(X, author, date):
         wanted = [author] if date is None else [author, date]
         missing = [name for name in wanted if name not in table.columns]
     unchecked = missing or author is None
+    if table is not None and len(table) == 0:
+        raise ValueError(f"X ({type(X).__name__}) has no rows: nothing can be checked.")
     if table is None or ("path" not in table.columns and unchecked):
         found = "no row table" if table is None else f"the columns {list(table)}"
         raise ValueError(

@@ -114,6 +114,7 @@ def find_leaks(
     0        file         3          0             1            1.ogg
     1  author_day         2          1             1  ben, 2021-05-03
     """
+    train, test = _check_part(train, "train"), _check_part(test, "test")
     keys = leak_keys(
         X,
         author=author,
@@ -226,6 +227,22 @@ def leak_groups(X, **options):
     return connected_components(graph, directed=False)[1][:n_rows]
 
 
+def _check_part(part, name):
+    """Return row numbers or a mask as an array; slices stay."""
+    if isinstance(part, slice):
+        return part
+    try:
+        rows = np.asarray(part)
+    except ValueError:  # of several lengths
+        rows = np.empty((0, 0))
+    if rows.ndim != 1 or (len(rows) and rows.dtype.kind not in "iub"):
+        raise TypeError(
+            f"{name}={part!r:.100} must be row numbers of X, or a mask of its rows, of "
+            "one dimension."
+        )
+    return rows if len(rows) else rows.astype(np.intp)
+
+
 def _find_in_folds(keys, folds):
     found = [
         _find(keys, train, test).assign(fold=fold)
@@ -238,11 +255,23 @@ def _find(keys, train, test):
     found = []
     for kind, key in keys.items():
         explained = keys[KINDS[kind]].numbers if KINDS[kind] in keys else None
-        rows = np.arange(len(key.numbers))  # train and test may be masks, too
-        pairs = _pair(key.numbers, explained, rows[train], rows[test])
+        rows = np.arange(len(key.numbers))
+        train_rows = _take(rows, train, "train")
+        test_rows = _take(rows, test, "test")
+        pairs = _pair(key.numbers, explained, train_rows, test_rows)
         pairs = pairs.assign(kind=kind, shared=key.texts[pairs["train_row"]])
         found.append(pairs[_COLUMNS])
     return pd.concat(found, ignore_index=True)
+
+
+def _take(rows, part, name):
+    """Return the numbers of the rows of one part, which may be a mask, too."""
+    try:
+        return rows[part]
+    except IndexError as exc:
+        raise ValueError(
+            f"{name} does not fit X, which has {len(rows)} rows: {exc}."
+        ) from exc
 
 
 def _pair(key, explained, train, test):

@@ -6,7 +6,7 @@ import numpy as np
 from sklearn.utils import _safe_indexing
 from sklearn.utils._param_validation import validate_params
 
-from skbird.metrics._validation import validate_scores
+from skbird.metrics._validation import validate_scores, validate_truth
 from skbird.model_selection._bootstrap import (
     BOOTSTRAP_CONSTRAINTS,
     percentile_interval,
@@ -14,6 +14,7 @@ from skbird.model_selection._bootstrap import (
     within_fold_macro_auc,
 )
 from skbird.model_selection._report import CrossValReport
+from skbird.utils._params import as_floats
 from skbird.utils._rows import number_groups
 
 
@@ -121,6 +122,7 @@ def paired_bootstrap(
     (0.24, 0.002)
     """
     _refuse_reports(proba_a=proba_a, proba_b=proba_b)
+    validate_truth(y_true)
     if folds is not None:
         folds = _check_test_fold(folds, len(y_true))
     rows = _comparable_rows(y_true, proba_a, proba_b, folds)
@@ -182,10 +184,14 @@ def _check_test_fold(folds, n_rows):
 
 def _comparable_rows(y_true, proba_a, proba_b, folds):
     """Return the numbers of the rows that both models predicted."""
-    predicted = [
-        ~np.isnan(np.asarray(proba, dtype=np.float64)).all(axis=1)
-        for proba in (proba_a, proba_b)
-    ]
+    predicted = []
+    for name, proba in {"proba_a": proba_a, "proba_b": proba_b}.items():
+        values = as_floats(proba, name, np.float64)
+        if values.ndim != 2:
+            raise ValueError(
+                f"{name} has shape {values.shape}, but (n_rows, n_species) is needed."
+            )
+        predicted.append(~np.isnan(values).all(axis=1))
     if folds is not None:
         predicted.append(folds >= 0)
     lengths = [len(part) for part in (y_true, *predicted)]

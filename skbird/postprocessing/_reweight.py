@@ -1,15 +1,16 @@
 """The maths of reweighting: arrays in, arrays out."""
 
-from numbers import Integral, Real
+from numbers import Real
 
 import numpy as np
 from sklearn.utils._param_validation import Interval, validate_parameter_constraints
 
 from skbird.postprocessing._smoothing import check_kernel, smooth
+from skbird.utils._params import AT_LEAST_ONE, as_floats
 from skbird.utils._rows import number_groups
 
 PARAMETER_CONSTRAINTS = {
-    "top_k": [None, Interval(Integral, 1, None, closed="left")],
+    "top_k": [None, AT_LEAST_ONE],
     "power": [Interval(Real, 0, None, closed="left"), "array-like"],
     "share": [Interval(Real, 0, 1, closed="both"), "array-like"],
     "kernel": [None, "array-like"],
@@ -144,7 +145,7 @@ def neutral_probability(power, share):
 
 
 def _per_species(name, value, highest, n_species):
-    values = np.asarray(value, dtype=np.float64)
+    values = as_floats(value, name, np.float64)
     if values.shape not in ((), (n_species,)):
         array = "" if n_species is None else f", or an array of shape ({n_species},)"
         raise ValueError(f"{name} has shape {values.shape}; pass one number{array}.")
@@ -166,9 +167,7 @@ def _top_mean(block, top_k):
 
 
 def _check_proba(proba):
-    proba = np.asarray(proba)
-    if not np.issubdtype(proba.dtype, np.floating):
-        proba = proba.astype(np.float64)
+    proba = as_floats(proba, "proba")
     if proba.ndim != 2:
         raise ValueError(
             f"proba has shape {proba.shape}, but (n_rows, n_species) is needed."

@@ -3,6 +3,8 @@
 import numpy as np
 import pandas as pd
 
+from skbird.utils._params import as_floats
+
 
 def smooth(proba, file_of_row, kernel, start=None):
     """Average each row with its neighbours in its file.
@@ -59,7 +61,7 @@ def check_kernel(kernel):
     ValueError
         If it is not.
     """
-    weights = np.asarray(kernel, dtype=np.float64)
+    weights = as_floats(kernel, "kernel", np.float64)
     if weights.ndim != 1 or weights.size % 2 == 0:
         raise ValueError(
             f"kernel={kernel!r} has shape {weights.shape}; an odd number of weights is "
@@ -78,7 +80,7 @@ def _places(file_of_row, start):
     """Count the steps from the first row of a file to each row; a gap is a jump."""
     if start is None:
         return pd.Series(file_of_row).groupby(file_of_row).cumcount().to_numpy(np.int64)
-    start = np.asarray(start, dtype=np.float64)
+    start = as_floats(start, "start", np.float64)
     if start.shape != file_of_row.shape or np.isinf(start).any():
         raise ValueError(
             f"start has shape {start.shape}, infinities: {np.isinf(start).any()}; "

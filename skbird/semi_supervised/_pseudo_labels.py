@@ -1,15 +1,18 @@
 """From a teacher's probabilities to targets: arrays in, arrays out."""
 
-from numbers import Integral, Real
+from numbers import Real
 
 import numpy as np
 from sklearn.utils._param_validation import Interval, validate_parameter_constraints
+
+from skbird.utils._params import AT_LEAST_ONE, NOT_NEGATIVE, as_floats
 
 PARAMETER_CONSTRAINTS = {
     "soft_threshold": [Interval(Real, 0, 1, closed="both")],
     "hard_threshold": [Interval(Real, 0, 1, closed="both"), None],
     "power": [Interval(Real, 0, None, closed="neither")],
-    "max_per_species": [Interval(Integral, 1, None, closed="left"), None],
+    "max_per_species": [AT_LEAST_ONE, None],
+    "max_mass": [NOT_NEGATIVE, None],
 }
 
 
@@ -74,12 +77,13 @@ def make_pseudo_labels(
         "hard_threshold": hard_threshold,
         "power": power,
         "max_per_species": max_per_species,
+        "max_mass": max_mass,
     }
     validate_parameter_constraints(
         PARAMETER_CONSTRAINTS, params, caller_name="make_pseudo_labels"
     )
     check_thresholds(soft_threshold, hard_threshold)
-    proba = np.asarray(proba, dtype=np.float32)
+    proba = as_floats(proba, "proba", np.float32)
     if proba.ndim != 2:
         raise ValueError(
             f"proba has shape {proba.shape}; (n_rows, n_species) is needed."
@@ -90,7 +94,7 @@ def make_pseudo_labels(
             f"proba has values outside [0, 1], such as {outside[0]:g}. Pass "
             "probabilities, not logits."
         )
-    labels = proba**power
+    labels = proba ** float(power)
     labels[labels < soft_threshold] = 0.0
     if hard_threshold is not None:
         labels[labels >= hard_threshold] = 1.0

@@ -207,7 +207,10 @@ def check_groups(groups, n_rows, name="groups"):
             f"needed. For a column of X pass the column: {name}=X[{groups!r}]."
         )
     listed = groups if isinstance(groups, list | tuple) else None
-    groups = np.asarray(groups)
+    try:
+        groups = np.asarray(groups)
+    except ValueError:  # lists of several lengths
+        groups = np.asarray(groups, dtype=object)
     if groups.shape != (n_rows,):
         raise ValueError(
             f"{name} has shape {groups.shape}, but there are {n_rows} rows: pass one "
