@@ -68,8 +68,10 @@ def read_submission(path, rows=None):
             "repeated. Delete the line."
         )
     row_id = pd.Index(table.pop(ROW_ID))
-    columns = {name: _numbers(table[name], path) for name in table}
-    proba = pd.DataFrame(columns, index=table.index).set_axis(row_id)
+    if set(table.dtypes) != {np.dtype(np.float64)} or np.isinf(table.to_numpy()).any():
+        columns = {name: _numbers(table[name], path) for name in table}
+        table = pd.DataFrame(columns, index=table.index)
+    proba = table.set_axis(row_id)
     return proba if rows is None else _select(proba, rows, path)
 
 

@@ -19,6 +19,7 @@ from skbird.utils._parquet import MOST_COLUMNS
 from skbird.utils._text import decode_text, looks_like_name, unguard_formula
 
 _CONTROL = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f]")
+_CONTROL_BYTES = bytes(n for n in range(32) if n not in b"\t\n\r")
 _LINE_END = re.compile("\r\n|\r|\n")
 _MISSING = {"", "na", "nan"}  # R writes NA
 _CLOCK = re.compile(r"(\d+):([0-5]\d):([0-5]\d(?:[.,]\d*)?)")
@@ -205,12 +206,12 @@ def _check_names(names, file):
             f"{file}, line 1: it names {len(names)} columns, and at most "
             f"{MOST_COLUMNS} are read. The file is damaged, or of another kind."
         )
-    alike = pd.Series([name.casefold() for name in names if name])
-    if alike.duplicated().any():
-        twice = alike[alike.duplicated()].iloc[0]
+    alike = [name.casefold() for name in names if name]
+    if len(set(alike)) < len(alike):
+        twice = next(name for name in alike if alike.count(name) > 1)
         warnings.warn(
-            f"{file}, line 1: the column {twice!r} is named twice; the first "
-            "counts. Rename the other one to keep it.",
+            f"{file}, line 1: the column {twice!r} is named twice; the first counts. "
+            "Rename the other one to keep it.",
             UserWarning,
             stacklevel=4,
         )
@@ -237,7 +238,10 @@ def read_text(path):
             f"{path} is a folder. Pass the files in it: "
             "sorted(pathlib.Path(folder).rglob('*.txt'))."
         )
-    text = decode_text(read_bytes(path), repr(str(path))).removesuffix("\x1a")
+    raw = read_bytes(path)
+    text = decode_text(raw, repr(str(path))).removesuffix("\x1a")
+    if len(raw.translate(None, _CONTROL_BYTES)) == len(raw):
+        return text  # to look into each character takes far longer
     if "\0" in text:
         raise ValueError(
             f"{str(path)!r} is no text. If it is a spreadsheet, open it there and save "
@@ -314,15 +318,16 @@ def _fit(cells, header, file, line):
 def _as_number(cell):
     if not isinstance(cell, str) or cell.casefold() in _MISSING:
         return np.nan
-    if clock := _CLOCK.fullmatch(cell):
-        hours, minutes, seconds = (_as_number(part) for part in clock.groups())
-        return 3600 * hours + 60 * minutes + seconds
     if "_" in cell:
         raise ValueError  # Python's way of writing a thousand
     try:
         return float(cell)
     except ValueError:
-        return float(cell.replace(",", "."))
+        clock = _CLOCK.fullmatch(cell)
+        if clock is None:
+            return float(cell.replace(",", "."))
+    hours, minutes, seconds = map(_as_number, clock.groups())
+    return 3600 * hours + 60 * minutes + seconds
 
 
 def _shorten(cell):
