@@ -3,6 +3,10 @@
 import os
 from pathlib import Path
 
+# Several processes with as many threads each would wait for each other.
+if "PYTEST_XDIST_WORKER" in os.environ:
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
+
 import numpy as np
 import pandas as pd
 import pytest
