@@ -368,7 +368,7 @@ def test_one_and_two_species(n_species):
         ({"voting": "min"}, "cannot be used with voting='min'"),
         ({"voting": "max"}, "voting='max'"),
         ({"y": np.zeros((3, 4))}, r"y has shape \(3, 4\) and probas \(20, 4\)"),
-        ({"y": np.full((20, 4), 2.0)}, "y_true holds 2"),
+        ({"y": np.full((20, 4), 2.0)}, "y holds 2"),
         ({"groups": [1, 2]}, r"groups has shape \(2,\)"),
         ({"probas": [np.full((20, 4), 2.0)]}, r"probas\[0\] is 2"),
     ],

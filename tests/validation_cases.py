@@ -13,7 +13,7 @@ from sklearn.model_selection import KFold
 
 from skbird import annotations, data, inspection, metrics, model_selection
 from skbird.annotations import write_audacity, write_birdnet, write_boxes, write_raven
-from skbird.data import SpectrogramFormat, Spectrograms
+from skbird.data import Spectrograms
 from skbird.ensemble import combine_proba, fit_weights
 from skbird.inference import (
     compile_pipeline,
@@ -55,12 +55,15 @@ class Case:
         a trained network.
     handed_on : set of str
         Parameters that others check: what the caller passed, or scikit-learn.
+    without : tuple of str
+        Slow functions behind the checks, to be left out.
     """
 
     function: callable
     arguments: dict = field(default_factory=dict)
     refused: str | None = None
     handed_on: set = field(default_factory=set)
+    without: tuple = ()
 
 
 def make_cases(folder):
@@ -227,7 +230,6 @@ def _split(splitter):
 
 def _data(m):
     grid = data.SegmentGrid()
-    format = SpectrogramFormat((500.0, 1000.0), 0.1)
     functions = {
         "as_recordings": {"X": m.X},
         "check_rows": {"X": m.X},
@@ -256,7 +258,7 @@ def _data(m):
             for name, arguments in functions.items()
         },
         "skbird.data.Spectrograms.from_arrays": Case(
-            Spectrograms.from_arrays, {"arrays": arrays, "format": format}
+            Spectrograms.from_arrays, {"arrays": arrays}
         ),
     }
 
@@ -367,8 +369,20 @@ def _inspection(m):
         f"skbird.inspection.{name}": Case(_public(name), arguments, refused=no_network)
         for name, arguments in of_networks.items()
     }
+    inside = "skbird.inspection."
+    slow = {
+        "describe_errors": ("_describe_errors.sections.error_sections",),
+        "describe_recordings": (
+            "_describe_recordings.sections.recording_sections",
+            "_describe_recordings.make_clips",
+        ),
+    }
     return of_networks | {
-        f"skbird.inspection.{name}": Case(_public(name), arguments)
+        inside + name: Case(
+            _public(name),
+            arguments,
+            without=tuple(inside + function for function in slow.get(name, ())),
+        )
         for name, arguments in functions.items()
     }
 

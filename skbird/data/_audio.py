@@ -1,6 +1,7 @@
 """Read headers of recordings, and stretches of them."""
 
 import warnings
+from numbers import Real
 
 import numpy as np
 from joblib import Parallel, delayed
@@ -8,6 +9,7 @@ from joblib import Parallel, delayed
 from skbird.data._audio_file import AudioFile
 from skbird.data._audio_header import AudioReadError
 from skbird.data._channels import check_channels, warn_of_cancelled
+from skbird.utils._params import check_path
 from skbird.utils._progress import progress_bar
 
 
@@ -95,7 +97,7 @@ def read_header(path):
     AudioReadError
         If the file is missing, is a directory, is not audio or holds no samples.
     """
-    with AudioFile(path) as audio:
+    with AudioFile(check_path(path)) as audio:
         return audio.header
 
 
@@ -132,12 +134,18 @@ def read_audio(path, start_s=0.0, end_s=None, *, channels="mean"):
     UserWarning
         If the mean of the channels is far below the loudest of them.
     """
-    if not 0 <= start_s < np.inf:
-        raise ValueError(f"start_s={start_s} must be a number of seconds, at least 0.")
-    if end_s is not None and end_s <= start_s:
-        raise ValueError(f"end_s={end_s} must be above start_s={start_s}, in seconds.")
+    check_path(path)
+    if not isinstance(start_s, Real) or not 0 <= start_s < np.inf:
+        raise ValueError(
+            f"start_s={start_s!r} must be a number of seconds, at least 0."
+        )
+    if end_s is not None and (not isinstance(end_s, Real) or end_s <= start_s):
+        raise ValueError(
+            f"end_s={end_s!r} must be above start_s={start_s}, in seconds."
+        )
     with AudioFile(path, check_channels(channels)) as audio:
-        start, stop = stretch_frames(audio.header, start_s, end_s)
+        end_s = None if end_s is None else float(end_s)
+        start, stop = stretch_frames(audio.header, float(start_s), end_s)
         samples = audio.read(start, stop)
         if len(samples) == 0:
             raise no_samples(path, start_s)

@@ -16,6 +16,7 @@ from skbird.data._labels import encode_labels, encode_table
 from skbird.data._listing import AUDIO_SUFFIXES
 from skbird.data._rows import segment_table
 from skbird.utils._names import match_names, settle_names
+from skbird.utils._params import check_path
 
 _ROW_S = 5.0
 _SOUNDSCAPE_FOLDERS = ("train_soundscapes", "unlabeled_soundscapes")
@@ -116,7 +117,7 @@ def load_birdclef(root, *, species=None, secondary_weight=0.5):
     >>> data = load_birdclef("birdclef-2025")  # doctest: +SKIP
     >>> pipe.fit(data.X, data.Y)  # doctest: +SKIP
     """
-    root = Path(root)
+    root = Path(check_path(root, "root"))
     train, file = read_train(root)
     submission = read_csv(root / "sample_submission.csv")
     taxonomy = _read_taxonomy(root, train)

@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 
 from skbird.utils._names import commonest_names, plain_name, settle_names
+from skbird.utils._params import check_list
 from skbird.utils._rows import check_columns
 
 # "nocall" is BirdCLEF's word for a stretch without a target species.
@@ -317,7 +318,7 @@ def _check_species(species, primary):
         return species
     if isinstance(species, str):
         raise ValueError(f"species={species!r} must be a list of names, not one text.")
-    species = [_as_text(name, "species") for name in species]
+    species = [_as_text(name, "species") for name in check_list(species, "species")]
     if not species:
         raise ValueError("species=[] must name at least one species.")
     duplicates = [name for name, count in Counter(species).items() if count > 1]

@@ -8,6 +8,7 @@ from functools import cache
 from pathlib import Path
 
 from skbird.utils._names import printable_path
+from skbird.utils._params import check_path
 
 # What libsndfile reads and recorders or archives write.
 _SNDFILE_SUFFIXES = frozenset(
@@ -83,7 +84,7 @@ def list_audio(folder):
     >>> [Path(path).name for path in list_audio(folder)]
     ['dawn.flac', 'night.WAV']
     """
-    paths, left_out = find_audio(Path(folder).expanduser())
+    paths, left_out = find_audio(Path(check_path(folder, "folder")).expanduser())
     warn_left_out(left_out, stacklevel=3)
     return drop_links(paths)
 

@@ -12,6 +12,7 @@ from skbird.data._label_table import read_label_table
 from skbird.data._labels import encode_table, parse_primary_label
 from skbird.data._listing import find_audio, list_folders, warn_left_out
 from skbird.utils._names import plain_name, printable_path
+from skbird.utils._params import check_path
 
 # Folders of BirdNET-Analyzer's training sets that are no species.
 _NO_SPECIES = frozenset({"nocall", "noise", "background", "silence", "other"})
@@ -101,7 +102,7 @@ def load_recordings(source, *, species=None, secondary_weight=0.5):
     1          0.0        1.0  1.wav
     2          0.0        0.0  3.wav
     """
-    source = Path(source).expanduser()
+    source = Path(check_path(source, "source")).expanduser()
     if not source.exists():
         raise FileNotFoundError(
             f"{str(source)!r} does not exist. Pass a folder with a folder per species, "

@@ -14,6 +14,7 @@ from skbird.data._channels import row_channels
 from skbird.data._rows import check_rows
 from skbird.data._segments import SegmentGrid, row_weights
 from skbird.utils._names import existing_path
+from skbird.utils._params import check_list
 
 
 @dataclass(frozen=True)
@@ -133,8 +134,8 @@ class Recordings:
     ndim = 1
 
     def __init__(self, rows, ops=()):
-        self.rows = check_rows(rows)
-        self.ops = tuple(ops)
+        self.rows = check_rows(rows, input_name="rows")
+        self.ops = tuple(check_list(ops, "ops", "operations"))
         is_labelled = isinstance(rows, pd.DataFrame | pd.Series)
         self.index = rows.index if is_labelled else self.rows.index
         if {"start", "end"}.isdisjoint(getattr(rows, "columns", ())):
@@ -238,7 +239,11 @@ def _warn_of_repeats(paths):
 
 def as_recordings(X):
     """Return X as `Recordings`, whether it is one already, paths, or a row table."""
-    return X if isinstance(X, Recordings) else Recordings(X)
+    if isinstance(X, Recordings):
+        return X
+    if not isinstance(X, pd.DataFrame):
+        X = check_rows(X)
+    return Recordings(X)
 
 
 def file_identity(path):

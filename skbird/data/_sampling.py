@@ -6,6 +6,8 @@ from numbers import Real
 import numpy as np
 import pandas as pd
 
+from skbird.utils._params import as_floats
+
 _HIGHEST_RATING = 5  # xeno-canto's stars
 
 
@@ -67,18 +69,24 @@ def recording_weights(
     >>> recording_weights(table, Y, class_power=-1).round(3)
     array([0.625, 0.625, 0.625, 0.625, 2.5  ])
     """
-    present = np.asarray(Y, dtype=float) >= 0.5
+    if not hasattr(table, "__len__") or isinstance(table, str | bytes):
+        raise TypeError(
+            f"table={table!r:.100} must be a DataFrame with a line per recording."
+        )
+    present = as_floats(Y, "Y", np.float64) >= 0.5
     if present.ndim != 2 or len(present) != len(table):
         raise ValueError(
             f"Y has shape {present.shape}, but (n_rows, n_species) with "
-            f"{len(table)} rows is needed."
+            f"{len(table)} rows, as many as table has, is needed."
         )
     if not present.size:
         raise ValueError(f"Y has shape {present.shape}: no row or no species to weigh.")
-    _check_power("class_power", class_power)
-    _check_power("rating_power", rating_power)
-    if max_per_species is not None and not max_per_species >= 1:
-        raise ValueError(f"max_per_species={max_per_species} must be at least 1.")
+    class_power = _check_power("class_power", class_power)
+    rating_power = _check_power("rating_power", rating_power)
+    if max_per_species is not None and not (
+        isinstance(max_per_species, Real) and max_per_species >= 1
+    ):
+        raise ValueError(f"max_per_species={max_per_species!r} must be at least 1.")
     with np.errstate(over="ignore"):
         weight = _species_factor(present, class_power, max_per_species)
     if collection is not None:
@@ -100,8 +108,9 @@ def recording_weights(
 
 
 def _check_power(name, value):
-    if not isinstance(value, Real) or not np.isfinite(value):
+    if not isinstance(value, Real) or not -np.inf < value < np.inf:
         raise ValueError(f"{name}={value!r} must be a finite number.")
+    return float(value)
 
 
 def _species_factor(present, class_power, max_per_species):
@@ -129,22 +138,24 @@ def _collection_factor(table, collection):
             raise ValueError(
                 f"collection[{name!r}]={value!r} must be a finite number >= 0."
             )
-    names = _column(table, "collection").astype(str)
+    names = _column(table, "collection", "collection").astype(str)
     weights = {str(name): float(value) for name, value in collection.items()}
     return names.map(weights).fillna(1.0).to_numpy()
 
 
 def _rating_factor(table, rating_power):
-    rating = pd.to_numeric(_column(table, "rating"), errors="coerce")
+    rating = pd.to_numeric(_column(table, "rating", "rating_power"), errors="coerce")
     rating = rating.where(rating > 0)
     middle = rating.median()
     rating = rating.fillna(_HIGHEST_RATING if np.isnan(middle) else middle)
     return (rating.to_numpy(dtype=float) / _HIGHEST_RATING) ** rating_power
 
 
-def _column(table, name):
-    if name not in table.columns:
+def _column(table, name, parameter):
+    columns = list(getattr(table, "columns", ()))
+    if name not in columns:
         raise ValueError(
-            f"The table has no column {name!r}; its columns are {list(table.columns)}."
+            f"{parameter} needs a column. The table has no column {name!r}; its "
+            f"columns are {columns}."
         )
     return table[name]

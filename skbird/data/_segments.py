@@ -1,8 +1,19 @@
 """Where the segments of a row lie, and how much each of them weighs."""
 
 from dataclasses import dataclass
+from numbers import Real
 
 import numpy as np
+from sklearn.utils._param_validation import Interval, StrOptions
+
+from skbird.utils._params import POSITIVE, as_floats, check_list, check_params
+
+_CONSTRAINTS = {
+    "segment_s": [Interval(Real, 0, None, closed="left")],
+    "overlap": [Interval(Real, 0, 1, closed="left")],
+    "pad": [StrOptions({"cycle", "zero"})],
+    "values_per_s": [POSITIVE],
+}
 
 
 @dataclass(frozen=True)
@@ -26,6 +37,9 @@ class SegmentGrid:
     # A rest this short, as a share of a segment, gets no segment of its own: 5.001 s
     # of audio are one segment, not two that are the same.
     _tolerance = 0.01
+
+    def __post_init__(self):
+        check_params("SegmentGrid", _CONSTRAINTS, **vars(self))
 
     def starts(self, duration_s):
         """Return the starts of the segments, in seconds after the row's start.
@@ -69,10 +83,19 @@ def segment_means(values, values_per_s, starts, segment_s):
     -------
     ndarray of shape (n_segments,), float64
     """
+    values, starts = as_floats(values, "values"), as_floats(starts, "starts")
+    if values.ndim != 1 or starts.ndim != 1 or not len(values):
+        raise ValueError(
+            f"values has shape {values.shape} and starts {starts.shape}; a series, and "
+            "a start per segment, are needed."
+        )
+    check_params(
+        "segment_means", _CONSTRAINTS, values_per_s=values_per_s, segment_s=segment_s
+    )
     n_values = len(values)
-    first = np.minimum(np.round(starts * values_per_s).astype(int), n_values - 1)
-    stop = np.round((starts + segment_s) * values_per_s).astype(int)
-    stop = np.clip(stop, first + 1, n_values)
+    first = np.clip(np.round(starts * values_per_s), 0, n_values - 1).astype(int)
+    stop = np.round((starts + segment_s) * values_per_s)
+    stop = np.clip(stop, first + 1, n_values).astype(int)
     total = np.concatenate([[0.0], np.cumsum(values, dtype=np.float64)])
     return (total[stop] - total[first]) / (stop - first)
 
@@ -99,6 +122,15 @@ def row_weights(measured, starts, segment_s, row):
     ndarray of shape (n_segments,), float32
         In [0, 1].
     """
+    pairs = "pairs (WeightOp, ndarray)"
+    measured = check_list(measured, "measured", pairs)
+    if not all(isinstance(pair, tuple | list) and len(pair) == 2 for pair in measured):
+        raise TypeError(f"measured={measured!r:.100} must hold {pairs}.")
+    starts = as_floats(starts, "starts")
+    if starts.ndim != 1 or not len(starts):
+        raise ValueError(
+            f"starts has shape {starts.shape}; (n_segments,), one or more, is needed."
+        )
     weight = np.ones(len(starts), np.float32)
     quality = np.ones(len(starts))
     for op, values in measured:

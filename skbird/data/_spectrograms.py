@@ -5,12 +5,22 @@ from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
+from sklearn.utils._param_validation import StrOptions
 
 from skbird.data._segments import SegmentGrid
 from skbird.utils._array_files import DamagedArrayError, map_array
+from skbird.utils._params import POSITIVE, as_floats, check_params
 
 #: Level of digital silence in the spectrograms, in dB.
 FLOOR_DB = -100.0
+
+
+_CONSTRAINTS = {
+    "frame_s": [POSITIVE],
+    "grid": [SegmentGrid],
+    "normalize": [StrOptions({"minmax", "standard"}), None],
+    "top_db": [POSITIVE, None],
+}
 
 
 @dataclass(frozen=True)
@@ -36,6 +46,11 @@ class SpectrogramFormat:
     grid: SegmentGrid = SegmentGrid()
     normalize: str | None = "minmax"
     top_db: float | None = 80.0
+
+    def __post_init__(self):
+        check_params("SpectrogramFormat", _CONSTRAINTS, **vars(self))
+        if as_floats(self.mel_hz, "mel_hz").ndim != 1:
+            raise ValueError(f"mel_hz={self.mel_hz!r:.100} must be a tuple of numbers.")
 
     @property
     def n_mels(self):
@@ -135,7 +150,15 @@ class Spectrograms:
         -------
         Spectrograms
         """
-        arrays = np.asarray(arrays)
+        check_params(
+            "Spectrograms.from_arrays",
+            _CONSTRAINTS,
+            frame_s=frame_s,
+            normalize=normalize,
+            top_db=top_db,
+        )
+        frame_s = float(frame_s)
+        arrays = as_floats(arrays, "arrays")
         if arrays.ndim != 3:
             raise ValueError(
                 f"arrays has shape {arrays.shape}; (n_rows, n_mels, n_frames) is "

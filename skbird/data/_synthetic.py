@@ -21,7 +21,10 @@ from skbird.data._scenes import (
     synthesize_recording,
     synthesize_soundscape,
 )
+from skbird.utils._params import N_JOBS, check_params, check_path
 
+_MOST_FILES = 1_000_000
+_LONGEST_S = 3600
 _MANIFEST = "skbird_synthetic.json"
 # Raise it when the same parameters give other samples: old sets are then noticed.
 _VERSION = 1
@@ -123,7 +126,8 @@ def make_birdclef(
         soundscape_s=soundscape_s,
         random_state=random_state,
     )
-    root = Path(root)
+    root = Path(check_path(root, "root"))
+    check_params("make_birdclef", {"n_jobs": N_JOBS}, n_jobs=n_jobs)
     if not _is_made(root, manifest):
         root.parent.mkdir(parents=True, exist_ok=True)
         # Written beside and renamed when complete: a killed run leaves no half a set.
@@ -141,24 +145,24 @@ def make_birdclef(
 def _check_parameters(**parameters):
     limits = {
         "n_species": (2, len(SPECIES)),
-        "n_recordings": (parameters["n_species"], None),
-        "n_test": (1, None),
-        "n_labelled": (0, None),
-        "n_unlabelled": (0, None),
-        "random_state": (0, None),
+        "n_recordings": (parameters["n_species"], _MOST_FILES),
+        "n_test": (1, _MOST_FILES),
+        "n_labelled": (0, _MOST_FILES),
+        "n_unlabelled": (0, _MOST_FILES),
+        "random_state": (0, 2**32 - 1),
     }
     for name, (low, high) in limits.items():
         value = parameters[name]
-        if not isinstance(value, Integral) or value < low or (high and value > high):
+        if not isinstance(value, Integral) or not low <= value <= high:
             raise ValueError(
-                f"{name}={value!r} must be a whole number from {low}"
-                f"{f' to {high}' if high else ' upwards'}."
+                f"{name}={value!r} must be a whole number from {low} to {high}."
             )
         parameters[name] = int(value)
     soundscape_s = parameters["soundscape_s"]
-    if not isinstance(soundscape_s, Real) or soundscape_s < ROW_S:
+    if not isinstance(soundscape_s, Real) or not ROW_S <= soundscape_s <= _LONGEST_S:
         raise ValueError(
-            f"soundscape_s={soundscape_s!r} must be at least {ROW_S} s, one row."
+            f"soundscape_s={soundscape_s!r} must be at least {ROW_S} s, one row, and "
+            f"at most {_LONGEST_S} s, an hour."
         )
     return {"version": _VERSION, **parameters, "soundscape_s": float(soundscape_s)}
 

@@ -109,7 +109,10 @@ def check_weights(weights, n_members):
     """Return weights (n_members,) that sum to 1; equal ones for None."""
     if weights is None:
         return np.full(n_members, 1 / n_members)
-    values = as_floats(weights, "weights", np.float64)
+    try:
+        values = as_floats(weights, "weights", np.float64)
+    except ValueError as exc:
+        raise ValueError(f"weights={weights!r:.100} must be numbers: {exc}") from exc
     if values.shape != (n_members,):
         raise ValueError(
             f"weights has shape {values.shape}, but there are {n_members} classifiers: "

@@ -34,7 +34,10 @@ from skbird.inference._parts import (
 )
 from skbird.utils._files import hold, make_folder
 from skbird.utils._nested import species_of
+from skbird.utils._params import N_JOBS, check_params, check_path
 from skbird.utils._progress import progress_bar
+
+_CONSTRAINTS = {"n_jobs": N_JOBS, "verbose": ["verbose"]}
 
 
 def predict_archive(
@@ -202,6 +205,12 @@ def predict_archive(
     5   10.0  12.0  cricket         0.50
     """
     began = time.monotonic()
+    if not hasattr(model, "predict_proba"):
+        raise TypeError(
+            f"model={model!r:.100} must be a fitted classifier with predict_proba."
+        )
+    check_path(out, "out")
+    check_params("predict_archive", _CONSTRAINTS, n_jobs=n_jobs, verbose=verbose)
     _check_parameters(segment_s, step_s, min_proba, top_k, block_s, time_budget_s)
     if not isinstance(fresh, bool | np.bool_):
         raise TypeError(
@@ -337,9 +346,11 @@ def _check_parameters(segment_s, step_s, min_proba, top_k, block_s, time_budget_
         optional = name in ("step_s", "time_budget_s")
         if value is None and optional:
             continue
-        if not isinstance(value, Real) or not value > 0 or not np.isfinite(value):
+        if not isinstance(value, Real) or not 0 < value < np.inf:
             raise ValueError(f"{name}={value!r} must be above 0 seconds, and finite.")
-    if min_proba is not None and not 0 <= min_proba <= 1:
+    if min_proba is not None and not (
+        isinstance(min_proba, Real) and 0 <= min_proba <= 1
+    ):
         raise ValueError(f"min_proba={min_proba!r} must be in [0, 1], or None.")
     if top_k is not None and (not isinstance(top_k, Integral) or top_k < 1):
         raise ValueError(f"top_k={top_k!r} must be a whole number from 1 on, or None.")

@@ -15,6 +15,7 @@ from skbird.data._listing import list_audio
 from skbird.data._read_rows import TABLE_SUFFIXES
 from skbird.data._recordings import file_identity
 from skbird.inference._columns import arrow_column, printable_paths
+from skbird.utils._params import check_list
 
 _UNNAMED = (
     "{} stands for a file whose name, or that of its folder, is not UTF-8. Rename it."
@@ -78,8 +79,9 @@ def list_recordings(recordings):
         paths, unnamed = printable_paths(recordings["path"])
         recordings = recordings.assign(path=paths)
     elif not is_table and isinstance(recordings, Iterable):
+        recordings = check_list(recordings, "recordings", "paths")
         recordings, unnamed = printable_paths(recordings)
-    rows = check_rows(recordings)
+    rows = check_rows(recordings, input_name="recordings")
     paths = list(dict.fromkeys(rows["path"]))
     errors = [_UNNAMED.format(path) if path in unnamed else "" for path in paths]
     return pd.DataFrame({"path": paths, "error": errors}), rows if is_table else None

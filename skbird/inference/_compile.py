@@ -16,9 +16,17 @@ from skbird.inference._network import CompiledNetwork
 from skbird.inference._pipeline import CompiledPipeline
 from skbird.preprocessing import LogMel
 from skbird.utils._nested import named_steps_of
+from skbird.utils._params import AT_LEAST_ONE, NOT_NEGATIVE, check_params
 
 # Largest difference of a probability that is taken for rounding.
 _TOLERANCES = {"fp32": 1e-4, "bf16": 0.05}
+_CONSTRAINTS = {
+    "backend": [str],
+    "precision": [str],
+    "tolerance": [NOT_NEGATIVE, None],
+    "batch_size": [AT_LEAST_ONE, None],
+    "n_threads": [AT_LEAST_ONE, None],
+}
 _N_COMPARED = 16  # segments, if no rows are given
 
 
@@ -89,6 +97,19 @@ def compile_pipeline(
     >>> bool(compiled.max_difference_ < 1e-4)
     True
     """
+    check_params(
+        "compile_pipeline",
+        _CONSTRAINTS,
+        backend=backend,
+        precision=precision,
+        tolerance=tolerance,
+        batch_size=batch_size,
+        n_threads=n_threads,
+    )
+    if not hasattr(model, "predict_proba"):
+        raise TypeError(
+            f"model={model!r:.100} must be a fitted classifier with predict_proba."
+        )
     if precision == "auto":
         is_fast = backend == "openvino" and _installed(backend) and has_fast_bf16()
         precision = "bf16" if is_fast else "fp32"

@@ -17,6 +17,7 @@ import numpy as np
 import pandas as pd
 
 import skbird
+from skbird.data import check_rows
 from skbird.inference._description import build, describe
 from skbird.inference._engines import BATCH_SIZES
 from skbird.inference._fields import FieldError, read_fields
@@ -31,6 +32,7 @@ from skbird.inference._model_archive import (
 )
 from skbird.inference._programs import ProgramError, check_program
 from skbird.utils._files import open_whole
+from skbird.utils._params import AT_LEAST_ONE, check_params, check_path
 from skbird.utils._rows import files_of_rows
 
 _PACKAGES = ("scikit-learn", "numpy", "openvino", "onnxruntime")
@@ -73,6 +75,18 @@ def save_model(model, path, *, metrics=None, data=None, licence=None, notes=None
     ONNX, ``networks/0.onnx`` and so on. What matters to `fit` alone, such as the
     splitter that chose thresholds, or the folder of a cache, is not kept.
     """
+    check_path(path)
+    if not hasattr(model, "species_"):
+        raise TypeError(
+            f"model={model!r:.100} is no fitted model; pass what compile_pipeline made."
+        )
+    check_params(
+        "save_model",
+        {"metrics": [dict, None], "licence": [str, None], "notes": [str, None]},
+        metrics=metrics,
+        licence=licence,
+        notes=notes,
+    )
     about = {
         "format": FORMAT,
         "skbird": skbird.__version__,
@@ -137,7 +151,8 @@ def load_model(path, *, max_bytes=256 * 2**20):
         If the file is no model, is damaged, is of another format, is too large, or
         holds what is not on the list.
     """
-    path = os.fspath(path)
+    path = os.fspath(check_path(path))
+    check_params("load_model", {"max_bytes": [AT_LEAST_ONE]}, max_bytes=max_bytes)
     with ModelArchive(path, max_bytes) as archive:
         about = archive.read_about()
         plain = archive.read_json(MODEL)
@@ -222,7 +237,9 @@ def _check_text(**texts):
 
 def _fingerprint(data):
     """Return the number of rows and a hash that tells the same rows by."""
-    table = data if isinstance(data, pd.DataFrame) else pd.DataFrame({"path": data})
+    table = data
+    if not isinstance(data, pd.DataFrame):
+        table = check_rows(data, input_name="data")[["path"]]
     text = table.astype(str).assign(path=[Path(p).name for p in table["path"]])
     hashes = pd.util.hash_pandas_object(text, index=False).to_numpy()
     digest = hashlib.sha256(np.sort(hashes).tobytes()).hexdigest()

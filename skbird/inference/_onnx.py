@@ -12,6 +12,7 @@ from skbird.preprocessing._pass import chain_rate
 from skbird.preprocessing._resampler import ResampleOp
 from skbird.utils._files import open_whole
 from skbird.utils._nested import steps_of
+from skbird.utils._params import check_path
 
 
 def export_onnx(model, path, *, inputs="samples"):
@@ -74,7 +75,8 @@ def export_onnx(model, path, *, inputs="samples"):
     from skbird.inference import _export
     from skbird.nn._base import SegmentNet
 
-    if inputs not in ("samples", "segments"):
+    check_path(path)
+    if not isinstance(inputs, str) or inputs not in ("samples", "segments"):
         raise ValueError(f"inputs={inputs!r} must be 'samples' or 'segments'.")
     *steps, net = steps_of(model)
     if not isinstance(net, SegmentNet):

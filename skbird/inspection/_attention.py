@@ -4,6 +4,7 @@ import numpy as np
 from sklearn.utils._optional_dependencies import check_matplotlib_support
 
 from skbird.inspection._axes import draw_spectrogram, spectrogram_extent
+from skbird.inspection._figures import check_axes
 from skbird.inspection._grad_cam import evaluating
 from skbird.inspection._rows import choose_segment
 
@@ -154,6 +155,7 @@ class AttentionDisplay:
         """
         check_matplotlib_support(f"{type(self).__name__}.plot")
 
+        check_axes(axes)
         self.axes_ = np.asarray(self._make_axes() if axes is None else axes)
         self.figure_ = self.axes_[0].figure
         over_time = self.kept_axis == "time"

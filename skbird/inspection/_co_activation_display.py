@@ -4,6 +4,7 @@ import numpy as np
 
 from skbird.inspection._figures import axes_for, plain_text
 from skbird.metrics import co_activation
+from skbird.utils._params import AT_LEAST_ONE, check_params
 
 _N_WITH_NUMBERS = 12
 
@@ -78,6 +79,11 @@ class CoActivationDisplay:
         -------
         CoActivationDisplay
         """
+        check_params(
+            "CoActivationDisplay.from_predictions",
+            {"max_species": [AT_LEAST_ONE]},
+            max_species=max_species,
+        )
         rates = co_activation(y_true, y_score, threshold, nan_rows=nan_rows)
         return cls(rates, max_species).plot(ax=ax)
 

@@ -2,7 +2,7 @@
 
 import warnings
 from functools import partial
-from numbers import Integral
+from numbers import Integral, Real
 
 import numpy as np
 import pandas as pd
@@ -19,7 +19,17 @@ from skbird.inspection._report._row_sounds import measure_rows
 from skbird.metrics import error_table, species_report
 from skbird.metrics._errors import FALSE_NEGATIVE, FALSE_POSITIVE
 from skbird.metrics._validation import validate_scores, validate_threshold
+from skbird.utils._params import MOST, N_JOBS, check_params
 from skbird.utils._rows import row_table
+
+_CONSTRAINTS = {
+    "explain": [callable, None],
+    "call_type": [str, None],
+    "title": [str],
+    "random_state": ["random_state"],
+    "n_jobs": N_JOBS,
+    "verbose": ["verbose"],
+}
 
 
 def describe_errors(
@@ -126,6 +136,16 @@ def describe_errors(
     """
     check_matplotlib_support("describe_errors")
     _check_limits(n_clips, max_per_species, max_decoded, clip_s)
+    check_params(
+        "describe_errors",
+        _CONSTRAINTS,
+        explain=explain,
+        call_type=call_type,
+        title=title,
+        random_state=random_state,
+        n_jobs=n_jobs,
+        verbose=verbose,
+    )
     rng = check_random_state(random_state)
     with warnings.catch_warnings():
         # Rows that could not be read are counted on the page.
@@ -173,11 +193,12 @@ def _check_limits(n_clips, max_per_species, max_decoded, clip_s):
     if max_decoded is not None:
         limits["max_decoded"] = (max_decoded, 0)
     for name, (value, lowest) in limits.items():
-        if not isinstance(value, Integral) or value < lowest:
+        if not isinstance(value, Integral) or not lowest <= value <= MOST:
             raise ValueError(
-                f"{name}={value!r} must be a whole number, at least {lowest}."
+                f"{name}={value!r} must be a whole number, at least {lowest} and at "
+                f"most {MOST:,}."
             )
-    if not clip_s > 0:
+    if not isinstance(clip_s, Real) or not clip_s > 0:
         raise ValueError(f"clip_s={clip_s!r} must be above 0 seconds.")
 
 

@@ -1,6 +1,6 @@
 """A page about recordings before anything is learnt from them."""
 
-from numbers import Integral
+from numbers import Integral, Real
 
 import numpy as np
 import pandas as pd
@@ -14,6 +14,16 @@ from skbird.inspection._report import _recording_tables as tables
 from skbird.inspection._report._clips import Cut, make_clips
 from skbird.inspection._report._report import Report
 from skbird.inspection._report._scan import choose_decoded, scan
+from skbird.utils._params import MOST, N_JOBS, check_params
+
+_CONSTRAINTS = {
+    "speech": ["boolean"],
+    "near_duplicates": ["boolean"],
+    "title": [str],
+    "random_state": ["random_state"],
+    "n_jobs": N_JOBS,
+    "verbose": ["verbose"],
+}
 
 
 def describe_recordings(
@@ -111,7 +121,17 @@ def describe_recordings(
     """
     check_matplotlib_support("describe_recordings")
     _check_limits(max_decoded=max_decoded, n_clips=n_clips)
-    if not clip_s > 0:
+    check_params(
+        "describe_recordings",
+        _CONSTRAINTS,
+        speech=speech,
+        near_duplicates=near_duplicates,
+        title=title,
+        random_state=random_state,
+        n_jobs=n_jobs,
+        verbose=verbose,
+    )
+    if not isinstance(clip_s, Real) or not clip_s > 0:
         raise ValueError(f"clip_s={clip_s!r} must be above 0 seconds.")
     rows = check_rows(X)
     check_some_rows(rows)
@@ -158,8 +178,11 @@ def _check_limits(**limits):
     for name, value in limits.items():
         if value is None and name == "max_decoded":
             continue
-        if not isinstance(value, Integral) or value < 0:
-            raise ValueError(f"{name}={value!r} must be a whole number, at least 0.")
+        if not isinstance(value, Integral) or not 0 <= value <= MOST:
+            raise ValueError(
+                f"{name}={value!r} must be a whole number, at least 0 and at most "
+                f"{MOST:,}."
+            )
 
 
 def _check_targets(Y, rows):

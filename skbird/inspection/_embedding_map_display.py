@@ -1,5 +1,7 @@
 """Whether soundscapes lie where training recordings lie, for a network."""
 
+from numbers import Integral
+
 import numpy as np
 from sklearn.decomposition import PCA
 from sklearn.linear_model import LogisticRegression
@@ -7,8 +9,10 @@ from sklearn.model_selection import StratifiedKFold, cross_val_score
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.utils import check_random_state
+from sklearn.utils._param_validation import Interval
 
 from skbird.inspection._figures import COLOURS, axes_for
+from skbird.utils._params import MOST, as_floats, check_params
 
 _METHODS = ("pca", "umap")
 
@@ -115,7 +119,16 @@ class EmbeddingMapDisplay:
         ValueError
             If the features differ in number, or fewer than 10 rows of a kind are known.
         """
-        if method not in _METHODS:
+        check_params(
+            "EmbeddingMapDisplay.from_embeddings",
+            {
+                "max_points": [Interval(Integral, 10, MOST, closed="both")],
+                "random_state": ["random_state"],
+            },
+            max_points=max_points,
+            random_state=random_state,
+        )
+        if not isinstance(method, str) or method not in _METHODS:
             raise ValueError(f"method={method!r} must be one of {_METHODS}.")
         rng = check_random_state(random_state)
         parts = [
@@ -175,7 +188,7 @@ class EmbeddingMapDisplay:
 
 
 def _choose(rows, name, max_points, rng):
-    rows = np.asarray(rows, dtype=float)
+    rows = as_floats(rows, name, np.float64)
     if rows.ndim != 2:
         raise ValueError(
             f"{name} has shape {rows.shape}, but (n_rows, n_features) is needed."

@@ -1,11 +1,12 @@
 """Whether a network looks at the calls, as numbers against a control."""
 
-from numbers import Integral
+from numbers import Integral, Real
 
 import numpy as np
 import pandas as pd
 from scipy.special import expit
 from sklearn.utils import check_random_state
+from sklearn.utils._param_validation import Interval
 
 from skbird.data._inputs import as_spectrograms
 from skbird.inspection._examples import check_boxes, example_regions, find_examples
@@ -18,9 +19,17 @@ from skbird.inspection._localization import (
 )
 from skbird.inspection._rows import split_network, transform
 from skbird.model_selection._bootstrap import percentile_interval, resample_counts
+from skbird.utils._params import NOT_NEGATIVE, check_params
 
 # What is left of (n, frequency, time) if the other axis is added up.
 _SUMMED = {"time": 1, "frequency": 2, "both": None}
+
+_CONSTRAINTS = {
+    "min_overlap_s": [NOT_NEGATIVE],
+    "n_bootstrap": [Interval(Integral, 1, 1_000_000, closed="both")],
+    "confidence": [Interval(Real, 0, 1, closed="neither")],
+    "random_state": ["random_state"],
+}
 
 
 def explanation_report(
@@ -129,6 +138,14 @@ def explanation_report(
     >>> report.index.tolist()[:2]
     [('attention', 'time', 'pointing'), ('attention', 'time', 'energy')]
     """
+    check_params(
+        "explanation_report",
+        _CONSTRAINTS,
+        min_overlap_s=min_overlap_s,
+        n_bootstrap=n_bootstrap,
+        confidence=confidence,
+        random_state=random_state,
+    )
     rng = check_random_state(random_state)
     scores = example_scores(
         estimator, X, boxes, layers, min_overlap_s, max_examples, rng

@@ -3,6 +3,7 @@
 import numpy as np
 
 from skbird.inspection._axes import band_edges
+from skbird.utils._params import as_floats
 
 
 def energy_inside(maps, region):
@@ -173,8 +174,8 @@ def boxes_to_region(boxes, times, mel_hz):
 
 
 def _check_pair(maps, region):
-    maps = np.asarray(maps, dtype=np.float32)
-    region = np.asarray(region, dtype=np.float32)
+    maps = as_floats(maps, "maps", np.float32)
+    region = as_floats(region, "region", np.float32)
     if maps.shape != region.shape or maps.ndim < 2:
         raise ValueError(
             f"maps has shape {maps.shape} and region {region.shape}: the same is "

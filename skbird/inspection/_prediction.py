@@ -7,9 +7,11 @@ from skbird.data import check_rows
 from skbird.data._joined import join_rows
 from skbird.data._rows import check_some_rows
 from skbird.inspection._axes import draw_spectrogram
+from skbird.inspection._figures import check_axes
 from skbird.inspection._rows import split_front_end, transform
 from skbird.preprocessing import LogMel
 from skbird.utils._nested import predict_matrix, species_of
+from skbird.utils._params import AT_LEAST_ONE, as_floats, check_list, check_params
 
 
 class PredictionDisplay:
@@ -118,9 +120,16 @@ class PredictionDisplay:
         -------
         PredictionDisplay
         """
-        rows = _check_one_recording(rows)
+        rows = _check_one_recording(rows, top_k)
+        if not hasattr(estimator, "predict_proba"):
+            raise TypeError(
+                f"estimator={estimator!r:.100} must be a fitted classifier with "
+                "predict_proba."
+            )
         if species is None:
             species = species_of(estimator)
+        else:
+            species = check_list(species, "species")
         n_species = None if species is None else len(species)
         proba = predict_matrix(estimator, rows, n_species)
         split = split_front_end(estimator)
@@ -175,8 +184,8 @@ class PredictionDisplay:
         ValueError
             If shapes do not fit, or rows are of several recordings.
         """
-        rows = _check_one_recording(rows)
-        names = species
+        rows = _check_one_recording(rows, top_k)
+        names = None if species is None else check_list(species, "species")
         for table in (proba, Y):
             if names is None:
                 names = getattr(table, "columns", None)
@@ -220,6 +229,7 @@ class PredictionDisplay:
         self.shown_ = choose_species(self.proba, self.truth, self.top_k)
         matrices = {"predicted": self.proba, "truth": self.truth}
         matrices = {k: v for k, v in matrices.items() if v is not None}
+        check_axes(axes, n_axes=2 if self.truth is None else 3)
         if axes is None:
             heights = [3, *[0.6 + 0.25 * len(self.shown_)] * len(matrices)]
             _, axes = plt.subplots(
@@ -295,8 +305,9 @@ def choose_species(proba, truth, top_k):
     return np.r_[order[:top_k], rest[present[rest]]]
 
 
-def _check_one_recording(rows):
-    rows = check_rows(rows)
+def _check_one_recording(rows, top_k):
+    check_params("PredictionDisplay", {"top_k": [AT_LEAST_ONE]}, top_k=top_k)
+    rows = check_rows(rows, input_name="rows")
     check_some_rows(rows)
     paths = rows["path"].unique()
     if len(paths) > 1:
@@ -308,7 +319,7 @@ def _check_one_recording(rows):
 
 
 def _check_matrix(values, name, n_rows, species):
-    matrix = np.asarray(values, dtype=float)
+    matrix = as_floats(values, name, np.float64)
     n_species = matrix.shape[-1] if species is None else len(species)
     if matrix.shape != (n_rows, n_species):
         raise ValueError(

@@ -1,11 +1,15 @@
 """How often a species is there when the model says so with 30 %."""
 
+from numbers import Integral
+
 import numpy as np
 import pandas as pd
 from sklearn.calibration import calibration_curve
+from sklearn.utils._param_validation import Interval, StrOptions
 
 from skbird.inspection._figures import COLOURS, axes_for, plain_text
 from skbird.metrics._validation import validate_scores
+from skbird.utils._params import WHOLE, check_list, check_params
 
 _POOLED = "all species"
 
@@ -101,6 +105,18 @@ class ReliabilityDisplay:
             If nothing is known, a named species is not there or has too few positives,
             or probabilities are out of range.
         """
+        check_params(
+            "ReliabilityDisplay.from_predictions",
+            {
+                "n_bins": [Interval(Integral, 1, 1_000_000, closed="both")],
+                "strategy": [StrOptions({"quantile", "uniform"})],
+                "min_positive": [WHOLE],
+            },
+            n_bins=n_bins,
+            strategy=strategy,
+            min_positive=min_positive,
+        )
+        species = check_list(species, "species")
         truth, score = validate_scores(y_true, y_score, nan_rows=nan_rows)
         if not truth.known.any():
             raise ValueError("y_true has no known entry: there is nothing to compare.")

@@ -2,9 +2,11 @@
 
 import numpy as np
 from sklearn.utils._optional_dependencies import check_matplotlib_support
+from sklearn.utils._param_validation import HasMethods
 from sklearn.utils.validation import check_is_fitted
 
-from skbird.inspection._figures import COLOURS
+from skbird.inspection._figures import COLOURS, check_axes
+from skbird.utils._params import check_params
 
 # Inside, it would cover bars: species may have as many rows as there are.
 _ABOVE = {"loc": "lower left", "bbox_to_anchor": (0, 1), "ncols": 4, "frameon": False}
@@ -68,7 +70,17 @@ class SelfTrainingDisplay:
         -------
         SelfTrainingDisplay
         """
+        check_params(
+            "SelfTrainingDisplay.from_estimator",
+            {"estimator": [HasMethods(["fit", "predict_proba"])]},
+            estimator=estimator,
+        )
         check_is_fitted(estimator)
+        if not hasattr(estimator, "coverage_"):
+            raise TypeError(
+                f"estimator is a {type(estimator).__name__}; pass a fitted "
+                "PseudoLabelSelfTraining."
+            )
         return cls(estimator.history_, estimator.coverage_).plot(axes=axes)
 
     def plot(self, *, axes=None):
@@ -95,6 +107,7 @@ class SelfTrainingDisplay:
             raise ValueError(
                 "history has no rounds: no row of y was -1, unlabelled, in fit."
             )
+        check_axes(axes, n_axes=2)
         if axes is None:
             _, axes = plt.subplots(2, 1, figsize=(8, 7), layout="constrained")
         self.axes_ = np.asarray(axes)

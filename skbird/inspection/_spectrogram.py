@@ -5,6 +5,7 @@ from sklearn.utils._optional_dependencies import check_matplotlib_support
 
 from skbird.data import as_recordings, row_weights
 from skbird.inspection._axes import draw_spectrogram
+from skbird.inspection._figures import check_axes
 from skbird.inspection._filter_trace import trace
 from skbird.inspection._rows import (
     check_readable,
@@ -156,6 +157,7 @@ class SpectrogramDisplay:
         check_matplotlib_support(f"{type(self).__name__}.plot")
         import matplotlib.pyplot as plt
 
+        check_axes(axes, n_axes=2 + len(self.traces))
         if axes is None:
             heights = [3, 1, *[1.2] * len(self.traces)]
             _, axes = plt.subplots(

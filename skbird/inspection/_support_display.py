@@ -2,6 +2,7 @@
 
 from skbird.inspection._figures import COLOURS, axes_for, name_points
 from skbird.metrics import species_report
+from skbird.utils._params import check_params
 
 _N_NAMED = 6
 
@@ -76,6 +77,11 @@ class SupportDisplay:
         -------
         SupportDisplay
         """
+        check_params(
+            "SupportDisplay.from_predictions",
+            {"metric": [str]},
+            metric=metric,
+        )
         report = species_report(y_true, y_score, threshold=threshold, nan_rows=nan_rows)
         return cls(report, metric, support).plot(ax=ax)
 

@@ -1,5 +1,7 @@
 """Precision, recall and F score over the threshold, as a picture."""
 
+from collections.abc import Hashable
+
 from skbird.inspection._figures import COLOURS, axes_for, plain_text
 from skbird.metrics import threshold_curve
 
@@ -69,6 +71,10 @@ class ThresholdCurveDisplay:
         ValueError
             If there is no such species, or y_true and y_score do not fit.
         """
+        if not isinstance(species, Hashable):
+            raise TypeError(
+                f"species={species!r:.100} must be one column of y_true, or None."
+            )
         average = "macro" if species is None else None
         options = {"beta": beta, "average": average, "nan_rows": nan_rows}
         curve = threshold_curve(y_true, y_score, **options)

@@ -89,7 +89,7 @@ def threshold_curve(
     2     owl        0.1
     """
     if not isinstance(beta, Real) or not 0 < beta < np.inf:
-        raise ValueError(f"beta={beta!r} must be a finite number above 0.")
+        raise ValueError(f"beta={beta!r} must be above 0, and finite.")
     if average is not None and not (isinstance(average, str) and average == "macro"):
         raise ValueError(f"average={average!r} must be None or 'macro'.")
     truth, score = validate_scores(y_true, y_score, species=species, nan_rows=nan_rows)

@@ -30,7 +30,10 @@ def files_of_rows(X):
         paths = X.get("path", [None] * len(X))
     else:
         paths = getattr(X, "paths", [None] if isinstance(X, str) else X)
-    paths = list(paths)
+    try:
+        paths = list(paths)
+    except TypeError:
+        paths = [None]
     if not all(isinstance(path, str | os.PathLike) for path in paths):
         raise ValueError(
             f"X ({type(X).__name__}) does not say which rows share a file. Pass a "
