@@ -68,6 +68,19 @@ def test_certainty_is_no_veto_and_small_probabilities_stay_apart():
     )
 
 
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize("voting", ["mean", "geometric", "rank"])
+def test_what_nobody_could_read_is_nan_in_silence(voting):
+    unread = [[np.nan], [0.5]]
+    voted = combine_proba([unread, unread], voting=voting)
+    np.testing.assert_allclose(voted, [[np.nan], [1.0 if voting == "rank" else 0.5]])
+
+
+def test_certainty_counts_for_odds_of_one_in_a_million():
+    voted = combine_proba([[[0.0]], [[0.5]]], voting="geometric").item()
+    assert voted == pytest.approx(1 / (1 + np.sqrt(1e6 - 1)), rel=2e-3)
+
+
 def test_the_minimum_takes_the_lowest(probas):
     result = combine_proba(probas, voting="min")
     np.testing.assert_array_equal(result, np.min(probas, axis=0))
