@@ -97,6 +97,26 @@ def test_temperature_has_no_intercept_and_the_least_log_loss(overconfident):
             assert log_loss(truth[:, j], expit(other * z[:, j])) > least
 
 
+@pytest.mark.parametrize(("target", "slope"), [([0, 1], 100.0), ([1, 0], 0.01)])
+def test_curves_rise_but_never_stand_upright(target, slope):
+    proba, target = np.array([[0.499], [0.501]]), np.array(target)[:, None]
+    curves, _ = fit_curves(proba, target, method="platt", shrinkage=0.0)
+    assert curves[0][0] == pytest.approx(slope)
+
+
+@pytest.mark.filterwarnings("error")
+def test_weights_of_species_follow_their_number_of_presences():
+    proba = np.tile([[0.1], [0.4], [0.2], [0.3]], 3)
+    target = np.zeros((4, 3))
+    target[1, 0], target[:, 2] = 1, np.nan
+    _, weight = fit_curves(proba, target, method="platt", shrinkage=3.0)
+    # One is present; of the second species the curve of both expected one half.
+    np.testing.assert_allclose(weight, [1 / 4, 0.5 / 3.5, 0], rtol=0.2)
+    assert weight[0] == pytest.approx(1 / 4)
+    _, weight = fit_curves(proba, target, method="platt", shrinkage=0.0)
+    assert weight.tolist() == [1, 1, 0]
+
+
 def test_targets_are_drawn_to_the_curve_of_all_species(overconfident):
     proba, truth = overconfident
     k = 40.0

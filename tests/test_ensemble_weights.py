@@ -68,6 +68,33 @@ def test_certainty_is_no_veto_and_small_probabilities_stay_apart():
     )
 
 
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize("voting", ["mean", "geometric", "rank"])
+def test_what_nobody_could_read_is_nan_in_silence(voting):
+    unread = [[np.nan], [0.5]]
+    voted = combine_proba([unread, unread], voting=voting)
+    np.testing.assert_allclose(voted, [[np.nan], [1.0 if voting == "rank" else 0.5]])
+
+
+@pytest.mark.parametrize(
+    ("voting", "expected"),
+    [("mean", 0.5), ("geometric", 0.5), ("min", 0.0), ("rank", 0.75)],
+)
+def test_votes_may_be_whole_numbers(voting, expected):
+    voted = combine_proba([[[1], [0]], [[0], [1]]], voting=voting)
+    np.testing.assert_allclose(voted, [[expected], [expected]])
+
+
+def test_one_value_out_of_range_is_enough_to_be_refused():
+    with pytest.raises(ValueError, match=r"probas\[1\] is 1.1 at row 1, column 0"):
+        combine_proba([[[0.5], [0.5]], [[0.5], [1.1]]])
+
+
+def test_certainty_counts_for_odds_of_one_in_a_million():
+    voted = combine_proba([[[0.0]], [[0.5]]], voting="geometric").item()
+    assert voted == pytest.approx(1 / (1 + np.sqrt(1e6 - 1)), rel=2e-3)
+
+
 def test_the_minimum_takes_the_lowest(probas):
     result = combine_proba(probas, voting="min")
     np.testing.assert_array_equal(result, np.min(probas, axis=0))

@@ -76,7 +76,8 @@ def test_losses_of_single_labels(loss, function, batch):
     assert loss(*tensors).item() == pytest.approx(expected, rel=1e-5)
 
 
-def test_softmax_cross_entropy(batch):
+@pytest.mark.parametrize("smoothing", [0.0, 0.1])
+def test_softmax_cross_entropy(batch, smoothing):
     logits, target, weight = batch
     target[5] = 0  # nothing there: not counted
     total = []
@@ -84,8 +85,9 @@ def test_softmax_cross_entropy(batch):
         known = ~np.isnan(y)
         z, y, w = z[known], y[known], w[known]
         share = w * y / (w * y).sum()
+        share = (1 - smoothing) * share + smoothing / known.sum()
         total.append(-(share * (z - np.log(np.exp(z).sum()))).sum())
-    loss = SoftmaxCrossEntropy()(*[torch.tensor(part) for part in batch])
+    loss = SoftmaxCrossEntropy(smoothing)(*[torch.tensor(part) for part in batch])
     assert loss.item() == pytest.approx(np.mean(total), rel=1e-5)
 
 
@@ -106,6 +108,26 @@ def test_soft_auc(batch):
             per_species.append(total / pairs)
     loss = SoftAUCLoss()(*[torch.tensor(part) for part in batch])
     assert loss.item() == pytest.approx(np.mean(per_species), rel=1e-5)
+
+
+def test_soft_auc_is_the_mean_over_species_with_a_pair():
+    target = torch.tensor([[1.0, 0.0, 1.0], [0.0, 0.0, 1.0]])
+    assert SoftAUCLoss()(torch.zeros(2, 3), target).item() == pytest.approx(np.log(2))
+
+
+@pytest.mark.parametrize("alpha", [0, 0.25, 1])
+def test_alpha_weighs_positives_against_negatives(alpha):
+    focal = FocalLoss(gamma=0, alpha=alpha)
+    positive = focal(torch.zeros(1, 1), torch.ones(1, 1)).item()
+    negative = focal(torch.zeros(1, 1), torch.zeros(1, 1)).item()
+    assert positive == pytest.approx(alpha * np.log(2))
+    assert negative == pytest.approx((1 - alpha) * np.log(2))
+
+
+def test_easy_labels_count_for_a_quarter_unless_gamma_says_otherwise():
+    logits, target = torch.zeros(1, 1), torch.ones(1, 1)  # p = 1 / 2
+    assert FocalLoss()(logits, target).item() == pytest.approx(np.log(2) / 4)
+    assert BCEFocalLoss()(logits, target).item() == pytest.approx(np.log(2) * 5 / 4)
 
 
 def test_soft_auc_raises_the_auc():
@@ -145,6 +167,14 @@ def test_extreme_logits_are_safe_in_half_precision(loss, dtype):
     assert value.dtype == torch.float32
     assert torch.isfinite(value)
     assert torch.isfinite(logits.grad).all()
+
+
+@pytest.mark.parametrize("loss", LOSSES, ids=repr)
+def test_losses_are_float32_whatever_they_are_given(loss, batch):
+    expected = loss(*[torch.tensor(part).float() for part in batch])
+    value = loss(*[torch.tensor(part) for part in batch])  # float64
+    assert value.dtype == torch.float32
+    assert value.item() == pytest.approx(expected.item(), rel=1e-6)
 
 
 @pytest.mark.parametrize("loss", LOSSES, ids=repr)

@@ -27,6 +27,7 @@ from skbird.metrics import (
     macro_roc_auc,
     macro_roc_auc_scorer,
     padded_cmap_scorer,
+    prediction_entropy,
     species_report,
 )
 from skbird.utils._proba import as_proba_matrix
@@ -132,6 +133,13 @@ def test_skipped_species_are_named(metric, skipped):
     assert [y_true.columns[j] for j in numbers] == skipped
 
 
+@pytest.mark.filterwarnings("error")
+def test_one_pair_of_rows_is_enough_and_none_is_passed_over_in_silence():
+    y_true, y_score = [[1, 0, 1], [0, 0, 1]], [[0.9, 0.9, 0.9], [0.1, 0.1, 0.1]]
+    assert macro_roc_auc(y_true, y_score, return_skipped=True) == (1.0, [1, 2])
+    assert macro_roc_auc(y_true, np.negative(y_score)) == 0.0
+
+
 @pytest.mark.parametrize("metric", METRICS)
 @pytest.mark.parametrize("y_true", [np.zeros((4, 2)), np.full((4, 2), -1.0)])
 def test_no_species_to_judge_gives_nan_and_a_warning(metric, y_true):
@@ -168,6 +176,41 @@ def test_unread_rows_are_refused_or_left_out(truth_and_scores):
 def test_bad_input_is_refused(y_true, y_score, message):
     with pytest.raises(ValueError, match=message):
         macro_roc_auc(y_true, y_score)
+
+
+def test_columns_of_pandas_may_hold_its_missing_value():
+    y_true = pd.DataFrame({"owl": pd.array([1, pd.NA, 0, 1], dtype="Int64")})
+    y_score = pd.DataFrame({"owl": pd.array([0.9, 0.1, 0.5, 0.2], dtype="Float64")})
+    assert macro_roc_auc(y_true, y_score) == 0.5
+
+
+def test_tables_without_rows_are_refused():
+    with pytest.raises(ValueError, match="y_true has no rows"):
+        macro_roc_auc(np.empty((0, 2)), np.empty((0, 2)))
+
+
+@pytest.mark.parametrize(
+    ("n_unread", "shown"), [(5, r"rows 0, 1, 2, 3, 4\)"), (6, r"2, 3, 4, \.\.\.\)")]
+)
+def test_unread_rows_are_counted_and_the_first_five_named(n_unread, shown):
+    y_true = np.column_stack([np.arange(8) % 2.0, np.full(8, np.nan)])
+    y_score = np.full((8, 2), 0.5)
+    y_score[:n_unread] = np.nan
+    message = rf"{n_unread} of 8 rows of y_score are NaN .*{shown}"
+    with pytest.raises(ValueError, match=message):
+        macro_roc_auc(y_true, y_score)
+
+
+def test_proba_matrix_is_of_floats_and_of_two_dimensions():
+    matrix = as_proba_matrix(np.eye(2, dtype=int), classes=[], n_species=2)
+    assert matrix.dtype == np.float64
+    with pytest.raises(ValueError, match=r"returned shape \(2,\)"):
+        as_proba_matrix(np.array([0.1, 0.9]), [0, 1], n_species=1)
+
+
+def test_no_threshold_may_be_nan():
+    with pytest.raises(ValueError, match=r"threshold=\[0.5 nan\] must not be NaN"):
+        species_report([[1, 0]], [[0.9, 0.1]], threshold=[0.5, np.nan])
 
 
 def test_unknown_nan_rows_option_is_refused():
@@ -360,3 +403,20 @@ def test_proba_matrix_holds_the_probability_of_presence(
 def test_proba_matrix_refuses_what_it_cannot_read(proba, n_species, message):
     with pytest.raises(ValueError, match=message):
         as_proba_matrix(proba, n_species=n_species)
+
+
+def test_entropy_is_in_bits_and_exact_where_the_model_is_sure():
+    proba = [[0, 1, 0, 1], [0.5, 0.5, 0, 1], [0.25, 0.75, 0, 0], [np.nan] * 4]
+    quarter = 0.5 + 0.75 * np.log2(4 / 3)  # -1/4 log2(1/4) - 3/4 log2(3/4)
+    expected = [0, 0.5, quarter / 2, np.nan]
+    np.testing.assert_allclose(prediction_entropy(proba), expected, rtol=1e-12)
+    assert prediction_entropy([[0, 1]]).tolist() == [0]
+    assert prediction_entropy([[1e-9]]).item() == pytest.approx(3.134e-8, rel=1e-3)
+
+
+@pytest.mark.parametrize("value", [-0.5, 1.5])
+def test_entropy_is_of_probabilities_only(value):
+    with pytest.raises(ValueError, match=rf"outside \[0, 1\], such as {value}"):
+        prediction_entropy([[0.5, value]])
+    with pytest.raises(ValueError, match=r"proba has shape \(2,\)"):
+        prediction_entropy([0.5, 0.5])

@@ -150,3 +150,13 @@ def test_co_activation_names_true_species_in_the_index():
     assert (rates.index.name, rates.columns.name) == ("true", "predicted")
     assert rates.loc["a", "b"] == 1.0
     assert rates.loc["b", "a"] == 0.0
+
+
+@pytest.mark.filterwarnings("error")
+def test_co_activation_counts_scores_at_the_threshold():
+    rates, support = co_activation([[1, 0]], [[0.5, 0.5]], return_support=True)
+    np.testing.assert_array_equal(rates, [[1, 1], [np.nan, np.nan]])
+    np.testing.assert_array_equal(support, [[1, 1], [0, 0]])
+    assert (support.dtypes == np.int64).all()
+    with pytest.raises(ValueError, match=r"threshold has shape \(1,\)"):
+        co_activation([[1, 0]], [[0.5, 0.5]], threshold=[0.5])

@@ -57,6 +57,23 @@ def test_matching_is_the_best_of_all_pairings(seed, min_iou):
     assert found == best_by_trying(true, predicted, min_iou)
 
 
+def test_rows_of_events_are_counted_whatever_their_index():
+    true = events(("a", 0, 2, "owl"), ("a", 4, 5, "owl")).set_axis([7, 0])
+    predicted = events(("a", 0, 2, "owl")).set_axis([3])
+    assert match_events(true, predicted)["true"].tolist() == [0]
+    true["end"] = [2, 3]
+    with pytest.raises(ValueError, match="start=4 and end=3 at row 1"):
+        match_events(true, predicted)
+
+
+@pytest.mark.filterwarnings("error")
+def test_species_and_recordings_that_both_have_give_no_warning():
+    table = events(("a", 0, 2, "owl"), ("a", 0, 2, "tit"))
+    assert event_report(table, table, species=["owl"])["f1"].tolist() == [1.0]
+    elsewhere = events(("a", 0, 2, "owl"), ("b", 0, 2, "owl"))
+    assert event_report(elsewhere, table.head(1))["recall"].tolist() == [0.5]
+
+
 def test_partners_share_recording_species_and_time():
     rng = np.random.default_rng(0)
     true, predicted = random_events(rng, 300, 2.0), random_events(rng, 200)

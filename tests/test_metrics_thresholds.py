@@ -89,3 +89,9 @@ def test_other_scores_need_thresholds_of_their_own():
 def test_bad_arguments_are_refused(arguments, message):
     with pytest.raises(ValueError, match=message):
         threshold_curve([[0], [1]], [[0.1], [0.9]], **arguments)
+
+
+@pytest.mark.parametrize("score", [-0.1, 1.1])
+def test_scores_hardly_outside_the_thresholds_are_refused(score):
+    with pytest.raises(ValueError, match=rf"outside \[0, 1\], such as {score}"):
+        threshold_curve([[1], [0]], [[0.5], [score]])

@@ -4,7 +4,7 @@ import pytest
 from conftest import RATE, tone
 from sklearn.exceptions import NotFittedError
 
-from skbird.data import SegmentGrid
+from skbird.data import SegmentGrid, row_weights, segment_means
 from skbird.preprocessing import (
     BandPass,
     Resampler,
@@ -107,6 +107,70 @@ def test_bandpass_rejects_impossible_bands(write_wav):
 def test_segments_reach_the_end_of_the_row(duration_s, overlap, expected):
     starts = SegmentGrid(5.0, overlap).starts(duration_s)
     np.testing.assert_allclose(starts, expected)
+
+
+def test_segments_are_five_seconds_and_overlap_by_half_unless_told():
+    np.testing.assert_array_equal(SegmentGrid().starts(10.0), [0, 2.5, 5])
+
+
+@pytest.mark.parametrize(
+    ("rest_s", "n_segments"), [(0.0, 1), (0.0199, 1), (0.0201, 2), (2.0, 2), (2.03, 3)]
+)
+def test_a_rest_of_one_percent_is_no_segment(rest_s, n_segments):
+    starts = SegmentGrid(2.0, 0.0).starts(2.0 + rest_s)
+    assert len(starts) == n_segments
+    if n_segments > 1:
+        assert starts[-1] == pytest.approx(rest_s)
+
+
+@pytest.mark.parametrize(
+    ("starts", "segment_s", "expected"),
+    [
+        ([0.0, 1.0], 1.0, [1.5, 3.5]),
+        ([0.5], 1.0, [2.5]),
+        ([0.0], 99.0, [2.5]),  # as far as there is something
+        ([0.0, 1.5], 0.1, [1, 4]),  # one value at least
+        ([2.0, 9.0], 1.0, [4, 4]),  # the last, if all are earlier
+    ],
+)
+def test_means_of_segments(starts, segment_s, expected):
+    values = np.array([1, 2, 3, 4], np.float32)  # two a second
+    means = segment_means(values, 2.0, np.array(starts), segment_s)
+    np.testing.assert_array_equal(means, expected)
+
+
+def test_means_of_segments_late_in_a_long_row_are_exact():
+    values = np.full(3_000_000, 0.1, np.float32)
+    mean = segment_means(values, 1.0, np.array([2_999_990.0]), 10.0)
+    np.testing.assert_allclose(mean, values[0], rtol=1e-9)
+
+
+class _Verdict:
+    """A filter that has judged already."""
+
+    def __init__(self, weight, quality):
+        self.verdict = np.array(weight, np.float32), np.array(quality)
+
+    def judge(self, values, starts, segment_s, row):
+        return self.verdict
+
+
+@pytest.mark.parametrize(
+    ("verdicts", "expected"),
+    [
+        ([], [1, 1, 1]),
+        ([_Verdict([0.5, 1, 0], [1, 1, 1])], [0.5, 1, 0]),
+        ([_Verdict([0.5, 1, 0], [1] * 3), _Verdict([1, 0, 1], [1] * 3)], [0.5, 0, 0]),
+        # Nothing is left: the segment of the highest product of qualities is.
+        ([_Verdict([1, 0, 0], [9, 1, 2]), _Verdict([0, 1, 0], [0, 1, 2])], [0, 0, 1]),
+        ([_Verdict([0, 0, 0], [3, 3, 1])], [1, 0, 0]),
+    ],
+)  # fmt: skip
+def test_weights_are_products_and_leave_the_best_segment(verdicts, expected):
+    measured = [(verdict, None) for verdict in verdicts]
+    weights = row_weights(measured, np.arange(3.0), 1.0, {})
+    np.testing.assert_array_equal(weights, expected)
+    assert weights.dtype == np.float32
 
 
 def test_where_the_segmenter_stands_does_not_matter(write_wav):

@@ -125,6 +125,51 @@ def test_unread_rows_stay_nan_and_count_in_no_mean(top_k):
     assert np.isnan(result[4:]).all()
 
 
+@pytest.mark.filterwarnings("error")
+def test_a_file_that_nobody_could_read_stays_nan_in_silence():
+    proba = [[np.nan, np.nan], [0.5, 0.2]]
+    expected = [[np.nan, np.nan], [0.25, 0.04]]
+    np.testing.assert_allclose(reweight(proba, ["broken", "good"]), expected)
+
+
+def test_reweight_takes_whole_numbers_for_probabilities():
+    np.testing.assert_array_equal(reweight([[1], [0]], ["a", "a"]), [[0.5], [0.0]])
+
+
+@pytest.mark.parametrize("kernel", [None, (1, 2, 1)])
+def test_no_rows_are_reweighted_to_no_rows(kernel):
+    assert reweight(np.empty((0, 2)), [], kernel=kernel).shape == (0, 2)
+
+
+def test_levels_of_long_files_are_exact_in_float32():
+    proba = np.full((300_000, 2), 0.1, np.float32)
+    result = reweight(proba, np.zeros(len(proba)), power=0, share=1)
+    assert result.dtype == np.float32
+    np.testing.assert_allclose(result[0], 0.1, rtol=1e-6)
+
+
+@pytest.mark.filterwarnings("error")
+def test_neighbours_are_found_in_files_that_start_late_and_jitter():
+    start = [0.25, 1.29, 2.21, 3.25, 4.25, 7.0]
+    proba = np.array([0.0, 0.2, 0.4, 0.6, 0.8, 1.0])[:, None]
+    smoothed = reweight(proba, list("aaaaab"), power=0, kernel=(1, 1, 0), start=start)
+    np.testing.assert_allclose(smoothed[:, 0], [0, 0.1, 0.3, 0.5, 0.7, 1])
+
+
+def test_of_rows_that_start_together_the_first_is_the_neighbour():
+    # 40 rows at 0 s, told apart by their probabilities, then one at 5 s.
+    proba = np.append(np.linspace(0.2, 0.8, 40), 0.5)[:, None]
+    start = np.append(np.zeros(40), 5.0)
+    smoothed = reweight(proba, [0] * 41, power=0, kernel=(1, 1, 0), start=start)
+    np.testing.assert_allclose(smoothed, np.append(proba[:40], [[0.35]], axis=0))
+
+
+@pytest.mark.parametrize("value", [-0.01, 1.01, 1.5])
+def test_reweight_refuses_what_is_hardly_no_probability(value):
+    with pytest.raises(ValueError, match=rf"proba is {value} at row 1, column 0"):
+        reweight([[0.5], [value]], ["a", "a"])
+
+
 def test_reweight_takes_any_names_for_files():
     for groups in ([1, 1, 0, 1], pd.Series(list("aaba")), [Path(f) for f in FILES]):
         np.testing.assert_array_equal(reweight(P, groups), reweight(P, FILES))

@@ -1,0 +1,35 @@
+"""From segments to rows, on numbers small enough to work out by hand."""
+
+import numpy as np
+import pytest
+
+from skbird.data._pooling import pool_rows
+
+
+@pytest.mark.parametrize(
+    ("pooling", "expected"),
+    [
+        ("max", [[3.0, 0.0], [np.nan] * 2, [-5.0, 7.0], [np.nan] * 2]),
+        ("mean", [[2.0, -1.0], [np.nan] * 2, [-5.0, 7.0], [np.nan] * 2]),
+        (
+            "lse",
+            [
+                [np.log((np.e + np.e**3) / 2), np.log((1 + np.e**-2) / 2)],
+                [np.nan] * 2,
+                [-5.0, 7.0],
+                [np.nan] * 2,
+            ],
+        ),
+    ],
+)
+def test_rows_are_pooled_from_their_segments(pooling, expected):
+    values = np.array([[1.0, 0.0], [3.0, -2.0], [-5.0, 7.0]])
+    pooled = pool_rows(values, np.array([0, 0, 2]), 4, pooling)
+    np.testing.assert_allclose(pooled, expected, rtol=1e-6)
+    assert pooled.dtype == np.float32
+
+
+@pytest.mark.parametrize("pooling", ["max", "mean", "lse"])
+def test_without_segments_all_rows_are_nan(pooling):
+    pooled = pool_rows(np.empty((0, 3)), np.empty(0, int), 2, pooling)
+    np.testing.assert_array_equal(pooled, np.full((2, 3), np.nan))
