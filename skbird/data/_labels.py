@@ -116,7 +116,8 @@ def encode_table(table, species, secondary_weight, place):
         )
     primary = _Pairs.from_column(table["primary_label"], parse_primary_label, place)
     primary, absent = primary.split_absent(() if species is None else species)
-    species = _check_species(species, primary)
+    rows = f"from {place(0)} on" if len(table) else "of no rows"
+    species = _check_species(species, primary, rows)
     known = frozenset(map(plain_name, species))
     secondary = _Pairs.from_column(
         table.get("secondary_labels", pd.Series(dtype=object)),
@@ -307,13 +308,13 @@ def _check_table(table):
         )
 
 
-def _check_species(species, primary):
+def _check_species(species, primary, rows):
     if species is None:
         species = commonest_names(primary.labels)
         if not species:
             raise ValueError(
-                "table names no species in primary_label, so that Y would have no "
-                "columns. Pass species=[...]."
+                f"table names no species in primary_label, {rows}, so that Y would "
+                "have no columns. Pass species=[...]."
             )
         return species
     if isinstance(species, str):

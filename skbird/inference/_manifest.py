@@ -238,9 +238,13 @@ def _checksum(manifest):
 
 def _read_files(path):
     try:
-        return unseal(path).read().to_pandas()
+        files = unseal(path).read().to_pandas()
     except (FileNotFoundError, DamagedFileError) as exc:
         raise _damaged(path, exc) from exc
+    lacking = sorted({"path", "size", "mtime_ns", "block"} - set(files.columns))
+    if lacking:  # another file of the run, under this name
+        raise _damaged(path, f"it has no columns {lacking}")
+    return files
 
 
 def _damaged(path, exc):

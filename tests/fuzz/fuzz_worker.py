@@ -97,8 +97,9 @@ OWN_TYPES = (ValueError, TypeError, FileNotFoundError, ImportError)
 
 def is_own(exc):
     """Return whether an error is one that skbird promises."""
-    # What the operating system refuses has the name of the file.
-    of_system = isinstance(exc, OSError) and exc.filename is not None
+    # What the operating system refuses has the name of the file, or is explained.
+    explained = isinstance(exc.__cause__, OSError)
+    of_system = isinstance(exc, OSError) and (exc.filename is not None or explained)
     ours = type(exc).__module__.startswith("skbird")
     return type(exc) in OWN_TYPES or ours or of_system
 
