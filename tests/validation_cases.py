@@ -338,7 +338,7 @@ def _inspection(m):
     maps = np.ones((2, 4, 4))
     region = np.ones((2, 4, 4), dtype=bool)
     of_network = {"estimator": m.model, "X": m.X}
-    no_network = "SEDClassifier|network|skbird.nn"
+    no_network = "SEDClassifier|network|skbird.nn|PseudoLabelSelfTraining"
     quiet = {"verbose": False, "n_jobs": 1}
     functions = {
         "energy_inside": {"maps": maps, "region": region},
@@ -346,7 +346,10 @@ def _inspection(m):
         "describe_errors": {"X": None, **judged, **quiet},
         "describe_recordings": {"X": m.X, **quiet},
         "CoActivationDisplay.from_predictions": judged,
-        "EmbeddingMapDisplay.from_embeddings": {"train": m.proba, "soundscapes": m.Y},
+        "EmbeddingMapDisplay.from_embeddings": {
+            "train": np.tile(m.proba, (3, 1)),
+            "soundscapes": np.tile(m.Y, (3, 1)),
+        },
         "PredictionDisplay.from_estimator": {"estimator": m.model}
         | {"rows": m.X[["path", "start", "end"]][:1]},
         "PredictionDisplay.from_predictions": {"rows": rows, "proba": m.proba},
