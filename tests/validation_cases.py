@@ -2,6 +2,7 @@
 
 import inspect
 from dataclasses import dataclass, field
+from importlib.util import find_spec
 from operator import attrgetter
 
 import numpy as np
@@ -23,6 +24,7 @@ from skbird.inference import (
     save_model,
     trained_on,
 )
+from skbird.nn import soup
 from skbird.postprocessing import reweight
 from skbird.preprocessing import LogMel
 from skbird.semi_supervised import make_pseudo_labels
@@ -31,13 +33,11 @@ from skbird.utils.estimator_checks import LevelClassifier
 
 # What has no case, and why.
 EXCUSED = {
-    "skbird.annotations.attention_boxes": "takes networks; see test_annotations",
     **{
         f"skbird.utils.estimator_checks.{name}": "judges estimators, for tests"
         for name in estimator_checks.__all__
     },
     "skbird.cli.main": "reads the command line",
-    "skbird.nn.soup": "takes trained networks; see test_ensemble_soup",
 }
 
 
@@ -281,6 +281,7 @@ def _annotations(m):
     rows = m.X[["path", "start", "end"]]
     annotations.write_submission(m.proba, rows, out, species=["dove", "wren"])
     functions = {
+        "attention_boxes": {"X": m.X, "time": m.model},
         "boxes_to_rows": {"boxes": m.boxes, "paths": m.paths},
         "proba_to_events": {"proba": m.proba, "rows": rows, "species": ["a", "b"]},
         "read_annotations": {"paths": m("boxes.csv")},
@@ -298,8 +299,13 @@ def _annotations(m):
         "write_submission": {"proba": m.proba, "rows": rows, "path": m("s2.csv")}
         | {"species": ["dove", "wren"]},
     }
+    refused = {"attention_boxes": "SEDClassifier"}
+    if find_spec("crowsetta") is None:
+        refused["read_crowsetta"] = "needs crowsetta"
     return {
-        f"skbird.annotations.{name}": Case(getattr(annotations, name), arguments)
+        f"skbird.annotations.{name}": Case(
+            getattr(annotations, name), arguments, refused=refused.get(name)
+        )
         for name, arguments in functions.items()
     }
 
@@ -328,6 +334,7 @@ def _inference(m):
         room + "load_model": Case(
             load_model, {"path": m.paths[0]}, refused="no model|not a model"
         ),
+        "skbird.nn.soup": Case(soup, {"nets": [m.model]}, refused="network"),
         room + "trained_on": Case(trained_on, {"model": m.model, "X": m.X}),
     }
 
