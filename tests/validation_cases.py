@@ -41,6 +41,9 @@ EXCUSED = {
 }
 
 
+_DRAWN_SLOWLY = ("PredictionDisplay", "SpectrogramDisplay", "EmbeddingMapDisplay")
+
+
 @dataclass
 class Case:
     """How to call a function rightly.
@@ -251,10 +254,13 @@ def _data(m):
         "SpectrogramFormat": {"mel_hz": (500.0, 1000.0), "frame_s": 0.1, "grid": grid},
     }
     m.X.to_csv(m("rows.csv"), index=False)
+    slow = {"make_birdclef": ("skbird.data._synthetic.load_birdclef",)}
     arrays = [np.zeros((2, 60), np.float32)] * 4
     return {
         **{
-            f"skbird.data.{name}": Case(getattr(data, name), arguments)
+            f"skbird.data.{name}": Case(
+                getattr(data, name), arguments, without=slow.get(name, ())
+            )
             for name, arguments in functions.items()
         },
         "skbird.data.Spectrograms.from_arrays": Case(
@@ -313,13 +319,13 @@ def _annotations(m):
 def _inference(m):
     room = "skbird.inference."
     no_network = "compile|network|compiled"
-    made = m("made_birds")
+    made = m("made")
     data.make_birdclef(made, **m.few, n_jobs=1)
     return {
         "skbird.data.load_birdclef": Case(data.load_birdclef, {"root": made}),
         room + "predict_archive": Case(
             predict_archive,
-            {"model": m.model, "recordings": m.paths[:1], "out": m("archive")}
+            {"model": m.model, "recordings": [], "out": m("archive")}
             | {"segment_s": 1.0, "verbose": False, "fresh": True},
         ),
         room + "compile_pipeline": Case(
@@ -380,7 +386,8 @@ def _inspection(m):
         for name, arguments in of_networks.items()
     }
     inside = "skbird.inspection."
-    slow = {
+    drawn_slowly = [name for name in functions if name.startswith(_DRAWN_SLOWLY)]
+    slow = {name: (name.split(".")[0] + ".plot",) for name in drawn_slowly} | {
         "describe_errors": ("_describe_errors.sections.error_sections",),
         "describe_recordings": (
             "_describe_recordings.sections.recording_sections",
@@ -392,6 +399,7 @@ def _inspection(m):
             _public(name),
             arguments,
             without=tuple(inside + function for function in slow.get(name, ())),
+            handed_on={"axes", "ax"} if name in drawn_slowly else set(),
         )
         for name, arguments in functions.items()
     }
