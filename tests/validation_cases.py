@@ -2,6 +2,7 @@
 
 import inspect
 from dataclasses import dataclass, field
+from importlib.util import find_spec
 from operator import attrgetter
 
 import numpy as np
@@ -23,6 +24,7 @@ from skbird.inference import (
     save_model,
     trained_on,
 )
+from skbird.nn import soup
 from skbird.postprocessing import reweight
 from skbird.preprocessing import LogMel
 from skbird.semi_supervised import make_pseudo_labels
@@ -31,14 +33,15 @@ from skbird.utils.estimator_checks import LevelClassifier
 
 # What has no case, and why.
 EXCUSED = {
-    "skbird.annotations.attention_boxes": "takes networks; see test_annotations",
     **{
         f"skbird.utils.estimator_checks.{name}": "judges estimators, for tests"
         for name in estimator_checks.__all__
     },
     "skbird.cli.main": "reads the command line",
-    "skbird.nn.soup": "takes trained networks; see test_ensemble_soup",
 }
+
+
+_DRAWN_SLOWLY = ("PredictionDisplay", "SpectrogramDisplay", "EmbeddingMapDisplay")
 
 
 @dataclass
@@ -251,10 +254,13 @@ def _data(m):
         "SpectrogramFormat": {"mel_hz": (500.0, 1000.0), "frame_s": 0.1, "grid": grid},
     }
     m.X.to_csv(m("rows.csv"), index=False)
+    slow = {"make_birdclef": ("skbird.data._synthetic.load_birdclef",)}
     arrays = [np.zeros((2, 60), np.float32)] * 4
     return {
         **{
-            f"skbird.data.{name}": Case(getattr(data, name), arguments)
+            f"skbird.data.{name}": Case(
+                getattr(data, name), arguments, without=slow.get(name, ())
+            )
             for name, arguments in functions.items()
         },
         "skbird.data.Spectrograms.from_arrays": Case(
@@ -281,6 +287,7 @@ def _annotations(m):
     rows = m.X[["path", "start", "end"]]
     annotations.write_submission(m.proba, rows, out, species=["dove", "wren"])
     functions = {
+        "attention_boxes": {"X": m.X, "time": m.model},
         "boxes_to_rows": {"boxes": m.boxes, "paths": m.paths},
         "proba_to_events": {"proba": m.proba, "rows": rows, "species": ["a", "b"]},
         "read_annotations": {"paths": m("boxes.csv")},
@@ -298,8 +305,13 @@ def _annotations(m):
         "write_submission": {"proba": m.proba, "rows": rows, "path": m("s2.csv")}
         | {"species": ["dove", "wren"]},
     }
+    refused = {"attention_boxes": "SEDClassifier"}
+    if find_spec("crowsetta") is None:
+        refused["read_crowsetta"] = "needs crowsetta"
     return {
-        f"skbird.annotations.{name}": Case(getattr(annotations, name), arguments)
+        f"skbird.annotations.{name}": Case(
+            getattr(annotations, name), arguments, refused=refused.get(name)
+        )
         for name, arguments in functions.items()
     }
 
@@ -307,13 +319,13 @@ def _annotations(m):
 def _inference(m):
     room = "skbird.inference."
     no_network = "compile|network|compiled"
-    made = m("made_birds")
+    made = m("made")
     data.make_birdclef(made, **m.few, n_jobs=1)
     return {
         "skbird.data.load_birdclef": Case(data.load_birdclef, {"root": made}),
         room + "predict_archive": Case(
             predict_archive,
-            {"model": m.model, "recordings": m.paths[:1], "out": m("archive")}
+            {"model": m.model, "recordings": [], "out": m("archive")}
             | {"segment_s": 1.0, "verbose": False, "fresh": True},
         ),
         room + "compile_pipeline": Case(
@@ -328,6 +340,7 @@ def _inference(m):
         room + "load_model": Case(
             load_model, {"path": m.paths[0]}, refused="no model|not a model"
         ),
+        "skbird.nn.soup": Case(soup, {"nets": [m.model]}, refused="network"),
         room + "trained_on": Case(trained_on, {"model": m.model, "X": m.X}),
     }
 
@@ -338,7 +351,7 @@ def _inspection(m):
     maps = np.ones((2, 4, 4))
     region = np.ones((2, 4, 4), dtype=bool)
     of_network = {"estimator": m.model, "X": m.X}
-    no_network = "SEDClassifier|network|skbird.nn"
+    no_network = "SEDClassifier|network|skbird.nn|PseudoLabelSelfTraining"
     quiet = {"verbose": False, "n_jobs": 1}
     functions = {
         "energy_inside": {"maps": maps, "region": region},
@@ -346,7 +359,10 @@ def _inspection(m):
         "describe_errors": {"X": None, **judged, **quiet},
         "describe_recordings": {"X": m.X, **quiet},
         "CoActivationDisplay.from_predictions": judged,
-        "EmbeddingMapDisplay.from_embeddings": {"train": m.proba, "soundscapes": m.Y},
+        "EmbeddingMapDisplay.from_embeddings": {
+            "train": np.tile(m.proba, (3, 1)),
+            "soundscapes": np.tile(m.Y, (3, 1)),
+        },
         "PredictionDisplay.from_estimator": {"estimator": m.model}
         | {"rows": m.X[["path", "start", "end"]][:1]},
         "PredictionDisplay.from_predictions": {"rows": rows, "proba": m.proba},
@@ -370,7 +386,8 @@ def _inspection(m):
         for name, arguments in of_networks.items()
     }
     inside = "skbird.inspection."
-    slow = {
+    drawn_slowly = [name for name in functions if name.startswith(_DRAWN_SLOWLY)]
+    slow = {name: (name.split(".")[0] + ".plot",) for name in drawn_slowly} | {
         "describe_errors": ("_describe_errors.sections.error_sections",),
         "describe_recordings": (
             "_describe_recordings.sections.recording_sections",
@@ -382,6 +399,7 @@ def _inspection(m):
             _public(name),
             arguments,
             without=tuple(inside + function for function in slow.get(name, ())),
+            handed_on={"axes", "ax"} if name in drawn_slowly else set(),
         )
         for name, arguments in functions.items()
     }

@@ -220,6 +220,11 @@ def _train_report(train, threshold, y_true):
 
 def _rows_of(X, n_rows):
     """Return the row table of X, or None if it names no files."""
+    if X is not None and not hasattr(X, "__len__"):
+        raise TypeError(
+            f"X is of type {type(X).__name__}; rows that were predicted are needed, or "
+            "None."
+        )
     table = None if X is None else row_table(X)
     if X is not None and len(table if table is not None else X) != n_rows:
         raise ValueError(

@@ -14,7 +14,7 @@ from skbird.inspection._report import _recording_tables as tables
 from skbird.inspection._report._clips import Cut, make_clips
 from skbird.inspection._report._report import Report
 from skbird.inspection._report._scan import choose_decoded, scan
-from skbird.utils._params import MOST, N_JOBS, check_params
+from skbird.utils._params import MOST, N_JOBS, as_floats, check_params
 
 _CONSTRAINTS = {
     "speech": ["boolean"],
@@ -188,7 +188,13 @@ def _check_limits(**limits):
 def _check_targets(Y, rows):
     if Y is None:
         return tables.encode_all(rows)
-    Y = pd.DataFrame(Y)
+    if not isinstance(Y, pd.DataFrame):
+        Y = as_floats(Y, "Y")
+        if Y.ndim != 2:
+            raise ValueError(
+                f"Y has shape {Y.shape}, but (n_rows, n_species) is needed."
+            )
+        Y = pd.DataFrame(Y)
     if len(Y) != len(rows):
         raise ValueError(
             f"Y has {len(Y)} rows and X {len(rows)}; pass the targets of these rows."

@@ -3,7 +3,7 @@
 import numpy as np
 from sklearn.utils._optional_dependencies import check_matplotlib_support
 
-from skbird.data import check_rows
+from skbird.data import Spectrograms, check_rows
 from skbird.data._joined import join_rows
 from skbird.data._rows import check_some_rows
 from skbird.inspection._axes import draw_spectrogram
@@ -196,6 +196,11 @@ class PredictionDisplay:
         if spectrograms is None:
             logmel = LogMel(on_error="skip", verbose=False)
             spectrograms = logmel.fit(rows).transform(rows)
+        elif not isinstance(spectrograms, Spectrograms):
+            raise TypeError(
+                f"spectrograms is of type {type(spectrograms).__name__}; Spectrograms, "
+                "as LogMel gives them, are needed."
+            )
         pieces, format = _pieces(spectrograms)
         display = cls(
             rows["start"].to_numpy(),
@@ -320,7 +325,11 @@ def _check_one_recording(rows, top_k):
 
 def _check_matrix(values, name, n_rows, species):
     matrix = as_floats(values, name, np.float64)
-    n_species = matrix.shape[-1] if species is None else len(species)
+    if matrix.ndim != 2:
+        raise ValueError(
+            f"{name} has shape {matrix.shape}, but (n_rows, n_species) is needed."
+        )
+    n_species = matrix.shape[1] if species is None else len(species)
     if matrix.shape != (n_rows, n_species):
         raise ValueError(
             f"{name} has shape {matrix.shape}, but there are {n_rows} rows and "

@@ -123,13 +123,13 @@ class ReliabilityDisplay:
         bins = {"n_bins": n_bins, "strategy": strategy}
         known = truth.known
         curves = [_curve(_POOLED, truth.positive[known], score[known], bins)]
-        drawn = set()
+        drawn = []
         for column, name in enumerate(truth.species):
             if truth.positive[:, column].sum() >= min_positive:
                 rows = known[:, column]
                 values = truth.positive[rows, column], score[rows, column]
                 curves.append(_curve(name, *values, bins))
-                drawn.add(name)
+                drawn.append(name)
         missing = [name for name in species if name not in drawn]
         if missing or len(species) > len(COLOURS):
             raise ValueError(

@@ -82,6 +82,11 @@ class SupportDisplay:
             {"metric": [str]},
             metric=metric,
         )
+        if support is not None and not hasattr(support, "reindex"):
+            raise TypeError(
+                f"support={support!r:.100} must be a Series indexed by species, or "
+                "None."
+            )
         report = species_report(y_true, y_score, threshold=threshold, nan_rows=nan_rows)
         return cls(report, metric, support).plot(ax=ax)
 

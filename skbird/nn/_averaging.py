@@ -9,6 +9,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from skbird.nn._callback import RecipeCallback
 from skbird.nn._weights import copy_weights, mean_weights, not_finite
+from skbird.utils._params import check_list
 
 # Of the format of the spectrograms; how long the segments were is no matter.
 _AXES = ("mel_hz", "frame_s", "normalize", "top_db")
@@ -129,7 +130,7 @@ def soup(nets):
     >>> soup(nets).predict_proba(X).shape
     (8, 2)
     """
-    nets = list(nets)
+    nets = check_list(nets, "nets", "fitted networks")
     if not nets:
         raise ValueError("nets is empty: pass at least one fitted network.")
     first, *others = [_traits(net, number) for number, net in enumerate(nets)]
