@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from skbird.data._frame_scores import _average
 from skbird.data._pooling import pool_rows, score_rows
 
 
@@ -49,3 +50,11 @@ def test_segments_without_weight_say_nothing_about_their_row():
     logits = np.array([[1.0], [9.0], [3.0]])
     scores = score_rows(_Segments(), lambda X, read: logits, pooling="max")
     np.testing.assert_array_equal(scores, [[1], [3]])
+
+
+def test_what_segments_say_of_the_same_moment_is_averaged():
+    step_logits = np.array([[[1.0, 3.0]], [[5.0, 7.0]]])  # two segments of two steps
+    moments = _average(step_logits, np.array([0.0, 1.0]))
+    np.testing.assert_array_equal(moments, [[1], [4], [7]])
+    late = _average(step_logits, np.array([0.0, 3.0]))  # nothing of the third moment
+    np.testing.assert_array_equal(late, [[1], [3], [5], [5], [7]])
