@@ -117,6 +117,18 @@ def test_weights_of_species_follow_their_number_of_presences():
     assert weight.tolist() == [1, 1, 0]
 
 
+@pytest.mark.parametrize("method", ["platt", "temperature"])
+def test_certain_predictions_are_learnt_from_as_finite_ones(method):
+    proba, target = np.array([[0.0, 1, 1, 0]]).T, np.array([[0.0, 1, 0, 1]]).T
+    target[2:] = [[0.9], [0.1]]  # as far from both
+    curves, _ = fit_curves(proba, target, method=method, shrinkage=0.0)
+    slope, intercept = curves[0]
+    # The curve goes through 0.95 at the logit of 1 - 1e-12.
+    steep = np.log(0.95 / 0.05) / np.log(1e12)
+    assert slope == pytest.approx(steep, rel=1e-3)
+    assert intercept == pytest.approx(0, abs=1e-6)
+
+
 def test_targets_are_drawn_to_the_curve_of_all_species(overconfident):
     proba, truth = overconfident
     k = 40.0

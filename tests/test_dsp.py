@@ -1,5 +1,8 @@
 """The maths on samples, on signals small enough to work out by hand."""
 
+import warnings
+
+import librosa
 import numpy as np
 import pytest
 from conftest import tone
@@ -22,6 +25,7 @@ from skbird.preprocessing._dsp import (
         ([1, 1, 2, 2, 3], 4, 2, [1, 4, 9]),  # the last covers less time
         ([2], 4, 2, [4]),
         ([1, 2, 3], 3, 1, [14 / 3]),
+        ([1, 1, 3], 3, 2, [1, 9]),  # cut at the nearest samples
         ([1, 3], 2, 4, [1, 1, 9, 9]),  # more values than samples
     ],
 )
@@ -32,12 +36,12 @@ def test_mean_square_of_a_time_grid(samples, sample_rate, values_per_s, expected
 
 
 def test_the_same_rate_gives_the_same_samples_and_no_clip_is_empty():
-    samples = np.array([0.5], np.float32)
+    samples = np.array([0.5, 0.25], np.float32)
     assert resample(samples, 8000, 8000) is samples
-    np.testing.assert_array_equal(resample(samples, 48_000, 100), samples)
+    np.testing.assert_array_equal(resample(samples, 48_000, 100), [0.5])
 
 
-@pytest.mark.parametrize("low_hz", [0, 50])
+@pytest.mark.parametrize("low_hz", [0, 0.5, 50])
 @pytest.mark.parametrize("high_hz", [None, 2000])
 def test_an_offset_passes_or_vanishes_from_the_first_sample_on(low_hz, high_hz):
     if low_hz == 0 and high_hz is None:
@@ -69,11 +73,37 @@ def test_frames_are_the_same_wherever_the_signal_is_cut(monkeypatch):
     np.testing.assert_allclose(silence, FLOOR_DB, atol=1e-4)
 
 
-def test_mel_bands_are_the_whole_matrix_of_librosa():
-    import librosa
-
-    expected = librosa.filters.mel(sr=16_000, n_fft=512, n_mels=40, fmin=50, fmax=7000)
+@pytest.mark.filterwarnings("error")  # bands without a bin are no news
+@pytest.mark.parametrize("htk", [False, True])
+@pytest.mark.parametrize(("n_fft", "n_mels", "fmax"), [(512, 40, 7000), (64, 60, 1000)])
+def test_mel_bands_are_the_whole_matrix_of_librosa(n_fft, n_mels, fmax, htk):
+    bands = mel_filters(16_000, n_fft, n_mels, 50, fmax, htk)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        expected = librosa.filters.mel(
+            sr=16_000, n_fft=n_fft, n_mels=n_mels, fmin=50, fmax=fmax, htk=htk
+        )
     whole = np.zeros_like(expected)
-    for mels, bins, weights in mel_filters(16_000, 512, 40, 50, 7000, False):
+    for mels, bins, weights in bands:
         whole[mels, bins] = weights.T
     np.testing.assert_allclose(whole, expected, rtol=1e-6)
+
+
+def test_frames_are_those_of_librosa():
+    samples = np.random.default_rng(0).normal(size=2000).astype(np.float32)
+    filters = mel_filters(16_000, 256, 20, 50, 8000, False)
+    power = librosa.feature.melspectrogram(
+        y=samples, sr=16_000, n_fft=256, hop_length=100, pad_mode="constant",
+        n_mels=20, fmin=50, fmax=8000,
+    )  # fmt: skip
+    expected = librosa.power_to_db(power, amin=10 ** (FLOOR_DB / 10), top_db=None).T
+    frames = log_mel(samples, filters, 256, 100, range(0, 21))
+    np.testing.assert_allclose(frames, expected, atol=1e-3)
+
+
+def test_a_filter_starts_as_if_the_first_sample_had_always_been_there():
+    sections = band_sections(0, 2000, 4, 16_000)
+    samples = np.append(0.5, np.zeros(20))
+    long_before = np.append(np.full(500, 0.5), samples)
+    expected = sos_filter(long_before, *sections)[500:]
+    np.testing.assert_allclose(sos_filter(samples, *sections), expected, atol=1e-6)

@@ -13,7 +13,6 @@ from skorch.callbacks import Callback
 from skorch.exceptions import NotInitializedError
 
 from skbird.data import Spectrograms
-from skbird.data._pooling import pool_rows
 from skbird.data._spectrograms import normalize_segments
 from skbird.nn import (
     BinaryCrossEntropy,
@@ -518,20 +517,6 @@ def test_a_loss_that_is_not_finite_stops_training(stripes):
     net = CNNClassifier("lcnet_035", criterion=Exploding, max_epochs=3, **TINY)
     with pytest.raises(FloatingPointError, match="Lower lr="):
         net.fit(*stripes)
-
-
-@pytest.mark.parametrize("pooling", ["max", "mean", "lse"])
-def test_pooling_of_rows(pooling):
-    values = np.array([[0.0, 1.0], [2.0, -1.0], [3.0, 3.0]], np.float32)
-    pooled = pool_rows(values, np.array([0, 0, 2]), 3, pooling)
-    expected = {
-        "max": [2, 1],
-        "mean": [1, 0],
-        "lse": np.log(np.exp(values[:2]).mean(axis=0)),
-    }[pooling]
-    np.testing.assert_allclose(pooled[0], expected, rtol=1e-6)
-    assert np.isnan(pooled[1]).all()
-    np.testing.assert_allclose(pooled[2], [3, 3])
 
 
 @pytest.mark.parametrize("normalize", ["minmax", "standard", None])

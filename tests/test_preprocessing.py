@@ -128,6 +128,7 @@ def test_a_rest_of_one_percent_is_no_segment(rest_s, n_segments):
     [
         ([0.0, 1.0], 1.0, [1.5, 3.5]),
         ([0.5], 1.0, [2.5]),
+        ([0.3], 1.0, [2.5]),  # the nearest values
         ([0.0], 99.0, [2.5]),  # as far as there is something
         ([0.0, 1.5], 0.1, [1, 4]),  # one value at least
         ([2.0, 9.0], 1.0, [4, 4]),  # the last, if all are earlier

@@ -160,7 +160,7 @@ def log_mel(samples, filters, n_fft, hop_length, frames, offset=0):
     last = (frames.stop - 1) * hop_length + n_fft - n_fft // 2 - offset
     padded = np.pad(
         samples[max(first, 0) : max(last, 0)],
-        (max(-first, 0), max(last - max(len(samples), 0), 0)),
+        (max(-first, 0), max(last - len(samples), 0)),
     )
     views = np.lib.stride_tricks.sliding_window_view(padded, n_fft)[::hop_length]
     hann = window(n_fft)
