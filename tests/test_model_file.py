@@ -41,6 +41,7 @@ from skbird.inference import (
 from skbird.inference import _compile as compile_module
 from skbird.inference import _model_file as model_file
 from skbird.inference._description import build
+from skbird.inference._engines import OnnxRuntimeEngine
 from skbird.inference._fields import FieldError
 from skbird.inference._model_parts import PARTS
 from skbird.nn import CNNClassifier
@@ -479,6 +480,65 @@ def repeat(model):
     add(model, "Tile", ["segments", "times"], ["x"])
 
 
+def wrap(model):
+    # 2^16 * 2^16 is 0 where it is counted in 32 bits, and 2^32 elsewhere.
+    weigh(model, "side", np.array([2**16], dtype=np.int32))
+    add(model, "Mul", ["side", "side"], ["area"])
+    add(model, "Cast", ["area"], ["n"], to=onnx.TensorProto.INT64)
+    add(model, "ConstantOfShape", ["n"], ["x"])
+
+
+def cut(model):
+    # 256 is 0 in 8 bits.
+    weigh(model, "many", np.array([256]))
+    add(model, "Cast", ["many"], ["few"], to=onnx.TensorProto.UINT8)
+
+
+def divide(model):
+    weigh(model, "a", np.array([-(2**63)]))
+    weigh(model, "b", np.array([-1]))
+    add(model, "Div", ["a", "b"], ["x"])
+
+
+def fold(model):
+    # Engines compute all of them beforehand.
+    weigh(model, "size", np.array([10_000_000]))
+    for n in range(20):
+        add(model, "ConstantOfShape", ["size"], [f"c{n}"])
+        add(model, "ReduceMax", [f"c{n}"], [f"x{n}"])
+
+
+def postpone(model):
+    # Small in the file's order; depth first, every large result waits for the next.
+    weigh(model, "size", np.array([5000, 4, model_frames(model), 32]))
+    weigh(model, "axis", np.array([0]))
+    add(model, "ReduceMax", ["segments"], ["x0"], keepdims=0)
+    add(model, "Unsqueeze", ["segments", "axis"], ["u"])
+    for n in range(20):
+        add(model, "Expand", ["u", "size"], [f"e{n}"])
+        add(model, "Sin", [f"e{n}"], [f"f{n}"])
+        add(model, "Add", [f"f{n}", f"x{n}"], [f"a{n}"])
+        add(model, "ReduceMax", [f"a{n}"], [f"x{n + 1}"], keepdims=0)
+
+
+def model_frames(model):
+    return model.graph.input[0].type.tensor_type.shape.dim[1].dim_value
+
+
+def widen(model):
+    # One channel takes the place of sixteen.
+    weigh(model, "size", np.array([4, 1, 3000, 3000]))
+    add(model, "ConstantOfShape", ["size"], ["x"])
+
+
+def swarm(model):
+    model.opset_import.extend([onnx.OperatorSetIdProto()] * 3_000_000)
+
+
+def default(model):
+    weigh(model, "segments", np.zeros(3, np.float32))
+
+
 def hide(model):
     # The size depends on the values of the input.
     add(model, "NonZero", ["segments"], ["x"])
@@ -505,6 +565,14 @@ def foreign(model):
         (promise, "are .* bytes, not"),
         (explode, "MiB of memory"),
         (repeat, "MiB of memory"),
+        (wrap, "sizes that are no int64"),
+        (cut, "numbers of kind 2"),
+        (divide, "Div has integers"),
+        (fold, "MiB of memory"),
+        (postpone, "MiB of memory"),
+        (widen, "MiB of memory"),
+        (swarm, "are no weights"),
+        (default, "among its weights"),
         (hide, "'NonZero' is not on the list"),
         (reuse, "operators of its own"),
         (foreign, r"'ai\.onnx\.contrib\.PyOp' is not on the list"),
@@ -518,6 +586,40 @@ def test_networks_that_are_no_plain_arithmetic_are_refused(
 ):
     with pytest.raises(ModelFileError, match=rf"birds\.skbird is not .*{message}"):
         edit_network(change)
+
+
+def test_a_network_is_read_once(path):
+    def repeat(model):
+        network = network_of(model)
+        ensemble = {"part": "FoldEnsemble", "params": {}, "state": {}}
+        ensemble |= {"species": network["species"], "inner": [network] * 2}
+        pipeline = model["inner"][0]
+        pipeline["inner"] = [ensemble]
+
+    edit_model(path, repeat)
+    with pytest.raises(ModelFileError, match=r"birds\.skbird .*the same network"):
+        load_model(path)
+
+
+def test_numbers_beyond_floats_are_refused(path):
+    edit_model(path, lambda m: m["params"].update(power=[10**400]))
+    with pytest.raises(ModelFileError, match=r"birds\.skbird .*beyond what a float"):
+        load_model(path)
+
+
+def test_onnxruntime_gets_full_batches_only():
+    shapes = []
+
+    class Session:
+        def run(self, outputs, inputs):
+            shapes.append(inputs["segments"].shape)
+            return [inputs["segments"][:, 0]]
+
+    engine = OnnxRuntimeEngine.__new__(OnnxRuntimeEngine)
+    engine.batch_size, engine._session = 4, Session()
+    batches = [np.ones((4, 3, 2)), np.ones((1, 3, 2))]
+    assert engine.run(batches).shape == (5, 2)
+    assert shapes == [(4, 3, 2)] * 2
 
 
 def test_networks_keep_nothing_that_another_reader_could_follow(edit_network):

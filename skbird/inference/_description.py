@@ -108,7 +108,18 @@ def build(plain, networks):
     FieldError
         If a name, a value or a combination of them is not in the list.
     """
-    return _build(_read_model(plain), networks)
+    known = _read_model(plain)
+    numbers = list(_numbers_of_networks(known))
+    if len(set(numbers)) != len(numbers):
+        raise FieldError("several models have the same network")
+    return _build(known, networks)
+
+
+def _numbers_of_networks(known):
+    if "network" in known:
+        yield known["network"]
+    for inner in known.get("inner", ()):
+        yield from _numbers_of_networks(inner)
 
 
 def _part_of(estimator, parts):

@@ -55,10 +55,8 @@ class OpenVinoEngine:
 
         self._queue.set_callback(keep)
         for number, batch in enumerate(batches):
-            n, missing = len(batch), self.batch_size - len(batch)
-            if missing:
-                batch = np.concatenate([batch, np.repeat(batch[-1:], missing, axis=0)])
-            self._queue.start_async([batch], (number, n))
+            n = len(batch)
+            self._queue.start_async([_fill(batch, self.batch_size)], (number, n))
         self._queue.wait_all()
         return np.concatenate([outputs[number] for number in sorted(outputs)])
 
@@ -77,12 +75,24 @@ class OnnxRuntimeEngine:
         self._session = onnxruntime.InferenceSession(
             program, options, providers=["CPUExecutionProvider"]
         )
+        self.batch_size = batch_size
 
     def run(self, batches):
-        """Return the logits of batches of segments, in order."""
-        return np.concatenate(
-            [self._session.run(None, {"segments": batch})[0] for batch in batches]
-        )
+        """Return the logits of batches of at most `batch_size` segments, in order."""
+        return np.concatenate([self._run_batch(batch) for batch in batches])
+
+    def _run_batch(self, batch):
+        # `check_program` found what full batches need; others could need more.
+        full = _fill(batch, self.batch_size)
+        return self._session.run(None, {"segments": full})[0][: len(batch)]
+
+
+def _fill(batch, batch_size):
+    """Return a batch, its last segment repeated until the batch is full."""
+    missing = batch_size - len(batch)
+    if not missing:
+        return batch
+    return np.concatenate([batch, np.repeat(batch[-1:], missing, axis=0)])
 
 
 class TorchEngine:

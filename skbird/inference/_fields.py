@@ -54,6 +54,8 @@ class Number:
     def _check(self, value):
         if self.whole and not isinstance(value, int):
             raise FieldError(f"{value!r:.100} is no integer")
+        if isinstance(value, int) and abs(value) >= 2**1023:
+            raise FieldError(f"{value!r:.50}... is beyond what a float can be")
         is_unknown = self.unknown and value != value
         if not is_unknown and not self.low <= value <= self.high:
             raise FieldError(f"{value!r:.100} is not in [{self.low}, {self.high}]")

@@ -93,6 +93,7 @@ class ModelArchive:
     def __init__(self, path, max_bytes):
         self.path = path
         self.max_bytes = max_bytes
+        self._n_bytes = 0  # of networks read; members could overlap
         with self._failures():
             self._check_file()
             self._archive = zipfile.ZipFile(path)
@@ -135,6 +136,9 @@ class ModelArchive:
                 raise ValueError(f"{name} is packed")
             if not info.file_size == info.compress_size <= self.max_bytes:
                 raise ValueError(f"{name} has another size than it says")
+            self._n_bytes += info.file_size
+            if self._n_bytes > self.max_bytes:
+                raise ValueError("its networks are larger than the file may be")
             return self._archive.read(info)
 
     @contextmanager

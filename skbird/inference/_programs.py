@@ -17,9 +17,28 @@ _OPERATORS = frozenset(
     Reciprocal ReduceL2 ReduceLogSumExp ReduceMax ReduceMean ReduceMin ReduceProd
     ReduceSum ReduceSumSquare Relu Reshape Resize Round Selu Shape Sigmoid Sign Sin
     Slice Softmax Softplus Softsign SpaceToDepth Split Sqrt Squeeze Sub Sum Swish Tanh
-    ThresholdedRelu Tile TopK Transpose Trilu Unsqueeze Upsample Where
+    ThresholdedRelu Tile TopK Transpose Trilu Unsqueeze Where
     """.split()
 )
+# Which of their inputs are sizes: these numbers decide how large the result is.
+_SIZES = {
+    "ConstantOfShape": 0,
+    "Expand": 1,
+    "Pad": 1,
+    "Range": 0,
+    "Reshape": 1,
+    "Resize": 1,
+    "Slice": 1,
+    "Split": 1,
+    "Tile": 1,
+    "TopK": 1,
+}
+# Integers make the processor stop where they divide -2^63 by -1, or by nothing.
+_NO_INTEGERS = frozenset({"Div", "Pow", "ReduceMean"})
+# What is not weights: parsed, it takes up to a hundred times its size.
+_MAX_NOTES = 4 * 2**20
+# Engines keep channels in blocks of so many.
+_CHANNELS = 16
 # Bytes of the tensors that are alive at the same time.
 _MAX_ALIVE = 384 * 2**20
 _MAX_NODES = 20_000
@@ -61,7 +80,12 @@ def check_program(program, *, shape, n_species, frame_scores):
     import onnx
 
     try:
+        notes = len(program) - _count_weights(program)
+        if notes > _MAX_NOTES:
+            raise ProgramError(f"{notes} bytes of it are no weights")
         model = onnx.load_from_string(program)
+    except ProgramError:
+        raise
     except Exception as exc:  # protobuf has no public class of errors
         raise ProgramError(f"it is no ONNX model ({exc})") from exc
     _check_structure(model)
@@ -83,12 +107,61 @@ def check_program(program, *, shape, n_species, frame_scores):
     return model.SerializeToString()
 
 
+def _count_weights(program):
+    """Return how many bytes of an ONNX program are weights, without parsing it."""
+    graphs = [place for number, *place in _fields(program) if number == 7]
+    tensors = [
+        place
+        for graph in graphs
+        for number, *place in _fields(program, *graph)
+        if number == 5
+    ]
+    return sum(
+        end - first
+        for tensor in tensors
+        for number, first, end in _fields(program, *tensor)
+        if number == 9
+    )
+
+
+def _fields(program, first=0, end=None):
+    """Yield (number, first byte, end) of the fields of a protobuf message."""
+    end = len(program) if end is None else end
+    while first < end:
+        key, first = _varint(program, first)
+        if key & 7 == 2:
+            n_bytes, first = _varint(program, first)
+        elif key & 7 == 0:
+            n_bytes = _varint(program, first)[1] - first
+        else:
+            n_bytes = {1: 8, 5: 4}[key & 7]
+        if first + n_bytes > end:
+            raise ProgramError("a field is longer than what it is in")
+        yield key >> 3, first, first + n_bytes
+        first += n_bytes
+
+
+def _varint(program, first):
+    value = shift = 0
+    while shift < 64:
+        byte = program[first]
+        value |= (byte & 127) << shift
+        first, shift = first + 1, shift + 7
+        if byte < 128:
+            return value, first
+    raise ProgramError("a number has too many bytes")
+
+
 def _check_structure(model):
     """Refuse other files, functions, foreign operators, and data that is not there."""
     graph = model.graph
     domains = {opset.domain for opset in model.opset_import}
     if not domains <= {"", "ai.onnx"} or model.functions or model.training_info:
         raise ProgramError(f"it has operators of its own ({sorted(domains)})")
+    if any(opset.version < 18 for opset in model.opset_import):
+        raise ProgramError("its operators are older than set 18")
+    if graph.input and graph.input[0].name in {t.name for t in graph.initializer}:
+        raise ProgramError("its input is among its weights")
     if graph.sparse_initializer or graph.quantization_annotation:
         raise ProgramError("it has sparse or quantised weights")
     if len(graph.node) > _MAX_NODES:
@@ -175,22 +248,68 @@ def _infer_sizes(model, shape):
         ends[0].shape.dim.add().dim_value = n
     ends[1].ClearField("shape")
     found = onnx.shape_inference.infer_shapes(outline, strict_mode=True, data_prop=True)
-    sizes = {}
+    sizes, kinds = {}, {t.name: t.data_type for t in graph.initializer}
+    kinds |= {info.name: info.type.tensor_type.elem_type for info in graph.input}
     for info in [graph.input[0], *found.graph.value_info, *found.graph.output]:
         kind = info.type.tensor_type
+        kinds[info.name] = kind.elem_type
         if not kind.HasField("shape"):
             continue
         dims = [
             dim.dim_value if dim.HasField("dim_value") else -1 for dim in kind.shape.dim
         ]
-        if min(dims, default=0) >= 0:
-            dtype = onnx.helper.tensor_dtype_to_np_dtype(kind.elem_type)
-            sizes[info.name] = dims, math.prod(dims) * np.dtype(dtype).itemsize
+        if min(dims, default=1) > 0:
+            sizes[info.name] = dims, _count_bytes(dims, kind.elem_type)
     for node in model.graph.node:
         for name in node.output:
             if name and name not in sizes:
                 raise ProgramError(f"{node.op_type} has a result of unknown size")
+    _check_kinds(model.graph, kinds)
     return sizes
+
+
+def _count_bytes(dims, kind):
+    """Return the bytes that engines take for a tensor, whatever they convert it to."""
+    import onnx
+
+    if len(dims) > 3:
+        dims = [dims[0], -(-dims[1] // _CHANNELS) * _CHANNELS, *dims[2:]]
+    dtype = onnx.helper.tensor_dtype_to_np_dtype(kind)
+    return math.prod(dims) * max(4, np.dtype(dtype).itemsize)
+
+
+def _check_kinds(graph, kinds):
+    """Refuse odd numbers, and sizes that engines could compute in another way.
+
+    The inference of shapes follows sizes through casts and sums as if all of them were
+    of 64 bits. Those of fewer bits wrap, and what it finds small could be huge.
+    """
+    import onnx
+
+    usual = onnx.TensorProto
+    makers = {name: node for node in graph.node for name in node.output}
+    asked = []
+    for node in graph.node:
+        for name in filter(None, (*node.input, *node.output)):
+            kind = kinds.get(name)
+            if kind not in (usual.FLOAT, usual.INT64, usual.INT32, usual.BOOL):
+                raise ProgramError(f"{node.op_type} has numbers of kind {kind}")
+        if node.op_type in _NO_INTEGERS and kinds[node.output[0]] != usual.FLOAT:
+            raise ProgramError(f"{node.op_type} has integers")
+        if node.op_type in _SIZES:
+            asked += node.input[_SIZES[node.op_type] :]
+    seen = set()
+    while asked:
+        name = asked.pop()
+        if not name or name in seen:
+            continue
+        seen.add(name)
+        node = makers.get(name)
+        if node is None or node.op_type in ("Constant", "Shape"):
+            continue
+        if {kinds.get(n) for n in (name, *filter(None, node.input))} != {usual.INT64}:
+            raise ProgramError(f"{node.op_type} computes sizes that are no int64")
+        asked += node.input
 
 
 def _check_ends(graph, sizes, shape, n_species, frame_scores):
@@ -206,17 +325,51 @@ def _check_ends(graph, sizes, shape, n_species, frame_scores):
 
 
 def _most_alive(graph, sizes):
-    """Return the most bytes of results that are needed at the same time."""
+    """Return the most bytes of results that are needed at the same time.
+
+    Engines choose the order of the operations: the file's own, or depth first from the
+    last one, taking first inputs first or last ones first.
+    """
+    nodes = list(graph.node)
+    orders = [nodes, _depth_first(nodes, 1), _depth_first(nodes, -1)]
+    return max(_most_alive_in(order, graph, sizes) for order in orders)
+
+
+def _depth_first(nodes, step):
+    """Return nodes in the order in which depth-first search finishes them."""
+    makers = {name: n for n, node in enumerate(nodes) for name in node.output if name}
+    order, entered, done = [], set(), set()
+    stack = list(range(len(nodes)))
+    while stack:
+        number = stack[-1]
+        if number in entered:
+            stack.pop()
+            if number not in done:
+                done.add(number)
+                order.append(nodes[number])
+            continue
+        entered.add(number)
+        needed = [makers[name] for name in nodes[number].input if name in makers]
+        stack += [n for n in needed[::-step] if n not in entered]
+    return order
+
+
+def _most_alive_in(nodes, graph, sizes):
     last_use = {}
-    for number, node in enumerate(graph.node):
+    for number, node in enumerate(nodes):
         for name in (*node.input, *node.output):
             last_use[name] = number
+    # What does not depend on the segments is computed beforehand, and kept.
+    moving = {graph.input[0].name}
+    for node in nodes:
+        if node.op_type != "Shape" and moving.intersection(node.input):
+            moving.update(node.output)
     dying = {}
     for name, number in last_use.items():
-        if name in sizes:
+        if name in sizes and name in moving:
             dying.setdefault(number, []).append(name)
     alive = most = sizes[graph.input[0].name][1]
-    for number, node in enumerate(graph.node):
+    for number, node in enumerate(nodes):
         alive += sum(sizes[name][1] for name in node.output if name)
         most = max(most, alive)
         alive -= sum(sizes[name][1] for name in dying.get(number, ()))
