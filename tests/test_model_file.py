@@ -508,6 +508,13 @@ def fold(model):
         add(model, "ReduceMax", [f"c{n}"], [f"x{n}"])
 
 
+def fold_squares(model):
+    weigh(model, "size", np.array([1000, 10_000]))
+    for n in range(20):
+        add(model, "ConstantOfShape", ["size"], [f"c{n}"])
+        add(model, "ReduceMax", [f"c{n}"], [f"x{n}"])
+
+
 def postpone(model):
     # Small in the file's order; depth first, every large result waits for the next.
     weigh(model, "size", np.array([5000, 4, model_frames(model), 32]))
@@ -568,10 +575,11 @@ def foreign(model):
         (wrap, "sizes that are no int64"),
         (cut, "numbers of kind 2"),
         (divide, "Div has integers"),
-        (fold, "MiB of memory"),
+        (fold, "is a row of 10000000 numbers"),
         (postpone, "MiB of memory"),
         (widen, "MiB of memory"),
-        (swarm, "are no weights"),
+        (fold_squares, "MiB of memory"),
+        (swarm, "more than 100000 fields"),
         (default, "among its weights"),
         (hide, "'NonZero' is not on the list"),
         (reuse, "operators of its own"),

@@ -1,5 +1,6 @@
 """What an ONNX program of a stranger may do: arithmetic of a bounded size."""
 
+import itertools
 import math
 
 import numpy as np
@@ -37,6 +38,9 @@ _SIZES = {
 _NO_INTEGERS = frozenset({"Div", "Pow", "ReduceMean"})
 # What is not weights: parsed, it takes up to a hundred times its size.
 _MAX_NOTES = 4 * 2**20
+_MAX_FIELDS = 100_000
+# Numbers in a row. Where ONNX follows values, each of them takes over 100 bytes.
+_MAX_ROW = 2**20
 # Engines keep channels in blocks of so many.
 _CHANNELS = 16
 # Bytes of the tensors that are alive at the same time.
@@ -127,7 +131,11 @@ def _count_weights(program):
 def _fields(program, first=0, end=None):
     """Yield (number, first byte, end) of the fields of a protobuf message."""
     end = len(program) if end is None else end
-    while first < end:
+    for n_fields in itertools.count():
+        if first >= end:
+            return
+        if n_fields > _MAX_FIELDS:
+            raise ProgramError(f"a message has more than {_MAX_FIELDS} fields")
         key, first = _varint(program, first)
         if key & 7 == 2:
             n_bytes, first = _varint(program, first)
@@ -247,6 +255,9 @@ def _infer_sizes(model, shape):
     for n in shape:
         ends[0].shape.dim.add().dim_value = n
     ends[1].ClearField("shape")
+    # At first without values, which finds kinds and long rows at no cost.
+    found = onnx.shape_inference.infer_shapes(outline, strict_mode=True)
+    _check_rows(found.graph)
     found = onnx.shape_inference.infer_shapes(outline, strict_mode=True, data_prop=True)
     sizes, kinds = {}, {t.name: t.data_type for t in graph.initializer}
     kinds |= {info.name: info.type.tensor_type.elem_type for info in graph.input}
@@ -266,6 +277,18 @@ def _infer_sizes(model, shape):
                 raise ProgramError(f"{node.op_type} has a result of unknown size")
     _check_kinds(model.graph, kinds)
     return sizes
+
+
+def _check_rows(graph):
+    """Refuse what the inference of values would turn into gigabytes."""
+    kinds = {t.name: t.data_type for t in graph.initializer}
+    for info in (*graph.input, *graph.value_info, *graph.output):
+        kind = info.type.tensor_type
+        kinds[info.name] = kind.elem_type
+        dims = [dim.dim_value for dim in kind.shape.dim]
+        if len(dims) == 1 and dims[0] > _MAX_ROW:
+            raise ProgramError(f"{info.name!r:.100} is a row of {dims[0]} numbers")
+    _check_kinds(graph, kinds)
 
 
 def _count_bytes(dims, kind):
