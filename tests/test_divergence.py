@@ -1,6 +1,8 @@
 """Networks whose numbers are no numbers any more: NaN never passes for unreadable."""
 
+import io
 import pickle
+from hashlib import blake2b
 
 import numpy as np
 import pytest
@@ -12,6 +14,8 @@ from skorch.callbacks import Callback
 
 from skbird.data import Spectrograms
 from skbird.nn import BinaryCrossEntropy, CNNClassifier, SEDClassifier, soup
+from skbird.nn._checkpoint import _DIGEST, _MARK
+from skbird.nn._plain import from_plain, to_plain
 
 NAN, INF = float("nan"), float("inf")
 
@@ -207,6 +211,18 @@ def test_no_training_begins_with_weights_that_are_nan(rows, tmp_path):
         net.fit(*rows)
 
 
+def read_checkpoint(path):
+    data = path.read_bytes()[len(_MARK) + _DIGEST :]
+    return from_plain(torch.load(io.BytesIO(data), weights_only=True))
+
+
+def write_checkpoint(path, state):
+    buffer = io.BytesIO()
+    torch.save(to_plain(state), buffer)
+    data = buffer.getvalue()
+    path.write_bytes(_MARK + blake2b(data, digest_size=_DIGEST).digest() + data)
+
+
 def test_checkpoints_stay_usable(rows, tmp_path):
     kept = []
     for _ in range(2):  # called again it goes on, and says it again
@@ -214,7 +230,7 @@ def test_checkpoints_stay_usable(rows, tmp_path):
         with pytest.warns(ConvergenceWarning, match="until epoch 2"):
             net.fit(*rows)
         (path,) = tmp_path.iterdir()
-        state = torch.load(path, weights_only=False)
+        state = read_checkpoint(path)
         assert not state["finished"]
         assert_same_weights(state["module"], weights_of(net))
         kept.append(weights_of(net))
@@ -224,9 +240,9 @@ def test_checkpoints_stay_usable(rows, tmp_path):
 def test_a_checkpoint_of_nan_is_not_gone_on_from(rows, tmp_path):
     net = small(checkpoint_dir=tmp_path).fit(*rows)
     (path,) = tmp_path.iterdir()
-    state = torch.load(path, weights_only=False)
+    state = read_checkpoint(path)
     state["module"]["classifier.weight"][0, 0] = NAN
-    torch.save(state, path)
+    write_checkpoint(path, state)
     with pytest.warns(UserWarning, match="holds weights that are NaN.*begins anew"):
         again = small(checkpoint_dir=tmp_path).fit(*rows)
     assert_same_weights(weights_of(again), weights_of(net))

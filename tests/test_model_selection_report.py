@@ -722,7 +722,7 @@ def test_one_split_counts_and_tests_labelled_rows_only():
         (np.eye(2)[[0, 1] * 3], [0, 0, 0, 1, 1, 1], {}, r"too many rows \(1.2 are"),
         (np.eye(6), list("abcdef"), {}, "leaves nothing to test on"),
         (np.eye(6), list("abcdef"), {"test_size": 0.7}, "'test_size' parameter"),
-        (np.empty((0, 2)), [], {}, r"y has shape \(0, 2\).* Pass a row"),
+        (np.empty((0, 2)), [], {}, "y has no rows"),
         (np.empty((2, 0)), [0, 1], {}, r"y has shape \(2, 0\).* a column per species"),
         (np.zeros((2, 2)), [0, 1], {}, "no positives: none of its 2 rows .* Pass rows"),
         (np.full((2, 2), -1), [0, 1], {}, "no positives"),

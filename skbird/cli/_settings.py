@@ -112,6 +112,8 @@ class Settings:
                 "weights=None is --weights none, and the rest is said with --set "
                 "sedclassifier__...)"
             ) from exc
+        except (TypeError, RuntimeError) as exc:  # of torch
+            raise ValueError(f"The network fails with these settings: {exc}") from exc
 
     def make_pipeline(self, n_rows, work_dir):
         """Return the pipeline to be fitted.

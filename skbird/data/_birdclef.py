@@ -119,6 +119,8 @@ def load_birdclef(root, *, species=None, secondary_weight=0.5):
     """
     root = Path(check_path(root, "root"))
     train, file = read_train(root)
+    if species is None and len(train) == 0:
+        raise ValueError(f"{str(file)!r} has no rows, so no species. Unpack it anew.")
     submission = read_csv(root / "sample_submission.csv")
     taxonomy = _read_taxonomy(root, train)
     species = _choose_species(species, root, train, submission)

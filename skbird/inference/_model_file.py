@@ -160,7 +160,9 @@ def load_model(path, *, max_bytes=256 * 2**20):
             model = build(plain, lambda n, net: _check(archive.read_network(n), net))
             if about["species"] != model.species_.tolist():
                 raise FieldError("its species are not those of its description")
-        except (FieldError, ProgramError) as exc:
+        except ModelFileError:
+            raise
+        except (ValueError, TypeError, ArithmeticError, LookupError) as exc:
             raise ModelFileError(
                 f"{path} is not loaded: it holds what skbird {skbird.__version__} does "
                 f"not write into a model ({exc}). It was written by skbird "

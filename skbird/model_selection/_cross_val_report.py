@@ -210,19 +210,22 @@ def cross_val_report(
     y_judged = _safe_indexing(y, judged)
     recording = np.unique(recording[judged], return_inverse=True)[1]
     n_recordings = recording.max(initial=-1) + 1
-    replicates = within_fold_macro_auc(
-        *validate_scores(y_judged, proba[judged]),
-        test_fold[judged],
-        recording,
-        resample_counts(n_recordings, n_bootstrap, random_state),
-    )
+    replicates, pooled = np.full(n_bootstrap + 1, np.nan), np.nan
+    if len(judged):  # else no recording could be read
+        replicates = within_fold_macro_auc(
+            *validate_scores(y_judged, proba[judged]),
+            test_fold[judged],
+            recording,
+            resample_counts(n_recordings, n_bootstrap, random_state),
+        )
+        pooled = macro_roc_auc(y_judged, proba[judged])
     per_species = _species_table(y, proba, folds)
     index = next((a.index for a in (X, y) if isinstance(a, pd.DataFrame)), None)
     return CrossValReport(
         macro_roc_auc=float(replicates[0]),
         interval=percentile_interval(replicates[1:], confidence),
         confidence=confidence,
-        pooled_macro_roc_auc=macro_roc_auc(y_judged, proba[judged]),
+        pooled_macro_roc_auc=pooled,
         folds=_fold_table(folds, fits, per_species, groups),
         species=per_species,
         proba=pd.DataFrame(proba, index, species),

@@ -126,6 +126,8 @@ def paired_bootstrap(
     if folds is not None:
         folds = _check_test_fold(folds, len(y_true))
     rows = _comparable_rows(y_true, proba_a, proba_b, folds)
+    if not np.any(rows):
+        raise ValueError("No row was predicted by both: there is nothing to compare.")
     recording, names = number_groups(
         np.arange(len(y_true)) if recordings is None else recordings,
         len(y_true),
