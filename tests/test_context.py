@@ -110,6 +110,26 @@ def test_moments_of_overlapping_segments_are_averaged():
     assert np.isfinite(unreadable[0]).all()
 
 
+@pytest.mark.parametrize("pooling", ["mean", "max"])
+def test_moments_of_a_row_are_those_of_its_frames_in_its_recording(pooling):
+    # Two recordings in any order, an unreadable row, rows of a single frame.
+    starts = [20, 0, 40, 0, 20, 5, 60]
+    lengths = [21, 21, 21, 21, 0, 1, 1]
+    X = ramp_rows(starts, lengths, list("abaaaab"), segment_frames=20)
+    joined, run, offset = join_rows(X)
+    assert run.tolist() == [0, 1, 0, 0, -1, 0, 2]
+    n_steps = joined.format.frames_per_segment  # a step for each frame
+    first = np.round(joined.segment_starts / joined.format.frame_s)
+    moments = first[:, None] + np.arange(n_steps) + 1000 * joined.segment_rows[:, None]
+    pooled = pool_moments(moments[:, None], joined, run, offset, X.n_frames, pooling)
+    expected = []
+    for start, n_frames, number in zip(offset, lengths, run, strict=True):
+        of_row = 1000 * number + start + np.arange(max(n_frames - 1, 1))
+        pool = {"mean": np.mean, "max": np.max}[pooling]
+        expected.append(pool(of_row) if number >= 0 else np.nan)
+    np.testing.assert_allclose(pooled[:, 0], expected)
+
+
 def call_in_noise(write_wav, name, call_s, seconds=20.0):
     rng = np.random.default_rng(len(name))
     samples = 0.01 * rng.standard_normal(round(seconds * RATE))
