@@ -649,7 +649,7 @@ def test_fresh_replaces_a_run_once_the_model_works(run, tmp_path):
     out = tmp_path / "out"
     (out / "notes.txt").write_text("rain")
     before = {path: path.read_bytes() for path in out.iterdir()}
-    with pytest.raises(TypeError, match="model=.*predict_proba"):
+    with pytest.raises(TypeError, match=r"model=.*predict_proba"):
         run(BaseEstimator(), fresh=True)
     assert {path: path.read_bytes() for path in out.iterdir()} == before
     for damage in (b"{", None):
