@@ -31,7 +31,6 @@ class SpectrogramStatistics(TransformerMixin, BaseEstimator):
     Examples
     --------
     >>> import numpy as np
-    import pandas as pd
     >>> from skbird.data import Spectrograms
     >>> from skbird.preprocessing import SpectrogramStatistics
     >>> spectrograms = Spectrograms.from_arrays(np.zeros((4, 64, 313)))
