@@ -80,11 +80,11 @@ class BlockWork:
                     "finished are kept: mend the cause and call again with the same "
                     "arguments; the run goes on where it stopped."
                 ) from exc
-        read = ~np.isnan(proba).all(axis=1)
-        errors = file_errors(rows, ~read, reasons, faults)
-        said = {path for path, _ in errors}
-        whole = [path for path in block.paths if path not in said]
-        errors += cut_short(whole, read_headers(whole))
+            read = ~np.isnan(proba).all(axis=1)
+            errors = file_errors(rows, ~read, reasons, faults)
+            said = {path for path, _ in errors}
+            whole = [path for path in block.paths if path not in said]
+            errors += cut_short(whole, read_headers(whole))
         info = write_part(
             path,
             rows[read],
