@@ -41,17 +41,18 @@ def make_tiny_onnx():
     weights = 0.01 * np.random.default_rng(0).normal(size=(32, 2)).astype(np.float32)
     graph = helper.make_graph(
         [
-            helper.make_node(
-                "ReduceMean", ["segments"], ["mean"], axes=[1], keepdims=0
-            ),
+            helper.make_node("ReduceMean", ["segments", "axes"], ["mean"], keepdims=0),
             helper.make_node("MatMul", ["mean", "weights"], ["logits"]),
         ],
         "tiny",
         [segments],
         [logits],
-        [onnx.numpy_helper.from_array(weights, "weights")],
+        [
+            onnx.numpy_helper.from_array(weights, "weights"),
+            onnx.numpy_helper.from_array(np.array([1]), "axes"),
+        ],
     )
-    opset = helper.make_opsetid("", 13)
+    opset = helper.make_opsetid("", 18)
     return helper.make_model(
         graph, opset_imports=[opset], ir_version=8
     ).SerializeToString()

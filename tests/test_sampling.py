@@ -84,5 +84,7 @@ def test_parameters_are_checked(table, Y, params, message):
 def test_missing_columns_and_rows_are_named(table, Y):
     with pytest.raises(ValueError, match="no column 'rating'"):
         recording_weights(table[["path"]], Y, rating_power=1)
-    with pytest.raises(ValueError, match="10 rows is needed"):
+    with pytest.raises(
+        ValueError, match="with 10 rows, as many as table has, is needed"
+    ):
         recording_weights(table, Y[:4])

@@ -241,6 +241,8 @@ def as_recordings(X):
     """Return X as `Recordings`, whether it is one already, paths, or a row table."""
     if isinstance(X, Recordings):
         return X
+    if isinstance(X, pd.Series):  # its index is that of the results
+        return Recordings(check_rows(X).set_axis(X.index))
     if not isinstance(X, pd.DataFrame):
         X = check_rows(X)
     return Recordings(X)
