@@ -23,7 +23,7 @@ pytest.importorskip("onnx")
 from skbird.annotations import read_audacity, read_birdnet, read_boxes, read_raven
 from skbird.cli import _console
 from skbird.cli._app import app
-from skbird.inference import load_model
+from skbird.inference import load_model, save_model
 from skbird.utils._extras import install_hint
 
 README = Path(__file__).parent.parent / "README.md"
@@ -269,6 +269,43 @@ def test_models_info(folder):
     result = run("models", "info", "recordings.html")
     assert result.exit_code == 1
     assert "is no model file of skbird" in result.stderr
+
+
+def test_an_author_cannot_speak_for_the_command(folder, tmp_path):
+    path = tmp_path / "birds.skbird"
+    said = {"species": 9000, "a\x1b[2Jb": "x\nlicence: none"}
+    save_model(load_model("birds.skbird"), path, metrics=said, notes="n\nwritten: now")
+    lines = run("models", "info", path).stdout.splitlines()
+    assert [line.split(":")[0] for line in lines] == [
+        "species",
+        "metric species",
+        "metric a [2Jb",
+        "  licence",
+        "trained on",
+        "licence",
+        "notes",
+        "  written",
+        "written",
+    ]
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        ("models", "info", "{}"),
+        ("predict", "{}", "recordings", "--out", "{}.csv"),
+        ("evaluate", "{}", "recordings"),
+        ("report", "{}", "recordings", "--out", "{}.html"),
+    ],
+)
+def test_models_beyond_a_size_are_refused(folder, tmp_path, command):
+    path = tmp_path / "large.skbird"
+    path.write_bytes(bytes(2 * 2**20))
+    arguments = [argument.format(path) for argument in command]
+    result = run(*arguments, "--max-model-mib", 1)
+    assert result.exit_code == 1
+    assert "more than max_bytes=1048576. If you trust who made it" in result.stderr
+    assert "no zip archive" in run(*arguments).stderr
 
 
 def test_flags_count_more_than_the_file(folder, tmp_path):

@@ -9,6 +9,8 @@ import pytest
 
 pytest.importorskip("click")
 
+# Where the tests run in the background, their processes are born deaf to Ctrl-C.
+LISTEN = "import signal; signal.signal(signal.SIGINT, signal.default_int_handler)\n"
 # A command that does something while Ctrl-C comes, as if a person had pressed it.
 START = """
 import os, signal, sys, threading, time
@@ -30,7 +32,7 @@ def interrupted(code):
     """Run a program in which `work` is interrupted; return how it ended."""
     code = f"{START}{textwrap.dedent(code)}\nsys.argv = ['skbird', 'wait']\n"
     return subprocess.run(
-        [sys.executable, "-c", f"{code}skbird.cli.main()"],
+        [sys.executable, "-c", f"{LISTEN}{code}skbird.cli.main()"],
         capture_output=True,
         text=True,
         timeout=60,
@@ -109,8 +111,9 @@ def test_files_are_tidied_away_first(tmp_path):
 
 
 def test_ctrl_c_while_the_command_line_starts():
+    code = f"{LISTEN}import skbird.cli as c; c.main()"
     process = subprocess.Popen(
-        [sys.executable, "-X", "importtime", "-c", "import skbird.cli as c; c.main()"],
+        [sys.executable, "-X", "importtime", "-c", code],
         stderr=subprocess.PIPE,
         text=True,
     )

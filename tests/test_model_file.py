@@ -44,6 +44,7 @@ from skbird.inference._description import build
 from skbird.inference._engines import OnnxRuntimeEngine
 from skbird.inference._fields import FieldError
 from skbird.inference._model_parts import PARTS
+from skbird.inference._programs import check_program
 from skbird.nn import CNNClassifier
 from skbird.nn import _base as nn_base
 from skbird.postprocessing import (
@@ -371,7 +372,7 @@ def test_a_file_is_read_with_a_bound_on_its_size(path):
 def test_zip_bombs_are_refused_before_they_unpack(path, tmp_path):
     edit(path, "model.json", lambda _: b"0" * 200_000_000, zipfile.ZIP_DEFLATED)
     assert path.stat().st_size < 5_000_000
-    with pytest.raises(ModelFileError, match=r"model\.json unpacks to over 32 MiB"):
+    with pytest.raises(ModelFileError, match=r"model\.json unpacks to over 16 MiB"):
         load_model(path)
 
 
@@ -508,13 +509,6 @@ def fold(model):
         add(model, "ReduceMax", [f"c{n}"], [f"x{n}"])
 
 
-def fold_squares(model):
-    weigh(model, "size", np.array([1000, 10_000]))
-    for n in range(20):
-        add(model, "ConstantOfShape", ["size"], [f"c{n}"])
-        add(model, "ReduceMax", [f"c{n}"], [f"x{n}"])
-
-
 def postpone(model):
     # Small in the file's order; depth first, every large result waits for the next.
     weigh(model, "size", np.array([5000, 4, model_frames(model), 32]))
@@ -536,6 +530,60 @@ def widen(model):
     # One channel takes the place of sixteen.
     weigh(model, "size", np.array([4, 1, 3000, 3000]))
     add(model, "ConstantOfShape", ["size"], ["x"])
+
+
+def measure(model):
+    add(model, "Shape", ["segments"], ["size"])
+    add(model, "Reshape", ["segments", "size"], ["x"])
+
+
+def overflow(model):
+    # 4 times this is 4 in 64 bits.
+    weigh(model, "times", np.array([2**62 + 1, 1, 1]))
+    add(model, "Tile", ["segments", "times"], ["x"])
+
+
+def reflect(model):
+    weigh(model, "pads", np.array([0, 0, 0, 0, 0, 9]))
+    add(model, "Pad", ["segments", "pads"], ["x"], mode="reflect")
+
+
+def crop(model):
+    weigh(model, "pads", np.array([0, 0, 0, 0, 0, -9]))
+    add(model, "Pad", ["segments", "pads"], ["x"])
+
+
+def look_up(model):
+    add(model, "ArgMax", ["segments"], ["place"])
+    add(model, "Gather", ["segments", "place"], ["x"])
+
+
+def look_beyond(model):
+    weigh(model, "place", np.array([4]))
+    add(model, "Gather", ["segments", "place"], ["x"])
+
+
+def stretch(model):
+    add(model, "MaxPool", ["segments"], ["x"], kernel_shape=[2**40])
+
+
+def toil(model):
+    weigh(model, "size", np.array([4096, 4096]))
+    add(model, "ConstantOfShape", ["size"], ["x0"])
+    for n in range(100):
+        add(model, "MatMul", [f"x{n}", f"x{n}"], [f"x{n + 1}"])
+
+
+def contract(model):
+    weigh(model, "size", np.array([4096, 4096]))
+    add(model, "ConstantOfShape", ["size"], ["a"])
+    for n in range(100):
+        add(model, "Einsum", ["a", "a"], [f"x{n}"], equation="ij,jk->ik")
+
+
+def double(model):
+    weigh(model, "size", np.array([1]))
+    weigh(model, "size", np.array([2]))
 
 
 def swarm(model):
@@ -572,13 +620,22 @@ def foreign(model):
         (promise, "are .* bytes, not"),
         (explode, "MiB of memory"),
         (repeat, "MiB of memory"),
-        (wrap, "sizes that are no int64"),
+        (wrap, "ConstantOfShape computes its sizes"),
         (cut, "numbers of kind 2"),
         (divide, "Div has integers"),
-        (fold, "is a row of 10000000 numbers"),
+        (fold, "MiB of memory"),
         (postpone, "MiB of memory"),
         (widen, "MiB of memory"),
-        (fold_squares, "MiB of memory"),
+        (measure, "Reshape computes its sizes"),
+        (overflow, "Tile has sizes"),
+        (reflect, "Pad repeats what is there"),
+        (crop, "Pad has sizes"),
+        (look_up, "Gather computes its indices"),
+        (look_beyond, "Gather reads beyond the 4 entries"),
+        (stretch, "kernel_shape' over 65536"),
+        (toil, "need .* multiplications"),
+        (contract, "need .* multiplications"),
+        (double, "two have one name"),
         (swarm, "more than 100000 fields"),
         (default, "among its weights"),
         (hide, "'NonZero' is not on the list"),
@@ -780,3 +837,65 @@ def test_a_whole_self_training_can_be_saved_and_needs_no_torch(
         RMSFilter,
         LogMel,
     ]
+
+
+# -- All of a file's networks together ------------------------------------------------
+
+
+def widest(program, shape, **kwargs):
+    return check_program(program, shape=shape, **kwargs)._replace(n_bytes=250 * 2**20)
+
+
+@pytest.fixture
+def greedy(monkeypatch):
+    """Each network needs 250 MiB, as far as one can see."""
+    monkeypatch.setattr(model_file, "check_program", widest)
+
+
+def test_networks_are_counted_together(compiled, path, tmp_path, greedy):
+    assert load_model(path)
+    pair = FoldEnsemble(compiled.estimator_)
+    pair.estimators_ = [compiled.estimator_, copy.deepcopy(compiled.estimator_)]
+    pair.species_, pair.classes_ = compiled.species_, compiled.classes_
+    both = tmp_path / "both.skbird"
+    with pytest.warns(UserWarning, match="max_bytes=174762667 .*--max-model-mib 167 "):
+        save_model(pair, both)
+    with pytest.raises(ModelFileError, match=r"both\.skbird .* 500 MiB .*raise max_b"):
+        load_model(both)
+    assert load_model(both, max_bytes=174762667)
+
+
+def test_names_are_counted_together(path):
+    names = ["a" * 200, *map(str, range(49_999))]
+
+    def lengthen(model):
+        network = network_of(model)
+        network["species"] = names
+        ensemble = {"part": "FoldEnsemble", "params": {}, "state": {}}
+        others = [network | {"network": number} for number in range(2)]
+        ensemble |= {"species": names, "inner": others}
+        model["inner"][0]["inner"] = [ensemble]
+
+    edit_model(path, lengthen)
+    with pytest.raises(ModelFileError, match="names of species are over 64 MiB"):
+        load_model(path)
+
+
+@pytest.mark.parametrize("backend", ["openvino", "onnxruntime"])
+def test_what_an_engine_refuses_is_said(compiled, X_and_Y, backend):
+    pytest.importorskip(backend)
+    model = copy.deepcopy(compiled)
+    network = model.estimator_.network
+    network.set_params(backend=backend, program=b"no program")
+    with pytest.raises(RuntimeError, match=f"{backend} cannot run the network of this"):
+        model.predict_proba(X_and_Y[0])
+
+
+def test_what_belongs_to_the_machine_is_left_out(compiled, path):
+    other = copy.deepcopy(compiled)
+    other.estimator_.network.n_threads = 1
+    other.estimator_.front_end[-1].n_jobs = 2
+    save_model(other, path)
+    pipeline = load_model(path).estimator_
+    assert pipeline.network.n_threads is None
+    assert pipeline.front_end[-1].n_jobs == LogMel().n_jobs

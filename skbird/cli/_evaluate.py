@@ -9,7 +9,7 @@ from skbird.cli._labelled import (
     THRESHOLD,
     predict_labelled,
 )
-from skbird.cli._models import MODEL, TRUST, open_model
+from skbird.cli._models import MODEL, open_model, trust_options
 from skbird.cli._outputs import check_spares, file_option, write_table
 
 
@@ -24,8 +24,8 @@ Examples:
 @annotation_options
 @file_option("Write a line per species, as CSV.", ".csv")
 @THRESHOLD
-@TRUST
-def evaluate(model, data, annotations, out, threshold, trust_pickle):
+@trust_options
+def evaluate(model, data, annotations, out, threshold, trust):
     """Judge a model on labelled recordings, species by species.
 
     DATA is what `skbird train` takes, recordings that the model was not trained on, or
@@ -35,7 +35,7 @@ def evaluate(model, data, annotations, out, threshold, trust_pickle):
     check_spares(out, data, annotations.path)
     from skbird.cli._scores import score
 
-    model = open_model(model, trust_pickle)
+    model = open_model(model, trust)
     X, Y, proba, errors = predict_labelled(model, data, annotations)
     scores = score(X, Y, proba, threshold)
     if out is not None:

@@ -4,7 +4,9 @@ import json
 import os
 import pickle
 from contextlib import contextmanager
+from functools import wraps
 from pathlib import Path
+from typing import NamedTuple
 
 import click
 
@@ -14,7 +16,14 @@ from skbird.utils._files import check_regular
 MODEL = click.argument(
     "model", type=click.Path(exists=True, dir_okay=False, path_type=Path)
 )
-TRUST = click.option(
+_MAX_MIB = click.option(
+    "--max-model-mib",
+    type=click.IntRange(1),
+    default=128,
+    show_default=True,
+    help="Larger models are refused; one of a stranger could fill the memory.",
+)
+_PICKLE = click.option(
     "--trust-pickle",
     is_flag=True,
     help="MODEL is a pickle, and I trust who made it: a pickle can run any program.",
@@ -22,7 +31,24 @@ TRUST = click.option(
 _PICKLES = (".pkl", ".pickle", ".joblib")
 
 
-def open_model(path, trust_pickle):
+class Trust(NamedTuple):
+    """How far the person at the keyboard trusts who made a model."""
+
+    pickle: bool
+    max_bytes: int
+
+
+def trust_options(command):
+    """Add the options on models of others to a command, which gets them as one."""
+
+    @wraps(command)
+    def with_trust(trust_pickle, max_model_mib, **others):
+        return command(trust=Trust(trust_pickle, max_model_mib * 2**20), **others)
+
+    return _PICKLE(_MAX_MIB(with_trust))
+
+
+def open_model(path, trust):
     """Load a model, set so that unreadable recordings cost nothing but themselves.
 
     Of models that are no networks, a recording with damage in the middle is lost whole.
@@ -30,7 +56,7 @@ def open_model(path, trust_pickle):
     Parameters
     ----------
     path : Path
-    trust_pickle : bool
+    trust : Trust
 
     Returns
     -------
@@ -40,8 +66,8 @@ def open_model(path, trust_pickle):
     if path.suffix.lower() not in _PICKLES:
         from skbird.inference import load_model
 
-        model = load_model(path)
-    elif not trust_pickle:
+        model = load_model(path, max_bytes=trust.max_bytes)
+    elif not trust.pickle:
         raise click.UsageError(
             f"{path} is a pickle, which can run any program when it is opened. Pass "
             "--trust-pickle if it is from somebody you trust."
@@ -144,26 +170,28 @@ Example:
 )
 @MODEL
 @click.option("--json", "as_json", is_flag=True, help="All of it, as JSON.")
-def info(model, as_json):
+@_MAX_MIB
+def info(model, as_json, max_model_mib):
     """Show what a model file says of itself: species, metrics, data, licence."""
     from skbird.inference import load_model
 
     if model.suffix.lower() in _PICKLES:
         raise click.UsageError(f"{model} is a pickle: only .skbird files say more.")
-    about = load_model(model).about_
+    about = load_model(model, max_bytes=max_model_mib * 2**20).about_
     if as_json:
         _console.show(json.dumps(about, indent=2))
         return
     species, data = about["species"], about["data"]
-    lines = {
-        "species": f"{len(species)}: {', '.join(species[:10])}"
-        + (", ..." if len(species) > 10 else ""),
-        **about["metrics"],
-        "trained on": "unknown" if data is None else f"{data['n_rows']} rows",
-        "licence": about["licence"] or "unknown",
-        "notes": about["notes"],
-        "written": f"{about['created']} by skbird {about['skbird']}",
-    }
-    for name, value in lines.items():
+    first = ", ".join(map(str, species[:10])) + (", ..." if len(species) > 10 else "")
+    lines = [
+        ("species", f"{len(species)}: {first}"),
+        # Its author's words must not look like other lines.
+        *((f"metric {name}", value) for name, value in about["metrics"].items()),
+        ("trained on", "unknown" if data is None else f"{data['n_rows']} rows"),
+        ("licence", about["licence"] or "unknown"),
+        ("notes", about["notes"]),
+        ("written", f"{about['created']} by skbird {about['skbird']}"),
+    ]
+    for name, value in lines:
         if value is not None:
-            _console.show(f"{name}: {value}")
+            _console.show(f"{name}: {value}".replace("\n", "\n  "))

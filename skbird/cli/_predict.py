@@ -6,7 +6,13 @@ import click
 
 from skbird.cli import _console, _formats
 from skbird.cli._inputs import read_inputs
-from skbird.cli._models import MODEL, TRUST, open_model, row_length, species_names
+from skbird.cli._models import (
+    MODEL,
+    open_model,
+    row_length,
+    species_names,
+    trust_options,
+)
 from skbird.cli._numbers import FloatRange
 from skbird.cli._outputs import check_spares, write_table
 
@@ -99,7 +105,7 @@ Examples:
     help="Delete the probabilities that a run before left there, and nothing else. "
     "Without, what it has is kept, and new recordings are predicted.",
 )
-@TRUST
+@trust_options
 def predict(
     model,
     recordings,
@@ -116,7 +122,7 @@ def predict(
     work_dir,
     overwrite,
     fresh,
-    trust_pickle,
+    trust,
 ):
     """Predict recordings: a folder, at any depth, or files; or a table of rows.
 
@@ -152,7 +158,7 @@ def predict(
     if format_ != "parquet":
         ending = _formats.TABLES.get(format_, "")
         results = Results(work_dir, out, names, ending, overwrite)
-    model = open_model(model, trust_pickle)
+    model = open_model(model, trust)
     segment_s = segment_s or row_length(model)
     species = species_names(model)
     rows = inputs.rows(species, segment_s, step_s or segment_s)

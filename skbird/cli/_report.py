@@ -9,7 +9,7 @@ from skbird.cli._labelled import (
     THRESHOLD,
     predict_labelled,
 )
-from skbird.cli._models import MODEL, TRUST, open_model
+from skbird.cli._models import MODEL, open_model, trust_options
 from skbird.cli._outputs import file_option
 
 
@@ -35,7 +35,7 @@ Example:
     is_flag=True,
     help="Show where the network looked; needs a pickled pipeline, torch and captum.",
 )
-@TRUST
+@trust_options
 def report(
     model,
     data,
@@ -44,7 +44,7 @@ def report(
     threshold,
     clips,
     grad_cam,
-    trust_pickle,
+    trust,
 ):
     """Write a page about what a model gets wrong, with clips to play.
 
@@ -59,7 +59,7 @@ def report(
             f"left in its work folder, {model}.work/{model.stem}.pipeline.pkl, with "
             "--trust-pickle."
         )
-    model = open_model(model, trust_pickle)
+    model = open_model(model, trust)
     X, Y, proba, errors = predict_labelled(model, data, annotations)
 
     def explain(row, species):

@@ -22,6 +22,7 @@ from skbird.inference._fields import (
     read_fields,
     write_fields,
 )
+from skbird.inference._fixed_sizes import fix_sizes
 from skbird.inference._model_parts import (
     CALL_TYPE,
     FORMAT,
@@ -36,7 +37,10 @@ from skbird.postprocessing import MultilabelCalibrator, SoundscapeReweighterCV
 from skbird.preprocessing import LogMel, Resampler
 
 # Spectrograms of one block, in bytes: a front end that makes more is no honest one.
-_MAX_BLOCK = 512 * 2**20
+_MAX_BLOCK = 256 * 2**20
+# Names of species in all of a model's parts, in bytes: arrays give each of them the
+# place of the longest.
+_MAX_NAMES = 64 * 2**20
 _MAX_DEPTH = 12
 
 
@@ -75,7 +79,7 @@ def describe(model, networks):
         plain["format"] = write_fields(FORMAT, model.format)
         plain["grid"] = write_fields(GRID, model.format.grid)
         plain["network"] = len(networks)
-        networks.append(model.program)
+        networks.append(fix_sizes(model.program, model.input_shape))
         return plain
     if isinstance(model, CallTypeClassifier):
         types = model.call_types_.to_dict("records")
@@ -112,6 +116,8 @@ def build(plain, networks):
     numbers = list(_numbers_of_networks(known))
     if len(set(numbers)) != len(numbers):
         raise FieldError("several models have the same network")
+    if sum(_bytes_of_names(known)) > _MAX_NAMES:
+        raise FieldError(f"its names of species are over {_MAX_NAMES >> 20} MiB")
     return _build(known, networks)
 
 
@@ -120,6 +126,13 @@ def _numbers_of_networks(known):
         yield known["network"]
     for inner in known.get("inner", ()):
         yield from _numbers_of_networks(inner)
+
+
+def _bytes_of_names(known):
+    names = known.get("species", ())
+    yield 4 * len(names) * max((len(str(name)) for name in names), default=0)
+    for inner in known.get("inner", ()):
+        yield from _bytes_of_names(inner)
 
 
 def _part_of(estimator, parts):

@@ -1,6 +1,7 @@
 """What runs a network on a CPU: OpenVINO, ONNX Runtime or torch, imported late."""
 
 import io
+from contextlib import contextmanager
 
 import numpy as np
 
@@ -11,6 +12,20 @@ PRECISIONS = ("fp32", "bf16")
 
 # Segments in a call, the fastest for EfficientNet-B0 on two cores.
 BATCH_SIZES = {"openvino": 4, "onnxruntime": 4, "torch": 32}
+
+
+@contextmanager
+def engine_failures(backend):
+    """Turn what an engine raises, which has classes of its own, into a RuntimeError."""
+    try:
+        yield
+    except MemoryError:
+        raise
+    except Exception as exc:
+        raise RuntimeError(
+            f"{backend} cannot run the network of this model ({exc!s:.300}). Compile "
+            "the fitted pipeline anew, for this backend or another."
+        ) from exc
 
 
 class OpenVinoEngine:
@@ -55,9 +70,11 @@ class OpenVinoEngine:
 
         self._queue.set_callback(keep)
         for number, batch in enumerate(batches):
-            n = len(batch)
-            self._queue.start_async([_fill(batch, self.batch_size)], (number, n))
-        self._queue.wait_all()
+            place = number, len(batch)
+            with engine_failures("openvino"):
+                self._queue.start_async([_fill(batch, self.batch_size)], place)
+        with engine_failures("openvino"):
+            self._queue.wait_all()
         return np.concatenate([outputs[number] for number in sorted(outputs)])
 
 
@@ -84,7 +101,8 @@ class OnnxRuntimeEngine:
     def _run_batch(self, batch):
         # `check_program` found what full batches need; others could need more.
         full = _fill(batch, self.batch_size)
-        return self._session.run(None, {"segments": full})[0][: len(batch)]
+        with engine_failures("onnxruntime"):
+            return self._session.run(None, {"segments": full})[0][: len(batch)]
 
 
 def _fill(batch, batch_size):

@@ -206,7 +206,8 @@ FLAG = Choice((False, True))
 NOTHING = Choice((None,))
 #: The species of a model: names, or numbers where y was an array.
 SPECIES = Either(
-    Several(Text(), least=1), Several(Number(0, 2**31, whole=True), least=1)
+    Several(Text(200), most=50_000, least=1),
+    Several(Number(0, 2**31, whole=True), most=50_000, least=1),
 )
 
 

@@ -22,8 +22,12 @@ from skbird.inference._fields import (
 
 FORMAT = 2
 ABOUT, MODEL, NETWORK = "skbird.json", "model.json", "networks/{}.onnx"
-# JSON takes some twenty times its size in memory.
-_MAX_JSON = 32 * 2**20
+RAISE_IT = (
+    "If you trust who made it, raise max_bytes of load_model, or --max-model-mib of "
+    "commands."
+)
+# JSON takes some thirty times its size in memory.
+_MAX_JSON = 16 * 2**20
 _MAX_MEMBERS = 10_000
 # Signatures of a zip archive's end, and of the end of one of more than 4 GB.
 _END, _END_64 = b"PK\x05\x06", b"PK\x06\x07"
@@ -163,8 +167,7 @@ class ModelArchive:
         if info.st_size > self.max_bytes:
             raise ModelFileError(
                 f"{self.path} has {info.st_size} bytes, more than max_bytes="
-                f"{self.max_bytes}. If you trust who made it, raise max_bytes of "
-                "load_model."
+                f"{self.max_bytes}. {RAISE_IT}"
             )
         # The list of members alone could fill the memory. save_model writes no comment
         # behind the 22 bytes that end an archive, and no archive of over 4 GB.

@@ -6,6 +6,7 @@ import json
 import math
 import os
 import platform
+import warnings
 import zipfile
 from datetime import UTC, datetime
 from hashlib import blake2b
@@ -19,7 +20,6 @@ import pandas as pd
 import skbird
 from skbird.data import check_rows
 from skbird.inference._description import build, describe
-from skbird.inference._engines import BATCH_SIZES
 from skbird.inference._fields import FieldError, read_fields
 from skbird.inference._model_archive import (
     ABOUT,
@@ -27,6 +27,7 @@ from skbird.inference._model_archive import (
     FORMAT,
     MODEL,
     NETWORK,
+    RAISE_IT,
     ModelArchive,
     ModelFileError,
 )
@@ -35,6 +36,9 @@ from skbird.utils._files import open_whole
 from skbird.utils._params import AT_LEAST_ONE, check_params, check_path
 from skbird.utils._rows import files_of_rows
 
+MAX_BYTES = 128 * 2**20
+# How many times the size of its file a model may need for what it computes.
+_WORKING_SHARE = 3
 _PACKAGES = ("scikit-learn", "numpy", "openvino", "onnxruntime")
 
 
@@ -73,7 +77,8 @@ def save_model(model, path, *, metrics=None, data=None, licence=None, notes=None
     The file is a zip archive: ``skbird.json`` for people and other programs,
     ``model.json``, which describes the parts and their values, and the networks as
     ONNX, ``networks/0.onnx`` and so on. What matters to `fit` alone, such as the
-    splitter that chose thresholds, or the folder of a cache, is not kept.
+    splitter that chose thresholds, is not kept, nor is what belongs to a machine, such
+    as the folder of a cache, ``n_jobs`` and ``n_threads``.
     """
     check_path(path)
     if not hasattr(model, "species_"):
@@ -105,7 +110,8 @@ def save_model(model, path, *, metrics=None, data=None, licence=None, notes=None
     try:
         plain = describe(model, networks)
         # What is written must be readable: found out now, not where it is needed.
-        build(plain, lambda number, net: _check(networks[number], net))
+        programs = _Programs(networks.__getitem__)
+        build(plain, programs)
         read_fields(ABOUT_FIELDS, about)
     except (FieldError, ProgramError) as exc:
         raise TypeError(
@@ -120,9 +126,18 @@ def save_model(model, path, *, metrics=None, data=None, licence=None, notes=None
             archive.writestr(name, text, zipfile.ZIP_DEFLATED)
         for number, program in enumerate(networks):
             archive.writestr(NETWORK.format(number), program)
+    needed = max(os.path.getsize(path), -(-programs.n_bytes // _WORKING_SHARE))
+    if needed > MAX_BYTES:
+        warnings.warn(
+            f"{os.fspath(path)} is larger, or needs more memory, than what load_model "
+            f"takes from strangers: pass max_bytes={needed} to it, or --max-model-mib "
+            f"{-(-needed >> 20)} to commands. A smaller batch_size of compile_pipeline "
+            "needs less memory.",
+            stacklevel=2,
+        )
 
 
-def load_model(path, *, max_bytes=256 * 2**20):
+def load_model(path, *, max_bytes=MAX_BYTES):
     """Read a model that `save_model` wrote. Nothing in the file can run code.
 
     The file is data: what is built from it is on a closed list of skbird's own classes,
@@ -134,9 +149,9 @@ def load_model(path, *, max_bytes=256 * 2**20):
     Parameters
     ----------
     path : str or path-like
-    max_bytes : int, default=256 MiB
-        Size of the file from which on it is refused. Three times as much is needed in
-        memory while it is read.
+    max_bytes : int, default=128 MiB
+        Size of the file from which on it is refused. Its networks may need three times
+        as much for what they compute from a batch of segments.
 
     Returns
     -------
@@ -157,7 +172,7 @@ def load_model(path, *, max_bytes=256 * 2**20):
         about = archive.read_about()
         plain = archive.read_json(MODEL)
         try:
-            model = build(plain, lambda n, net: _check(archive.read_network(n), net))
+            model = build(plain, _Programs(archive.read_network, path, max_bytes))
             if about["species"] != model.species_.tolist():
                 raise FieldError("its species are not those of its description")
         except ModelFileError:
@@ -198,16 +213,42 @@ def trained_on(model, X):
     return np.isin(_hash_names(files_of_rows(X)), files)
 
 
-def _check(program, network):
-    """Return the program of a network that is otherwise complete."""
-    batch_size = network.batch_size or BATCH_SIZES[network.backend]
-    format = network.format
-    return check_program(
-        program,
-        shape=(batch_size, format.frames_per_segment, format.n_mels),
-        n_species=len(network.species),
-        frame_scores=network.frame_scores,
-    )
+class _Programs:
+    """Gives networks their programs once they are checked, and adds up what they need.
+
+    Parameters
+    ----------
+    read : function of int to bytes
+        Gives the program of that number.
+    path : str, default=None
+        Of the model file, for messages.
+    max_bytes : int, default=None
+        See `load_model`. None: without limit.
+    """
+
+    def __init__(self, read, path=None, max_bytes=None):
+        self._read = read
+        self._path = path
+        self._max_bytes = max_bytes
+        self.n_bytes = 0
+
+    def __call__(self, number, network):
+        """Return the program of a network that is otherwise complete."""
+        program, n_bytes = check_program(
+            self._read(number),
+            shape=network.input_shape,
+            n_species=len(network.species),
+            frame_scores=network.frame_scores,
+        )
+        self.n_bytes += n_bytes
+        needed = -(-self.n_bytes // _WORKING_SHARE)
+        if self._max_bytes is not None and needed > self._max_bytes:
+            raise ModelFileError(
+                f"{self._path} is not loaded: batches of {network.input_shape[0]} "
+                f"segments need {self.n_bytes >> 20} MiB of memory, more than "
+                f"{_WORKING_SHARE} times max_bytes={self._max_bytes}. {RAISE_IT}"
+            )
+        return program
 
 
 def _plain_number(value):
@@ -229,12 +270,6 @@ def _plain_metrics(metrics):
             )
         plain[str(name)] = value
     return plain
-
-
-def _check_text(**texts):
-    for name, value in texts.items():
-        if not isinstance(value, str | None):
-            raise TypeError(f"{name}={value!r:.100} must be a text, or None.")
 
 
 def _fingerprint(data):

@@ -133,11 +133,10 @@ STEPS = {
                 "mel_scale": Choice(("slaney", "htk")),
                 "normalize": Choice(("minmax", "standard", None)),
                 "top_db": Either(NOTHING, Number(0, 1000)),
-                "n_jobs": Either(NOTHING, Number(-1024, 1024, whole=True)),
                 "on_error": Choice(("raise", "skip")),
                 "verbose": FLAG,
             },
-            left_out=("cache_dir",),  # a folder of the machine it was trained on
+            left_out=("cache_dir", "n_jobs"),  # of the machine it was trained on
         ),
     )
 }
@@ -159,9 +158,9 @@ MODELS = {
                 "backend": Choice(("openvino", "onnxruntime")),
                 "precision": Choice(PRECISIONS),
                 "batch_size": Either(NOTHING, Number(1, 4096, whole=True)),
-                "n_threads": Either(NOTHING, Number(1, 1024, whole=True)),
             },
-            left_out=("program", "format", "species"),  # in keys of their own
+            # The first three are in keys of their own, the last is the machine's.
+            left_out=("program", "format", "species", "n_threads"),
         ),
         Part(
             CompiledPipeline,

@@ -7,7 +7,12 @@ from sklearn.base import BaseEstimator
 from skbird.data._frame_scores import score_rows_by_moments
 from skbird.data._inputs import as_spectrograms, with_same_axes
 from skbird.data._pooling import score_rows
-from skbird.inference._engines import BATCH_SIZES, ENGINES, check_engine
+from skbird.inference._engines import (
+    BATCH_SIZES,
+    ENGINES,
+    check_engine,
+    engine_failures,
+)
 from skbird.utils._finite import check_answers
 from skbird.utils._multilabel import MultilabelMixin
 
@@ -92,6 +97,12 @@ class CompiledNetwork(MultilabelMixin, BaseEstimator):
         """The two values of each label, [0, 1]."""
         return np.tile([0, 1], (len(self.species), 1))
 
+    @property
+    def input_shape(self):
+        """The shape of a batch, (batch_size, n_frames, n_mels)."""
+        batch_size = self.batch_size or BATCH_SIZES[self.backend]
+        return batch_size, self.format.frames_per_segment, self.format.n_mels
+
     def fit(self, X, y=None):
         """Do nothing: the network is fitted.
 
@@ -121,6 +132,8 @@ class CompiledNetwork(MultilabelMixin, BaseEstimator):
         ------
         FloatingPointError
             If the network answers NaN or infinity, as after a training that diverged.
+        RuntimeError
+            If the backend cannot run the network.
         """
         X = with_same_axes(as_spectrograms(X), self.format)
         if self.frame_scores:
@@ -137,7 +150,7 @@ class CompiledNetwork(MultilabelMixin, BaseEstimator):
         read = X.segments if read is None else read
         if X.n_segments == 0:
             return self._run([X.blank_segment()])[:0]
-        step = self.batch_size or BATCH_SIZES[self.backend]
+        step = self.input_shape[0]
         logits = self._run(
             read(np.arange(first, min(first + step, X.n_segments)))
             for first in range(0, X.n_segments, step)
@@ -149,11 +162,10 @@ class CompiledNetwork(MultilabelMixin, BaseEstimator):
         key = self.backend, self.precision, self.batch_size, self.n_threads
         if getattr(self, "_engine_key", None) != key:
             check_engine(self.backend, self.precision)
-            batch_size = self.batch_size or BATCH_SIZES[self.backend]
-            engine = ENGINES[self.backend]
-            self._engine = engine(
-                self.program, self.precision, batch_size, self.n_threads
-            )
+            with engine_failures(self.backend):
+                self._engine = ENGINES[self.backend](
+                    self.program, self.precision, self.input_shape[0], self.n_threads
+                )
             self._engine_key = key
         return self._engine.run(batch.astype(np.float32) for batch in batches)
 

@@ -1,18 +1,28 @@
 """What an ONNX program of a stranger may do: arithmetic of a bounded size."""
 
-import itertools
 import math
+from typing import NamedTuple
 
 import numpy as np
 
+from skbird.inference._fixed_sizes import (
+    constants_of,
+    set_input_shape,
+    shape_of,
+    sizes_of,
+)
+from skbird.inference._program_cost import count_bytes, count_work, most_alive
+from skbird.inference._protobuf import count_weights
+
 # Arithmetic on tensors whose shapes are known beforehand. Left out on purpose: what
-# loops or branches (If, Loop, Scan), draws at random, handles texts or sequences.
+# loops or branches (If, Loop, Scan), draws at random, handles texts or sequences, or
+# reads where computed numbers say (GatherElements, GatherND, Scatter...).
 _OPERATORS = frozenset(
     """
     Abs Add And ArgMax AveragePool BatchNormalization Cast CastLike Ceil Celu Clip
     Concat Constant ConstantOfShape Conv Cos CumSum Div Einsum Elu Equal Erf Exp Expand
-    Flatten Floor Gather GatherElements Gelu Gemm GlobalAveragePool GlobalMaxPool
-    Greater GreaterOrEqual GroupNormalization HardSigmoid HardSwish Identity
+    Flatten Floor Gather Gelu Gemm GlobalAveragePool GlobalMaxPool Greater
+    GreaterOrEqual GroupNormalization HardSigmoid HardSwish Identity
     InstanceNormalization LayerNormalization LeakyRelu Less LessOrEqual Log LogSoftmax
     MatMul Max MaxPool Mean Min Mish Mul Neg Not Or PRelu Pad Pow RMSNormalization Range
     Reciprocal ReduceL2 ReduceLogSumExp ReduceMax ReduceMean ReduceMin ReduceProd
@@ -21,37 +31,31 @@ _OPERATORS = frozenset(
     ThresholdedRelu Tile TopK Transpose Trilu Unsqueeze Where
     """.split()
 )
-# Which of their inputs are sizes: these numbers decide how large the result is.
-_SIZES = {
-    "ConstantOfShape": 0,
-    "Expand": 1,
-    "Pad": 1,
-    "Range": 0,
-    "Reshape": 1,
-    "Resize": 1,
-    "Slice": 1,
-    "Split": 1,
-    "Tile": 1,
-    "TopK": 1,
-}
 # Integers make the processor stop where they divide -2^63 by -1, or by nothing.
 _NO_INTEGERS = frozenset({"Div", "Pow", "ReduceMean"})
 # What is not weights: parsed, it takes up to a hundred times its size.
 _MAX_NOTES = 4 * 2**20
-_MAX_FIELDS = 100_000
-# Numbers in a row. Where ONNX follows values, each of them takes over 100 bytes.
-_MAX_ROW = 2**20
-# Engines keep channels in blocks of so many.
-_CHANNELS = 16
-# Bytes of the tensors that are alive at the same time.
-_MAX_ALIVE = 384 * 2**20
 _MAX_NODES = 20_000
-# Tensors this small may hold shapes, which the inference of shapes needs to see.
+# Weights this small, in bytes, may be sizes, which the inference of shapes reads.
 _SMALL = 4096
+# Attributes such as strides and paddings; sizes, but for the ends of slices, which
+# may be "as far as it goes". Engines multiply them in 64 bits, some in 32.
+_MAX_ATTRIBUTE = 2**16
+_MAX_SIZE = 2**31
+# Multiplications for a segment, and for a batch: some seconds, and some minutes.
+# EfficientNet-B7 needs 5e9 for a segment of 5 s.
+_MAX_WORK, _MAX_WORK_OF_BATCH = 2e11, 1e13
 
 
 class ProgramError(ValueError):
     """A network's program is not one that skbird writes."""
+
+
+class Checked(NamedTuple):
+    """A program that is safe to run, and the bytes it takes beside its weights."""
+
+    program: bytes
+    n_bytes: int
 
 
 def check_program(program, *, shape, n_species, frame_scores):
@@ -69,7 +73,7 @@ def check_program(program, *, shape, n_species, frame_scores):
 
     Returns
     -------
-    bytes
+    Checked
         The same program without what no engine needs, in ONNX's own form: what another
         reader could take for a program of another kind is gone.
 
@@ -79,12 +83,12 @@ def check_program(program, *, shape, n_species, frame_scores):
         If onnx is not installed.
     ProgramError
         If it is no ONNX, refers to other files, has operators that are not on the
-        list, other inputs or outputs, or tensors beyond the limit.
+        list, computes its sizes, has other inputs or outputs, or takes too long.
     """
     import onnx
 
     try:
-        notes = len(program) - _count_weights(program)
+        notes = len(program) - count_weights(program)
         if notes > _MAX_NOTES:
             raise ProgramError(f"{notes} bytes of it are no weights")
         model = onnx.load_from_string(program)
@@ -94,70 +98,30 @@ def check_program(program, *, shape, n_species, frame_scores):
         raise ProgramError(f"it is no ONNX model ({exc})") from exc
     _check_structure(model)
     _forget_notes(model)
+    _fix_input(model.graph, shape)
     try:
+        # Its outline is enough: of the weights, only their shapes matter.
+        outline = _take_outline(model)
         onnx.checker.check_model(model)
-        sizes = _infer_sizes(model, shape)
+        _check_sizes(outline.graph)
+        set_input_shape(outline.graph, shape)
+        found = onnx.shape_inference.infer_shapes(outline, strict_mode=True).graph
     except ProgramError:
         raise
     except Exception as exc:  # of onnx.checker and onnx.shape_inference, in C++
         raise ProgramError(f"it is no sound ONNX model ({exc!s:.300})") from exc
-    _check_ends(model.graph, sizes, shape, n_species, frame_scores)
-    alive = _most_alive(model.graph, sizes)
-    if alive > _MAX_ALIVE:
+    tensors = _read_tensors(found)
+    _check_kinds(found, tensors, constants_of(model.graph))
+    _check_ends(found, tensors, shape, n_species, frame_scores)
+    shapes = {name: dims for name, (dims, _) in tensors.items()}
+    work = count_work(found, shapes)
+    if work > min(_MAX_WORK * shape[0], _MAX_WORK_OF_BATCH):
         raise ProgramError(
-            f"batches of {shape[0]} segments need {alive >> 20} MiB of memory, more "
-            f"than {_MAX_ALIVE >> 20}. Compile it with a smaller batch_size"
+            f"{shape[0]} segments need {work:.0e} multiplications, more than "
+            f"{_MAX_WORK:.0e} each, or {_MAX_WORK_OF_BATCH:.0e} in all"
         )
-    return model.SerializeToString()
-
-
-def _count_weights(program):
-    """Return how many bytes of an ONNX program are weights, without parsing it."""
-    graphs = [place for number, *place in _fields(program) if number == 7]
-    tensors = [
-        place
-        for graph in graphs
-        for number, *place in _fields(program, *graph)
-        if number == 5
-    ]
-    return sum(
-        end - first
-        for tensor in tensors
-        for number, first, end in _fields(program, *tensor)
-        if number == 9
-    )
-
-
-def _fields(program, first=0, end=None):
-    """Yield (number, first byte, end) of the fields of a protobuf message."""
-    end = len(program) if end is None else end
-    for n_fields in itertools.count():
-        if first >= end:
-            return
-        if n_fields > _MAX_FIELDS:
-            raise ProgramError(f"a message has more than {_MAX_FIELDS} fields")
-        key, first = _varint(program, first)
-        if key & 7 == 2:
-            n_bytes, first = _varint(program, first)
-        elif key & 7 == 0:
-            n_bytes = _varint(program, first)[1] - first
-        else:
-            n_bytes = {1: 8, 5: 4}[key & 7]
-        if first + n_bytes > end:
-            raise ProgramError("a field is longer than what it is in")
-        yield key >> 3, first, first + n_bytes
-        first += n_bytes
-
-
-def _varint(program, first):
-    value = shift = 0
-    while shift < 64:
-        byte = program[first]
-        value |= (byte & 127) << shift
-        first, shift = first + 1, shift + 7
-        if byte < 128:
-            return value, first
-    raise ProgramError("a number has too many bytes")
+    n_bytes = {name: count_bytes(*tensors[name]) for name in _names_of_results(found)}
+    return Checked(model.SerializeToString(), most_alive(found, n_bytes))
 
 
 def _check_structure(model):
@@ -168,8 +132,13 @@ def _check_structure(model):
         raise ProgramError(f"it has operators of its own ({sorted(domains)})")
     if any(opset.version < 18 for opset in model.opset_import):
         raise ProgramError("its operators are older than set 18")
-    if graph.input and graph.input[0].name in {t.name for t in graph.initializer}:
-        raise ProgramError("its input is among its weights")
+    ends = [*graph.input, *graph.output]
+    kinds = [end.type.WhichOneof("value") for end in ends]
+    if len(graph.input) != 1 or kinds != ["tensor_type"] * 2:
+        raise ProgramError("it has not one input and one output, both tensors")
+    names = [tensor.name for tensor in graph.initializer]
+    if len({graph.input[0].name, *names}) != len(names) + 1:
+        raise ProgramError("its input is among its weights, or two have one name")
     if graph.sparse_initializer or graph.quantization_annotation:
         raise ProgramError("it has sparse or quantised weights")
     if len(graph.node) > _MAX_NODES:
@@ -181,14 +150,23 @@ def _check_structure(model):
             name = f"{node.domain}.{node.op_type}".lstrip(".")
             raise ProgramError(f"the operator {name!r:.100} is not on the list")
         for attribute in node.attribute:
-            if attribute.HasField("g") or attribute.graphs:
-                raise ProgramError(f"{node.op_type} has a graph of its own")
-            if attribute.HasField("sparse_tensor") or attribute.sparse_tensors:
-                raise ProgramError(f"{node.op_type} has sparse tensors")
-            if attribute.HasField("t"):
-                _check_tensor(attribute.t)
-            for tensor in attribute.tensors:
-                _check_tensor(tensor)
+            _check_attribute(node.op_type, attribute)
+
+
+def _check_attribute(kind, attribute):
+    if attribute.HasField("g") or attribute.graphs:
+        raise ProgramError(f"{kind} has a graph of its own")
+    if attribute.HasField("sparse_tensor") or attribute.sparse_tensors:
+        raise ProgramError(f"{kind} has sparse tensors")
+    if attribute.HasField("t"):
+        _check_tensor(attribute.t)
+    for tensor in attribute.tensors:
+        _check_tensor(tensor)
+    numbers = [*attribute.ints, attribute.i]
+    if any(abs(number) > _MAX_ATTRIBUTE for number in numbers):
+        raise ProgramError(f"{kind} has {attribute.name!r:.100} over {_MAX_ATTRIBUTE}")
+    if kind == "Pad" and attribute.name == "mode" and attribute.s != b"constant":
+        raise ProgramError(f"Pad repeats what is there ({attribute.s!r:.100})")
 
 
 def _check_tensor(tensor):
@@ -227,173 +205,121 @@ def _forget_notes(model):
         del node.metadata_props[:]
 
 
-def _infer_sizes(model, shape):
-    """Return the (shape, bytes) of each tensor that is computed, or goes in or out."""
+def _fix_input(graph, shape):
+    """Give the input the shape that it will have; batches may have another length."""
+    dims = graph.input[0].type.tensor_type.shape.dim
+    is_fixed = len(dims) > 0 and dims[0].HasField("dim_value")
+    set_input_shape(graph, shape)
+    if not is_fixed:
+        graph.input[0].type.tensor_type.shape.dim[0].dim_param = "batch"
+
+
+def _take_outline(model):
+    """Return the program with weights as inputs, but for those that may be sizes."""
     import onnx
 
-    outline = onnx.ModelProto()
-    outline.CopyFrom(model)
+    outline = onnx.ModelProto(ir_version=model.ir_version)
+    outline.opset_import.extend(model.opset_import)
     graph = outline.graph
-    # Without the weights themselves: only their shapes matter.
-    large = [tensor for tensor in graph.initializer if len(tensor.raw_data) > _SMALL]
-    small = [tensor for tensor in graph.initializer if len(tensor.raw_data) <= _SMALL]
-    for tensor in large:
-        graph.input.append(
-            onnx.helper.make_tensor_value_info(
+    graph.name = model.graph.name
+    graph.input.extend(model.graph.input)
+    graph.output.extend(model.graph.output)
+    graph.output[0].type.tensor_type.ClearField("shape")
+    graph.node.extend(model.graph.node)
+    for tensor in model.graph.initializer:
+        if len(tensor.raw_data) <= _SMALL:
+            graph.initializer.add().CopyFrom(tensor)
+        else:
+            info = onnx.helper.make_tensor_value_info(
                 tensor.name, tensor.data_type, tensor.dims
             )
-        )
-    kept = [onnx.TensorProto.FromString(t.SerializeToString()) for t in small]
-    del graph.initializer[:]
-    graph.initializer.extend(kept)
-    if len(model.graph.input) != 1 or len(model.graph.output) != 1:
-        raise ProgramError("it has not one input and one output")
-    ends = graph.input[0].type.tensor_type, graph.output[0].type.tensor_type
-    if any(end.elem_type != onnx.TensorProto.FLOAT for end in ends):
-        raise ProgramError("its input or output is no float32")
-    ends[0].ClearField("shape")
-    for n in shape:
-        ends[0].shape.dim.add().dim_value = n
-    ends[1].ClearField("shape")
-    # At first without values, which finds kinds and long rows at no cost.
-    found = onnx.shape_inference.infer_shapes(outline, strict_mode=True)
-    _check_rows(found.graph)
-    found = onnx.shape_inference.infer_shapes(outline, strict_mode=True, data_prop=True)
-    sizes, kinds = {}, {t.name: t.data_type for t in graph.initializer}
-    kinds |= {info.name: info.type.tensor_type.elem_type for info in graph.input}
-    for info in [graph.input[0], *found.graph.value_info, *found.graph.output]:
-        kind = info.type.tensor_type
-        kinds[info.name] = kind.elem_type
-        if not kind.HasField("shape"):
-            continue
-        dims = [
-            dim.dim_value if dim.HasField("dim_value") else -1 for dim in kind.shape.dim
-        ]
-        if min(dims, default=1) > 0:
-            sizes[info.name] = dims, _count_bytes(dims, kind.elem_type)
-    for node in model.graph.node:
-        for name in node.output:
-            if name and name not in sizes:
-                raise ProgramError(f"{node.op_type} has a result of unknown size")
-    _check_kinds(model.graph, kinds)
-    return sizes
+            graph.input.append(info)
+    return outline
 
 
-def _check_rows(graph):
-    """Refuse what the inference of values would turn into gigabytes."""
-    kinds = {t.name: t.data_type for t in graph.initializer}
-    for info in (*graph.input, *graph.value_info, *graph.output):
-        kind = info.type.tensor_type
-        kinds[info.name] = kind.elem_type
-        dims = [dim.dim_value for dim in kind.shape.dim]
-        if len(dims) == 1 and dims[0] > _MAX_ROW:
-            raise ProgramError(f"{info.name!r:.100} is a row of {dims[0]} numbers")
-    _check_kinds(graph, kinds)
-
-
-def _count_bytes(dims, kind):
-    """Return the bytes that engines take for a tensor, whatever they convert it to."""
+def _check_sizes(graph):
+    """Refuse sizes that are computed, and those that engines could miscount."""
     import onnx
 
-    if len(dims) > 3:
-        dims = [dims[0], -(-dims[1] // _CHANNELS) * _CHANNELS, *dims[2:]]
-    dtype = onnx.helper.tensor_dtype_to_np_dtype(kind)
-    return math.prod(dims) * max(4, np.dtype(dtype).itemsize)
+    constants = constants_of(graph)
+    for node in graph.node:
+        for position, name in sizes_of(node):
+            if name not in constants:
+                raise ProgramError(f"{node.op_type} computes its sizes")
+            values = onnx.numpy_helper.to_array(constants[name]).ravel()
+            if node.op_type == "Slice" and position in (1, 2):
+                low, high = -np.inf, np.inf
+            elif node.op_type == "Pad":
+                low, high = 0, _MAX_SIZE
+            else:
+                low, high = -_MAX_SIZE, _MAX_SIZE
+            is_scale = node.op_type == "Resize" and position < 3
+            is_filling = node.op_type == "Pad" and position == 2
+            if not is_filling and (
+                values.dtype != (np.float32 if is_scale else np.int64)
+                or not ((values >= low) & (values <= high)).all()
+            ):
+                raise ProgramError(f"{node.op_type} has sizes {values[:9]}")
 
 
-def _check_kinds(graph, kinds):
-    """Refuse odd numbers, and sizes that engines could compute in another way.
+def _read_tensors(graph):
+    """Return the (shape, kind) of each tensor, if all of them are known."""
+    tensors = {t.name: (list(t.dims), t.data_type) for t in graph.initializer}
+    for info in (*graph.input, *graph.value_info, *graph.output):
+        tensors[info.name] = shape_of(info), info.type.tensor_type.elem_type
+    for node in graph.node:
+        for name in filter(None, (*node.input, *node.output)):
+            if tensors.get(name, (None,))[0] is None:
+                raise ProgramError(f"{node.op_type} has a result of unknown size")
+    return tensors
 
-    The inference of shapes follows sizes through casts and sums as if all of them were
-    of 64 bits. Those of fewer bits wrap, and what it finds small could be huge.
-    """
+
+def _names_of_results(graph):
+    computed = [name for node in graph.node for name in node.output if name]
+    return [graph.input[0].name, *computed]
+
+
+def _check_kinds(graph, tensors, constants):
+    """Refuse odd numbers, and reading where computed numbers say."""
     import onnx
 
     usual = onnx.TensorProto
-    makers = {name: node for node in graph.node for name in node.output}
-    asked = []
     for node in graph.node:
         for name in filter(None, (*node.input, *node.output)):
-            kind = kinds.get(name)
+            kind = tensors[name][1]
             if kind not in (usual.FLOAT, usual.INT64, usual.INT32, usual.BOOL):
                 raise ProgramError(f"{node.op_type} has numbers of kind {kind}")
-        if node.op_type in _NO_INTEGERS and kinds[node.output[0]] != usual.FLOAT:
+        if node.op_type in _NO_INTEGERS and tensors[node.output[0]][1] != usual.FLOAT:
             raise ProgramError(f"{node.op_type} has integers")
-        if node.op_type in _SIZES:
-            asked += node.input[_SIZES[node.op_type] :]
-    seen = set()
-    while asked:
-        name = asked.pop()
-        if not name or name in seen:
-            continue
-        seen.add(name)
-        node = makers.get(name)
-        if node is None or node.op_type in ("Constant", "Shape"):
-            continue
-        if {kinds.get(n) for n in (name, *filter(None, node.input))} != {usual.INT64}:
-            raise ProgramError(f"{node.op_type} computes sizes that are no int64")
-        asked += node.input
+        if node.op_type == "Gather":
+            _check_gather(node, tensors, constants)
 
 
-def _check_ends(graph, sizes, shape, n_species, frame_scores):
+def _check_gather(node, tensors, constants):
+    """Refuse indices that are computed, or that engines would have to check."""
+    import onnx
+
+    if node.input[1] not in constants:
+        raise ProgramError("Gather computes its indices")
+    indices = onnx.numpy_helper.to_array(constants[node.input[1]])
+    axis = next((a.i for a in node.attribute if a.name == "axis"), 0)
+    n = tensors[node.input[0]][0][axis]
+    if ((indices < -n) | (indices >= n)).any():
+        raise ProgramError(f"Gather reads beyond the {n} entries that are there")
+
+
+def _check_ends(graph, tensors, shape, n_species, frame_scores):
+    import onnx
+
+    ends = graph.input[0].name, graph.output[0].name
+    if any(tensors[name][1] != onnx.TensorProto.FLOAT for name in ends):
+        raise ProgramError("its input or output is no float32")
     if graph.input[0].name != "segments":
         raise ProgramError(f"its input is {graph.input[0].name!r:.100}")
-    logits = sizes[graph.output[0].name][0] if graph.output[0].name in sizes else []
+    logits = tensors[graph.output[0].name][0]
     n_axes = 3 if frame_scores else 2
     if len(logits) != n_axes or logits[:2] != [shape[0], n_species]:
         raise ProgramError(
             f"it answers {shape[0]} segments with logits of shape {logits}, where "
             f"({shape[0]}, {n_species}{', n_steps' if frame_scores else ''}) is needed"
         )
-
-
-def _most_alive(graph, sizes):
-    """Return the most bytes of results that are needed at the same time.
-
-    Engines choose the order of the operations: the file's own, or depth first from the
-    last one, taking first inputs first or last ones first.
-    """
-    nodes = list(graph.node)
-    orders = [nodes, _depth_first(nodes, 1), _depth_first(nodes, -1)]
-    return max(_most_alive_in(order, graph, sizes) for order in orders)
-
-
-def _depth_first(nodes, step):
-    """Return nodes in the order in which depth-first search finishes them."""
-    makers = {name: n for n, node in enumerate(nodes) for name in node.output if name}
-    order, entered, done = [], set(), set()
-    stack = list(range(len(nodes)))
-    while stack:
-        number = stack[-1]
-        if number in entered:
-            stack.pop()
-            if number not in done:
-                done.add(number)
-                order.append(nodes[number])
-            continue
-        entered.add(number)
-        needed = [makers[name] for name in nodes[number].input if name in makers]
-        stack += [n for n in needed[::-step] if n not in entered]
-    return order
-
-
-def _most_alive_in(nodes, graph, sizes):
-    last_use = {}
-    for number, node in enumerate(nodes):
-        for name in (*node.input, *node.output):
-            last_use[name] = number
-    # What does not depend on the segments is computed beforehand, and kept.
-    moving = {graph.input[0].name}
-    for node in nodes:
-        if node.op_type != "Shape" and moving.intersection(node.input):
-            moving.update(node.output)
-    dying = {}
-    for name, number in last_use.items():
-        if name in sizes and name in moving:
-            dying.setdefault(number, []).append(name)
-    alive = most = sizes[graph.input[0].name][1]
-    for number, node in enumerate(nodes):
-        alive += sum(sizes[name][1] for name in node.output if name)
-        most = max(most, alive)
-        alive -= sum(sizes[name][1] for name in dying.get(number, ()))
-    return most

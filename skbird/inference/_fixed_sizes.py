@@ -1,0 +1,123 @@
+"""Programs whose sizes are constants, for a stranger to check without running them."""
+
+import numpy as np
+
+# Which inputs of an operator are sizes: these numbers decide how large the result is.
+FIRST_SIZE = {
+    "ConstantOfShape": 0,
+    "Expand": 1,
+    "Pad": 1,
+    "Range": 0,
+    "Reshape": 1,
+    "Resize": 1,
+    "Slice": 1,
+    "Split": 1,
+    "Tile": 1,
+    "TopK": 1,
+}
+# Of these, one input is nothing but the shape of the result.
+_SHAPE_OF_RESULT = {"ConstantOfShape": 0, "Expand": 1, "Reshape": 1, "Resize": 3}
+
+
+def constants_of(graph):
+    """Return the constant tensors of an ONNX graph.
+
+    Parameters
+    ----------
+    graph : onnx.GraphProto
+
+    Returns
+    -------
+    dict of str to onnx.TensorProto
+    """
+    constants = {tensor.name: tensor for tensor in graph.initializer}
+    for node in graph.node:
+        if node.op_type == "Constant" and node.attribute[0].name == "value":
+            constants[node.output[0]] = node.attribute[0].t
+    return constants
+
+
+def sizes_of(node):
+    """Yield (position, name) of the inputs of a node that are sizes."""
+    first = FIRST_SIZE.get(node.op_type, len(node.input))
+    for position, name in enumerate(node.input):
+        if position >= first and name:
+            yield position, name
+
+
+def fix_sizes(program, shape):
+    """Return a program in which no size is computed, for batches of one shape.
+
+    Some networks, such as MobileViT, ask for the shape of what they compute and compute
+    with it. Where the shape of the batches is known, all of that is constant.
+
+    Parameters
+    ----------
+    program : bytes
+        An ONNX model that can be trusted.
+    shape : tuple of int
+        (batch_size, n_frames, n_mels) of the segments that it will get.
+
+    Returns
+    -------
+    bytes
+        The same program if it computes no sizes. Sizes that are not the shape of a
+        result, such as where a slice begins, stay computed.
+    """
+    import onnx
+
+    model = onnx.load_from_string(program)
+    constants = constants_of(model.graph)
+    computed = [
+        node
+        for node in model.graph.node
+        if any(name not in constants for _, name in sizes_of(node))
+    ]
+    if not computed:
+        return program
+    set_input_shape(model.graph, shape)
+    del model.graph.value_info[:]
+    found = onnx.shape_inference.infer_shapes(model, data_prop=True)
+    shapes = {info.name: shape_of(info) for info in found.graph.value_info}
+    for node in computed:
+        position = _SHAPE_OF_RESULT.get(node.op_type, len(node.input))
+        result = shapes.get(node.output[0])
+        if position >= len(node.input) or result is None:
+            continue
+        if node.input[position] in constants:
+            continue
+        name = f"{node.output[0]}_shape"
+        values = np.array(result, dtype=np.int64)
+        model.graph.initializer.append(onnx.numpy_helper.from_array(values, name))
+        node.input[position] = name
+    _remove_unused(model.graph)
+    return model.SerializeToString()
+
+
+def set_input_shape(graph, shape):
+    """Set the shape of the only input of an ONNX graph."""
+    kind = graph.input[0].type.tensor_type
+    kind.ClearField("shape")
+    for n in shape:
+        kind.shape.dim.add().dim_value = n
+
+
+def shape_of(info):
+    """Return the shape in a ValueInfoProto, a list, or None if it is not known."""
+    kind = info.type.tensor_type
+    dims = [d.dim_value if d.HasField("dim_value") else -1 for d in kind.shape.dim]
+    return dims if kind.HasField("shape") and min(dims, default=1) > 0 else None
+
+
+def _remove_unused(graph):
+    used = {output.name for output in graph.output}
+    kept = []
+    for node in reversed(graph.node):  # in the order in which they are computed
+        if used.intersection(node.output):
+            used.update(node.input)
+            kept.append(node)
+    del graph.node[:]
+    graph.node.extend(reversed(kept))
+    weights = [tensor for tensor in graph.initializer if tensor.name in used]
+    del graph.initializer[:]
+    graph.initializer.extend(weights)
