@@ -690,8 +690,9 @@ def test_parts_of_unknown_origin_are_refused(run, tmp_path):
         lambda data: b"null",
         lambda data: data[:-40] + bytes(40),
         lambda data: data[:9] + bytes(len(data) - 17) + data[-8:],
+        lambda data: b"[" * 100_000,
     ],
-    ids=["empty", "cut", "other", "zeros", "zeros inside"],
+    ids=["empty", "cut", "other", "zeros", "zeros inside", "nested"],
 )
 def test_a_damaged_plan_is_named_with_the_remedy(run, tmp_path, name, damage):
     run()
@@ -722,6 +723,19 @@ def test_a_part_with_a_damaged_footer_is_made_again(run, nights, tmp_path):
     with pytest.warns(UserWarning, match=DAMAGED.format(1)):
         result = run()
     pd.testing.assert_frame_equal(result.read(), expected_rows(nights))
+
+
+@pytest.mark.parametrize("options", [{}, {"top_k": 1}], ids=str)
+@pytest.mark.parametrize("other", ["part-000001.parquet", "_files.parquet"])
+def test_a_file_in_the_place_of_a_part_is_no_part(run, tmp_path, options, other):
+    result = run(**options)
+    expected, part = result.read(), tmp_path / "out" / "part-000000.parquet"
+    part.write_bytes(part.with_name(other).read_bytes())
+    with pytest.raises(ValueError, match=r"part-000000\.parquet is damaged \(it was"):
+        result.read()
+    with pytest.warns(UserWarning, match=DAMAGED.format(0)):
+        again = run(**options)
+    pd.testing.assert_frame_equal(again.read(), expected, check_exact=True)
 
 
 def flip(data, place, bit):

@@ -224,8 +224,23 @@ def test_tables_that_a_spreadsheet_saved_are_read(root_2025):
     assert X["primary_label"].tolist() == ["41970", "amerob", "amerob"]
 
 
+@pytest.mark.parametrize("end", ["\r", "\r\n"])
+def test_lines_of_other_systems_are_read(root_2025, end):
+    path = root_2025 / "train.csv"
+    path.write_bytes(path.read_text().replace("\n", end).encode())
+    assert load_birdclef(root_2025).X["author"].tolist() == ["Ann", "Bob", "Cem"]
+
+
 @pytest.mark.parametrize(
-    "text", ["", 'primary_label,filename\n"a\n', "a,b\n1,2\n1,2,3,4\n"]
+    "text",
+    [
+        "",
+        'primary_label,filename\n"a\n',
+        "a,b\n1,2\n1,2,3,4\n",
+        '"' + "a" * 200_000,
+        f"a,{'b' * 200_000}\n1,2\n",
+    ],
+    ids=["empty", "open quote", "more cells", "no end", "long name"],
 )
 def test_a_damaged_table_is_named(root_2025, text):
     (root_2025 / "taxonomy.csv").write_text(text)

@@ -10,6 +10,7 @@ from pathlib import Path
 import click
 
 from skbird.cli import _console
+from skbird.utils._json import parse_json
 
 NOTE = "_written.json"
 
@@ -115,7 +116,7 @@ class Results:
 def read_note(path):
     """Return what was written, by path, and the names of tables; see `Results`."""
     try:
-        digests, names = json.loads(path.read_bytes())
+        digests, names = parse_json(path.read_bytes())
         return dict(digests), dict(names)
     except (OSError, ValueError, TypeError):
         return {}, {}

@@ -26,30 +26,35 @@ def read_csv(path):
     if not path.is_file():
         return None
     text = decode_text(read_bytes(path), repr(str(path)))
-    header = next(csv.reader(io.StringIO(text)), [])
-    twice = [name for name in (*_LABEL_COLUMNS, "filename") if header.count(name) > 1]
-    if twice:  # pandas would take the first, and call the others otherwise
-        raise ValueError(
-            f"{str(path)!r} has more than one column {twice[0]!r}. Rename or delete "
-            "the others."
-        )
 
     def parse(**options):
         # Without index_col, a comma at the end of the lines would shift all columns.
         return pd.read_csv(io.StringIO(text), index_col=False, **options)
 
     try:
+        _check_header(text, path)
         # Taxon ids are names, not numbers; an empty label is empty, not missing.
         names = parse(nrows=0).columns.intersection(_LABEL_COLUMNS)
         table = parse(dtype=dict.fromkeys(names, str))
         # Read once more: a species may be called NA.
         texts = parse(usecols=list(names), dtype=str, keep_default_na=False)
-    except (pd.errors.ParserError, pd.errors.EmptyDataError) as exc:
+    except (pd.errors.ParserError, pd.errors.EmptyDataError, csv.Error) as exc:
         raise ValueError(
             f"{str(path)!r} is no table that can be read: {str(exc).strip()}. Unpack "
             "or download it again."
         ) from exc
     return table.assign(**texts)
+
+
+def _check_header(text, path):
+    # As pandas has it, lone carriage returns end lines, too.
+    header = next(csv.reader(io.StringIO(text, newline=None)), [])
+    twice = [name for name in (*_LABEL_COLUMNS, "filename") if header.count(name) > 1]
+    if twice:  # pandas would take the first, and call the others otherwise
+        raise ValueError(
+            f"{str(path)!r} has more than one column {twice[0]!r}. Rename or delete "
+            "the others."
+        )
 
 
 def _not_found(root, names, remedy):

@@ -21,6 +21,7 @@ from skbird.data._scenes import (
     synthesize_recording,
     synthesize_soundscape,
 )
+from skbird.utils._json import parse_json
 from skbird.utils._params import N_JOBS, check_params, check_path
 
 _MOST_FILES = 1_000_000
@@ -173,7 +174,10 @@ def _is_made(root, manifest):
         return False
     found = "no manifest of make_birdclef"
     if (root / _MANIFEST).is_file():
-        found = json.loads((root / _MANIFEST).read_text())
+        try:
+            found = parse_json((root / _MANIFEST).read_bytes())
+        except ValueError as exc:
+            found = f"a damaged {_MANIFEST} ({exc})"
     if found == manifest:
         return True
     raise FileExistsError(

@@ -27,6 +27,7 @@ from skbird.inference._parts import (
     write_whole,
 )
 from skbird.inference._sealed import DamagedFileError, seal, unseal
+from skbird.utils._json import parse_json
 from skbird.utils._nested import predict_matrix, species_of
 
 _PROBE_ROWS = 3
@@ -218,7 +219,7 @@ def _store_manifest(folder, settings, probe):
 def _read_manifest(path):
     """Return the manifest, or None if there is none."""
     try:
-        manifest = json.loads(path.read_bytes())
+        manifest = parse_json(path.read_bytes())
         checksum = manifest.pop("checksum", None)
     except FileNotFoundError:
         return None

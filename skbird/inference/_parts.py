@@ -127,7 +127,8 @@ def write_part(
         columns = [stretch.take(pyarrow.array(row)) for stretch in stretches]
         columns += [np.array(species, dtype=object)[column], proba[row, column]]
     notes = {"errors": errors, "dropped": list(dropped), "again": list(again)}
-    schema = pyarrow.schema(keys + values, metadata={_KEY: json.dumps(notes)})
+    text = json.dumps(notes | {"name": path.name})
+    schema = pyarrow.schema(keys + values, metadata={_KEY: text})
     table = pyarrow.table(columns, schema=schema)
     write_whole(path, seal(table))
     return PartInfo(table.num_rows, **notes)
@@ -162,12 +163,21 @@ def kept_pairs(proba, min_proba=None, top_k=None):
 def read_part_info(path):
     """Return what a part says of itself, or None if there is none that is whole."""
     try:
-        footer = unseal(path).metadata
+        file, notes = _open_part(path)
     except (OSError, DamagedFileError):
         return None
-    notes = json.loads(footer.metadata[_KEY])
     pairs = {name: list(map(tuple, notes[name])) for name in ("errors", "again")}
-    return PartInfo(footer.num_rows, dropped=notes["dropped"], **pairs)
+    return PartInfo(file.metadata.num_rows, dropped=notes["dropped"], **pairs)
+
+
+def _open_part(path):
+    """Return a part as a ParquetFile, and its notes; see `unseal` for the errors."""
+    file = unseal(path)
+    notes = json.loads(file.metadata.metadata.get(_KEY, b'{"name": null}'))
+    # A part in the place of another would count twice, and the other not at all.
+    if notes["name"] != Path(path).name:
+        raise DamagedFileError(f"it was written as {notes['name']}")
+    return file, notes
 
 
 def read_infos(folder, numbers):
@@ -209,7 +219,7 @@ def read_infos(folder, numbers):
 def read_part(path):
     """Return the rows of a part as a pyarrow Table; complain if it is damaged."""
     try:
-        return unseal(path).read()
+        return _open_part(path)[0].read()
     except DamagedFileError as exc:
         raise DamagedFileError(
             f"{path} is damaged ({exc}). Call predict_archive again, with the same "

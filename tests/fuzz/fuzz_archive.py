@@ -93,7 +93,10 @@ def folder(path, files, rng, story):
 
 def another_part(path, files, rng, story):
     if path.suffix == ".parquet":
-        table = pd.read_parquet(path)
+        try:
+            table = pd.read_parquet(path)
+        except (OSError, ValueError):  # damaged before
+            return
         table.iloc[0], table.iloc[-1] = table.iloc[-1].copy(), table.iloc[0].copy()
         table.to_parquet(path)
 
