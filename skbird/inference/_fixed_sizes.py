@@ -2,47 +2,8 @@
 
 import numpy as np
 
-# Which inputs of an operator are sizes: these numbers decide how large the result is.
-FIRST_SIZE = {
-    "ConstantOfShape": 0,
-    "Expand": 1,
-    "Pad": 1,
-    "Range": 0,
-    "Reshape": 1,
-    "Resize": 1,
-    "Slice": 1,
-    "Split": 1,
-    "Tile": 1,
-    "TopK": 1,
-}
-# Of these, one input is nothing but the shape of the result.
+# The input of an operator that is nothing but the shape of its result.
 _SHAPE_OF_RESULT = {"ConstantOfShape": 0, "Expand": 1, "Reshape": 1, "Resize": 3}
-
-
-def constants_of(graph):
-    """Return the constant tensors of an ONNX graph.
-
-    Parameters
-    ----------
-    graph : onnx.GraphProto
-
-    Returns
-    -------
-    dict of str to onnx.TensorProto
-    """
-    constants = {tensor.name: tensor for tensor in graph.initializer}
-    for node in graph.node:
-        if node.op_type == "Constant" and node.attribute[0].name == "value":
-            constants[node.output[0]] = node.attribute[0].t
-    return constants
-
-
-def sizes_of(node):
-    """Yield (position, name) of the inputs of a node that are sizes."""
-    first = FIRST_SIZE.get(node.op_type, len(node.input))
-    for position, name in enumerate(node.input):
-        if position >= first and name:
-            yield position, name
 
 
 def fix_sizes(program, shape):
@@ -61,17 +22,19 @@ def fix_sizes(program, shape):
     Returns
     -------
     bytes
-        The same program if it computes no sizes. Sizes that are not the shape of a
-        result, such as where a slice begins, stay computed.
+        The same program if it computes no shapes. Other sizes, such as where a slice
+        begins, stay computed.
     """
     import onnx
 
     model = onnx.load_from_string(program)
-    constants = constants_of(model.graph)
+    constants = {tensor.name for tensor in model.graph.initializer}
+    constants |= {n.output[0] for n in model.graph.node if n.op_type == "Constant"}
     computed = [
-        node
+        (node, position)
         for node in model.graph.node
-        if any(name not in constants for _, name in sizes_of(node))
+        if len(node.input) > (position := _SHAPE_OF_RESULT.get(node.op_type, 999))
+        and node.input[position] not in constants
     ]
     if not computed:
         return program
@@ -79,12 +42,9 @@ def fix_sizes(program, shape):
     del model.graph.value_info[:]
     found = onnx.shape_inference.infer_shapes(model, data_prop=True)
     shapes = {info.name: shape_of(info) for info in found.graph.value_info}
-    for node in computed:
-        position = _SHAPE_OF_RESULT.get(node.op_type, len(node.input))
+    for node, position in computed:
         result = shapes.get(node.output[0])
-        if position >= len(node.input) or result is None:
-            continue
-        if node.input[position] in constants:
+        if result is None:
             continue
         name = f"{node.output[0]}_shape"
         values = np.array(result, dtype=np.int64)

@@ -39,6 +39,8 @@ from skbird.utils._rows import files_of_rows
 MAX_BYTES = 128 * 2**20
 # How many times the size of its file a model may need for what it computes.
 _WORKING_SHARE = 3
+# Some cores need about as long as the sound lasts. EfficientNet-B7 needs 1e9.
+_MAX_WORK_PER_S = 1e11
 _PACKAGES = ("scikit-learn", "numpy", "openvino", "onnxruntime")
 
 
@@ -230,17 +232,26 @@ class _Programs:
         self._read = read
         self._path = path
         self._max_bytes = max_bytes
+        self._work_per_s = 0.0
         self.n_bytes = 0
 
     def __call__(self, number, network):
         """Return the program of a network that is otherwise complete."""
-        program, n_bytes = check_program(
+        checked = check_program(
             self._read(number),
             shape=network.input_shape,
             n_species=len(network.species),
             frame_scores=network.frame_scores,
         )
-        self.n_bytes += n_bytes
+        grid, passes = network.format.grid, 1 + len(network.tta_shifts_s)
+        step_s = grid.segment_s * (1 - grid.overlap) * network.input_shape[0]
+        self._work_per_s += checked.work * passes / step_s
+        if self._work_per_s > _MAX_WORK_PER_S:
+            raise ProgramError(
+                f"a second of sound needs {self._work_per_s:.0e} multiplications, more "
+                f"than {_MAX_WORK_PER_S:.0e}"
+            )
+        self.n_bytes += checked.n_bytes
         needed = -(-self.n_bytes // _WORKING_SHARE)
         if self._max_bytes is not None and needed > self._max_bytes:
             raise ModelFileError(
@@ -248,7 +259,7 @@ class _Programs:
                 f"segments need {self.n_bytes >> 20} MiB of memory, more than "
                 f"{_WORKING_SHARE} times max_bytes={self._max_bytes}. {RAISE_IT}"
             )
-        return program
+        return checked.program
 
 
 def _plain_number(value):

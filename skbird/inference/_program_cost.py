@@ -2,87 +2,98 @@
 
 import math
 
-import numpy as np
+from skbird.inference._program_shapes import einsum_sizes
 
-# Engines keep channels in blocks of so many.
-_CHANNELS = 16
+# Engines keep channels, and the rows and columns of weights, in blocks of so many.
+_BLOCK = 16
+_BYTES = {"float32": 4, "bool": 4, "int64": 8}  # engines compute bool as a float
+# What is not multiplied and summed up takes so much longer for each number.
+_SLOW = 20
 
 
-def count_bytes(dims, kind):
-    """Return the bytes that engines take for a tensor, whatever they convert it to.
+class Cost:
+    """Adds up what the operations of a program need.
 
     Parameters
     ----------
-    dims : list of int
-    kind : int
-        A type of ``onnx.TensorProto``.
+    tensors : dict of str to Tensor
+        All that are known, by name: the input, weights, and results as they come.
 
-    Returns
-    -------
-    int
+    Attributes
+    ----------
+    work : int
+        Multiplications for one batch, about.
     """
-    import onnx
 
+    def __init__(self, tensors):
+        self._tensors = tensors
+        self._nodes = []
+        self._n_packed = 0
+        self.work = 0
+
+    def add(self, operation, node, results):
+        """Add an operation, its node, and its results."""
+        self._nodes.append(node)
+        self.work += _work_of(operation, results)
+        self._n_packed += sum(_packed_bytes(operation))
+
+    def n_bytes(self):
+        """Return the most bytes that are needed at one time, beside the weights.
+
+        Engines choose the order of the operations: the program's own, or depth first
+        from the last one, taking first inputs first or last ones first.
+        """
+        n_bytes = {
+            name: _count_bytes(tensor)
+            for name, tensor in self._tensors.items()
+            if tensor.moves or tensor.value is None
+        }
+        orders = [self._nodes, _depth_first(self._nodes, 1)]
+        orders.append(_depth_first(self._nodes, -1))
+        most = max(_most_alive(order, self._tensors, n_bytes) for order in orders)
+        return most + self._n_packed
+
+
+def _work_of(operation, results):
+    n_results = sum(math.prod(tensor.dims) for tensor in results)
+    if operation.kind == "Conv":
+        return n_results * math.prod(operation.dims(1)[1:])
+    if operation.kind == "MatMul":
+        return n_results * operation.dims()[-1]
+    if operation.kind == "Gemm":
+        return n_results * max(operation.dims())
+    if operation.kind == "Einsum":
+        return math.prod(einsum_sizes(operation).values())
+    if "kernel_shape" in operation.attributes:
+        return n_results * math.prod(operation.attributes["kernel_shape"])
+    inputs = [tensor for tensor in operation.inputs if tensor is not None]
+    return _SLOW * (n_results + sum(math.prod(tensor.dims) for tensor in inputs))
+
+
+def _packed_bytes(operation):
+    """Yield what engines need of weights beyond the weights: a copy for each use."""
+    for number, tensor in enumerate(operation.inputs):
+        if tensor is None or tensor.moves or number == 0 or len(tensor.dims) < 2:
+            continue
+        dims = list(tensor.dims)
+        first = {"MatMul": len(dims) - 2, "Gemm": 0, "Conv": 0}.get(operation.kind)
+        if first is None:
+            continue
+        is_grouped = operation.get("group", 1) > 1
+        for axis in range(first, first + 1 if is_grouped else first + 2):
+            dims[axis] = _round_up(dims[axis])
+        yield 4 * math.prod(dims)
+
+
+def _count_bytes(tensor):
+    dims = list(tensor.dims)
     if len(dims) > 3:
-        dims = [dims[0], -(-dims[1] // _CHANNELS) * _CHANNELS, *dims[2:]]
-    dtype = onnx.helper.tensor_dtype_to_np_dtype(kind)
-    return math.prod(dims) * max(4, np.dtype(dtype).itemsize)
+        dims[1] = _round_up(dims[1])
+    return math.prod(dims) * _BYTES[tensor.kind]
 
 
-def count_work(graph, shapes):
-    """Return about how many multiplications and copies one run needs.
-
-    Parameters
-    ----------
-    graph : onnx.GraphProto
-    shapes : dict of str to list of int
-        Of all tensors, weights too.
-
-    Returns
-    -------
-    int
-    """
-    return sum(_work_of(node, shapes) for node in graph.node)
-
-
-def _work_of(node, shapes):
-    out = sum(math.prod(shapes[name]) for name in node.output if name)
-    attributes = {a.name: a for a in node.attribute}
-    if node.op_type == "Conv":
-        return out * math.prod(shapes[node.input[1]][1:])
-    if node.op_type in ("MatMul", "Gemm"):
-        return out * max(shapes[node.input[0]], default=1)
-    if node.op_type == "Einsum":
-        sizes = {}
-        terms = attributes["equation"].s.decode().split("->")[0].split(",")
-        for term, name in zip(terms, node.input, strict=True):
-            sizes |= dict(zip(term.replace(" ", ""), shapes[name], strict=True))
-        return math.prod(sizes.values())
-    if "kernel_shape" in attributes:
-        return out * math.prod(attributes["kernel_shape"].ints)
-    return out + sum(math.prod(shapes[name]) for name in node.input if name)
-
-
-def most_alive(graph, n_bytes):
-    """Return the most bytes of results that are needed at the same time.
-
-    Engines choose the order of the operations: the file's own, or depth first from the
-    last one, taking first inputs first or last ones first.
-
-    Parameters
-    ----------
-    graph : onnx.GraphProto
-        With one input.
-    n_bytes : dict of str to int
-        Of the input and all results.
-
-    Returns
-    -------
-    int
-    """
-    nodes = list(graph.node)
-    orders = [nodes, _depth_first(nodes, 1), _depth_first(nodes, -1)]
-    return max(_most_alive_in(order, graph, n_bytes) for order in orders)
+def _round_up(n):
+    return -(-n // _BLOCK) * _BLOCK
 
 
 def _depth_first(nodes, step):
@@ -104,23 +115,20 @@ def _depth_first(nodes, step):
     return order
 
 
-def _most_alive_in(nodes, graph, n_bytes):
+def _most_alive(nodes, tensors, n_bytes):
+    """Return the most bytes of results that are needed at the same time."""
     last_use = {}
     for number, node in enumerate(nodes):
         for name in (*node.input, *node.output):
             last_use[name] = number
     # What does not depend on the segments is computed beforehand, and kept.
-    moving = {graph.input[0].name}
-    for node in nodes:
-        if node.op_type != "Shape" and moving.intersection(node.input):
-            moving.update(node.output)
     dying = {}
     for name, number in last_use.items():
-        if name in n_bytes and name in moving:
+        if name and tensors[name].moves:
             dying.setdefault(number, []).append(name)
-    alive = most = n_bytes[graph.input[0].name]
+    alive = most = n_bytes["segments"]
     for number, node in enumerate(nodes):
-        alive += sum(n_bytes[name] for name in node.output if name)
+        alive += sum(n_bytes.get(name, 0) for name in node.output)
         most = max(most, alive)
         alive -= sum(n_bytes[name] for name in dying.get(number, ()))
     return most

@@ -1,48 +1,54 @@
-"""Look into a protobuf message without parsing it."""
+"""Look into an ONNX program without parsing it, which could fill the memory."""
 
-import itertools
+# A field takes some hundred bytes, a message in a list up to 600.
+_MAX_FIELDS = 300_000
+# What is not weights, in bytes: texts, and lists of numbers.
+_MAX_NOTES = 4 * 2**20
+# ModelProto.graph; GraphProto.node and initializer; NodeProto.attribute;
+# TensorProto.raw_data: by the names of messages, the fields that are messages.
+_MESSAGES = {
+    "model": {7: "graph"},
+    "graph": {1: "node", 5: "tensor"},
+    "node": {5: "attribute"},
+    "attribute": {5: "tensor"},
+    "tensor": {},
+}
+_RAW_DATA = 9
 
-# A message of more is none of skbird's: each field takes a hundred bytes when parsed.
-_MAX_FIELDS = 100_000
-# Numbers of fields in ONNX: ModelProto.graph, GraphProto.initializer,
-# TensorProto.raw_data.
-_GRAPH, _INITIALIZER, _RAW_DATA = 7, 5, 9
 
-
-def count_weights(program):
-    """Return how many bytes of an ONNX program are weights.
+def check_message(program):
+    """Refuse what would take much more memory than it has bytes.
 
     Parameters
     ----------
     program : bytes
-
-    Returns
-    -------
-    int
+        Of an ONNX program.
 
     Raises
     ------
     ValueError, LookupError
-        If it is no protobuf message.
+        If it is no protobuf message, has too many fields, or holds much that is not
+        weights.
     """
-    places = [(0, len(program))]
-    for wanted in (_GRAPH, _INITIALIZER, _RAW_DATA):
-        places = [
-            inner
-            for place in places
-            for number, *inner in _fields(program, *place)
-            if number == wanted
-        ]
-    return sum(end - first for first, end in places)
+    n_fields, n_weights = 0, 0
+    places = [("model", 0, len(program))]
+    while places:
+        kind, first, end = places.pop()
+        for number, begin, stop in _fields(program, first, end):
+            n_fields += 1
+            if n_fields > _MAX_FIELDS:
+                raise ValueError(f"it has more than {_MAX_FIELDS} fields")
+            if number in _MESSAGES[kind]:
+                places.append((_MESSAGES[kind][number], begin, stop))
+            elif kind == "tensor" and number == _RAW_DATA:
+                n_weights += stop - begin
+    if len(program) - n_weights > _MAX_NOTES:
+        raise ValueError(f"{len(program) - n_weights} bytes of it are no weights")
 
 
 def _fields(program, first, end):
     """Yield (number, first byte, end) of the fields of a message."""
-    for n_fields in itertools.count():
-        if first >= end:
-            return
-        if n_fields > _MAX_FIELDS:
-            raise ValueError(f"a message has more than {_MAX_FIELDS} fields")
+    while first < end:
         key, first = _varint(program, first)
         if key & 7 == 2:
             n_bytes, first = _varint(program, first)

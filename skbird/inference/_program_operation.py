@@ -1,0 +1,147 @@
+"""One operation of a program, and the tensors that it takes."""
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+
+MAX_RANK = 6
+_MAX_ATTRIBUTE = 2**16
+
+
+class ProgramError(ValueError):
+    """A network's program is not one that skbird writes."""
+
+
+@dataclass(frozen=True)
+class Tensor:
+    """A tensor whose shape is known.
+
+    Parameters
+    ----------
+    dims : tuple of int
+    kind : {"float32", "int64", "bool"}
+    value : ndarray, default=None
+        Of constants that may be sizes.
+    moves : bool, default=False
+        Whether it depends on the segments.
+    """
+
+    dims: tuple
+    kind: str = "float32"
+    value: np.ndarray | None = None
+    moves: bool = False
+
+
+@dataclass(frozen=True)
+class Operation:
+    """One node of a program.
+
+    Parameters
+    ----------
+    kind : str
+        The operator.
+    inputs : list of Tensor or None
+    attributes : dict
+    """
+
+    kind: str
+    inputs: list
+    attributes: dict
+
+    def dims(self, number=0):
+        """Return the shape of an input."""
+        return self.inputs[number].dims
+
+    def has(self, number):
+        """Whether there is an input of that number."""
+        return number < len(self.inputs) and self.inputs[number] is not None
+
+    def constant(self, number, kind="int64"):
+        """Return a constant input as a flat list."""
+        tensor = self.inputs[number]
+        if tensor.value is None:
+            raise ProgramError(f"{self.kind} computes its sizes")
+        if tensor.kind != kind or len(tensor.dims) > 1:
+            raise ProgramError(f"{self.kind} has sizes of {tensor.kind}")
+        return tensor.value.ravel().tolist()
+
+    def get(self, name, default):
+        """Return an attribute."""
+        return self.attributes.get(name, default)
+
+    def axis(self, default, n=None):
+        """Return the attribute ``axis``, counted from the first one."""
+        return self.place(self.get("axis", default), n)
+
+    def place(self, axis, n=None):
+        """Return an axis of the first input, or of n, counted from the first one."""
+        n = len(self.dims()) if n is None else n
+        if not -n <= axis < n:
+            raise ProgramError(f"{self.kind} has no axis {axis}")
+        return axis % n
+
+    def places(self, axes, n=None):
+        """Return several axes, all different."""
+        axes = [self.place(axis, n) for axis in axes]
+        self.check(len(set(axes)) == len(axes), "has an axis twice")
+        return axes
+
+    def check(self, is_right, what):
+        """Complain of an operation that is not right."""
+        if not is_right:
+            shapes = [None if t is None else t.dims for t in self.inputs]
+            raise ProgramError(f"{self.kind} {what} (inputs of shape {shapes})")
+
+
+_NUMBERS = "alpha beta cubic_coeff_a epsilon extrapolation_value momentum".split()
+_LISTS = "dilations kernel_shape pads perm strides".split()
+_TEXTS = """
+    approximate auto_pad coordinate_transformation_mode equation
+    keep_aspect_ratio_policy mode nearest_mode
+""".split()
+
+
+def read_attributes(node):
+    """Return the attributes of a node: numbers, tuples of integers, and texts.
+
+    Parameters
+    ----------
+    node : onnx.NodeProto
+
+    Returns
+    -------
+    dict
+
+    Raises
+    ------
+    ProgramError
+    """
+    import onnx
+
+    types = onnx.AttributeProto
+    expected = {
+        **dict.fromkeys(_NUMBERS, types.FLOAT),
+        **dict.fromkeys(_LISTS, types.INTS),
+        **dict.fromkeys(_TEXTS, types.STRING),
+    }
+    found = {}
+    for attribute in node.attribute:
+        name = attribute.name
+        is_right = attribute.type == expected.get(name, types.INT)
+        if attribute.type == types.FLOAT:
+            value = attribute.f
+            is_right &= math.isfinite(value)
+        elif attribute.type == types.STRING:
+            value = attribute.s[:100].decode("ascii", "replace")
+        elif attribute.type == types.INTS:
+            value = tuple(attribute.ints[: 2 * MAX_RANK])
+            is_right &= len(attribute.ints) == len(value)
+            is_right &= all(abs(number) <= _MAX_ATTRIBUTE for number in value)
+        else:
+            value = attribute.i
+            is_right &= abs(value) <= _MAX_ATTRIBUTE
+        if name in found or not is_right:
+            raise ProgramError(f"{node.op_type} has another {name!r:.100} than it may")
+        found[name] = value
+    return found
