@@ -629,7 +629,7 @@ def space(model):
 
 
 def spread(model):
-    weigh(model, "slope", np.zeros((9999, 1, 1), np.float32))
+    weigh(model, "slope", np.zeros((99, 1, 1, 1), np.float32))
     add(model, "PRelu", ["segments", "slope"], ["x"])
 
 
