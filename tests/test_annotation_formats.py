@@ -1,10 +1,13 @@
 """Annotations of other programs, and files that tell their format themselves."""
 
+from collections import Counter
+
 import numpy as np
 import pandas as pd
 import pytest
 
 from skbird.annotations import (
+    _text_tables,
     read_annotations,
     read_birdnet,
     read_boxes,
@@ -16,6 +19,7 @@ from skbird.annotations import (
     write_raven,
     write_submission,
 )
+from skbird.annotations._audio_names import AudioFinder
 
 KEYS = ["path", "start", "end", "species"]
 BIRDNET = {
@@ -269,13 +273,70 @@ def test_a_row_does_not_stretch_over_a_gap(tmp_path, row_ids, expected, told):
     if told:
         boxes = read_annotations(path)
     else:
-        with pytest.warns(UserWarning, match=r"truth\.csv does not tell .* for \d+ s"):
+        message = r"truth\.csv does not tell .* for \d+ s"
+        with pytest.warns(UserWarning, match=message) as warned:
             boxes = read_annotations(path)
+        assert warned[0].filename == __file__
     found = boxes[["start", "end"]].to_numpy()
     if expected:
         np.testing.assert_allclose(found[: len(expected)], expected)
     else:
         assert found[:3, 0].tolist() == pytest.approx([0, 0.3, 0.6])
+
+
+@pytest.mark.parametrize("name", ["b.csv", "b.parquet"])
+def test_the_column_of_species_may_be_said_for_boxes_too(boxes, tmp_path, name):
+    boxes = boxes.assign(Common=["Owl", "Wren", "Owl"])
+    if name.endswith("parquet"):
+        pytest.importorskip("pyarrow")
+    write_boxes(boxes, tmp_path / name)
+    found = read_annotations(tmp_path / name, annotation_column="Common")
+    assert found["species"].tolist() == ["Owl", "Wren", "Owl"]
+    assert found["species_"].tolist() == ["owl", "wren", "owl"]
+    with pytest.raises(
+        ValueError, match=rf"{name}.* no column 'nonsense'.*(Pass|Rename)"
+    ):
+        read_annotations(tmp_path / name, annotation_column="nonsense")
+
+
+def test_a_column_of_species_is_refused_where_there_is_none(boxes, tmp_path):
+    rows = tmp_path / "rows.csv"
+    rows.write_text("row_id,owl\na_5,1\na_10,0\n")
+    for path in (rows, *write_audacity(boxes[:1], tmp_path)):
+        with pytest.raises(ValueError, match=rf"annotation_column='x' .*{path.name}"):
+            read_annotations(path, annotation_column="x")
+
+
+def test_files_are_read_once_and_recordings_listed_once(boxes, tmp_path, monkeypatch):
+    files = [tmp_path / f"{number}.csv" for number in range(3)]
+    for file in files[:2]:
+        write_boxes(boxes, file)
+    files[2].write_text("row_id,owl\na_5,1\na_10,0\n")
+    files += [*write_raven(boxes[:1], tmp_path), *write_audacity(boxes[2:], tmp_path)]
+    read, listed, asked = Counter(), [], Counter()
+    read_bytes, alike = _text_tables.read_bytes, AudioFinder.alike
+
+    def count_read(path, *args, **kwargs):
+        read[path.name] += 1
+        return read_bytes(path, *args, **kwargs)
+
+    def count_asked(self, path):
+        asked[path] += 1
+        return alike(self, path)
+
+    class Recordings(list):
+        def __iter__(self):
+            listed.append(1)
+            return super().__iter__()
+
+    monkeypatch.setattr(_text_tables, "read_bytes", count_read)
+    monkeypatch.setattr(AudioFinder, "alike", count_asked)
+    found = read_annotations(files, Recordings(["x/a.wav", "x/b.wav"]))
+    assert set(found["path"]) == {"x/a.wav", "x/b.wav"}
+    assert read == dict.fromkeys((file.name for file in files), 1)
+    assert len(listed) == 1
+    # Two boxes of a.wav in a file are one question.
+    assert asked == {"a.wav": 3, "b.wav": 2, "a": 1}
 
 
 def test_tables_of_no_known_format_are_named(tmp_path):
