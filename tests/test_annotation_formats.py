@@ -1,5 +1,6 @@
 """Annotations of other programs, and files that tell their format themselves."""
 
+import sys
 from collections import Counter
 
 import numpy as np
@@ -337,6 +338,13 @@ def test_files_are_read_once_and_recordings_listed_once(boxes, tmp_path, monkeyp
     assert len(listed) == 1
     # Two boxes of a.wav in a file are one question.
     assert asked == {"a.wav": 3, "b.wav": 2, "a": 1}
+
+
+def test_parquet_without_pyarrow_says_what_to_install(tmp_path, monkeypatch):
+    monkeypatch.setitem(sys.modules, "pyarrow", None)
+    (tmp_path / "b.parquet").write_bytes(b"PAR1")
+    with pytest.raises(ImportError, match=r"b\.parquet.*pip install .*\[archive\]'"):
+        read_annotations(tmp_path / "b.parquet")
 
 
 def test_tables_of_no_known_format_are_named(tmp_path):
