@@ -396,6 +396,7 @@ def test_predictions_that_are_all_unreadable_give_nan():
         report = cross_val_report(Lookup(), X, np.eye(6)[:, :2], cv=KFold(2), **FAST)
     assert np.isnan(report.macro_roc_auc)
     assert report.n_recordings == 0
+    assert "0 of 2 species judged, no row could be read\n" in str(report)
 
 
 @pytest.mark.parametrize(

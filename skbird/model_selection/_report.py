@@ -55,14 +55,16 @@ class CrossValReport:
         positives = self.species["n_positive"].groupby("species", sort=False).sum()
         judged = self.species["roc_auc"].groupby("species", sort=False).count() > 0
         untaught = self.species.query("n_train_positive == 0 and n_positive > 0")
+        unjudged = "no row could be read"
+        if self.proba.notna().any(axis=None):
+            unjudged = f"{(positives == 0).sum()} without a positive in any test part"
         lines = [
             f"Macro ROC-AUC {self.macro_roc_auc:.3f} [{low:.3f}, {high:.3f}], "
             f"{100 * self.confidence:g} % interval over {self.n_recordings} recordings",
             f"  rows are compared within their fold; mean of the folds "
             f"{self.folds['macro_roc_auc'].mean():.3f}, pooled "
             f"{self.pooled_macro_roc_auc:.3f}",
-            f"  {judged.sum()} of {len(judged)} species judged, "
-            f"{(positives == 0).sum()} without a positive in any test part",
+            f"  {judged.sum()} of {len(judged)} species judged, {unjudged}",
         ]
         if len(untaught):
             names = untaught.index.unique("species")
