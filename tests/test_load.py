@@ -374,9 +374,8 @@ def test_parquet_whose_text_is_no_utf_8_is_named(tmp_path):
 
 def test_parquet_that_claims_too_much_is_refused(tmp_path):
     parquet = pytest.importorskip("pyarrow.parquet")
-    wide = pytest.importorskip("pyarrow").table(
-        {f"c{number}": [1.0] for number in range(10_001)}
-    )
+    columns = {f"c{number}": [1.0] for number in range(10_001)}
+    wide = pytest.importorskip("pyarrow").table(columns)
     parquet.write_table(wide, tmp_path / "table.parquet")
     with pytest.raises(ValueError, match=r"table.parquet' .* 10001 columns, and at"):
         load_recordings(tmp_path / "table.parquet")
