@@ -24,7 +24,6 @@ from skbird.annotations import (
 RAVEN = (
     "Selection\tBegin Time (s)\tEnd Time (s)\tFile Offset (s)\tLow Freq (Hz)\tSpecies\n"
 )
-PATH_LIKE = ["path", "start", "end", "species"]
 
 
 @pytest.fixture

@@ -1,10 +1,14 @@
 """Annotations of other programs, and files that tell their format themselves."""
 
+import sys
+from collections import Counter
+
 import numpy as np
 import pandas as pd
 import pytest
 
 from skbird.annotations import (
+    _text_tables,
     read_annotations,
     read_birdnet,
     read_boxes,
@@ -16,6 +20,7 @@ from skbird.annotations import (
     write_raven,
     write_submission,
 )
+from skbird.annotations._audio_names import AudioFinder
 
 KEYS = ["path", "start", "end", "species"]
 BIRDNET = {
@@ -180,9 +185,166 @@ def test_rows_of_zeros_and_ones_are_truth(tmp_path):
     write_submission(truth * 0.7, rows, submission, species=["owl", "wren"])
     with pytest.raises(ValueError, match=r"truth\.csv holds 0\.7 where 0 or 1"):
         read_annotations(submission)
-    submission.write_text("row_id,owl\na_soon,1\n")
-    with pytest.raises(ValueError, match=r"truth\.csv: the row_id 'a_soon' does not"):
-        read_annotations(submission)
+    for row_id in ("a_soon", "a_0", "a_inf", "_5"):
+        submission.write_text(f"row_id,owl\n{row_id},1\n")
+        message = rf"truth\.csv: the row_id '{row_id}' does not end in '_' and a second"
+        with pytest.raises(ValueError, match=message):
+            read_annotations(submission)
+
+
+@pytest.mark.parametrize("form", ["bool", "text", "TRUE", "missing", "categories"])
+@pytest.mark.parametrize("name", ["wide.csv", "rows.csv", "wide.parquet"])
+def test_false_and_true_are_truth(tmp_path, form, name):
+    owl, wren = pd.Series([True, False, False]), pd.Series([True, False, True])
+    kinds = {"bool": bool, "text": str, "missing": "boolean", "categories": "category"}
+    owl, wren = (
+        column.astype(str).str.upper() if form == "TRUE" else column.astype(kinds[form])
+        for column in (owl, wren)
+    )
+    end = pd.Series([5.0, 10.0, 15.0])
+    table = {"path": ["a.wav"] * 3, "start": end - 5, "end": end}
+    if name == "rows.csv":
+        table = {"row_id": ["a_5", "a_10", "a_15"]}
+    table = pd.DataFrame(table | {"owl": owl, "wren": wren, "site": ["x", "y", "z"]})
+    if name == "wide.parquet":
+        pytest.importorskip("pyarrow")
+        table.to_parquet(tmp_path / name)
+    else:
+        table.to_csv(tmp_path / name, index=False)
+    boxes = read_annotations(tmp_path / name).fillna({"species": ""})
+    assert boxes[KEYS[1:]].to_numpy().tolist() == [
+        [0, 5, "owl"], [0, 5, "wren"], [10, 15, "wren"], [5, 10, ""]
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize("rows", ["row_id", "path,start,end"])
+@pytest.mark.parametrize(
+    ("header", "cells", "message"),
+    [
+        (
+            "owl,temp",
+            "1,12.5",
+            r"holds 12\.5 where .* 'temp' calls in 'a' from 0 to 5 s",
+        ),
+        ("owl", "soon", r"holds 'soon' where .* whether 'owl' calls"),
+        ("owl", "", r"holds nan where .* whether 'owl' calls"),
+        ("channel,site", "1,x", "of no species whether .* 'channel', 'site' holds"),
+        ("owl", None, "of no species whether"),
+    ],
+)
+def test_truth_that_is_none_names_its_column(tmp_path, rows, header, cells, message):
+    keys = {"row_id": ["a_5", "a_10", "a_15", "a_20"]}.get(
+        rows, ["a,0,5", "a,5,10", "a,10,15", "a,15,20"]
+    )
+    usual = {"soon": "1", "": "1", None: ""}.get(cells, cells)
+    lines = [f"{rows},{header}", f"{keys[0]},{cells or ''}"]
+    lines += [f"{key},{usual}" for key in keys[1:]]
+    (tmp_path / "truth.csv").write_text("\n".join(lines))
+    with pytest.raises(ValueError, match=rf"truth\.csv.*{message}"):
+        read_annotations(tmp_path / "truth.csv")
+
+
+@pytest.mark.parametrize("rows", ["row_id", "path,start,end"])
+def test_columns_that_travel_along_are_no_species(tmp_path, rows):
+    keys = {"row_id": ["a_5", "a_10"]}.get(rows, ["a,0,5", "a,5,10"])
+    header = f"{rows},owl,channel,site,notes,Collection"
+    lines = [header, f"{keys[0]},0,1,S1,,0", f"{keys[1]},1,1,1,,1"]
+    (tmp_path / "truth.csv").write_text("\n".join(lines))
+    boxes = read_annotations(tmp_path / "truth.csv")
+    assert boxes["species"].fillna("").tolist() == ["owl", ""]
+    (tmp_path / "truth.csv").write_text(header)
+    assert len(read_annotations(tmp_path / "truth.csv")) == 0
+
+
+@pytest.mark.parametrize(
+    ("row_ids", "expected", "told"),
+    [
+        (["n_5", "n_10", "n_60", "n_62"], [(0, 5), (5, 10), (55, 60), (60, 62)], True),
+        (["n_5", "n_10", "m_60", "m_120"], [(0, 5), (5, 10), (55, 60), (115, 120)], 1),
+        (["n_0.3", "n_0.6", "n_0.9", "m_0.3"], None, True),
+        (["n_5", "n_60"], [(0, 5), (55, 60)], False),
+        (["n_5", "n_65", "n_125", "n_185"], [(0, 5), (60, 65), (120, 125)], False),
+        (["n_3600"], [(0, 3600)], False),
+        (["n_7", "n_11", "n_16"], [(3, 7), (7, 11), (12, 16)], False),
+    ],
+)
+def test_a_row_does_not_stretch_over_a_gap(tmp_path, row_ids, expected, told):
+    path = tmp_path / "truth.csv"
+    path.write_text("\n".join(["row_id,owl", *(f"{row},1" for row in row_ids)]))
+    if told:
+        boxes = read_annotations(path)
+    else:
+        message = r"truth\.csv does not tell .* for \d+ s"
+        with pytest.warns(UserWarning, match=message) as warned:
+            boxes = read_annotations(path)
+        assert warned[0].filename == __file__
+    found = boxes[["start", "end"]].to_numpy()
+    if expected:
+        np.testing.assert_allclose(found[: len(expected)], expected)
+    else:
+        assert found[:3, 0].tolist() == pytest.approx([0, 0.3, 0.6])
+
+
+@pytest.mark.parametrize("name", ["b.csv", "b.parquet"])
+def test_the_column_of_species_may_be_said_for_boxes_too(boxes, tmp_path, name):
+    boxes = boxes.assign(Common=["Owl", "Wren", "Owl"])
+    if name.endswith("parquet"):
+        pytest.importorskip("pyarrow")
+    write_boxes(boxes, tmp_path / name)
+    found = read_annotations(tmp_path / name, annotation_column="Common")
+    assert found["species"].tolist() == ["Owl", "Wren", "Owl"]
+    assert found["species_"].tolist() == ["owl", "wren", "owl"]
+    with pytest.raises(
+        ValueError, match=rf"{name}.* no column 'nonsense'.*(Pass|Rename)"
+    ):
+        read_annotations(tmp_path / name, annotation_column="nonsense")
+
+
+def test_a_column_of_species_is_refused_where_there_is_none(boxes, tmp_path):
+    rows = tmp_path / "rows.csv"
+    rows.write_text("row_id,owl\na_5,1\na_10,0\n")
+    for path in (rows, *write_audacity(boxes[:1], tmp_path)):
+        with pytest.raises(ValueError, match=rf"annotation_column='x' .*{path.name}"):
+            read_annotations(path, annotation_column="x")
+
+
+def test_files_are_read_once_and_recordings_listed_once(boxes, tmp_path, monkeypatch):
+    files = [tmp_path / f"{number}.csv" for number in range(3)]
+    for file in files[:2]:
+        write_boxes(boxes, file)
+    files[2].write_text("row_id,owl\na_5,1\na_10,0\n")
+    files += [*write_raven(boxes[:1], tmp_path), *write_audacity(boxes[2:], tmp_path)]
+    read, listed, asked = Counter(), [], Counter()
+    read_bytes, alike = _text_tables.read_bytes, AudioFinder.alike
+
+    def count_read(path, *args, **kwargs):
+        read[path.name] += 1
+        return read_bytes(path, *args, **kwargs)
+
+    def count_asked(self, path):
+        asked[path] += 1
+        return alike(self, path)
+
+    class Recordings(list):
+        def __iter__(self):
+            listed.append(1)
+            return super().__iter__()
+
+    monkeypatch.setattr(_text_tables, "read_bytes", count_read)
+    monkeypatch.setattr(AudioFinder, "alike", count_asked)
+    found = read_annotations(files, Recordings(["x/a.wav", "x/b.wav"]))
+    assert set(found["path"]) == {"x/a.wav", "x/b.wav"}
+    assert read == dict.fromkeys((file.name for file in files), 1)
+    assert len(listed) == 1
+    # Two boxes of a.wav in a file are one question.
+    assert asked == {"a.wav": 3, "b.wav": 2, "a": 1}
+
+
+def test_parquet_without_pyarrow_says_what_to_install(tmp_path, monkeypatch):
+    monkeypatch.setitem(sys.modules, "pyarrow", None)
+    (tmp_path / "b.parquet").write_bytes(b"PAR1")
+    with pytest.raises(ImportError, match=r"b\.parquet.*pip install .*\[archive\]'"):
+        read_annotations(tmp_path / "b.parquet")
 
 
 def test_tables_of_no_known_format_are_named(tmp_path):

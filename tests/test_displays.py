@@ -8,7 +8,7 @@ import pytest
 from sklearn.exceptions import NotFittedError
 from sklearn.neighbors import KNeighborsClassifier
 
-from skbird.inspection import SelfTrainingDisplay
+from skbird.inspection import AttentionDisplay, SelfTrainingDisplay
 from skbird.semi_supervised import PseudoLabelSelfTraining
 
 
@@ -48,6 +48,20 @@ def test_given_axes_are_used(rounds):
     _, axes = plt.subplots(1, 2)
     display = SelfTrainingDisplay(*rounds).plot(axes=axes)
     assert display.figure_ is axes[0].figure
+
+
+@pytest.mark.parametrize("n_axes", [0, 1])
+def test_axes_that_are_too_few_are_counted(rounds, n_axes):
+    axes = [plt.figure().add_subplot() for _ in range(n_axes)]
+    message = f"axes has {n_axes} axes, but 2 are needed"
+    with pytest.raises(ValueError, match=message):
+        SelfTrainingDisplay(*rounds).plot(axes=axes)
+    curve = np.ones(4)
+    attention = AttentionDisplay(
+        np.zeros((8, 4)), np.arange(10.0), 0.1, 0.0, curve, curve, "time", "wren"
+    )
+    with pytest.raises(ValueError, match=message.replace("2", "3")):
+        attention.plot(axes=axes)
 
 
 def test_it_needs_rounds(rounds):

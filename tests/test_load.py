@@ -13,6 +13,8 @@ from sklearn.neighbors import KNeighborsClassifier
 
 from skbird.compose._type_targets import has_own_tags
 from skbird.data import check_rows, encode_labels, load_recordings, make_birdclef
+from skbird.data._birdclef_files import read_csv
+from skbird.data._label_table import read_table
 from skbird.data._listing import find_audio, list_audio
 from skbird.inspection._report._recording_tables import encode_all
 from skbird.model_selection import group_train_test_split
@@ -368,6 +370,25 @@ def test_parquet_whose_text_is_no_utf_8_is_named(tmp_path):
     table.write_bytes(table.read_bytes().replace(b"a.wav", b"\xe9.wav"))
     with pytest.raises(ValueError, match=r"table.parquet' is no Parquet"):
         load_recordings(table)
+
+
+def test_parquet_that_claims_too_much_is_refused(tmp_path):
+    parquet = pytest.importorskip("pyarrow.parquet")
+    columns = {f"c{number}": [1.0] for number in range(10_001)}
+    wide = pytest.importorskip("pyarrow").table(columns)
+    parquet.write_table(wide, tmp_path / "table.parquet")
+    with pytest.raises(ValueError, match=r"table.parquet' .* 10001 columns, and at"):
+        load_recordings(tmp_path / "table.parquet")
+
+
+def test_a_column_of_a_long_table_is_of_one_kind(tmp_path):
+    # The more columns, the fewer lines are a part of their own for pandas.
+    others = [f"c{number}" for number in range(510)]
+    lines = [f"path,site,{','.join(others)}", *["a.wav,1"] * 2100, "a.wav,creek"]
+    (tmp_path / "table.csv").write_text("\n".join(lines))
+    table, _ = read_table(tmp_path / "table.csv")
+    assert table["site"].tolist() == [*["1"] * 2100, "creek"]
+    assert read_csv(tmp_path / "table.csv")["site"].tolist() == table["site"].tolist()
 
 
 def test_parquet_without_pyarrow(tmp_path, monkeypatch):

@@ -50,6 +50,17 @@ def imbalance(Y, folds):
     return np.abs(counts / counts.sum(axis=0) - 1 / len(folds)).mean()
 
 
+@pytest.mark.parametrize("cv", SPLITTERS)
+def test_splitters_need_no_X(cv):
+    Y, groups = make_labels(0)
+    for folds in zip(cv.split(None, Y, groups), split(cv, Y, groups), strict=True):
+        np.testing.assert_array_equal(*(test for _, test in folds))
+    with pytest.raises(ValueError, match=r"groups='site' is not a column of X, None"):
+        list(cv.split(None, Y, "site"))
+    with pytest.raises(ValueError, match=r"groups has shape \(3,\), but there are 400"):
+        list(cv.split(None, Y, groups[:3]))
+
+
 @pytest.mark.parametrize("seed", range(3))
 @pytest.mark.parametrize("n_splits", [2, 5])
 @pytest.mark.parametrize("shuffle", [False, True])

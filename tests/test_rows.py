@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 from sklearn.utils import _safe_indexing, resample
 
-from skbird.data import AudioReadError, Recordings, check_rows, segment_table
+from skbird.data import AudioReadError, Recordings, _rows, check_rows, segment_table
 
 
 @pytest.mark.parametrize(
@@ -72,6 +72,17 @@ def test_segment_table_with_overlap(write_wav):
     table = segment_table([write_wav("a.wav", np.zeros(16_000 * 10))], step_s=2.5)
     assert list(table["start"]) == [0, 2.5, 5, 7.5]
     assert list(table["end"]) == [5, 7.5, 10, 10]
+
+
+def test_rows_of_a_recording_given_twice_count_twice(write_wav, monkeypatch):
+    monkeypatch.setattr(_rows, "_MAX_ROWS", 30)
+    path = write_wav("a.wav", np.zeros(16_000))
+    assert len(segment_table([path] * 3, 0.1, 0.1)) == 30
+    with pytest.raises(ValueError, match=r"step_s=0.1 would make 40 rows, 10 of .*a"):
+        segment_table([path] * 4, 0.1, 0.1)
+    empty = segment_table([])
+    assert list(empty) == ["path", "start", "end"]
+    assert empty[["start", "end"]].dtypes.tolist() == [float, float]
 
 
 @pytest.mark.parametrize("name", ["segment_s", "step_s"])

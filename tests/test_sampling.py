@@ -46,6 +46,10 @@ def test_ratings_are_weighed_and_missing_ones_are_middling(table, Y):
     np.testing.assert_allclose(weight[:5] / weight[0], [1, 0.8, 0.6, 0.4, 0.2])
     # The median of 5 4 3 2 1 5 5 5 is 4.5.
     np.testing.assert_allclose(weight[5:7] / weight[0], 0.9)
+    for missing in (np.inf, -np.inf, -1):
+        table["rating"] = table["rating"].fillna(missing)
+        again = recording_weights(table, Y, class_power=0, rating_power=1)
+        np.testing.assert_array_equal(again, weight)
 
 
 def test_a_cap_bounds_the_share_of_a_species(table, Y):

@@ -142,7 +142,7 @@ def find_recordings(table, named, audio):
     table : TextTable
     named : Series of shape (n_lines,)
         The path that the line says; NaN where it does not.
-    audio : path-like, sequence of path-like or None
+    audio : path-like, sequence of path-like, AudioFinder or None
         The recording of all lines; recordings to choose from; None: take what the
         line says, else the name of its file.
 
@@ -160,7 +160,9 @@ def find_recordings(table, named, audio):
             )
         path = printable_path(os.fspath(audio))
         return pd.Series(path, index=named.index, dtype=object)
-    finder = None if audio is None else AudioFinder(audio)
+    finder = audio
+    if not (audio is None or isinstance(audio, AudioFinder)):
+        finder = AudioFinder(audio)
     known, paths = {}, []
     for row, (name, file) in enumerate(zip(named, table.file.tolist(), strict=True)):
         key = name if isinstance(name, str) else file

@@ -48,19 +48,28 @@ def read_boxes(path):
     return read_text_boxes(path)
 
 
-def as_boxes(table, path):
+def as_boxes(table, path, annotation_column=None):
     """Return a table from a Parquet file as boxes, whatever its species are called."""
-    label = next((name for name in LABELS if name in table), LABELS[0])
-    return check_boxes(table.rename(columns={label: LABELS[0]}), str(path))
+    if annotation_column is None:
+        label = next((name for name in LABELS if name in table), LABELS[0])
+        return check_boxes(table.rename(columns={label: LABELS[0]}), str(path))
+    if annotation_column not in table:
+        raise ValueError(
+            f"{path} has no column {annotation_column!r}, but {list(table)[:15]}. Pass "
+            "the one that names the species as annotation_column."
+        )
+    others = {name: f"{name}_" for name in LABELS[:1] if name != annotation_column}
+    names = others | {annotation_column: LABELS[0]}
+    return check_boxes(table.rename(columns=names), str(path))
 
 
-def read_text_boxes(path):
+def read_text_boxes(path, annotation_column=None):
     """Read a table of boxes from a file of text, whatever its name."""
     table = read_text_tables(path, ",;\t", SECONDS[0])
     remedy = "Rename the column that holds it."
     needed = [table.require(name, remedy) for name in ["path", *SECONDS]]
-    label = table.find(*LABELS)
-    needed.append(label or table.require("species", remedy))
+    label = None if annotation_column else table.find(*LABELS)
+    needed.append(label or table.require(annotation_column or LABELS[0], remedy))
     boxes = {
         "path": table.text(needed[0]),
         "start": table.numbers(needed[1], required=True),

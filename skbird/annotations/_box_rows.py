@@ -12,13 +12,12 @@ from skbird.data import check_rows, segment_table
 from skbird.utils._names import (
     commonest_names,
     match_names,
-    plain_name,
+    names_species,
     plain_path,
     settle_names,
 )
 from skbird.utils._params import check_list
 
-_NO_SPECIES = ("", "nocall", "no call")  # as encode_labels has it
 _ROUNDING_S = 1e-9  # seconds such as 0.3 - 0.2 are not exact
 
 
@@ -105,7 +104,7 @@ def boxes_to_rows(
     _check_overlaps(min_overlap_s, min_overlap_fraction)
     boxes = check_boxes(boxes)
     named = boxes["species"].dropna().unique()
-    named = [name for name in named if plain_name(name) not in _NO_SPECIES]
+    named = [name for name in named if names_species(name)]
     boxes = boxes[boxes["species"].isin(named)]
     if species is None:
         species = commonest_names(boxes["species"])

@@ -1,5 +1,7 @@
 """Annotations in any format that crowsetta reads."""
 
+import os
+
 import numpy as np
 import pandas as pd
 
@@ -66,7 +68,7 @@ def read_crowsetta(paths, format, audio=None, **options):
     rows = []
     for number, file in enumerate(files):
         try:
-            found = reader.from_file(file, **options).to_annot()
+            found = reader.from_file(os.fspath(file), **options).to_annot()
         except Exception as exc:  # each format has its own kinds
             raise ValueError(
                 f"{file}: crowsetta cannot read it as {format!r}: {exc}. Correct it, "

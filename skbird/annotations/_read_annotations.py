@@ -15,6 +15,7 @@ from skbird.annotations._kaleidoscope import read_kaleidoscope
 from skbird.annotations._read_raven import read_raven
 from skbird.annotations._row_truth import boxes_of_submission, boxes_of_wide
 from skbird.annotations._text_tables import (
+    TextFile,
     as_path_list,
     column_names,
     find_separator,
@@ -38,6 +39,11 @@ _SIGNS = {
     "generic-seq": [{"onset_s", "offset_s", "notated_path"}],
     "simple-seq": [{"onset_s", "offset_s"}],
     "boxes": [{"path", "start", "end"}],
+}
+_READERS = {
+    "raven": read_raven,
+    "birdnet": read_birdnet,
+    "kaleidoscope": read_kaleidoscope,
 }
 # What crowsetta reads and is no table.
 _ENDINGS = {
@@ -64,28 +70,39 @@ def read_annotations(paths, audio=None, *, format=None, annotation_column=None):
     ----------
     paths : path-like or sequence of path-like
         Tables of Raven, Audacity, BirdNET or Kaleidoscope, boxes in CSV or Parquet,
-        tables of rows with zeros and ones (``row_id``, or ``path``, ``start`` and
-        ``end``, and a column per species), and what crowsetta reads; also mixed.
+        tables of rows (``row_id``, or ``path``, ``start`` and ``end``) with a column
+        per species of zeros and ones, or False and True, and what crowsetta reads;
+        also mixed.
     audio : path-like or sequence of path-like, default=None
         As for `read_raven`. Boxes of recordings that are not among them are an error.
     format : str, default=None
         ``"raven"``, ``"audacity"``, ``"birdnet"``, ``"kaleidoscope"``, ``"boxes"``,
         ``"rows"``, or a format of `read_crowsetta`. None: by endings and first lines.
     annotation_column : str, default=None
-        The column that names the species, in tables that have several such columns.
+        The column that names the species, in tables that have several such columns:
+        of Raven, BirdNET or Kaleidoscope, or of boxes. Files of other formats are an
+        error then.
 
     Returns
     -------
     boxes : DataFrame
-        As the functions of each format give them. A row in which no species calls is a
-        box without species.
+        As the functions of each format give them, the files of one format after those
+        of another: formats and files in the order of `paths`. A row in which no
+        species calls is a box without species.
 
     Raises
     ------
     ImportError
         If a file is Parquet and pyarrow is not installed, or the same of crowsetta.
     ValueError
-        If the format of a file is not known, or it is damaged. The message names it.
+        If the format of a file is not known, or it is damaged, or has no
+        `annotation_column`. The message names it.
+
+    Warns
+    -----
+    UserWarning
+        If the ``row_id`` of a file do not tell how long its rows are. What each format
+        warns of.
 
     See Also
     --------
@@ -112,14 +129,14 @@ def read_annotations(paths, audio=None, *, format=None, annotation_column=None):
         format=format,
         annotation_column=annotation_column,
     )
-    files = as_path_list(paths)
+    if not (audio is None or isinstance(audio, str | os.PathLike)):
+        audio = AudioFinder(audio)  # once for all files
     by_format = {}
-    for file in files:
+    for file in map(TextFile, as_path_list(paths)):
         by_format.setdefault(format or tell_format(file), []).append(file)
-    parts = [
-        _read(kind, of_kind, audio, annotation_column)
-        for kind, of_kind in by_format.items()
-    ]
+    parts = []
+    for kind, files in by_format.items():
+        parts += _read(kind, files, audio, annotation_column)
     filled = [part for part in parts if len(part)] or parts[:1]
     return check_boxes(pd.concat(filled, ignore_index=True), "paths")
 
@@ -189,46 +206,60 @@ def tell_format(path):
 
 
 def _read(kind, files, audio, annotation_column):
+    """Return the boxes of files of one format, in one part or several."""
     named = {"annotation_column": annotation_column} if annotation_column else {}
-    if kind == "raven":
-        return read_raven(files, audio, **named)
-    if kind == "birdnet":
-        return read_birdnet(files, audio, **named)
-    if kind == "kaleidoscope":
-        return read_kaleidoscope(files, audio, **named)
+    if kind in _READERS:
+        return [_READERS[kind](files, audio, **named)]
+    if annotation_column is not None and kind != "boxes":
+        raise ValueError(
+            f"annotation_column={annotation_column!r} is no column of {files[0]}: "
+            f"files of the format {kind!r} name the species in one way only. Leave it "
+            "out, or read these files in a call of their own."
+        )
     if kind == "audacity":
-        return read_audacity(files, audio)
+        return [read_audacity(files, audio)]
     if kind not in ("boxes", "rows"):
-        return read_crowsetta(files, kind, audio)
+        return [read_crowsetta(files, kind, audio)]
     parts = []
     for file in files:
-        boxes = boxes_of_submission(file) if kind == "rows" else _read_table(file)
-        if audio is not None:
-            finder = AudioFinder(
-                [audio] if isinstance(audio, str | os.PathLike) else audio
-            )
-            boxes["path"] = [finder.by_path(path, file) for path in boxes["path"]]
-        parts.append(boxes)
-    return pd.concat(parts, ignore_index=True)
+        boxes = (
+            boxes_of_submission(file)
+            if kind == "rows"
+            else _read_table(file, annotation_column)
+        )
+        parts.append(_find_audio(boxes, file, audio))
+    return parts
 
 
-def _read_table(path):
+def _find_audio(boxes, file, audio):
+    """Exchange the paths of boxes for those of the recordings they stand for."""
+    if audio is None:
+        return boxes
+    finder = audio if isinstance(audio, AudioFinder) else AudioFinder([audio])
+    found = {path: finder.by_path(path, file) for path in boxes["path"].unique()}
+    # pandas' text holds no names that are not UTF-8.
+    return boxes.assign(path=boxes["path"].astype(object).map(found))
+
+
+def _read_table(file, annotation_column):
     """Read boxes, or rows with a column per species, in CSV or Parquet."""
-    if Path(path).suffix.lower() != ".parquet":
-        header = first_line(read_text(path))
+    if Path(file).suffix.lower() != ".parquet":
+        header = first_line(read_text(file))
         names = column_names(header, find_separator(header, ",;\t", ["start"]))
-        if not names.isdisjoint(LABELS):
-            return _scored(read_text_boxes(path))
-        table = read_text_tables(path, ",;\t", "start")
+        if annotation_column or not names.isdisjoint(LABELS):
+            return _scored(read_text_boxes(file, annotation_column))
+        table = read_text_tables(file, ",;\t", "start")
         rows = {"path": table.text(table.find("path"))}
         for name in ("start", "end"):
             rows[name] = table.numbers(table.find(name), required=True)
         others = table.others({table.find(name) for name in rows})
-        return boxes_of_wide(pd.concat([pd.DataFrame(rows), others], axis=1), path)
-    table = read_parquet(path).rename(columns=_BIRDNET_PARQUET)
-    if {"path", "start", "end"} <= set(table) and not set(table) & set(LABELS):
-        return boxes_of_wide(table, path)
-    return _scored(as_boxes(table, path))
+        return boxes_of_wide(pd.concat([pd.DataFrame(rows), others], axis=1), file)
+    table = read_parquet(file).rename(columns=_BIRDNET_PARQUET)
+    is_wide = {"path", "start", "end"} <= set(table) and not set(table) & set(LABELS)
+    if is_wide and not annotation_column:
+        return boxes_of_wide(table, file)
+    column = _BIRDNET_PARQUET.get(annotation_column, annotation_column)
+    return _scored(as_boxes(table, file, column))
 
 
 def _scored(boxes):

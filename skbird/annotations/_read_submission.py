@@ -54,7 +54,17 @@ def read_submission(path, rows=None):
     0     0.1
     1     0.9
     """
-    table = read_row_table(check_path(path))
+    table, row_id = read_submission_table(check_path(path))
+    if set(table.dtypes) != {np.dtype(np.float64)} or np.isinf(table.to_numpy()).any():
+        columns = {name: _numbers(table[name], path) for name in table}
+        table = pd.DataFrame(columns, index=table.index)
+    proba = table.set_axis(row_id)
+    return proba if rows is None else _select(proba, rows, path)
+
+
+def read_submission_table(path):
+    """Return the columns of species, whatever their cells are, and the ``row_id``."""
+    table = read_row_table(path)
     if ROW_ID not in table:
         raise ValueError(
             f"{path}, line 1: there is no column 'row_id', but {some(table.columns)}. "
@@ -68,11 +78,7 @@ def read_submission(path, rows=None):
             "repeated. Delete the line."
         )
     row_id = pd.Index(table.pop(ROW_ID))
-    if set(table.dtypes) != {np.dtype(np.float64)} or np.isinf(table.to_numpy()).any():
-        columns = {name: _numbers(table[name], path) for name in table}
-        table = pd.DataFrame(columns, index=table.index)
-    proba = table.set_axis(row_id)
-    return proba if rows is None else _select(proba, rows, path)
+    return table, row_id
 
 
 def _numbers(column, path):

@@ -2,7 +2,6 @@
 
 import csv
 import io
-import warnings
 
 import pandas as pd
 
@@ -36,18 +35,17 @@ def read_row_table(path):
     header = _read_header(text, path)
     names = [name or f"/{number}" for number, name in enumerate(header)]
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", pd.errors.DtypeWarning)
-            table = pd.read_csv(
-                io.StringIO(text),
-                names=names,
-                header=0,
-                index_col=False,
-                dtype={ROW_ID: str},
-                keep_default_na=False,
-                na_values=[""],
-                skip_blank_lines=False,
-            )
+        table = pd.read_csv(
+            io.StringIO(text),
+            names=names,
+            header=0,
+            index_col=False,
+            dtype={ROW_ID: str},
+            keep_default_na=False,
+            na_values=[""],
+            skip_blank_lines=False,
+            low_memory=False,  # else each part would have kinds of its own
+        )
     except (ValueError, OverflowError) as exc:  # pandas' own errors are ValueErrors
         raise ValueError(
             f"{path}: {' '.join(str(exc).split())}. Is a quotation mark not closed, or "

@@ -149,6 +149,28 @@ class TextTable:
         return f"{self.files[self.file[row]]}, line {self.line[row]}"
 
 
+class TextFile(os.PathLike):
+    """A file of text that is read once, however often it is asked for.
+
+    Parameters
+    ----------
+    path : str
+    """
+
+    def __init__(self, path):
+        self.path = path
+
+    def __fspath__(self):
+        return self.path
+
+    __str__ = __fspath__
+
+    @cached_property
+    def text(self):
+        """What is in it; see `read_text`."""
+        return read_text(self.path)
+
+
 def read_text_tables(paths, separators, *signs):
     r"""Read tables whose first line names the columns.
 
@@ -218,11 +240,11 @@ def _check_names(names, file):
 
 
 def as_path_list(paths):
-    """Return one or several paths as a list of text."""
+    """Return one or several paths as a list of text, or of a `TextFile` as it is."""
     if isinstance(paths, str | os.PathLike):
         paths = [paths]
     paths = [
-        os.fspath(check_path(path, "paths"))
+        path if isinstance(path, TextFile) else os.fspath(check_path(path, "paths"))
         for path in check_list(paths, "paths", "paths")
     ]
     if not paths:
@@ -232,6 +254,8 @@ def as_path_list(paths):
 
 def read_text(path):
     """Return the text of a file in whatever encoding programs write it."""
+    if isinstance(path, TextFile):
+        return path.text
     path = Path(path)
     if path.is_dir():
         raise IsADirectoryError(

@@ -274,10 +274,11 @@ NONE_LEFT = (
 
 def _say_unknown(boxes, species):
     """Name labels that the model does not know, however they are written."""
-    from skbird.utils._names import match_names
+    from skbird.utils._names import match_names, names_species
 
     names = boxes["species"].dropna()
-    known = match_names(names.unique(), [*species, "", "nocall"])
+    names = names[[names_species(name) for name in names]]
+    known = match_names(names.unique(), species)
     unknown = names[~names.isin(known)].value_counts()
     if len(unknown):
         _console.say(

@@ -29,7 +29,9 @@ def read_csv(path):
 
     def parse(**options):
         # Without index_col, a comma at the end of the lines would shift all columns.
-        return pd.read_csv(io.StringIO(text), index_col=False, **options)
+        # In parts, pandas would tell the numbers of each part by itself.
+        options |= {"index_col": False, "low_memory": False}
+        return pd.read_csv(io.StringIO(text), **options)
 
     try:
         _check_header(text, path)

@@ -3,33 +3,25 @@
 import csv
 import io
 import os
-import re
 
 import numpy as np
 import pandas as pd
 from pandas.api.types import is_bool_dtype, is_numeric_dtype
 
 from skbird.data._listing import AUDIO_SUFFIXES
-from skbird.utils._extras import install_hint
-from skbird.utils._files import check_regular, read_bytes
+from skbird.utils._files import read_bytes
 from skbird.utils._names import existing_path
+from skbird.utils._parquet import read_parquet
 from skbird.utils._rows import check_columns
-from skbird.utils._text import decode_text, unguard_formula
+from skbird.utils._text import decode_text, looks_like_name, unguard_formula
 
 _PATH_NAMES = ("path", "filename", "file")
 _LABEL_NAMES = ("primary_label", "species", "label")
 _SECONDS = ("start", "end")
 _SEPARATORS = ",;\t"
 _EMPTY = f"{_SEPARATORS} \r\n"  # what lines without content consist of
-_MAX_CELLS = 200_000_000  # of Parquet
 _NAMES = (*_PATH_NAMES, *_LABEL_NAMES, "secondary_labels")
 _TEXT = (*_NAMES, "author", "collection")
-# Hardly a number is written so, but names of sites and recorders are.
-_NO_NUMBER = re.compile(r"\s*(0\d|\d+[eE]\d+\s*$)")
-
-
-class TooLargeError(ValueError):
-    """A table would not fit into memory."""
 
 
 def read_label_table(path):
@@ -84,7 +76,7 @@ def read_table(path):
     suffix = path.suffix.lower()
     decimal = ","
     if suffix == ".parquet":
-        table = _read_parquet(path)
+        table = read_parquet(path)
         places = [f"row {row}" for row in range(len(table))]
     elif suffix in (".csv", ".tsv", ".txt"):
         table, lines, separator = _read_text(path)
@@ -113,57 +105,6 @@ def read_table(path):
         table[column] = _as_seconds(table[column], decimal, path, places)
     places = [f"{str(path)!r}, {place}" for place in places]
     return table, places
-
-
-def _read_parquet(path):
-    try:
-        import pyarrow.parquet
-    except ImportError as exc:
-        raise ImportError(
-            f"{str(path)!r} is Parquet, which pyarrow reads; install it with: "
-            f"{install_hint('archive')}."
-        ) from exc
-    check_regular(path)
-    with path.open("rb") as file:
-        try:
-            parquet = pyarrow.parquet.ParquetFile(file)
-            _check_size(path, parquet.metadata)
-            table = parquet.read()
-            table.validate(full=True)  # is its text UTF-8?
-            table = table.to_pandas()
-        except TooLargeError:
-            raise
-        # Each kind of damage has its own; KeyError and TypeError are of pandas' notes.
-        except (
-            OSError,
-            ValueError,
-            KeyError,
-            TypeError,
-            pyarrow.ArrowException,
-        ) as exc:
-            raise ValueError(
-                f"{str(path)!r} is no Parquet that can be read, or not all of it: "
-                f"{str(exc).rstrip('.')}. Write or copy it again."
-            ) from exc
-    # pandas writes an index, too. Paths may be in it, but it does not number the rows.
-    useless = [
-        level
-        for level, name in enumerate(table.index.names)
-        if name is None or name in table.columns
-    ]
-    if len(useless) == table.index.nlevels:
-        return table.reset_index(drop=True)
-    return table.droplevel(useless).reset_index()
-
-
-def _check_size(path, metadata):
-    """Complain of what would not fit into memory: a small file may hold a lot."""
-    n_cells = metadata.num_rows * max(metadata.num_columns, 1)
-    if n_cells > _MAX_CELLS:
-        raise TooLargeError(
-            f"{str(path)!r} holds {n_cells:.3g} cells, and at most {_MAX_CELLS:,} are "
-            "read. Leave out columns, or write it in parts."
-        )
 
 
 def _read_text(path):
@@ -229,9 +170,12 @@ def _tell_numbers(header, columns):
     ids = [
         name
         for name, cells in zip(header, columns, strict=False)
-        if name not in _SECONDS and any(map(_NO_NUMBER.match, cells))
+        if name not in _SECONDS and any(map(looks_like_name, cells))
     ]
-    return pd.read_csv(buffer, dtype=dict.fromkeys([*_TEXT, *ids], str))
+    # In parts, pandas would tell the numbers of each part by itself.
+    return pd.read_csv(
+        buffer, dtype=dict.fromkeys([*_TEXT, *ids], str), low_memory=False
+    )
 
 
 def _decode(path):

@@ -8,12 +8,10 @@ from numbers import Integral, Real
 import numpy as np
 import pandas as pd
 
-from skbird.utils._names import commonest_names, plain_name, settle_names
+from skbird.utils._names import commonest_names, names_species, plain_name, settle_names
 from skbird.utils._params import check_list
 from skbird.utils._rows import check_columns
 
-# "nocall" is BirdCLEF's word for a stretch without a target species.
-_NO_SPECIES = frozenset({"", "nocall", "no call"})
 _SHOWN_LABELS = 10
 _LONGEST_CELL = 100_000  # characters
 _LARGEST = 2**64  # what tables hold as whole numbers
@@ -245,7 +243,7 @@ def _as_text(cell, column):
 
 def _clean(names):
     names = (name.strip() for name in names)
-    return [name for name in names if plain_name(name) not in _NO_SPECIES]
+    return [name for name in names if names_species(name)]
 
 
 class _Pairs:

@@ -151,7 +151,8 @@ def _seconds(table, column, name):
 def segment_table(paths, segment_s=5.0, step_s=5.0, *, on_error="raise"):
     """Make the row table of soundscapes: one row for each stretch to be predicted.
 
-    Only headers are read, so that thousands of hours take seconds.
+    Only headers are read, so that thousands of hours take seconds; but files whose
+    header does not tell how long they are, such as m4a, are gone through whole.
 
     Parameters
     ----------
@@ -199,24 +200,25 @@ def segment_table(paths, segment_s=5.0, step_s=5.0, *, on_error="raise"):
     segment_s, step_s = float(segment_s), float(step_s)
     if not isinstance(on_error, str) or on_error not in ("raise", "skip"):
         raise ValueError(f"on_error={on_error!r} must be 'raise' or 'skip'.")
-    paths = list(check_rows(paths, input_name="paths")["path"])
-    headers = read_headers(paths)
-    _check_number(paths, headers, step_s)
-    tables, problems = [], []
-    for path, header in zip(paths, headers, strict=True):
-        if isinstance(header, AudioReadError):
-            problems.append(str(header))
-            starts, ends = np.zeros(1), np.full(1, np.nan)
-        else:
-            starts, ends = _stretches(header.duration_s, segment_s, step_s)
-        tables.append(pd.DataFrame({"path": path, "start": starts, "end": ends}))
+    paths = check_rows(paths, input_name="paths")["path"]
+    headers = read_headers(list(paths))
+    problems = [str(found) for found in headers if isinstance(found, AudioReadError)]
     if problems and on_error == "raise":
         raise AudioReadError(
-            f"{len(problems)} of {len(tables)} files cannot be read:\n  "
+            f"{len(problems)} of {len(headers)} files cannot be read:\n  "
             + "\n  ".join(problems[:5])
             + "\nMend or leave them out, or pass on_error='skip'."
         )
-    return pd.concat(tables, ignore_index=True) if tables else check_rows([])
+    duration_s = np.array([getattr(found, "duration_s", np.nan) for found in headers])
+    n_rows = _count_rows(duration_s, step_s)
+    _check_number(paths, n_rows, step_s)
+    n_rows = n_rows.astype(int)
+    recording = np.repeat(np.arange(len(paths)), n_rows)
+    first_row = np.repeat(np.cumsum(n_rows) - n_rows, n_rows)
+    start = step_s * (np.arange(len(recording)) - first_row)
+    end = np.minimum(start + segment_s, duration_s[recording])  # NaN stays
+    path = paths.iloc[recording].reset_index(drop=True)
+    return pd.DataFrame({"path": path, "start": start, "end": end})
 
 
 def _check_seconds(name, value):
@@ -227,30 +229,19 @@ def _check_seconds(name, value):
         )
 
 
-def _check_number(paths, headers, step_s):
+def _check_number(paths, n_rows, step_s):
     """Complain of more rows than memory holds."""
-    counts = {
-        path: _count_rows(header.duration_s, step_s)
-        for path, header in zip(paths, headers, strict=True)
-        if not isinstance(header, AudioReadError)
-    }
-    n_rows = sum(counts.values())
-    if n_rows > _MAX_ROWS:
-        most = max(counts, key=counts.get)
+    if n_rows.sum() > _MAX_ROWS:
+        most = n_rows.argmax()
         raise ValueError(
-            f"step_s={step_s:g} would make {n_rows:.3g} rows, {counts[most]:.3g} of "
-            f"them of {most!r}; at most {_MAX_ROWS:,} are made. Raise step_s, or pass "
-            "fewer recordings at a time."
+            f"step_s={step_s:g} would make {n_rows.sum():.3g} rows, {n_rows[most]:.3g} "
+            f"of them of {paths[most]!r}; at most {_MAX_ROWS:,} are made. Raise "
+            "step_s, or pass fewer recordings at a time."
         )
 
 
 def _count_rows(duration_s, step_s):
-    """Return the number of rows of a recording, as a float: it may be huge."""
-    # A remainder below a millisecond is rounding, not sound.
+    """Return the rows of each recording, as floats: they may be huge."""
+    # A remainder below a millisecond is rounding, not sound; of unknown ones, one row.
     with np.errstate(over="ignore"):
-        return max(1.0, float(np.ceil(np.divide(duration_s - 1e-3, step_s))))
-
-
-def _stretches(duration_s, segment_s, step_s):
-    starts = step_s * np.arange(int(_count_rows(duration_s, step_s)))
-    return starts, np.minimum(starts + segment_s, duration_s)
+        return np.fmax(1.0, np.ceil((duration_s - 1e-3) / step_s))

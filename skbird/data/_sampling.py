@@ -27,8 +27,8 @@ def recording_weights(
     - the weight of its collection,
     - ``count ** class_power`` of its rarest species, where count is the number of
       recordings that the species has,
-    - ``(rating / 5) ** rating_power``; a recording without a rating (0 or NaN) counts
-      as the median one,
+    - ``(rating / 5) ** rating_power``; a recording without a rating (0, NaN or
+      infinite) counts as the median one,
     - ``min(1, max_per_species / count)`` of the same species.
 
     Pass it as ``sample_weight``. The weights average 1.
@@ -145,7 +145,7 @@ def _collection_factor(table, collection):
 
 def _rating_factor(table, rating_power):
     rating = pd.to_numeric(_column(table, "rating", "rating_power"), errors="coerce")
-    rating = rating.where(rating > 0)
+    rating = rating.where((rating > 0) & (rating < np.inf))
     middle = rating.median()
     rating = rating.fillna(_HIGHEST_RATING if np.isnan(middle) else middle)
     return (rating.to_numpy(dtype=float) / _HIGHEST_RATING) ** rating_power

@@ -155,7 +155,7 @@ class AttentionDisplay:
         """
         check_matplotlib_support(f"{type(self).__name__}.plot")
 
-        check_axes(axes)
+        check_axes(axes, 3)
         self.axes_ = np.asarray(self._make_axes() if axes is None else axes)
         self.figure_ = self.axes_[0].figure
         over_time = self.kept_axis == "time"

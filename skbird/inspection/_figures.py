@@ -33,21 +33,21 @@ def axes_for(display, ax, figsize=(6.0, 4.5)):
     """Return axes to draw on, in a new figure of pyplot unless they are given."""
     check_matplotlib_support(f"{type(display).__name__}.plot")
     if ax is not None:
-        check_axes([ax], "ax", 1)
+        check_axes([ax], 1, "ax")
         return ax
     import matplotlib.pyplot as plt
 
     return plt.subplots(figsize=figsize, layout="constrained")[1]
 
 
-def check_axes(axes, name="axes", n_axes=None):
+def check_axes(axes, n_axes, name="axes"):
     """Refuse what is not a list of `n_axes` axes of matplotlib; None passes."""
     if axes is None:
         return
     found = list(axes) if isinstance(axes, Iterable) else None
     if found is None or not all(hasattr(axis, "get_figure") for axis in found):
         raise TypeError(f"{name}={axes!r:.100} must be axes of matplotlib, or None.")
-    if not found or n_axes not in (None, len(found)):
+    if len(found) != n_axes:
         raise ValueError(f"{name} has {len(found)} axes, but {n_axes} are needed.")
 
 

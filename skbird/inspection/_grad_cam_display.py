@@ -4,6 +4,7 @@ import numpy as np
 from sklearn.utils._optional_dependencies import check_matplotlib_support
 
 from skbird.inspection._axes import draw_spectrogram, spectrogram_extent
+from skbird.inspection._figures import check_axes
 from skbird.inspection._grad_cam import block_names, grad_cam, resize
 from skbird.inspection._rows import choose_segment
 
@@ -152,6 +153,7 @@ class GradCAMDisplay:
         GradCAMDisplay
         """
         check_matplotlib_support(f"{type(self).__name__}.plot")
+        check_axes(axes, 1 + len(self.maps))
         own_figure = axes is None
         self.axes_ = np.asarray(self._make_axes() if own_figure else axes)
         self.figure_ = self.axes_[0].figure

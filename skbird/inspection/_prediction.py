@@ -234,7 +234,7 @@ class PredictionDisplay:
         self.shown_ = choose_species(self.proba, self.truth, self.top_k)
         matrices = {"predicted": self.proba, "truth": self.truth}
         matrices = {k: v for k, v in matrices.items() if v is not None}
-        check_axes(axes, n_axes=2 if self.truth is None else 3)
+        check_axes(axes, 2 if self.truth is None else 3)
         if axes is None:
             heights = [3, *[0.6 + 0.25 * len(self.shown_)] * len(matrices)]
             _, axes = plt.subplots(

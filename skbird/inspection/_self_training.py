@@ -107,7 +107,7 @@ class SelfTrainingDisplay:
             raise ValueError(
                 "history has no rounds: no row of y was -1, unlabelled, in fit."
             )
-        check_axes(axes, n_axes=2)
+        check_axes(axes, 2)
         if axes is None:
             _, axes = plt.subplots(2, 1, figsize=(8, 7), layout="constrained")
         self.axes_ = np.asarray(axes)

@@ -157,7 +157,7 @@ class SpectrogramDisplay:
         check_matplotlib_support(f"{type(self).__name__}.plot")
         import matplotlib.pyplot as plt
 
-        check_axes(axes, n_axes=2 + len(self.traces))
+        check_axes(axes, 2 + len(self.traces))
         if axes is None:
             heights = [3, 1, *[1.2] * len(self.traces)]
             _, axes = plt.subplots(

@@ -103,8 +103,8 @@ class GroupMultilabelKFold(BaseCrossValidator):
 
         Parameters
         ----------
-        X : anything with a length of n_rows
-            Not looked at.
+        X : anything with a length of n_rows, or None
+            Looked at only if `groups` names a column.
         y : array-like or DataFrame of shape (n_rows, n_species)
             Labels in [0, 1], presence from 0.5. NaN = unknown, -1 throughout a row =
             unlabelled.
@@ -129,7 +129,7 @@ class GroupMultilabelKFold(BaseCrossValidator):
             )
         truth = validate_truth(y, "y")
         labelled = truth.known.any(axis=1)
-        groups = groups_of_rows(X, groups)
+        groups = groups_of_rows(X, groups, n_rows=len(labelled))
         group_of_row, _ = number_groups(groups, len(labelled))
         fold_of_row = self._fold_of_group(truth, labelled, group_of_row)[group_of_row]
         for fold in range(self.n_splits):

@@ -187,8 +187,7 @@ def _read_sources(X, y, groups):
         )
     check_consistent_length(X, y)
     truth = validate_truth(y, "y")
-    if X is not None:  # get_n_splits needs none, if the sources are there
-        groups = groups_of_rows(X, groups)
+    groups = groups_of_rows(X, groups, n_rows=len(truth.known))
     source, names = number_groups(groups, len(truth.known))
     return truth, source, names
 

@@ -55,14 +55,18 @@ class CrossValReport:
         positives = self.species["n_positive"].groupby("species", sort=False).sum()
         judged = self.species["roc_auc"].groupby("species", sort=False).count() > 0
         untaught = self.species.query("n_train_positive == 0 and n_positive > 0")
+        was_read = self.proba.notna().any(axis=1)[self.test_fold >= 0]
+        part = "test part" if was_read.all() else "test row that could be read"
+        unjudged = f"{(positives == 0).sum()} without a positive in any {part}"
+        if not was_read.any():
+            unjudged = "no row could be read"
         lines = [
             f"Macro ROC-AUC {self.macro_roc_auc:.3f} [{low:.3f}, {high:.3f}], "
             f"{100 * self.confidence:g} % interval over {self.n_recordings} recordings",
             f"  rows are compared within their fold; mean of the folds "
             f"{self.folds['macro_roc_auc'].mean():.3f}, pooled "
             f"{self.pooled_macro_roc_auc:.3f}",
-            f"  {judged.sum()} of {len(judged)} species judged, "
-            f"{(positives == 0).sum()} without a positive in any test part",
+            f"  {judged.sum()} of {len(judged)} species judged, {unjudged}",
         ]
         if len(untaught):
             names = untaught.index.unique("species")

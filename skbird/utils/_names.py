@@ -7,6 +7,8 @@ import warnings
 from collections import Counter, defaultdict
 
 _SHOWN = 5
+# "nocall" is BirdCLEF's word for a stretch without a target species.
+_NO_SPECIES = frozenset({"", "nocall", "no call"})
 _NO_NAME = re.compile("[\ud800-\udc7f\udd00-\udfff]")
 _ESCAPED = re.compile(r"\\x([89a-f][0-9a-f])")
 
@@ -24,6 +26,17 @@ def plain_name(name):
     True
     """
     return " ".join(same_text(name).casefold().replace("_", " ").split())
+
+
+def names_species(label):
+    """Whether a label names a species: an empty one and "nocall" do not.
+
+    Examples
+    --------
+    >>> names_species("amerob"), names_species("No_Call")
+    (True, False)
+    """
+    return plain_name(label) not in _NO_SPECIES
 
 
 def match_names(names, known, plain=plain_name):

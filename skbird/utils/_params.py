@@ -14,7 +14,6 @@ AT_LEAST_ONE = Interval(Integral, 1, MOST, closed="both")
 POSITIVE = Interval(Real, 0, None, closed="neither")
 NOT_NEGATIVE = Interval(Real, 0, np.inf, closed="both")
 SHARE = Interval(Real, 0, 1, closed="right")
-FRACTION = Interval(Real, 0, 1, closed="both")
 N_JOBS = [None, Interval(Integral, -10_000, 10_000, closed="both")]
 
 

@@ -3,6 +3,7 @@
 import os
 import re
 
+from skbird.utils._extras import install_hint
 from skbird.utils._files import check_regular
 
 # More is no table of annotations, but takes hours and all memory.
@@ -31,11 +32,18 @@ def read_parquet(path):
     ------
     FileNotFoundError
         If there is none.
+    ImportError
+        If pyarrow is not installed.
     ValueError
         If it is damaged, or claims more than can be in it. The message names it.
     """
-    import pyarrow.parquet
-
+    try:
+        import pyarrow.parquet
+    except ImportError as exc:
+        raise ImportError(
+            f"{os.fspath(path)!r} is Parquet, which pyarrow reads; install it with: "
+            f"{install_hint('archive')}."
+        ) from exc
     check_regular(path)
     try:
         with pyarrow.parquet.ParquetFile(os.fspath(path)) as file:

@@ -156,7 +156,7 @@ def file_numbers(X, groups=None):
     return number_groups(groups, _num_samples(X))[0]
 
 
-def groups_of_rows(X, groups, name="groups"):
+def groups_of_rows(X, groups, name="groups", n_rows=None):
     """Return the group of each row, (n_rows,); None if there are no groups.
 
     Parameters
@@ -166,6 +166,8 @@ def groups_of_rows(X, groups, name="groups"):
         A column of the row table of X, or one name or number per row.
     name : str
         How messages call `groups`.
+    n_rows : int, default=None
+        By default as many as X has, which else may be None unless `groups` is text.
 
     Returns
     -------
@@ -199,7 +201,7 @@ def groups_of_rows(X, groups, name="groups"):
                 "column, or one name or number per row."
             )
         groups = table[groups]
-    return check_groups(groups, _num_samples(X), name)
+    return check_groups(groups, _num_samples(X) if n_rows is None else n_rows, name)
 
 
 def check_groups(groups, n_rows, name="groups"):
