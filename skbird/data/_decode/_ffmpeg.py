@@ -186,7 +186,7 @@ class FFmpegDecoder:
                     self._error, self._n_bad = "", 0
                 if self._format is None and self._n_bad > _MOST_BAD:
                     return
-        except self._av.FFmpegError as exc:
+        except (self._av.FFmpegError, ValueError) as exc:  # ValueError: a seek to 2^63
             self._error, self._n_bad = _reason(exc), self._n_bad + 1
         except OSError as exc:  # of the disk or the network: it may pass
             raise self._failed(exc) from exc
@@ -347,8 +347,8 @@ class FFmpegDecoder:
                     return True
                 if block.stamp is not None and block.stamp > stamp:
                     break
-        except (self._av.FFmpegError, AudioReadError):
-            pass
+        except (self._av.FFmpegError, OSError, ValueError):
+            pass  # opening it again tells whether it can be read at all
         self._open()
         return False
 
