@@ -1,10 +1,12 @@
 """Recordings with several channels: which is heard, and what is said if none is."""
 
 import pickle
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
+import soundfile
 from conftest import RATE, tone
 from sklearn.base import clone
 from sklearn.pipeline import make_pipeline
@@ -12,11 +14,12 @@ from sklearn.pipeline import make_pipeline
 from skbird.cli._settings import read_settings
 from skbird.data import AudioReadError, Recordings, check_rows, read_audio
 from skbird.data._channels import check_channels
+from skbird.data._decode import open_decoder
 from skbird.preprocessing import LogMel, Resampler, RMSFilter
 
 HOT, COLD = tone(1000, 2), 0.25 * tone(3000, 2)
 pytestmark = pytest.mark.filterwarnings("ignore:. rows name 1 recordings")
-CANCELS = r"the mean of the channels is far quieter than the loudest"
+CANCELS = r"the mean of the channels is some 6 dB or more quieter than the loudest"
 
 
 @pytest.fixture
@@ -131,6 +134,40 @@ def test_a_mean_that_keeps_the_sound_is_not_talked_about(write_wav, n_channels, 
     chain("loudest").fit_transform([write_wav("b.wav", sound)])
 
 
+@pytest.mark.parametrize("second_db", [-3, -8, -15])
+@pytest.mark.filterwarnings("error")
+def test_ordinary_stereo_is_not_talked_about(write_wav, second_db):
+    rng = np.random.default_rng(0)
+    sound = 0.1 * rng.standard_normal((10 * RATE, 2)) * (1, 10 ** (second_db / 20))
+    read_audio(write_wav("a.wav", sound))
+
+
+@pytest.mark.parametrize(
+    "gains",
+    [(1, -1), (1, -0.5), (1, 0), (1, 0.03), (1, -0.03), (0, 1, 0, 0), (1, -1, 1, -1)],
+)
+def test_sound_that_the_mean_loses_is_said(write_wav, gains):
+    path = write_wav("a.wav", HOT[:, None] * gains)
+    with pytest.warns(UserWarning, match=CANCELS):
+        read_audio(path)
+
+
+def test_a_file_that_goes_while_it_is_opened_is_an_error(write_wav, monkeypatch):
+    path = write_wav("gone.wav", np.column_stack([COLD, HOT]))
+    decoders = []
+
+    def open_and_remove(path):
+        decoders.append(open_decoder(path))
+        Path(path).unlink()
+        return decoders[0]
+
+    monkeypatch.setattr("skbird.data._audio_file.open_decoder", open_and_remove)
+    with pytest.raises(AudioReadError, match=r"gone.wav cannot be read: No such file"):
+        read_audio(path, channels="loudest")
+    with pytest.raises(soundfile.SoundFileRuntimeError, match="closed file"):
+        decoders[0].read(1)
+
+
 def test_a_channel_that_a_file_lacks_names_both(stereo, write_wav):
     mono = write_wav("mono.wav", HOT)
     with pytest.raises(AudioReadError, match=r"stereo.wav has 2 channels, .*nels=2"):
@@ -156,6 +193,9 @@ def test_what_means_no_channel_is_refused(value, stereo):
     if value not in ("", None):
         with pytest.raises(ValueError, match="Row 1 of X: channels="):
             check_rows(pd.DataFrame({"path": stereo, "channels": ["mean", value]}))
+        rows = pd.DataFrame({"path": [stereo], "channels": [value]})
+        with pytest.raises(ValueError, match="Row 0 of rows: channels="):
+            Recordings(rows)
     with pytest.raises((ValueError, TypeError), match="channels"):
         Resampler(channels=value).fit([stereo])
 

@@ -1,8 +1,10 @@
 """Formats that libsndfile does not read: phones, cameras, the web."""
 
 import contextlib
+import re
 import sys
 from fractions import Fraction
+from io import FileIO
 
 import numpy as np
 import pandas as pd
@@ -19,6 +21,10 @@ from skbird.data import (
     segment_table,
 )
 from skbird.data._audio_file import AudioFile
+from skbird.data._decode import _ffmpeg
+from skbird.data._decode._gaps import Block, GapFinder
+from skbird.preprocessing import LogMel
+from skbird.utils._extras import install_hint
 
 av = pytest.importorskip("av")
 
@@ -161,6 +167,141 @@ def test_a_file_cut_short_is_read_as_far_as_it_goes(encode, tmp_path):
     np.testing.assert_array_equal(part, whole[: len(part)])
 
 
+# Damage ------------------------------------------------------------------------------
+
+
+def damaged(path, at, n_bytes=40):
+    """Overwrite some bytes at a share of the file; return the path of the new one."""
+    content = bytearray(path.read_bytes())
+    first = round(at * len(content))
+    noise = np.random.default_rng(1).integers(0, 256, n_bytes, np.uint8)
+    content[first : first + n_bytes] = noise.tobytes()
+    bad = path.with_name(f"bad-{at}-{n_bytes}-{path.name}")
+    bad.write_bytes(content)
+    return bad
+
+
+def read_seconds(path, n_seconds):
+    """Read each second by itself; None stands for those that cannot be read."""
+    found = []
+    for second in range(n_seconds):
+        try:
+            found.append(read_audio(path, second, second + 1)[0])
+        except AudioReadError:
+            found.append(None)
+    return found
+
+
+@pytest.mark.parametrize("at", [0.1, 0.25, 0.8])
+@pytest.mark.parametrize("name", ["aac.m4a", "aac.3gp", "alac.m4a", "amr.3gp"])
+def test_a_damaged_packet_costs_what_it_holds(encode, name, at):
+    whole = encode(*next(format for format in FORMATS if format[0] == name))
+    bad = damaged(whole, at)
+    assert read_header(bad).n_frames == read_header(whole).n_frames
+    expected, found = read_seconds(whole, SECONDS), read_seconds(bad, SECONDS)
+    alike = [np.corrcoef(*both)[0, 1] for both in zip(expected, found, strict=True)]
+    hit = int(at * SECONDS)
+    assert min(alike[: hit - 1] + alike[hit + 2 :], default=1) > 0.99
+
+
+def test_what_is_damaged_is_said(encode):
+    bad = damaged(encode("aac.m4a", "aac", "mp4", 32_000), 0.5)
+    header = read_header(bad)
+    assert header.is_cut
+    assert "0.03 s of it are damaged, first at 7." in header.note
+    with pytest.warns(UserWarning, match=r"are damaged, first at 7\.\d\d s"):
+        assert len(segment_table([bad])) == 3
+
+
+@pytest.mark.parametrize(
+    ("format", "at", "n_bytes"),
+    [
+        (("opus.webm", "libopus", "webm", 48_000), 0.25, 40),  # loses its cluster
+        (("aac.m4a", "aac", "mp4", 32_000), 0.25, 15_000),
+    ],
+    ids=lambda value: value[0] if isinstance(value, tuple) else str(value),
+)
+def test_rows_over_a_long_gap_are_errors_and_those_behind_lie_right(
+    encode, format, at, n_bytes
+):
+    whole = encode(*format)
+    bad = damaged(whole, at, n_bytes)
+    expected, found = read_seconds(whole, SECONDS), read_seconds(bad, SECONDS)
+    lost = [second for second, sound in enumerate(found) if sound is None]
+    assert lost
+    assert lost == list(range(lost[0], lost[-1] + 1))
+    for second in {*range(lost[0]), *range(lost[-1] + 2, SECONDS - 1)}:
+        # AAC makes noise of its own, which goes on with other random numbers.
+        assert np.corrcoef(found[second], expected[second])[0, 1] > 0.99
+    with pytest.raises(AudioReadError, match=r"Cannot decode .* s: it is damaged ther"):
+        read_audio(bad)
+
+
+def test_a_damaged_beginning_costs_what_it_holds(encode):
+    whole = encode("flac.mka", "flac", "matroska", 32_000)
+    bad = damaged(whole, 3000 / whole.stat().st_size, 300)
+    assert "damaged, first at 0.00 s" in read_header(bad).note
+    expected, found = read_seconds(whole, SECONDS), read_seconds(bad, SECONDS)
+    for second in range(1, SECONDS):
+        np.testing.assert_allclose(found[second], expected[second], atol=1e-5)
+
+
+def test_rows_of_a_damaged_recording_are_predicted(encode):
+    bad = damaged(encode("aac.m4a", "aac", "mp4", 32_000), 0.25, 15_000)
+    with pytest.warns(UserWarning, match="are damaged"):
+        rows = segment_table([bad], 2, 2)
+    step = LogMel(n_mels=8, on_error="skip", verbose=False)
+    with pytest.warns(UserWarning, match="of 8 rows"):
+        found = step.fit_transform(rows)
+    assert 1 <= len(found.errors) <= 3
+    assert (np.delete(found.n_frames, found.errors["row"]) > 0).all()
+
+
+def test_a_disk_that_fails_is_no_damage(encode, monkeypatch, tmp_path):
+    path = tmp_path / "phone.m4a"
+    path.write_bytes(encode("aac.m4a", "aac", "mp4", 32_000).read_bytes())
+    half = path.stat().st_size // 2
+
+    class Failing(FileIO):
+        def read(self, size=-1):
+            if self.tell() > half:
+                raise OSError(5, "Input/output error")
+            return super().read(size)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(_ffmpeg, "open", lambda path, _: Failing(path), raising=False)
+        with pytest.raises(AudioReadError, match="Input/output error"):
+            read_header(path)
+    assert read_header(path).note == ""
+
+
+def block(stamp, first, *, n_bad=0, n_frames=1000):
+    samples = np.zeros((n_frames, 1), np.float32)
+    return Block(samples, stamp, first, first + 100, n_bad)
+
+
+@pytest.mark.parametrize(
+    ("after", "missing"),
+    [
+        (block(1000, 100), 0),
+        (block(2000, 200, n_bad=1), 1000),
+        (block(1998, 200, n_bad=1), 1000),  # times are rounded
+        (block(5000, 500), 4000),  # whole packets are lost
+        (block(5000, 110), 0),  # a pause
+        (block(10**9, 200, n_bad=1), 1000),  # the time is damaged
+        (block(500, 200, n_bad=1), 0),
+        (block(None, 300, n_bad=2), 2000),
+    ],
+)
+def test_gaps_are_told_by_times_as_far_as_bytes_allow(after, missing):
+    finder = GapFinder(1.0, 0)
+    assert finder.missing(block(0, 0), 0) == 0
+    assert finder.missing(after, 1000) == missing
+
+
+# Listing -----------------------------------------------------------------------------
+
+
 def test_all_suffixes_are_listed(tmp_path):
     suffixes = ".m4a .aac .wma .wv .webm .3gp .MP4 .mp2 .amr .mka .opus .wav".split()
     for suffix in suffixes:
@@ -244,11 +385,12 @@ def without_av(monkeypatch):
 @pytest.mark.usefixtures("without_av")
 def test_without_the_extra_files_are_listed_with_the_remedy(encode, tmp_path):
     path = encode("aac.m4a", "aac", "mp4", 32_000)
-    with pytest.raises(AudioReadError, match=r"aac\.m4a is of a format .*\[formats\]'"):
+    hint = re.escape(install_hint("formats"))
+    with pytest.raises(AudioReadError, match=rf"aac\.m4a is of a format .*{hint}"):
         read_header(path)
     renamed = tmp_path / "renamed.wav"
     renamed.write_bytes(path.read_bytes())
-    with pytest.raises(AudioReadError, match=r"pip install 'skbird\[formats\]'"):
+    with pytest.raises(AudioReadError, match=hint):
         read_header(renamed)
     rows = segment_table([path], on_error="skip")
     assert rows["end"].isna().all()
@@ -269,7 +411,7 @@ def test_describe_exits_with_3_if_the_extra_is_missing(encode, tmp_path, birds):
     result = runner.invoke(app, ["describe", "--no-labels", str(tmp_path)])
     assert result.exit_code == 3, result.output
     assert "phone.m4a" in result.stderr
-    assert "pip install 'skbird[formats]'" in result.stderr
+    assert install_hint("formats") in result.stderr
 
 
 # Files of others ----------------------------------------------------------------------

@@ -14,6 +14,7 @@ from conftest import HOSTILE, needs_hostile, tone
 from skbird.data import AudioReadError, read_audio, read_header, segment_table
 from skbird.data._audio_file import AudioFile
 from skbird.data._decode import _counting
+from skbird.data._decode._sndfile import SndfileDecoder
 from skbird.inspection import describe_recordings
 from skbird.preprocessing import LogMel
 
@@ -219,6 +220,32 @@ def test_flac_cut_within_a_frame_keeps_what_is_whole(written, hear, sound):
     assert "it holds" in header.note
 
 
+def test_damage_between_rows_costs_neither(written, tmp_path, sound):
+    content = written("FLAC")
+    path = tmp_path / "night.flac"
+    middle = len(content) // 2
+    path.write_bytes(patched(content, middle, bytes(range(256)) * 4))
+    with AudioFile(path) as audio:
+        audio.read(0, 3 * RATE)
+        with pytest.raises(AudioReadError, match="Cannot decode"):
+            audio.read(3 * RATE, 9 * RATE)
+    lost = [n for n in range(SECONDS) if not _is_readable(path, n)]
+    assert lost
+    assert lost[-1] - lost[0] <= 1
+    with AudioFile(path) as audio:
+        for first in (lost[0] - 1, lost[-1] + 1):
+            part = sound[first * RATE : (first + 1) * RATE]
+            heard = audio.read(first * RATE, (first + 1) * RATE)
+            np.testing.assert_allclose(heard, part, atol=1e-4)
+
+
+def _is_readable(path, second):
+    try:
+        return len(read_audio(path, second, second + 1)[0]) == RATE
+    except AudioReadError:
+        return False
+
+
 def test_stretches_of_a_mended_file_equal_the_whole(written, tmp_path, sound):
     path = tmp_path / "night.flac"
     path.write_bytes(with_total(written("FLAC"), 2**35))
@@ -266,6 +293,46 @@ def test_stretches_of_a_chain_equal_the_whole(written, tmp_path, hear):
             part = whole[first * RATE : last * RATE]
             heard = audio.read(first * RATE, last * RATE)
             np.testing.assert_allclose(heard, part, atol=1e-5)
+
+
+@pytest.fixture
+def openings(monkeypatch):
+    """List the files and parts that are opened in libsndfile."""
+    found = []
+    opener = SndfileDecoder._open
+
+    def opened(decoder):
+        found.append(decoder.path)
+        opener(decoder)
+
+    monkeypatch.setattr(SndfileDecoder, "_open", opened)
+    return found
+
+
+def test_a_chain_is_looked_through_once(written, tmp_path, openings, monkeypatch):
+    path = tmp_path / "many.ogg"
+    path.write_bytes(written("OGG", "VORBIS") * 5)
+    length = read_header(path).n_frames
+    openings.clear()
+    monkeypatch.setattr("skbird.data._decode._ogg._find_links", None)
+    assert read_header(path).n_frames == length
+    assert len(openings) == 1
+    monkeypatch.undo()
+    path.write_bytes(written("OGG", "VORBIS") * 3)
+    assert read_header(path).n_frames == pytest.approx(length * 3 / 5, rel=0.01)
+
+
+def test_a_decoder_that_cannot_seek_goes_forward_from_where_it_is(
+    written, hear, tmp_path, openings
+):
+    _, whole = hear(with_granule(written("OGG", "OPUS"), 10**6), "night.ogg")
+    with AudioFile(tmp_path / "night.ogg") as audio:
+        openings.clear()
+        for first, n_openings in [(3, 0), (7, 0), (10, 0), (2, 1), (6, 1)]:
+            heard = audio.read(first * RATE, (first + 1) * RATE)
+            part = whole[first * RATE : (first + 1) * RATE]
+            np.testing.assert_array_equal(heard, part)
+            assert len(openings) == n_openings
 
 
 def test_a_chain_that_changes_its_rate_says_what_is_lost(written, hear, tmp_path):

@@ -7,7 +7,14 @@ import pandas as pd
 import pytest
 from sklearn.utils import _safe_indexing, resample
 
-from skbird.data import AudioReadError, Recordings, _rows, check_rows, segment_table
+from skbird.data import (
+    AudioReadError,
+    Recordings,
+    _rows,
+    check_rows,
+    read_rows,
+    segment_table,
+)
 
 
 @pytest.mark.parametrize(
@@ -40,8 +47,22 @@ def test_further_columns_travel_along_and_the_input_stays():
 @pytest.mark.parametrize(("start", "end"), [(-1, 5), (5, 5), (6, 5), (np.inf, np.nan)])
 def test_a_stretch_that_is_none_names_its_row(start, end):
     X = pd.DataFrame({"path": ["a", "b"], "start": [0, start], "end": [1, end]})
-    with pytest.raises(ValueError, match=r"Row 1 \(b\).*0 <= start < end"):
+    with pytest.raises(ValueError, match=r"Row 1 of X \(b\).*0 <= start < end"):
         check_rows(X)
+
+
+@pytest.mark.parametrize(
+    ("line", "message"),
+    [
+        ("b.wav,5,5,", r"line 4 \(.*b.wav\) has start=5 and end=5"),
+        ("b.wav,0,5,left", "line 4: channels='left' must be"),
+    ],
+)
+def test_errors_of_a_table_name_its_file_and_line(tmp_path, line, message):
+    path = tmp_path / "night.csv"
+    path.write_text(f"path,start,end,channels\na.wav,0,5,0\n\n{line}\n")
+    with pytest.raises(ValueError, match=f"night.csv', {message}"):
+        read_rows(path)
 
 
 @pytest.mark.parametrize(

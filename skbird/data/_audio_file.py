@@ -46,12 +46,12 @@ class AudioFile:
 
     def __init__(self, path, channels="mean"):
         self.path = printable_path(str(path))
-        path = existing_path(self.path)
-        self._decoder = open_decoder(path)
+        self._existing_path = existing_path(self.path)
+        self._decoder = open_decoder(self._existing_path)
         self.header = self._decoder.header
         try:
-            self.mixer = Mixer(path, self.header, channels)
-        except AudioReadError:
+            self.mixer = Mixer(self._existing_path, self.header, channels)
+        except BaseException:  # a decoder left open is a file left open
             self._decoder.close()
             raise
         self._position = 0  # next frame the decoder yields
@@ -121,9 +121,18 @@ class AudioFile:
 
     def _move_to(self, frame):
         gap = frame - self._position
-        if 0 <= gap <= self._max_skip_s * self.header.sample_rate:
-            self._position += sum(len(block) for block in self._decode(gap))
-        else:
+        is_near = 0 <= gap <= self._max_skip_s * self.header.sample_rate
+        if not (is_near and self._skip(gap)):
             self._position = min(frame, self.header.n_frames)
             self._decoder.seek(self._position)
         self._kept = np.empty(0, np.float32)
+
+    def _skip(self, n_frames):
+        """Decode frames that nobody wants; return whether none of them is damaged."""
+        try:
+            self._position += sum(len(block) for block in self._decode(n_frames))
+        except AudioReadError:
+            self._decoder.close()
+            self._decoder = open_decoder(self._existing_path)
+            return False
+        return True

@@ -1,6 +1,5 @@
 """Which channels of a recording are heard."""
 
-import os
 import warnings
 from numbers import Integral, Real
 
@@ -10,13 +9,15 @@ import pandas as pd
 from skbird.data._audio_header import AudioReadError
 from skbird.data._decode import open_decoder
 from skbird.data._decode._counting import count_once
+from skbird.data._decode._identity import content_identity
 
 WORDS = ("mean", "loudest")
 _LOOK_S, _MOST_LOOKS = 1.0, 60  # where levels are compared
 # Enough of the samples to see whether channels cancel; no usual tone has this period.
 _STRIDE = 101
-# Of the loudest channel's power over n^2, which is what one of n alone leaves of it.
-_CANCELLED = 1.2
+# Of the power that the mean of unrelated channels has.
+_CANCELLED = 0.5
+_DEAD = 0.01  # of the loudest channel's power
 _SILENCE = 1e-10  # power; nothing is lost below
 
 
@@ -49,12 +50,19 @@ def check_channels(value, place="channels"):
     )
 
 
-def check_column(column):
-    """Return a column ``channels`` of a row table as text, missing where it is."""
+def check_column(column, place):
+    """Return a column ``channels`` of a row table as text, missing where it is.
+
+    Parameters
+    ----------
+    column : Series
+    place : callable
+        Says for the number of a row how the error calls it.
+    """
     texts = [
         np.nan
         if pd.api.types.is_scalar(value) and (pd.isna(value) or value == "")
-        else str(check_channels(value, f"Row {row} of X: channels"))
+        else str(check_channels(value, f"{place(row)}: channels"))
         for row, value in enumerate(column)
     ]
     return pd.Series(texts, index=column.index, dtype=object)
@@ -135,10 +143,17 @@ class Mixer:
 
     @property
     def cancels(self):
-        """Whether the mean is far below the loudest channel, in all that was mixed."""
+        """Whether the mean lost sound, of all that was mixed, to silence or antiphase.
+
+        That is, whether all channels but one are dead, or less is left than of channels
+        that have nothing to do with each other.
+        """
         *powers, mean = self._powers / max(self._n_looked, 1)
-        loudest, n_channels = max(powers), len(powers)
-        return loudest > _SILENCE and mean < _CANCELLED * loudest / n_channels**2
+        if len(powers) == 1 or max(powers) <= _SILENCE:
+            return False
+        *_, second, loudest = sorted(powers)
+        is_antiphase = mean < _CANCELLED * sum(powers) / len(powers) ** 2
+        return is_antiphase or second < _DEAD * loudest
 
 
 def _mean(block):
@@ -150,10 +165,10 @@ def _mean(block):
 def warn_of_cancelled(paths, stacklevel):
     """Warn of recordings whose channels cancel each other in their mean."""
     warnings.warn(
-        f"In {len(paths)} recordings the mean of the channels is far quieter than the "
-        "loudest of them: others are all but silent, or have the opposite sign. The "
-        f"first: {min(paths)}. Resampler(channels='loudest'), or a column 'channels' "
-        "of the table, takes one of them.",
+        f"In {len(paths)} recordings the mean of the channels is some 6 dB or more "
+        "quieter than the loudest of them: others are all but silent, or have the "
+        f"opposite sign. The first: {min(paths)}. Resampler(channels='loudest'), or a "
+        "column 'channels' of the table, takes one of them.",
         UserWarning,
         stacklevel=stacklevel + 1,
     )
@@ -169,9 +184,13 @@ def loudest_channel(path):
     Parameters
     ----------
     path : str
+
+    Raises
+    ------
+    AudioReadError
+        If it cannot be opened.
     """
-    found = os.stat(path)
-    identity = "loudest", os.path.abspath(path), found.st_size, found.st_mtime_ns
+    identity = "loudest", *content_identity(path)
     return count_once(identity, lambda: _find_loudest(path))
 
 

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from skbird.data._label_table import read_table
-from skbird.data._rows import check_rows
+from skbird.data._rows import check_placed_rows
 from skbird.utils._params import check_path
 
 #: Endings of the files that hold row tables.
@@ -54,5 +54,5 @@ def read_rows(path):
        start  end   site
     0    0.0  5.0  creek
     """
-    table, _ = read_table(Path(check_path(path)).expanduser())
-    return check_rows(table)
+    table, places = read_table(Path(check_path(path)).expanduser())
+    return check_placed_rows(table, repr(str(path)), places.__getitem__)

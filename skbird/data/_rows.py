@@ -57,8 +57,22 @@ def check_rows(X, *, input_name="X"):
     0  a.ogg    0.0  NaN
     1  b.ogg    0.0  NaN
     """
+    return check_placed_rows(X, input_name, lambda row: f"Row {row} of {input_name}")
+
+
+def check_placed_rows(X, input_name, place):
+    """Bring X into the form of a row table, see `check_rows`.
+
+    Parameters
+    ----------
+    X : sequence of str or path-like, or DataFrame
+    input_name : str
+        How errors call X.
+    place : callable
+        Says for the number of a row how errors call it.
+    """
     table = _as_table(X, input_name)
-    paths = [_as_path(path, row, input_name) for row, path in enumerate(table["path"])]
+    paths = [_as_path(path, row, place) for row, path in enumerate(table["path"])]
     # Of an empty list pandas would make numbers.
     table["path"] = pd.Series(paths, dtype=None if paths else str)
     start = _seconds(table, "start", input_name).fillna(0.0)
@@ -67,13 +81,13 @@ def check_rows(X, *, input_name="X"):
     if len(wrong):
         row = wrong[0]
         raise ValueError(
-            f"Row {row} ({table['path'][row]}) has start={start[row]:g} and "
+            f"{place(row)} ({table['path'][row]}) has start={start[row]:g} and "
             f"end={end[row]:g}: 0 <= start < end is needed, in seconds "
             f"({len(wrong)} such rows)."
         )
     others = table.drop(columns=["path", "start", "end"], errors="ignore")
     if "channels" in others:
-        others["channels"] = check_column(others["channels"])
+        others["channels"] = check_column(others["channels"], place)
     return pd.concat(
         [table[["path"]], start.rename("start"), end.rename("end"), others], axis=1
     )
@@ -128,12 +142,12 @@ def _in_index(X, name):
     return f", or {name}.reset_index() if {names} do" if names else ""
 
 
-def _as_path(path, row, name):
+def _as_path(path, row, place):
     if isinstance(path, (str, os.PathLike)):
         return printable_path(os.fspath(path))
     raise TypeError(
-        f"Row {row} of {name} holds {path!r:.100} ({type(path).__name__}) where a path "
-        "of a recording is needed."
+        f"{place(row)} holds {path!r:.100} ({type(path).__name__}) where a path of a "
+        "recording is needed."
     )
 
 

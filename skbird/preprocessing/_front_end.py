@@ -249,8 +249,8 @@ class FrontEnd:
             if problem:
                 self.problems[int(row)] = problem
             else:
-                end = np.nanmin([record["end"], header.duration_s])
-                seconds += end - record["start"]
+                # In this order, the lesser of the two is the first if the end is NaN.
+                seconds += min(header.duration_s, record["end"]) - record["start"]
         if self.mel is not None and self.cache is None:
             per_s = self.sample_rate / self.mel.hop_length * self.mel.n_mels
             _warn_of_memory(seconds * per_s * np.dtype(np.float16).itemsize)

@@ -6,6 +6,9 @@ from itertools import accumulate
 import numpy as np
 
 from skbird.data._audio_header import AudioReadError
+from skbird.data._decode._counting import count_once
+from skbird.data._decode._identity import content_identity
+from skbird.data._decode._sndfile import SndfileDecoder
 
 
 class ChainDecoder:
@@ -13,9 +16,12 @@ class ChainDecoder:
 
     Parameters
     ----------
-    openers : sequence of callable
-        Each opens a decoder. Those after one that cannot be opened, or whose sample
-        rate or channels differ from those of the first, are left out.
+    path : str
+        The file.
+    links : sequence of (int, int)
+        Its stretches that are recordings by themselves. Those after one that cannot be
+        opened, or whose sample rate or channels differ from those of the first, are
+        left out.
 
     Attributes
     ----------
@@ -28,16 +34,13 @@ class ChainDecoder:
         If the first cannot be opened.
     """
 
-    def __init__(self, openers):
-        headers = []
-        for opener in openers:
-            header = _try_header(opener, is_first=not headers)
-            if header is None or _format(header) != _format((headers or [header])[0]):
-                break
-            headers.append(header)
-        self._openers = openers[: len(headers)]
+    def __init__(self, path, links):
+        self.path = path
+        identity = "chain", *content_identity(path)
+        headers = count_once(identity, lambda: _read_headers(path, links))
+        self._links = links[: len(headers)]
         self._starts = [0, *accumulate(header.n_frames for header in headers)]
-        self.n_left_out = len(openers) - len(headers)
+        self.n_left_out = len(links) - len(headers)
         self.header = replace(headers[0], n_frames=self._starts[-1])
         self._decoder = None
         self.seek(0)
@@ -45,20 +48,21 @@ class ChainDecoder:
     def seek(self, frame):
         """Go to a frame."""
         number = np.searchsorted(self._starts, frame, "right") - 1
-        self._go_to(min(int(number), len(self._openers) - 1))
+        self._go_to(min(int(number), len(self._links) - 1))
         inside = frame - self._starts[self._number]
         if inside:
             self._decoder.seek(inside)
 
     def _go_to(self, number):
         self.close()
-        self._number, self._decoder = number, self._openers[number]()
+        self._number = number
+        self._decoder = SndfileDecoder(self.path, (self._links[number],))
 
     def read(self, n_frames):
         """Decode the next frames: (n_read, n_channels), fewer only at the end."""
         blocks = [self._decoder.read(n_frames)]
         n_missing = n_frames - len(blocks[0])
-        while n_missing and self._number + 1 < len(self._openers):
+        while n_missing and self._number + 1 < len(self._links):
             self._go_to(self._number + 1)
             blocks.append(self._decoder.read(n_missing))
             n_missing -= len(blocks[-1])
@@ -70,15 +74,21 @@ class ChainDecoder:
             self._decoder.close()
 
 
-def _try_header(opener, *, is_first):
-    try:
-        decoder = opener()
-    except AudioReadError:
-        if is_first:
-            raise
-        return None
-    decoder.close()
-    return decoder.header
+def _read_headers(path, links):
+    """Return the headers of the links that make one recording; the first must."""
+    headers = []
+    for link in links:
+        try:
+            decoder = SndfileDecoder(path, (link,))
+        except AudioReadError:
+            if not headers:
+                raise
+            break
+        decoder.close()
+        if headers and _format(decoder.header) != _format(headers[0]):
+            break
+        headers.append(decoder.header)
+    return headers
 
 
 def _format(header):

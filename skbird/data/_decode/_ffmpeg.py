@@ -1,15 +1,19 @@
 """Decode with FFmpeg what libsndfile does not read: phones, cameras, the web.
 
 The length, and where each part of the recording begins, come from decoding it once:
-what containers say of either is often a rounded or a planned figure.
+what containers say of either is often a rounded or a planned figure. A packet that
+cannot be decoded is a gap, behind which the recording goes on.
 """
 
 from bisect import bisect_right
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from itertools import chain
 
 import numpy as np
 
 from skbird.data._audio_header import AudioHeader, AudioReadError
+from skbird.data._decode._gaps import SHORT_S, Block, GapFinder
+from skbird.utils._extras import install_hint
 
 # Demuxers that read the one file they are given. Playlists and manifests, which name
 # other files and addresses, are not among them, and no protocol may be opened.
@@ -31,6 +35,8 @@ _EXACT_CODECS = frozenset(
     "wavpack".split()
 )
 _SEQUENTIAL_S = 1800
+# What begins with so many damaged packets is no recording.
+_MOST_BAD = 32
 _SCALES = {"u8": 2**7, "s16": 2**15, "s32": 2**31, "s64": 2**63}
 # What the files begin with that FFmpeg is needed for: offset, bytes.
 _MAGICS = (
@@ -61,6 +67,8 @@ class Timeline:
     n_frames : int
     stamps, frames : list of int
         The container's time of a mark, and the frame that it is.
+    gaps : list of (int, int)
+        The first frame that is missing, and the one after the last.
     error : str
         What ended the decoding; "" for the end of the file.
     promised_s : float
@@ -70,6 +78,7 @@ class Timeline:
     n_frames: int
     stamps: list
     frames: list
+    gaps: list
     error: str
     promised_s: float
 
@@ -97,42 +106,53 @@ class FFmpegDecoder:
         self.path = path
         self._av = _import_av(path)
         self._timeline = None
-        self._container = None
+        self._container = self._source = None
+        self._format = None  # sample rate and channels
         self._open()
-        self._waiting = self._first_block()
-        self.header = AudioHeader(self._rate, 0, self._waiting.shape[1])
+        first = self._first_block()
+        self.header = AudioHeader(self._format[0], 0, self._format[1])
+        self._blocks = chain([first], self._blocks)
 
     def _open(self):
         self.close()
-        self._source = open(self.path, "rb")
         try:
+            self._source = open(self.path, "rb")
             self._container = self._av.open(
                 self._source, options=_OPTIONS, metadata_errors="replace"
             )
             self._stream = self._find_stream()
+        except AudioReadError:
+            self.close()
+            raise
         except (self._av.FFmpegError, ValueError) as exc:
             self.close()
-            if isinstance(exc, AudioReadError):
-                raise
-            raise self._unreadable(exc) from exc
+            raise self._unreadable(_reason(exc)) from exc
+        except OSError as exc:
+            self.close()
+            raise self._failed(exc) from exc
         self._start()
 
     def _first_block(self):
         try:
-            _, block = next(self._frames, (None, None))
-        except AudioReadError as exc:
+            block = next(self._blocks, None)
+        except AudioReadError:
             self.close()
-            raise self._unreadable(exc.__cause__ or exc) from exc
+            raise
         if block is None:
             self.close()
+            if self._error:
+                raise self._unreadable(self._error)
             raise AudioReadError(f"{self.path} holds no samples (zero frames).")
         return block
 
-    def _unreadable(self, exc):
+    def _unreadable(self, reason):
         return AudioReadError(
             f"{self.path} is not an audio file that libsndfile or FFmpeg can read: "
-            f"{_reason(exc)}."
+            f"{reason}."
         )
+
+    def _failed(self, exc):
+        return AudioReadError(f"{self.path} cannot be read: {_reason(exc)}.")
 
     def _find_stream(self):
         if not self._container.streams.audio:
@@ -145,10 +165,9 @@ class FFmpegDecoder:
                 stream.discard = "all"
         return self._container.streams.audio[0]
 
-    def _start(self, *, is_lenient=False):
-        self._is_lenient = is_lenient
-        self._rate = self._n_channels = None
-        self._frames = self._decode()
+    def _start(self):
+        self._error, self._n_bad = "", 0  # of the packets since the last block
+        self._blocks = self._decode()
         self._waiting = None
         self._position = 0
 
@@ -158,56 +177,71 @@ class FFmpegDecoder:
         return name in _EXACT_CODECS or name.startswith("pcm_")
 
     def _decode(self):
-        """Yield the container's time of each decoded block, and the block."""
+        """Yield the `Block` of each frame that can be decoded."""
         try:
             for packet in self._container.demux(self._stream):
-                for frame in self._decode_packet(packet):
-                    block = _as_float(frame)
-                    self._check_format(frame.sample_rate, block.shape[1])
-                    yield frame.pts, block
-        except (self._av.FFmpegError, ValueError) as exc:
-            if isinstance(exc, AudioReadError):
-                raise
-            raise AudioReadError(f"Cannot decode {self.path}: {_reason(exc)}.") from exc
+                place = packet.pos or 0, (packet.pos or 0) + packet.size
+                for stamp, samples in self._decode_packet(packet):
+                    yield Block(samples, stamp, *place, self._n_bad)
+                    self._error, self._n_bad = "", 0
+                if self._format is None and self._n_bad > _MOST_BAD:
+                    return
+        except (self._av.FFmpegError, ValueError) as exc:  # ValueError: a seek to 2^63
+            self._error, self._n_bad = _reason(exc), self._n_bad + 1
+        except OSError as exc:  # of the disk or the network: it may pass
+            raise self._failed(exc) from exc
 
     def _decode_packet(self, packet):
+        """Yield time and samples of the frames of a packet, or count it as damaged."""
         try:
-            return packet.decode()
-        except self._av.error.InvalidDataError:
-            if self._is_lenient:  # behind a seek, packets lack those before them
-                return []
-            raise
+            for frame in packet.decode():
+                samples = _as_float(frame)
+                self._check_format(frame.sample_rate, samples.shape[1])
+                if len(samples):
+                    yield frame.pts, samples
+        except (self._av.FFmpegError, ValueError) as exc:
+            self._error, self._n_bad = _reason(exc), self._n_bad + 1
 
     def _check_format(self, rate, n_channels):
-        if self._rate is None:
-            self._rate, self._n_channels = rate, n_channels
-        if (rate, n_channels) != (self._rate, self._n_channels):
-            raise AudioReadError(
-                f"{self.path} changes from {self._rate} Hz and {self._n_channels} "
-                f"channels to {rate} Hz and {n_channels}. Cut it there."
+        if self._format is None:
+            self._format = rate, n_channels
+        if (rate, n_channels) != self._format:
+            raise ValueError(
+                f"it changes from {self._format[0]} Hz and {self._format[1]} channels "
+                f"to {rate} Hz and {n_channels}; cut it there"
             )
 
     def measure(self):
-        """Decode everything that is left, from the beginning.
+        """Decode everything, from the beginning.
 
         Returns
         -------
         Timeline
+
+        Raises
+        ------
+        AudioReadError
+            If the disk or the network fails, which says nothing of the recording.
         """
-        stamps, frames, n_frames, error = [], [], len(self._waiting), ""
-        next_mark = _MARK_S * self.header.sample_rate
-        try:
-            for stamp, block in self._frames:
-                if n_frames >= next_mark and stamp is not None:
-                    stamps.append(stamp)
-                    frames.append(n_frames)
-                    next_mark = n_frames + _MARK_S * self.header.sample_rate
-                n_frames += len(block)
-        except AudioReadError as exc:
-            error = str(exc)
+        rate = self.header.sample_rate
+        frames_per_tick = float(self._stream.time_base * rate)
+        finder = GapFinder(frames_per_tick, self._stream.start_time)
+        stamps, frames, gaps = [], [], []
+        n_frames, next_mark = 0, _MARK_S * rate
+        for block in self._blocks:
+            n_missing = finder.missing(block, n_frames)
+            if n_missing and (block.n_bad or n_missing >= SHORT_S * rate):
+                gaps.append((n_frames, n_frames + n_missing))
+                n_frames += n_missing
+            if n_frames >= next_mark and block.stamp is not None:
+                stamps.append(block.stamp)
+                frames.append(n_frames)
+                next_mark = n_frames + _MARK_S * rate
+            n_frames += len(block.samples)
+        error = self._error and f"Cannot decode {self.path}: {self._error}."
         promised_s = self._promised_s()
         self._open()
-        return Timeline(n_frames, stamps, frames, error, promised_s)
+        return Timeline(n_frames, stamps, frames, gaps, error, promised_s)
 
     def _promised_s(self):
         if self._stream.duration is not None:
@@ -218,24 +252,77 @@ class FFmpegDecoder:
 
     def follow(self, timeline, header):
         """Take over a timeline, and the header with its length."""
+        if timeline.gaps:
+            note = f"{header.note} {self._gaps_note(timeline.gaps)}".lstrip()
+            header = replace(header, note=note, is_cut=True)
         self._timeline, self.header = timeline, header
 
+    def _gaps_note(self, gaps):
+        rate = self.header.sample_rate
+        missing_s = sum(stop - first for first, stop in gaps) / rate
+        return (
+            f"{missing_s:.2f} s of it are damaged, first at {gaps[0][0] / rate:.2f} s. "
+            f"Gaps of up to {SHORT_S} s are heard as silence; rows over longer ones "
+            "cannot be read."
+        )
+
     def read(self, n_frames):
-        """Decode the next frames: (n_read, n_channels), fewer only at the end."""
-        blocks, n_missing = [], n_frames
-        while n_missing > 0:
-            block = self._waiting
-            if block is None:
-                _, block = next(self._frames, (None, None))
+        """Decode the next frames: (n_read, n_channels), fewer only at the end.
+
+        Short gaps are silence.
+
+        Raises
+        ------
+        AudioReadError
+            If there is a longer gap among them, or the file cannot be read.
+        """
+        self._check_gaps(self._position, self._position + n_frames)
+        blocks = []
+        while n_frames > 0:
+            block = self._take(n_frames)
             if block is None:
                 break
-            blocks.append(block[:n_missing])
-            self._waiting = block[n_missing:] if len(block) > n_missing else None
-            n_missing -= len(blocks[-1])
-        self._position += n_frames - n_missing
+            blocks.append(block)
+            n_frames -= len(block)
         if not blocks:
             return np.empty((0, self.header.n_channels), np.float32)
         return blocks[0] if len(blocks) == 1 else np.concatenate(blocks)
+
+    def _check_gaps(self, start, stop):
+        rate, gaps = self.header.sample_rate, self._timeline.gaps
+        for first, end in gaps[self._gap_before(start) : self._gap_before(stop) + 1]:
+            if end > start and first < stop and end - first > SHORT_S * rate:
+                raise AudioReadError(
+                    f"Cannot decode {self.path} from {first / rate:.2f} to "
+                    f"{end / rate:.2f} s: it is damaged there."
+                )
+
+    def _gap_before(self, frame):
+        """Return the number of the last gap that begins at a frame or before it."""
+        return max(bisect_right(self._timeline.gaps, (frame, np.inf)) - 1, 0)
+
+    def _take(self, most):
+        """Return some of the next frames, silence in gaps; None at the end."""
+        samples = self._silence(most)
+        if samples is None:
+            samples = self._waiting
+            if samples is None:
+                block = next(self._blocks, None)
+                if block is None:
+                    return None
+                samples = block.samples
+            self._waiting = samples[most:] if len(samples) > most else None
+            samples = samples[:most]
+        self._position += len(samples)
+        return samples
+
+    def _silence(self, most):
+        """Return what a gap holds from here on; None if here is none."""
+        for first, stop in self._timeline.gaps[self._gap_before(self._position) :][:1]:
+            if first <= self._position < stop:
+                n_frames = min(most, stop - self._position)
+                return np.zeros((n_frames, self.header.n_channels), np.float32)
+        return None
 
     def seek(self, frame):
         """Go to a frame."""
@@ -252,33 +339,32 @@ class FFmpegDecoder:
         before = self._timeline.stamps[mark - 1]
         try:
             self._container.seek(before, stream=self._stream)
-            self._start(is_lenient=True)
-            for found, block in self._frames:
-                if found == stamp:
-                    self._waiting = block
-                    self._is_lenient = False
+            self._start()
+            for block in self._blocks:
+                if block.stamp == stamp:
+                    self._waiting = block.samples
                     self._position = self._timeline.frames[mark]
                     return True
-                if found is not None and found > stamp:
+                if block.stamp is not None and block.stamp > stamp:
                     break
-        except (self._av.FFmpegError, AudioReadError):
-            pass
+        except (self._av.FFmpegError, OSError, ValueError):
+            pass  # opening it again tells whether it can be read at all
         self._open()
         return False
 
     def _skip(self, n_frames):
         while n_frames > 0:
-            n_read = len(self.read(min(n_frames, 2**16)))
-            if not n_read:
+            samples = self._take(n_frames)
+            if samples is None:
                 return
-            n_frames -= n_read
+            n_frames -= len(samples)
 
     def close(self):
         """Close the file."""
         if self._container is not None:
             self._container.close()
             self._container = None
-        if getattr(self, "_source", None) is not None:
+        if self._source is not None:
             self._source.close()
 
 
@@ -304,7 +390,7 @@ def _import_av(path):
         import av
     except ImportError as exc:
         raise AudioReadError(
-            f"{path} is of a format that libsndfile does not read. FFmpeg does: pip "
-            "install 'skbird[formats]'."
+            f"{path} is of a format that libsndfile does not read. FFmpeg does: "
+            f"{install_hint('formats')}."
         ) from exc
     return av

@@ -9,7 +9,9 @@ import struct
 from dataclasses import dataclass
 from functools import cache
 
+from skbird.data._decode._counting import count_once
 from skbird.data._decode._finding import Finding
+from skbird.data._decode._identity import content_identity
 
 _PAGE_HEAD = struct.Struct("<4sBBqIIIB")
 _BEGINS = 2  # flag of the first page of a stream
@@ -57,7 +59,7 @@ def look_at_ogg(file, start, size):
         return None
     last = tail[-1]
     if _seems_chained(head, tail, size - start):
-        links = _find_links(file, start, size)
+        links = _links_once(file, start, size)
         if len(links) > 1:
             return Finding(links=tuple(links))
     if packet_samples == _OPUS_SAMPLES and _begins_late(head):
@@ -136,6 +138,11 @@ def _seems_chained(head, tail, size):
         return True
     page_bytes = (tail[-1].stop - tail[0].start) / len(tail)
     return size / page_bytes > _PAGES_FEWER * (last.number + 2)
+
+
+def _links_once(file, start, size):
+    identity = "links", *content_identity(file.name)
+    return count_once(identity, lambda: _find_links(file, start, size))
 
 
 def _find_links(file, start, size):

@@ -118,9 +118,7 @@ def _look(file, head, size):
 def _open(path, finding, head):
     try:
         if finding is not None and finding.links:
-            return ChainDecoder(
-                [partial(SndfileDecoder, path, (link,)) for link in finding.links]
-            )
+            return ChainDecoder(path, finding.links)
         if finding is None:
             return SndfileDecoder(path)
         return SndfileDecoder(path, finding.parts, is_sequential=finding.is_sequential)

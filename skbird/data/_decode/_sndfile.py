@@ -2,6 +2,7 @@
 
 import os
 
+import numpy as np
 import soundfile
 
 from skbird.data._audio_header import AudioHeader, AudioReadError
@@ -45,34 +46,46 @@ class SndfileDecoder:
 
     def _open(self):
         self.close()
-        self._source = SplicedFile(self.path, self._parts) if self._parts else None
         try:
+            self._source = SplicedFile(self.path, self._parts) if self._parts else None
             self._file = _Stream(self._source or _name(self.path))
+        except OSError as exc:
+            raise AudioReadError(
+                f"{self.path} cannot be read: {exc.strerror}."
+            ) from exc
         except soundfile.LibsndfileError as exc:
             self.close()
             raise AudioReadError(
                 f"{self.path} is not an audio file that libsndfile can read: "
                 f"{exc.error_string}"
             ) from exc
+        self._position = 0
 
     def read(self, n_frames):
         """Decode the next frames: (n_read, n_channels), fewer only at the end."""
         try:
-            return self._file.read(n_frames, dtype="float32", always_2d=True)
+            block = self._file.read(n_frames, dtype="float32", always_2d=True)
         except soundfile.LibsndfileError as exc:
+            self._position = np.inf  # nobody knows; from here, no way leads forward
             raise AudioReadError(f"Cannot decode {self.path}: {exc}") from exc
+        self._position += len(block)
+        return block
 
     def seek(self, frame):
         """Go to a frame."""
         if not self._is_sequential:
             try:
                 self._file.seek(frame)
+                self._position = frame
                 return
             except soundfile.LibsndfileError:
-                pass  # of files cut short; what lies before can be decoded all the same
-        self._open()
-        while frame > 0 and len(self.read(min(frame, _SKIPPED))):
-            frame -= _SKIPPED
+                # Of files cut short; what lies before can be decoded all the same.
+                self._position = np.inf
+        if frame < self._position:
+            self._open()
+        while self._position < frame:
+            if not len(self.read(min(frame - self._position, _SKIPPED))):
+                break
 
     def close(self):
         """Close the file."""
