@@ -118,9 +118,7 @@ def _look(file, head, size):
 def _open(path, finding, head):
     try:
         if finding is not None and finding.links:
-            return ChainDecoder(
-                [partial(SndfileDecoder, path, (link,)) for link in finding.links]
-            )
+            return ChainDecoder([_link_opener(path, link) for link in finding.links])
         if finding is None:
             return SndfileDecoder(path)
         return SndfileDecoder(path, finding.parts, is_sequential=finding.is_sequential)
@@ -129,6 +127,11 @@ def _open(path, finding, head):
         if not (suffix in FFMPEG_SUFFIXES or seems_ffmpeg(head) or _has_ffmpeg()):
             raise
         return FFmpegDecoder(path)
+
+
+def _link_opener(path, link):
+    is_stretch = isinstance(link[0], int)
+    return partial(SndfileDecoder, path, (link,) if is_stretch else link)
 
 
 def _has_ffmpeg():
@@ -142,8 +145,10 @@ def _true_header(decoder, finding, found):
         if header.n_frames <= size * _MOST_PER_BYTE:
             return header
         finding = Finding(promised=header.n_frames)
+    rate = finding.promised_rate or header.sample_rate
+    promised_s = finding.promised and finding.promised / rate
     if finding.links:
-        return _chain_header(decoder)
+        return _chain_header(decoder, promised_s)
     if finding.held is not None:
         share = finding.promised and finding.promised / finding.held
         return _noted(header, share and share * header.duration_s)
@@ -155,18 +160,17 @@ def _true_header(decoder, finding, found):
     )
     count = partial(count_frames, opener, size * _MOST_PER_BYTE_FLAC)
     n_frames, error = count_once(_identity(decoder.path, found), count)
-    promised_s = finding.promised and finding.promised / header.sample_rate
     return _noted(replace(header, n_frames=n_frames), promised_s, error)
 
 
-def _chain_header(decoder):
+def _chain_header(decoder, promised_s):
     header = decoder.header
     if not decoder.n_left_out:
-        return header
+        return header if promised_s is None else _noted(header, promised_s)
     note = (
         f"It holds {decoder.n_left_out + 1} recordings or more, one after another; "
         f"those behind {header.duration_s:.2f} s cannot be read, or have another "
-        "sample rate."
+        "sample rate or number of channels."
     )
     return replace(header, note=note, is_cut=True)
 
@@ -187,20 +191,18 @@ def _identity(path, found):
 def _noted(header, promised_s, error=""):
     """Add what is to be said of a length that is not the one promised."""
     held = f"{header.duration_s:.2f} s"
-    is_cut = bool(error)
-    if error and not (promised_s or 0) > header.duration_s:
+    promises_more = (promised_s or 0) > header.duration_s
+    if error and not promises_more:
         note = f"Only its first {held} can be decoded. {error}"
     elif promised_s is None:
         note = f"Its header does not say how long it is; {held} were found."
     elif abs(promised_s - header.duration_s) <= _TOLERANCE_S:
         return header
     else:
-        is_cut = promised_s > header.duration_s
-        reason = (
-            "it was cut short, or the header is damaged" if is_cut else "all is read"
-        )
-        note = f"Its header says {promised_s:.2f} s, it holds {held}: {reason}."
-    return replace(header, note=note, is_cut=is_cut)
+        reason = "it was cut short, or the header is damaged"
+        reason = (error or f"{reason}.") if promises_more else "all is read."
+        note = f"Its header says {promised_s:.2f} s, it holds {held}: {reason}"
+    return replace(header, note=note, is_cut=bool(error) or promises_more)
 
 
 def _check_format(path, header):
