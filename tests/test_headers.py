@@ -3,6 +3,7 @@
 import os
 import socket
 import struct
+import tracemalloc
 import warnings
 from concurrent.futures import ThreadPoolExecutor
 
@@ -184,6 +185,40 @@ def test_sizes_of_other_containers(written, hear, sound, format, with_size, size
 def test_a_true_header_is_believed(written, hear, format):
     header, _ = hear(written(format, "PCM_16"), f"good.{format.lower()}")
     assert (header.n_frames, header.note) == (SECONDS * RATE, "")
+
+
+@pytest.mark.parametrize("format", ["WAV", "RF64", "W64", "AIFF", "CAF", "AU"])
+@pytest.mark.parametrize("n_frames", [SECONDS * RATE, SECONDS * RATE - 1])
+def test_files_written_one_after_another_are_heard(
+    written, hear, sound, format, n_frames
+):
+    first = sound[:n_frames]
+    content = written(format, "PCM_16", samples=first) + written(format, "PCM_16")
+    header, samples = hear(content, f"cat.{format.lower()}")
+    np.testing.assert_allclose(samples, np.append(first, sound), atol=1e-4)
+    assert header.note == "Its header says 12.00 s, it holds 24.00 s: all is read."
+
+
+def test_a_wav_file_behind_tags_of_the_first_is_heard(written, hear, sound):
+    tags = struct.pack("<4sI", b"LIST", 2000) + b"INFO" + b"\xff\x03" * 998
+    _, samples = hear(written("WAV") + tags + written("WAV"))
+    np.testing.assert_allclose(samples, np.append(sound, sound), atol=1e-4)
+
+
+def test_what_lies_before_the_samples_is_not_held_in_memory(tmp_path, sound):
+    path, n_bytes = tmp_path / "large.wav", 2**28
+    fmt = struct.pack("<4sIHHIIHH", b"fmt ", 16, 1, 1, RATE, RATE * 2, 2, 16)
+    with path.open("wb") as file:  # a sparse file
+        file.write(b"RIFF\0\0\0\0WAVE" + fmt + struct.pack("<4sI", b"JUNK", n_bytes))
+        file.seek(n_bytes, os.SEEK_CUR)
+        file.write(struct.pack("<4sI", b"data", 0))
+        file.write((sound * 32_767).astype("<i2").tobytes())
+    tracemalloc.start()
+    header = read_header(path)
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert header.n_frames == len(sound)
+    assert peak < 2**22
 
 
 def test_chunks_without_end_cost_nothing(written, hear):

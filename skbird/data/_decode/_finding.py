@@ -2,6 +2,10 @@
 
 from dataclasses import dataclass
 
+# Recordings in a file that are opened; another stands for all the others.
+MAX_LINKS = 1000
+UNREADABLE = (b"",)
+
 
 @dataclass(frozen=True)
 class Finding:
@@ -20,7 +24,7 @@ class Finding:
         Whether a seek in this file would go astray.
     links : tuple of (int, int), or of tuples like `parts`
         Instead of `parts`: stretches, or mended files, that are recordings by
-        themselves, to be read one after another. `promised` is in frames then.
+        themselves, to be read one after another.
     promised_rate : int or None
         Frames per second in which `promised` counts; None: as many as the file has.
     """

@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 from skbird.data._decode._counting import count_once
 from skbird.data._decode._crc import crc
-from skbird.data._decode._finding import Finding
+from skbird.data._decode._finding import MAX_LINKS, UNREADABLE, Finding
 
 _HEAD = 8 + 34  # marker, header of the first block, STREAMINFO
 # Where the last frame is sought. Frames are of some 10 kB, and of 1 MB in the worst
@@ -89,6 +89,9 @@ def _look_closely(file, start, size):
         return _judge(file, start, size)
     links = []
     for begin, end in pairwise([*begins, size]):
+        if len(links) == MAX_LINKS:
+            links.append(UNREADABLE)
+            break
         finding = _judge(file, begin, end)
         links.append(((begin, end),) if finding is None else finding.parts)
     return Finding(links=tuple(links), promised=_read_stream(file, start).total)

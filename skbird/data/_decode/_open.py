@@ -145,13 +145,15 @@ def _true_header(decoder, finding, found):
         if header.n_frames <= size * _MOST_PER_BYTE:
             return header
         finding = Finding(promised=header.n_frames)
-    rate = finding.promised_rate or header.sample_rate
-    promised_s = finding.promised and finding.promised / rate
+    promised_s = finding.promised
+    if promised_s is not None and finding.held is not None:
+        promised_s *= header.duration_s / finding.held
+    elif promised_s is not None:
+        promised_s /= finding.promised_rate or header.sample_rate
     if finding.links:
         return _chain_header(decoder, promised_s)
     if finding.held is not None:
-        share = finding.promised and finding.promised / finding.held
-        return _noted(header, share and share * header.duration_s)
+        return _noted(header, promised_s)
     opener = partial(
         SndfileDecoder,
         decoder.path,
