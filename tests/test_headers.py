@@ -3,6 +3,7 @@
 import os
 import socket
 import struct
+import tracemalloc
 import warnings
 from concurrent.futures import ThreadPoolExecutor
 
@@ -187,6 +188,40 @@ def test_a_true_header_is_believed(written, hear, format):
     assert (header.n_frames, header.note) == (SECONDS * RATE, "")
 
 
+@pytest.mark.parametrize("format", ["WAV", "RF64", "W64", "AIFF", "CAF", "AU"])
+@pytest.mark.parametrize("n_frames", [SECONDS * RATE, SECONDS * RATE - 1])
+def test_files_written_one_after_another_are_heard(
+    written, hear, sound, format, n_frames
+):
+    first = sound[:n_frames]
+    content = written(format, "PCM_16", samples=first) + written(format, "PCM_16")
+    header, samples = hear(content, f"cat.{format.lower()}")
+    np.testing.assert_allclose(samples, np.append(first, sound), atol=1e-4)
+    assert header.note == "Its header says 12.00 s, it holds 24.00 s: all is read."
+
+
+def test_a_wav_file_behind_tags_of_the_first_is_heard(written, hear, sound):
+    tags = struct.pack("<4sI", b"LIST", 2000) + b"INFO" + b"\xff\x03" * 998
+    _, samples = hear(written("WAV") + tags + written("WAV"))
+    np.testing.assert_allclose(samples, np.append(sound, sound), atol=1e-4)
+
+
+def test_what_lies_before_the_samples_is_not_held_in_memory(tmp_path, sound):
+    path, n_bytes = tmp_path / "large.wav", 2**28
+    fmt = struct.pack("<4sIHHIIHH", b"fmt ", 16, 1, 1, RATE, RATE * 2, 2, 16)
+    with path.open("wb") as file:  # a sparse file
+        file.write(b"RIFF\0\0\0\0WAVE" + fmt + struct.pack("<4sI", b"JUNK", n_bytes))
+        file.seek(n_bytes, os.SEEK_CUR)
+        file.write(struct.pack("<4sI", b"data", 0))
+        file.write((sound * 32_767).astype("<i2").tobytes())
+    tracemalloc.start()
+    header = read_header(path)
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert header.n_frames == len(sound)
+    assert peak < 2**22
+
+
 def test_chunks_without_end_cost_nothing(written, hear):
     content = written("WAV")
     many = struct.pack("<4sI", b"junk", 0) * 50_000
@@ -276,6 +311,12 @@ def test_ogg_whose_last_page_lies(written, hear, subtype, granule):
     assert header.note
 
 
+@pytest.mark.parametrize(("subtype", "rate"), [("VORBIS", RATE), ("OPUS", 48_000)])
+def test_notes_give_the_seconds_that_the_last_page_says(written, hear, subtype, rate):
+    header, _ = hear(with_granule(written("OGG", subtype), 1000 * rate), "night.ogg")
+    assert "Its header says 1000.00 s, it holds 12" in header.note
+
+
 @pytest.mark.parametrize("subtype", ["VORBIS", "OPUS"])
 def test_recordings_one_after_another_in_an_ogg_file(written, hear, subtype):
     content = written("OGG", subtype)
@@ -359,14 +400,31 @@ def test_mp3_cut_short_is_found_by_its_size(written, hear):
     assert header.is_cut
 
 
-@pytest.mark.parametrize("factor", [0.3, 3, 1e5])
-def test_mp3_whose_xing_header_lies(written, hear, factor):
-    content = written("MP3")
+def with_xing_frames(content, factor):
     at = max(content.find(b"Xing"), content.find(b"Info")) + 8
     frames = struct.unpack_from(">I", content, at)[0]
-    patched(content, at, struct.pack(">I", round(frames * factor)))
+    return patched(content, at, struct.pack(">I", round(frames * factor)))
+
+
+@pytest.mark.parametrize("factor", [0.3, 0.55, 0.8, 0.95, 1.1, 3, 1e5])
+@pytest.mark.parametrize("mode", ["CONSTANT", "VARIABLE"])
+def test_mp3_whose_xing_header_lies(hear, sound, tmp_path, factor, mode):
+    path = tmp_path / "whole.mp3"
+    soundfile.write(path, sound, RATE, bitrate_mode=mode, compression_level=0.5)
+    content = with_xing_frames(bytearray(path.read_bytes()), factor)
     header, _ = hear(content, "night.mp3")
     assert header.duration_s == pytest.approx(SECONDS, abs=CODEC_S)
+    assert header.note
+
+
+def test_what_ended_the_decoding_is_said(written, tmp_path, monkeypatch):
+    path = tmp_path / "night.mp3"
+    path.write_bytes(with_xing_frames(written("MP3"), 3))
+    found = 9 * RATE, "Cannot decode it: Error in psf_fseek()."
+    monkeypatch.setattr("skbird.data._decode._open.count_frames", lambda *args: found)
+    header = read_header(path)
+    assert "it holds 9.00 s: Cannot decode it: Error in psf_fseek()." in header.note
+    assert header.is_cut
 
 
 def test_mp3_without_xing(written, hear, sound):
@@ -414,14 +472,15 @@ def test_mp3_of_one_bitrate_is_not_decoded_to_find_its_length(
 
 
 def test_the_length_is_found_once_by_many_threads(written, tmp_path, decodings):
-    path = tmp_path / "night.flac"
-    path.write_bytes(with_total(written("FLAC"), 0))
+    path = tmp_path / "night.mp3"
+    path.write_bytes(with_xing_frames(written("MP3"), 3))
     with ThreadPoolExecutor(8) as pool:
         headers = list(pool.map(read_header, [path] * 16))
     assert len(set(headers)) == 1
     assert len(decodings) == 1
-    path.write_bytes(with_total(written("FLAC", samples=np.ones(9000)), 0))
-    assert read_header(path).n_frames == 9000
+    path.write_bytes(with_xing_frames(written("MP3", samples=np.ones(RATE)), 3))
+    assert read_header(path).duration_s == pytest.approx(1, abs=CODEC_S)
+    assert len(decodings) == 2
 
 
 # What cannot be, and what is no file --------------------------------------------------

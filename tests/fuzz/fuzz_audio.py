@@ -7,6 +7,7 @@ import soundfile
 from fuzz_worker import Failure, Refused, mutate, refusals
 
 from skbird.data import read_audio, segment_table
+from skbird.data._decode._ogg import _checksum
 from skbird.preprocessing import LogMel, Resampler
 
 RATE, SECONDS = 16_000, 3.0
@@ -113,35 +114,84 @@ def check_bad(parts, path, errors, rows, true_s):
 # Headers that lie about the length of sound that is there -------------------------
 
 
+TOO_LITTLE = 0.1, 0.5, 0.8
+
+
 def lie_wav(data, rng, story):
-    """Sizes as a recorder leaves them that dies, or that streams."""
-    value = int(rng.choice([0, 0xFFFFFFFF, 0x7FFFFFFF, 0x7FFFF000]))
+    """Sizes as a recorder leaves them that dies, or that streams; or too little."""
+    place = data.index(b"data") + 4
+    size = struct.unpack_from("<I", data, place)[0]
+    parts = [int(size * share) for share in TOO_LITTLE]
+    value = int(rng.choice([0, 0xFFFFFFFF, 0x7FFFFFFF, 0x7FFFF000, *parts]))
     story.append(f"lie {value:#x}")
     data = bytearray(data)
-    data[4:8] = struct.pack("<I", value)
-    place = bytes(data).index(b"data") + 4
-    data[place : place + 4] = struct.pack("<I", value)
+    struct.pack_into("<I", data, 4, value)
+    struct.pack_into("<I", data, place, value)
     return bytes(data)
 
 
 def lie_flac(data, rng, story):
-    """36 bits of STREAMINFO: 0 is unknown; or twice what there is."""
+    """36 bits of STREAMINFO: 0 is unknown; some blocks; or twice what there is."""
     total = round(SECONDS * RATE)
-    value = int(rng.choice([0, 2 * total, 10 * total, 2**36 - 1]))
+    blocks = 4096 * rng.integers(1, total // 4096)
+    value = int(rng.choice([0, blocks, total // 2, 2 * total, 10 * total, 2**36 - 1]))
     story.append(f"lie {value}")
-    data = bytearray(data)
-    data[21] = (data[21] & 0xF0) | (value >> 32)
-    data[22:26] = struct.pack(">I", value & 0xFFFFFFFF)
-    return bytes(data)
+    fields = int.from_bytes(data[18:26], "big") >> 36 << 36 | value
+    return data[:18] + fields.to_bytes(8, "big") + data[26:]
 
 
 def lie_aiff(data, rng, story):
-    value = int(rng.choice([0, 0xFFFFFFFF, 2 * round(SECONDS * RATE)]))
+    """The frames of COMM, or the size of the samples."""
+    name, inside = ((b"COMM", 10), (b"SSND", 4))[rng.integers(2)]
+    place = data.index(name) + inside
+    true = struct.unpack_from(">I", data, place)[0]
+    parts = [int(true * share) for share in TOO_LITTLE]
+    value = int(rng.choice([0, 0xFFFFFFFF, 2 * true, *parts]))
+    return _packed(data, place, ">I", value, story)
+
+
+def lie_caf(data, rng, story):
+    place = data.index(b"data") + 4
+    true = struct.unpack_from(">Q", data, place)[0]
+    parts = [int(true * share) for share in TOO_LITTLE]
+    value = [0, 2 * true, 2**63, 2**64 - 1, *parts][rng.integers(7)]
+    return _packed(data, place, ">Q", value, story)
+
+
+def lie_mp3(data, rng, story):
+    """The number of frames of the Xing header."""
+    place = max(data.find(b"Xing"), data.find(b"Info")) + 8
+    true = struct.unpack_from(">I", data, place)[0]
+    value = int(true * rng.choice([*TOO_LITTLE, 2, 1000]))
+    return _packed(data, place, ">I", value, story)
+
+
+def lie_ogg(data, rng, story):
+    """How many samples end with the last page; its checksum is right."""
+    at = data.rindex(b"OggS")
+    value = int(rng.choice([-1, 1, RATE // 2, 10**6, 2**50]))
+    story.append(f"lie {value}")
+    page = bytearray(data[at:])
+    struct.pack_into("<q", page, 6, value)
+    struct.pack_into("<I", page, 22, 0)
+    struct.pack_into("<I", page, 22, _checksum(page))
+    return data[:at] + bytes(page)
+
+
+def _packed(data, place, form, value, story):
     story.append(f"lie {value}")
     data = bytearray(data)
-    place = bytes(data).index(b"COMM") + 10
-    data[place : place + 4] = struct.pack(">I", value)
+    struct.pack_into(form, data, place, value)
     return bytes(data)
 
 
-LIES = {"wav": lie_wav, "24.wav": lie_wav, "flac": lie_flac, "aiff": lie_aiff}
+LIES = {
+    "wav": lie_wav,
+    "24.wav": lie_wav,
+    "flac": lie_flac,
+    "aiff": lie_aiff,
+    "caf": lie_caf,
+    "mp3": lie_mp3,
+    "ogg": lie_ogg,
+    "opus": lie_ogg,
+}

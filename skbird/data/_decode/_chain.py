@@ -18,10 +18,9 @@ class ChainDecoder:
     ----------
     path : str
         The file.
-    links : sequence of (int, int)
-        Its stretches that are recordings by themselves. Those after one that cannot be
-        opened, or whose sample rate or channels differ from those of the first, are
-        left out.
+    links : tuple
+        Those of `Finding`. Those after one that cannot be opened, or whose sample rate
+        or channels differ from those of the first, are left out.
 
     Attributes
     ----------
@@ -56,7 +55,7 @@ class ChainDecoder:
     def _go_to(self, number):
         self.close()
         self._number = number
-        self._decoder = SndfileDecoder(self.path, (self._links[number],))
+        self._decoder = _open_link(self.path, self._links[number])
 
     def read(self, n_frames):
         """Decode the next frames: (n_read, n_channels), fewer only at the end."""
@@ -79,7 +78,7 @@ def _read_headers(path, links):
     headers = []
     for link in links:
         try:
-            decoder = SndfileDecoder(path, (link,))
+            decoder = _open_link(path, link)
         except AudioReadError:
             if not headers:
                 raise
@@ -89,6 +88,11 @@ def _read_headers(path, links):
             break
         headers.append(decoder.header)
     return headers
+
+
+def _open_link(path, link):
+    is_stretch = isinstance(link[0], int)
+    return SndfileDecoder(path, (link,) if is_stretch else link)
 
 
 def _format(header):

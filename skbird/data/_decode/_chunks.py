@@ -2,17 +2,20 @@
 
 A recorder that dies leaves the size with which it began: 0, the largest number, or that
 of its last pause. Sizes of 32 bits wrap at 4 GB. What follows the samples is another
-chunk in a true file; if it is none, it is sound.
+chunk in a true file, or another recording; if it is neither, it is sound.
 """
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
-from skbird.data._decode._finding import Finding
+from skbird.data._decode._finding import MAX_LINKS, UNREADABLE, Finding
 
 # Files of more chunks before the samples are made to keep readers busy.
 _MAX_CHUNKS = 1000
 # Less than this behind the samples is a writer's carelessness.
 _MIN_REST = 1024
+# No container is smaller.
+_MIN_HEADER, _LOOSE = 24, 2
 _LOOK = 2**20
 _WAVE_GUID = b"\xf3\xac\xd3\x11\x8c\xd1\x00\xc0\x4f\x8e\xdb\x8a"
 # What writers put behind the samples, among others.
@@ -44,6 +47,16 @@ class _Form:
     step: int = 2  # of the chunks' starts
 
 
+class _Sound(NamedTuple):
+    """Where the samples lie, and where their size stands in how many bytes."""
+
+    form: _Form
+    at: int
+    field: int
+    n_bytes: int
+    promised: int
+
+
 _WAV = _Form(12, b"data", "little")
 _FORMS = {
     b"RIFF": _WAV,
@@ -73,35 +86,77 @@ def look_at_chunks(file, start, size):
     Finding or None
         None if the header is true, or there is none that could be mended.
     """
+    sound = _find_sound(file, start)
+    if sound is None:
+        return None
+    if _find_next(file, sound, size) < size:
+        return _chain(file, start, size)
+    return _judge(file, start, size, sound)
+
+
+def _chain(file, start, size):
+    """Return the recordings that lie one after another."""
+    links, promised, held = [], None, 0
+    while start < size and (sound := _find_sound(file, start)) is not None:
+        stop = _find_next(file, sound, size)
+        finding = _judge(file, start, stop, sound)
+        links.append(((start, stop),) if finding is None else finding.parts)
+        promised = promised or sound.promised
+        held += sound.promised if finding is None else finding.held
+        start = stop
+        if len(links) == MAX_LINKS:
+            break
+    if start < size:
+        links.append(UNREADABLE)
+    return Finding(links=tuple(links), promised=promised, held=held)
+
+
+def _judge(file, start, size, sound):
+    """Look whether the samples of one recording end where their chunk says."""
+    form, at, field, n_bytes, promised = sound
+    held = size - at
+    if held <= 0 or not _is_untrue(file, form, at, promised, size):
+        return None
+    patches = {}
+    if held + form.own_bytes < _endless(n_bytes):
+        number = held + form.own_bytes
+    elif form.sound == b"data":
+        # Of a WAV file whose sizes say that it was never closed, libsndfile reads
+        # everything, beyond 4 GB, too.
+        patches[start + 4], number = (8).to_bytes(4, form.order), 0
+    else:
+        number = _endless(n_bytes) - 1
+    patches[field] = number.to_bytes(n_bytes, form.order)
+    says = 0 < promised < _endless(n_bytes)
+    return Finding(_patch(patches, start, size), promised if says else None, held)
+
+
+def _patch(patches, start, size):
+    """Return parts of a file, in which other bytes lie at some places."""
+    parts = []
+    for at, content in patches.items():
+        parts += [(start, at), content]
+        start = at + len(content)
+    return *parts, (start, size)
+
+
+def _find_sound(file, start):
+    """Return where the samples of a recording lie; None if that is not said."""
     file.seek(start)
     magic = file.read(4)
-    form = _FORMS[magic]
-    found = _find_au(file) if magic == b".snd" else _find_sound(file, form, start)
+    form = _FORMS.get(magic)
+    if form is None:
+        return None
+    found = _find_au(file) if magic == b".snd" else _find_chunk(file, form, start)
     if found is None:
         return None
     at, field, n_bytes = found
     file.seek(field)
     promised = int.from_bytes(file.read(n_bytes), form.order) - form.own_bytes
-    held = size - at
-    if held <= 0 or not _is_untrue(file, form, at, promised, size):
-        return None
-    file.seek(start)
-    head = bytearray(file.read(at - start))
-    field -= start
-    if held + form.own_bytes < _endless(n_bytes):
-        number = (held + form.own_bytes).to_bytes(n_bytes, form.order)
-    elif form.sound == b"data":
-        # Of a WAV file whose sizes say that it was never closed, libsndfile reads
-        # everything, beyond 4 GB, too.
-        head[4:8], number = (8).to_bytes(4, form.order), bytes(4)
-    else:
-        number = (_endless(n_bytes) - 1).to_bytes(n_bytes, form.order)
-    head[field : field + n_bytes] = number
-    says = 0 < promised < _endless(n_bytes)
-    return Finding((bytes(head), (at, size)), promised if says else None, held)
+    return _Sound(form, at, field, n_bytes, promised)
 
 
-def _find_sound(file, form, start):
+def _find_chunk(file, form, start):
     """Return where the samples begin, and where their size stands in what bytes."""
     chunks = {name: at for name, at, _ in _walk(file, form, start)}
     if form.sound not in chunks:
@@ -114,8 +169,28 @@ def _find_sound(file, form, start):
 
 
 def _find_au(file):
+    """Return the same of AU files, behind their first four bytes."""
     at = file.tell()
     return int.from_bytes(file.read(4), "big") + at - 4, at + 4, 4
+
+
+def _find_next(file, sound, size):
+    """Return where another recording begins behind this one; `size` if none does."""
+    form, stop = sound.form, sound.at + sound.promised
+    if not sound.at < stop < size - _MIN_HEADER:
+        return size
+    file.seek(stop)
+    behind = file.read(_MIN_HEADER)
+    for k in range(form.step + _LOOSE):  # some writers count one byte less
+        if behind[k : k + 4] in MAGICS:
+            return stop + k
+    for padding in {0, -stop % form.step}:
+        for name, at, _ in _walk(file, form, stop + padding - form.first):
+            if name[:4] in MAGICS:
+                return at - len(name) - form.size_bytes
+            if not _NAME_BYTES.issuperset(name[:4]):
+                break
+    return size
 
 
 def _endless(n_bytes):

@@ -2,6 +2,10 @@
 
 from dataclasses import dataclass
 
+# Recordings in a file that are opened; another stands for all the others.
+MAX_LINKS = 1000
+UNREADABLE = (b"",)
+
 
 @dataclass(frozen=True)
 class Finding:
@@ -18,9 +22,11 @@ class Finding:
         `promised` is in frames then.
     is_sequential : bool
         Whether a seek in this file would go astray.
-    links : tuple of (int, int)
-        Instead of `parts`: stretches that are recordings by themselves, to be read one
-        after another.
+    links : tuple of (int, int), or of tuples like `parts`
+        Instead of `parts`: stretches, or mended files, that are recordings by
+        themselves, to be read one after another.
+    promised_rate : int or None
+        Frames per second in which `promised` counts; None: as many as the file has.
     """
 
     parts: tuple = ()
@@ -28,3 +34,4 @@ class Finding:
     held: float | None = None
     is_sequential: bool = False
     links: tuple = ()
+    promised_rate: int | None = None

@@ -1,14 +1,16 @@
 """Whether an mp3 file is as long as libsndfile thinks.
 
 libsndfile believes the first frame where it is a Xing, Info or VBRI header, and guesses
-from the first bitrates where there is none. A few frames, taken from all over the file,
-tell whether either can be true. What cannot gets a Xing header that promises more than
-there can be: decoding then goes on to the end.
+from the first bitrates where there is none. Such a header is believed if its checksum
+is right, or the size of a file of one bitrate bears it out; a guess, if a few frames
+from all over the file have that bitrate. Other files get a Xing header that promises
+more than there can be: decoding then goes on to the end.
 """
 
 import struct
 from typing import NamedTuple
 
+from skbird.data._decode._crc import reversed_crc
 from skbird.data._decode._finding import Finding
 
 _KBITS = {  # by version 1 or not, and layer
@@ -22,14 +24,15 @@ _KBITS = {  # by version 1 or not, and layer
 _RATES = {3: (44100, 48000, 32000), 2: (22050, 24000, 16000), 0: (11025, 12000, 8000)}
 _LOOK = 2**12  # holds two frames, wherever it begins
 _SEARCH = 2**17  # for the first frame, if it is not where it should be
-# Frames looked at: where there is nothing else to go by, and where a promise is.
-_N_SAMPLES, _N_CHECKS = 8, 4
-# How far the frames promised may be from what their mean size lets expect: of files of
-# one bitrate, and of others, of which a few frames tell less.
-_SLACK, _VARIABLE_SLACK = 1.03, 2.0
+# Frames looked at where there is nothing else to go by.
+_N_SAMPLES = 8
+# How many frames a file of one bitrate may hold more, or fewer, than its size tells.
+_SLACK = 2
 # Tags at the end; the size in the Xing header is of the sound alone.
-_MAX_TAGS = 2**14
-_LOWEST_KBIT = 8
+_MAX_TAGS, _MIN_REST = 2**14, 512
+_BITRATES = 8, 320
+# What the checksum of the header covers, from "Xing" on.
+_XING_BYTES, _CRC_16 = 154, 0x8005
 
 
 class _Frame(NamedTuple):
@@ -75,15 +78,13 @@ def look_at_mpeg(file, start, size):
     content = file.read(first.length + 4)
     promised, tag_bytes = _read_promise(content, first)
     if promised is None:
-        is_true = all(
-            frame.kbit == first.kbit
-            for frame in _sample(file, first, n_bytes, _N_SAMPLES)
-        )
+        frames = _sample(file, first, n_bytes)
+        is_true = all(frame.kbit == first.kbit for frame in frames)
     else:
         is_true = _bears_out(file, first, n_bytes, promised, tag_bytes, content)
     if is_true:
         return None
-    most = n_bytes // _length(first.kind, _LOWEST_KBIT) + 2
+    most = n_bytes // _length(first.kind, _BITRATES[0]) + 2
     content = content[: first.length]
     parts = _promise(content, first, most, n_bytes), (first.at + first.length, size)
     if promised is None:
@@ -91,30 +92,41 @@ def look_at_mpeg(file, start, size):
     return Finding(parts, promised=promised and promised * first.samples)
 
 
-def _sample(file, first, n_bytes, n_samples):
+def _sample(file, first, n_bytes):
     """Yield frames from all over the file."""
-    for k in range(1, n_samples):
-        at = first.at + n_bytes * k // n_samples
+    for k in range(1, _N_SAMPLES):
+        at = first.at + n_bytes * k // _N_SAMPLES
         frame = _find_frame(file, at, _LOOK, first)
         if frame is not None:
             yield frame
 
 
 def _bears_out(file, first, n_bytes, promised, tag_bytes, content):
-    """Whether as many frames as promised fit the size of the file."""
+    """Whether there are as many frames as promised."""
     if tag_bytes and not 0.99 * tag_bytes - 1024 <= n_bytes <= tag_bytes + _MAX_TAGS:
         return False
+    if tag_bytes and n_bytes > tag_bytes + _MIN_REST:
+        if _find_frame(file, first.at + tag_bytes, _LOOK, first) is not None:
+            return False  # that is no tag
     second = _parse(content[first.length :], 0)
-    is_constant = b"Info" in content[:40]
-    if is_constant and second is not None:
-        lengths, slack = [second.length], _SLACK
-    else:
-        lengths = [f.length for f in _sample(file, first, n_bytes, _N_CHECKS)]
-        slack = _VARIABLE_SLACK
-    if not lengths:  # too short for samples
-        return promised * _length(first.kind, _LOWEST_KBIT) <= n_bytes
-    expected = n_bytes / sum(lengths) * len(lengths)
-    return expected / slack - 9 <= promised <= expected * slack + 9
+    if second is not None and b"Info" in content[:40]:  # one bitrate
+        n_frames = ((tag_bytes or n_bytes) - first.length) / _mean_length(second)
+        if abs(promised - n_frames) <= _SLACK:
+            return True
+    lowest, highest = (_length(first.kind, kbit) for kbit in _BITRATES)
+    fits = promised * lowest <= n_bytes <= (promised + _SLACK) * (highest + 1)
+    return fits and _is_sealed(content, first)
+
+
+def _is_sealed(content, frame):
+    """Whether the checksum of the Xing header is right, as encoders leave it."""
+    stop = _xing_at(frame) + _XING_BYTES
+    sealed, found = content[:stop], int.from_bytes(content[stop : stop + 2], "big")
+    # FFmpeg counts zeros, up to the length that the longest header has.
+    return any(
+        reversed_crc(sealed.ljust(length, b"\0"), 16, _CRC_16) == found
+        for length in (stop, 190)
+    )
 
 
 def _find_frame(file, at, n_bytes, like=None):
@@ -151,6 +163,11 @@ def _length(kind, kbit, padding=0):
     if layer == 1:
         return (12_000 * kbit // rate + padding) * 4
     return (144_000 if version == 3 or layer == 2 else 72_000) * kbit // rate + padding
+
+
+def _mean_length(frame):
+    """Return the mean length of frames of its bitrate, of which some are padded."""
+    return 125 * frame.kbit * frame.samples / frame.kind[2]
 
 
 def _xing_at(frame):

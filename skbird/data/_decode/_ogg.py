@@ -71,7 +71,9 @@ def look_at_ogg(file, start, size):
         return None
     mended = _with_granule(file, last, most)
     parts = (start, last.start), mended, (last.stop, size)
-    return Finding(parts, promised=max(last.granule, 0), is_sequential=True)
+    rate = 48_000 if packet_samples == _OPUS_SAMPLES else None
+    granule = max(last.granule, 0)
+    return Finding(parts, granule, is_sequential=True, promised_rate=rate)
 
 
 def _most_samples(file, page):

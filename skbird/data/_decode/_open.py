@@ -140,11 +140,15 @@ def _true_header(decoder, finding, found):
         if header.n_frames <= size * _MOST_PER_BYTE:
             return header
         finding = Finding(promised=header.n_frames)
+    promised_s = finding.promised
+    if promised_s is not None and finding.held is not None:
+        promised_s *= header.duration_s / finding.held
+    elif promised_s is not None:
+        promised_s /= finding.promised_rate or header.sample_rate
     if finding.links:
-        return _chain_header(decoder)
+        return _chain_header(decoder, promised_s)
     if finding.held is not None:
-        share = finding.promised and finding.promised / finding.held
-        return _noted(header, share and share * header.duration_s)
+        return _noted(header, promised_s)
     opener = partial(
         SndfileDecoder,
         decoder.path,
@@ -153,18 +157,17 @@ def _true_header(decoder, finding, found):
     )
     count = partial(count_frames, opener, size * _MOST_PER_BYTE_FLAC)
     n_frames, error = count_once(_identity(decoder.path, found), count)
-    promised_s = finding.promised and finding.promised / header.sample_rate
     return _noted(replace(header, n_frames=n_frames), promised_s, error)
 
 
-def _chain_header(decoder):
+def _chain_header(decoder, promised_s):
     header = decoder.header
     if not decoder.n_left_out:
-        return header
+        return header if promised_s is None else _noted(header, promised_s)
     note = (
         f"It holds {decoder.n_left_out + 1} recordings or more, one after another; "
         f"those behind {header.duration_s:.2f} s cannot be read, or have another "
-        "sample rate."
+        "sample rate or number of channels."
     )
     return replace(header, note=note, is_cut=True)
 
@@ -185,20 +188,18 @@ def _identity(path, found):
 def _noted(header, promised_s, error=""):
     """Add what is to be said of a length that is not the one promised."""
     held = f"{header.duration_s:.2f} s"
-    is_cut = bool(error)
-    if error and not (promised_s or 0) > header.duration_s:
+    promises_more = (promised_s or 0) > header.duration_s
+    if error and not promises_more:
         note = f"Only its first {held} can be decoded. {error}"
     elif promised_s is None:
         note = f"Its header does not say how long it is; {held} were found."
     elif abs(promised_s - header.duration_s) <= _TOLERANCE_S:
         return header
     else:
-        is_cut = promised_s > header.duration_s
-        reason = (
-            "it was cut short, or the header is damaged" if is_cut else "all is read"
-        )
-        note = f"Its header says {promised_s:.2f} s, it holds {held}: {reason}."
-    return replace(header, note=note, is_cut=is_cut)
+        reason = "it was cut short, or the header is damaged"
+        reason = (error or f"{reason}.") if promises_more else "all is read."
+        note = f"Its header says {promised_s:.2f} s, it holds {held}: {reason}"
+    return replace(header, note=note, is_cut=bool(error) or promises_more)
 
 
 def _check_format(path, header):
