@@ -16,7 +16,8 @@ from skbird.inference._program_operation import (
 from skbird.inference._program_rules import RULES, results_of
 from skbird.inference._protobuf import check_message
 
-_MAX_NODES = 20_000
+# OpenVINO takes seconds to compile so many, and minutes for ten times as many.
+_MAX_NODES = 4_000
 # So few numbers may be scales.
 _SMALL = 16
 
