@@ -28,6 +28,8 @@ _PICKLE = click.option(
     is_flag=True,
     help="MODEL is a pickle, and I trust who made it: a pickle can run any program.",
 )
+# To Unicode no spaces, but as empty: Hangul fillers, and the blank of Braille.
+_BLANK = "\u115f\u1160\u2800\u3164\uffa0"
 _PICKLES = (".pkl", ".pickle", ".joblib")
 
 
@@ -185,8 +187,10 @@ def info(model, as_json, max_model_mib):
     first = ", ".join(map(str, species[:10])) + (", ..." if len(species) > 10 else "")
     lines = [
         ("species", f"{len(species)}: {first}"),
-        # Its author's words must not look like other lines.
-        *((f"metric {name}", value) for name, value in about["metrics"].items()),
+        *(
+            (f"metric {_one_line(name)}", value)
+            for name, value in about["metrics"].items()
+        ),
         ("trained on", "unknown" if data is None else f"{data['n_rows']} rows"),
         ("licence", about["licence"] or "unknown"),
         ("notes", about["notes"]),
@@ -194,4 +198,15 @@ def info(model, as_json, max_model_mib):
     ]
     for name, value in lines:
         if value is not None:
-            _console.show(f"{name}: {value}".replace("\n", "\n  "))
+            # Its author's words must not look like other lines.
+            _console.show(f"{name}: " + "\n  ".join(map(_one_line, _lines(value))))
+
+
+def _lines(text):
+    return str(text).splitlines() or [""]
+
+
+def _one_line(text):
+    """Return a text on one line, where no run of spaces wraps to begin a new one."""
+    text = "".join(" " if c in _BLANK else c for c in str(text))
+    return " ".join(_console.printable(text, spared="").split())

@@ -42,7 +42,18 @@ def with_same_axes(X, seen):
         X = copy.copy(X)
         X.format = seen
         return X
-    given = X.format
+    check_same_axes(X.format, seen)
+    return X
+
+
+def check_same_axes(given, seen):
+    """Complain if spectrograms have other axes than those that a network was fitted to.
+
+    Parameters
+    ----------
+    given, seen : SpectrogramFormat
+        That of the spectrograms, and that of the training.
+    """
     same_bands = seen.n_mels == given.n_mels and np.allclose(seen.mel_hz, given.mel_hz)
     if not same_bands or not np.isclose(seen.frame_s, given.frame_s):
         raise ValueError(
@@ -50,7 +61,6 @@ def with_same_axes(X, seen):
             f"{_describe_axes(seen)}. Use the same LogMel for both, and a Resampler "
             "before it."
         )
-    return X
 
 
 def _describe_axes(format):

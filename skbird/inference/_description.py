@@ -23,6 +23,12 @@ from skbird.inference._fields import (
     write_fields,
 )
 from skbird.inference._fixed_sizes import fix_sizes
+from skbird.inference._model_checks import (
+    check_counts,
+    check_front_end,
+    check_suits,
+    takes_files,
+)
 from skbird.inference._model_parts import (
     CALL_TYPE,
     FORMAT,
@@ -33,15 +39,13 @@ from skbird.inference._model_parts import (
 )
 from skbird.inference._network import CompiledNetwork
 from skbird.inference._pipeline import CompiledPipeline
-from skbird.postprocessing import MultilabelCalibrator, SoundscapeReweighterCV
-from skbird.preprocessing import LogMel, Resampler
 
-# Spectrograms of one block, in bytes: a front end that makes more is no honest one.
-_MAX_BLOCK = 256 * 2**20
 # Names of species in all of a model's parts, in bytes: arrays give each of them the
 # place of the longest.
 _MAX_NAMES = 64 * 2**20
 _MAX_DEPTH = 12
+# Each takes threads and, to be made ready, time.
+_MAX_NETWORKS = 64
 
 
 def describe(model, networks):
@@ -116,8 +120,11 @@ def build(plain, networks):
     numbers = list(_numbers_of_networks(known))
     if len(set(numbers)) != len(numbers):
         raise FieldError("several models have the same network")
+    if len(numbers) > _MAX_NETWORKS:
+        raise FieldError(f"it has {len(numbers)} networks, more than {_MAX_NETWORKS}")
     if sum(_bytes_of_names(known)) > _MAX_NAMES:
         raise FieldError(f"its names of species are over {_MAX_NAMES >> 20} MiB")
+    takes_files(known)
     return _build(known, networks)
 
 
@@ -193,7 +200,7 @@ def _read_model(plain, depth=0):
     if "call_types" in keys:
         known["call_types"] = Several(Table(CALL_TYPE)).read(plain["call_types"])
     if "names" in keys:
-        known["names"] = Several(Text(), most=1000).read(plain["names"])
+        known["names"] = Several(Text(least=1), most=1000).read(plain["names"])
     return known
 
 
@@ -238,12 +245,14 @@ def _build(known, networks):
         network = CompiledNetwork(None, format, species, **params)
         network.program = networks(known["network"], network)
         return network
-    inner = [_build(item, networks) for item in known["inner"]]
     if part.type is CompiledPipeline:
         front_end = Pipeline([(s["name"], _build_step(s)) for s in known["front_end"]])
-        model = CompiledPipeline(front_end, inner[0], **params)
-        _check_front_end(model)
+        check_front_end(front_end)
+        network = _build(known["inner"][0], networks)
+        model = CompiledPipeline(front_end, network, **params)
+        check_suits(model)
         return model
+    inner = [_build(item, networks) for item in known["inner"]]
     model = wrap(part.type, inner, known.get("names"), params)
     for name, value in known["state"].items():
         setattr(model, name, value)
@@ -253,7 +262,7 @@ def _build(known, networks):
         model.call_types_ = pd.DataFrame(known["call_types"], columns=[*CALL_TYPE])
     if part.type is MultilabelVotingClassifier:
         model.weights = model.weights_
-    _check_counts(model, inner)
+    check_counts(model, inner)
     return model
 
 
@@ -300,73 +309,3 @@ def _build_step(known):
     except ValueError as exc:
         raise FieldError(str(exc)) from None
     return step
-
-
-def _check_front_end(model):
-    """Refuse front ends that cannot run, or that would fill the memory."""
-    names, steps = zip(*model.front_end.steps, strict=True)
-    if len(set(names)) != len(names) or any("__" in name for name in names):
-        raise FieldError(f"the steps of the front end are named {names}")
-    types = [type(step) for step in steps]
-    if types[-1] is not LogMel or LogMel in types[:-1]:
-        raise FieldError("a front end has one LogMel, at its end")
-    rates = [step.sample_rate for step in steps if isinstance(step, Resampler)]
-    logmel = steps[-1]
-    frames = model.block_s * max([48_000, *rates]) / logmel.hop_length
-    if frames * logmel.n_mels * 2 > _MAX_BLOCK:
-        raise FieldError(
-            f"a block of {model.block_s:g} s at hop_length={logmel.hop_length} and "
-            f"n_mels={logmel.n_mels} is over {_MAX_BLOCK >> 20} MiB of spectrograms"
-        )
-
-
-def _check_counts(model, inner):
-    """Refuse models whose numbers of species or members contradict each other."""
-    n = len(model.species_)
-    columns = len(model.call_types_) if isinstance(model, CallTypeClassifier) else n
-    for member in inner:
-        if len(member.species_) != columns:
-            raise FieldError(
-                f"{type(model).__name__} of {columns} columns holds a model of "
-                f"{len(member.species_)}"
-            )
-    lengths = {
-        "weights_": len(inner),
-        "_chosen": n,
-        "_curves": n,
-        "thresholds_": n,
-        "n_positives_": n,
-        "n_files_": n,
-        "_first_columns": n,
-    }
-    for name, expected in lengths.items():
-        value = getattr(model, name, None)
-        if value is not None and len(value) != expected:
-            raise FieldError(f"{name} has {len(value)} entries, not {expected}")
-    if isinstance(model, MultilabelVotingClassifier):
-        _check_weights(model)
-    elif isinstance(model, SoundscapeReweighterCV):
-        if model._chosen.max() >= len(model._candidates):
-            raise FieldError("_chosen names candidates that are not there")
-    elif isinstance(model, MultilabelCalibrator):
-        _check_curves(model)
-    elif isinstance(model, CallTypeClassifier):
-        first = model._first_columns
-        if first[0] != 0 or first[-1] >= columns or (np.diff(first) <= 0).any():
-            raise FieldError(f"_first_columns are not ascending within {columns}")
-
-
-def _check_weights(model):
-    if (model.weights_ is None) != (model.voting == "min"):
-        raise FieldError(f"voting={model.voting!r} with weights_={model.weights_}")
-    if model.weights_ is not None and not np.isclose(model.weights_.sum(), 1):
-        raise FieldError(f"weights_ sum to {model.weights_.sum():g}, not to 1")
-
-
-def _check_curves(model):
-    for x, y in model._curves:
-        if len(x) != len(y) or len(x) == 0:
-            raise FieldError("a curve has not as many x as y")
-        is_curve = model._method == "isotonic"
-        if (is_curve and (np.diff(x) < 0).any()) or (not is_curve and len(x) != 1):
-            raise FieldError(f"a curve is none of method {model._method!r}")

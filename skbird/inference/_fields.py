@@ -83,9 +83,10 @@ class Choice:
 
 @dataclass(frozen=True)
 class Text:
-    """A text of at most so many characters."""
+    """A text of so many characters, spaces around it not counted for the least."""
 
     most: int = 1000
+    least: int = 0
 
     def write(self, value):
         """Return JSON for a value."""
@@ -95,6 +96,13 @@ class Text:
         """Return the value that JSON stands for."""
         if not isinstance(plain, str) or len(plain) > self.most:
             raise FieldError(f"{plain!r:.100} is no text of {self.most} or less")
+        if len(plain.strip()) < self.least:
+            raise FieldError(f"{plain!r:.100} is an empty text")
+        try:
+            plain.encode()
+        except UnicodeEncodeError:
+            # Halves of characters cannot be printed, nor written into tables.
+            raise FieldError(f"{plain!r:.100} is no text in UTF-8") from None
         return plain
 
 
@@ -206,7 +214,7 @@ FLAG = Choice((False, True))
 NOTHING = Choice((None,))
 #: The species of a model: names, or numbers where y was an array.
 SPECIES = Either(
-    Several(Text(200), most=50_000, least=1),
+    Several(Text(200, least=1), most=50_000, least=1),
     Several(Number(0, 2**31, whole=True), most=50_000, least=1),
 )
 

@@ -4,6 +4,7 @@ import base64
 import json
 import os
 import stat
+import sys
 import zipfile
 import zlib
 from contextlib import contextmanager
@@ -32,8 +33,8 @@ _MAX_MEMBERS = 10_000
 # Signatures of a zip archive's end, and of the end of one of more than 4 GB.
 _END, _END_64 = b"PK\x05\x06", b"PK\x06\x07"
 
-_INF = float("inf")
-_SCALAR = Either(NOTHING, Number(-_INF, _INF), Text(100_000))
+_LARGEST = sys.float_info.max
+_SCALAR = Either(NOTHING, Number(-_LARGEST, _LARGEST), Text(100_000))
 ABOUT_FIELDS = {
     "format": Number(FORMAT, FORMAT, whole=True),
     "skbird": Text(),
@@ -42,7 +43,7 @@ ABOUT_FIELDS = {
     "created": Text(),
     "species": SPECIES,
     "model": Text(10_000_000),
-    "max_difference": Either(NOTHING, Number(0, _INF)),
+    "max_difference": Either(NOTHING, Number(0, _LARGEST)),
     "metrics": Keyed(_SCALAR),
     "data": Either(
         NOTHING,

@@ -153,7 +153,7 @@ MODELS = {
             CompiledNetwork,
             {
                 "pooling": Choice(("max", "mean", "lse")),
-                "tta_shifts_s": Several(Number(-600, 600), most=100),
+                "tta_shifts_s": Several(Number(-600, 600), most=20),  # each a pass
                 "frame_scores": FLAG,
                 "backend": Choice(("openvino", "onnxruntime")),
                 "precision": Choice(PRECISIONS),
@@ -190,7 +190,7 @@ MODELS = {
                 "scoring": Choice(("roc_auc", "average_precision")),
             },
             state={
-                "_candidates": Several(Table(_LEVEL), least=1),
+                "_candidates": Several(Table(_LEVEL), most=10_000, least=1),
                 "_chosen": Vector(_COUNT),
                 "best_params_": Table(_LEVEL),
                 "best_score_": _SHARE,
