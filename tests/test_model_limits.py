@@ -170,6 +170,18 @@ def test_an_honest_one_predicts(write, tmp_path):
     [
         (pipeline(pipeline(network())), "CompiledPipeline holds another"),
         (
+            pipeline(
+                around(
+                    "MultilabelVotingClassifier",
+                    [network(), network(1)],
+                    {"voting": "rank"},
+                    {"weights_": [0.5, 0.5]},
+                    names=["a", "b"],
+                )
+            ),
+            "would rank the rows of a block alone",
+        ),
+        (
             around("FoldEnsemble", [pipeline(network()), network(1)], {}, {}),
             "FoldEnsemble holds models of files and models of spectrograms",
         ),
@@ -245,6 +257,13 @@ def test_logits_of_a_block_are_bounded(monkeypatch, refused, n_species, n_steps)
     message = f"over 1 MiB of logits of {n_species} species at overlap=0.95"
     content = program(11, 8, n_species, n_steps)
     refused(pipeline(inner, front, block_s=4.0), message, content=content)
+
+
+def test_steps_are_no_finer_than_frames(refused, write):
+    model = pipeline(network(frame_scores=True))
+    assert load_model(write(model, program(n_steps=(101,))))
+    content = program(n_steps=(102,))
+    refused(model, "it has 102 steps in 101 frames", content=content)
 
 
 @pytest.mark.parametrize(

@@ -145,6 +145,8 @@ def check_suits(model):
     )
     n_segments = seconds / (grid.segment_s * (1 - grid.overlap))
     for network in parts_of(model.network):
+        if getattr(network, "voting", None) == "rank":
+            raise FieldError("voting='rank' would rank the rows of a block alone")
         if isinstance(network, CompiledNetwork):
             _check_axes(network, logmel, rate, grid)
             # A program of a file answers with at most so many steps.
