@@ -67,8 +67,8 @@ def test_the_examples_with_own_recordings_run(tmp_path, monkeypatch):
     assert "<table" in Path("recordings.html").read_text()
     assert Path("errors.html").is_file()
     assert Path("soundscape.png").is_file()
-    Path("tables").mkdir()
-    Path("tables/night.Table.1.selections.txt").write_text(
+    Path("annotations").mkdir()
+    Path("annotations/night.Table.1.selections.txt").write_text(
         "Begin Time (s)\tEnd Time (s)\tSpecies\n1.5\t2.5\twren\n"
     )
     exec(annotations, namespace)
