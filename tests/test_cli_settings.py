@@ -131,7 +131,7 @@ def test_good_settings_pass_the_rehearsal(train, flags):
 
 def test_channels_of_the_table_pass_the_rehearsal(train, tmp_path):
     table = "path,primary_label,channels\nbirds/dove/1.wav,dove,1\n"
-    (tmp_path / "birds.csv").write_text(f"{table}birds/wren/1.wav,wren,\n")
+    (tmp_path / "birds.csv").write_text(f"{table}birds/wren/1.wav,wren,1\n")
     result = train(data="birds.csv")
     assert "recordings are opened" in result.stderr
 
