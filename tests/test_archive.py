@@ -26,7 +26,7 @@ from sklearn.preprocessing import FunctionTransformer
 
 from skbird.data import AudioReadError, Recordings, segment_table
 from skbird.ensemble import FoldEnsemble, MultilabelVotingClassifier, SeedEnsemble
-from skbird.inference import _manifest, predict_archive
+from skbird.inference import _block_work, _manifest, predict_archive
 from skbird.inference._budget import TimeBudget, cheaper_model
 from skbird.inference._parts import kept_pairs, remove_run
 from skbird.postprocessing import SoundscapeReweighter
@@ -1423,6 +1423,12 @@ def test_several_jobs_give_the_same_rows(run, bad_nights, tmp_path, backend):
     pd.testing.assert_frame_equal(together.read(), alone.read())
     pd.testing.assert_frame_equal(together.errors, alone.errors)
     assert not list((tmp_path / "out").glob(".*"))
+
+
+def test_no_thread_keeps_the_model(run):
+    with parallel_config(backend="threading"):
+        run(n_jobs=2)
+    assert not _block_work._loaded
 
 
 def test_a_bug_in_a_worker_is_named(run, tmp_path):

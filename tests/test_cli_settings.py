@@ -1,6 +1,7 @@
 """Settings that cannot work are refused before any recording is looked at."""
 
 import os
+from pathlib import Path
 
 import pytest
 import soundfile
@@ -32,8 +33,8 @@ def train(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(_train, "_find_readable", stop)
 
-    def run(*args, out="birds.pkl"):
-        arguments = ["train", "birds", "--out", out, *SHORT, *map(str, args)]
+    def run(*args, data="birds", out="birds.pkl"):
+        arguments = ["train", data, "--out", out, *SHORT, *map(str, args)]
         return CliRunner().invoke(app, arguments, prog_name="skbird")
 
     return run
@@ -121,6 +122,31 @@ def test_bad_flags_fail_before_the_work(train, tmp_path, flags, message):
     assert result.exit_code in (1, 2)
     assert message in result.stderr
     assert "recordings are opened" not in result.stderr
+
+
+@pytest.mark.parametrize("flags", [("--channels", "1"), ("--segment-s", "40")])
+def test_good_settings_pass_the_rehearsal(train, flags):
+    assert "recordings are opened" in train(*flags).stderr
+
+
+def test_channels_of_the_table_pass_the_rehearsal(train, tmp_path):
+    table = "path,primary_label,channels\nbirds/dove/1.wav,dove,1\n"
+    (tmp_path / "birds.csv").write_text(f"{table}birds/wren/1.wav,wren,1\n")
+    result = train(data="birds.csv")
+    assert "recordings are opened" in result.stderr
+
+
+def test_the_rehearsal_needs_no_hard_links(train, monkeypatch):
+    def refuse(self, target):
+        raise PermissionError(1, "Operation not permitted")
+
+    monkeypatch.setattr(Path, "hardlink_to", refuse)
+    assert "recordings are opened" in train().stderr
+
+
+def test_a_refused_training_leaves_no_folders(train, tmp_path):
+    assert train("--work-dir", "one/two/three").exit_code == 1
+    assert not (tmp_path / "one").exists()
 
 
 @pytest.mark.parametrize("name", ["pipe.csv", "zero.tsv"])

@@ -134,6 +134,11 @@ def test_an_archive_of_nothing_has_no_rows(model, predict, tmp_path):
         assert list(result.read()) == ["path", "start", "end", *columns, "dove", "wren"]
         assert result.n_rows == len(result.read()) == len(result.errors) == 0
         assert "0 recordings" in str(result)
+    with pytest.warns(UserWarning, match="no recordings to predict"):
+        result = predict_archive(
+            pipe, [], tmp_path / "out", min_proba=0.1, verbose=False
+        )
+    assert list(result.read()) == ["path", "start", "end", "species", "probability"]
     # Nothing is in the way of what comes later, and nothing of it is lost.
     run = predict_archive(pipe, ["a/one.wav"], tmp_path / "out", verbose=False)
     assert run.n_files == 1
@@ -158,7 +163,7 @@ def test_a_submission_of_an_empty_test_folder(predict, tmp_path, like, what):
     for _ in range(2):
         result = predict(*arguments)
         assert result.exit_code == 0, result.output
-        assert "Warning: There are no rows" in result.stderr
+        assert "Warning: There are no rows: the submission has" in result.stderr
         text = (tmp_path / "submission.csv").read_text()
         if like:
             assert text == "row_id,wren,dove\nx_5,0,0\nx_10,0,0\n"

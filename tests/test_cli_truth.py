@@ -335,6 +335,25 @@ def test_boxes_of_other_programs_are_said_to_be_so(evaluate, truth):
     assert "all boxes have scores" not in evaluate("truth.csv").stderr
 
 
+def test_scores_are_no_reason_to_refuse_a_table_of_labels(model, field, truth):
+    labels = truth.assign(path="soundscapes/" + truth["path"], score=0.8)
+    labels = labels.rename(columns={"species": "primary_label"})
+    labels.to_csv("labels.csv", index=False)
+    result = run("evaluate", model, "labels.csv", "--trust-pickle")
+    assert result.exit_code == 0, result.output
+    assert "all boxes have scores" in result.stderr
+
+
+def test_rows_that_predict_cut_otherwise_are_said_to_have_scores(predict, evaluate):
+    assert predict("--out", "events.csv").exit_code == 0
+    events = read_boxes("events.csv")
+    events.loc[events["path"].str.endswith("a.wav"), "end"] += 0.3
+    write_boxes(events, "copy.csv")
+    result = evaluate("copy.csv")
+    assert result.exit_code == 0, result.output
+    assert "all boxes have scores" in result.stderr
+
+
 def test_events_are_no_labels_of_recordings_either(model, predict):
     assert predict("--out", "events.csv").exit_code == 0
     result = run("evaluate", model, "events.csv", "--trust-pickle")

@@ -5,6 +5,7 @@ import io
 import pickle
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pandas as pd
@@ -20,7 +21,7 @@ from sklearn.pipeline import Pipeline
 from skbird.data import AudioReadError, segment_table
 from skbird.ensemble import MultilabelVotingClassifier, SeedEnsemble, combine_proba
 from skbird.nn import CNNClassifier, SEDClassifier
-from skbird.postprocessing import SoundscapeReweighter
+from skbird.postprocessing import SoundscapeReweighter, ThresholdTuner
 from skbird.preprocessing import (
     BandPass,
     LogMel,
@@ -215,6 +216,34 @@ def test_blocks_change_nothing(rows, compiled, monkeypatch):
     assert sum(sizes) == len(X)
 
 
+def test_threads_get_their_own_answers(rows, compiled):
+    X, _ = rows
+    halves = [compiled.front_end.transform(X[i::2]) for i in range(2)]
+    network = pickle.loads(pickle.dumps(compiled.network))  # its engine is made anew
+    network.set_params(batch_size=1)
+    expected = [network.predict_proba(half) for half in halves]
+    with ThreadPoolExecutor(4) as threads:
+        answers = list(threads.map(network.predict_proba, halves * 20))
+    for number, answer in enumerate(answers):
+        np.testing.assert_allclose(answer, expected[number % 2], atol=1e-6)
+
+
+def test_segments_after_some_that_cannot_be_read_get_their_own_answers(compiled):
+    network = pickle.loads(pickle.dumps(compiled.network))
+    shape = network.input_shape
+    quiet, loud = np.full(shape, -90.0), np.full(shape, -20.0)
+
+    def broken():
+        yield from [loud] * 8
+        raise AudioReadError("gone")
+
+    expected = network._run([quiet])
+    for _ in range(5):
+        with pytest.raises(AudioReadError, match="gone"):
+            network._run(broken())
+        np.testing.assert_allclose(network._run([quiet]), expected, atol=1e-6)
+
+
 def test_blocks_are_whole_files_of_a_given_length():
     paths = pd.Series(["a", "b", "a", "c", "d", "b"])
     seconds = np.array([3.0, 2.0, 3.0, 9.0, 1.0, 2.0])
@@ -275,6 +304,18 @@ def test_members_with_other_front_ends_and_ranks_predict_by_themselves(rows, fit
         voting="rank",
     )
     np.testing.assert_allclose(compiled.predict_proba(X), ranks)
+
+
+def test_ranks_within_blocks_are_refused_however_deep(rows, fitted):
+    X, Y = rows
+    *front, (_, net) = fitted.steps
+    members = [("one", FrozenEstimator(net)), ("two", FrozenEstimator(net))]
+    ranks = MultilabelVotingClassifier(members, voting="rank")
+    spectrograms = fitted[:-1].transform(X)
+    tuner = ThresholdTuner(FrozenEstimator(ranks.fit(spectrograms, Y)))
+    model = Pipeline([*front, ("tuner", tuner.fit(spectrograms, Y))])
+    with pytest.raises(TypeError, match="'rank' ranks all rows"):
+        compile_pipeline(model)
 
 
 def test_around_a_reweighter(rows, fitted):

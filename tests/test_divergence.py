@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 from conftest import livened
-from sklearn.exceptions import ConvergenceWarning
+from sklearn.exceptions import ConvergenceWarning, NotFittedError
 from sklearn.pipeline import make_pipeline
 from skorch.callbacks import Callback
 
@@ -92,6 +92,8 @@ def test_a_first_epoch_without_a_finite_loss_is_an_error(rows, precision, factor
     net.set_params(callbacks__progress=None, callbacks__train_loss=None)
     with pytest.raises(FloatingPointError, match=r"epoch 1 of 3.*Lower lr=0\.001"):
         net.fit(*rows)
+    with pytest.raises(NotFittedError, match="not"):
+        net.predict_proba(rows[0])
 
 
 def test_the_error_names_what_would_help(rows):

@@ -29,6 +29,11 @@ def network(backbone="lcnet_035", head="cnn", **options):
     return HEADS[head](backbone, **options)
 
 
+def test_a_device_that_is_not_there_is_refused():
+    with pytest.raises(ValueError, match="device='nope' cannot be used"):
+        network(device="nope").check_input(32, 64)
+
+
 @pytest.mark.parametrize(
     ("backbone", "head"),
     [("dla34", "cnn"), ("hrnet_w18_small", "time"), ("hrnet_w18_small", "frequency")],

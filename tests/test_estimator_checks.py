@@ -1,7 +1,9 @@
 """The battery over all public estimators, and what it catches."""
 
 import importlib
+import os
 import pkgutil
+from concurrent.futures.process import BrokenProcessPool
 
 import pytest
 from broken_promises import CASES, MUTATIONS, remade, run_check
@@ -10,10 +12,12 @@ from estimator_cases import ESTIMATORS
 import skbird
 from skbird.utils import estimator_checks
 from skbird.utils.estimator_checks import (
+    CheckData,
     LevelClassifier,
     check_audio_estimator,
     parametrize_with_audio_checks,
 )
+from skbird.utils.estimator_checks._fresh_process import answers_in_fresh_process
 
 # Public classes with a method `fit` that are no estimators for the battery, and why.
 EXCUSED = {}
@@ -104,3 +108,18 @@ def test_unknown_names_of_checks_are_refused():
         )
     with pytest.raises(ValueError, match=r"on_fail='stop' must be 'raise', 'warn'"):
         check_audio_estimator(LevelClassifier(), on_fail="stop")
+
+
+class Deadly(LevelClassifier):
+    """Kills the process that asks it."""
+
+    def __setstate__(self, state):
+        os._exit(1)
+
+
+def test_a_killed_process_costs_no_other_estimator():
+    data = CheckData()
+    X = data.X[:2]
+    with pytest.raises(BrokenProcessPool, match="terminated"):
+        answers_in_fresh_process(Deadly().fit(data.X, data.Y), X)
+    assert answers_in_fresh_process(LevelClassifier().fit(data.X, data.Y), X)

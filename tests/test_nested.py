@@ -146,6 +146,19 @@ class _Names(KNeighborsClassifier):
         return super().fit(X, y)
 
 
+def test_candidates_of_a_search_do_not_work_in_it():
+    X, y = [[0.0], [1.0], [0.1], [0.9]], [0, 1, 0, 1]
+    candidates = [KNeighborsClassifier(1), KNeighborsClassifier(2)]
+    grid = {"knn": candidates}
+    search = GridSearchCV(Pipeline([("knn", candidates[0])]), grid, cv=2)
+    assert parts_of(search)[1:] == [search.estimator, candidates[0]]
+    search.fit(X, y)
+    best = search.best_estimator_
+    assert [id(part) for part in parts_of(search)] == [
+        id(part) for part in (search, best, best[-1])
+    ]
+
+
 def test_who_takes_fractions():
     knn, net = KNeighborsClassifier(), CNNClassifier()
     assert takes_fractions(make_pipeline(FunctionTransformer(), net))

@@ -23,6 +23,7 @@ from skbird.postprocessing import (
     SoundscapeReweighterCV,
     ThresholdTuner,
 )
+from skbird.utils._fit_params import check_lengths
 
 
 @pytest.fixture
@@ -230,3 +231,9 @@ def _validated(groups):
         callbacks__validation__fraction=0.34,
     )
     return net, X, np.tile([[1.0, 0.0], [0.0, 1.0]], (6, 1))
+
+
+def test_only_weights_of_rows_are_counted():
+    check_lengths([1, 2, 3], {"net__class_weight": {0: 1.0, 1: 2.0}})
+    with pytest.raises(ValueError, match="net__sample_weight has 2 rows"):
+        check_lengths([1, 2, 3], {"net__sample_weight": [1.0, 2.0]})

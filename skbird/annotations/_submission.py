@@ -93,7 +93,7 @@ def write_submission(proba, rows, path, *, like=None, species=None, fill_nan=Non
     table = arrange(proba, rows, like=like, species=species)
     if len(rows) == 0:
         fill_nan = 0.0 if fill_nan is None else fill_nan
-        warnings.warn(_describe_nothing(table, path, fill_nan), stacklevel=2)
+        warnings.warn(_describe_nothing(table, fill_nan), stacklevel=2)
     submission = _checked_values(table, fill_nan).reset_index()
     # Opened here: pandas would choose a compression by the name's suffix.
     with open_whole(path) as file:
@@ -102,12 +102,12 @@ def write_submission(proba, rows, path, *, like=None, species=None, fill_nan=Non
     return submission
 
 
-def _describe_nothing(table, path, value):
+def _describe_nothing(table, value):
     if len(table) == 0:
-        return f"There are no rows: {path} has a header and nothing else."
+        return "There are no rows: the submission has a header and nothing else."
     return (
-        f"There are no rows: {path} has the {len(table)} lines of like, with "
-        f"{value:g} for every species."
+        "There are no rows: the submission has those of like, "
+        f"{len(table)} in number, with {value:g} for every species."
     )
 
 

@@ -186,7 +186,8 @@ class AnnotatedRows:
             )
         if len(untouched) == len(tables):
             raise ValueError(NONE_LEFT.format(path=path))
-        return [table for table in tables if table not in untouched], len(untouched)
+        known = set(untouched)
+        return [table for table in tables if table not in known], len(untouched)
 
     def _choose(self, audio, tables):
         """Return the recordings to judge; say how many of them have no annotations."""
@@ -241,7 +242,7 @@ class AnnotatedRows:
                 )
             return np.ones(len(self.X), dtype=bool)
         if not own.any() and not self._n_untouched:
-            self._say_if_scored()
+            say_if_scored(self._boxes)
             return np.ones(len(self.X), dtype=bool)
         judged = self.X["path"].isin(set(paths) - untouched).to_numpy()
         empty = set(self.X["path"]) - set(paths)
@@ -254,15 +255,9 @@ class AnnotatedRows:
             )
         if not judged.any():
             raise ValueError(NONE_LEFT.format(path=self._annotations.path))
+        # Who cuts rows otherwise than `predict` did sees other scores in most places.
+        say_if_scored(self._boxes[~paths.isin(untouched)])
         return judged
-
-    def _say_if_scored(self):
-        if "score" in self._boxes and self._boxes["score"].notna().all():
-            _console.say(
-                "Warning: all boxes have scores, as what a program has found: if "
-                "nobody has gone through them, the figures say how far two programs "
-                "agree, not what is true."
-            )
 
 
 NONE_LEFT = (
@@ -270,6 +265,17 @@ NONE_LEFT = (
     "there is nothing to judge it by. Correct the tables, annotate recordings, or pass "
     "--reviewed if somebody has gone through all of them."
 )
+
+
+def say_if_scored(boxes):
+    """Warn of boxes, or rows, that look like what a program has found."""
+    scores = boxes.get("score", boxes.get("probability"))
+    if scores is not None and scores.notna().all():
+        _console.say(
+            "Warning: all boxes have scores, as what a program has found: if nobody "
+            "has gone through them, the figures say how far two programs agree, not "
+            "what is true."
+        )
 
 
 def _say_unknown(boxes, species):

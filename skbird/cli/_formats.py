@@ -134,7 +134,8 @@ def say_left_out_columns(format_, columns):
     if lost:
         _console.say(
             f"Warning: --format {format_} has no room for the columns "
-            f"{', '.join(lost)} of the table; csv and parquet keep them."
+            f"{', '.join(lost)} of the table; csv, parquet, raven and birdnet keep "
+            "them."
         )
 
 

@@ -36,7 +36,8 @@ class Interrupts:
         if signal.getsignal(signal.SIGINT) is not signal.default_int_handler:
             return
         read, write = os.pipe()
-        os.set_blocking(write, False)
+        if hasattr(os, "set_blocking"):  # not before Python 3.12 on Windows
+            os.set_blocking(write, False)
         signal.signal(signal.SIGINT, self._handle)
         signal.set_wakeup_fd(write, warn_on_full_buffer=False)
         threading.Thread(target=self._watch, args=[read], daemon=True).start()

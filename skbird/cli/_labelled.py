@@ -5,7 +5,7 @@ from pathlib import Path
 import click
 
 from skbird.cli import _console
-from skbird.cli._annotated import NONE_LEFT, AnnotatedRows
+from skbird.cli._annotated import NONE_LEFT, AnnotatedRows, say_if_scored
 from skbird.cli._models import progress_shown, row_length, species_names
 from skbird.cli._numbers import FloatRange
 from skbird.cli._own_boxes import untouched_tables
@@ -118,15 +118,11 @@ def _load(data, species):
 
 
 def _check_labels(X, data):
-    """Complain of labels that are what ``predict`` has found."""
-    import pandas as pd
-
-    is_own = data.is_file() and bool(untouched_tables([data], data))
-    scores = X.get("score", X.get("probability"))
-    if scores is not None and {"start", "end"} <= set(X):  # a table of events
-        is_own |= bool(pd.to_numeric(scores, errors="coerce").between(0, 1).all())
-    if is_own:
+    """Complain of labels that ``predict`` wrote; warn of what looks like them."""
+    if data.is_file() and untouched_tables([data], data):
         raise ValueError(NONE_LEFT.format(path=data))
+    if {"start", "end"} <= set(X):  # a table of events
+        say_if_scored(X)
 
 
 def _say_if_trained_on(model, X):

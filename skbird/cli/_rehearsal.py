@@ -2,12 +2,15 @@
 
 import contextlib
 import io
+import shutil
 import tempfile
 import warnings
 from numbers import Real
 from pathlib import Path
 
 _N_ROWS = 8
+_LONG_S = 20.0  # of longer segments, fewer will do
+_N_LONG_ROWS = 4
 _NET = "sedclassifier"
 _FRACTION = f"{_NET}__callbacks__validation__fraction"
 _GROUPS = f"{_NET}__callbacks__validation__groups"
@@ -35,12 +38,15 @@ def rehearse(settings, X, species):
         contextlib.redirect_stderr(io.StringIO()),
     ):
         warnings.simplefilter("ignore")
-        pipe = settings.make_pipeline(_N_ROWS, Path(folder))
+        is_long = settings.segment_s > _LONG_S
+        n_rows = _N_LONG_ROWS if is_long else _N_ROWS
+        pipe = settings.make_pipeline(n_rows, Path(folder))
         params = pipe.get_params()
-        pipe.set_params(**_short(params))
-        rows = _noisy_rows(X, Path(folder), settings.segment_s, params)
+        pipe.set_params(**_short(params, batch_size=2 if is_long else 4))
+        rows = _choose_rows(X, n_rows, params)
+        _write_noise(rows, Path(folder), settings)
         try:
-            pipe.fit(rows, _labels(species))
+            pipe.fit(rows, _labels(species, n_rows))
         except Exception as exc:  # whatever it is, it would come again after hours
             raise ValueError(
                 "A training of a second, on noise, fails with these settings: "
@@ -48,14 +54,15 @@ def rehearse(settings, X, species):
             ) from exc
 
 
-def _short(params):
+def _short(params, batch_size):
     """Return the parameters that make a training short, and change nothing else."""
     changed = {
         "logmel__verbose": False,
         f"{_NET}__verbose": 0,
         f"{_NET}__checkpoint_dir": None,
     }
-    for name, most in (("max_epochs", 1), ("batch_size", 4), ("segments_per_row", 1)):
+    most_of = {"max_epochs": 1, "batch_size": batch_size, "segments_per_row": 1}
+    for name, most in most_of.items():
         value = params[f"{_NET}__{name}"]
         if isinstance(value, int) and value > most:
             changed[f"{_NET}__{name}"] = most
@@ -70,32 +77,52 @@ def _short(params):
     return changed
 
 
-def _noisy_rows(X, folder, segment_s, params):
-    """Return rows of noise with the columns of X."""
+def _choose_rows(X, n_rows, params):
+    """Return rows with the columns of X, as if they were of whole recordings."""
+    import numpy as np
+
+    rows = X.iloc[np.arange(n_rows) % len(X)].reset_index(drop=True)
+    rows = rows.drop(columns=["start", "end"], errors="ignore")
+    groups = params.get(_GROUPS)
+    if groups in rows and groups != "path":
+        rows[groups] = [str(number) for number in range(n_rows)]
+    return rows
+
+
+def _write_noise(rows, folder, settings):
+    """Write a recording of noise for each row, with all channels that are wanted."""
     import numpy as np
     import soundfile
 
     rate = 44_100
-    noise = np.random.default_rng(0).normal(0, 0.1, round(segment_s * rate))
+    shape = round(settings.segment_s * rate), _n_channels(rows, settings.channels)
+    noise = np.random.default_rng(0).normal(0, 0.1, shape)
     soundfile.write(folder / "noise.wav", noise, rate)
-    rows = X.iloc[np.arange(_N_ROWS) % len(X)].reset_index(drop=True)
-    rows = rows.drop(columns=["start", "end"], errors="ignore")
-    names = [folder / f"{number}.wav" for number in range(_N_ROWS)]
+    names = [folder / f"{number}.wav" for number in range(len(rows))]
     for name in names:
-        name.hardlink_to(folder / "noise.wav")
+        try:
+            name.hardlink_to(folder / "noise.wav")
+        except OSError:  # some file systems have no links
+            shutil.copyfile(folder / "noise.wav", name)
     rows["path"] = list(map(str, names))
-    groups = params.get(_GROUPS)
-    if groups in rows and groups != "path":
-        rows[groups] = [str(number) for number in range(_N_ROWS)]
-    return rows
 
 
-def _labels(species):
+def _n_channels(rows, channels):
+    """Return how many channels a recording needs to have all that are asked for."""
+    from skbird.data._channels import check_channels, check_column
+
+    wanted = [check_channels(channels)]
+    if "channels" in rows:
+        wanted += map(check_channels, check_column(rows["channels"]).dropna())
+    return 1 + max((value for value in wanted if isinstance(value, int)), default=0)
+
+
+def _labels(species, n_rows):
     """Return labels of two species in turn, or of one that is there or not."""
     import numpy as np
     import pandas as pd
 
-    Y = np.zeros((_N_ROWS, len(species)), np.float32)
+    Y = np.zeros((n_rows, len(species)), np.float32)
     Y[::2, 0] = 1
     Y[1::2, 1:2] = 1
     return pd.DataFrame(Y, columns=species)

@@ -129,13 +129,13 @@ def _check_work_dir(work_dir, out):
     """Complain now if hours of work could not go into the folder."""
     if work_dir.absolute() == out.absolute():
         raise click.UsageError(f"--work-dir {work_dir} is --out. Name another folder.")
-    is_new = not work_dir.exists()
+    new = [folder for folder in (work_dir, *work_dir.parents) if not folder.exists()]
     try:
         work_dir.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryFile(dir=work_dir):
             pass
-        if is_new:
-            work_dir.rmdir()  # what else may be wrong leaves no traces
+        for folder in new:
+            folder.rmdir()  # what else may be wrong leaves no traces
     except OSError as exc:
         raise click.UsageError(
             f"--work-dir {work_dir} cannot be written to: {exc.strerror}. Name another."

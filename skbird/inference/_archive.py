@@ -220,10 +220,10 @@ def predict_archive(
     import_pyarrow()
     step_s = segment_s if step_s is None else step_s
     files, rows = list_recordings(recordings)
-    if len(files) == 0:
-        return predict_nothing(species_of(model), rows, out, fresh=fresh)
     is_long = min_proba is not None or top_k is not None
     names = species_of(model)
+    if len(files) == 0:
+        return predict_nothing(names, rows, out, fresh=fresh, is_long=is_long)
     check_names([] if names is None else names, rows, is_long=is_long)
     columns = further_columns(rows)
     settings = {
@@ -295,6 +295,7 @@ def _run_parallel(work, model, blocks, todo, n_jobs, folder):
                 return_as="generator_unordered" if as_they_come else "list",
             )(delayed(work)(shared, blocks[number]) for number in todo)
     finally:
+        shared.unload()
         remove_temporary(folder)
 
 

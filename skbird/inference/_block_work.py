@@ -169,7 +169,9 @@ def readable_proba(model, rows, n_species):
     return proba, reasons
 
 
-_loaded = threading.local()
+# Models by thread, each with its digest. Not in a threading.local: what pool threads
+# hold is destroyed when the process ends, which OpenVINO does not survive.
+_loaded = {}
 
 
 @dataclass(frozen=True)
@@ -194,9 +196,18 @@ class SharedModel:
 
     def load(self):
         """Return the model; each thread of a worker has its own."""
-        if getattr(_loaded, "digest", None) != self.digest:
+        thread = threading.get_ident()
+        digest, model = _loaded.get(thread, (None, None))
+        if digest != self.digest:
             data = Path(self.path).read_bytes()
             if blake2b(data).hexdigest() != self.digest:
                 raise RuntimeError(f"{self.path} is not the file that this run wrote.")
-            _loaded.model, _loaded.digest = pickle.loads(data), self.digest
-        return _loaded.model
+            model = pickle.loads(data)
+            _loaded[thread] = self.digest, model
+        return model
+
+    def unload(self):
+        """Forget what threads of this process have loaded."""
+        for thread, (digest, _) in list(_loaded.items()):
+            if digest == self.digest:
+                _loaded.pop(thread, None)

@@ -15,7 +15,7 @@ from skbird.inference._engines import check_engine, has_fast_bf16
 from skbird.inference._network import CompiledNetwork
 from skbird.inference._pipeline import CompiledPipeline
 from skbird.preprocessing import LogMel
-from skbird.utils._nested import named_steps_of
+from skbird.utils._nested import named_steps_of, parts_of
 from skbird.utils._params import AT_LEAST_ONE, NOT_NEGATIVE, check_params
 
 # Largest difference of a probability that is taken for rounding.
@@ -57,7 +57,7 @@ def compile_pipeline(
         Number format of the networks. "auto" is bfloat16 with OpenVINO on CPUs that
         compute in it, else fp32. On other CPUs OpenVINO computes in fp32 whatever it
         is asked, also what was compiled elsewhere.
-    tolerance : float > 0, default=None
+    tolerance : float >= 0, default=None
         Largest difference of a probability that is accepted. None: 1e-4 for fp32, 0.05
         for bf16.
     batch_size : int >= 1, default=None
@@ -162,7 +162,7 @@ def _compile(model, options, differences):
             ) from exc
         if not front:
             return network
-        if getattr(network, "voting", None) == "rank":
+        if any(getattr(part, "voting", None) == "rank" for part in parts_of(network)):
             raise TypeError(
                 "voting='rank' ranks all rows, and a pipeline passes them on in "
                 "blocks. Put the ensemble around whole pipelines."

@@ -1,6 +1,7 @@
 """What runs a network on a CPU: OpenVINO, ONNX Runtime or torch, imported late."""
 
 import io
+import threading
 from contextlib import contextmanager
 
 import numpy as np
@@ -59,6 +60,7 @@ class OpenVinoEngine:
         self.batch_size = batch_size
         self._compiled = core.compile_model(model, "CPU", options)
         self._queue = openvino.AsyncInferQueue(self._compiled)
+        self._lock = threading.Lock()  # the queue has one callback for all who use it
 
     def run(self, batches):
         """Return the logits of batches of at most `batch_size` segments, in order."""
@@ -68,13 +70,17 @@ class OpenVinoEngine:
             number, n = place
             outputs[number] = request.get_output_tensor(0).data[:n].copy()
 
-        self._queue.set_callback(keep)
-        for number, batch in enumerate(batches):
-            place = number, len(batch)
-            with engine_failures("openvino"):
-                self._queue.start_async([_fill(batch, self.batch_size)], place)
-        with engine_failures("openvino"):
-            self._queue.wait_all()
+        with self._lock:
+            self._queue.set_callback(keep)
+            try:
+                for number, batch in enumerate(batches):
+                    place = number, len(batch)
+                    with engine_failures("openvino"):
+                        self._queue.start_async([_fill(batch, self.batch_size)], place)
+            finally:
+                # Also if a batch could not be read: what is late is not the next run's.
+                with engine_failures("openvino"):
+                    self._queue.wait_all()
         return np.concatenate([outputs[number] for number in sorted(outputs)])
 
 

@@ -1,5 +1,7 @@
 """A network made ready for one engine."""
 
+import threading
+
 import numpy as np
 from scipy.special import expit
 from sklearn.base import BaseEstimator
@@ -15,6 +17,8 @@ from skbird.inference._engines import (
 )
 from skbird.utils._finite import check_answers
 from skbird.utils._multilabel import MultilabelMixin
+
+_making = threading.Lock()  # an engine, once for all threads
 
 
 class CompiledNetwork(MultilabelMixin, BaseEstimator):
@@ -159,15 +163,23 @@ class CompiledNetwork(MultilabelMixin, BaseEstimator):
         return logits
 
     def _run(self, batches):
+        engine = self._current_engine()
+        return engine.run(batch.astype(np.float32) for batch in batches)
+
+    def _current_engine(self):
         key = self.backend, self.precision, self.batch_size, self.n_threads
-        if getattr(self, "_engine_key", None) != key:
-            check_engine(self.backend, self.precision)
-            with engine_failures(self.backend):
-                self._engine = ENGINES[self.backend](
-                    self.program, self.precision, self.input_shape[0], self.n_threads
-                )
-            self._engine_key = key
-        return self._engine.run(batch.astype(np.float32) for batch in batches)
+        with _making:
+            if getattr(self, "_engine_key", None) != key:
+                check_engine(self.backend, self.precision)
+                with engine_failures(self.backend):
+                    self._engine = ENGINES[self.backend](
+                        self.program,
+                        self.precision,
+                        self.input_shape[0],
+                        self.n_threads,
+                    )
+                self._engine_key = key
+            return self._engine
 
     def __repr__(self):
         # The parameters would be megabytes of weights.
@@ -185,7 +197,6 @@ class CompiledNetwork(MultilabelMixin, BaseEstimator):
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
-        tags.classifier_tags.multi_label = True
         tags.input_tags.one_d_array = True
         tags.input_tags.two_d_array = False
         tags.input_tags.three_d_array = True

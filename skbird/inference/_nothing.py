@@ -11,7 +11,7 @@ from skbird.inference._parts import MANIFEST, part_paths, remove_run
 from skbird.utils._files import make_folder
 
 
-def predict_nothing(species, rows, out, *, fresh):
+def predict_nothing(species, rows, out, *, fresh, is_long):
     """Return the result of no rows, and leave `out` without a run.
 
     Parameters
@@ -23,6 +23,8 @@ def predict_nothing(species, rows, out, *, fresh):
     out : path-like
     fresh : bool
         See `predict_archive`.
+    is_long : bool
+        Whether a row would be a pair of row and species.
 
     Returns
     -------
@@ -40,6 +42,9 @@ def predict_nothing(species, rows, out, *, fresh):
         stacklevel=3,  # the caller of predict_archive
     )
     columns = ["path", "start", "end"] if rows is None else rows.columns
+    values = [] if species is None else map(str, species)
+    if is_long:
+        values = ["species", "probability"]
     return ArchiveResult(
         folder=folder,
         parts=[],
@@ -50,5 +55,5 @@ def predict_nothing(species, rows, out, *, fresh):
         times_real_time=0.0,
         errors=pd.DataFrame(columns=["path", "error"]),
         dropped=[],
-        columns=[*columns, *([] if species is None else map(str, species))],
+        columns=[*columns, *values],
     )

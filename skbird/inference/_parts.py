@@ -120,16 +120,16 @@ def write_part(
     keys = [(str(name), kind) for name, kind in keys.items()]
     if min_proba is None and top_k is None:
         values = [(name, pyarrow.float32()) for name in species]
-        columns = stretches + [np.ascontiguousarray(column) for column in proba.T]
+        arrays = stretches + [np.ascontiguousarray(column) for column in proba.T]
     else:
         values = [("species", pyarrow.string()), ("probability", pyarrow.float32())]
         row, column = kept_pairs(proba, min_proba, top_k)
-        columns = [stretch.take(pyarrow.array(row)) for stretch in stretches]
-        columns += [np.array(species, dtype=object)[column], proba[row, column]]
+        arrays = [stretch.take(pyarrow.array(row)) for stretch in stretches]
+        arrays += [np.array(species, dtype=object)[column], proba[row, column]]
     notes = {"errors": errors, "dropped": list(dropped), "again": list(again)}
     text = json.dumps(notes | {"name": path.name})
     schema = pyarrow.schema(keys + values, metadata={_KEY: text})
-    table = pyarrow.table(columns, schema=schema)
+    table = pyarrow.table(arrays, schema=schema)
     write_whole(path, seal(table))
     return PartInfo(table.num_rows, **notes)
 

@@ -72,6 +72,10 @@ class LastSound:
         del net.history[-1]
         diverged = f"The training diverged in epoch {epoch} of {net.max_epochs}: {exc}."
         if epoch - 1 == n_before:
+            if n_before == 0:
+                # What it began with must not pass for something learnt.
+                net.initialized_ = False
+                del net.species_
             raise FloatingPointError(f"{diverged} {_remedy(net)}") from exc
         warnings.warn(
             f"{diverged} It ends with what it had learnt until epoch {epoch - 1}. "

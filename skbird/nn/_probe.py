@@ -14,6 +14,7 @@ def check_net(net, n_mels, n_frames, n_species):
     """Complain of what `fit` would refuse; see `SegmentNet.check_input`."""
     net = clone(net)
     net._check_parameters()
+    _check_device(net.device)
     net.species_ = [f"species {column}" for column in range(n_species)]
     # Only the shape matters: any frames and bands will do.
     grid = SegmentGrid(float(n_frames - 1), 0.0)
@@ -23,6 +24,16 @@ def check_net(net, n_mels, n_frames, n_species):
     for _, callback in net.callbacks_:
         if isinstance(callback, RecipeCallback):
             callback.check_parameters()
+
+
+def _check_device(device):
+    try:
+        torch.empty(0, device=device)
+    except (RuntimeError, AssertionError) as exc:  # the latter without CUDA
+        raise ValueError(
+            f"device={device!r} cannot be used: {str(exc).splitlines()[0]:.200} Take "
+            "'auto', 'cpu' or 'cuda'."
+        ) from exc
 
 
 def check_takes(module, backbone, n_mels, n_frames):

@@ -41,7 +41,7 @@ def check_lengths(X, params):
     ----------
     X : the rows
     params : dict
-        Those whose names end in ``_weight`` are looked at.
+        Those whose names end in ``sample_weight`` or ``label_weight`` are looked at.
 
     Raises
     ------
@@ -49,7 +49,7 @@ def check_lengths(X, params):
     """
     n_rows = _num_samples(X)
     for name, value in params.items():
-        is_weight = name.endswith("_weight") and hasattr(value, "__len__")
+        is_weight = name.endswith(_WEIGHTS) and hasattr(value, "__len__")
         if is_weight and len(value) != n_rows:
             raise ValueError(
                 f"{name} has {len(value)} rows, but X has {n_rows}. Pass weights of "

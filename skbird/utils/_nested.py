@@ -210,7 +210,7 @@ def parts_of(model):
             queue.extend(item.values())
         elif hasattr(item, "get_params"):
             found.append(item)
-            queue.extend(_held(vars(item)))
+            queue.extend(_held(item))
     return found
 
 
@@ -265,8 +265,11 @@ def answering(model):
         model = next(iter(_fitted_models(model)), None)
 
 
-def _held(state):
+def _held(estimator):
     """List the values of an estimator's attributes that it works with."""
+    if isinstance(estimator, BaseSearchCV):  # its candidates do not work
+        return [getattr(estimator, "best_estimator_", estimator.estimator)]
+    state = vars(estimator)
     is_fitted = state.keys() & {"best_estimator_", "estimator_", "estimators_"}
     given = {"estimator", "estimators", "teacher"} if is_fitted else {}
     return [value for name, value in state.items() if name not in given]

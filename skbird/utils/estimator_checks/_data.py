@@ -1,3 +1,5 @@
+"""Sound, labels and weights on which estimators are checked."""
+
 import atexit
 import copy
 import shutil

@@ -5,6 +5,7 @@ import pickle
 import sys
 import warnings
 from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
 from functools import lru_cache
 from importlib.util import find_spec
 
@@ -48,7 +49,11 @@ def answers_in_fresh_process(estimator, X):
     """
     # Pickled here: what cannot be pickled shall fail here.
     packed = pickle.dumps((estimator, X))
-    return _processes().submit(_answer, packed, list(sys.path)).result(timeout=300)
+    try:
+        return _processes().submit(_answer, packed, list(sys.path)).result(timeout=300)
+    except (BrokenProcessPool, TimeoutError):
+        _processes.cache_clear()  # the next estimator gets other processes
+        raise
 
 
 def _answer(packed, path):

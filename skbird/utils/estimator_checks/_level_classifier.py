@@ -1,3 +1,5 @@
+"""A classifier that is quick to fit, to check others around and before it."""
+
 import numpy as np
 from scipy.special import expit
 from sklearn.base import BaseEstimator, ClassifierMixin
