@@ -238,3 +238,15 @@ def test_folders_of_species_may_be_links(root_2025):
     folder.rename(root_2025 / "other disk")
     folder.symlink_to(root_2025 / "other disk")
     assert load_birdclef(root_2025).X["path"][1] == str(folder / "XC1.ogg")
+
+
+def test_recordings_that_are_named_twice_are_one_row(root_2025):
+    once, path = load_birdclef(root_2025), root_2025 / "train.csv"
+    path.write_text(path.read_text() + "".join(path.read_text().splitlines(True)[1:]))
+    with pytest.warns(UserWarning, match="3 of 6 lines of .*train.csv"):
+        twice = load_birdclef(root_2025)
+    pd.testing.assert_frame_equal(twice.Y, once.Y)
+    pd.testing.assert_frame_equal(twice.label_weight, once.label_weight)
+    for name in ("path", "group", "primary_label", "rating"):
+        assert twice.X[name].tolist() == once.X[name].tolist()
+    assert len(twice.groups) == 3

@@ -12,6 +12,7 @@ from skbird.data._birdclef_files import (
     read_csv,
     read_train,
 )
+from skbird.data._label_lines import join_lines
 from skbird.data._labels import encode_labels, encode_table
 from skbird.data._listing import AUDIO_SUFFIXES
 from skbird.data._rows import segment_table
@@ -109,7 +110,8 @@ def load_birdclef(root, *, species=None, secondary_weight=0.5):
     Warns
     -----
     UserWarning
-        If labels are not among the species (secondary labels often are not).
+        If labels are not among the species (secondary labels often are not), or
+        several lines of the recordings' table name the same recording.
 
     Examples
     --------
@@ -124,15 +126,16 @@ def load_birdclef(root, *, species=None, secondary_weight=0.5):
     submission = read_csv(root / "sample_submission.csv")
     taxonomy = _read_taxonomy(root, train)
     species = _choose_species(species, root, train, submission)
-    Y, label_weight = encode_table(
-        train, species, secondary_weight, lambda row: f"{str(file)!r}, row {row}"
-    )
+    places = [f"{str(file)!r}, row {row}" for row in range(len(train))]
+    train = train.assign(path=locate_recordings(root, train))
+    train, places = join_lines(train, places, species, repr(str(file)), stacklevel=2)
+    Y, label_weight = encode_table(train, species, secondary_weight, places.__getitem__)
     species = list(Y.columns)
     X = pd.DataFrame(
         {
-            "path": locate_recordings(root, train),
+            "path": train["path"],
             "collection": _find_collection(train),
-            "group": _groups_of(train["primary_label"], taxonomy),
+            "group": _groups_of(train["primary_label"].str.split(";").str[0], taxonomy),
         }
     )
     X = X.join(train.drop(columns=X.columns, errors="ignore"))
