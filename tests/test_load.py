@@ -808,3 +808,19 @@ def test_a_species_both_absent_and_present_is_said(tmp_path, text):
     with pytest.warns(UserWarning, match="1 rows say .* both .* absent .*'dove'"):
         data = load_recordings(tmp_path / "t.csv")
     assert data.Y.to_numpy().tolist() == [[1, 0], [0, 1]]
+
+
+def test_na_is_missing_among_numbers_only(tmp_path):
+    (tmp_path / "t.csv").write_text(
+        "path,start,site,rating,id\n"
+        "a.wav,NA,NA,4.5,9007199254740993\n"
+        "b.wav,1,None,NA,\n"
+        "c.wav,,null,3,9007199254740992\n"
+        "d.wav,2,,,1\n"
+    )
+    table, _ = read_table(tmp_path / "t.csv")
+    assert table["site"].fillna("?").tolist() == ["NA", "None", "null", "?"]
+    assert table["rating"].fillna(-1).tolist() == [4.5, -1, 3, -1]
+    assert table["start"].fillna(-1).tolist() == [-1, 1, -1, 2]
+    ids = ["9007199254740993", "?", "9007199254740992", "1"]
+    assert table["id"].fillna("?").tolist() == ids

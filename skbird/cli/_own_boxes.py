@@ -59,7 +59,7 @@ def own_boxes(boxes, X, proba, species):
     from skbird.utils._names import match_names
 
     own = np.zeros(len(boxes), dtype=bool)
-    if "score" not in boxes or boxes["score"].isna().all():
+    if not len(boxes):
         return own
     meant = match_names(boxes["species"].dropna().unique(), species)
     column = pd.Index(species).get_indexer(boxes["species"].map(meant))
