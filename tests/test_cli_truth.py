@@ -410,4 +410,4 @@ def test_rows_past_the_end_are_named_where_nothing_is_left(model, field):
     assert result.exit_code != 0
     assert "2 rows could not be read" in result.stderr
     assert "b.wav from 90 to 91 s" in result.stderr
-    assert "reaches past the end" in result.stderr
+    assert "has no samples after 90 s" in result.stderr
