@@ -12,6 +12,7 @@ from skbird.annotations import (
     read_audacity,
     read_birdnet,
     read_boxes,
+    read_kaleidoscope,
     read_raven,
     read_submission,
     write_audacity,
@@ -332,3 +333,41 @@ def test_columns_of_several_kinds_are_no_parquet(boxes, tmp_path):
     with pytest.raises(ValueError, match=r"cannot be written as Parquet: .*one kind"):
         write_boxes(mixed, tmp_path / "b.parquet")
     assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize(
+    ("read", "text"),
+    [
+        (read_audacity, "1\t2\towl\n-1\t4.0\tdove\n"),
+        (read_raven, "Begin Time (s)\tEnd Time (s)\tSpecies\n-1\t4\tdove\n"),
+        (
+            read_raven,
+            "Begin Time (s)\tEnd Time (s)\tFile Offset (s)\tSpecies\n3\t4\t-1\tdove\n",
+        ),
+        (read_boxes, "path,start,end,species\na.wav,-1,4,dove\n"),
+        (
+            read_birdnet,
+            "Start (s),End (s),Scientific name,Common name,Confidence,File\n"
+            "-1,4,Zenaida macroura,dove,0.5,a.wav\n",
+        ),
+        (
+            read_kaleidoscope,
+            "INDIR,FOLDER,IN FILE,OFFSET,DURATION,MANUAL ID\n,,a.wav,-1,4,dove\n",
+        ),
+    ],
+)
+def test_no_box_starts_before_its_recording(tmp_path, read, text):
+    path = tmp_path / "t.csv"
+    path.write_text(text)
+    options = {} if read is read_boxes else {"audio": "t.wav"}
+    if "a.wav" in text:
+        options = {}
+    with pytest.raises(ValueError, match=r"t\.csv, line 2: .* is -1 seconds, before"):
+        read(path, **options)
+
+
+def test_no_box_in_parquet_starts_before_its_recording(tmp_path, boxes):
+    pytest.importorskip("pyarrow")
+    boxes.assign(start=[0, -1]).to_parquet(tmp_path / "t.parquet")
+    with pytest.raises(ValueError, match=r"t\.parquet, row 1: 'start' is -1 seconds"):
+        read_boxes(tmp_path / "t.parquet")

@@ -1,5 +1,7 @@
 """load_birdclef: the folder shape of each year, and what is missing from it."""
 
+import shutil
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -253,3 +255,131 @@ def test_folders_of_species_may_be_links(root_2025):
     folder.rename(root_2025 / "other disk")
     folder.symlink_to(root_2025 / "other disk")
     assert load_birdclef(root_2025).X["path"][1] == str(folder / "XC1.ogg")
+
+
+def test_recordings_that_are_named_twice_are_one_row(root_2025):
+    once, path = load_birdclef(root_2025), root_2025 / "train.csv"
+    path.write_text(path.read_text() + "".join(path.read_text().splitlines(True)[1:]))
+    with pytest.warns(UserWarning, match="3 of 6 lines of .*train.csv"):
+        twice = load_birdclef(root_2025)
+    pd.testing.assert_frame_equal(twice.Y, once.Y)
+    pd.testing.assert_frame_equal(twice.label_weight, once.label_weight)
+    for name in ("path", "group", "primary_label", "rating"):
+        assert twice.X[name].tolist() == once.X[name].tolist()
+    assert len(twice.groups) == 3
+
+
+@pytest.fixture(scope="module")
+def made_once(tmp_path_factory):
+    root = tmp_path_factory.mktemp("made") / "set"
+    sizes = {"n_test": 2, "n_labelled": 2, "n_unlabelled": 0, "soundscape_s": 10}
+    make_birdclef(root, n_species=3, n_recordings=6, **sizes)
+    return root
+
+
+@pytest.fixture
+def made(made_once, tmp_path):
+    """A made folder of which tables may be changed."""
+    shutil.copytree(made_once, tmp_path / "set")
+    return tmp_path / "set"
+
+
+def _change(path, change):
+    path.write_text(change(path.read_text()))
+
+
+@pytest.mark.parametrize("decimal", [".", ","])
+def test_side_tables_may_have_semicolons_and_blank_lines(made, decimal):
+    expected = load_birdclef(made)
+    for name in ("taxonomy.csv", "soundscape_calls.csv", "soundscape_truth.csv"):
+        table = pd.read_csv(made / name)
+        table.to_csv(made / name, sep=";", decimal=decimal, index=False)
+        _change(made / name, lambda text: text + ";" * text.split("\n")[0].count(";"))
+    data = load_birdclef(made)
+    pd.testing.assert_frame_equal(data.calls, expected.calls)
+    pd.testing.assert_frame_equal(data.test_Y, expected.test_Y)
+    assert data.X["group"].tolist() == expected.X["group"].tolist()
+
+
+@pytest.mark.parametrize("name", ["soundscape_truth", "train_soundscape_truth"])
+def test_lines_that_are_twice_in_a_table_count_once(made, name):
+    expected = load_birdclef(made)
+    for file in (f"{name}.csv", "soundscape_calls.csv", "taxonomy.csv"):
+        _change(made / file, lambda text: text + text.split("\n", 1)[1])
+    with pytest.warns(
+        UserWarning, match="4 lines of .*/soundscape_.* count|4 lines of"
+    ):
+        data = load_birdclef(made)
+    pd.testing.assert_frame_equal(data.test_Y, expected.test_Y)
+    pd.testing.assert_frame_equal(data.soundscapes_Y, expected.soundscapes_Y)
+    pd.testing.assert_frame_equal(data.calls, expected.calls)
+    assert data.species == expected.species
+
+
+@pytest.mark.parametrize("n_lines", [0, 3])
+def test_rows_that_a_truth_lacks_are_unknown(made, n_lines):
+    def cut(text):
+        return "".join(text.splitlines(True)[: n_lines + 1])
+
+    _change(made / "soundscape_truth.csv", cut)
+    with pytest.warns(UserWarning, match=rf"_truth\.csv .* {4 - n_lines} of 4 rows"):
+        data = load_birdclef(made)
+    assert len(data.test_Y) == len(data.test) == 4
+    assert data.test_Y.isna().all(axis=1).sum() == 4 - n_lines
+
+
+def test_rows_that_the_labels_of_soundscapes_lack_are_said(made):
+    file = made / "train_soundscape_truth.csv"
+    _change(file, lambda text: "".join(text.splitlines(True)[:4]))
+    with pytest.warns(UserWarning, match=r"_truth\.csv says nothing of 1 rows"):
+        assert len(load_birdclef(made).soundscapes) == 3
+
+
+def test_labels_of_the_same_row_are_joined(root_2021):
+    file = root_2021 / "train_soundscape_labels.csv"
+    _change(file, lambda text: text + "7_COR_10,COR,7,10,norcar\n")
+    with pytest.warns(UserWarning, match=r"1 lines of .*_labels\.csv name the same"):
+        data = load_birdclef(root_2021)
+    assert data.soundscapes_Y.to_numpy().tolist() == [[0, 0], [1, 1]]
+
+
+@pytest.mark.parametrize(
+    ("name", "change", "message"),
+    [
+        ("taxonomy", lambda t: t.replace("primary", "first"), "lacks the columns"),
+        ("soundscape_truth", lambda t: t.replace("row_id", "id"), "lacks the columns"),
+        ("soundscape_calls", lambda t: t.replace("start", "on"), "lacks the columns"),
+        ("soundscape_calls", lambda t: t + "a.ogg,,1,2,,\n", "no species in row"),
+        ("soundscape_calls", lambda t: t + ",x,1,2,,\n", "no filename in row"),
+        ("soundscape_calls", lambda t: t + "a.ogg,x,1,b,,\n", "'b' is not a number"),
+        (
+            "soundscape_truth",
+            lambda t: t.replace(",1", ",yes"),
+            "'yes' is not a number",
+        ),
+        ("soundscape_truth", lambda t: t.replace(",1", ",7"), r"outside \[0, 1\]"),
+        (
+            "soundscape_truth",
+            lambda t: t + t.split("\n")[1][:-1] + ".25\n",
+            "different things of row_id",
+        ),
+    ],
+)
+def test_what_is_wrong_in_a_side_table_names_it(made, name, change, message):
+    _change(made / f"{name}.csv", change)
+    with pytest.raises(ValueError, match=rf"/{name}\.csv.* {message}"):
+        load_birdclef(made)
+
+
+@pytest.mark.parametrize("name", ["taxonomy", "soundscape_truth", "sample_submission"])
+def test_a_folder_in_the_place_of_a_table_is_said(made, name):
+    (made / f"{name}.csv").unlink()
+    (made / f"{name}.csv").mkdir()
+    with pytest.raises(ValueError, match=rf"{name}\.csv' is a folder, not a file"):
+        load_birdclef(made)
+
+
+def test_a_taxonomy_that_lacks_species_is_said(made):
+    _change(made / "taxonomy.csv", lambda text: "".join(text.splitlines(True)[:2]))
+    with pytest.warns(UserWarning, match="no group of . of 6 recordings"):
+        load_birdclef(made)

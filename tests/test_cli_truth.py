@@ -409,3 +409,24 @@ def test_describe_says_how_to_describe_soundscapes(field):
     (field / "sites" / "one").symlink_to(field / "soundscapes")
     result = run("describe", "sites")
     assert "Folders are taken for species (--no-labels" in result.stderr
+
+
+def test_own_events_without_scores_are_said_to_look_so(predict, evaluate):
+    assert predict("--out", "events.csv").exit_code == 0
+    boxes = read_boxes("events.csv").drop(columns="score")
+    boxes.to_csv("bare.csv", index=False)
+    assert "just where the model itself finds events" in evaluate("bare.csv").stderr
+    boxes.assign(start=boxes["start"] + 0.3).to_csv("moved.csv", index=False)
+    assert "just where the model itself" not in evaluate("moved.csv").stderr
+
+
+def test_rows_past_the_end_are_named_where_nothing_is_left(model, field):
+    lines = ["c.wav,0,1,wren", "a.wav,90,91,dove", "b.wav,90,91,dove"]
+    path = field / "soundscapes" / "rows.csv"
+    path.write_text("\n".join(["path,start,end,species", *lines]))
+    result = run("evaluate", model, path, "--reviewed", "--trust-pickle")
+    path.unlink()
+    assert result.exit_code != 0
+    assert "2 rows could not be read" in result.stderr
+    assert "b.wav from 90 to 91 s" in result.stderr
+    assert "has no samples after 90 s" in result.stderr

@@ -755,3 +755,72 @@ def test_reports_and_call_types_take_labels_as_training_does():
     heard = np.ones((3, 1), bool)
     own = has_own_tags(rows, pd.DataFrame({"Pica pica": [1, 1, 1]}), heard)
     assert own[:, 0].tolist() == [True, True, False]
+
+
+def test_lines_of_the_same_recording_are_one_row_with_all_their_labels(touch):
+    root = touch("a.wav", "b.wav")
+    text = "path,primary_label\na.wav,dove\nb.wav,owl\n./a.wav,wren\na.wav,dove\n"
+    (root / "t.csv").write_text(text)
+    with pytest.warns(UserWarning, match="2 of 4 lines of .*t.csv.* 2 rows that have"):
+        data = load_recordings(root / "t.csv")
+    assert names(data) == ["a.wav", "b.wav"]
+    assert data.X["primary_label"].tolist() == ["dove;wren", "owl"]
+    assert data.Y.to_numpy().tolist() == [[1, 0, 1], [0, 1, 0]]
+
+
+@pytest.mark.parametrize("suffix", ["csv", "parquet"])
+def test_only_lines_of_the_same_stretch_are_joined(tmp_path, suffix):
+    table = pd.DataFrame(
+        {
+            "path": ["a.wav"] * 5,
+            "start": [0, 5, 5, None, 5],
+            "end": [5.0, 10.0, 10.0, 5.0, None],
+            "species": ["dove", "dove", "-owl", "wren", "owl"],
+        }
+    )
+    path = tmp_path / f"t.{suffix}"
+    table.to_csv(path, index=False) if suffix == "csv" else table.to_parquet(path)
+    with pytest.warns(UserWarning, match="2 of 5 lines"):
+        data = load_recordings(path)
+    assert data.X["primary_label"].tolist() == ["dove;wren", "dove;-owl", "owl"]
+    assert data.Y["owl"].tolist() == [0, 0, 1]
+
+
+def test_joined_lines_keep_secondary_labels_and_say_what_differs(tmp_path):
+    (tmp_path / "t.csv").write_text(
+        "path,primary_label,secondary_labels,site,rating\n"
+        "a.wav,Pica pica,Parus major,creek,5\n"
+        "a.wav,Bubo bubo,\"['Pica pica', 'Parus major']\",creek,4\n"
+        "b.wav,Parus major,,hill,3\n"
+    )
+    with pytest.warns(UserWarning, match=r"columns \['rating'\], which differ"):
+        data = load_recordings(tmp_path / "t.csv")
+    assert data.Y.to_numpy().tolist() == [[1, 1, 1], [0, 1, 0]]
+    assert data.label_weight.to_numpy().tolist() == [[1, 0.5, 1], [1, 1, 1]]
+    assert data.X["rating"].tolist() == [5, 3]
+    assert data.X.index.tolist() == [0, 1]
+
+
+@pytest.mark.parametrize("text", ["a.wav,dove;-dove\n", "a.wav,-dove\na.wav,dove\n"])
+@pytest.mark.filterwarnings("ignore:1 of 3 lines")
+def test_a_species_both_absent_and_present_is_said(tmp_path, text):
+    (tmp_path / "t.csv").write_text(f"path,species\n{text}b.wav,owl\n")
+    with pytest.warns(UserWarning, match="1 rows say .* both .* absent .*'dove'"):
+        data = load_recordings(tmp_path / "t.csv")
+    assert data.Y.to_numpy().tolist() == [[1, 0], [0, 1]]
+
+
+def test_na_is_missing_among_numbers_only(tmp_path):
+    (tmp_path / "t.csv").write_text(
+        "path,start,site,rating,id\n"
+        "a.wav,NA,NA,4.5,9007199254740993\n"
+        "b.wav,1,None,NA,\n"
+        "c.wav,,null,3,9007199254740992\n"
+        "d.wav,2,,,1\n"
+    )
+    table, _ = read_table(tmp_path / "t.csv")
+    assert table["site"].fillna("?").tolist() == ["NA", "None", "null", "?"]
+    assert table["rating"].fillna(-1).tolist() == [4.5, -1, 3, -1]
+    assert table["start"].fillna(-1).tolist() == [-1, 1, -1, 2]
+    ids = ["9007199254740993", "?", "9007199254740992", "1"]
+    assert table["id"].fillna("?").tolist() == ids

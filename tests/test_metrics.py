@@ -20,6 +20,8 @@ from sklearn.multiclass import OneVsRestClassifier
 from sklearn.multioutput import ClassifierChain, MultiOutputClassifier
 from sklearn.neighbors import KNeighborsClassifier
 
+from skbird.annotations import proba_to_events
+from skbird.ensemble import combine_proba, fit_weights
 from skbird.metrics import (
     lrap_scorer,
     macro_average_precision,
@@ -30,6 +32,7 @@ from skbird.metrics import (
     prediction_entropy,
     species_report,
 )
+from skbird.model_selection import paired_bootstrap
 from skbird.utils._proba import as_proba_matrix
 
 METRICS = {
@@ -420,3 +423,31 @@ def test_entropy_is_of_probabilities_only(value):
         prediction_entropy([[0.5, value]])
     with pytest.raises(ValueError, match=r"proba has shape \(2,\)"):
         prediction_entropy([0.5, 0.5])
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        macro_roc_auc,
+        lambda y, score: paired_bootstrap(y, y, score),
+        lambda y, score: fit_weights([score, score], y),
+        lambda y, score: combine_proba([y, score]),
+        lambda y, score: proba_to_events(score, y[[]].assign(path="a", start=0, end=5)),
+    ],
+)
+def test_the_same_rows_in_another_order_are_refused(call):
+    y = pd.DataFrame({"a": [1.0, 0, 1, 0], "b": [0.0, 1, 1, 0]}, index=list("wxyz"))
+    with pytest.raises(ValueError, match="same rows in another order"):
+        call(y, y[::-1])
+
+
+def test_the_same_columns_in_another_order_are_not_averaged():
+    proba = pd.DataFrame({"a": [0.1], "b": [0.9]})
+    with pytest.raises(ValueError, match="same columns in another order"):
+        combine_proba([proba, proba[["b", "a"]]])
+
+
+def test_rows_with_other_labels_are_judged_by_their_places():
+    y = pd.DataFrame({"a": [1.0, 0, 1, 0]}, index=list("wxyz"))
+    assert macro_roc_auc(y, y.reset_index(drop=True)) == 1
+    assert macro_roc_auc(y.set_axis(list("wwyy")), y.set_axis(list("wwyy"))) == 1

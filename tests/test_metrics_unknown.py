@@ -89,7 +89,7 @@ def test_unread_rows_are_refused_or_left_out(truth_and_scores, metric):
 def test_tables_give_what_arrays_give(truth_and_scores, metric):
     y_true, y_score = truth_and_scores
     names = ["a", "b", "c"]
-    index = np.arange(40)[::-1]  # rows match by position
+    index = np.arange(40)[::-1] + 1  # other labels: rows match by position
     frames = [
         pd.DataFrame(values, columns=names, index=i)
         for values, i in [(y_true, None), (y_score, index)]

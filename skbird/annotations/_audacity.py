@@ -76,6 +76,7 @@ def read_audacity(paths, audio=None):
     file, line = (cells.pop(name).to_numpy(dtype=int) for name in ("file", "line"))
     table = TextTable(files, [tuple(_COLUMNS)] * len(files), cells, file, line)
     start, end = (table.numbers(name, required=True) for name in _COLUMNS[:2])
+    table.check_start(start, _COLUMNS[0])
     table.check_order(start, end, _COLUMNS[:2])
     hertz = [table.numbers(name) for name in _COLUMNS[4:]]
     low, high = (np.where(values < 0, np.nan, values) for values in hertz)

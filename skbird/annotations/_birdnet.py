@@ -83,6 +83,7 @@ def read_birdnet(paths, audio=None, *, annotation_column=_SCIENTIFIC):
     for name in (_START, _END):
         columns[name] = columns[name] or table.require(name, remedy)
     start, end = (table.numbers(columns[n], required=True) for n in (_START, _END))
+    table.check_start(start, columns[_START])
     table.check_order(start, end, (columns[_START], columns[_END]))
     species, named_by = _species(table, annotation_column)
     boxes = pd.DataFrame(

@@ -52,7 +52,7 @@ def as_boxes(table, path, annotation_column=None):
     """Return a table from a Parquet file as boxes, whatever its species are called."""
     if annotation_column is None:
         label = next((name for name in LABELS if name in table), LABELS[0])
-        return check_boxes(table.rename(columns={label: LABELS[0]}), str(path))
+        return _check_starts(table.rename(columns={label: LABELS[0]}), path)
     if annotation_column not in table:
         raise ValueError(
             f"{path} has no column {annotation_column!r}, but {list(table)[:15]}. Pass "
@@ -60,7 +60,19 @@ def as_boxes(table, path, annotation_column=None):
         )
     others = {name: f"{name}_" for name in LABELS[:1] if name != annotation_column}
     names = others | {annotation_column: LABELS[0]}
-    return check_boxes(table.rename(columns=names), str(path))
+    return _check_starts(table.rename(columns=names), path)
+
+
+def _check_starts(table, path):
+    boxes = check_boxes(table, str(path))
+    early = boxes["start"] < 0
+    if early.any():
+        row = early.argmax()
+        raise ValueError(
+            f"{path}, row {row}: 'start' is {boxes['start'][row]:g} seconds, before "
+            "the recording starts. Write 0 or more, or delete the row."
+        )
+    return boxes
 
 
 def read_text_boxes(path, annotation_column=None):
@@ -76,6 +88,7 @@ def read_text_boxes(path, annotation_column=None):
         "end": table.numbers(needed[2], required=True),
         "species": table.text(needed[3]),
     }
+    table.check_start(boxes["start"], needed[1])
     table.check_order(boxes["start"], boxes["end"], SECONDS)
     optional = {name: table.find(name) for name in [*HERTZ, "score"]}
     optional = {name: column for name, column in optional.items() if column is not None}

@@ -87,6 +87,7 @@ def read_crowsetta(paths, format, audio=None, **options):
     for path in cells["path"][in_samples].unique():
         of_path = in_samples & (cells["path"] == path)
         cells.loc[of_path, ["start", "end"]] /= read_header(path).sample_rate
+    table.check_start(cells["start"].to_numpy(dtype=float), "start")
     return check_boxes(cells, "paths")
 
 

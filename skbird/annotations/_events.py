@@ -8,6 +8,7 @@ import pandas as pd
 from skbird.annotations._submission import as_species_table
 from skbird.data import check_rows
 from skbird.utils._params import as_floats
+from skbird.utils._rows import check_same_order
 
 _ROUNDING_S = 1e-3  # less than a millisecond between two rows is rounding, not time
 
@@ -68,6 +69,7 @@ def proba_to_events(proba, rows, threshold=0.5, max_gap_s=0.0, *, species=None):
     if not isinstance(max_gap_s, Real) or not max_gap_s >= 0:
         raise ValueError(f"max_gap_s={max_gap_s!r} must be 0 seconds or more.")
     table = as_species_table(proba, species)
+    check_same_order(rows, proba, ("rows", "proba"))
     rows = _check_stretches(rows, len(table))
     values = table.to_numpy()
     row, column = np.nonzero(values >= _check_threshold(threshold, values.shape[1]))

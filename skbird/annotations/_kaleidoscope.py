@@ -77,6 +77,7 @@ def read_kaleidoscope(paths, audio=None, *, annotation_column=None):
     with np.errstate(over="ignore"):
         end = offset + duration
     table.check_finite(end, columns[1])
+    table.check_start(offset, columns[0])
     table.check_order(np.zeros(len(duration)), duration, ("0", columns[1]))
     species, named_by = _species(table, annotation_column)
     folders = [name for name in map(table.find, _FOLDERS) if name is not None]

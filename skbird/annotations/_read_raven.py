@@ -109,6 +109,8 @@ def read_raven(paths, audio=None, *, annotation_column=None):
     with np.errstate(over="ignore"):
         shifted_end = offset + (end - begin)
     table.check_finite(shifted_end, end_column, required=False)
+    table.check_start(begin, begin_column)
+    table.check_start(offset, offset_column)
     path, path_columns = _recordings(table, audio, has_offset=~np.isnan(offset))
     low_column, high_column = table.find(LOW), table.find(HIGH)
     boxes = {

@@ -134,6 +134,16 @@ class TextTable:
                     pass  # it stays text
         return pd.DataFrame(columns, index=self.cells.index)
 
+    def check_start(self, start, column):
+        """Complain about the first line that starts before its recording."""
+        wrong = np.flatnonzero(start < 0)
+        if len(wrong):
+            row = wrong[0]
+            raise ValueError(
+                f"{self.place(row)}: {column!r} is {start[row]:g} seconds, before the "
+                "recording starts. Write 0 or more, or delete the line."
+            )
+
     def check_order(self, first, last, names):
         """Complain about the first line where `last` is before `first`."""
         wrong = np.flatnonzero(last < first)

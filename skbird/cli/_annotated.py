@@ -8,7 +8,7 @@ import click
 
 from skbird.cli import _console
 from skbird.cli._numbers import FloatRange
-from skbird.cli._own_boxes import own_boxes, untouched_tables
+from skbird.cli._own_boxes import look_like_events, own_boxes, untouched_tables
 
 _MIN_OVERLAP_S = 0.25
 _MIN_SHARE = 0.5
@@ -243,6 +243,7 @@ class AnnotatedRows:
             return np.ones(len(self.X), dtype=bool)
         if not own.any() and not self._n_untouched:
             say_if_scored(self._boxes)
+            self._say_if_events(proba)
             return np.ones(len(self.X), dtype=bool)
         judged = self.X["path"].isin(set(paths) - untouched).to_numpy()
         empty = set(self.X["path"]) - set(paths)
@@ -258,6 +259,16 @@ class AnnotatedRows:
         # Who cuts rows otherwise than `predict` did sees other scores in most places.
         say_if_scored(self._boxes[~paths.isin(untouched)])
         return judged
+
+    def _say_if_events(self, proba):
+        boxes = self._boxes
+        scored = "score" in boxes and boxes["score"].notna().any()
+        if not scored and look_like_events(boxes, self.X, proba, self._species):
+            _console.say(
+                "Warning: all boxes are just where the model itself finds events, but "
+                "have no scores: if `skbird predict` wrote them, the figures flatter "
+                "it, as a model must not grade itself."
+            )
 
 
 NONE_LEFT = (

@@ -37,7 +37,11 @@ def evaluate(model, data, annotations, out, threshold, trust):
 
     model = open_model(model, trust)
     X, Y, proba, errors = predict_labelled(model, data, annotations)
-    scores = score(X, Y, proba, threshold)
+    try:
+        scores = score(X, Y, proba, threshold)
+    except ValueError:
+        _console.say_left_out(errors)  # which may be why
+        raise
     if out is not None:
         write_table(scores.species, out)
         _console.say(f"Wrote {out}")

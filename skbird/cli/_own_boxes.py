@@ -78,3 +78,45 @@ def own_boxes(boxes, X, proba, species):
     off = np.abs(found.to_numpy() - of_box.to_numpy())
     own[found.index] = (off <= (_EDGE_S, _EDGE_S, _SCORE)).all(axis=1)
     return own
+
+
+def look_like_events(boxes, X, proba, species):
+    """Return whether all boxes are where the model finds events, scores aside.
+
+    Each then begins and ends with rows that the model finds more likely than those
+    beside them. So are the boxes of `predict` without their scores; those of people who
+    mark whole rows can be, so that this is no proof.
+
+    Parameters
+    ----------
+    boxes, X, proba, species
+        See `own_boxes`.
+
+    Returns
+    -------
+    bool
+    """
+    import pandas as pd
+
+    from skbird.annotations._overlaps import overlapping_pairs
+    from skbird.utils._names import match_names
+
+    meant = match_names(boxes["species"].dropna().unique(), species)
+    known = boxes[boxes["species"].isin(meant)].reset_index(drop=True)
+    if not len(known):
+        return False
+    edges = known[["start", "end"]].to_numpy() + np.array([-2, 2]) * _EDGE_S
+    wide = known.assign(start=edges[:, 0], end=edges[:, 1])
+    box, row, shared_s = overlapping_pairs(wide, X)
+    column = pd.Index(species).get_indexer(known["species"].map(meant))
+    found = pd.DataFrame({"start": X["start"].to_numpy()[row]})
+    found["end"] = X["end"].to_numpy()[row]
+    found["proba"] = proba[row, column[box]]
+    inside = shared_s > 3 * _EDGE_S
+    beside = found["proba"][~inside].groupby(box[~inside]).max()
+    found = found[inside].groupby(box[inside])
+    found = found.agg({"start": "min", "end": "max", "proba": "min"})
+    found = found.reindex(range(len(known)))
+    off = np.abs(found[["start", "end"]].to_numpy() - known[["start", "end"]])
+    is_peak = ~(beside.reindex(found.index) >= found["proba"])
+    return bool((off <= _EDGE_S).all(axis=None) and is_peak.all())

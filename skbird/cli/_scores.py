@@ -48,6 +48,19 @@ class Scores:
         _console.show_table(table[[*columns, "precision", "recall"]].head(_SHOWN))
 
 
+def _name_rows(X):
+    """Say which rows could not be read."""
+    if not len(X):
+        return ""
+    rows = X.reindex(columns=["path", "start", "end"]).head(_SHOWN)
+    named = ", ".join(
+        path if pd.isna(start) else f"{path} from {start:g} to {end:g} s"
+        for path, start, end in rows.itertuples(index=False)
+    )
+    more = ", ..." if len(X) > _SHOWN else "."
+    return f" {len(X)} rows could not be read, and are left out: {named}{more}"
+
+
 def score(X, Y, proba, threshold=0.5):
     """Judge predictions.
 
@@ -78,12 +91,13 @@ def score(X, Y, proba, threshold=0.5):
     read = ~np.isnan(proba).all(axis=1)
     if not read.any():
         raise ValueError(f"None of the {len(X)} rows can be read.")
+    left_out = _name_rows(X[~read])
     X, Y, proba = X[read], Y[read], proba[read]
     table = species_report(Y, proba, threshold=threshold, nan_rows="omit")
     if not table["roc_auc"].notna().any():
         raise ValueError(
             f"None of the {len(table)} species is both present and absent in the "
-            f"{len(X)} rows: there is nothing to judge. Use more recordings."
+            f"{len(X)} rows: there is nothing to judge. Use more recordings.{left_out}"
         )
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", message=".*rows of y_score are NaN")

@@ -1,5 +1,6 @@
 """Read the folder of a BirdCLEF competition, 2021 to 2025, as X, Y and row tables."""
 
+import warnings
 from pathlib import Path
 
 import numpy as np
@@ -12,10 +13,18 @@ from skbird.data._birdclef_files import (
     read_csv,
     read_train,
 )
-from skbird.data._labels import encode_labels, encode_table
+from skbird.data._birdclef_truth import (
+    labelled_rows,
+    read_calls,
+    read_row_labels,
+    read_truth,
+    targets_of_all,
+)
+from skbird.data._label_lines import join_lines
+from skbird.data._labels import encode_table
 from skbird.data._listing import AUDIO_SUFFIXES
 from skbird.data._rows import segment_table
-from skbird.utils._names import match_names, settle_names
+from skbird.utils._names import match_names
 from skbird.utils._params import check_path
 
 _ROW_S = 5.0
@@ -104,12 +113,15 @@ def load_birdclef(root, *, species=None, secondary_weight=0.5):
     FileNotFoundError
         If the folder, the recordings' table or recordings are missing.
     ValueError
-        If columns are missing, or a truth names stretches that no soundscape has.
+        If columns or cells that are needed are missing, a truth contradicts itself or
+        names stretches that no soundscape has, or something that is no file has the
+        name of a table. The message names it.
 
     Warns
     -----
     UserWarning
-        If labels are not among the species (secondary labels often are not).
+        If labels are not among the species (secondary labels often are not), or
+        several lines of the recordings' table name the same recording.
 
     Examples
     --------
@@ -121,20 +133,29 @@ def load_birdclef(root, *, species=None, secondary_weight=0.5):
     train, file = read_train(root)
     if species is None and len(train) == 0:
         raise ValueError(f"{str(file)!r} has no rows, so no species. Unpack it anew.")
-    submission = read_csv(root / "sample_submission.csv")
+    submission = read_csv(root / "sample_submission.csv", ("row_id",))
     taxonomy = _read_taxonomy(root, train)
     species = _choose_species(species, root, train, submission)
-    Y, label_weight = encode_table(
-        train, species, secondary_weight, lambda row: f"{str(file)!r}, row {row}"
-    )
+    places = [f"{str(file)!r}, row {row}" for row in range(len(train))]
+    train = train.assign(path=locate_recordings(root, train))
+    train, places = join_lines(train, places, species, repr(str(file)), stacklevel=2)
+    Y, label_weight = encode_table(train, species, secondary_weight, places.__getitem__)
     species = list(Y.columns)
     X = pd.DataFrame(
         {
-            "path": locate_recordings(root, train),
+            "path": train["path"],
             "collection": _find_collection(train),
-            "group": _groups_of(train["primary_label"], taxonomy),
+            "group": _groups_of(train["primary_label"].str.split(";").str[0], taxonomy),
         }
     )
+    n_unknown = (X["group"] == "unknown").sum()
+    if 0 < n_unknown < len(X):
+        warnings.warn(
+            f"{str(root)!r}: the taxonomy has no group of {n_unknown} of {len(X)} "
+            "recordings' species; it is 'unknown'. Is the taxonomy whole?",
+            UserWarning,
+            stacklevel=2,
+        )
     X = X.join(train.drop(columns=X.columns, errors="ignore"))
     data = Bunch(
         X=X,
@@ -154,7 +175,8 @@ def load_birdclef(root, *, species=None, secondary_weight=0.5):
 
 def is_birdclef(root):
     """Whether a folder has a table of recordings where a BirdCLEF folder has it."""
-    return any((root / name).is_file() for name in TRAIN_TABLES)
+    tables = [root / name for name in TRAIN_TABLES]
+    return any(table.exists() and not table.is_dir() for table in tables)
 
 
 def _find_collection(train):
@@ -180,10 +202,10 @@ def _choose_groups(X):
 def _read_taxonomy(root, train):
     """Group and names of every species that any table knows, indexed by species."""
     columns = ["group", "scientific_name", "common_name"]
-    table = read_csv(root / "taxonomy.csv")
+    table = read_csv(root / "taxonomy.csv", ("primary_label",))
     if table is not None:
         table = table.rename(columns={"class_name": "group"})
-    elif (ebird := read_csv(root / _EBIRD_TAXONOMY)) is not None:
+    elif (ebird := read_csv(root / _EBIRD_TAXONOMY, ("SPECIES_CODE",))) is not None:
         table = ebird.rename(
             columns={
                 "SPECIES_CODE": "primary_label",
@@ -212,8 +234,8 @@ def _choose_species(species, root, train, submission):
         # In 2021 and 2022 the columns are "birds" and "target".
         if match_names(train["primary_label"], columns):
             return columns
-    taxonomy = read_csv(root / "taxonomy.csv")
-    return None if taxonomy is None else list(taxonomy["primary_label"])
+    taxonomy = read_csv(root / "taxonomy.csv", ("primary_label",))
+    return None if taxonomy is None else taxonomy["primary_label"].unique().tolist()
 
 
 def _load_soundscapes(root, species, submission):
@@ -223,31 +245,25 @@ def _load_soundscapes(root, species, submission):
         path for folder in _SOUNDSCAPE_FOLDERS for path in _list_audio(root / folder)
     ]
     rows = _soundscape_rows(train, stem_parts)
-    truth = _read_truth(root / "train_soundscape_truth.csv", species)
+    file = root / "train_soundscape_truth.csv"
+    truth = read_truth(file, species)
     if truth is None:
-        truth = _read_labels(root / "train_soundscape_labels.csv", species)
+        file = root / "train_soundscape_labels.csv"
+        truth = read_row_labels(file, species)
     test = _soundscape_rows(_list_audio(root / "test_soundscapes"), stem_parts)
-    test_truth = _read_truth(root / "soundscape_truth.csv", species)
-    soundscapes, soundscapes_Y = _labelled(rows, truth)
+    soundscapes, soundscapes_Y = labelled_rows(rows, truth, file)
     if soundscapes is not None:
         rows = rows[~rows["path"].isin(soundscapes["path"])].reset_index(drop=True)
-    _, test_Y = _labelled(test, test_truth)
+    file = root / "soundscape_truth.csv"
+    test_Y = targets_of_all(test, read_truth(file, species), file)
     return {
         "unlabelled": rows,
         "soundscapes": soundscapes,
         "soundscapes_Y": soundscapes_Y,
         "test": test,
         "test_Y": test_Y,
-        "calls": _read_calls(root),
+        "calls": read_calls(root),
     }
-
-
-def _read_calls(root):
-    table = read_csv(root / "soundscape_calls.csv")
-    if table is None:
-        return None
-    table["filename"] = [str(root / name) for name in table["filename"]]
-    return table.rename(columns={"filename": "path"})
 
 
 def _list_audio(folder):
@@ -265,42 +281,6 @@ def _soundscape_rows(paths, stem_parts):
     ends = (rows["start"] + _ROW_S).round().astype(int)
     row_id = [f"{stem}_{end}" for stem, end in zip(stems, ends, strict=True)]
     return rows.assign(collection="soundscape", row_id=row_id)
-
-
-def _read_truth(path, species):
-    """Table of row_id and one column per species."""
-    table = read_csv(path)
-    if table is None:
-        return None
-    table = table.set_index("row_id")
-    table = table.rename(columns=settle_names(table.columns, species, stacklevel=4))
-    # A species that the table does not have is unknown there: NaN.
-    return table.reindex(columns=species).astype(np.float32)
-
-
-def _read_labels(path, species):
-    """2021's table of row_id and birds, codes separated by spaces."""
-    table = read_csv(path)
-    if table is None:
-        return None
-    labels = pd.DataFrame({"primary_label": table["birds"].str.replace(" ", ";")})
-    Y, _ = encode_labels(labels, species)
-    return Y.set_axis(table["row_id"], axis=0)
-
-
-def _labelled(rows, truth):
-    """Return the rows that the truth knows, and their targets."""
-    if truth is None:
-        return None, None
-    unknown = truth.index.difference(rows["row_id"])
-    if len(unknown):
-        raise ValueError(
-            f"The truth names {len(unknown)} row_id that no soundscape has, the "
-            f"first: {list(unknown[:3])}; {len(rows)} rows of soundscapes were found. "
-            "Complete the download of the soundscapes."
-        )
-    rows = rows[rows["row_id"].isin(truth.index)].reset_index(drop=True)
-    return rows, truth.reindex(rows["row_id"]).reset_index(drop=True)
 
 
 def _describe(root, data):

@@ -3,13 +3,18 @@
 import csv
 import io
 import os
+import re
+from collections import Counter
 
+import numpy as np
 import pandas as pd
 
 from skbird.utils._files import read_bytes
 from skbird.utils._names import match_names, plain_path
 from skbird.utils._text import decode_text
 
+_SEPARATORS = ",;\t"  # spreadsheets write semicolons where commas are decimal
+_DECIMAL_COMMA = re.compile(r"(?:^|[;\t])-?\d+,\d+(?=[;\t\r\n]|$)", re.MULTILINE)
 TRAIN_TABLES = ("train.csv", "train_metadata.csv")
 _TRAIN_FOLDERS = ("train_audio", "train_short_audio")
 _LABEL_COLUMNS = (
@@ -21,20 +26,43 @@ _LABEL_COLUMNS = (
 )
 
 
-def read_csv(path):
-    """Return a table of the competition, or None if there is no such file."""
-    if not path.is_file():
+def read_csv(path, needed=()):
+    """Return a table of the competition, or None if there is no such file.
+
+    Parameters
+    ----------
+    path : Path
+    needed : sequence of str
+        Columns that it must have.
+
+    Returns
+    -------
+    DataFrame or None
+        Without lines that are blank; indexed 0 to n - 1.
+
+    Raises
+    ------
+    ValueError
+        If it is no file, damaged, or lacks a column. The message names it.
+    """
+    if not os.path.lexists(path):
         return None
     text = decode_text(read_bytes(path), repr(str(path)))
+    # As pandas has it, lone carriage returns end lines, too.
+    lines = io.StringIO(text, newline=None)
+    line = next((line for line in lines if line.strip()), "")
+    separator = max(_SEPARATORS, key=line.count)
 
     def parse(**options):
         # Without index_col, a comma at the end of the lines would shift all columns.
         # In parts, pandas would tell the numbers of each part by itself.
-        options |= {"index_col": False, "low_memory": False}
+        options |= {"index_col": False, "low_memory": False, "sep": separator}
+        if separator != "," and _DECIMAL_COMMA.search(text):
+            options["decimal"] = ","
         return pd.read_csv(io.StringIO(text), **options)
 
     try:
-        _check_header(text, path)
+        _check_header(next(csv.reader([line], delimiter=separator), []), path)
         # Taxon ids are names, not numbers; an empty label is empty, not missing.
         names = parse(nrows=0).columns.intersection(_LABEL_COLUMNS)
         table = parse(dtype=dict.fromkeys(names, str))
@@ -45,18 +73,49 @@ def read_csv(path):
             f"{str(path)!r} is no table that can be read: {str(exc).strip()}. Unpack "
             "or download it again."
         ) from exc
-    return table.assign(**texts)
+    missing = sorted(set(needed) - set(table.columns))
+    if missing:
+        raise ValueError(
+            f"{path} lacks the columns {missing}; it has {list(table.columns)[:10]}. "
+            "Rename the ones that hold them."
+        )
+    blank = table.drop(columns=names).isna().all(axis=1) & (texts == "").all(axis=1)
+    return table.assign(**texts)[~blank].reset_index(drop=True)
 
 
-def _check_header(text, path):
-    # As pandas has it, lone carriage returns end lines, too.
-    header = next(csv.reader(io.StringIO(text, newline=None)), [])
-    twice = [name for name in (*_LABEL_COLUMNS, "filename") if header.count(name) > 1]
+def _check_header(header, path):
+    # Of tables with row_id, the columns are species.
+    names = header if "row_id" in header else (*_LABEL_COLUMNS, "filename")
+    counts = Counter(header)
+    twice = [name for name in names if name.strip() and counts[name] > 1]
     if twice:  # pandas would take the first, and call the others otherwise
         raise ValueError(
             f"{str(path)!r} has more than one column {twice[0]!r}. Rename or delete "
             "the others."
         )
+
+
+def check_filled(table, column, path):
+    """Refuse a table of which a cell that must say something is blank."""
+    blank = table[column].isna() | (table[column] == "")
+    if blank.any():
+        raise ValueError(
+            f"{path} has no {column} in row {blank.argmax()} ({blank.sum()} such "
+            "rows). Fill it in, or delete them."
+        )
+
+
+def as_numbers(table, path):
+    """Return a table of numbers, NaN where cells are blank."""
+    numbers = table.apply(pd.to_numeric, errors="coerce").astype(float)
+    wrong = ((numbers.isna() & table.notna()) | np.isinf(numbers)).to_numpy()
+    if wrong.any():
+        row, column = np.argwhere(wrong)[0]
+        raise ValueError(
+            f"{path}, row {row}, column {table.columns[column]!r}: "
+            f"{table.iat[row, column]!r} is not a number. Write one, or nothing."
+        )
+    return numbers
 
 
 def _not_found(root, names, remedy):
@@ -69,23 +128,12 @@ def _not_found(root, names, remedy):
 def read_train(root):
     """Return the table of the recordings, and the file that it is from."""
     for name in TRAIN_TABLES:
-        train = read_csv(root / name)
+        train = read_csv(root / name, ("primary_label", "filename"))
         if train is not None:
             break
     else:
         raise _not_found(root, TRAIN_TABLES, "Pass the competition's unpacked folder.")
-    missing = {"primary_label", "filename"} - set(train.columns)
-    if missing:
-        raise ValueError(
-            f"{root / name} lacks the columns {sorted(missing)}; it has "
-            f"{list(train.columns)}. Rename the ones that hold them."
-        )
-    unnamed = train["filename"].isna()
-    if unnamed.any():
-        raise ValueError(
-            f"{root / name} has no filename in row {unnamed.argmax()} ({unnamed.sum()} "
-            "such rows). Fill it in, or delete them."
-        )
+    check_filled(train, "filename", root / name)
     return train, root / name
 
 

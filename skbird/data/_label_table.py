@@ -18,6 +18,8 @@ from skbird.utils._text import decode_text, looks_like_name, unguard_formula
 _PATH_NAMES = ("path", "filename", "file")
 _LABEL_NAMES = ("primary_label", "species", "label")
 _SECONDS = ("start", "end")
+_NEVER_NAMES = {"NaN", "nan", "-NaN", "-nan", "<NA>", "#N/A", "#NA"}
+_MISSING = _NEVER_NAMES | {"NA", "N/A", "n/a", "None", "NULL", "null"}
 _SEPARATORS = ",;\t"
 _EMPTY = f"{_SEPARATORS} \r\n"  # what lines without content consist of
 _NAMES = (*_PATH_NAMES, *_LABEL_NAMES, "secondary_labels")
@@ -165,6 +167,7 @@ def _unguard(name, cells, folder):
 def _tell_numbers(header, columns):
     """Return columns of text as a table, numbers where all cells are numbers."""
     buffer = io.StringIO()
+    columns = list(map(_blank_missing, header, columns))
     csv.writer(buffer).writerows([header, *zip(*columns, strict=True)])
     buffer.seek(0)
     ids = [
@@ -174,8 +177,34 @@ def _tell_numbers(header, columns):
     ]
     # In parts, pandas would tell the numbers of each part by itself.
     return pd.read_csv(
-        buffer, dtype=dict.fromkeys([*_TEXT, *ids], str), low_memory=False
+        buffer,
+        dtype=dict.fromkeys([*_TEXT, *ids], str),
+        low_memory=False,
+        keep_default_na=False,
+        na_values=[""],
     )
+
+
+def _blank_missing(name, cells):
+    """Return cells of a column, blank where they say that a value is missing.
+
+    Among numbers, NA is a missing one; elsewhere it may be the code of Namibia.
+    """
+    distinct = set(cells)
+    missing = distinct & _MISSING
+    if missing and name not in _SECONDS:
+        others = distinct - _MISSING - {""}
+        if not others or not all(map(_is_number, others)):
+            missing &= _NEVER_NAMES
+    return ["" if cell in missing else cell for cell in cells] if missing else cells
+
+
+def _is_number(cell):
+    try:
+        float(cell)
+    except ValueError:
+        return False
+    return True
 
 
 def _decode(path):

@@ -70,7 +70,8 @@ def encode_labels(table, species=None, secondary_weight=0.5):
     -----
     UserWarning
         If labels are not among the species: names them and how often each occurs. If
-        labels are spelled otherwise than the species, or species alike.
+        labels are spelled otherwise than the species, or species alike. If a row says
+        that a species is both absent and present.
 
     Examples
     --------
@@ -112,16 +113,7 @@ def encode_table(table, species, secondary_weight, place):
             f"secondary_weight={secondary_weight!r} must be a number in [0, 1]: 0 "
             "leaves secondary labels out of the loss, 1 trusts them like primary ones."
         )
-    primary = _Pairs.from_column(table["primary_label"], parse_primary_label, place)
-    primary, absent = primary.split_absent(() if species is None else species)
-    rows = f"from {place(0)} on" if len(table) else "of no rows"
-    species = _check_species(species, primary, rows)
-    known = frozenset(map(plain_name, species))
-    secondary = _Pairs.from_column(
-        table.get("secondary_labels", pd.Series(dtype=object)),
-        lambda cell: parse_secondary_labels(cell, known),
-        place,
-    )
+    species, primary, secondary, absent = read_pairs(table, species, place)
     labels = [*primary.labels, *secondary.labels, *absent.labels]
     meant = settle_names(labels, species, stacklevel=3)
     _warn_about_unknown(species, meant, primary, secondary, absent)
@@ -139,10 +131,27 @@ def encode_table(table, species, secondary_weight, place):
     Y[absent.positions(columns)] = 0
     Y[secondary.positions(columns)] = 1
     Y[primary.positions(columns)] = 1
+    _warn_of_contradictions(Y, absent.positions(columns), species)
     return (
         pd.DataFrame(Y, index=table.index, columns=species),
         pd.DataFrame(label_weight, index=table.index, columns=species),
     )
+
+
+def read_pairs(table, species, place):
+    """Return the species, and the primary, secondary and absent labels of the rows."""
+    _check_table(table)
+    primary = _Pairs.from_column(table["primary_label"], parse_primary_label, place)
+    primary, absent = primary.split_absent(() if species is None else species)
+    rows = f"from {place(0)} on" if len(table) else "of no rows"
+    species = _check_species(species, primary, rows)
+    known = frozenset(map(plain_name, species))
+    secondary = _Pairs.from_column(
+        table.get("secondary_labels", pd.Series(dtype=object)),
+        lambda cell: parse_secondary_labels(cell, known),
+        place,
+    )
+    return species, primary, secondary, absent
 
 
 def parse_primary_label(cell):
@@ -327,6 +336,20 @@ def _check_species(species, primary, rows):
             "name it once."
         )
     return species
+
+
+def _warn_of_contradictions(Y, absent, species):
+    """Warn of species that the same row says are absent and present."""
+    wrong = Y[absent] == 1
+    if wrong.any():
+        names = sorted({species[column] for column in absent[1][wrong]})
+        shown = ", ".join([*map(repr, names[:5]), "..."][: len(names)])
+        warnings.warn(
+            f"{np.unique(absent[0][wrong]).size} rows say of species both that they "
+            f"are absent ('-') and present, which counts: {shown}. Correct the labels.",
+            UserWarning,
+            stacklevel=4,
+        )
 
 
 def _warn_about_unknown(species, meant, primary, secondary, absent):

@@ -8,6 +8,7 @@ import pandas as pd
 from sklearn.utils import Bunch
 
 from skbird.data._birdclef import is_birdclef, load_birdclef
+from skbird.data._label_lines import join_lines
 from skbird.data._label_table import read_label_table
 from skbird.data._labels import encode_table, parse_primary_label
 from skbird.data._listing import find_audio, list_folders, warn_left_out
@@ -37,7 +38,8 @@ def load_recordings(source, *, species=None, secondary_weight=0.5):
           their own. Links are followed; hidden folders and the bins of systems are left
           out;
         - a table, ``.csv``, ``.tsv`` or ``.parquet``: a line per recording, or stretch
-          of one. ``path`` (or ``filename``, ``file``) counts from the folder of the
+          of one; lines of the same stretch become one row with all their labels.
+          ``path`` (or ``filename``, ``file``) counts from the folder of the
           table, and may have Windows' backslashes; ``primary_label`` (or ``species``,
           ``label``) and, if wanted, ``secondary_labels``, as `encode_labels` reads
           them; ``start`` and ``end`` in seconds; further columns travel along. A
@@ -84,7 +86,8 @@ def load_recordings(source, *, species=None, secondary_weight=0.5):
         If files or folders are left out, as their names are not UTF-8 or they cannot be
         read, or some bytes of a table are not UTF-8 and the others are. If folders of
         species hold no recordings, names of species are spelled in several ways, or all
-        recordings are of the same single species.
+        recordings are of the same single species. If several lines of a table name the
+        same stretch of a recording.
 
     Examples
     --------
@@ -124,6 +127,8 @@ def load_recordings(source, *, species=None, secondary_weight=0.5):
             f"{str(source)!r} names no species: all labels are empty or 'nocall'. Fill "
             "them in, or pass species=[...]."
         )
+    if not source.is_dir():
+        X, places = join_lines(X, places, species, repr(str(source)), stacklevel=2)
     Y, label_weight = encode_table(X, species, secondary_weight, places.__getitem__)
     if species is None and Y.shape[1] < 2 and bool((Y == 1).to_numpy().all()):
         warnings.warn(

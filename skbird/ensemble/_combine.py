@@ -7,6 +7,7 @@ from scipy.special import expit, logit
 from scipy.stats import rankdata
 
 from skbird.utils._params import as_floats, check_list
+from skbird.utils._rows import check_same_order
 
 VOTINGS = ("mean", "geometric", "min", "rank")
 _MARGIN = 1e-6
@@ -127,9 +128,11 @@ def check_weights(weights, n_members):
 
 def check_probas(probas):
     """Return a list of matrices of probabilities, all of one shape."""
+    tables = check_list(probas, "probas", "matrices")
+    for number, table in enumerate(tables[1:], start=1):
+        check_same_order(tables[0], table, ("probas[0]", f"probas[{number}]"))
     probas = [
-        as_floats(proba, f"probas[{number}]")
-        for number, proba in enumerate(check_list(probas, "probas", "matrices"))
+        as_floats(table, f"probas[{number}]") for number, table in enumerate(tables)
     ]
     shapes = {proba.shape for proba in probas}
     if len(shapes) != 1 or probas[0].ndim != 2:

@@ -10,7 +10,8 @@ from scipy.special import expit
 
 from skbird.ensemble._combine import check_probas, check_voting, to_score
 from skbird.metrics._validation import validate_truth
-from skbird.utils._rows import number_groups
+from skbird.utils._params import check_list
+from skbird.utils._rows import check_same_order, number_groups
 
 METHODS = ("fit", "greedy")
 _N_PAIRS = 400_000  # of all species; the sampling error of their mean is below 0.001
@@ -93,7 +94,9 @@ def fit_weights(probas, y, *, method="fit", voting="mean", groups=None):
     if not isinstance(method, str) or method not in METHODS:
         raise ValueError(f"method={method!r} must be one of {', '.join(METHODS)}.")
     check_voting(voting, weights=method)
-    probas = check_probas(probas)
+    tables = check_list(probas, "probas", "matrices")
+    probas = check_probas(tables)
+    check_same_order(y, tables[0], ("y", "probas[0]"))
     truth = validate_truth(y, "y")
     if truth.known.shape != probas[0].shape:
         raise ValueError(

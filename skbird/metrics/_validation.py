@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 
 from skbird.utils._params import as_floats, check_list
+from skbird.utils._rows import check_same_order
 
 PRESENT_FROM = 0.5  # a soft target counts as presence from here on
 
@@ -77,7 +78,8 @@ def validate_scores(y_true, y_score, *, species=None, nan_rows="raise"):
     Raises
     ------
     ValueError
-        If shapes or species differ, or scores are infinite or NaN.
+        If shapes or species differ, scores are infinite or NaN, or two DataFrames have
+        the same rows in another order.
     """
     if not isinstance(nan_rows, str) or nan_rows not in ("raise", "omit"):
         raise ValueError(f"nan_rows={nan_rows!r} must be 'raise' or 'omit'.")
@@ -176,6 +178,7 @@ def _check_alike(y_true, y_score, truth, score, score_species):
             f"y_true and y_score name different species in the same place: {a!r} and "
             f"{b!r}. Order them alike: y_score[y_true.columns]."
         )
+    check_same_order(y_true, y_score, ("y_true", "y_score"))
 
 
 def _without_nan_rows(truth, score, nan_rows):

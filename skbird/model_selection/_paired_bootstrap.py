@@ -15,7 +15,7 @@ from skbird.model_selection._bootstrap import (
 )
 from skbird.model_selection._report import CrossValReport
 from skbird.utils._params import as_floats
-from skbird.utils._rows import number_groups
+from skbird.utils._rows import check_same_order, number_groups
 
 
 @dataclass(frozen=True)
@@ -123,6 +123,8 @@ def paired_bootstrap(
     """
     _refuse_reports(proba_a=proba_a, proba_b=proba_b)
     validate_truth(y_true)
+    for name, proba in (("proba_a", proba_a), ("proba_b", proba_b)):
+        check_same_order(y_true, proba, ("y_true", name))
     if folds is not None:
         folds = _check_test_fold(folds, len(y_true))
     rows = _comparable_rows(y_true, proba_a, proba_b, folds)

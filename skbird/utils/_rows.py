@@ -134,6 +134,41 @@ def check_columns(table, names, what="X"):
         )
 
 
+def check_same_order(first, second, names):
+    """Refuse two tables whose rows, or columns, are the same in another order.
+
+    Only positions count for what is computed of them. Labels that are others, such as
+    those of a table made of an array, say nothing of the order.
+
+    Parameters
+    ----------
+    first, second : DataFrame, or anything else, which has no labels
+    names : (str, str)
+        How messages call them.
+
+    Raises
+    ------
+    ValueError
+        If it is so.
+    """
+    if not isinstance(first, pd.DataFrame) or not isinstance(second, pd.DataFrame):
+        return
+    for axis, what in (("index", "rows"), ("columns", "columns")):
+        ours, theirs = getattr(first, axis), getattr(second, axis)
+        if len(ours) != len(theirs) or ours.equals(theirs):
+            continue
+        if ours.isin(theirs).all() and theirs.isin(ours).all():
+            pairs = zip(ours, theirs, strict=True)
+            place = next(n for n, (a, b) in enumerate(pairs) if a != b)
+            order = "" if axis == "index" else ":, "
+            raise ValueError(
+                f"{names[0]} and {names[1]} have the same {what} in another order: the "
+                f"{axis} has {ours[place]!r} and {theirs[place]!r} in place {place}. "
+                f"Pass {names[1]}.loc[{order}{names[0]}.{axis}], or .to_numpy() of "
+                "both if they are in one order and the labels mean nothing."
+            )
+
+
 def file_numbers(X, groups=None):
     """Give each row the number of its file: named by X, else by groups, else none.
 

@@ -7,8 +7,9 @@ import warnings
 _BREAKS = re.compile("[\x00-\x1f\x7f\x85\u2028\u2029]+")
 _FORMULA = re.compile(r"'*[=+\-@]")
 _GUARDED = re.compile(r"'+[=+\-@]")
-# Hardly a number is written so, but names of sites and recorders are.
-_NO_NUMBER = re.compile(r"\s*(0\d|\d+[eE]\d+\s*$|.*_)")
+# Hardly a number is written so, but names of sites and recorders are. Of 16 digits, a
+# float does not keep all: two numbers might become the same.
+_NO_NUMBER = re.compile(r"\s*(0\d|\d+[eE]\d+\s*$|\d{16,}\s*$|.*_)")
 # What spreadsheets make of columns that are short of UTF-16's mark.
 _NULS_AT_ODD = re.compile(rb"(?:[^\0]\0){8}")
 _NULS_AT_EVEN = re.compile(rb"(?:\0[^\0]){8}")
