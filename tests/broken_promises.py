@@ -28,6 +28,7 @@ class Mutation:
     answer: object = None  # (self, output, X) -> output
     fit: object = None  # (self, X, y) -> what fit returns, runs after the fit
     before_fit: object = None  # (self, X, y)
+    targets: object = None  # y -> what is learnt in its place
     members: dict = field(default_factory=dict)
     applies: object = lambda estimator: True
 
@@ -231,6 +232,9 @@ def learns(estimator):
     return is_classifier(estimator) and not hasattr(estimator, "__sklearn_is_fitted__")
 
 
+# Some of their probabilities of the few rows are between 0.5 and 0.9.
+_SPREAD = ("LevelClassifier", "SoundscapeReweighter", "ThresholdTuner", "SeedEnsemble")
+
 MUTATIONS = {
     "fit returns None": Mutation(
         "check_fit_returns_self", "fit returned NoneType", fit=lambda *_: None
@@ -387,6 +391,90 @@ MUTATIONS = {
         fit=lambda self, X, y: setattr(self, "species_", ["nobody", "no one"]),
         applies=learns,
     ),
+    "sorts the species": Mutation(
+        "check_probabilities",
+        r"species_ is \['dove', 'wren'\]",
+        targets=lambda y: y[sorted(y)],
+        applies=learns,
+    ),
+    "sorts the species unseen": Mutation(
+        "check_species_columns",
+        "is present in more rows, the means",
+        targets=lambda y: y[sorted(y)].set_axis(list(y), axis=1),
+        applies=learns,
+    ),
+    "swaps columns": Mutation(
+        "check_species_columns",
+        "is present in more rows, the means",
+        answer=lambda self, output, X: np.asarray(output)[:, ::-1].copy(),
+        applies=learns,
+    ),
+    "turns probabilities round": Mutation(
+        "check_species_columns",
+        "is present in more rows, the means",
+        answer=lambda self, output, X: 1 - np.asarray(output),
+        applies=learns,
+    ),
+    "learns nothing": Mutation(
+        "check_species_columns",
+        "is present in more rows, the means",
+        answer=lambda self, output, X: 0 * np.asarray(output) + 0.5,
+        applies=learns,
+    ),
+    "predicts from another threshold": Mutation(
+        "check_probabilities",
+        "predict is not predict_proba from",
+        members={"predict": lambda self, X: (self.predict_proba(X) >= 0.9).astype(int)},
+        applies=lambda e: type(e).__name__ in _SPREAD,
+    ),
+    "predicts the contrary": Mutation(
+        "check_probabilities",
+        "predict is not predict_proba from",
+        members={"predict": lambda self, X: (self.predict_proba(X) < 0.5).astype(int)},
+        applies=is_classifier,
+    ),
+    "flatters itself": Mutation(
+        "check_score",
+        r"score is 1.0, and macro_roc_auc",
+        members={"score": lambda self, X, y: 1.0},
+        applies=is_classifier,
+    ),
+    "rounds targets": Mutation(
+        "check_soft_targets",
+        "a target of 0.7 counts as 1",
+        targets=lambda y: y.round(),
+        applies=learns,
+    ),
+    "counts all but certain targets as absent": Mutation(
+        "check_soft_targets",
+        "a target of 0.7 counts as 0",
+        targets=lambda y: y.where(y.isna() | (y == 1), 0),
+        applies=learns,
+    ),
+    "counts unknown targets as absent": Mutation(
+        "check_unknown_targets",
+        "if a target that is NaN weighs more: it is learnt",
+        targets=lambda y: y.fillna(0),
+        applies=learns,
+    ),
+    "fills unknown targets": Mutation(
+        "check_unknown_targets",
+        "if a target that is NaN weighs more: it is learnt",
+        targets=lambda y: y.fillna(y.mean()),
+        applies=learns,
+    ),
+    "counts unlabelled rows as absent": Mutation(
+        "check_unlabelled_rows",
+        "a row of -1 counts as absent",
+        targets=lambda y: y.clip(0, 1),
+        applies=learns,
+    ),
+    "counts unlabelled rows as half": Mutation(
+        "check_unlabelled_rows",
+        "if a row of -1 weighs more: it is learnt",
+        targets=lambda y: y.replace(-1, 0.5),
+        applies=learns,
+    ),
     "refuses unknown targets": Mutation(
         "check_unknown_targets",
         "Input y contains NaN",
@@ -484,6 +572,8 @@ def _fit_through(mutation, method):
     def fit(self, X, y=None, **params):
         if mutation.before_fit is not None:
             mutation.before_fit(self, X, y)
+        if mutation.targets is not None and y is not None:
+            y = mutation.targets(y)
         params = {} if mutation.members.get("drops_weights") else params
         method(self, X, y, **params)
         if mutation.fit is not None and mutation.fit(self, X, y) is None:

@@ -65,7 +65,7 @@ MEL_HZ = librosa.mel_frequencies(34, fmin=20, fmax=RATE / 2)[1:-1]
 NETWORK = CompiledNetwork(
     make_tiny_onnx(),
     SpectrogramFormat(tuple(MEL_HZ), 1024 / RATE),
-    ["dove", "wren"],
+    ["wren", "dove"],
     "max",
     n_threads=1,
 )

@@ -22,10 +22,12 @@ from skbird.utils.estimator_checks._fresh_process import answers_in_fresh_proces
 # Public classes with a method `fit` that are no estimators for the battery, and why.
 EXCUSED = {}
 _BY_SKORCH = "skorch's nets set these attributes in __init__"
+_FROM_UNLABELLED = "learns from unlabelled rows"
 _OF_FILES = "looks at all rows of a file, by design"
 BY_DESIGN = {
     "CNNClassifier": {"sklearn_check_no_attributes_set_in_init": _BY_SKORCH},
     "SEDClassifier": {"sklearn_check_no_attributes_set_in_init": _BY_SKORCH},
+    "PseudoLabelSelfTraining": {"check_unlabelled_rows": _FROM_UNLABELLED},
     "SoundscapeReweighter": {"check_subset_of_rows": _OF_FILES},
 }
 

@@ -53,8 +53,6 @@ def trust_options(command):
 def open_model(path, trust):
     """Load a model, set so that unreadable recordings cost nothing but themselves.
 
-    Of models that are no networks, a recording with damage in the middle is lost whole.
-
     Parameters
     ----------
     path : Path

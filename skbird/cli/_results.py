@@ -115,8 +115,10 @@ class Results:
 
 def read_note(path):
     """Return what was written, by path, and the names of tables; see `Results`."""
+    from skbird.utils._files import read_bytes
+
     try:
-        digests, names = parse_json(path.read_bytes())
+        digests, names = parse_json(read_bytes(path))
         return dict(digests), dict(names)
     except (OSError, ValueError, TypeError):
         return {}, {}

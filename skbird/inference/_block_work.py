@@ -13,7 +13,12 @@ from joblib import parallel_config, wrap_non_picklable_objects
 
 from skbird.data import AudioReadError, segment_table
 from skbird.data._audio import cut_short, read_headers
-from skbird.inference._faults import file_errors, find_faults, stretches_to_try
+from skbird.inference._faults import (
+    file_errors,
+    find_faults,
+    stretches_to_try,
+    which_readable,
+)
 from skbird.inference._parts import part_path, read_part_info, write_part, write_whole
 from skbird.utils._nested import predict_matrix
 
@@ -166,7 +171,22 @@ def readable_proba(model, rows, n_species):
             proba[index] = predict_matrix(model, file_rows, n_species)
         except AudioReadError as exc:
             reasons[path] = str(exc)
+            # Together, as a model may look at all rows of a file.
+            good = index[which_readable(file_rows)]
+            proba[good] = _by_halves(model, rows.iloc[good], n_species)
     return proba, reasons
+
+
+def _by_halves(model, rows, n_species):
+    """Predict rows, all at once if the model takes them; those it refuses are NaN."""
+    try:
+        return predict_matrix(model, rows.reset_index(drop=True), n_species)
+    except AudioReadError:
+        if len(rows) == 1:
+            return np.full((1, n_species), np.nan)
+    middle = len(rows) // 2
+    halves = rows.iloc[:middle], rows.iloc[middle:]
+    return np.concatenate([_by_halves(model, half, n_species) for half in halves])
 
 
 # Models by thread, each with its digest. Not in a threading.local: what pool threads

@@ -1,5 +1,7 @@
 """Faults in reading recordings, which may have passed when they are read again."""
 
+from itertools import islice
+
 import numpy as np
 from joblib import Parallel, delayed
 
@@ -22,8 +24,7 @@ def find_faults(rows):
         For each file of which a row cannot be read: the first of these, and why.
     """
     faults = {}
-    stretches = rows[["path", "start", "end"]].itertuples(index=False, name=None)
-    for path, start, end in stretches:
+    for path, start, end in _stretches(rows):
         reason = None if path in faults else why_unreadable(path, start, end)
         if reason is not None:
             faults[path] = start, end, reason
@@ -37,6 +38,40 @@ def why_unreadable(path, start_s=0.0, end_s=None):
     except AudioReadError as exc:
         return str(exc)
     return None
+
+
+def which_readable(rows):
+    """Tell which rows can be read, as an ndarray of bool, shape (n_rows,).
+
+    Parameters
+    ----------
+    rows : DataFrame
+        Columns ``path``, ``start``, ``end``.
+    """
+    reasons = (why_unreadable(*stretch) for stretch in _stretches(rows))
+    return np.array([reason is None for reason in reasons], dtype=bool)
+
+
+def rows_to_probe(rows, n_rows):
+    """Yield the first rows of a recording; if asked for more, the first readable ones.
+
+    Parameters
+    ----------
+    rows : DataFrame
+        Columns ``path``, ``start``, ``end``.
+    n_rows : int
+        How many.
+    """
+    yield rows[:n_rows]
+    stretches = enumerate(_stretches(rows))
+    readable = (row for row, one in stretches if why_unreadable(*one) is None)
+    first = list(islice(readable, n_rows))
+    if first:
+        yield rows.iloc[first].reset_index(drop=True)
+
+
+def _stretches(rows):
+    return rows[["path", "start", "end"]].itertuples(index=False, name=None)
 
 
 def file_errors(rows, unread, reasons, faults=None):

@@ -17,7 +17,7 @@ from skbird.inference._blocks import (
     without_passed_faults,
 )
 from skbird.inference._columns import import_pyarrow, printable_paths
-from skbird.inference._faults import blocks_to_mend, why_unreadable
+from skbird.inference._faults import blocks_to_mend, rows_to_probe, why_unreadable
 from skbird.inference._parts import (
     FILES,
     MANIFEST,
@@ -27,6 +27,7 @@ from skbird.inference._parts import (
     write_whole,
 )
 from skbird.inference._sealed import DamagedFileError, seal, unseal
+from skbird.utils._files import read_bytes
 from skbird.utils._json import parse_json
 from skbird.utils._nested import predict_matrix, species_of
 
@@ -219,7 +220,7 @@ def _store_manifest(folder, settings, probe):
 def _read_manifest(path):
     """Return the manifest, or None if there is none."""
     try:
-        manifest = parse_json(path.read_bytes())
+        manifest = parse_json(read_bytes(path))
         checksum = manifest.pop("checksum", None)
     except FileNotFoundError:
         return None
@@ -349,16 +350,17 @@ def probe_model(model, blocks, segment_s, step_s, plan):
                     continue
             else:
                 rows = block.rows[block.rows["path"] == path].reset_index(drop=True)
-            try:
-                proba = predict_matrix(
-                    model, rows[:_PROBE_ROWS], None if names is None else len(names)
-                )
-            except AudioReadError as exc:
-                reason = str(exc)
-                continue
-            if not np.isnan(proba).all():
-                names = range(proba.shape[1]) if names is None else names
-                return Probe(path, [str(name) for name in names], proba)
+            for some in rows_to_probe(rows, _PROBE_ROWS):
+                try:
+                    proba = predict_matrix(
+                        model, some, None if names is None else len(names)
+                    )
+                except AudioReadError as exc:
+                    reason = str(exc)
+                    continue
+                if not np.isnan(proba).all():
+                    names = range(proba.shape[1]) if names is None else names
+                    return Probe(path, [str(name) for name in names], proba)
         reason = reason or (block.errors[0][1] if block.errors else None)
     raise AudioReadError(
         f"None of the {blocks.n_files.sum()} recordings can be predicted. The reason "

@@ -270,9 +270,9 @@ def remove_run(folder):
 
 
 def _matching(folder, pattern):
-    """Return the files right in a folder whose whole name matches."""
+    """Return what is right in a folder, is no folder and has a name that matches."""
     return [
         path
         for path in Path(folder).glob("*")  # nothing if there is no folder
-        if re.fullmatch(pattern, path.name) and path.is_file()
+        if re.fullmatch(pattern, path.name) and not path.is_dir()
     ]

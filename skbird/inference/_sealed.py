@@ -5,6 +5,7 @@ from hashlib import blake2b
 from pathlib import Path
 
 from skbird.inference._columns import import_pyarrow
+from skbird.utils._files import check_regular
 
 _SEAL = b"skbird.blake2b"
 _BLANK = b"0" * 32
@@ -51,11 +52,15 @@ def unseal(path):
     Raises
     ------
     DamagedFileError
-        If it is another than it was, or was never sealed.
+        If it is another than it was, was never sealed, or is no regular file.
     OSError
         If it cannot be read.
     """
     pyarrow = import_pyarrow()
+    try:
+        check_regular(path)
+    except ValueError as exc:  # a pipe would be waited for, a device read for ever
+        raise DamagedFileError(str(exc)) from exc
     data = Path(path).read_bytes()
     place = _find_digest(data)
     if place is None:

@@ -46,14 +46,20 @@ from skbird.utils.estimator_checks._state import (
     check_set_params,
     check_unfitted,
 )
+from skbird.utils.estimator_checks._targets import (
+    check_probabilities,
+    check_score,
+    check_soft_targets,
+    check_species_columns,
+    check_unknown_targets,
+    check_unlabelled_rows,
+)
 from skbird.utils.estimator_checks._usage import (
     check_metadata_routing,
     check_pipeline,
-    check_probabilities,
     check_search,
     check_set_output,
     check_threads,
-    check_unknown_targets,
 )
 
 __all__ = [
@@ -76,15 +82,19 @@ __all__ = [
     "check_probabilities",
     "check_row_order",
     "check_same_seed",
+    "check_score",
     "check_search",
     "check_segment_weights",
     "check_set_output",
     "check_set_params",
+    "check_soft_targets",
+    "check_species_columns",
     "check_subset_of_files",
     "check_subset_of_rows",
     "check_threads",
     "check_unfitted",
     "check_unknown_targets",
+    "check_unlabelled_rows",
     "check_unreadable_rows",
     "parametrize_with_audio_checks",
 ]

@@ -3,6 +3,7 @@
 import functools
 import os
 import warnings
+from inspect import signature
 from unittest import SkipTest
 
 import numpy as np
@@ -71,6 +72,14 @@ def needs(condition, reason):
     """Skip the check unless the estimator is of a kind that it is about."""
     if not condition:
         raise SkipTest(reason)
+
+
+def learns(estimator):
+    """Return whether `fit` looks at Y: compiled models are fitted already."""
+    return (
+        "y" in signature(estimator.fit).parameters
+        and not getattr(estimator, "__sklearn_is_fitted__", bool)()
+    )
 
 
 def row_values(output):

@@ -7,7 +7,7 @@ from unittest import SkipTest
 
 from sklearn.utils import estimator_checks as sklearn_checks
 
-from skbird.utils.estimator_checks import _rows, _state, _usage
+from skbird.utils.estimator_checks import _rows, _state, _targets, _usage
 from skbird.utils.estimator_checks._answers import name_of
 from skbird.utils.estimator_checks._data import CheckData
 
@@ -32,8 +32,12 @@ CHECKS = (
     _state.check_clone,
     _state.check_pickle,
     _usage.check_threads,
-    _usage.check_probabilities,
-    _usage.check_unknown_targets,
+    _targets.check_probabilities,
+    _targets.check_score,
+    _targets.check_species_columns,
+    _targets.check_soft_targets,
+    _targets.check_unknown_targets,
+    _targets.check_unlabelled_rows,
     _usage.check_pipeline,
     _usage.check_search,
     _usage.check_set_output,

@@ -19,6 +19,7 @@ from skbird.metrics import macro_roc_auc_scorer
 from skbird.utils.estimator_checks._answers import (
     answers,
     assert_same,
+    learns,
     needs,
     promise,
     raised,
@@ -55,51 +56,6 @@ def _threads(n_threads):
     finally:
         if torch:
             torch.set_num_threads(before)
-
-
-@promise
-def check_probabilities(estimator, data):
-    """Check that probabilities are (n_rows, n_species), in [0, 1]; labels 0 or 1."""
-    needs(is_classifier(estimator), "no classifier")
-    estimator.fit(data.X, data.Y)
-    n_rows, n_species = len(data.X), len(estimator.species_)
-    proba = np.asarray(estimator.predict_proba(data.X))
-    assert proba.shape == (n_rows, n_species), (
-        f"predict_proba has shape {proba.shape}, not {(n_rows, n_species)}."
-    )
-    assert proba.dtype.kind == "f", f"predict_proba has dtype {proba.dtype}."
-    assert ((proba >= 0) & (proba <= 1)).all(), (
-        f"predict_proba reaches from {proba.min()} to {proba.max()}."
-    )
-    labels = np.asarray(estimator.predict(data.X))
-    assert labels.shape == proba.shape, f"predict has shape {labels.shape}."
-    assert set(np.unique(labels)) <= {0, 1}, f"predict says {np.unique(labels)}."
-    names = list(estimator.species_)
-    assert not _learns(estimator) or names == list(data.Y), (
-        f"species_ is {names}; the columns of Y are {list(data.Y)}."
-    )
-    classes = [list(pair) for pair in estimator.classes_]
-    assert classes == [[0, 1]] * n_species, f"classes_ is {classes}."
-
-
-def _learns(estimator):
-    """Return whether `fit` looks at Y: compiled models are fitted already."""
-    return (
-        "y" in signature(estimator.fit).parameters
-        and not getattr(estimator, "__sklearn_is_fitted__", bool)()
-    )
-
-
-@promise
-def check_unknown_targets(estimator, data):
-    """Check that targets may be fractions, NaN (unknown), -1 in a whole row."""
-    needs(is_classifier(estimator), "no classifier")
-    Y = data.Y.copy()
-    Y.iloc[0, 0], Y.iloc[3, 1] = 0.7, np.nan
-    Y.iloc[[4, 5]] = -1
-    estimator.fit(data.X, Y)
-    proba = np.asarray(estimator.predict_proba(data.X))
-    assert np.isfinite(proba).all(), f"{np.isnan(proba).sum()} predictions are NaN."
 
 
 @promise
@@ -172,7 +128,7 @@ def check_metadata_routing(estimator, data):
         routed = answers(clone(estimator).fit(data.X, data.Y), data.X)
     plain = answers(clone(estimator).fit(data.X, data.Y), data.X)
     assert_same(plain, routed, "with metadata routing enabled")
-    needs(is_classifier(estimator) and _learns(estimator), "takes no weights")
+    needs(is_classifier(estimator) and learns(estimator), "takes no weights")
     rng = np.random.default_rng(0)
     weights = {
         "sample_weight": rng.integers(1, 4, len(data.X)).astype(float),
