@@ -1,5 +1,6 @@
 """Headers that lie: what they promise is not what the file holds."""
 
+import contextlib
 import os
 import socket
 import struct
@@ -204,6 +205,35 @@ def test_a_wav_file_behind_tags_of_the_first_is_heard(written, hear, sound):
     tags = struct.pack("<4sI", b"LIST", 2000) + b"INFO" + b"\xff\x03" * 998
     _, samples = hear(written("WAV") + tags + written("WAV"))
     np.testing.assert_allclose(samples, np.append(sound, sound), atol=1e-4)
+
+
+@pytest.mark.parametrize("between", [b"", struct.pack("<4sI", b"LIST", 4) + b"INFO"])
+def test_a_second_chunk_of_samples_is_heard(written, hear, between):
+    content = written("WAV")
+    samples = content[44:]
+    second = between + struct.pack("<4sI", b"data", len(samples)) + samples
+    header, _ = hear(content + second)
+    assert header.duration_s == pytest.approx(2 * SECONDS)
+    assert "all is read" in header.note
+
+
+def test_loud_samples_of_8_bits_are_no_text(written, hear):
+    samples = np.full(SECONDS * RATE, -0.3) + 0.01 * np.sin(np.arange(SECONDS * RATE))
+    content = written("WAV", "PCM_U8", samples=samples)
+    header, _ = hear(with_wav_size(content, 3 * RATE))
+    assert header.duration_s == pytest.approx(SECONDS)
+
+
+@pytest.mark.parametrize("format", ["W64", "CAF", "RF64"])
+def test_a_chunk_that_ends_beyond_all_files_ends_the_search(written, tmp_path, format):
+    content = written(format)
+    at = {"W64": 56, "CAF": 12, "RF64": 16}[format]
+    n_bytes = 4 if format == "RF64" else 8
+    path = tmp_path / "far.wav"
+    path.write_bytes(patched(content, at, b"\x7f" * n_bytes))
+    with warnings.catch_warnings(), contextlib.suppress(AudioReadError):
+        warnings.simplefilter("error")
+        read_header(path)
 
 
 def test_what_lies_before_the_samples_is_not_held_in_memory(tmp_path, sound):
