@@ -1,5 +1,6 @@
 """Headers that lie: what they promise is not what the file holds."""
 
+import contextlib
 import os
 import socket
 import struct
@@ -204,6 +205,35 @@ def test_a_wav_file_behind_tags_of_the_first_is_heard(written, hear, sound):
     tags = struct.pack("<4sI", b"LIST", 2000) + b"INFO" + b"\xff\x03" * 998
     _, samples = hear(written("WAV") + tags + written("WAV"))
     np.testing.assert_allclose(samples, np.append(sound, sound), atol=1e-4)
+
+
+@pytest.mark.parametrize("between", [b"", struct.pack("<4sI", b"LIST", 4) + b"INFO"])
+def test_a_second_chunk_of_samples_is_heard(written, hear, between):
+    content = written("WAV")
+    samples = content[44:]
+    second = between + struct.pack("<4sI", b"data", len(samples)) + samples
+    header, _ = hear(content + second)
+    assert header.duration_s == pytest.approx(2 * SECONDS)
+    assert "all is read" in header.note
+
+
+def test_loud_samples_of_8_bits_are_no_text(written, hear):
+    samples = np.full(SECONDS * RATE, -0.3) + 0.01 * np.sin(np.arange(SECONDS * RATE))
+    content = written("WAV", "PCM_U8", samples=samples)
+    header, _ = hear(with_wav_size(content, 3 * RATE))
+    assert header.duration_s == pytest.approx(SECONDS)
+
+
+@pytest.mark.parametrize("format", ["W64", "CAF", "RF64"])
+def test_a_chunk_that_ends_beyond_all_files_ends_the_search(written, tmp_path, format):
+    content = written(format)
+    at = {"W64": 56, "CAF": 12, "RF64": 16}[format]
+    n_bytes = 4 if format == "RF64" else 8
+    path = tmp_path / "far.wav"
+    path.write_bytes(patched(content, at, b"\x7f" * n_bytes))
+    with warnings.catch_warnings(), contextlib.suppress(AudioReadError):
+        warnings.simplefilter("error")
+        read_header(path)
 
 
 def test_what_lies_before_the_samples_is_not_held_in_memory(tmp_path, sound):
@@ -433,6 +463,93 @@ def test_mp3_without_xing(written, hear, sound):
     second = content.index(bytes(content[:2]), 8)
     header, _ = hear(content[second:], "night.mp3")
     assert header.duration_s == pytest.approx(3 * SECONDS, abs=CODEC_S + 0.1)
+
+
+# Damage within the sound --------------------------------------------------------------
+
+
+def with_rubbish(content, n_bytes, replaced):
+    at = len(content) // 3
+    rubbish = np.random.default_rng(3).bytes(n_bytes)
+    return content[:at] + rubbish + content[at + replaced :]
+
+
+DAMAGE = {
+    "zeros": lambda content: patched(content, len(content) // 3, bytes(20_000)),
+    "bits": lambda content: patched(content, len(content) // 3, bytes(64)),
+    "rubbish": lambda content: with_rubbish(content, 5000, 5000),
+    "inserted": lambda content: with_rubbish(content, 5000, 0),
+    "deleted": lambda content: with_rubbish(content, 0, 8000),
+}
+
+
+@pytest.fixture(scope="module")
+def chirp():
+    """Sound of which no second is like another."""
+    t = np.arange(SECONDS * 2 * 48_000) / 48_000
+    noise = np.random.default_rng(0).standard_normal(len(t))
+    return 0.3 * np.sin(2 * np.pi * (300 + 100 * t) * t) + 0.05 * noise
+
+
+@pytest.mark.parametrize("damage", DAMAGE.values(), ids=DAMAGE)
+@pytest.mark.parametrize(
+    ("format", "subtype"), [("MP3", None), ("OGG", "VORBIS"), ("OGG", "OPUS")]
+)
+def test_damage_within_the_sound_costs_no_other_row(
+    chirp, tmp_path, format, subtype, damage
+):
+    rate, path = 48_000, tmp_path / "night.bin"
+    soundfile.write(path, chirp, rate, format=format, subtype=subtype)
+    path.write_bytes(damage(bytearray(path.read_bytes())))
+    assert _heard(path, chirp, rate, range(2 * SECONDS))
+    header = read_header(path)
+    is_small = format == "MP3" and damage is DAMAGE["bits"]  # less than CODEC_S
+    assert header.duration_s == pytest.approx(2 * SECONDS, abs=CODEC_S)
+    assert header.is_cut is not is_small
+    assert _heard(path, chirp, rate, range(2 * SECONDS - 1, -1, -1))
+
+
+def _heard(path, sound, rate, seconds):
+    """Whether all seconds but a few are heard at their time, and these are errors."""
+    audio, n_lost = AudioFile(path), 0
+    for second in seconds:
+        first, stop = second * rate, (second + 1) * rate
+        try:
+            with warnings.catch_warnings(record=True):
+                samples = audio.read(first, stop)
+        except AudioReadError:
+            audio.__exit__()
+            audio, n_lost = AudioFile(path), n_lost + 1
+            continue
+        truth = sound[first : first + len(samples)]
+        assert len(samples) > (1 - CODEC_S) * rate
+        if np.corrcoef(samples, truth)[0, 1] < 0.7:
+            raise AssertionError(f"second {second} is heard at another time")
+    audio.__exit__()
+    return n_lost <= 6
+
+
+def test_a_whole_recording_with_damage_is_an_error(chirp, tmp_path):
+    path = tmp_path / "night.mp3"
+    soundfile.write(path, chirp, 48_000)
+    path.write_bytes(DAMAGE["zeros"](bytearray(path.read_bytes())))
+    front = LogMel(32, on_error="raise", verbose=False)
+    with (
+        pytest.warns(UserWarning, match="s of it are damaged, first at 7"),
+        pytest.raises(AudioReadError, match="it is damaged there"),
+    ):
+        front.fit_transform([str(path)])
+
+
+def test_an_mp3_that_is_rubbish_to_its_end_is_cut(chirp, tmp_path):
+    path = tmp_path / "night.mp3"
+    soundfile.write(path, chirp, 48_000)
+    content = bytearray(path.read_bytes())
+    path.write_bytes(patched(content, len(content) // 2, bytes(len(content) // 2)))
+    with pytest.warns(UserWarning, match="Its header says 24"):
+        samples, _ = read_audio(path)
+    assert len(samples) == pytest.approx(SECONDS * 48_000, rel=0.02)
+    assert read_header(path).is_cut
 
 
 @pytest.fixture

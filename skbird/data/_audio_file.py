@@ -1,5 +1,7 @@
 """Read many stretches of one recording in one go."""
 
+import warnings
+
 import numpy as np
 
 from skbird.data._audio_header import AudioReadError
@@ -11,6 +13,8 @@ from skbird.utils._names import existing_path, printable_path
 _MAX_SAMPLE = 1e6
 # Values, all channels together, that are decoded before they are mixed.
 _BLOCK_VALUES = 2**24
+# Coders end a few samples sooner or later than headers say.
+_TOLERANCE_S = 0.1
 
 
 class AudioFile:
@@ -54,6 +58,7 @@ class AudioFile:
         except BaseException:  # a decoder left open is a file left open
             self._decoder.close()
             raise
+        self._is_close = False  # whether it is known where the file is damaged
         self._position = 0  # next frame the decoder yields
         self._kept = np.empty(0, np.float32)  # the samples just before it
 
@@ -83,14 +88,13 @@ class AudioFile:
             If decoding fails, or samples are NaN, infinite or absurdly large. The file
             must be opened anew after that.
         """
-        stop = min(stop, self.header.n_frames)
-        first_kept = self._position - len(self._kept)
-        if first_kept <= start <= self._position:
-            head = self._kept[start - first_kept : max(stop - first_kept, 0)]
-        else:
-            self._move_to(start)
-            head = np.empty(0, np.float32)
-        samples = self._append(head, start, stop)
+        try:
+            samples = self._read(start, stop)
+        except AudioReadError:
+            if self._is_close:
+                raise
+            self._look_closely()
+            samples = self._read(start, stop)
         lowest, highest = samples.min(initial=0), samples.max(initial=0)
         if not -_MAX_SAMPLE < lowest <= highest < _MAX_SAMPLE:  # neither if NaN
             damaged = np.count_nonzero(~(np.abs(samples) < _MAX_SAMPLE))
@@ -99,6 +103,27 @@ class AudioFile:
                 "absurdly large."
             )
         return samples
+
+    def _look_closely(self):
+        """Open the file anew, and find out what of it is damaged."""
+        self._is_close = True
+        self._decoder.close()
+        self._decoder = open_decoder(self._existing_path, closely=True)
+        self._position, self._kept = 0, np.empty(0, np.float32)
+        header = self._decoder.header
+        if header.note != self.header.note:
+            warnings.warn(f"{self.path}: {header.note}", stacklevel=2)
+        self.header = header
+
+    def _read(self, start, stop):
+        stop = min(stop, self.header.n_frames)
+        first_kept = self._position - len(self._kept)
+        if first_kept <= start <= self._position:
+            head = self._kept[start - first_kept : max(stop - first_kept, 0)]
+        else:
+            self._move_to(start)
+            head = np.empty(0, np.float32)
+        return self._append(head, start, stop)
 
     def _append(self, head, start, stop):
         n_missing = stop - start - len(head)
@@ -113,11 +138,25 @@ class AudioFile:
     def _decode(self, n_frames):
         """Yield blocks of frames, so that all channels are never held at once."""
         longest = max(_BLOCK_VALUES // self.header.n_channels, 1)
+        position = self._position
         while n_frames > 0:
             wanted = min(n_frames, longest)
             block = self._decoder.read(wanted)
+            position += len(block)
+            self._check_whole(position, len(block) < wanted)
             yield block
             n_frames = n_frames - wanted if len(block) == wanted else 0
+
+    def _check_whole(self, position, is_end):
+        """Refuse an end before the end, and what lies behind lost pages."""
+        missing_s = (self.header.n_frames - position) / self.header.sample_rate
+        is_early = is_end and missing_s > _TOLERANCE_S
+        if is_early or (not self._is_close and self._decoder.met_damage()):
+            end_s = position / self.header.sample_rate
+            raise AudioReadError(
+                f"Cannot decode {self.path} behind {end_s:.2f} s, though its header "
+                f"says {self.header.duration_s:.2f} s: it is damaged there."
+            )
 
     def _move_to(self, frame):
         gap = frame - self._position

@@ -67,6 +67,10 @@ class ChainDecoder:
             n_missing -= len(blocks[-1])
         return blocks[0] if len(blocks) == 1 else np.concatenate(blocks)
 
+    def met_damage(self):
+        """Whether pages of the recording that is open were passed over."""
+        return self._decoder.met_damage()
+
     def close(self):
         """Close the file."""
         if self._decoder is not None:

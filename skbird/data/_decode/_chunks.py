@@ -17,6 +17,8 @@ _MIN_REST = 1024
 # No container is smaller.
 _MIN_HEADER, _LOOSE = 24, 2
 _LOOK = 2**20
+_MOST_OFFSET = 2**63 - 1  # to which a file can be sought
+_TEXT_LOOK = 2**16
 _WAVE_GUID = b"\xf3\xac\xd3\x11\x8c\xd1\x00\xc0\x4f\x8e\xdb\x8a"
 # What writers put behind the samples, among others.
 _KNOWN_CHUNKS = frozenset(
@@ -45,6 +47,7 @@ class _Form:
     size_bytes: int = 4
     own_bytes: int = 0  # of name and size, that the size counts
     step: int = 2  # of the chunks' starts
+    own_head: int = 0  # bytes before the samples in their chunk
 
 
 class _Sound(NamedTuple):
@@ -63,8 +66,8 @@ _FORMS = {
     b"RIFX": _Form(12, b"data", "big"),
     b"RF64": _WAV,
     b"riff": _Form(40, b"data" + _WAVE_GUID, "little", 8, 24, 8),
-    b"FORM": _Form(12, b"SSND", "big"),
-    b"caff": _Form(8, b"data", "big", 8, 0, 1),
+    b"FORM": _Form(12, b"SSND", "big", own_head=8),
+    b"caff": _Form(8, b"data", "big", 8, 0, 1, own_head=4),
     b".snd": _Form(24, b"", "big"),  # AU has no chunks
 }
 MAGICS = frozenset(_FORMS)
@@ -91,7 +94,37 @@ def look_at_chunks(file, start, size):
         return None
     if _find_next(file, sound, size) < size:
         return _chain(file, start, size)
+    more = _find_more(file, sound, size)
+    if more:
+        return _join(start, sound, more)
     return _judge(file, start, size, sound)
+
+
+def _find_more(file, sound, size):
+    """Return the stretches of further chunks of samples, which readers pass over."""
+    form, more, at = sound.form, [], sound.at + sound.promised
+    while form.sound and sound.at < at < size - _MIN_HEADER:
+        chunk, begin = None, at + -at % form.step - form.first
+        for name, first, n_bytes in _walk(file, form, begin):
+            if name == form.sound and form.own_head < n_bytes <= size - first:
+                chunk = first + form.own_head, first + n_bytes
+            if not _NAME_BYTES.issuperset(name[:4]):
+                break
+        if chunk is None or len(more) == _MAX_CHUNKS:
+            break
+        more.append(chunk)
+        at = chunk[1]
+    return more
+
+
+def _join(start, sound, more):
+    """Return a view of the file in which all chunks of samples are one."""
+    form, at, field, n_bytes, promised = sound
+    total = promised + sum(stop - first for first, stop in more)
+    number = min(total + form.own_bytes, _endless(n_bytes) - 1)
+    patches = {field: number.to_bytes(n_bytes, form.order)}
+    parts = *_patch(patches, start, at + promised), *more
+    return Finding(parts, promised, total)
 
 
 def _chain(file, start, size):
@@ -203,6 +236,8 @@ def _walk(file, form, start):
     at = start + form.first
     head_bytes = len(form.sound) + form.size_bytes
     for _ in range(_MAX_CHUNKS):
+        if at > _MOST_OFFSET:
+            return
         file.seek(at)
         head = file.read(head_bytes)
         if len(head) < head_bytes:
@@ -246,9 +281,13 @@ def _is_sound(file, form, at, size):
 
 
 def _is_text(file, at):
+    """Whether text follows; loud samples of 8 bits may look like some."""
     file.seek(at)
-    head = file.read(256)
-    return head.startswith(_NOT_SOUND) or not head.translate(None, _TEXT_BYTES)
+    head = file.read(_TEXT_LOOK)
+    if head.startswith(_NOT_SOUND):
+        return True
+    is_written = head.startswith((b"<", b"{", b"[")) or b"\n" in head or b"\r" in head
+    return is_written and not head.rstrip(b"\0").translate(None, _TEXT_BYTES)
 
 
 def _are_chunks(file, form, at, size):

@@ -28,8 +28,13 @@ def crc(content, n_bits, polynomial):
 
 def reversed_crc(content, n_bits, polynomial):
     """Return the checksum of encoders that begin with the lowest bit of each byte."""
-    value = crc(content.translate(_REVERSED), n_bits, polynomial)
+    value = crc(reversed_bits(content), n_bits, polynomial)
     return int(f"{value:0{n_bits}b}"[::-1], 2)
+
+
+def reversed_bits(content):
+    """Return bytes with the bits of each in reversed order."""
+    return content.translate(_REVERSED)
 
 
 @cache

@@ -12,7 +12,7 @@ from itertools import chain
 import numpy as np
 
 from skbird.data._audio_header import AudioHeader, AudioReadError
-from skbird.data._decode._gaps import SHORT_S, Block, GapFinder
+from skbird.data._decode._gaps import SHORT_S, Block, GapFinder, gaps_note
 from skbird.utils._extras import install_hint
 
 # Demuxers that read the one file they are given. Playlists and manifests, which name
@@ -253,18 +253,10 @@ class FFmpegDecoder:
     def follow(self, timeline, header):
         """Take over a timeline, and the header with its length."""
         if timeline.gaps:
-            note = f"{header.note} {self._gaps_note(timeline.gaps)}".lstrip()
+            note = gaps_note(timeline.gaps, header.sample_rate)
+            note = f"{header.note} {note}".lstrip()
             header = replace(header, note=note, is_cut=True)
         self._timeline, self.header = timeline, header
-
-    def _gaps_note(self, gaps):
-        rate = self.header.sample_rate
-        missing_s = sum(stop - first for first, stop in gaps) / rate
-        return (
-            f"{missing_s:.2f} s of it are damaged, first at {gaps[0][0] / rate:.2f} s. "
-            f"Gaps of up to {SHORT_S} s are heard as silence; rows over longer ones "
-            "cannot be read."
-        )
 
     def read(self, n_frames):
         """Decode the next frames: (n_read, n_channels), fewer only at the end.
@@ -358,6 +350,10 @@ class FFmpegDecoder:
             if samples is None:
                 return
             n_frames -= len(samples)
+
+    def met_damage(self):
+        """Return False: its timeline says where the damage is."""
+        return False
 
     def close(self):
         """Close the file."""

@@ -27,6 +27,9 @@ class Finding:
         themselves, to be read one after another.
     promised_rate : int or None
         Frames per second in which `promised` counts; None: as many as the file has.
+    gaps : tuple of (int, int)
+        Damaged places: the first frame of each, and the one after its last. `parts` are
+        the whole of the file if there are none.
     """
 
     parts: tuple = ()
@@ -35,3 +38,4 @@ class Finding:
     is_sequential: bool = False
     links: tuple = ()
     promised_rate: int | None = None
+    gaps: tuple = ()

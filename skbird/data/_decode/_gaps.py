@@ -11,6 +11,24 @@ SHORT_S = 0.5
 _SLACK = 4
 
 
+def gaps_note(gaps, rate):
+    """Return what is said of a recording with damaged places.
+
+    Parameters
+    ----------
+    gaps : list of (int, int)
+        The first frame of each, and the one after its last.
+    rate : int
+        Frames per second.
+    """
+    missing_s = sum(stop - first for first, stop in gaps) / rate
+    return (
+        f"{missing_s:.2f} s of it are damaged, first at {gaps[0][0] / rate:.2f} s. "
+        f"Gaps of up to {SHORT_S} s are heard as silence; rows over longer ones "
+        "cannot be read."
+    )
+
+
 class Block(NamedTuple):
     """Decoded samples, and where they lie in the container.
 

@@ -8,10 +8,14 @@ more than there can be: decoding then goes on to the end.
 """
 
 import struct
+from functools import partial
 from typing import NamedTuple
 
+from skbird.data._decode._counting import count_once
 from skbird.data._decode._crc import reversed_crc
 from skbird.data._decode._finding import Finding
+from skbird.data._decode._identity import content_identity
+from skbird.data._decode._mpeg_gaps import mend_gaps, walk_frames
 
 _KBITS = {  # by version 1 or not, and layer
     (True, 3): (0, 32, 40, 48, 56, 64, 80, 96, 112, 128, 160, 192, 224, 256, 320),
@@ -54,7 +58,7 @@ class _Frame(NamedTuple):
         return 1152 if version == 3 or layer == 2 else 576
 
 
-def look_at_mpeg(file, start, size):
+def look_at_mpeg(file, start, size, *, closely=False):
     """Look whether frames from all over the file bear out its length.
 
     Parameters
@@ -64,6 +68,8 @@ def look_at_mpeg(file, start, size):
         Where the frames begin, behind tags.
     size : int
         Bytes of the file.
+    closely : bool
+        Whether to look at all frames, though the length may be believed.
 
     Returns
     -------
@@ -82,14 +88,32 @@ def look_at_mpeg(file, start, size):
         is_true = all(frame.kbit == first.kbit for frame in frames)
     else:
         is_true = _bears_out(file, first, n_bytes, promised, tag_bytes, content)
-    if is_true:
+    if is_true and not closely:
         return None
+    identity = "mpeg", closely, *content_identity(file.name)
+    look = partial(_look_closely, file, size, first, content, promised)
+    return count_once(identity, look)
+
+
+def _look_closely(file, size, first, content, promised):
+    """Walk through all frames: mend what is damaged, and promise what there can be."""
+    walk = walk_frames(file, first, _parse)
+    total = None if promised is None else promised + 1
+    parts, gaps, n_frames = mend_gaps(walk, first, total, _parse)
+    n_bytes = size - first.at
     most = n_bytes // _length(first.kind, _BITRATES[0]) + 2
-    content = content[: first.length]
-    parts = _promise(content, first, most, n_bytes), (first.at + first.length, size)
+    # What follows the last frame that another follows may still be one.
+    parts[-1] = parts[-1][0], size
+    is_counted = bool(gaps) and n_frames == total
     if promised is None:
-        parts = _new_xing(first, most, n_bytes), (first.at, size)
-    return Finding(parts, promised=promised and promised * first.samples)
+        parts = _new_xing(first, most, n_bytes), *parts
+    else:
+        frames = promised if is_counted else most
+        head = _promise(content[: first.length], first, frames, n_bytes)
+        parts = head, (first.at + first.length, parts[0][1]), *parts[1:]
+    promised = promised and promised * first.samples
+    held = promised if is_counted else None
+    return Finding(tuple(parts), promised, held, gaps=tuple(gaps))
 
 
 def _sample(file, first, n_bytes):

@@ -12,12 +12,14 @@ from functools import cache
 from skbird.data._decode._counting import count_once
 from skbird.data._decode._finding import Finding
 from skbird.data._decode._identity import content_identity
+from skbird.data._decode._ogg_gaps import find_ogg_gaps
 
 _PAGE_HEAD = struct.Struct("<4sBBqIIIB")
 _BEGINS = 2  # flag of the first page of a stream
 _HEAD = 2**12
 _TAILS = 2**15, 2**18  # two pages are at most 130 kB
 _OPUS_SAMPLES = 5760  # 120 ms at the 48 kHz in which Opus counts
+_OPUS_LEAD = 12_000
 # A last page whose number is this much lower than the size of the file lets expect is
 # that of another stream than the first.
 _PAGES_FEWER = 1.5
@@ -34,7 +36,7 @@ class _Page:
     n_packets: int  # that end in it
 
 
-def look_at_ogg(file, start, size):
+def look_at_ogg(file, start, size, *, closely=False):
     """Look whether the samples that the last page counts can be.
 
     Parameters
@@ -44,6 +46,8 @@ def look_at_ogg(file, start, size):
         Where the first page lies.
     size : int
         Bytes of the file.
+    closely : bool
+        Whether to look for damaged pages, too.
 
     Returns
     -------
@@ -68,7 +72,7 @@ def look_at_ogg(file, start, size):
     before = tail[-2].granule if len(tail) > 1 else 0
     most = before + last.n_packets * packet_samples
     if not last.n_packets or before <= last.granule <= most:
-        return None
+        return _gaps_once(file, start, size, head[0]) if closely else None
     mended = _with_granule(file, last, most)
     parts = (start, last.start), mended, (last.stop, size)
     rate = 48_000 if packet_samples == _OPUS_SAMPLES else None
@@ -124,6 +128,28 @@ def _parse_pages(content, offset, size):
         else:
             stop = at + 4
         at = content.find(b"OggS", stop)
+
+
+def _gaps_once(file, start, size, page):
+    """Return the `Finding` of damaged pages; None if there are none."""
+    identity = "pages", *content_identity(file.name)
+    gaps = count_once(identity, lambda: find_ogg_gaps(file, start))
+    if not gaps:
+        return None
+    file.seek(page.start)
+    content = file.read(page.stop - page.start)
+    at = content.find(b"OpusHead")
+    rate = None
+    if at >= 0:
+        rate = 48_000
+        skipped = int.from_bytes(content[at + 10 : at + 12], "little")
+        # Seeks begin to decode before their aim, which must not be in the gap.
+        gaps = tuple(
+            (max(first - skipped, 0), stop - skipped + _OPUS_LEAD)
+            for first, stop in gaps
+        )
+    whole = ((start, size),) if start else ()
+    return Finding(whole, 1, 1, promised_rate=rate, gaps=gaps)
 
 
 def _begins_late(head):

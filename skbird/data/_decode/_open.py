@@ -15,6 +15,7 @@ from skbird.data._decode._counting import count_frames, count_once
 from skbird.data._decode._ffmpeg import FFmpegDecoder, seems_ffmpeg
 from skbird.data._decode._finding import Finding
 from skbird.data._decode._flac import look_at_flac
+from skbird.data._decode._gapped import GappedDecoder
 from skbird.data._decode._mpeg import look_at_mpeg
 from skbird.data._decode._ogg import look_at_ogg
 from skbird.data._decode._sndfile import SndfileDecoder
@@ -31,18 +32,22 @@ _MOST_PER_BYTE, _MOST_PER_BYTE_FLAC = 2**12, 2**13
 _NO_SUCH_FILE = {errno.ENOENT, errno.ENOTDIR, errno.ENAMETOOLONG}
 # Writers miscount their last frame; containers of video round.
 _TOLERANCE_S, _ROUNDED_S = 0.1, 0.5
+_suspects = set()  # identities of files in which decoding has met with damage
 
 
-def open_decoder(path):
+def open_decoder(path, *, closely=False):
     """Open a recording.
 
     Parameters
     ----------
     path : str
+    closely : bool
+        Whether to look for damage in all of the file, now and whenever it is opened
+        again: decoding has met with some.
 
     Returns
     -------
-    SndfileDecoder, ChainDecoder or FFmpegDecoder
+    SndfileDecoder, ChainDecoder, GappedDecoder or FFmpegDecoder
         Its header says how much can be read, and what was assumed.
 
     Raises
@@ -51,10 +56,13 @@ def open_decoder(path):
         If the file is missing, no regular file, not audio or holds no samples.
     """
     found = _check_file(path)
+    identity = _identity(path, found)
+    if closely:
+        _suspects.add(identity)
     try:
         with open(path, "rb", buffering=_BUFFER) as file:
             head = file.read(_HEAD)
-            finding = _look(file, head, found.st_size)
+            finding = _look(file, head, found.st_size, identity in _suspects)
     except OSError as exc:
         raise AudioReadError(f"{path} cannot be read: {exc.strerror}.") from exc
     decoder = _open(path, finding, head)
@@ -64,6 +72,7 @@ def open_decoder(path):
             _follow_timeline(decoder, found)
         else:
             decoder.header = _true_header(decoder, finding, found)
+            decoder = _around_gaps(decoder, finding)
         if decoder.header.n_frames == 0:
             raise AudioReadError(f"{path} holds no samples (zero frames).")
     except AudioReadError:
@@ -95,7 +104,16 @@ def _check_file(path):
     return found
 
 
-def _look(file, head, size):
+def _around_gaps(decoder, finding):
+    if finding is None or not finding.gaps:
+        return decoder
+    rate = decoder.header.sample_rate
+    scale = rate / (finding.promised_rate or rate)
+    gaps = [(int(first * scale), int(stop * scale)) for first, stop in finding.gaps]
+    return GappedDecoder(decoder, gaps)
+
+
+def _look(file, head, size, closely):
     """Return what the container tells against its header; None if nothing."""
     start = 0
     while head.startswith(b"ID3"):  # tags that some programs put before anything
@@ -106,13 +124,15 @@ def _look(file, head, size):
     if magic == b"fLaC":
         return look_at_flac(file, start, size)
     if magic == b"OggS":
-        finding = look_at_ogg(file, start, size)
+        finding = look_at_ogg(file, start, size, closely=closely)
         # libsndfile knows of tags before others, not before this.
         whole = Finding(((start, size),), promised=1, held=1) if start else None
         return finding or whole
     if magic in MAGICS:
         return look_at_chunks(file, start, size)
-    return look_at_mpeg(file, start, size) if start or magic[:1] == b"\xff" else None
+    if not start and magic[:1] != b"\xff":
+        return None
+    return look_at_mpeg(file, start, size, closely=closely)
 
 
 def _open(path, finding, head):

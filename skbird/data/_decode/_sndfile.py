@@ -9,6 +9,7 @@ from skbird.data._audio_header import AudioHeader, AudioReadError
 from skbird.data._decode._spliced import SplicedFile
 
 _SKIPPED = 2**16
+_HOLE = "reports a hole"  # in what libsndfile notes of Ogg files
 
 
 class SndfileDecoder:
@@ -86,6 +87,13 @@ class SndfileDecoder:
         while self._position < frame:
             if not len(self.read(min(frame - self._position, _SKIPPED))):
                 break
+
+    def met_damage(self):
+        """Whether libsndfile has passed over pages of an Ogg file since it was opened.
+
+        It reads on behind them as if nothing were missing.
+        """
+        return self._file.format == "OGG" and _HOLE in self._file.extra_info
 
     def close(self):
         """Close the file."""
