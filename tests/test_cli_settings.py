@@ -56,7 +56,7 @@ def train(tmp_path, monkeypatch):
         (f"{NET}__callbacks__validation__fraction=3", "parameter of ValidationSplit"),
         (f"{NET}__criterion__label_smoothing=-1", "label_smoothing"),
         (f"{NET}__optimizer__betas=x", "fails with these settings"),
-        (f"{NET}__device=nowhere", "fails with these settings"),
+        (f"{NET}__device=nowhere", "device='nowhere' cannot be used"),
         (f"{NET}__batch_size=0", "'batch_size' parameter"),
         ("rmsfilter=3", "fails with these settings"),
         ("logmel__cache_dir=3", "'cache_dir' parameter of LogMel"),

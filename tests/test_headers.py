@@ -406,6 +406,35 @@ def test_a_decoder_that_cannot_seek_goes_forward_from_where_it_is(
             assert len(openings) == n_openings
 
 
+@pytest.mark.parametrize(
+    ("format", "subtype", "options"),
+    [
+        ("MP3", None, {"bitrate_mode": "VARIABLE", "compression_level": 0.5}),
+        ("MP3", None, {"bitrate_mode": "CONSTANT", "compression_level": 0.99}),
+        ("OGG", "OPUS", {}),
+        ("OGG", "VORBIS", {}),
+        ("FLAC", None, {}),
+    ],
+)
+def test_what_follows_a_seek_is_what_was_decoded_in_order(
+    tmp_path, format, subtype, options
+):
+    noise = np.random.default_rng(1).standard_normal(20 * RATE)
+    path = str(tmp_path / "night")
+    soundfile.write(path, 0.1 * noise, RATE, subtype, format=format, **options)
+    decoder = SndfileDecoder(path)
+    whole = decoder.read(30 * RATE)
+    for frame in np.random.default_rng(0).integers(0, 19 * RATE, 20):
+        alone = SndfileDecoder(path)
+        for stretch in (alone, decoder):
+            stretch.seek(int(frame))
+            part = stretch.read(RATE // 2)
+            expected = whole[frame : frame + len(part)]
+            np.testing.assert_allclose(part, expected, rtol=0, atol=1e-7)
+        alone.close()
+    decoder.close()
+
+
 def test_a_chain_that_changes_its_rate_says_what_is_lost(written, hear, tmp_path):
     path = tmp_path / "other.ogg"
     soundfile.write(path, np.zeros(44_100), 44_100)

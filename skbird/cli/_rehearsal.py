@@ -113,7 +113,7 @@ def _n_channels(rows, channels):
 
     wanted = [check_channels(channels)]
     if "channels" in rows:
-        wanted += map(check_channels, check_column(rows["channels"]).dropna())
+        wanted += map(check_channels, check_column(rows["channels"], "the rows").dropna())
     return 1 + max((value for value in wanted if isinstance(value, int)), default=0)
 
 
