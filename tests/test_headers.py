@@ -409,9 +409,6 @@ def test_a_decoder_that_cannot_seek_goes_forward_from_where_it_is(
 @pytest.mark.parametrize(
     ("format", "subtype", "options"),
     [
-        ("MP3", None, {"bitrate_mode": "VARIABLE", "compression_level": 0.5}),
-        ("MP3", None, {"bitrate_mode": "CONSTANT", "compression_level": 0.99}),
-        ("OGG", "OPUS", {}),
         ("OGG", "VORBIS", {}),
         ("FLAC", None, {}),
     ],

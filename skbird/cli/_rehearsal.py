@@ -113,7 +113,8 @@ def _n_channels(rows, channels):
 
     wanted = [check_channels(channels)]
     if "channels" in rows:
-        wanted += map(check_channels, check_column(rows["channels"], "the rows").dropna())
+        column = check_column(rows["channels"], "Row {}".format)
+        wanted += map(check_channels, column.dropna())
     return 1 + max((value for value in wanted if isinstance(value, int)), default=0)
 
 

@@ -10,12 +10,10 @@ from skbird.data._decode._spliced import SplicedFile
 
 _SKIPPED = 2**16
 _HOLE = "reports a hole"  # in what libsndfile notes of Ogg files
-# Frames, or seconds, to decode before what is sought: until then, decoders miss what
-# they carry over. MP3 frames borrow bits from those before (up to 511 bytes, of the
-# shortest frames a dozen), Vorbis blocks overlap (up to 8192 frames), and what Opus
-# predicts from is as good as forgotten after the 80 ms of its standard, but to the last
-# bit after seconds only.
-_MPEG_FRAMES, _VORBIS_FRAMES, _OPUS_S = 16 * 1152, 2**13, 5
+# Frames to decode before what is sought: blocks of Vorbis overlap by so many at most.
+# MP3 and Opus remember more, but what leads to a frame may lie over damage, which
+# shifts what is behind.
+_VORBIS_FRAMES = 2**13
 
 
 class SndfileDecoder:
@@ -81,31 +79,35 @@ class SndfileDecoder:
     def seek(self, frame):
         """Go to a frame, so that the same samples follow as if all were decoded."""
         before = max(frame - self._pre_roll, 0)
-        is_near = before <= self._position <= frame and self._pre_roll
+        is_near = before <= self._position <= frame and self._pre_roll > 0
+        is_near = is_near and not self.met_damage()
         if not (self._is_sequential or is_near):
-            try:
-                self._file.seek(before)
-                self._position = before
-            except soundfile.LibsndfileError:
-                # Of files cut short; what lies before can be decoded all the same.
-                self._position = np.inf
+            self._jump(before)
+        self._go_forward(frame)
+        if self._pre_roll and not self._is_sequential and self.met_damage():
+            # Frames were lost on the way: this leads to the right one.
+            self._open()
+            self._jump(frame)
+            self._go_forward(frame)
+
+    def _jump(self, frame):
+        try:
+            self._file.seek(frame)
+            self._position = frame
+        except soundfile.LibsndfileError:
+            # Of files cut short; what lies before can be decoded all the same.
+            self._position = np.inf
+
+    def _go_forward(self, frame):
         if frame < self._position:
             self._open()
-        self._skip_to(frame)
-
-    @property
-    def _pre_roll(self):
-        subtype = self._file.subtype
-        if subtype.startswith("MPEG"):
-            return _MPEG_FRAMES
-        if subtype == "OPUS":
-            return _OPUS_S * self._file.samplerate
-        return _VORBIS_FRAMES if subtype == "VORBIS" else 0
-
-    def _skip_to(self, frame):
         while self._position < frame:
             if not len(self.read(min(frame - self._position, _SKIPPED))):
                 break
+
+    @property
+    def _pre_roll(self):
+        return _VORBIS_FRAMES if self._file.subtype == "VORBIS" else 0
 
     def met_damage(self):
         """Whether libsndfile has passed over pages of an Ogg file since it was opened.
