@@ -167,6 +167,39 @@ def test_a_file_cut_short_is_read_as_far_as_it_goes(encode, tmp_path):
     np.testing.assert_array_equal(part, whole[: len(part)])
 
 
+def test_a_stream_of_variable_bitrate_is_not_called_cut(tmp_path):
+    path = tmp_path / "loud.aac"
+    loudness = np.abs(np.sin(np.arange(30 * 16_000) / 16_000))
+    noise = 0.3 * loudness * np.random.default_rng(1).standard_normal(len(loudness))
+    _encode_samples(path, [noise], "aac", "adts", 16_000)
+    header = read_header(path)
+    assert header.duration_s == pytest.approx(30, abs=0.2)
+    assert (header.note, header.is_cut) == ("", False)
+
+
+@pytest.mark.parametrize("container", ["matroska", "mp4"])
+def test_other_streams_than_the_first_are_said_to_be_unheard(tmp_path, container):
+    path = tmp_path / f"two.{container}"
+    noise = np.random.default_rng(1).standard_normal(16_000)
+    _encode_samples(path, [0.1 * noise, 0.2 * noise], "aac", container, 16_000)
+    header = read_header(path)
+    assert header.note == "Of its 2 audio streams, only the first is heard."
+    assert not header.is_cut
+
+
+def _encode_samples(path, streams, codec, container, rate):
+    """Write one stream for each array of samples."""
+    with av.open(str(path), "w", format=container) as file:
+        coders = [file.add_stream(codec, rate=rate, layout="mono") for _ in streams]
+        for coder, samples in zip(coders, streams, strict=True):
+            for first in range(0, len(samples), 1024):
+                part = samples[None, first : first + 1024].astype("f4")
+                frame = av.AudioFrame.from_ndarray(part, "fltp", "mono")
+                frame.sample_rate, frame.pts = rate, first
+                file.mux(coder.encode(frame))
+            file.mux(coder.encode(None))
+
+
 # Damage ------------------------------------------------------------------------------
 
 

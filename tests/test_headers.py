@@ -142,6 +142,23 @@ def test_what_follows_the_samples_is_not_read_as_sound(
     assert header.note == ""
 
 
+def test_space_set_aside_is_looked_at_once_and_here_and_there(
+    written, tmp_path, monkeypatch
+):
+    path, content = tmp_path / "long.wav", written("WAV", "PCM_16")
+    with path.open("wb") as file:  # a sparse file
+        file.write(content)
+        file.truncate(2**33)
+    assert read_header(path).note == ""
+    monkeypatch.setattr("skbird.data._decode._chunks._find_bytes", None)
+    assert read_header(path).note == ""
+    monkeypatch.undo()
+    with path.open("r+b") as file:
+        file.seek(2**33 - 1)
+        file.write(b"1")
+    assert read_header(path).note != ""
+
+
 @pytest.mark.parametrize("format", ["WAV", "RF64", "W64", "AIFF", "CAF", "AU"])
 def test_a_file_cut_short_is_listed_as_such(written, hear, sound, format):
     content = written(format, "PCM_16")

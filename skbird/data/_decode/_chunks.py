@@ -8,7 +8,9 @@ chunk in a true file, or another recording; if it is neither, it is sound.
 from dataclasses import dataclass
 from typing import NamedTuple
 
+from skbird.data._decode._counting import count_once
 from skbird.data._decode._finding import MAX_LINKS, UNREADABLE, Finding
+from skbird.data._decode._identity import content_identity
 
 # Files of more chunks before the samples are made to keep readers busy.
 _MAX_CHUNKS = 1000
@@ -16,9 +18,10 @@ _MAX_CHUNKS = 1000
 _MIN_REST = 1024
 # No container is smaller.
 _MIN_HEADER, _LOOSE = 24, 2
-_LOOK = 2**20
 _MOST_OFFSET = 2**63 - 1  # to which a file can be sought
 _TEXT_LOOK = 2**16
+# Of what may be zeros set aside, gigabytes perhaps, looks of so many bytes are taken.
+_LOOK, _MOST_LOOKS = 2**16, 2**10
 _WAVE_GUID = b"\xf3\xac\xd3\x11\x8c\xd1\x00\xc0\x4f\x8e\xdb\x8a"
 # What writers put behind the samples, among others.
 _KNOWN_CHUNKS = frozenset(
@@ -256,16 +259,21 @@ def _is_untrue(file, form, at, promised, size):
     stop = at + promised
     if not 0 < promised <= size - at:
         return promised != 0 or _is_sound(file, form, at, size)
-    file.seek(stop)
-    return not _is_zero(file) and _is_sound(file, form, stop, size)
+    return not _is_zero(file, stop, size) and _is_sound(file, form, stop, size)
 
 
-def _is_zero(file):
+def _is_zero(file, at, size):
     """Whether nothing but zeros is left: recorders set space aside."""
-    while block := file.read(_LOOK):
-        if block.strip(b"\0"):
-            return False
-    return True
+    identity = "zeros", at, size, *content_identity(file.name)
+    return count_once(identity, lambda: not any(_find_bytes(file, at, size)))
+
+
+def _find_bytes(file, at, size):
+    """Yield whether bytes here and there, to the last, are others than zeros."""
+    step = max((size - at) // _MOST_LOOKS, _LOOK)
+    for start in (*range(at, size, step), max(size - _LOOK, at)):
+        file.seek(start)
+        yield bool(file.read(min(_LOOK, size - start)).strip(b"\0"))
 
 
 def _is_sound(file, form, at, size):

@@ -37,6 +37,8 @@ _EXACT_CODECS = frozenset(
 _SEQUENTIAL_S = 1800
 # What begins with so many damaged packets is no recording.
 _MOST_BAD = 32
+# Nothing in them says how long they are: FFmpeg guesses from the bitrate.
+_RAW_STREAMS = frozenset("aac ac3 amr eac3 mp3".split())
 _SCALES = {"u8": 2**7, "s16": 2**15, "s32": 2**31, "s64": 2**63}
 # What the files begin with that FFmpeg is needed for: offset, bytes.
 _MAGICS = (
@@ -244,6 +246,8 @@ class FFmpegDecoder:
         return Timeline(n_frames, stamps, frames, gaps, error, promised_s)
 
     def _promised_s(self):
+        if _RAW_STREAMS.intersection(self._container.format.name.split(",")):
+            return 0.0
         if self._stream.duration is not None:
             return float(self._stream.duration * self._stream.time_base)
         if self._container.duration is None or len(self._container.streams) > 1:
@@ -253,9 +257,12 @@ class FFmpegDecoder:
     def follow(self, timeline, header):
         """Take over a timeline, and the header with its length."""
         if timeline.gaps:
-            note = gaps_note(timeline.gaps, header.sample_rate)
-            note = f"{header.note} {note}".lstrip()
-            header = replace(header, note=note, is_cut=True)
+            header = _add_note(header, gaps_note(timeline.gaps, header.sample_rate))
+            header = replace(header, is_cut=True)
+        n_streams = len(self._container.streams.audio)
+        if n_streams > 1:
+            note = f"Of its {n_streams} audio streams, only the first is heard."
+            header = _add_note(header, note)
         self._timeline, self.header = timeline, header
 
     def read(self, n_frames):
@@ -362,6 +369,10 @@ class FFmpegDecoder:
             self._container = None
         if self._source is not None:
             self._source.close()
+
+
+def _add_note(header, note):
+    return replace(header, note=f"{header.note} {note}".lstrip())
 
 
 def _reason(exc):
