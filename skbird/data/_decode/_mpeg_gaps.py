@@ -24,10 +24,13 @@ class Walk:
         First byte, the one after the last, and number of frames.
     are_tags : list of bool
         Whether the bytes between one stretch and the next are tags.
+    ends_whole : bool
+        Whether nothing but tags follows the last frame: the file was not cut short.
     """
 
     stretches: list
     are_tags: list
+    ends_whole: bool
 
     @property
     def n_frames(self):
@@ -54,8 +57,10 @@ class Walk:
         ]
         total = sum(guesses)
         known = -1 if promised is None else promised - self.n_frames
+        # Frames may have been cut out; a damaged promise is not believed for that.
+        most = self.n_frames if self.ends_whole else _SLACK * total + _SLACK
         scale = 1.0
-        if total and 0 <= known <= _SLACK * total + _SLACK:
+        if total and 0 <= known <= most:
             scale = known / total
         lost, done, exact = [], 0, 0.0
         for guess in guesses:
@@ -110,7 +115,8 @@ def walk_frames(file, first, parse):
             are_tags.append(content[at : at + 8].startswith(_TAGS))
             begin, at, n_frames = found, found, 0
         stretches.append((begin, min(at, size), n_frames))
-    return Walk(stretches, are_tags)
+        ends_whole = at == size or content[at : at + 8].startswith(_TAGS)
+    return Walk(stretches, are_tags, ends_whole)
 
 
 def mend_gaps(walk, first, promised, parse):
