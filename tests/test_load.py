@@ -824,3 +824,15 @@ def test_na_is_missing_among_numbers_only(tmp_path):
     assert table["start"].fillna(-1).tolist() == [-1, 1, -1, 2]
     ids = ["9007199254740993", "?", "9007199254740992", "1"]
     assert table["id"].fillna("?").tolist() == ids
+
+
+def test_a_table_in_a_folder_of_species_is_said(tmp_path):
+    for name in ("wren", "dove"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "1.wav").touch()
+    (tmp_path / "metadata.csv").write_text("path,primary_label\nwren/1.wav,dove\n")
+    (tmp_path / "notes.txt").write_text("rain at night")
+    message = r"metadata\.csv' has a column primary_label, but is not read"
+    with pytest.warns(UserWarning, match=message) as caught:
+        load_recordings(tmp_path)
+    assert len(caught) == 1

@@ -17,6 +17,7 @@ from skbird.utils._params import check_path
 
 # Folders of BirdNET-Analyzer's training sets that are no species.
 _NO_SPECIES = frozenset({"nocall", "noise", "background", "silence", "other"})
+_LONG_LINE = 2**16
 
 
 def load_recordings(source, *, species=None, secondary_weight=0.5):
@@ -119,6 +120,7 @@ def load_recordings(source, *, species=None, secondary_weight=0.5):
         X, left_out = _read_folders(source)
         warn_left_out(left_out, stacklevel=3)
         _warn_of_empty(source, X, left_out, stacklevel=3)
+        _warn_of_tables(source, stacklevel=3)
         places = [f"{path!r}" for path in X["path"]]
     else:
         X, places = read_label_table(source)
@@ -191,3 +193,20 @@ def _warn_of_empty(root, X, left_out, stacklevel):
             UserWarning,
             stacklevel=stacklevel,
         )
+
+
+def _warn_of_tables(root, stacklevel):
+    """Warn of tables with labels, which nobody reads where folders are species."""
+    for path in sorted(root.glob("*")):
+        if path.suffix.lower() not in (".csv", ".tsv", ".txt") or not path.is_file():
+            continue
+        with open(path, "rb") as file:
+            header = file.readline(_LONG_LINE)
+        if b"primary_label" in header:
+            warnings.warn(
+                f"{str(path)!r} has a column primary_label, but is not read: the "
+                f"folders in {str(root)!r} are taken for species. Pass the table in "
+                "place of the folder if its labels are what you want.",
+                UserWarning,
+                stacklevel=stacklevel,
+            )
