@@ -20,6 +20,7 @@ from sklearn.base import BaseEstimator, ClassifierMixin, clone
 from sklearn.frozen import FrozenEstimator
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
+from sklearn.utils._param_validation import Interval
 
 pytest.importorskip("onnxscript")
 pytest.importorskip("onnx")
@@ -42,7 +43,7 @@ from skbird.inference import _compile as compile_module
 from skbird.inference import _model_file as model_file
 from skbird.inference._description import build
 from skbird.inference._engines import OnnxRuntimeEngine
-from skbird.inference._fields import FieldError
+from skbird.inference._fields import FieldError, Number
 from skbird.inference._model_parts import PARTS
 from skbird.inference._programs import check_program
 from skbird.nn import CNNClassifier
@@ -288,6 +289,26 @@ def test_nothing_callable_but_the_list_can_be_named_in_a_file(path):
         place["part"] = right
     # What is accepted is what stood there, or a class of the list of the same shape.
     assert accepted <= set(PARTS)
+
+
+def ends_of(field):
+    """Return the (low, high) of the numbers that a field takes, or None."""
+    fields = getattr(field, "fields", [field])
+    numbers = [f for f in fields if isinstance(f, Number)]
+    return (numbers[0].low, numbers[0].high) if numbers else None
+
+
+def test_files_hold_what_estimators_take():
+    for part in PARTS.values():
+        constraints = getattr(part.type, "_parameter_constraints", {})
+        for name, field in part.params.items():
+            for constraint in constraints.get(name, []):
+                if isinstance(constraint, Interval) and ends_of(field) is not None:
+                    low, high = ends_of(field)
+                    # What has no end for estimators must have a far one in files.
+                    most = 65_535 if constraint.right is None else constraint.right
+                    assert low <= constraint.left, (part.type, name)
+                    assert high >= most, (part.type, name)
 
 
 def test_every_argument_of_every_part_is_known_or_left_out():

@@ -125,14 +125,14 @@ STEPS = {
         Part(
             LogMel,
             {
-                "n_mels": Number(1, 1024, whole=True),
+                "n_mels": Number(1, 4096, whole=True),
                 "n_fft": Number(16, 65_536, whole=True),
-                "hop_length": Number(16, 65_536, whole=True),
+                "hop_length": Number(1, 65_536, whole=True),
                 "fmin": _HZ,
                 "fmax": Either(NOTHING, _HZ),
                 "mel_scale": Choice(("slaney", "htk")),
                 "normalize": Choice(("minmax", "standard", None)),
-                "top_db": Either(NOTHING, Number(0, 1000)),
+                "top_db": Either(NOTHING, _POSITIVE),
                 "on_error": Choice(("raise", "skip")),
                 "verbose": FLAG,
             },
@@ -142,7 +142,7 @@ STEPS = {
 }
 _LEVEL = {
     "top_k": _MAYBE_COUNT,
-    "power": Either(Number(0, 1000), Vector(Number(0, 1000))),
+    "power": Either(_POSITIVE, Vector(_POSITIVE)),
     "share": Either(_SHARE, _PROBABILITIES),
     "kernel": Either(NOTHING, Several(Number(-1e9, 1e9), most=1001)),
 }
@@ -176,7 +176,7 @@ MODELS = {
         ),
         Part(
             SeedEnsemble,
-            {"n_estimators": Number(1, 10_000, whole=True)},
+            {"n_estimators": Number(1, 1000, whole=True)},
             left_out=("random_state", "n_jobs"),
             inner="estimators",
         ),
@@ -279,10 +279,10 @@ MODELS = {
 PARTS = STEPS | MODELS
 
 FORMAT = {
-    "mel_hz": Several(_HZ, most=1024, least=1),
-    "frame_s": Number(1e-5, 10),
+    "mel_hz": Several(_HZ, most=4096, least=1),
+    "frame_s": Number(1e-7, 100),
     "normalize": Choice(("minmax", "standard", None)),
-    "top_db": Either(NOTHING, Number(0, 1000)),
+    "top_db": Either(NOTHING, _POSITIVE),
 }
 GRID = STEPS["Segmenter"].params
 CALL_TYPE = {
