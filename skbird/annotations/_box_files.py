@@ -81,6 +81,8 @@ def read_text_boxes(path, annotation_column=None):
     remedy = "Rename the column that holds it."
     needed = [table.require(name, remedy) for name in ["path", *SECONDS]]
     label = None if annotation_column else table.find(*LABELS)
+    if annotation_column is not None:
+        remedy = f"annotation_column={annotation_column!r} must be one of them."
     needed.append(label or table.require(annotation_column or LABELS[0], remedy))
     boxes = {
         "path": table.text(needed[0]),
