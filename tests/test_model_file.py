@@ -1013,7 +1013,9 @@ def test_what_belongs_to_the_machine_is_left_out(compiled, path):
     other = copy.deepcopy(compiled)
     other.estimator_.network.n_threads = 1
     other.estimator_.front_end[-1].n_jobs = 2
+    other.estimator_.front_end[-1].cache_dir = "/home/ann/cache"
     save_model(other, path)
+    assert "/home/ann" not in load_model(path).about_["model"]
     pipeline = load_model(path).estimator_
     assert pipeline.network.n_threads is None
     assert pipeline.front_end[-1].n_jobs == LogMel().n_jobs

@@ -197,8 +197,11 @@ def _compile_front_end(steps):
         )
     # Filters keep what they learned; LogMel learns nothing.
     *filters, (name, logmel) = steps
-    logmel = clone(logmel).set_params(cache_dir=None)
-    return Pipeline([*copy.deepcopy(filters), (name, logmel)])
+    front_end = Pipeline([*copy.deepcopy(filters), (name, clone(logmel))])
+    for _, step in front_end.steps:
+        if hasattr(step, "cache_dir"):
+            step.set_params(cache_dir=None)
+    return front_end
 
 
 def _put_together(ensemble, members):

@@ -101,7 +101,7 @@ def save_model(model, path, *, metrics=None, data=None, licence=None, notes=None
         "python": platform.python_version(),
         "created": datetime.now(UTC).isoformat(timespec="seconds"),
         "species": np.asarray(model.species_).tolist(),
-        "model": repr(model),
+        "model": "",
         "max_difference": _plain_number(getattr(model, "max_difference_", None)),
         "metrics": _plain_metrics(metrics or {}),
         "data": None if data is None else _fingerprint(data),
@@ -113,7 +113,8 @@ def save_model(model, path, *, metrics=None, data=None, licence=None, notes=None
         plain = describe(model, networks)
         # What is written must be readable: found out now, not where it is needed.
         programs = _Programs(networks.__getitem__)
-        build(plain, programs)
+        # And of the model that is read, nothing tells of this machine.
+        about["model"] = repr(build(plain, programs))
         read_fields(ABOUT_FIELDS, about)
     except (FieldError, ProgramError) as exc:
         raise TypeError(
