@@ -3,7 +3,7 @@
 import numpy as np
 
 # The input of an operator that is nothing but the shape of its result.
-_SHAPE_OF_RESULT = {"ConstantOfShape": 0, "Expand": 1, "Reshape": 1, "Resize": 3}
+_SHAPE_OF_RESULT = {"Expand": 1, "Reshape": 1, "Resize": 3}
 
 
 def fix_sizes(program, shape):

@@ -12,6 +12,7 @@ from itertools import chain
 import numpy as np
 
 from skbird.data._audio_header import AudioHeader, AudioReadError
+from skbird.data._decode._ffmpeg_samples import as_float
 from skbird.data._decode._gaps import SHORT_S, Block, GapFinder, gaps_note
 from skbird.utils._extras import install_hint
 
@@ -39,7 +40,6 @@ _SEQUENTIAL_S = 1800
 _MOST_BAD = 32
 # Nothing in them says how long they are: FFmpeg guesses from the bitrate.
 _RAW_STREAMS = frozenset("aac ac3 amr eac3 mp3".split())
-_SCALES = {"u8": 2**7, "s16": 2**15, "s32": 2**31, "s64": 2**63}
 # What the files begin with that FFmpeg is needed for: offset, bytes.
 _MAGICS = (
     (4, b"ftyp"),
@@ -197,7 +197,7 @@ class FFmpegDecoder:
         """Yield time and samples of the frames of a packet, or count it as damaged."""
         try:
             for frame in packet.decode():
-                samples = _as_float(frame)
+                samples = as_float(frame)
                 self._check_format(frame.sample_rate, samples.shape[1])
                 if len(samples):
                     yield frame.pts, samples
@@ -377,19 +377,6 @@ def _add_note(header, note):
 
 def _reason(exc):
     return getattr(exc, "strerror", None) or exc
-
-
-def _as_float(frame):
-    """Return the samples of a frame, (n_frames, n_channels), full scale 1."""
-    values, kind = frame.to_ndarray(), frame.format.name
-    if frame.format.is_planar:
-        values, kind = values.T, kind.removesuffix("p")
-    else:
-        values = values.reshape(-1, frame.layout.nb_channels)
-    if kind == "u8":
-        values = values.astype(np.float32) - _SCALES[kind]
-    values = np.ascontiguousarray(values, np.float32)
-    return values / np.float32(_SCALES[kind]) if kind in _SCALES else values
 
 
 def _import_av(path):
