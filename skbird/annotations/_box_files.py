@@ -55,8 +55,8 @@ def as_boxes(table, path, annotation_column=None):
         return _check_starts(table.rename(columns={label: LABELS[0]}), path)
     if annotation_column not in table:
         raise ValueError(
-            f"{path} has no column {annotation_column!r}, but {list(table)[:15]}. Pass "
-            "the one that names the species as annotation_column."
+            f"{path} has no column {annotation_column!r}, but {list(table)[:15]}. "
+            f"annotation_column={annotation_column!r} must be one of them."
         )
     others = {name: f"{name}_" for name in LABELS[:1] if name != annotation_column}
     names = others | {annotation_column: LABELS[0]}
