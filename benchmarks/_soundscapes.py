@@ -8,7 +8,7 @@ from sklearn.multiclass import OneVsRestClassifier
 from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import StandardScaler
 
-from skbird.data import make_birdclef
+from skbird.datasets import make_birdclef
 from skbird.model_selection import paired_bootstrap
 from skbird.nn import CNNClassifier, SEDClassifier
 from skbird.preprocessing import (

@@ -38,7 +38,8 @@ from scipy.stats import t as student_t
 from sklearn.model_selection import StratifiedGroupKFold
 from sklearn.pipeline import Pipeline
 
-from skbird.data import encode_labels, make_birdclef
+from skbird.data import encode_labels
+from skbird.datasets import make_birdclef
 from skbird.metrics import macro_roc_auc
 from skbird.nn import SEDClassifier
 from skbird.preprocessing import (

@@ -23,7 +23,7 @@ import pandas as pd
 from _common import run_alone, write_results
 from front_end import RATE, write_soundscapes
 
-from skbird.inference import predict_archive
+from skbird.archive import predict_archive
 
 N_SPECIES = 206
 # Two files, about what a kill loses; so that a tenth of the files, too, are blocks

@@ -23,7 +23,7 @@ import pandas as pd
 from _common import write_results
 from sklearn.pipeline import make_pipeline
 
-from skbird.data import make_birdclef
+from skbird.datasets import make_birdclef
 from skbird.inspection._explanation_report import example_scores, summarize_scores
 from skbird.nn import CNNClassifier, SEDClassifier
 from skbird.preprocessing import BandPass, LogMel, Resampler, RMSFilter, Segmenter

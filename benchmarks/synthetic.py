@@ -16,7 +16,7 @@ from pathlib import Path
 import pandas as pd
 from _common import ROOT, write_results
 
-from skbird.data import make_birdclef
+from skbird.datasets import make_birdclef
 
 sys.path.insert(0, str(ROOT / "examples"))
 import quickstart

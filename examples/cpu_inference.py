@@ -32,7 +32,7 @@ import pandas as pd
 from sklearn.frozen import FrozenEstimator
 from sklearn.pipeline import make_pipeline
 
-from skbird.data import load_birdclef, make_birdclef
+from skbird.datasets import load_birdclef, make_birdclef
 from skbird.inference import compile_pipeline, save_model
 from skbird.metrics import macro_roc_auc
 from skbird.nn import CNNClassifier

@@ -26,7 +26,7 @@ import matplotlib.pyplot as plt
 from sklearn.base import clone
 from sklearn.pipeline import make_pipeline
 
-from skbird.data import load_birdclef, make_birdclef
+from skbird.datasets import load_birdclef, make_birdclef
 from skbird.inspection import CurriculumDisplay
 from skbird.metrics import prediction_entropy
 from skbird.model_selection import GroupMultilabelKFold, paired_bootstrap

@@ -25,8 +25,8 @@ from pathlib import Path
 import matplotlib.pyplot as plt
 import pandas as pd
 
-from skbird.data import load_birdclef, make_birdclef
-from skbird.inspection import describe_recordings
+from skbird.datasets import load_birdclef, make_birdclef
+from skbird.reports import describe_recordings
 
 parser = argparse.ArgumentParser(description="Describe recordings.")
 parser.add_argument("--root", type=Path, help="folder of a BirdCLEF competition")

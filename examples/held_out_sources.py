@@ -22,7 +22,8 @@ from sklearn.multiclass import OneVsRestClassifier
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from skbird.data import make_birdclef, segment_table
+from skbird.data import segment_table
+from skbird.datasets import make_birdclef
 from skbird.metrics import macro_roc_auc
 from skbird.model_selection import (
     GroupMultilabelKFold,

@@ -20,7 +20,8 @@ import optuna
 from sklearn.model_selection import LeaveOneGroupOut
 from sklearn.pipeline import Pipeline
 
-from skbird.data import make_birdclef, recording_weights
+from skbird.data import recording_weights
+from skbird.datasets import make_birdclef
 from skbird.metrics import macro_roc_auc
 from skbird.nn import BCEFocalLoss, BinaryCrossEntropy, SEDClassifier
 from skbird.preprocessing import (

@@ -27,7 +27,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 from sklearn.pipeline import make_pipeline
 
-from skbird.data import load_birdclef, make_birdclef
+from skbird.datasets import load_birdclef, make_birdclef
 from skbird.inspection import SpectrogramDisplay
 from skbird.preprocessing import (
     BandPass,

@@ -23,7 +23,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from skbird.annotations import write_submission
-from skbird.data import make_birdclef
+from skbird.datasets import make_birdclef
 from skbird.metrics import macro_roc_auc, macro_roc_auc_scorer
 from skbird.nn import SEDClassifier
 from skbird.postprocessing import SoundscapeReweighter

@@ -27,7 +27,7 @@ import numpy as np
 import pandas as pd
 from sklearn.pipeline import make_pipeline
 
-from skbird.data import load_birdclef, make_birdclef
+from skbird.datasets import load_birdclef, make_birdclef
 from skbird.inspection import SelfTrainingDisplay
 from skbird.metrics import macro_roc_auc, species_report
 from skbird.model_selection import GroupMultilabelKFold

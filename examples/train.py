@@ -27,7 +27,7 @@ import pandas as pd
 from matplotlib.ticker import MaxNLocator
 from sklearn.pipeline import make_pipeline
 
-from skbird.data import load_birdclef, make_birdclef
+from skbird.datasets import load_birdclef, make_birdclef
 from skbird.metrics import macro_roc_auc
 from skbird.model_selection import GroupMultilabelKFold, cross_val_report
 from skbird.nn import BinaryCrossEntropy, SEDClassifier

@@ -26,7 +26,7 @@ import matplotlib.pyplot as plt
 import pandas as pd
 from sklearn.pipeline import make_pipeline
 
-from skbird.data import load_birdclef, make_birdclef
+from skbird.datasets import load_birdclef, make_birdclef
 from skbird.inspection import (
     AttentionDisplay,
     CoActivationDisplay,
@@ -34,12 +34,12 @@ from skbird.inspection import (
     ReliabilityDisplay,
     SupportDisplay,
     ThresholdCurveDisplay,
-    describe_errors,
     explanation_report,
 )
 from skbird.model_selection import GroupMultilabelKFold
 from skbird.nn import SEDClassifier
 from skbird.preprocessing import BandPass, LogMel, Resampler, RMSFilter, Segmenter
+from skbird.reports import describe_errors
 
 parser = argparse.ArgumentParser(description="Look at the predictions of a network.")
 parser.add_argument("--root", type=Path, help="folder of a BirdCLEF competition")

@@ -3,6 +3,7 @@
 The rooms, each a subpackage:
 
 - :mod:`skbird.data`: what X and Y are
+- :mod:`skbird.datasets`: recordings and labels from disk, and synthetic ones
 - :mod:`skbird.preprocessing`: from paths to spectrograms
 - :mod:`skbird.nn`: networks and how they are trained
 - :mod:`skbird.compose`: call types as classes
@@ -12,7 +13,9 @@ The rooms, each a subpackage:
 - :mod:`skbird.model_selection`: splits that do not leak, scores with intervals
 - :mod:`skbird.metrics`: scores and tables, species by species
 - :mod:`skbird.inspection`: what was learnt, drawn
-- :mod:`skbird.inference`: prediction without torch, and of archives
+- :mod:`skbird.reports`: pages about recordings and errors
+- :mod:`skbird.inference`: prediction without torch, and model files
+- :mod:`skbird.archive`: prediction of archives of any size
 - :mod:`skbird.annotations`: files of other programs, in and out
 - :mod:`skbird.cli`: the command line
 - :mod:`skbird.utils`: checks for estimators of one's own

@@ -14,7 +14,6 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer
 
 from skbird.annotations import (
-    attention_boxes,
     boxes_to_rows,
     proba_to_events,
     read_audacity,
@@ -30,6 +29,7 @@ from skbird.annotations import (
     write_submission,
 )
 from skbird.data import AudioReadError, Spectrograms
+from skbird.inspection import attention_boxes
 from skbird.nn._sed import Activations
 
 DATA = Path(os.environ.get("SKBIRD_DATA", "../shared/data")) / "donana_soundscapes"

@@ -24,11 +24,11 @@ from sklearn.frozen import FrozenEstimator
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer
 
+from skbird.archive import _block_work, _manifest, predict_archive
+from skbird.archive._part_files import kept_pairs, remove_run
+from skbird.archive._time_budget import TimeBudget, cheaper_model
 from skbird.data import AudioReadError, Recordings, segment_table
 from skbird.ensemble import FoldEnsemble, MultilabelVotingClassifier, SeedEnsemble
-from skbird.inference import _block_work, _manifest, predict_archive
-from skbird.inference._budget import TimeBudget, cheaper_model
-from skbird.inference._parts import kept_pairs, remove_run
 from skbird.postprocessing import SoundscapeReweighter
 
 pytest.importorskip("pyarrow")
@@ -987,7 +987,7 @@ def test_a_recording_that_cannot_be_opened_for_a_moment_is_no_single_row(
         fault.passes()
         return rows
 
-    monkeypatch.setattr("skbird.inference._block_work.segment_table", segment)
+    monkeypatch.setattr("skbird.archive._block_work.segment_table", segment)
     result = run()
     assert "it could not be opened for a moment" in result.errors["error"].item()
     assert result.n_rows == 24

@@ -9,10 +9,10 @@ from sklearn.base import BaseEstimator
 from sklearn.frozen import FrozenEstimator
 from sklearn.pipeline import make_pipeline
 
+from skbird.archive import predict_archive
+from skbird.archive._block_work import readable_proba
+from skbird.archive._part_files import remove_run
 from skbird.data import AudioReadError, Recordings, segment_table
-from skbird.inference import predict_archive
-from skbird.inference._block_work import readable_proba
-from skbird.inference._parts import remove_run
 from skbird.postprocessing import SoundscapeReweighter
 from skbird.preprocessing import LogMel, Segmenter, SpectrogramStatistics
 from skbird.utils.estimator_checks import LevelClassifier

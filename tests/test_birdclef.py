@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 import soundfile
 
-from skbird.data import load_birdclef, make_birdclef
+from skbird.datasets import load_birdclef, make_birdclef
 
 
 def _write_audio(path, seconds=1):

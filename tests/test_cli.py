@@ -231,7 +231,7 @@ def test_an_interrupt_says_how_to_go_on(folder, monkeypatch):
     def interrupt(*args, **kwargs):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("skbird.inference.predict_archive", interrupt)
+    monkeypatch.setattr("skbird.archive.predict_archive", interrupt)
     result = run("predict", "birds.skbird", "soundscapes", "--out", "never.csv")
     assert result.exit_code == 130
     assert "goes on where it was" in result.stderr

@@ -20,6 +20,7 @@ from sklearn.pipeline import make_pipeline
 pytest.importorskip("pyarrow")
 from skbird.annotations import read_boxes, read_submission, write_raven
 from skbird.annotations._places import place_boxes
+from skbird.archive._part_files import write_part
 from skbird.cli import (
     _console,
     _formats,
@@ -31,8 +32,7 @@ from skbird.cli import (
 )
 from skbird.cli._app import app
 from skbird.cli._outputs import write_table
-from skbird.data import load_recordings
-from skbird.inference._parts import write_part
+from skbird.datasets import load_recordings
 from skbird.preprocessing import (
     LogMel,
     Resampler,
@@ -168,7 +168,7 @@ def test_a_part_of_unreadable_recordings_has_no_events(tmp_path):
 def test_predict_refuses_where_it_cannot_write(
     predict, monkeypatch, out, format_, message
 ):
-    monkeypatch.setattr("skbird.inference.predict_archive", None)
+    monkeypatch.setattr("skbird.archive.predict_archive", None)
     result = predict("a", "--out", out, "--format", format_)
     assert result.exit_code == 2
     assert message in result.stderr
@@ -234,7 +234,7 @@ def test_a_submission_has_zeros_for_what_cannot_be_read(predict, tmp_path):
 def test_a_submission_unlike_the_sample_is_refused_before_the_work(
     predict, tmp_path, monkeypatch
 ):
-    monkeypatch.setattr("skbird.inference.predict_archive", None)
+    monkeypatch.setattr("skbird.archive.predict_archive", None)
     options = ("--format", "kaggle", "--segment-s", 1, "--out", "submission.csv")
     rows = "".join(f"one_{end},0,0\n" for end in range(1, 5))
     for text, message in (
@@ -648,7 +648,7 @@ def test_events_of_others_are_not_replaced(predict, tmp_path):
 def test_outputs_that_cannot_be_written_are_refused_before_the_work(
     predict, tmp_path, monkeypatch
 ):
-    monkeypatch.setattr("skbird.inference.predict_archive", None)
+    monkeypatch.setattr("skbird.archive.predict_archive", None)
     (tmp_path / "link.csv").symlink_to(tmp_path / "gone" / "events.csv")
     (tmp_path / "mine").mkdir()
     (tmp_path / "mine" / "_errors.csv").write_text("mine")
@@ -676,7 +676,7 @@ def test_names_that_differ_in_case_only_are_refused_before_the_work(
     if (tmp_path / "a" / "ONE.WAV").exists():
         pytest.skip("the file system does not tell case apart")
     shutil.copy(tmp_path / "a" / "one.wav", tmp_path / "a" / "ONE.WAV")
-    monkeypatch.setattr("skbird.inference.predict_archive", None)
+    monkeypatch.setattr("skbird.archive.predict_archive", None)
     result = predict("a", "--out", "tables", "--format", "audacity")
     assert result.exit_code == 1
     assert "differs from another path in case" in result.stderr

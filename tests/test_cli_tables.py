@@ -14,9 +14,10 @@ pytest.importorskip("click")
 from test_cli_input import model, predict  # noqa: F401
 
 from skbird.annotations import read_birdnet, read_boxes, read_raven, read_submission
+from skbird.archive import predict_archive
 from skbird.cli import _formats
-from skbird.data import load_birdclef, read_rows, segment_table
-from skbird.inference import predict_archive
+from skbird.data import read_rows, segment_table
+from skbird.datasets import load_birdclef
 
 
 @pytest.fixture
@@ -211,7 +212,7 @@ def test_what_a_format_cannot_write_is_said_before_the_work(
     def refuse(*args):
         raise ValueError("cannot be written")
 
-    monkeypatch.setattr("skbird.inference.predict_archive", None)
+    monkeypatch.setattr("skbird.archive.predict_archive", None)
     monkeypatch.setitem(_formats.EVENTS, format_, refuse)
     out = "out.csv" if format_ in ("csv", "birdnet") else "out"
     result = predict("a", "--out", out, "--format", format_)

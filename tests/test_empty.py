@@ -309,7 +309,7 @@ def test_compiled_pipelines_predict_nothing(networks, name, backend):
 @nothing
 def test_reports_on_nothing_say_so(X):
     pytest.importorskip("matplotlib")
-    from skbird.inspection import describe_recordings
+    from skbird.reports import describe_recordings
 
     with pytest.raises(ValueError, match="X has no rows"):
         describe_recordings(X)

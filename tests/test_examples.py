@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 
 import skbird.data
-from skbird.data import make_birdclef
+from skbird.datasets import make_birdclef
 
 pytest.importorskip("optuna")
 pytest.importorskip("openvino")
@@ -58,7 +58,7 @@ def run(tiny, tmp_path, monkeypatch, capfd):
     import matplotlib.pyplot as plt
 
     def load_tiny(root, **sizes):
-        return skbird.data.load_birdclef(tiny)
+        return skbird.datasets.load_birdclef(tiny)
 
     def run(name, *options):
         command = [name, "--output", tmp_path / "out", *options]

@@ -15,7 +15,6 @@ from conftest import HOSTILE, needs_hostile, tone
 from skbird.data import (
     AudioReadError,
     list_audio,
-    load_recordings,
     read_audio,
     read_header,
     segment_table,
@@ -23,6 +22,7 @@ from skbird.data import (
 from skbird.data._audio_file import AudioFile
 from skbird.data._decode import _ffmpeg
 from skbird.data._decode._gaps import Block, GapFinder
+from skbird.datasets import load_recordings
 from skbird.preprocessing import LogMel
 from skbird.utils._extras import install_hint
 

@@ -17,8 +17,8 @@ from skbird.data import AudioReadError, read_audio, read_header, segment_table
 from skbird.data._audio_file import AudioFile
 from skbird.data._decode import _counting
 from skbird.data._decode._sndfile import SndfileDecoder
-from skbird.inspection import describe_recordings
 from skbird.preprocessing import LogMel
+from skbird.reports import describe_recordings
 
 RATE = 8000
 SECONDS = 12

@@ -13,6 +13,11 @@ from sklearn.model_selection import GroupKFold, KFold
 from sklearn.neighbors import KNeighborsClassifier
 
 from skbird.data import Recordings
+from skbird.data._fingerprint import (
+    _candidates,
+    find_near_duplicates,
+    fingerprint,
+)
 from skbird.ensemble import FoldEnsemble
 from skbird.model_selection import (
     LeakageWarning,
@@ -21,11 +26,6 @@ from skbird.model_selection import (
     find_leaks,
     fold_report,
     leak_groups,
-)
-from skbird.model_selection._fingerprint import (
-    _candidates,
-    find_near_duplicates,
-    fingerprint,
 )
 
 RATE = 16_000

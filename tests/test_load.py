@@ -12,12 +12,13 @@ import pytest
 from sklearn.neighbors import KNeighborsClassifier
 
 from skbird.compose._type_targets import has_own_tags
-from skbird.data import check_rows, encode_labels, load_recordings, make_birdclef
-from skbird.data._birdclef_files import read_csv
+from skbird.data import check_rows, encode_labels
 from skbird.data._label_table import read_table
 from skbird.data._listing import find_audio, list_audio
-from skbird.inspection._report._recording_tables import encode_all
+from skbird.datasets import load_recordings, make_birdclef
+from skbird.datasets._birdclef_files import read_csv
 from skbird.model_selection import group_train_test_split
+from skbird.reports._recording_tables import encode_all
 from skbird.utils._held_out import held_out_proba
 
 

@@ -25,7 +25,6 @@ from sklearn.neighbors import KNeighborsClassifier
 
 from skbird.data import Recordings
 from skbird.metrics import macro_roc_auc, macro_roc_auc_scorer
-from skbird.metrics._validation import validate_scores
 from skbird.model_selection import (
     GroupMultilabelKFold,
     LeakageWarning,
@@ -38,6 +37,7 @@ from skbird.model_selection import (
 from skbird.model_selection._bootstrap import resample_counts, within_fold_macro_auc
 from skbird.model_selection._train_test_split import _TestPart
 from skbird.utils._proba import as_proba_matrix
+from skbird.utils._truth import validate_scores
 
 FAST = {"n_bootstrap": 20, "random_state": 0}
 

@@ -14,15 +14,10 @@ from sklearn.base import BaseEstimator
 
 from skbird.annotations import boxes_to_rows
 from skbird.annotations._submission import arrange
-from skbird.data import (
-    Recordings,
-    encode_labels,
-    load_recordings,
-    read_audio,
-    segment_table,
-)
+from skbird.archive import predict_archive
+from skbird.data import Recordings, encode_labels, read_audio, segment_table
 from skbird.data._recordings import file_identity
-from skbird.inference import predict_archive
+from skbird.datasets import load_recordings
 from skbird.metrics import event_report, match_events
 from skbird.preprocessing import LogMel
 from skbird.utils._names import existing_path, match_names, printable_path

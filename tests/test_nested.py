@@ -13,13 +13,14 @@ from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import FunctionTransformer
 from sklearn.utils import get_tags
 
+from skbird.archive import predict_archive
 from skbird.cli import _models
 from skbird.ensemble import (
     FoldEnsemble,
     MultilabelVotingClassifier,
     SeedEnsemble,
 )
-from skbird.inference import compile_pipeline, predict_archive
+from skbird.inference import compile_pipeline
 from skbird.inspection._rows import split_front_end
 from skbird.metrics import macro_roc_auc, macro_roc_auc_scorer
 from skbird.nn import CNNClassifier

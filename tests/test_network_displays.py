@@ -16,7 +16,7 @@ from sklearn.pipeline import make_pipeline
 from torch import nn
 
 from skbird.data import Spectrograms, segment_table
-from skbird.data._scenes import synthesize_soundscape
+from skbird.datasets._synthetic_scenes import synthesize_soundscape
 from skbird.inspection._attention import AttentionDisplay
 from skbird.inspection._axes import draw_spectrogram
 from skbird.inspection._explanation_report import explanation_report

@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 import soundfile
 
-from skbird.inspection._describe_errors import describe_errors
+from skbird.reports._describe_errors import describe_errors
 
 RATE = 16_000
 EVIL = (

@@ -10,13 +10,13 @@ import pandas as pd
 import pytest
 import soundfile
 
-from skbird.inspection._describe_errors import describe_errors
-from skbird.inspection._describe_recordings import describe_recordings
 from skbird.inspection._figures import clean_text, plain_text
-from skbird.inspection._report import _clips
-from skbird.inspection._report._clips import Cut, as_content, make_clips
-from skbird.inspection._report._markup import Markup, element
-from skbird.inspection._report._scan import choose_decoded, measure
+from skbird.reports import _clips
+from skbird.reports._clips import Cut, as_content, make_clips
+from skbird.reports._describe_errors import describe_errors
+from skbird.reports._describe_recordings import describe_recordings
+from skbird.reports._markup import Markup, element
+from skbird.reports._scan import choose_decoded, measure
 
 RATE = 16_000
 EVIL = [
@@ -253,8 +253,8 @@ def test_errors_without_files_have_no_clips(tmp_path):
 
 
 def test_a_pair_is_confused_more_than_usual():
-    from skbird.inspection._report._error_tables import confusions
-    from skbird.metrics._validation import validate_scores
+    from skbird.reports._error_tables import confusions
+    from skbird.utils._truth import validate_scores
 
     Y = np.repeat(np.eye(3), 10, axis=0)
     proba = Y.copy()

@@ -30,7 +30,7 @@ assert importlib.util.find_spec("torch") is None
 model = load_model("birds.skbird")
 X = open("paths.txt").read().split("\\n")
 np.testing.assert_allclose(model.predict_proba(X), np.load("proba.npy"), atol=1e-4)
-from skbird.inference import predict_archive
+from skbird.archive import predict_archive
 predict_archive(model, X, "archive", verbose=False)
 """
 

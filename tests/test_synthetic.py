@@ -8,8 +8,9 @@ import pandas as pd
 import pytest
 import soundfile
 
-from skbird.data import make_birdclef
-from skbird.data._calls import (
+from skbird.datasets import make_birdclef
+from skbird.datasets._make_birdclef import _plan_recordings
+from skbird.datasets._synthetic_calls import (
     SPECIES,
     Pattern,
     room_response,
@@ -18,8 +19,7 @@ from skbird.data._calls import (
     synthesize_noise,
     synthesize_voice,
 )
-from skbird.data._scenes import COLLECTIONS, synthesize_soundscape
-from skbird.data._synthetic import _plan_recordings
+from skbird.datasets._synthetic_scenes import COLLECTIONS, synthesize_soundscape
 
 TINY = {
     "n_species": 4,
@@ -143,7 +143,7 @@ def test_a_failed_run_leaves_nothing(tmp_path, monkeypatch):
     def fail(*_):
         raise OSError("No space left on device")
 
-    monkeypatch.setattr("skbird.data._synthetic._write_ogg", fail)
+    monkeypatch.setattr("skbird.datasets._make_birdclef._write_ogg", fail)
     with pytest.raises(OSError, match="No space left"):
         make_birdclef(tmp_path / "set", **TINY)
     assert list(tmp_path.iterdir()) == []

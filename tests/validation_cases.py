@@ -12,15 +12,23 @@ from conftest import RATE, tone
 from sklearn.dummy import DummyClassifier
 from sklearn.model_selection import KFold
 
-from skbird import annotations, data, inspection, metrics, model_selection
+from skbird import (
+    annotations,
+    data,
+    datasets,
+    inspection,
+    metrics,
+    model_selection,
+    reports,
+)
 from skbird.annotations import write_audacity, write_birdnet, write_boxes, write_raven
+from skbird.archive import predict_archive
 from skbird.data import Spectrograms
 from skbird.ensemble import combine_proba, fit_weights
 from skbird.inference import (
     compile_pipeline,
     export_onnx,
     load_model,
-    predict_archive,
     save_model,
     trained_on,
 )
@@ -76,9 +84,11 @@ def make_cases(folder):
         **_metrics(material),
         **_models(material),
         **_data(material),
+        **_datasets(material),
         **_annotations(material),
         **_inference(material),
         **_inspection(material),
+        **_reports(material),
     }
 
 
@@ -238,8 +248,6 @@ def _data(m):
         "check_rows": {"X": m.X},
         "encode_labels": {"table": m.X},
         "list_audio": {"folder": m.sounds},
-        "load_recordings": {"source": m.sounds},
-        "make_birdclef": {"root": m("made"), **m.few, "n_jobs": 1},
         "read_audio": {"path": m.paths[0]},
         "read_header": {"path": m.paths[0]},
         "read_rows": {"path": m("rows.csv")},
@@ -254,17 +262,28 @@ def _data(m):
         "SpectrogramFormat": {"mel_hz": (500.0, 1000.0), "frame_s": 0.1, "grid": grid},
     }
     m.X.to_csv(m("rows.csv"), index=False)
-    slow = {"make_birdclef": ("skbird.data._synthetic.load_birdclef",)}
     arrays = [np.zeros((2, 60), np.float32)] * 4
     return {
         **{
-            f"skbird.data.{name}": Case(
-                getattr(data, name), arguments, without=slow.get(name, ())
-            )
+            f"skbird.data.{name}": Case(getattr(data, name), arguments)
             for name, arguments in functions.items()
         },
         "skbird.data.Spectrograms.from_arrays": Case(
             Spectrograms.from_arrays, {"arrays": arrays}
+        ),
+    }
+
+
+def _datasets(m):
+    datasets.make_birdclef(m("made"), **m.few, n_jobs=1)
+    room = "skbird.datasets."
+    return {
+        room + "load_birdclef": Case(datasets.load_birdclef, {"root": m("made")}),
+        room + "load_recordings": Case(datasets.load_recordings, {"source": m.sounds}),
+        room + "make_birdclef": Case(
+            datasets.make_birdclef,
+            {"root": m("made_too"), **m.few, "n_jobs": 1},
+            without=(room + "_make_birdclef.load_birdclef",),
         ),
     }
 
@@ -287,7 +306,6 @@ def _annotations(m):
     rows = m.X[["path", "start", "end"]]
     annotations.write_submission(m.proba, rows, out, species=["dove", "wren"])
     functions = {
-        "attention_boxes": {"X": m.X, "time": m.model},
         "boxes_to_rows": {"boxes": m.boxes, "paths": m.paths},
         "proba_to_events": {"proba": m.proba, "rows": rows, "species": ["a", "b"]},
         "read_annotations": {"paths": m("boxes.csv")},
@@ -305,7 +323,7 @@ def _annotations(m):
         "write_submission": {"proba": m.proba, "rows": rows, "path": m("s2.csv")}
         | {"species": ["dove", "wren"]},
     }
-    refused = {"attention_boxes": "SEDClassifier"}
+    refused = {}
     if find_spec("crowsetta") is None:
         refused["read_crowsetta"] = "needs crowsetta"
     return {
@@ -319,11 +337,8 @@ def _annotations(m):
 def _inference(m):
     room = "skbird.inference."
     no_network = "compile|network|compiled"
-    made = m("made")
-    data.make_birdclef(made, **m.few, n_jobs=1)
     return {
-        "skbird.data.load_birdclef": Case(data.load_birdclef, {"root": made}),
-        room + "predict_archive": Case(
+        "skbird.archive.predict_archive": Case(
             predict_archive,
             {"model": m.model, "recordings": [], "out": m("archive")}
             | {"segment_s": 1.0, "verbose": False, "fresh": True},
@@ -352,12 +367,9 @@ def _inspection(m):
     region = np.ones((2, 4, 4), dtype=bool)
     of_network = {"estimator": m.model, "X": m.X}
     no_network = "SEDClassifier|network|skbird.nn|PseudoLabelSelfTraining"
-    quiet = {"verbose": False, "n_jobs": 1}
     functions = {
         "energy_inside": {"maps": maps, "region": region},
         "pointing_game": {"maps": maps, "region": region},
-        "describe_errors": {"X": None, **judged, **quiet},
-        "describe_recordings": {"X": m.X, **quiet},
         "CoActivationDisplay.from_predictions": judged,
         "EmbeddingMapDisplay.from_embeddings": {
             "train": np.tile(m.proba, (3, 1)),
@@ -378,6 +390,7 @@ def _inspection(m):
         "EmbeddingMapDisplay.from_estimator": {"estimator": m.model}
         | {"X_train": m.X, "X_soundscapes": m.X},
         "GradCAMDisplay.from_estimator": of_network,
+        "attention_boxes": {"X": m.X, "time": m.model},
         "SelfTrainingDisplay.from_estimator": {"estimator": m.model},
         "explanation_report": {**of_network, "boxes": m.boxes},
     }
@@ -387,13 +400,7 @@ def _inspection(m):
     }
     inside = "skbird.inspection."
     drawn_slowly = [name for name in functions if name.startswith(_DRAWN_SLOWLY)]
-    slow = {name: (name.split(".")[0] + ".plot",) for name in drawn_slowly} | {
-        "describe_errors": ("_describe_errors.sections.error_sections",),
-        "describe_recordings": (
-            "_describe_recordings.sections.recording_sections",
-            "_describe_recordings.make_clips",
-        ),
-    }
+    slow = {name: (name.split(".")[0] + ".plot",) for name in drawn_slowly}
     return of_networks | {
         inside + name: Case(
             _public(name),
@@ -402,6 +409,26 @@ def _inspection(m):
             handed_on={"axes", "ax"} if name in drawn_slowly else set(),
         )
         for name, arguments in functions.items()
+    }
+
+
+def _reports(m):
+    quiet = {"verbose": False, "n_jobs": 1}
+    room = "skbird.reports."
+    return {
+        room + "describe_errors": Case(
+            reports.describe_errors,
+            {"X": None, "y_true": m.Y, "y_score": m.proba, **quiet},
+            without=(room + "_describe_errors.sections.error_sections",),
+        ),
+        room + "describe_recordings": Case(
+            reports.describe_recordings,
+            {"X": m.X, **quiet},
+            without=(
+                room + "_describe_recordings.sections.recording_sections",
+                room + "_describe_recordings.make_clips",
+            ),
+        ),
     }
 
 

@@ -5,7 +5,6 @@ All annotations are tables of boxes: a line per call, with ``path``, ``start`` a
 one a ``score``, and further columns.
 """
 
-from skbird.annotations._attention import attention_boxes
 from skbird.annotations._audacity import read_audacity, write_audacity
 from skbird.annotations._birdnet import read_birdnet, write_birdnet
 from skbird.annotations._box_files import read_boxes, write_boxes
@@ -21,7 +20,6 @@ from skbird.annotations._write_raven import write_raven
 from skbird.utils._public import set_public_module
 
 __all__ = [
-    "attention_boxes",
     "boxes_to_rows",
     "proba_to_events",
     "read_annotations",

@@ -37,10 +37,10 @@ def describe(data, out, no_labels, decode, speech):
     """
     import pandas as pd
 
-    from skbird.data import load_recordings
-    from skbird.data._birdclef import is_birdclef
     from skbird.data._listing import drop_links, find_audio
-    from skbird.inspection import describe_recordings
+    from skbird.datasets import load_recordings
+    from skbird.datasets._birdclef import is_birdclef
+    from skbird.reports import describe_recordings
 
     if no_labels:
         found, left_out = find_audio(data)

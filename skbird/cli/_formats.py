@@ -31,7 +31,7 @@ def find_events(result, threshold, max_gap_s, columns=()):
     import pandas as pd
 
     from skbird.annotations import proba_to_events
-    from skbird.inference._parts import read_part
+    from skbird.archive._part_files import read_part
 
     events, paths = [], []
     for part in result.parts:

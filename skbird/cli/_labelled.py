@@ -91,9 +91,9 @@ def predict_rows(model, X):
     import numpy as np
     import pandas as pd
 
+    from skbird.archive._block_work import readable_proba
+    from skbird.archive._faults import file_errors
     from skbird.data import check_rows
-    from skbird.inference._block_work import readable_proba
-    from skbird.inference._faults import file_errors
 
     rows = check_rows(X)
     with progress_shown(model), warnings.catch_warnings():
@@ -105,7 +105,7 @@ def predict_rows(model, X):
 
 
 def _load(data, species):
-    from skbird.data import load_recordings
+    from skbird.datasets import load_recordings
 
     loaded = load_recordings(data, species=species)
     # A BirdCLEF folder: what counts are soundscapes, which training has not seen.

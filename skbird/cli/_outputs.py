@@ -63,7 +63,7 @@ def check_spares(out, *inputs):
     """
     if out is None or not out.is_file():
         return
-    from skbird.data._birdclef import BIRDCLEF_TABLES
+    from skbird.datasets._birdclef import BIRDCLEF_TABLES
 
     for path in inputs:
         if path is None:

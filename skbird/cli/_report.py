@@ -50,7 +50,8 @@ def report(
 
     DATA is what `skbird evaluate` takes: recordings that the model was not trained on.
     """
-    from skbird.inspection import GradCAMDisplay, describe_errors
+    from skbird.inspection import GradCAMDisplay
+    from skbird.reports import describe_errors
 
     _check_packages("matplotlib", *["captum"] * grad_cam)
     if grad_cam and model.suffix.lower() == ".skbird":

@@ -72,7 +72,7 @@ def train(data, out, config, assignments, licence, work_dir, **flags):
     _check_work_dir(work_dir, out)
     import pandas as pd
 
-    from skbird.data import load_recordings
+    from skbird.datasets import load_recordings
 
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", "All recordings of .* are of")  # see below

@@ -2,17 +2,14 @@
 
 from skbird.data._audio import read_audio, read_header
 from skbird.data._audio_header import AudioReadError
-from skbird.data._birdclef import load_birdclef
 from skbird.data._labels import encode_labels
 from skbird.data._listing import list_audio
-from skbird.data._load import load_recordings
 from skbird.data._read_rows import read_rows
 from skbird.data._recordings import Clip, Recordings, WeightOp, as_recordings
 from skbird.data._rows import check_rows, segment_table
 from skbird.data._sampling import recording_weights
 from skbird.data._segments import SegmentGrid, row_weights, segment_means
 from skbird.data._spectrograms import SpectrogramFormat, Spectrograms
-from skbird.data._synthetic import make_birdclef
 from skbird.utils._public import set_public_module
 
 __all__ = [
@@ -27,9 +24,6 @@ __all__ = [
     "check_rows",
     "encode_labels",
     "list_audio",
-    "load_birdclef",
-    "load_recordings",
-    "make_birdclef",
     "read_audio",
     "read_header",
     "read_rows",

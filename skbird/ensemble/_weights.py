@@ -9,9 +9,9 @@ from scipy.optimize import minimize
 from scipy.special import expit
 
 from skbird.ensemble._combine import check_probas, check_voting, to_score
-from skbird.metrics._validation import validate_truth
 from skbird.utils._params import check_list
 from skbird.utils._rows import check_same_order, number_groups
+from skbird.utils._truth import validate_truth
 
 METHODS = ("fit", "greedy")
 _N_PAIRS = 400_000  # of all species; the sampling error of their mean is below 0.001

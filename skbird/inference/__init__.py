@@ -1,6 +1,5 @@
 """Prediction: fast on CPUs, and of archives of any size."""
 
-from skbird.inference._archive import predict_archive
 from skbird.inference._compile import compile_pipeline
 from skbird.inference._model_file import (
     ModelFileError,
@@ -20,7 +19,6 @@ __all__ = [
     "compile_pipeline",
     "export_onnx",
     "load_model",
-    "predict_archive",
     "save_model",
     "trained_on",
 ]

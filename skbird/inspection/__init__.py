@@ -6,17 +6,15 @@ extra ``explain`` brings.
 """
 
 from skbird.inspection._attention import AttentionDisplay
+from skbird.inspection._attention_boxes import attention_boxes
 from skbird.inspection._co_activation_display import CoActivationDisplay
 from skbird.inspection._curriculum_display import CurriculumDisplay
-from skbird.inspection._describe_errors import describe_errors
-from skbird.inspection._describe_recordings import describe_recordings
 from skbird.inspection._embedding_map_display import EmbeddingMapDisplay
 from skbird.inspection._explanation_report import explanation_report
 from skbird.inspection._grad_cam_display import GradCAMDisplay
 from skbird.inspection._localization import energy_inside, pointing_game
 from skbird.inspection._prediction import PredictionDisplay
 from skbird.inspection._reliability_display import ReliabilityDisplay
-from skbird.inspection._report._report import Report
 from skbird.inspection._self_training import SelfTrainingDisplay
 from skbird.inspection._spectrogram import SpectrogramDisplay
 from skbird.inspection._support_display import SupportDisplay
@@ -31,13 +29,11 @@ __all__ = [
     "GradCAMDisplay",
     "PredictionDisplay",
     "ReliabilityDisplay",
-    "Report",
     "SelfTrainingDisplay",
     "SpectrogramDisplay",
     "SupportDisplay",
     "ThresholdCurveDisplay",
-    "describe_errors",
-    "describe_recordings",
+    "attention_boxes",
     "energy_inside",
     "explanation_report",
     "pointing_game",

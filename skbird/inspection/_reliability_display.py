@@ -8,8 +8,8 @@ from sklearn.calibration import calibration_curve
 from sklearn.utils._param_validation import Interval, StrOptions
 
 from skbird.inspection._figures import COLOURS, axes_for, plain_text
-from skbird.metrics._validation import validate_scores
 from skbird.utils._params import WHOLE, check_list, check_params
+from skbird.utils._truth import validate_scores
 
 _POOLED = "all species"
 

@@ -4,8 +4,8 @@ import numpy as np
 import pandas as pd
 
 from skbird.metrics._counts import ratio
-from skbird.metrics._validation import validate_scores, validate_threshold
 from skbird.utils._params import check_params
+from skbird.utils._truth import validate_scores, validate_threshold
 
 _CONSTRAINTS = {"return_support": ["boolean"]}
 

@@ -5,7 +5,7 @@ from numbers import Integral
 import numpy as np
 import pandas as pd
 
-from skbird.metrics._validation import validate_scores, validate_threshold
+from skbird.utils._truth import validate_scores, validate_threshold
 
 FALSE_POSITIVE, FALSE_NEGATIVE = "false positive", "false negative"
 _COLUMNS = ["row", "species", "error", "truth", "score", "margin"]

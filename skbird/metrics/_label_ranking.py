@@ -6,7 +6,7 @@ import numpy as np
 from sklearn.exceptions import UndefinedMetricWarning
 from sklearn.metrics import label_ranking_average_precision_score
 
-from skbird.metrics._validation import validate_scores
+from skbird.utils._truth import validate_scores
 
 
 def lrap(y_true, y_score, *, nan_rows="raise"):

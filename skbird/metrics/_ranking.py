@@ -8,8 +8,8 @@ from scipy.stats import rankdata
 from sklearn.exceptions import UndefinedMetricWarning
 from sklearn.metrics import average_precision_score
 
-from skbird.metrics._validation import Truth, validate_scores
 from skbird.utils._params import check_params
+from skbird.utils._truth import Truth, validate_scores
 
 _CONSTRAINTS = {"return_skipped": ["boolean"]}
 _MAX_PADDING = 100_000  # rows, which are made

@@ -6,7 +6,7 @@ import pandas as pd
 
 from skbird.metrics._counts import ratio
 from skbird.metrics._ranking import average_precision_per_species, roc_auc_per_species
-from skbird.metrics._validation import validate_scores, validate_threshold
+from skbird.utils._truth import validate_scores, validate_threshold
 
 
 def species_report(y_true, y_score, species=None, threshold=0.5, *, nan_rows="raise"):

@@ -17,8 +17,8 @@ from skbird.metrics._ranking import (
     macro_roc_auc,
     padded_cmap,
 )
-from skbird.metrics._validation import validate_truth
 from skbird.utils._nested import check_same_species, predict_matrix, species_of
+from skbird.utils._truth import validate_truth
 
 
 class _MatrixClassifier(ClassifierMixin, BaseEstimator):

@@ -6,8 +6,8 @@ import numpy as np
 import pandas as pd
 
 from skbird.metrics._counts import ratio
-from skbird.metrics._validation import validate_scores
 from skbird.utils._params import as_floats
+from skbird.utils._truth import validate_scores
 
 
 def threshold_curve(

@@ -15,7 +15,6 @@ from sklearn.utils._param_validation import HasMethods, validate_params
 from sklearn.utils.validation import _check_method_params, _num_samples
 
 from skbird.metrics import macro_roc_auc, species_report
-from skbird.metrics._validation import validate_scores, validate_truth
 from skbird.model_selection._bootstrap import (
     BOOTSTRAP_CONSTRAINTS,
     percentile_interval,
@@ -32,6 +31,7 @@ from skbird.utils._nested import predict_matrix
 from skbird.utils._params import N_JOBS
 from skbird.utils._progress import progress_bar
 from skbird.utils._rows import files_of_rows, groups_of_rows, number_groups
+from skbird.utils._truth import validate_scores, validate_truth
 
 _N_SPLITS = 5
 

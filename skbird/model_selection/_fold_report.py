@@ -3,8 +3,8 @@
 import numpy as np
 import pandas as pd
 
-from skbird.metrics._validation import validate_truth
 from skbird.utils._folds import list_folds
+from skbird.utils._truth import validate_truth
 
 
 def fold_report(y, folds):

@@ -3,7 +3,6 @@
 import numpy as np
 from sklearn.utils._param_validation import validate_params
 
-from skbird.metrics._validation import validate_scores
 from skbird.model_selection._bootstrap import (
     BOOTSTRAP_CONSTRAINTS,
     percentile_interval,
@@ -11,6 +10,7 @@ from skbird.model_selection._bootstrap import (
     within_fold_macro_auc,
 )
 from skbird.utils._rows import number_groups
+from skbird.utils._truth import validate_scores
 
 
 @validate_params(BOOTSTRAP_CONSTRAINTS, prefer_skip_nested_validation=True)

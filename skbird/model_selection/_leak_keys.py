@@ -14,7 +14,7 @@ from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
 from skbird.data import AudioReadError, read_audio
-from skbird.model_selection._fingerprint import (
+from skbird.data._fingerprint import (
     FINGERPRINT_S,
     find_near_duplicates,
     fingerprint,

@@ -9,8 +9,8 @@ from sklearn.model_selection import BaseCrossValidator
 from sklearn.utils import check_consistent_length
 from sklearn.utils._param_validation import Interval, validate_parameter_constraints
 
-from skbird.metrics._validation import validate_truth
 from skbird.utils._rows import groups_of_rows, number_groups, row_table
+from skbird.utils._truth import validate_truth
 
 _PARAMETER_CONSTRAINTS = {
     "min_positives": [Interval(Integral, 1, None, closed="left")],

@@ -6,7 +6,6 @@ import numpy as np
 from sklearn.utils import _safe_indexing
 from sklearn.utils._param_validation import validate_params
 
-from skbird.metrics._validation import validate_scores, validate_truth
 from skbird.model_selection._bootstrap import (
     BOOTSTRAP_CONSTRAINTS,
     percentile_interval,
@@ -16,6 +15,7 @@ from skbird.model_selection._bootstrap import (
 from skbird.model_selection._report import CrossValReport
 from skbird.utils._params import as_floats
 from skbird.utils._rows import check_same_order, number_groups
+from skbird.utils._truth import validate_scores, validate_truth
 
 
 @dataclass(frozen=True)

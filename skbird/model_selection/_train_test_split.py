@@ -7,8 +7,8 @@ from scipy import sparse
 from sklearn.utils import check_random_state
 from sklearn.utils._param_validation import Interval, validate_params
 
-from skbird.metrics._validation import validate_truth
 from skbird.utils._rows import number_groups
+from skbird.utils._truth import validate_truth
 
 # Rows that are off by a tenth weigh as much as a twelfth of rare species untested.
 _WEIGHT_OF_ROWS = 10

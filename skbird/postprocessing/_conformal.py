@@ -7,9 +7,9 @@ import numpy as np
 from sklearn.base import _fit_context
 from sklearn.utils._param_validation import HasMethods, Interval
 
-from skbird.metrics._validation import validate_truth
 from skbird.postprocessing._base import PostProcessor, held_out_pairs
 from skbird.utils._rows import file_numbers, groups_of_rows
+from skbird.utils._truth import validate_truth
 
 
 class ConformalClassifier(PostProcessor):

@@ -10,7 +10,6 @@ from sklearn.model_selection import ParameterGrid
 from sklearn.utils._param_validation import HasMethods, Interval, StrOptions
 
 from skbird.metrics._ranking import average_precision_per_species, roc_auc_per_species
-from skbird.metrics._validation import validate_truth
 from skbird.postprocessing._base import (
     FilePostProcessor,
     held_out_pairs,
@@ -24,6 +23,7 @@ from skbird.postprocessing._reweight import (
 from skbird.utils._held_out import labelled_rows
 from skbird.utils._multilabel import check_targets
 from skbird.utils._rows import file_numbers, groups_of_rows
+from skbird.utils._truth import validate_truth
 
 _NOTHING = {"top_k": None, "power": 0.0, "share": 0.0, "kernel": None}
 _KERNELS = [None, (1, 2, 1), (1, 2, 4, 2, 1)]

@@ -10,11 +10,11 @@ from sklearn.model_selection import GroupKFold, KFold, check_cv
 from sklearn.utils import _safe_indexing
 from sklearn.utils.validation import _check_method_params
 
-from skbird.metrics._validation import validate_truth
 from skbird.utils._folds import list_folds
 from skbird.utils._multilabel import check_targets
 from skbird.utils._nested import predict_matrix
 from skbird.utils._rows import check_groups, file_numbers
+from skbird.utils._truth import validate_truth
 
 _DEFAULT_FOLDS = 5
 

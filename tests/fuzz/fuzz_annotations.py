@@ -20,7 +20,7 @@ from skbird.annotations import (
     write_raven,
     write_submission,
 )
-from skbird.data import load_birdclef, load_recordings
+from skbird.datasets import load_birdclef, load_recordings
 
 CELLS = (
     *("", " ", "nan", "NaN", "inf", "-inf", "1e400", "-1", "0", "1e-400", "1,5"),

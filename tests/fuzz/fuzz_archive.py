@@ -8,7 +8,7 @@ import pandas as pd
 import soundfile
 from fuzz_worker import Failure, Refused, mutate, refusals
 
-from skbird.inference import predict_archive
+from skbird.archive import predict_archive
 from skbird.utils.estimator_checks import LevelClassifier
 
 

@@ -6,8 +6,8 @@ from collections import Counter
 import numpy as np
 import pandas as pd
 
-from skbird.data._birdclef_files import as_numbers, check_filled, read_csv
 from skbird.data._labels import encode_labels
+from skbird.datasets._birdclef_files import as_numbers, check_filled, read_csv
 from skbird.utils._names import settle_names
 
 _EXTENT = ("start", "end", "low_hz", "high_hz")

@@ -4,9 +4,9 @@ import numpy as np
 import pandas as pd
 
 from skbird.inspection._figures import COLOURS, plain_text
-from skbird.inspection._report import _plots as plots
-from skbird.inspection._report import _recording_tables as tables
-from skbird.inspection._report._parts import Clips, Facts, Plots, Section, Table
+from skbird.reports import _plots as plots
+from skbird.reports import _recording_tables as tables
+from skbird.reports._page_parts import Clips, Facts, Plots, Section, Table
 
 _N_TOGETHER = 30
 

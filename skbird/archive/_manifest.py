@@ -10,15 +10,14 @@ import numpy as np
 import pandas as pd
 from scipy.special import logit
 
-from skbird.data import AudioReadError, segment_table
-from skbird.inference._blocks import (
+from skbird.archive._blocks import (
     add_durations,
     compare_files,
     without_passed_faults,
 )
-from skbird.inference._columns import import_pyarrow, printable_paths
-from skbird.inference._faults import blocks_to_mend, rows_to_probe, why_unreadable
-from skbird.inference._parts import (
+from skbird.archive._columns import import_pyarrow, printable_paths
+from skbird.archive._faults import blocks_to_mend, rows_to_probe, why_unreadable
+from skbird.archive._part_files import (
     FILES,
     MANIFEST,
     part_path,
@@ -26,7 +25,8 @@ from skbird.inference._parts import (
     read_infos,
     write_whole,
 )
-from skbird.inference._sealed import DamagedFileError, seal, unseal
+from skbird.archive._sealed import DamagedFileError, seal, unseal
+from skbird.data import AudioReadError, segment_table
 from skbird.utils._files import read_bytes
 from skbird.utils._json import parse_json
 from skbird.utils._nested import predict_matrix, species_of

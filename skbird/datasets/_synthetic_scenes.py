@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import signal
 
-from skbird.data._calls import (
+from skbird.datasets._synthetic_calls import (
     SPECIES,
     room_response,
     shape_spectrum,

@@ -9,7 +9,7 @@ from joblib import Parallel, delayed
 
 from skbird.data import AudioReadError
 from skbird.data._audio_file import AudioFile
-from skbird.model_selection._fingerprint import FINGERPRINT_S, fingerprint
+from skbird.data._fingerprint import FINGERPRINT_S, fingerprint
 from skbird.preprocessing import _dsp
 from skbird.utils._progress import progress_bar
 

@@ -10,9 +10,9 @@ import numpy as np
 import pandas as pd
 import soundfile
 
-from skbird.data._birdclef import load_birdclef
-from skbird.data._calls import SPECIES
-from skbird.data._scenes import (
+from skbird.datasets._birdclef import load_birdclef
+from skbird.datasets._synthetic_calls import SPECIES
+from skbird.datasets._synthetic_scenes import (
     COLLECTIONS,
     ROW_S,
     SITES,
@@ -107,7 +107,7 @@ def make_birdclef(
     Examples
     --------
     >>> import tempfile
-    >>> from skbird.data import make_birdclef
+    >>> from skbird.datasets import make_birdclef
     >>> with tempfile.TemporaryDirectory() as root:
     ...     data = make_birdclef(root, n_species=2, n_recordings=4, n_test=1,
     ...                          n_labelled=0, n_unlabelled=0, soundscape_s=10)

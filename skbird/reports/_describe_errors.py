@@ -11,16 +11,16 @@ from sklearn.utils._optional_dependencies import check_matplotlib_support
 
 from skbird.data import check_rows
 from skbird.data._rows import check_some_rows
-from skbird.inspection._report import _error_sections as sections
-from skbird.inspection._report import _error_tables as tables
-from skbird.inspection._report._clips import Cut, make_clips
-from skbird.inspection._report._report import Report
-from skbird.inspection._report._row_sounds import measure_rows
 from skbird.metrics import error_table, species_report
 from skbird.metrics._errors import FALSE_NEGATIVE, FALSE_POSITIVE
-from skbird.metrics._validation import validate_scores, validate_threshold
+from skbird.reports import _error_sections as sections
+from skbird.reports import _error_tables as tables
+from skbird.reports._clips import Cut, make_clips
+from skbird.reports._report import Report
+from skbird.reports._row_sounds import measure_rows
 from skbird.utils._params import MOST, N_JOBS, check_params
 from skbird.utils._rows import row_table
+from skbird.utils._truth import validate_scores, validate_threshold
 
 _CONSTRAINTS = {
     "explain": [callable, None],
@@ -125,7 +125,7 @@ def describe_errors(
     Without sound:
 
     >>> import numpy as np
-    >>> from skbird.inspection import describe_errors
+    >>> from skbird.reports import describe_errors
     >>> y_true = np.array([[1, 0], [0, 1], [1, 0], [0, 1]])
     >>> y_score = np.array([[0.9, 0.6], [0.1, 0.8], [0.4, 0.1], [0.2, 0.7]])
     >>> report = describe_errors(None, y_true, y_score)

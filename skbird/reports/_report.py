@@ -2,16 +2,16 @@
 
 from pathlib import Path
 
-from skbird.inspection._report._page import render_page
-from skbird.inspection._report._parts import Plot, Plots, Table
+from skbird.reports._page import render_page
+from skbird.reports._page_parts import Plot, Plots, Table
 from skbird.utils._files import open_whole
 
 
 class Report:
     """Tables and figures, and the page that shows them.
 
-    Made by :func:`skbird.inspection.describe_recordings` and
-    :func:`skbird.inspection.describe_errors`.
+    Made by :func:`skbird.reports.describe_recordings` and
+    :func:`skbird.reports.describe_errors`.
 
     Parameters
     ----------

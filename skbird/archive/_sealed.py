@@ -4,7 +4,7 @@ import io
 from hashlib import blake2b
 from pathlib import Path
 
-from skbird.inference._columns import import_pyarrow
+from skbird.archive._columns import import_pyarrow
 from skbird.utils._files import check_regular
 
 _SEAL = b"skbird.blake2b"

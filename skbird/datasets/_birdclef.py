@@ -7,23 +7,23 @@ import numpy as np
 import pandas as pd
 from sklearn.utils import Bunch
 
-from skbird.data._birdclef_files import (
+from skbird.data._labels import encode_table
+from skbird.data._listing import AUDIO_SUFFIXES
+from skbird.data._rows import segment_table
+from skbird.datasets._birdclef_files import (
     TRAIN_TABLES,
     locate_recordings,
     read_csv,
     read_train,
 )
-from skbird.data._birdclef_truth import (
+from skbird.datasets._birdclef_truth import (
     labelled_rows,
     read_calls,
     read_row_labels,
     read_truth,
     targets_of_all,
 )
-from skbird.data._label_lines import join_lines
-from skbird.data._labels import encode_table
-from skbird.data._listing import AUDIO_SUFFIXES
-from skbird.data._rows import segment_table
+from skbird.datasets._label_lines import join_lines
 from skbird.utils._names import match_names
 from skbird.utils._params import check_path
 
@@ -125,7 +125,7 @@ def load_birdclef(root, *, species=None, secondary_weight=0.5):
 
     Examples
     --------
-    >>> from skbird.data import load_birdclef
+    >>> from skbird.datasets import load_birdclef
     >>> data = load_birdclef("birdclef-2025")  # doctest: +SKIP
     >>> pipe.fit(data.X, data.Y)  # doctest: +SKIP
     """

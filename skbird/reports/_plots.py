@@ -5,7 +5,7 @@ import warnings
 import numpy as np
 
 from skbird.inspection._figures import COLOURS, plain_text
-from skbird.inspection._report._parts import Plot
+from skbird.reports._page_parts import Plot
 
 _N_SHOWN = 40
 

@@ -71,7 +71,7 @@ def attention_boxes(
     Examples
     --------
     >>> import numpy as np
-    >>> from skbird.annotations import attention_boxes
+    >>> from skbird.inspection import attention_boxes
     >>> from skbird.nn import SEDClassifier
     >>> rng = np.random.default_rng(0)
     >>> X = rng.standard_normal((8, 32, 64))

@@ -11,15 +11,20 @@ import numpy as np
 import pandas as pd
 from joblib import parallel_config, wrap_non_picklable_objects
 
-from skbird.data import AudioReadError, segment_table
-from skbird.data._audio import cut_short, read_headers
-from skbird.inference._faults import (
+from skbird.archive._faults import (
     file_errors,
     find_faults,
     stretches_to_try,
     which_readable,
 )
-from skbird.inference._parts import part_path, read_part_info, write_part, write_whole
+from skbird.archive._part_files import (
+    part_path,
+    read_part_info,
+    write_part,
+    write_whole,
+)
+from skbird.data import AudioReadError, segment_table
+from skbird.data._audio import cut_short, read_headers
 from skbird.utils._nested import predict_matrix
 
 _LOST = "it could not be opened for a moment."

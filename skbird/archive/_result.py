@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from skbird.inference._parts import part_path, read_part
+from skbird.archive._part_files import part_path, read_part
 
 
 @dataclass(frozen=True, eq=False, repr=False)

@@ -9,9 +9,8 @@ import numpy as np
 from joblib import Parallel, delayed, parallel_config
 from joblib.parallel import get_active_backend
 
-from skbird.inference._archive_result import summarise
-from skbird.inference._block_work import BlockWork, SharedModel
-from skbird.inference._blocks import (
+from skbird.archive._block_work import BlockWork, SharedModel
+from skbird.archive._blocks import (
     Blocks,
     assign_blocks,
     check_text,
@@ -19,19 +18,20 @@ from skbird.inference._blocks import (
     list_recordings,
     stat_files,
 )
-from skbird.inference._budget import TimeBudget
-from skbird.inference._columns import check_names, further_columns, import_pyarrow
-from skbird.inference._manifest import (
+from skbird.archive._columns import check_names, further_columns, import_pyarrow
+from skbird.archive._manifest import (
     check_model,
     make_plan,
     probe_model,
     store_plan,
 )
-from skbird.inference._nothing import predict_nothing
-from skbird.inference._parts import (
+from skbird.archive._nothing import predict_nothing
+from skbird.archive._part_files import (
     remove_run,
     remove_temporary,
 )
+from skbird.archive._result import summarise
+from skbird.archive._time_budget import TimeBudget
 from skbird.utils._files import hold, make_folder
 from skbird.utils._nested import species_of
 from skbird.utils._params import N_JOBS, check_params, check_path
@@ -181,7 +181,7 @@ def predict_archive(
     >>> import soundfile
     >>> from sklearn.base import BaseEstimator
     >>> from skbird.data import Recordings
-    >>> from skbird.inference import predict_archive
+    >>> from skbird.archive import predict_archive
     >>> class Loudness(BaseEstimator):
     ...     species_ = ["cricket", "frog"]
     ...

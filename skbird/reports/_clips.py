@@ -11,8 +11,8 @@ from joblib import Parallel, delayed
 from skbird.data import AudioReadError
 from skbird.data._audio import no_samples, stretch_frames
 from skbird.data._audio_file import AudioFile
-from skbird.inspection._report._parts import Clip, Content
 from skbird.preprocessing import _dsp
+from skbird.reports._page_parts import Clip, Content
 from skbird.utils._progress import progress_bar
 
 RATE = 32_000

@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pandas as pd
 
-from skbird.inference._archive_result import ArchiveResult
-from skbird.inference._manifest import OtherRunError
-from skbird.inference._parts import MANIFEST, part_paths, remove_run
+from skbird.archive._manifest import OtherRunError
+from skbird.archive._part_files import MANIFEST, part_paths, remove_run
+from skbird.archive._result import ArchiveResult
 from skbird.utils._files import make_folder
 
 

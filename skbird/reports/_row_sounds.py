@@ -7,8 +7,8 @@ from joblib import Parallel, delayed
 from skbird.data import AudioReadError
 from skbird.data._audio import stretch_frames
 from skbird.data._audio_file import AudioFile
-from skbird.inspection._report._scan import measure
 from skbird.preprocessing import _dsp
+from skbird.reports._scan import measure
 from skbird.utils._progress import progress_bar
 
 RATE = 32_000

@@ -8,14 +8,14 @@ import pandas as pd
 from skbird.inspection._co_activation_display import CoActivationDisplay
 from skbird.inspection._figures import COLOURS, name_points
 from skbird.inspection._reliability_display import ReliabilityDisplay
-from skbird.inspection._report import _error_tables as tables
-from skbird.inspection._report import _plots as plots
-from skbird.inspection._report._parts import Clips, Facts, Plots, Section, Table
-from skbird.inspection._report._row_sounds import mel_khz, recall_by_level
 from skbird.inspection._support_display import SupportDisplay
 from skbird.inspection._threshold_curve_display import ThresholdCurveDisplay
 from skbird.metrics import threshold_curve
 from skbird.metrics._errors import FALSE_NEGATIVE, FALSE_POSITIVE
+from skbird.reports import _error_tables as tables
+from skbird.reports import _plots as plots
+from skbird.reports._page_parts import Clips, Facts, Plots, Section, Table
+from skbird.reports._row_sounds import mel_khz, recall_by_level
 
 
 @dataclass(frozen=True)

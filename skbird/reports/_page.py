@@ -11,9 +11,9 @@ import pandas as pd
 
 import skbird
 from skbird.inspection._figures import clean_text
-from skbird.inspection._report._markup import element, join
+from skbird.reports._markup import element, join
 
-_FILES = files("skbird.inspection._report")
+_FILES = files("skbird.reports")
 
 
 def render_page(title, sections):

@@ -11,8 +11,8 @@ from uuid import uuid4
 import numpy as np
 from joblib import Parallel, delayed
 
-from skbird.inference._columns import arrow_column, import_pyarrow
-from skbird.inference._sealed import DamagedFileError, seal, unseal
+from skbird.archive._columns import arrow_column, import_pyarrow
+from skbird.archive._sealed import DamagedFileError, seal, unseal
 from skbird.utils._files import remove_dead, replacing
 
 _KEY = b"skbird"

@@ -9,11 +9,11 @@ from sklearn.utils._optional_dependencies import check_matplotlib_support
 
 from skbird.data import check_rows
 from skbird.data._rows import check_some_rows
-from skbird.inspection._report import _recording_sections as sections
-from skbird.inspection._report import _recording_tables as tables
-from skbird.inspection._report._clips import Cut, make_clips
-from skbird.inspection._report._report import Report
-from skbird.inspection._report._scan import choose_decoded, scan
+from skbird.reports import _recording_sections as sections
+from skbird.reports import _recording_tables as tables
+from skbird.reports._clips import Cut, make_clips
+from skbird.reports._report import Report
+from skbird.reports._scan import choose_decoded, scan
 from skbird.utils._params import MOST, N_JOBS, as_floats, check_params
 
 _CONSTRAINTS = {
@@ -103,7 +103,7 @@ def describe_recordings(
     --------
     >>> import numpy as np, pandas as pd, soundfile, tempfile
     >>> from pathlib import Path
-    >>> from skbird.inspection import describe_recordings
+    >>> from skbird.reports import describe_recordings
     >>> folder = Path(tempfile.mkdtemp())
     >>> rng = np.random.default_rng(0)
     >>> for name in ("a.wav", "b.wav"):

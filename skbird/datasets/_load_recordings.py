@@ -7,11 +7,11 @@ from pathlib import Path
 import pandas as pd
 from sklearn.utils import Bunch
 
-from skbird.data._birdclef import is_birdclef, load_birdclef
-from skbird.data._label_lines import join_lines
 from skbird.data._label_table import read_label_table
 from skbird.data._labels import encode_table, parse_primary_label
 from skbird.data._listing import find_audio, list_folders, warn_left_out
+from skbird.datasets._birdclef import is_birdclef, load_birdclef
+from skbird.datasets._label_lines import join_lines
 from skbird.utils._names import plain_name, printable_path
 from skbird.utils._params import check_path
 
@@ -94,7 +94,7 @@ def load_recordings(source, *, species=None, secondary_weight=0.5):
     --------
     >>> import tempfile
     >>> from pathlib import Path
-    >>> from skbird.data import load_recordings
+    >>> from skbird.datasets import load_recordings
     >>> root = Path(tempfile.mkdtemp())
     >>> for name in ("Pica pica/1.wav", "Parus major/2.wav", "noise/3.wav"):
     ...     (root / name).parent.mkdir()

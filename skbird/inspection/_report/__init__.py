@@ -1,1 +1,0 @@
-"""Reports as pages that need nothing else: markup, clips, plots, the page itself."""
