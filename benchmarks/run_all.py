@@ -1,4 +1,4 @@
-"""Run the benchmarks of speed and memory, and write their figures into the README.
+"""Run the benchmarks of speed and memory, and write their figures into the docs.
 
 Usage::
 
@@ -8,8 +8,8 @@ Usage::
     python benchmarks/run_all.py --table-only     # from the results that are there
 
 Each benchmark is a script of its own that leaves a JSON file in ``benchmarks/results``.
-The table in the README, between two marker comments, is made of these files alone. With
-``--quick`` results go to a temporary folder, and the table is printed.
+The table of ``docs/results/speed.md``, between two marker comments, is made of these
+files alone. With ``--quick`` results go to a temporary folder, and the table is printed.
 """
 
 import argparse
@@ -205,12 +205,12 @@ def render(folder):
     return "".join(lines), missing
 
 
-def write_table(readme, table):
-    """Put the table between the two markers of a README.
+def write_table(page, table):
+    """Put the table between the two markers of a page.
 
     Parameters
     ----------
-    readme : Path
+    page : Path
     table : str
 
     Raises
@@ -218,15 +218,15 @@ def write_table(readme, table):
     ValueError
         If the markers are not there, once each and in order.
     """
-    text = readme.read_text()
+    text = page.read_text()
     before, *rest = text.split(BEGIN)
     if len(rest) != 1 or rest[0].count(END) != 1 or END in before:
         raise ValueError(
-            f"{readme} needs the lines {BEGIN} and {END}, once each and in this order; "
+            f"{page} needs the lines {BEGIN} and {END}, once each and in this order; "
             "the table goes between them."
         )
     after = rest[0].split(END)[1]
-    readme.write_text(f"{before}{BEGIN}\n{table}{END}{after}")
+    page.write_text(f"{before}{BEGIN}\n{table}{END}{after}")
 
 
 def run(names, quick):
@@ -248,7 +248,7 @@ def main():
     parser.add_argument("names", nargs="*", metavar="name", help=", ".join(BENCHMARKS))
     parser.add_argument("--quick", action="store_true")
     parser.add_argument("--table-only", action="store_true")
-    parser.add_argument("--readme", type=Path, default=ROOT / "README.md")
+    parser.add_argument("--page", type=Path, default=ROOT / "docs/results/speed.md")
     args = parser.parse_args()
     unknown = set(args.names) - set(BENCHMARKS)
     if unknown:
@@ -263,8 +263,8 @@ def main():
     if args.quick:
         print(table)
     else:
-        write_table(args.readme, table)
-        print(f"written to {args.readme}")
+        write_table(args.page, table)
+        print(f"written to {args.page}")
     if failed:
         raise SystemExit(f"failed: {', '.join(failed)}")
 

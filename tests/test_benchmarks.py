@@ -84,25 +84,25 @@ def test_the_table_shows_the_results_and_how_they_were_made(run_all, tmp_path):
     assert any(line.endswith("run_all.py archive") for line in missing)
 
 
-def test_the_readme_changes_between_its_markers_only(run_all, tmp_path):
-    readme = tmp_path / "README.md"
+def test_the_page_changes_between_its_markers_only(run_all, tmp_path):
+    page = tmp_path / "speed.md"
     before, after = f"# É | a\n\n{run_all.BEGIN}\n", f"{run_all.END}\n\nthe rest"
-    readme.write_text(f"{before}| an old table |\n{after}")
+    page.write_text(f"{before}| an old table |\n{after}")
     for table in ("| new |\n", "| newer |\n| by far |\n"):
-        run_all.write_table(readme, table)
-        assert readme.read_text() == f"{before}{table}{after}"
+        run_all.write_table(page, table)
+        assert page.read_text() == f"{before}{table}{after}"
 
 
 @pytest.mark.parametrize(
     "text", ["", "{BEGIN}", "{END}", "{END} {BEGIN}", "{BEGIN} {BEGIN} {END}"]
 )
-def test_a_readme_without_markers_is_left_alone(run_all, tmp_path, text):
-    readme = tmp_path / "README.md"
+def test_a_page_without_markers_is_left_alone(run_all, tmp_path, text):
+    page = tmp_path / "speed.md"
     text = text.format(BEGIN=run_all.BEGIN, END=run_all.END)
-    readme.write_text(text)
+    page.write_text(text)
     with pytest.raises(ValueError, match="once each and in this order"):
-        run_all.write_table(readme, "| new |\n")
-    assert readme.read_text() == text
+        run_all.write_table(page, "| new |\n")
+    assert page.read_text() == text
 
 
 def test_the_command_line_writes_the_table_of_its_results(
@@ -110,12 +110,12 @@ def test_the_command_line_writes_the_table_of_its_results(
 ):
     monkeypatch.setenv("SKBIRD_RESULTS", str(tmp_path))
     write_result(tmp_path, "cache", {"second / first": 0.01})
-    readme = tmp_path / "README.md"
-    readme.write_text(f"{run_all.BEGIN}{run_all.END}")
-    arguments = ["run_all.py", "--table-only", "--readme", str(readme)]
+    page = tmp_path / "speed.md"
+    page.write_text(f"{run_all.BEGIN}{run_all.END}")
+    arguments = ["run_all.py", "--table-only", "--page", str(page)]
     monkeypatch.setattr(sys, "argv", arguments)
     run_all.main()
-    assert "**1.0 % of the time**" in readme.read_text()
+    assert "**1.0 % of the time**" in page.read_text()
     assert "run_all.py training" in capsys.readouterr().out
     monkeypatch.setattr(sys, "argv", ["run_all.py", "cashe"])
     with pytest.raises(SystemExit, match=r"^2$"):

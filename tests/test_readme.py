@@ -1,22 +1,30 @@
-"""What the README shows must run."""
+"""What the README and the pages in docs/ show must run and be true."""
 
 import re
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
+import pytest
 import soundfile
 from sklearn.pipeline import make_pipeline
 
 from skbird.nn import CNNClassifier
 from skbird.preprocessing import LogMel
 
-README = Path(__file__).parent.parent / "README.md"
+ROOT = Path(__file__).parent.parent
+README = ROOT / "README.md"
+PAGES = [README, *sorted((ROOT / "docs").rglob("*.md"))]
+
+
+def examples(page):
+    """List the Python code that a page shows."""
+    return re.findall(r"```python\n(.*?)```", page.read_text(), re.DOTALL)
 
 
 def test_the_example_runs_as_printed(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    code = re.search(r"```python\n(.*?)```", README.read_text(), re.DOTALL).group(1)
+    (code,) = examples(README)
     lines = [line for line in code.splitlines() if line.strip()]
     assert len(lines) <= 14
     # The same lines on a data set and with a training short enough for a test.
@@ -34,7 +42,6 @@ def test_the_example_runs_as_printed(tmp_path, monkeypatch):
 
 
 def test_the_examples_with_own_recordings_run(tmp_path, monkeypatch):
-
     monkeypatch.chdir(tmp_path)
     for folder in ("recordings", "soundscapes"):
         Path(folder).mkdir()
@@ -52,8 +59,11 @@ def test_the_examples_with_own_recordings_run(tmp_path, monkeypatch):
     options = {"weights": None, "max_epochs": 1, "verbose": 0, "random_state": 0}
     net = CNNClassifier("lcnet_035", **options)
     namespace = {"pipe": make_pipeline(LogMel(16), net)}
-    first, *others = re.findall(r"```python\n(.*?)```", README.read_text(), re.DOTALL)
-    own, around, inference, seeing, annotations = others
+    (first,) = examples(README)
+    (own,) = examples(ROOT / "docs/recordings.md")
+    (around,) = examples(ROOT / "docs/around_the_pipeline.md")
+    (inference,) = examples(ROOT / "docs/prediction.md")
+    seeing, annotations = examples(ROOT / "docs/displays_and_annotations.md")
     exec("\n".join(re.findall(r"^from .*", first, re.MULTILINE)), namespace)
     exec(own, namespace)
     assert len(namespace["scores"]) == 5
@@ -76,8 +86,23 @@ def test_the_examples_with_own_recordings_run(tmp_path, monkeypatch):
     assert len(list(Path("predictions_raven").iterdir())) == 1
 
 
-def test_every_figure_names_its_command():
-    results = README.read_text().split("## Measured")[1].split("\n## ")[0]
-    assert "python benchmarks/" in results
-    for command in re.findall(r"python (\S+\.py)", README.read_text()):
-        assert (README.parent / command).is_file()
+def test_the_readme_is_a_first_page():
+    assert len(README.read_text().splitlines()) <= 150
+
+
+def test_figures_of_the_readme_stand_on_a_page_that_names_their_command():
+    results = "\n".join(page.read_text() for page in (ROOT / "docs/results").iterdir())
+    figures = re.findall(r"\*\*([^*]*\d[^*]*)\*\*", README.read_text())
+    assert len(figures) > 5
+    assert [figure for figure in figures if figure not in results] == []
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
+def test_what_a_page_names_is_there(page):
+    text = page.read_text()
+    for script in re.findall(r"python ((?:examples|benchmarks)/\S+\.py)", text):
+        assert (ROOT / script).is_file(), script
+    for link in re.findall(r"\]\(([^)#:]+)\)", text):
+        assert (page.parent / link).exists(), link
+    if page.parent.name == "results":
+        assert "python benchmarks/" in text

@@ -48,8 +48,8 @@ class SEDClassifier(SegmentNet):
     step_pooling : {"lse", "mean", "max"}, default="lse"
         How the logits of the steps become the segment's: the logarithm of the mean of
         the exponentials, the mean, or the maximum. The report on BirdCLEF 2025 has the
-        maximum, which learns from one step of each segment only: see the ablation in
-        the README.
+        maximum, which learns from one step of each segment only: see
+        ``docs/results/ablation.md``.
     frame_scores : bool, default=False
         With attention over time, predict a row from what the network says of the
         moments inside it, averaged over overlapping segments. Rows of a recording that

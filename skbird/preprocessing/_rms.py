@@ -69,7 +69,7 @@ class RMSFilter(ClipTransformer):
     mode : {"weight", "drop"}, default="weight"
         "weight" drops none: the weight is the level of the segment relative to the
         quantile, at most 1. "drop", which the report on BirdCLEF 2025 has, sets the
-        weight of quiet segments to 0: see the ablation in the README.
+        weight of quiet segments to 0: see ``docs/results/ablation.md``.
     max_rows : int >= 1, default=1000
         Rows that `fit` measures with scope "train", drawn at random.
     random_state : int, RandomState instance or None, default=0

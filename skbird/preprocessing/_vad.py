@@ -133,7 +133,7 @@ class VADFilter(ClipTransformer):
     mode : {"weight", "drop"}, default="weight"
         "weight" multiplies the weight of a segment by its share that is not speech.
         "drop", which the report on BirdCLEF 2025 has, sets it to 0 if there is too much
-        speech: see the ablation in the README.
+        speech: see ``docs/results/ablation.md``.
     use_at_predict : bool, default=False
         Whether prediction ignores these segments too. By default it looks at every
         segment, and the detector is not run at all.
