@@ -9,7 +9,8 @@ Usage::
 
 Each benchmark is a script of its own that leaves a JSON file in ``benchmarks/results``.
 The table of ``docs/results/speed.md``, between two marker comments, is made of these
-files alone. With ``--quick`` results go to a temporary folder, and the table is printed.
+files alone. With ``--quick`` results go to a temporary folder, and the table is
+printed.
 """
 
 import argparse

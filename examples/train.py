@@ -54,7 +54,7 @@ Y, label_weight = data.Y.loc[X.index], data.label_weight.loc[X.index]
 # ------------
 # Each ingredient of the recipe is a parameter. Those given here are the defaults, and
 # what to turn first. The report on BirdCLEF 2025 used ``BCEFocalLoss`` and found it
-# better than cross-entropy alone; the ablation (docs/results/ablation.md) found it worse.
+# better than cross-entropy alone; ours (docs/results/ablation.md) found it worse.
 pipe = make_pipeline(
     Resampler(32_000),
     BandPass(50, 16_000),
