@@ -6,6 +6,7 @@ The rooms, each a subpackage:
 - :mod:`skbird.datasets`: recordings and labels from disk, and synthetic ones
 - :mod:`skbird.preprocessing`: from paths to spectrograms
 - :mod:`skbird.nn`: networks and how they are trained
+- :mod:`skbird.recipes`: whole pipelines by name
 - :mod:`skbird.compose`: call types as classes
 - :mod:`skbird.semi_supervised`: learning from recordings without labels
 - :mod:`skbird.ensemble`: several models
