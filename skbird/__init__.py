@@ -21,8 +21,35 @@ The rooms, each a subpackage:
 - :mod:`skbird.cli`: the command line
 - :mod:`skbird.utils`: checks for estimators of one's own
 
-Importing ``skbird`` loads none of them and needs no torch.
+Importing ``skbird`` loads none of them and needs no torch: each is loaded when it is
+first used.
 """
 
+import lazy_loader
+
 __version__ = "0.1.0.dev0"
-__all__ = ["__version__"]
+
+__getattr__, __dir__, __all__ = lazy_loader.attach(
+    __name__,
+    submodules=[
+        "annotations",
+        "archive",
+        "cli",
+        "compose",
+        "data",
+        "datasets",
+        "ensemble",
+        "inference",
+        "inspection",
+        "metrics",
+        "model_selection",
+        "nn",
+        "postprocessing",
+        "preprocessing",
+        "recipes",
+        "reports",
+        "semi_supervised",
+        "utils",
+    ],
+)
+__all__ += ["__version__"]

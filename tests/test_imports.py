@@ -39,6 +39,12 @@ def test_import_skbird_loads_nothing_heavy():
 def test_the_package_lists_its_subpackages():
     rooms = {f"skbird.{room.name}" for room in pkgutil.iter_modules(skbird.__path__)}
     assert set(re.findall(r":mod:`([a-z_.]+)`", skbird.__doc__)) == rooms
+    assert {f"skbird.{room}" for room in skbird.__all__} == {
+        "skbird.__version__",
+        *rooms,
+    }
+    code = "import skbird; print(skbird.data.check_rows.__module__, skbird.__version__)"
+    assert run(code).split() == ["skbird.data", skbird.__version__]
 
 
 def test_everything_but_networks_and_voices_runs_without_torch(write_wav):
