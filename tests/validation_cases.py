@@ -19,6 +19,7 @@ from skbird import (
     inspection,
     metrics,
     model_selection,
+    recipes,
     reports,
 )
 from skbird.annotations import write_audacity, write_birdnet, write_boxes, write_raven
@@ -89,6 +90,7 @@ def make_cases(folder):
         **_inference(material),
         **_inspection(material),
         **_reports(material),
+        **_recipes(),
     }
 
 
@@ -429,6 +431,18 @@ def _reports(m):
                 room + "_describe_recordings.make_clips",
             ),
         ),
+    }
+
+
+def _recipes():
+    """Recipes hand all on to estimators, which look at it in ``fit``."""
+    return {
+        f"skbird.recipes.{name}": Case(
+            recipe,
+            {"weights": None},
+            handed_on=set(inspect.signature(recipe).parameters),
+        )
+        for name, recipe in ((name, getattr(recipes, name)) for name in recipes.__all__)
     }
 
 
