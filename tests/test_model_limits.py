@@ -66,7 +66,7 @@ def network(
     number=0, species=SPECIES, frame_scores=False, rate=RATE, cut=None, **changes
 ):
     axes = log_mel(**changes)["params"]
-    mel_hz = LogMel(**axes)._make_op().centres_hz(rate)
+    mel_hz = LogMel(**axes).make_op().centres_hz(rate)
     params = {
         "pooling": "mean",
         "tta_shifts_s": [],

@@ -37,7 +37,7 @@ class ReverseOp:
 
 
 class Reverse(ClipTransformer):
-    def _make_op(self):
+    def make_op(self):
         return ReverseOp()
 
 
@@ -87,11 +87,11 @@ def test_from_samples_to_probabilities(rows, fitted, tmp_path):
 def test_the_spectrogram_is_that_of_the_pipeline_but_for_the_edges(fitted):
     sound = np.random.default_rng(0).normal(0, 0.1, RATE).astype(np.float32)
     model = make_pipeline(BandPass(1000, 5000), *[step for _, step in fitted.steps[2:]])
-    mel = LogMel(n_mels=32, fmax=7000)._make_op()
+    mel = LogMel(n_mels=32, fmax=7000).make_op()
     _, filters = _mel_matrix(model, mel)
     with torch.no_grad():
         frames = SamplesToSegments(mel, filters)(torch.from_numpy(sound)[None])[0]
-    clip = BandPass(1000, 5000)._make_op()(Clip(sound, RATE))
+    clip = BandPass(1000, 5000).make_op()(Clip(sound, RATE))
     np.testing.assert_allclose(frames[1:-1], mel(clip)[1:-1], atol=2)
     difference = np.abs(frames.numpy() - mel(clip))[1:-1]
     assert np.median(difference) < 0.05

@@ -1,7 +1,7 @@
 """What X and Y are: row tables, recordings, spectrograms, labels and data sets."""
 
 from skbird.data._audio import read_audio, read_header
-from skbird.data._audio_header import AudioReadError
+from skbird.data._audio_header import AudioHeader, AudioReadError
 from skbird.data._labels import encode_labels
 from skbird.data._listing import list_audio
 from skbird.data._read_rows import read_rows
@@ -13,6 +13,7 @@ from skbird.data._spectrograms import SpectrogramFormat, Spectrograms
 from skbird.utils._public import set_public_module
 
 __all__ = [
+    "AudioHeader",
     "AudioReadError",
     "Clip",
     "Recordings",

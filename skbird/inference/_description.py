@@ -305,7 +305,7 @@ def _build_step(known):
             setattr(step, name, value)
     try:
         step._validate_params()
-        step._make_op()
+        step.make_op()
     except ValueError as exc:
         raise FieldError(str(exc)) from None
     return step

@@ -95,7 +95,7 @@ def _check_band(step, rate):
         raise FieldError(f"{band} leaves nothing")
     try:
         with np.errstate(all="ignore"):
-            design = step._make_op().design(rate)
+            design = step.make_op().design(rate)
     except (np.linalg.LinAlgError, ValueError) as exc:
         raise FieldError(f"{band} cannot be computed ({exc})") from None
     if design is not None:
@@ -168,7 +168,7 @@ def _check_axes(network, logmel, rate, grid):
     if rate is not None:
         given = replace(
             own,
-            mel_hz=logmel._make_op().centres_hz(rate),
+            mel_hz=logmel.make_op().centres_hz(rate),
             frame_s=logmel.hop_length / rate,
         )
         try:

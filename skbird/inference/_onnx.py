@@ -95,7 +95,7 @@ def export_onnx(model, path, *, inputs="samples"):
             "inputs='segments' for the network alone."
         )
     else:
-        mel = steps[-1]._make_op()
+        mel = steps[-1].make_op()
         sample_rate, filters = _mel_matrix(model, mel)
         notes["sample_rate"] = sample_rate
         notes["n_samples"] = round(notes["segment_s"] * sample_rate)

@@ -14,6 +14,7 @@ from skbird.nn._acoustics import BackgroundNoise, FrequencyResponse, Gain, TimeS
 from skbird.nn._augmentation import SegmentAugmentation
 from skbird.nn._augmentor import SpectrogramAugmentor
 from skbird.nn._averaging import WeightAverage, soup
+from skbird.nn._callback import RecipeCallback
 from skbird.nn._cnn import CNNClassifier
 from skbird.nn._curriculum import Curriculum, HardNegativeMining
 from skbird.nn._losses import (
@@ -49,6 +50,7 @@ __all__ = [
     "Mixup",
     "PseudoLabelMix",
     "RandomErasing",
+    "RecipeCallback",
     "SEDClassifier",
     "SegmentAugmentation",
     "SoftAUCLoss",

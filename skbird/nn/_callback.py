@@ -5,11 +5,30 @@ from skorch.callbacks import Callback
 
 
 class RecipeCallback(Callback):
-    """Base: a callback whose parameters are checked before the training begins.
+    """Base of callbacks of the training: augmentations and schedules of your own.
 
     A subclass lists what is allowed in `_parameter_constraints`, as estimators of
-    scikit-learn do, and calls ``super().on_train_begin`` if it has one of its own. What
-    depends on several parameters it says in `check_parameters`.
+    scikit-learn do, and calls ``super().on_train_begin`` if it has one of its own: its
+    parameters are checked there, before the training begins. What depends on several
+    parameters it says in `check_parameters`.
+
+    Examples
+    --------
+    >>> from numbers import Real
+    >>> from sklearn.utils._param_validation import Interval
+    >>> from skbird.nn import CNNClassifier, RecipeCallback
+    >>> class StopBelow(RecipeCallback):
+    ...     _parameter_constraints = {"loss": [Interval(Real, 0, None, closed="left")]}
+    ...
+    ...     def __init__(self, loss=0.01):
+    ...         self.loss = loss
+    ...
+    ...     def on_epoch_end(self, net, **kwargs):
+    ...         if net.history[-1, "train_loss"] < self.loss:
+    ...             raise KeyboardInterrupt
+    >>> net = CNNClassifier(weights=None, callbacks=[("stop", StopBelow())])
+    >>> net.set_params(callbacks__stop__loss=0.1).get_params()["callbacks__stop__loss"]
+    0.1
     """
 
     _parameter_constraints: dict = {}

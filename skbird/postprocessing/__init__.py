@@ -5,6 +5,7 @@ the whole pipeline: there they still see X and know which rows share a file. Wha
 learn, they learn on predictions of rows that were held out from training.
 """
 
+from skbird.postprocessing._base import PostProcessor
 from skbird.postprocessing._calibrator import MultilabelCalibrator
 from skbird.postprocessing._conformal import ConformalClassifier
 from skbird.postprocessing._reweight import reweight
@@ -16,6 +17,7 @@ from skbird.utils._public import set_public_module
 __all__ = [
     "ConformalClassifier",
     "MultilabelCalibrator",
+    "PostProcessor",
     "SoundscapeReweighter",
     "SoundscapeReweighterCV",
     "ThresholdTuner",

@@ -13,7 +13,33 @@ from skbird.utils._truth import validate_truth
 
 
 class PostProcessor(MultilabelMetaMixin, BaseEstimator):
-    """Base of meta-estimators that change what a multi-label classifier predicts."""
+    """Base of meta-estimators that change what a multi-label classifier predicts.
+
+    A subclass fits the classifier inside with ``_fit_estimator``, which learns its
+    species, too, and changes what ``super().predict_proba(X)`` returns.
+
+    Examples
+    --------
+    A post-processor that lowers each probability by a power:
+
+    >>> import numpy as np
+    >>> from sklearn.neighbors import KNeighborsClassifier
+    >>> from skbird.postprocessing import PostProcessor
+    >>> class Power(PostProcessor):
+    ...     def __init__(self, estimator, power=2.0):
+    ...         self.estimator = estimator
+    ...         self.power = power
+    ...
+    ...     def fit(self, X, y):
+    ...         self._fit_estimator(X, y, {})
+    ...         return self
+    ...
+    ...     def predict_proba(self, X):
+    ...         return super().predict_proba(X) ** self.power
+    >>> X, Y = np.array([[0.0], [1.0], [2.0]]), np.array([[1, 0], [0, 1], [0, 1]])
+    >>> Power(KNeighborsClassifier(2)).fit(X, Y).predict_proba([[0.4]])
+    array([[0.25, 0.25]])
+    """
 
     def _fit_estimator(self, X, y, fit_params):
         check_targets(X, y)

@@ -82,7 +82,8 @@ class BandPass(ClipTransformer):
         self.high_hz = high_hz
         self.order = order
 
-    def _make_op(self):
+    def make_op(self):
+        """Return the op that filters a clip."""
         if self.high_hz is not None and self.low_hz >= self.high_hz:
             raise ValueError(
                 f"low_hz={self.low_hz:g} must be below high_hz={self.high_hz:g}."

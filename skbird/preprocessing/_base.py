@@ -49,10 +49,40 @@ class NoMatrixMixin(TransformerMixin):
 
 
 class ClipTransformer(NoMatrixMixin, BaseEstimator):
-    """Base of the steps that append one op to the chain of each row.
+    """Base of steps that change clips: filters of your own start here.
 
-    A subclass says in `_make_op` which op its parameters mean. Nothing is computed
-    before :class:`LogMel`, or before a row is indexed.
+    A subclass says in `make_op` what its parameters do to a clip. Its steps are lazy:
+    nothing is computed before :class:`LogMel`, or before a row is indexed.
+
+    See Also
+    --------
+    skbird.utils.estimator_checks.check_audio_estimator : Checks a filter of your own.
+
+    Examples
+    --------
+    A step that scales the sound. Its op is a frozen dataclass, so that what was
+    transformed before a parameter was set anew stays as it was:
+
+    >>> from dataclasses import dataclass, replace
+    >>> from skbird.preprocessing import ClipTransformer
+    >>> @dataclass(frozen=True)
+    ... class AmplifyOp:
+    ...     factor: float
+    ...
+    ...     def __call__(self, clip):
+    ...         return replace(clip, samples=clip.samples * self.factor)
+    >>> class Amplify(ClipTransformer):
+    ...     def __init__(self, factor=2.0):
+    ...         self.factor = factor
+    ...
+    ...     def make_op(self):
+    ...         return AmplifyOp(self.factor)
+    >>> import numpy as np, soundfile, tempfile
+    >>> from pathlib import Path
+    >>> path = Path(tempfile.mkdtemp()) / "a.wav"
+    >>> soundfile.write(path, np.full(100, 0.25), 100)
+    >>> float(Amplify(3.0).transform([path])[0].samples[0])
+    0.75
     """
 
     _parameter_constraints: dict = {}
@@ -73,7 +103,7 @@ class ClipTransformer(NoMatrixMixin, BaseEstimator):
         -------
         self
         """
-        self._make_op()
+        self.make_op()
         recordings = as_recordings(X)
         check_some_rows(recordings)
         check_y_length(y, len(recordings))
@@ -94,10 +124,19 @@ class ClipTransformer(NoMatrixMixin, BaseEstimator):
         """
         # Stateless steps may be used without fit, by themselves or in a Pipeline.
         self._validate_params()
-        return as_recordings(X).then(self._make_op())
+        return as_recordings(X).then(self.make_op())
 
-    def _make_op(self):
-        raise NotImplementedError(f"{type(self).__name__} must define _make_op.")
+    def make_op(self):
+        """Return what the parameters mean, or raise a ValueError that names one.
+
+        Returns
+        -------
+        op : callable
+            A frozen dataclass, called with a :class:`skbird.data.Clip`, that returns
+            one. If it changes the weights of segments only, a
+            :class:`skbird.data.WeightOp`.
+        """
+        raise NotImplementedError(f"{type(self).__name__} must define make_op.")
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()

@@ -205,7 +205,7 @@ class LogMel(NoMatrixMixin, BaseEstimator):
         self
         """
         self._validate_params()
-        self._make_op()
+        self.make_op()
         recordings = as_recordings(X)
         check_some_rows(recordings)
         check_y_length(y, len(recordings))
@@ -260,7 +260,7 @@ class LogMel(NoMatrixMixin, BaseEstimator):
     def _compute(self, recordings):
         front_end = FrontEnd(
             recordings,
-            self._make_op(),
+            self.make_op(),
             self.cache_dir,
             n_jobs=self.n_jobs,
             on_error=self.on_error,
@@ -279,7 +279,8 @@ class LogMel(NoMatrixMixin, BaseEstimator):
             )
         return spectrograms
 
-    def _make_op(self):
+    def make_op(self):
+        """Return the op that turns a clip into a spectrogram."""
         if self.fmax is not None and self.fmin >= self.fmax:
             raise ValueError(f"fmin={self.fmin:g} must be below fmax={self.fmax:g}.")
         return MelOp(

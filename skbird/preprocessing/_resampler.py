@@ -73,5 +73,6 @@ class Resampler(ClipTransformer):
         self.sample_rate = sample_rate
         self.channels = channels
 
-    def _make_op(self):
+    def make_op(self):
+        """Return the op that resamples a clip."""
         return ResampleOp(int(self.sample_rate), check_channels(self.channels))

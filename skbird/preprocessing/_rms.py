@@ -180,7 +180,8 @@ class RMSFilter(ClipTransformer):
             )
         return float(np.quantile(np.concatenate(list(levels.values())), self._quantile))
 
-    def _make_op(self):
+    def make_op(self):
+        """Return the op that measures the level of a clip."""
         limit = None
         if self.scope == "train":
             check_is_fitted(

@@ -59,7 +59,8 @@ class Segmenter(ClipTransformer):
         self.overlap = overlap
         self.pad = pad
 
-    def _make_op(self):
+    def make_op(self):
+        """Return the op that cuts a clip into segments."""
         return SegmentOp(
             SegmentGrid(float(self.segment_s), float(self.overlap), self.pad)
         )

@@ -201,7 +201,8 @@ class VADFilter(ClipTransformer):
                 stacklevel=3,
             )
 
-    def _make_op(self):
+    def make_op(self):
+        """Return the op that measures speech in a clip."""
         thresholds = self.threshold
         if not isinstance(thresholds, Mapping):
             thresholds = {"default": thresholds}
