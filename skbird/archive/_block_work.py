@@ -196,7 +196,7 @@ def _by_halves(model, rows, n_species):
 
 # Models by thread, each with its digest. Not in a threading.local: what pool threads
 # hold is destroyed when the process ends, which OpenVINO does not survive.
-_loaded = {}
+_loaded: dict[int, tuple] = {}
 
 
 @dataclass(frozen=True)

@@ -1,5 +1,6 @@
 """What a run over an archive gave."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -33,7 +34,7 @@ class ArchiveResult:
         ``path`` and ``error`` of recordings that could not be used, or not all of them.
     dropped : list of str
         What a time budget took from the model, and for which recordings.
-    columns : list of str
+    columns : sequence of str
         Of what `read` returns, if there are no parts.
     """
 
@@ -46,7 +47,7 @@ class ArchiveResult:
     times_real_time: float
     errors: pd.DataFrame
     dropped: list
-    columns: list = ()
+    columns: Sequence = ()
 
     def read(self):
         """Read all rows, in the order of the recordings.

@@ -22,7 +22,7 @@ _CHUNK = 1 << 20  # bytes read at once
 _RECENT_NS = 2_000_000_000  # clocks of file systems may be that coarse
 
 # Hashes of the files that were found whole by this process.
-_whole = set()
+_whole: set[tuple] = set()
 
 
 class DamagedArrayError(ValueError):

@@ -12,7 +12,7 @@ from uuid import uuid4
 try:
     import fcntl
 except ImportError:  # Windows, where nobody can remove a file that is open
-    fcntl = None
+    fcntl = None  # type: ignore[assignment]
 
 #: What a table of text may have: a million rows, and more. Python needs ten times as
 #: much memory for their cells.
@@ -30,7 +30,7 @@ _OLD_S = 86_400  # nobody writes at one file for so long
 _PART = r"\.[0-9a-f]{32}\.part"
 
 # Folders in which this process has looked for leftovers.
-_tidied = set()
+_tidied: set[Path] = set()
 
 
 @contextmanager

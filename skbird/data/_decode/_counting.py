@@ -6,7 +6,9 @@ from skbird.data._audio_header import AudioReadError
 
 # Frames decoded together; behind an error, few are tried again, to lose little.
 _BLOCK, _SMALL_BLOCK = 2**16, 2**6
-_counted = {}  # by file identity: what was found, or will be by another thread
+_counted: dict[
+    tuple, Future
+] = {}  # by file identity: what was found, or will be by another thread
 
 
 def count_once(identity, count):

@@ -32,7 +32,9 @@ _MOST_PER_BYTE, _MOST_PER_BYTE_FLAC = 2**12, 2**13
 _NO_SUCH_FILE = {errno.ENOENT, errno.ENOTDIR, errno.ENAMETOOLONG}
 # Writers miscount their last frame; containers of video round.
 _TOLERANCE_S, _ROUNDED_S = 0.1, 0.5
-_suspects = set()  # identities of files in which decoding has met with damage
+_suspects: set[tuple] = (
+    set()
+)  # identities of files in which decoding has met with damage
 
 
 def open_decoder(path, *, closely=False):
