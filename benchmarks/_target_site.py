@@ -7,7 +7,8 @@ import soxr
 from _common import data_folder, read_metadata
 from sklearn.utils import Bunch
 
-from skbird.data import encode_labels, read_audio, segment_table
+from skbird.audio import read_audio
+from skbird.data import encode_labels, segment_table
 
 RATE = 32_000
 SOUNDSCAPE_S = 60.0

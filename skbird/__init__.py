@@ -2,6 +2,7 @@
 
 The rooms, each a subpackage:
 
+- :mod:`skbird.audio`: sound files, whatever their format
 - :mod:`skbird.data`: what X and Y are
 - :mod:`skbird.datasets`: recordings and labels from disk, and synthetic ones
 - :mod:`skbird.preprocessing`: from paths to spectrograms
@@ -18,6 +19,7 @@ The rooms, each a subpackage:
 - :mod:`skbird.inference`: prediction without torch, and model files
 - :mod:`skbird.archive`: prediction of archives of any size
 - :mod:`skbird.annotations`: files of other programs, in and out
+- :mod:`skbird.base`: base classes for classifiers of one's own
 - :mod:`skbird.cli`: the command line
 - :mod:`skbird.utils`: checks for estimators of one's own
 
@@ -34,6 +36,8 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
     submodules=[
         "annotations",
         "archive",
+        "audio",
+        "base",
         "cli",
         "compose",
         "data",

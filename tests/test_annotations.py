@@ -28,7 +28,8 @@ from skbird.annotations import (
     write_raven,
     write_submission,
 )
-from skbird.data import AudioReadError, Spectrograms
+from skbird.audio import AudioReadError
+from skbird.data import Spectrograms
 from skbird.inspection import attention_boxes
 from skbird.nn._sed import Activations
 

@@ -27,7 +27,8 @@ from sklearn.preprocessing import FunctionTransformer
 from skbird.archive import _block_work, _manifest, predict_archive
 from skbird.archive._part_files import kept_pairs, remove_run
 from skbird.archive._time_budget import TimeBudget, cheaper_model
-from skbird.data import AudioReadError, Recordings, segment_table
+from skbird.audio import AudioReadError
+from skbird.data import Recordings, segment_table
 from skbird.ensemble import FoldEnsemble, MultilabelVotingClassifier, SeedEnsemble
 from skbird.postprocessing import SoundscapeReweighter
 

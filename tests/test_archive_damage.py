@@ -12,7 +12,8 @@ from sklearn.pipeline import make_pipeline
 from skbird.archive import predict_archive
 from skbird.archive._block_work import readable_proba
 from skbird.archive._part_files import remove_run
-from skbird.data import AudioReadError, Recordings, segment_table
+from skbird.audio import AudioReadError
+from skbird.data import Recordings, segment_table
 from skbird.postprocessing import SoundscapeReweighter
 from skbird.preprocessing import LogMel, Segmenter, SpectrogramStatistics
 from skbird.utils.estimator_checks import LevelClassifier

@@ -2,8 +2,9 @@ import numpy as np
 import pytest
 import soundfile
 
-from skbird.data import AudioReadError, Recordings, read_audio, read_header
-from skbird.data._audio_file import AudioFile
+from skbird.audio import AudioReadError, read_audio, read_header
+from skbird.audio._audio_file import AudioFile
+from skbird.data import Recordings
 
 
 def test_reads_mono_mix_of_a_stretch(tmp_path):

@@ -11,10 +11,11 @@ from conftest import RATE, tone
 from sklearn.base import clone
 from sklearn.pipeline import make_pipeline
 
+from skbird.audio import AudioReadError, read_audio
+from skbird.audio._channels import check_channels
+from skbird.audio._decode import open_decoder
 from skbird.cli._settings import read_settings
-from skbird.data import AudioReadError, Recordings, check_rows, read_audio
-from skbird.data._channels import check_channels
-from skbird.data._decode import open_decoder
+from skbird.data import Recordings, check_rows
 from skbird.preprocessing import LogMel, Resampler, RMSFilter
 
 HOT, COLD = tone(1000, 2), 0.25 * tone(3000, 2)
@@ -161,7 +162,7 @@ def test_a_file_that_goes_while_it_is_opened_is_an_error(write_wav, monkeypatch)
         Path(path).unlink()
         return decoders[0]
 
-    monkeypatch.setattr("skbird.data._audio_file.open_decoder", open_and_remove)
+    monkeypatch.setattr("skbird.audio._audio_file.open_decoder", open_and_remove)
     with pytest.raises(AudioReadError, match=r"gone.wav cannot be read: No such file"):
         read_audio(path, channels="loudest")
     with pytest.raises(soundfile.SoundFileRuntimeError, match="closed file"):

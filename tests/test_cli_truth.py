@@ -26,8 +26,8 @@ from skbird.annotations import (
     write_submission,
 )
 from skbird.annotations._places import place_boxes
+from skbird.audio import list_audio
 from skbird.cli._app import app
-from skbird.data import list_audio
 from skbird.preprocessing import LogMel, Resampler, Segmenter, SpectrogramStatistics
 
 SHORT_BOXES = (HOSTILE / "tables" / "short_boxes.Table.1.selections.txt").resolve()

@@ -18,7 +18,8 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.multioutput import MultiOutputClassifier
 from sklearn.pipeline import Pipeline
 
-from skbird.data import AudioReadError, segment_table
+from skbird.audio import AudioReadError
+from skbird.data import segment_table
 from skbird.ensemble import MultilabelVotingClassifier, SeedEnsemble, combine_proba
 from skbird.nn import CNNClassifier, SEDClassifier
 from skbird.postprocessing import SoundscapeReweighter, ThresholdTuner

@@ -122,7 +122,7 @@ def test_the_number_of_labels_is_checked_before_decoding(step, birds, monkeypatc
     def decode(*args, **kwargs):
         raise AssertionError("decoded")
 
-    monkeypatch.setattr("skbird.data._audio.AudioFile.read", decode)
+    monkeypatch.setattr("skbird.audio._read_audio.AudioFile.read", decode)
     X, Y = birds
     for labels in (Y[:-1], Y.to_numpy()[:3], [*Y.iloc[:, 0], 1]):
         pipe = make_pipeline(step, LogMel(16), network())

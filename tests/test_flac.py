@@ -7,7 +7,8 @@ import pytest
 import soundfile
 from conftest import tone
 
-from skbird.data import AudioReadError, read_audio, read_header, segment_table
+from skbird.audio import AudioReadError, read_audio, read_header
+from skbird.data import segment_table
 
 RATE = 8000
 SECONDS = 12
@@ -54,7 +55,7 @@ def undecoded(monkeypatch):
     def refuse(*args):
         raise AssertionError("decoded to count")
 
-    monkeypatch.setattr("skbird.data._decode._open.count_frames", refuse)
+    monkeypatch.setattr("skbird.audio._decode._open.count_frames", refuse)
 
 
 @pytest.mark.parametrize("n_blocks", [0, 1, 2, 12, 22])

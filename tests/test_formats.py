@@ -12,16 +12,11 @@ import pytest
 import soundfile
 from conftest import HOSTILE, needs_hostile, tone
 
-from skbird.data import (
-    AudioReadError,
-    list_audio,
-    read_audio,
-    read_header,
-    segment_table,
-)
-from skbird.data._audio_file import AudioFile
-from skbird.data._decode import _ffmpeg
-from skbird.data._decode._gaps import Block, GapFinder
+from skbird.audio import AudioReadError, list_audio, read_audio, read_header
+from skbird.audio._audio_file import AudioFile
+from skbird.audio._decode import _ffmpeg
+from skbird.audio._decode._gaps import Block, GapFinder
+from skbird.data import segment_table
 from skbird.datasets import load_recordings
 from skbird.preprocessing import LogMel
 from skbird.utils._extras import install_hint
@@ -126,7 +121,7 @@ def test_a_format_is_read_sample_by_sample(encode, format):
 @pytest.mark.parametrize("codec", ["aac", "ac3"])
 def test_far_stretches_lie_where_they_should(encode, monkeypatch, codec):
     # Decoders that make noise of their own make other noise behind a seek.
-    monkeypatch.setattr("skbird.data._decode._ffmpeg._SEQUENTIAL_S", 0)
+    monkeypatch.setattr("skbird.audio._decode._ffmpeg._SEQUENTIAL_S", 0)
     path = encode(f"far.{codec}.mka", codec, "matroska", 48_000)
     whole, rate = read_audio(path)
     part = read_audio(path, 9.3, 11)[0]

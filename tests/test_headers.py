@@ -13,10 +13,11 @@ import pytest
 import soundfile
 from conftest import HOSTILE, needs_hostile, tone
 
-from skbird.data import AudioReadError, read_audio, read_header, segment_table
-from skbird.data._audio_file import AudioFile
-from skbird.data._decode import _counting
-from skbird.data._decode._sndfile import SndfileDecoder
+from skbird.audio import AudioReadError, read_audio, read_header
+from skbird.audio._audio_file import AudioFile
+from skbird.audio._decode import _counting
+from skbird.audio._decode._sndfile import SndfileDecoder
+from skbird.data import segment_table
 from skbird.preprocessing import LogMel
 from skbird.reports import describe_recordings
 
@@ -150,7 +151,7 @@ def test_space_set_aside_is_looked_at_once_and_here_and_there(
         file.write(content)
         file.truncate(2**33)
     assert read_header(path).note == ""
-    monkeypatch.setattr("skbird.data._decode._chunks._find_bytes", None)
+    monkeypatch.setattr("skbird.audio._decode._chunks._find_bytes", None)
     assert read_header(path).note == ""
     monkeypatch.undo()
     with path.open("r+b") as file:
@@ -340,7 +341,7 @@ def test_stretches_of_a_mended_file_equal_the_whole(written, tmp_path, sound):
 
 def with_granule(content, granule):
     """Change what the last page counts; its checksum is of no page any more."""
-    from skbird.data._decode._ogg import _checksum
+    from skbird.audio._decode._ogg import _checksum
 
     page = content[content.rindex(b"OggS") :]
     patched(page, 6, struct.pack("<q", granule))
@@ -402,7 +403,7 @@ def test_a_chain_is_looked_through_once(written, tmp_path, openings, monkeypatch
     path.write_bytes(written("OGG", "VORBIS") * 5)
     length = read_header(path).n_frames
     openings.clear()
-    monkeypatch.setattr("skbird.data._decode._ogg._find_links", None)
+    monkeypatch.setattr("skbird.audio._decode._ogg._find_links", None)
     assert read_header(path).n_frames == length
     assert len(openings) == 1
     monkeypatch.undo()
@@ -494,7 +495,7 @@ def test_what_ended_the_decoding_is_said(written, tmp_path, monkeypatch):
     path = tmp_path / "night.mp3"
     path.write_bytes(with_xing_frames(written("MP3"), 3))
     found = 9 * RATE, "Cannot decode it: Error in psf_fseek()."
-    monkeypatch.setattr("skbird.data._decode._open.count_frames", lambda *args: found)
+    monkeypatch.setattr("skbird.audio._decode._open.count_frames", lambda *args: found)
     header = read_header(path)
     assert "it holds 9.00 s: Cannot decode it: Error in psf_fseek()." in header.note
     assert header.is_cut
@@ -604,7 +605,7 @@ def decodings(monkeypatch):
         found.append(args)
         return count(*args)
 
-    monkeypatch.setattr("skbird.data._decode._open.count_frames", counted)
+    monkeypatch.setattr("skbird.audio._decode._open.count_frames", counted)
     return found
 
 

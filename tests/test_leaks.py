@@ -12,12 +12,12 @@ import soxr
 from sklearn.model_selection import GroupKFold, KFold
 from sklearn.neighbors import KNeighborsClassifier
 
-from skbird.data import Recordings
-from skbird.data._fingerprint import (
+from skbird.audio._fingerprint import (
     _candidates,
     find_near_duplicates,
     fingerprint,
 )
+from skbird.data import Recordings
 from skbird.ensemble import FoldEnsemble
 from skbird.model_selection import (
     LeakageWarning,

@@ -11,10 +11,10 @@ import pandas as pd
 import pytest
 from sklearn.neighbors import KNeighborsClassifier
 
+from skbird.audio._listing import find_audio, list_audio
 from skbird.compose._type_targets import has_own_tags
 from skbird.data import check_rows, encode_labels
 from skbird.data._label_table import read_table
-from skbird.data._listing import find_audio, list_audio
 from skbird.datasets import load_recordings, make_birdclef
 from skbird.datasets._birdclef_files import read_csv
 from skbird.model_selection import group_train_test_split

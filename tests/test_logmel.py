@@ -14,7 +14,8 @@ from sklearn.pipeline import make_pipeline
 
 import skbird.preprocessing._front_end as front_end
 import skbird.preprocessing._pass as audio_pass
-from skbird.data import AudioReadError, Spectrograms, segment_table
+from skbird.audio import AudioReadError
+from skbird.data import Spectrograms, segment_table
 from skbird.data._spectrograms import normalize_segments
 from skbird.preprocessing import (
     BandPass,

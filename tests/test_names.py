@@ -15,7 +15,8 @@ from sklearn.base import BaseEstimator
 from skbird.annotations import boxes_to_rows
 from skbird.annotations._submission import arrange
 from skbird.archive import predict_archive
-from skbird.data import Recordings, encode_labels, read_audio, segment_table
+from skbird.audio import read_audio
+from skbird.data import Recordings, encode_labels, segment_table
 from skbird.data._recordings import file_identity
 from skbird.datasets import load_recordings
 from skbird.metrics import event_report, match_events

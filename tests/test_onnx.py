@@ -10,7 +10,8 @@ from conftest import RATE, livened
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 
-from skbird.data import Clip, read_audio, segment_table
+from skbird.audio import read_audio
+from skbird.data import Clip, segment_table
 from skbird.inference import export_onnx
 from skbird.inference._export import SamplesToSegments
 from skbird.inference._onnx import _mel_matrix

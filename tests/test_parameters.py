@@ -27,8 +27,9 @@ from sklearn.pipeline import make_pipeline
 from skorch.callbacks import Callback
 
 import skbird
+from skbird.audio import AudioReadError
 from skbird.compose import CallTypeClassifier
-from skbird.data import AudioReadError, SegmentGrid, SpectrogramFormat, Spectrograms
+from skbird.data import SegmentGrid, SpectrogramFormat, Spectrograms
 from skbird.ensemble import FoldEnsemble, MultilabelVotingClassifier, SeedEnsemble
 from skbird.nn import (
     BackgroundNoise,

@@ -23,7 +23,8 @@ from sklearn.multiclass import OneVsRestClassifier
 from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from skbird.data import AudioReadError, segment_table
+from skbird.audio import AudioReadError
+from skbird.data import segment_table
 from skbird.metrics import macro_roc_auc_scorer
 from skbird.nn import CNNClassifier, SEDClassifier
 from skbird.postprocessing import SoundscapeReweighter

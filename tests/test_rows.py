@@ -7,14 +7,8 @@ import pandas as pd
 import pytest
 from sklearn.utils import _safe_indexing, resample
 
-from skbird.data import (
-    AudioReadError,
-    Recordings,
-    _rows,
-    check_rows,
-    read_rows,
-    segment_table,
-)
+from skbird.audio import AudioReadError
+from skbird.data import Recordings, _rows, check_rows, read_rows, segment_table
 
 
 @pytest.mark.parametrize(

@@ -13,7 +13,7 @@ import pytest
 from validation_cases import EXCUSED, make_cases
 
 import skbird
-from skbird.data import AudioReadError
+from skbird.audio import AudioReadError
 
 matplotlib.use("Agg")
 

@@ -68,7 +68,7 @@ def boxes_to_rows(
 
     Raises
     ------
-    skbird.data.AudioReadError
+    skbird.audio.AudioReadError
         If recordings are missing or cannot be read: names them.
     TypeError, ValueError
         If `boxes` is no table of boxes, or a parameter is out of range.

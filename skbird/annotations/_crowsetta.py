@@ -8,7 +8,7 @@ import pandas as pd
 from skbird.annotations._audio_names import find_recordings
 from skbird.annotations._boxes import TEXT, check_boxes
 from skbird.annotations._text_tables import TextTable, as_path_list
-from skbird.data import read_header
+from skbird.audio import read_header
 from skbird.utils._extras import install_hint
 from skbird.utils._params import check_params
 
@@ -48,7 +48,7 @@ def read_crowsetta(paths, format, audio=None, **options):
     ValueError
         If crowsetta does not know `format` or cannot read a file, or the recording of a
         file is not in `audio`, or not clear. The message names the file.
-    skbird.data.AudioReadError
+    skbird.audio.AudioReadError
         If the format counts samples, and the header of the recording, which says how
         long they are, cannot be read.
 

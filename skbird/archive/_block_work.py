@@ -23,8 +23,9 @@ from skbird.archive._part_files import (
     write_part,
     write_whole,
 )
-from skbird.data import AudioReadError, segment_table
-from skbird.data._audio import cut_short, read_headers
+from skbird.audio import AudioReadError
+from skbird.audio._read_audio import cut_short, read_headers
+from skbird.data import segment_table
 from skbird.utils._nested import predict_matrix
 
 _LOST = "it could not be opened for a moment."

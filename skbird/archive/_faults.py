@@ -5,7 +5,7 @@ from itertools import islice
 import numpy as np
 from joblib import Parallel, delayed
 
-from skbird.data import AudioReadError, read_audio
+from skbird.audio import AudioReadError, read_audio
 
 _NAN = "the model gives NaN for them, though they can be read."
 

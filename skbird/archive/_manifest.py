@@ -26,7 +26,8 @@ from skbird.archive._part_files import (
     write_whole,
 )
 from skbird.archive._sealed import DamagedFileError, seal, unseal
-from skbird.data import AudioReadError, segment_table
+from skbird.audio import AudioReadError
+from skbird.data import segment_table
 from skbird.utils._files import read_bytes
 from skbird.utils._json import parse_json
 from skbird.utils._nested import predict_matrix, species_of

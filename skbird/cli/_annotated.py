@@ -136,8 +136,8 @@ class AnnotatedRows:
     def __init__(self, data, annotations, species, segment_s):
         from skbird.annotations import boxes_to_rows, read_annotations
         from skbird.annotations._places import place_boxes
+        from skbird.audio._listing import drop_links, find_audio
         from skbird.data import segment_table
-        from skbird.data._listing import drop_links, find_audio
 
         self._annotations, self._species = annotations, species
         audio, self.left_out = find_audio(data)

@@ -37,7 +37,7 @@ def describe(data, out, no_labels, decode, speech):
     """
     import pandas as pd
 
-    from skbird.data._listing import drop_links, find_audio
+    from skbird.audio._listing import drop_links, find_audio
     from skbird.datasets import load_recordings
     from skbird.datasets._birdclef import is_birdclef
     from skbird.reports import describe_recordings

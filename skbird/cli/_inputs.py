@@ -133,7 +133,7 @@ def _read_table(path, may_be_empty):
 
 def _list_files(arguments, may_be_empty):
     """Return the files that are named and those of folders, and what is left out."""
-    from skbird.data._listing import drop_links, find_audio
+    from skbird.audio._listing import drop_links, find_audio
 
     paths, left_out = [], []
     for path in arguments:

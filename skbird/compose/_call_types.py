@@ -8,8 +8,8 @@ from sklearn.base import BaseEstimator, _fit_context, clone
 from sklearn.utils._param_validation import HasMethods, Interval, StrOptions
 from sklearn.utils.validation import check_is_fitted
 
+from skbird.base import MultilabelMetaMixin
 from skbird.compose._type_targets import split_targets
-from skbird.utils._multilabel import MultilabelMetaMixin
 from skbird.utils._nested import predict_matrix
 
 # Who calls, not how. A nestling begs as no adult does, so "nestling" is a call type.

@@ -6,9 +6,9 @@ from numbers import Real
 import numpy as np
 import pandas as pd
 
-from skbird.data._audio import read_headers
-from skbird.data._audio_header import AudioReadError
-from skbird.data._channels import check_column
+from skbird.audio._audio_header import AudioReadError
+from skbird.audio._channels import check_column
+from skbird.audio._read_audio import read_headers
 from skbird.utils._names import printable_path
 from skbird.utils._rows import check_columns
 
@@ -116,7 +116,7 @@ def _as_table(X, name):
     if isinstance(X, (str, bytes, os.PathLike)):
         raise TypeError(
             f"{name}={str(X)!r} is a single path where a list of paths is needed. For "
-            "a folder: skbird.data.list_audio(folder)."
+            "a folder: skbird.audio.list_audio(folder)."
         )
     if isinstance(X, pd.DataFrame):
         if not X.size and not len(X.columns):

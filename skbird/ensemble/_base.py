@@ -3,8 +3,8 @@
 import numpy as np
 from sklearn.utils.validation import check_is_fitted
 
+from skbird.base import MultilabelMetaMixin
 from skbird.ensemble._combine import combine_proba
-from skbird.utils._multilabel import MultilabelMetaMixin
 from skbird.utils._nested import predict_matrix
 
 

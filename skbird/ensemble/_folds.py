@@ -5,8 +5,7 @@ from sklearn.utils._param_validation import HasMethods
 
 from skbird.ensemble._base import ProbaEnsemble
 from skbird.utils._held_out import held_out_proba
-from skbird.utils._multilabel import check_targets
-from skbird.utils._rows import groups_of_rows
+from skbird.utils._rows import check_targets, groups_of_rows
 
 
 class FoldEnsemble(ProbaEnsemble, BaseEstimator):

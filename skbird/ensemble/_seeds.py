@@ -10,7 +10,7 @@ from sklearn.utils.parallel import Parallel, delayed
 
 from skbird.ensemble._base import ProbaEnsemble
 from skbird.ensemble._members import fit_clone
-from skbird.utils._multilabel import check_targets
+from skbird.utils._rows import check_targets
 
 
 class SeedEnsemble(ProbaEnsemble, BaseEstimator):

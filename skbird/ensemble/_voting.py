@@ -26,9 +26,8 @@ from skbird.ensemble._members import (
 )
 from skbird.ensemble._weights import METHODS, fit_weights
 from skbird.utils._fit_params import check_all_request, check_lengths, given_params
-from skbird.utils._multilabel import check_targets
 from skbird.utils._nested import check_same_species, species_of
-from skbird.utils._rows import file_numbers, groups_of_rows
+from skbird.utils._rows import check_targets, file_numbers, groups_of_rows
 
 
 class MultilabelVotingClassifier(ProbaEnsemble, _BaseComposition):

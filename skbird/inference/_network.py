@@ -6,6 +6,7 @@ import numpy as np
 from scipy.special import expit
 from sklearn.base import BaseEstimator
 
+from skbird.base import MultilabelMixin
 from skbird.data._frame_scores import score_rows_by_moments
 from skbird.data._inputs import as_spectrograms, with_same_axes
 from skbird.data._pooling import score_rows
@@ -16,7 +17,6 @@ from skbird.inference._engines import (
     engine_failures,
 )
 from skbird.utils._finite import check_answers
-from skbird.utils._multilabel import MultilabelMixin
 
 _making = threading.Lock()  # an engine, once for all threads
 

@@ -13,8 +13,8 @@ from joblib import Parallel, delayed
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
-from skbird.data import AudioReadError, read_audio
-from skbird.data._fingerprint import (
+from skbird.audio import AudioReadError, read_audio
+from skbird.audio._fingerprint import (
     FINGERPRINT_S,
     find_near_duplicates,
     fingerprint,

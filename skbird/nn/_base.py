@@ -18,6 +18,7 @@ from skorch import NeuralNet
 from skorch.callbacks import Callback
 from skorch.utils import TeeGenerator
 
+from skbird.base import MultilabelMixin
 from skbird.data._inputs import as_spectrograms, with_same_axes
 from skbird.data._pooling import POOLINGS, pool_rows, score_rows
 from skbird.data._rows import check_some_rows
@@ -44,7 +45,6 @@ from skbird.nn._targets import (
     warn_of_unheard,
 )
 from skbird.utils._finite import NotFiniteError
-from skbird.utils._multilabel import MultilabelMixin
 
 
 class SegmentNet(MultilabelMixin, NeuralNet):

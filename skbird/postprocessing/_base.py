@@ -4,11 +4,11 @@ import numpy as np
 from sklearn.base import BaseEstimator, clone
 from sklearn.utils.validation import check_is_fitted
 
+from skbird.base import MultilabelMetaMixin
 from skbird.metrics import macro_roc_auc
 from skbird.utils._held_out import held_out_proba
-from skbird.utils._multilabel import MultilabelMetaMixin, check_targets
 from skbird.utils._nested import check_same_species, predict_matrix
-from skbird.utils._rows import files_of_rows, groups_of_rows, row_table
+from skbird.utils._rows import check_targets, files_of_rows, groups_of_rows, row_table
 from skbird.utils._truth import validate_truth
 
 

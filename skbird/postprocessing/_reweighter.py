@@ -10,7 +10,7 @@ from skbird.postprocessing._reweight import (
     neutral_probability,
     reweight,
 )
-from skbird.utils._multilabel import check_targets
+from skbird.utils._rows import check_targets
 
 
 class SoundscapeReweighter(FilePostProcessor):

@@ -21,8 +21,7 @@ from skbird.postprocessing._reweight import (
     reweight,
 )
 from skbird.utils._held_out import labelled_rows
-from skbird.utils._multilabel import check_targets
-from skbird.utils._rows import file_numbers, groups_of_rows
+from skbird.utils._rows import check_targets, file_numbers, groups_of_rows
 from skbird.utils._truth import validate_truth
 
 _NOTHING = {"top_k": None, "power": 0.0, "share": 0.0, "kernel": None}

@@ -8,9 +8,10 @@ import numpy as np
 from joblib import Parallel, delayed
 from threadpoolctl import threadpool_limits
 
-from skbird.data import AudioReadError, Clip
-from skbird.data._audio import no_samples, stretch_frames
-from skbird.data._audio_file import AudioFile
+from skbird.audio import AudioReadError
+from skbird.audio._audio_file import AudioFile
+from skbird.audio._read_audio import no_samples, stretch_frames
+from skbird.data import Clip
 from skbird.utils._progress import progress_bar
 
 # Rows longer than this are worked on in blocks of this length. Whole seconds, so that

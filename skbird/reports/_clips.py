@@ -8,10 +8,10 @@ import numpy as np
 import soundfile
 from joblib import Parallel, delayed
 
-from skbird.data import AudioReadError
-from skbird.data._audio import no_samples, stretch_frames
-from skbird.data._audio_file import AudioFile
-from skbird.preprocessing import _dsp
+from skbird.audio import AudioReadError
+from skbird.audio._audio_file import AudioFile
+from skbird.audio._read_audio import no_samples, stretch_frames
+from skbird.preprocessing._dsp import log_mel, mean_square, mel_filters, resample
 from skbird.reports._page_parts import Clip, Content
 from skbird.utils._progress import progress_bar
 
@@ -115,14 +115,14 @@ def read_loudest(cut, clip_s):
     samples = samples[first : first + length]
     start_s = (start + first) / rate
     end_s = start_s + len(samples) / rate
-    samples = _dsp.resample(samples - samples.mean(), rate, RATE)
+    samples = resample(samples - samples.mean(), rate, RATE)
     peak = np.abs(samples).max()
     return samples * np.float32(_PEAK / max(peak, 1e-6)), start_s, end_s
 
 
 def _loudest(samples, rate, length):
     """First frame of the loudest stretch, to a tenth of a second."""
-    power = _dsp.mean_square(samples, rate, 10)
+    power = mean_square(samples, rate, 10)
     n_values = max(int(length / rate * 10), 1)
     total = np.convolve(power, np.ones(n_values), "valid")
     return min(round(int(total.argmax()) * rate / 10), len(samples) - length)
@@ -146,7 +146,7 @@ def encode_audio(samples):
         options = {"compression_level": 0.7, "bitrate_mode": "VARIABLE"}  # 40 kbit/s
     if subtype == "OPUS":
         rate = 24_000  # of the rates that Opus knows
-        samples = _dsp.resample(samples, RATE, rate)
+        samples = resample(samples, RATE, rate)
     buffer = io.BytesIO()
     soundfile.write(buffer, samples, rate, format=format, subtype=subtype, **options)
     return Content(buffer.getvalue(), mime)
@@ -176,9 +176,9 @@ def spectrogram_image(samples):
     Content
         128 pixels high, 80 per second wide, of any length at least 1.
     """
-    filters = _dsp.mel_filters(RATE, _N_FFT, _N_MELS, _LOW_HZ, RATE / 2, False)
+    filters = mel_filters(RATE, _N_FFT, _N_MELS, _LOW_HZ, RATE / 2, False)
     frames = range(1 + len(samples) // _HOP)
-    decibel = _dsp.log_mel(samples, filters, _N_FFT, _HOP, frames).T[::-1]
+    decibel = log_mel(samples, filters, _N_FFT, _HOP, frames).T[::-1]
     # From the noise floor up; a band of 60 dB shows faint calls behind loud ones.
     low = max(np.quantile(decibel, 0.1), decibel.max() - _RANGE_DB)
     level = np.clip((decibel - low) / max(decibel.max() - low, 1e-3), 0, 1)

@@ -5,7 +5,7 @@ import pandas as pd
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
-from skbird.data._fingerprint import find_near_duplicates
+from skbird.audio._fingerprint import find_near_duplicates
 from skbird.data._labels import (
     encode_labels,
     parse_primary_label,

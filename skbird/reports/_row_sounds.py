@@ -4,10 +4,10 @@ import numpy as np
 import pandas as pd
 from joblib import Parallel, delayed
 
-from skbird.data import AudioReadError
-from skbird.data._audio import stretch_frames
-from skbird.data._audio_file import AudioFile
-from skbird.preprocessing import _dsp
+from skbird.audio import AudioReadError
+from skbird.audio._audio_file import AudioFile
+from skbird.audio._read_audio import stretch_frames
+from skbird.preprocessing._dsp import log_mel, mel_filters, resample
 from skbird.reports._scan import measure
 from skbird.utils._progress import progress_bar
 
@@ -60,9 +60,9 @@ def _measure_row(path, start_s, end_s):
     if len(samples) == 0:
         return None
     found = measure(samples, rate)
-    samples = _dsp.resample(samples - samples.mean(), rate, RATE)
-    filters = _dsp.mel_filters(RATE, 1024, _MELS, _LOW_HZ, RATE / 2, False)
-    decibel = _dsp.log_mel(
+    samples = resample(samples - samples.mean(), rate, RATE)
+    filters = mel_filters(RATE, 1024, _MELS, _LOW_HZ, RATE / 2, False)
+    decibel = log_mel(
         samples, filters, 1024, 1024, range(len(samples) // 1024 + 1)
     )
     return found, decibel.mean(axis=0)

@@ -7,10 +7,10 @@ import numpy as np
 import pandas as pd
 from joblib import Parallel, delayed
 
-from skbird.data import AudioReadError
-from skbird.data._audio_file import AudioFile
-from skbird.data._fingerprint import FINGERPRINT_S, fingerprint
-from skbird.preprocessing import _dsp
+from skbird.audio import AudioReadError
+from skbird.audio._audio_file import AudioFile
+from skbird.audio._fingerprint import FINGERPRINT_S, fingerprint
+from skbird.preprocessing._dsp import mean_square
 from skbird.utils._progress import progress_bar
 
 MEASURES = ("level_dbfs", "noise_dbfs", "contrast_db", "peak_dbfs", "clipped", "speech")
@@ -107,7 +107,7 @@ def measure(samples, sample_rate):
     """
     clipped = float((np.abs(samples) >= _CLIPPED_FROM).mean())
     samples = samples - samples.mean()
-    levels = _decibel(np.sqrt(_dsp.mean_square(samples, sample_rate, _LEVELS_PER_S)))
+    levels = _decibel(np.sqrt(mean_square(samples, sample_rate, _LEVELS_PER_S)))
     noise, loud = np.quantile(levels, [0.1, 0.99])
     return {
         "level_dbfs": _decibel(np.sqrt(np.mean(np.square(samples)))),

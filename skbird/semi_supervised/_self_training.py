@@ -12,6 +12,7 @@ from sklearn.base import BaseEstimator, _fit_context, clone
 from sklearn.utils._param_validation import HasMethods, Interval
 from sklearn.utils.validation import check_is_fitted
 
+from skbird.base import MultilabelMetaMixin
 from skbird.semi_supervised._pseudo_labels import (
     PARAMETER_CONSTRAINTS,
     check_thresholds,
@@ -24,9 +25,8 @@ from skbird.semi_supervised._rounds import (
     print_round,
     warn_of_labels_everywhere,
 )
-from skbird.utils._multilabel import MultilabelMetaMixin, check_targets
 from skbird.utils._nested import predict_matrix, takes_fractions
-from skbird.utils._rows import assign_column
+from skbird.utils._rows import assign_column, check_targets
 
 _MIX = "callbacks__pseudo_mix__p"
 

@@ -11,9 +11,8 @@ from sklearn.utils import _safe_indexing
 from sklearn.utils.validation import _check_method_params
 
 from skbird.utils._folds import list_folds
-from skbird.utils._multilabel import check_targets
 from skbird.utils._nested import predict_matrix
-from skbird.utils._rows import check_groups, file_numbers
+from skbird.utils._rows import check_groups, check_targets, file_numbers
 from skbird.utils._truth import validate_truth
 
 _DEFAULT_FOLDS = 5

@@ -299,3 +299,39 @@ def number_groups(groups, n_rows, name="groups"):
     rank = np.empty(len(order), dtype=np.int64)
     rank[order] = np.arange(len(order))
     return rank[numbers], np.asarray(names)[order]
+
+
+def check_targets(X, y):
+    """Check that y has rows and columns, as many rows as X, and return its shape.
+
+    Parameters
+    ----------
+    X : DataFrame, sequence of paths, or anything with a length
+    y : array-like or DataFrame of shape (n_rows, n_species)
+
+    Returns
+    -------
+    n_rows, n_species : int
+
+    Raises
+    ------
+    ValueError
+        If `y` is None or has another shape.
+    """
+    if y is None:
+        raise ValueError(
+            "This classifier requires y to be passed, but the target y is None. Pass "
+            "labels of shape (n_rows, n_species)."
+        )
+    if _num_samples(X) == 0:
+        raise ValueError(
+            "X has no rows: there is nothing to learn from. Does the pattern that "
+            "lists the files match?"
+        )
+    shape = np.asarray(y).shape
+    if len(shape) != 2 or shape[0] != _num_samples(X):
+        raise ValueError(
+            f"y has shape {shape}, but (n_rows, n_species) with the {_num_samples(X)} "
+            "rows of X is needed. For one species pass y.reshape(-1, 1)."
+        )
+    return shape

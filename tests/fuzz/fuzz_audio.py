@@ -6,8 +6,9 @@ import numpy as np
 import soundfile
 from fuzz_worker import Failure, Refused, mutate, refusals
 
-from skbird.data import read_audio, segment_table
-from skbird.data._decode._ogg import _checksum
+from skbird.audio import read_audio
+from skbird.audio._decode._ogg import _checksum
+from skbird.data import segment_table
 from skbird.preprocessing import LogMel, Resampler
 
 RATE, SECONDS = 16_000, 3.0

@@ -5,7 +5,7 @@ import time
 
 from fuzz_worker import Failure, Refused, refusals
 
-from skbird.data import read_header
+from skbird.audio import read_header
 
 
 def prepare(folder):

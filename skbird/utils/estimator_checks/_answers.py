@@ -108,7 +108,7 @@ def main_values(X):
     if hasattr(X, "segment_rows"):
         yield from (X[row] if X.n_frames[row] else None for row in range(len(X)))
     elif hasattr(X, "ops") or _holds_paths(X):
-        from skbird.data import AudioReadError
+        from skbird.audio import AudioReadError
 
         recordings = _recordings(X)
         for row in range(len(recordings)):
@@ -133,7 +133,7 @@ def _holds_paths(output):
 
 
 def _clip_values(recordings):
-    from skbird.data import AudioReadError
+    from skbird.audio import AudioReadError
 
     values = {"samples": [], "sample_rate": [], "starts": [], "weights": []}
     for row in range(len(recordings)):

@@ -125,7 +125,7 @@ def check_unreadable_rows(estimator, data):
 
 def _check_raises(estimator, params, X):
     """With on_error="raise" the error names a file."""
-    from skbird.data import AudioReadError
+    from skbird.audio import AudioReadError
 
     estimator.set_params(**dict.fromkeys(params, "raise"))
     exc = raised(lambda: answers(estimator, X), AudioReadError)

@@ -8,9 +8,9 @@ chunk in a true file, or another recording; if it is neither, it is sound.
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from skbird.data._decode._counting import count_once
-from skbird.data._decode._finding import MAX_LINKS, UNREADABLE, Finding
-from skbird.data._decode._identity import content_identity
+from skbird.audio._decode._counting import count_once
+from skbird.audio._decode._finding import MAX_LINKS, UNREADABLE, Finding
+from skbird.audio._decode._identity import content_identity
 
 # Files of more chunks before the samples are made to keep readers busy.
 _MAX_CHUNKS = 1000

@@ -9,10 +9,10 @@ import struct
 from dataclasses import dataclass
 from functools import cache
 
-from skbird.data._decode._counting import count_once
-from skbird.data._decode._finding import Finding
-from skbird.data._decode._identity import content_identity
-from skbird.data._decode._ogg_gaps import find_ogg_gaps
+from skbird.audio._decode._counting import count_once
+from skbird.audio._decode._finding import Finding
+from skbird.audio._decode._identity import content_identity
+from skbird.audio._decode._ogg_gaps import find_ogg_gaps
 
 _PAGE_HEAD = struct.Struct("<4sBBqIIIB")
 _BEGINS = 2  # flag of the first page of a stream

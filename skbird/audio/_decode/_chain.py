@@ -5,10 +5,10 @@ from itertools import accumulate
 
 import numpy as np
 
-from skbird.data._audio_header import AudioReadError
-from skbird.data._decode._counting import count_once
-from skbird.data._decode._identity import content_identity
-from skbird.data._decode._sndfile import SndfileDecoder
+from skbird.audio._audio_header import AudioReadError
+from skbird.audio._decode._counting import count_once
+from skbird.audio._decode._identity import content_identity
+from skbird.audio._decode._sndfile import SndfileDecoder
 
 
 class ChainDecoder:

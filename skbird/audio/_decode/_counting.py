@@ -2,7 +2,7 @@
 
 from concurrent.futures import Future
 
-from skbird.data._audio_header import AudioReadError
+from skbird.audio._audio_header import AudioReadError
 
 # Frames decoded together; behind an error, few are tried again, to lose little.
 _BLOCK, _SMALL_BLOCK = 2**16, 2**6

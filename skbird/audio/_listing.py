@@ -77,7 +77,7 @@ def list_audio(folder):
     --------
     >>> import tempfile
     >>> from pathlib import Path
-    >>> from skbird.data import list_audio
+    >>> from skbird.audio import list_audio
     >>> folder = Path(tempfile.mkdtemp())
     >>> for name in ("night.WAV", "dawn.flac", "notes.txt"):
     ...     (folder / name).touch()

@@ -1,5 +1,3 @@
-"""What the meta-estimators around multi-label classifiers share."""
-
 import numpy as np
 from sklearn.base import ClassifierMixin, MetaEstimatorMixin
 from sklearn.utils import get_tags
@@ -10,7 +8,6 @@ from sklearn.utils.metadata_routing import (
     MethodMapping,
     process_routing,
 )
-from sklearn.utils.validation import _num_samples
 
 from skbird.metrics import macro_roc_auc
 from skbird.utils._fit_params import check_lengths, fit_key, given_params, hand_on
@@ -23,6 +20,25 @@ class MultilabelMixin(ClassifierMixin):
     A class that uses it defines `predict_proba`, and has ``species_`` once it is
     fitted. Networks, compiled ones and meta-estimators share it, so that a decision or
     a score means the same before and after a network is wrapped or compiled.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sklearn.base import BaseEstimator
+    >>> from skbird.base import MultilabelMixin
+    >>> class Given(MultilabelMixin, BaseEstimator):
+    ...     def fit(self, X, y):
+    ...         self.species_ = np.arange(np.shape(y)[1])
+    ...         return self
+    ...
+    ...     def predict_proba(self, X):
+    ...         return np.asarray(X)
+    >>> X, Y = [[0.9, 0.2], [0.1, 0.6]], np.array([[1, 0], [0, 1]])
+    >>> Given().fit(X, Y).predict(X)
+    array([[1, 0],
+           [0, 1]])
+    >>> Given().fit(X, Y).score(X, Y)
+    1.0
     """
 
     def predict(self, X, threshold=0.5):
@@ -78,6 +94,33 @@ class MultilabelMetaMixin(MultilabelMixin, MetaEstimatorMixin):
     A class that uses it defines `predict_proba`, calls `_learn_species` in `fit`, and
     says with `_inner` and `_fitted_inner` what it wraps, if that is not `estimator` and
     `estimator_`.
+
+    See Also
+    --------
+    skbird.postprocessing.PostProcessor : Has `fit` of the estimator inside, too.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sklearn.base import BaseEstimator, clone
+    >>> from sklearn.neighbors import KNeighborsClassifier
+    >>> from skbird.base import MultilabelMetaMixin
+    >>> from skbird.utils._nested import predict_matrix
+    >>> class Mirror(MultilabelMetaMixin, BaseEstimator):
+    ...     def __init__(self, estimator):
+    ...         self.estimator = estimator
+    ...
+    ...     def fit(self, X, y):
+    ...         self.estimator_ = clone(self.estimator).fit(X, y)
+    ...         self._learn_species(y)
+    ...         return self
+    ...
+    ...     def predict_proba(self, X):
+    ...         return 1 - predict_matrix(self.estimator_, X)
+    >>> X, Y = np.array([[0.0], [1.0]]), np.array([[1, 0], [0, 1]])
+    >>> Mirror(KNeighborsClassifier(1)).fit(X, Y).predict(X)
+    array([[0, 1],
+           [1, 0]])
     """
 
     @property
@@ -164,39 +207,3 @@ class MultilabelMetaMixin(MultilabelMixin, MetaEstimatorMixin):
         tags.target_tags.single_output = False
         tags.classifier_tags.multi_class = False
         return tags
-
-
-def check_targets(X, y):
-    """Check that y has rows and columns, as many rows as X, and return its shape.
-
-    Parameters
-    ----------
-    X : DataFrame, sequence of paths, or anything with a length
-    y : array-like or DataFrame of shape (n_rows, n_species)
-
-    Returns
-    -------
-    n_rows, n_species : int
-
-    Raises
-    ------
-    ValueError
-        If `y` is None or has another shape.
-    """
-    if y is None:
-        raise ValueError(
-            "This classifier requires y to be passed, but the target y is None. Pass "
-            "labels of shape (n_rows, n_species)."
-        )
-    if _num_samples(X) == 0:
-        raise ValueError(
-            "X has no rows: there is nothing to learn from. Does the pattern that "
-            "lists the files match?"
-        )
-    shape = np.asarray(y).shape
-    if len(shape) != 2 or shape[0] != _num_samples(X):
-        raise ValueError(
-            f"y has shape {shape}, but (n_rows, n_species) with the {_num_samples(X)} "
-            "rows of X is needed. For one species pass y.reshape(-1, 1)."
-        )
-    return shape

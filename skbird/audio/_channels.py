@@ -6,10 +6,10 @@ from numbers import Integral, Real
 import numpy as np
 import pandas as pd
 
-from skbird.data._audio_header import AudioReadError
-from skbird.data._decode import open_decoder
-from skbird.data._decode._counting import count_once
-from skbird.data._decode._identity import content_identity
+from skbird.audio._audio_header import AudioReadError
+from skbird.audio._decode import open_decoder
+from skbird.audio._decode._counting import count_once
+from skbird.audio._decode._identity import content_identity
 
 WORDS = ("mean", "loudest")
 _LOOK_S, _MOST_LOOKS = 1.0, 60  # where levels are compared

@@ -4,9 +4,9 @@ import warnings
 
 import numpy as np
 
-from skbird.data._audio_header import AudioReadError
-from skbird.data._channels import Mixer
-from skbird.data._decode import open_decoder
+from skbird.audio._audio_header import AudioReadError
+from skbird.audio._channels import Mixer
+from skbird.audio._decode import open_decoder
 from skbird.utils._names import existing_path, printable_path
 
 # Float files may exceed full scale, but not by this: such samples are damage.

@@ -2,7 +2,7 @@
 
 import os
 
-from skbird.data._audio_header import AudioReadError
+from skbird.audio._audio_header import AudioReadError
 
 
 def content_identity(path):

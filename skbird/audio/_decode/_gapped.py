@@ -4,8 +4,8 @@ from dataclasses import replace
 
 import numpy as np
 
-from skbird.data._audio_header import AudioReadError
-from skbird.data._decode._gaps import SHORT_S, gaps_note
+from skbird.audio._audio_header import AudioReadError
+from skbird.audio._decode._gaps import SHORT_S, gaps_note
 
 
 class GappedDecoder:

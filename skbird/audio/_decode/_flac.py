@@ -11,9 +11,9 @@ from functools import partial
 from itertools import islice, pairwise
 from typing import NamedTuple
 
-from skbird.data._decode._counting import count_once
-from skbird.data._decode._crc import crc
-from skbird.data._decode._finding import MAX_LINKS, UNREADABLE, Finding
+from skbird.audio._decode._counting import count_once
+from skbird.audio._decode._crc import crc
+from skbird.audio._decode._finding import MAX_LINKS, UNREADABLE, Finding
 
 _HEAD = 8 + 34  # marker, header of the first block, STREAMINFO
 # Where the last frame is sought. Frames are of some 10 kB, and of 1 MB in the worst

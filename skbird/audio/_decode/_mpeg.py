@@ -11,11 +11,11 @@ import struct
 from functools import partial
 from typing import NamedTuple
 
-from skbird.data._decode._counting import count_once
-from skbird.data._decode._crc import reversed_crc
-from skbird.data._decode._finding import Finding
-from skbird.data._decode._identity import content_identity
-from skbird.data._decode._mpeg_gaps import mend_gaps, walk_frames
+from skbird.audio._decode._counting import count_once
+from skbird.audio._decode._crc import reversed_crc
+from skbird.audio._decode._finding import Finding
+from skbird.audio._decode._identity import content_identity
+from skbird.audio._decode._mpeg_gaps import mend_gaps, walk_frames
 
 _KBITS = {  # by version 1 or not, and layer
     (True, 3): (0, 32, 40, 48, 56, 64, 80, 96, 112, 128, 160, 192, 224, 256, 320),

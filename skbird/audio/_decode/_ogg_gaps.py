@@ -3,7 +3,7 @@
 import mmap
 import zlib
 
-from skbird.data._decode._crc import reversed_bits
+from skbird.audio._decode._crc import reversed_bits
 
 _HEAD_BYTES, _MAX_SEGMENTS = 27, 255
 _BEGINS = 2  # flag of the first page of a stream

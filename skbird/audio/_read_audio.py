@@ -6,9 +6,9 @@ from numbers import Real
 import numpy as np
 from joblib import Parallel, delayed
 
-from skbird.data._audio_file import AudioFile
-from skbird.data._audio_header import AudioReadError
-from skbird.data._channels import check_channels, warn_of_cancelled
+from skbird.audio._audio_file import AudioFile
+from skbird.audio._audio_header import AudioReadError
+from skbird.audio._channels import check_channels, warn_of_cancelled
 from skbird.utils._params import check_path
 from skbird.utils._progress import progress_bar
 

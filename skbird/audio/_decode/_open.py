@@ -8,18 +8,18 @@ from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
-from skbird.data._audio_header import AudioReadError
-from skbird.data._decode._chain import ChainDecoder
-from skbird.data._decode._chunks import MAGICS, look_at_chunks
-from skbird.data._decode._counting import count_frames, count_once
-from skbird.data._decode._ffmpeg import FFmpegDecoder, seems_ffmpeg
-from skbird.data._decode._finding import Finding
-from skbird.data._decode._flac import look_at_flac
-from skbird.data._decode._gapped import GappedDecoder
-from skbird.data._decode._mpeg import look_at_mpeg
-from skbird.data._decode._ogg import look_at_ogg
-from skbird.data._decode._sndfile import SndfileDecoder
-from skbird.data._listing import FFMPEG_SUFFIXES
+from skbird.audio._audio_header import AudioReadError
+from skbird.audio._decode._chain import ChainDecoder
+from skbird.audio._decode._chunks import MAGICS, look_at_chunks
+from skbird.audio._decode._counting import count_frames, count_once
+from skbird.audio._decode._ffmpeg import FFmpegDecoder, seems_ffmpeg
+from skbird.audio._decode._finding import Finding
+from skbird.audio._decode._flac import look_at_flac
+from skbird.audio._decode._gapped import GappedDecoder
+from skbird.audio._decode._mpeg import look_at_mpeg
+from skbird.audio._decode._ogg import look_at_ogg
+from skbird.audio._decode._sndfile import SndfileDecoder
+from skbird.audio._listing import FFMPEG_SUFFIXES
 
 # No recorder of wildlife, from whales to bats, is outside of these; a damaged header
 # may say anything, and one wrong rate makes a row of hours.

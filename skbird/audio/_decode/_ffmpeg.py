@@ -11,9 +11,9 @@ from itertools import chain
 
 import numpy as np
 
-from skbird.data._audio_header import AudioHeader, AudioReadError
-from skbird.data._decode._ffmpeg_samples import as_float
-from skbird.data._decode._gaps import SHORT_S, Block, GapFinder, gaps_note
+from skbird.audio._audio_header import AudioHeader, AudioReadError
+from skbird.audio._decode._ffmpeg_samples import as_float
+from skbird.audio._decode._gaps import SHORT_S, Block, GapFinder, gaps_note
 from skbird.utils._extras import install_hint
 
 # Demuxers that read the one file they are given. Playlists and manifests, which name

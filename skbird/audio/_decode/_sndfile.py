@@ -5,8 +5,8 @@ import os
 import numpy as np
 import soundfile
 
-from skbird.data._audio_header import AudioHeader, AudioReadError
-from skbird.data._decode._spliced import SplicedFile
+from skbird.audio._audio_header import AudioHeader, AudioReadError
+from skbird.audio._decode._spliced import SplicedFile
 
 _SKIPPED = 2**16
 _HOLE = "reports a hole"  # in what libsndfile notes of Ogg files

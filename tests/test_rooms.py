@@ -1,0 +1,115 @@
+"""Rooms import from those below them, and only what these give out."""
+
+import ast
+from pathlib import Path
+
+import pytest
+
+import skbird
+
+PACKAGE = Path(skbird.__file__).parent
+# What each room may import from; all may import from utils. DESIGN: arrows point one
+# way, metrics know nothing but arrays, meta-estimators nothing but the contract.
+ARROWS = {
+    "audio": set(),
+    "metrics": set(),
+    "base": {"metrics"},
+    "data": {"audio"},
+    "datasets": {"audio", "data"},
+    "preprocessing": {"audio", "data"},
+    "nn": {"audio", "base", "data", "metrics"},
+    "compose": {"base", "data"},
+    "semi_supervised": {"base"},
+    "ensemble": {"base"},
+    "postprocessing": {"base", "metrics"},
+    "recipes": {"nn", "postprocessing", "preprocessing", "semi_supervised"},
+    "annotations": {"audio", "data"},
+    "model_selection": {"audio", "data", "metrics"},
+    "archive": {"audio", "data", "ensemble"},
+    "inspection": {
+        *("annotations", "audio", "data", "metrics", "model_selection", "nn"),
+        "preprocessing",
+    },
+    "reports": {
+        *("audio", "compose", "data", "inspection", "metrics", "model_selection"),
+        "preprocessing",
+    },
+    "inference": {
+        *("audio", "base", "compose", "data", "ensemble", "nn", "postprocessing"),
+        *("preprocessing", "semi_supervised"),
+    },
+    "cli": {
+        *("annotations", "archive", "audio", "data", "datasets", "inference"),
+        *("inspection", "metrics", "model_selection", "nn", "preprocessing"),
+        *("recipes", "reports"),
+    },
+    "utils": set(),
+    "estimator_checks": {"audio", "base", "data", "metrics", "preprocessing"},
+}
+MOST_SHARE = 0.12  # of all lines
+
+
+def room_of(path):
+    """Return the room that a file lies in; the checks are one by themselves."""
+    parts = path.relative_to(PACKAGE).parts[:-1]
+    return "estimator_checks" if "estimator_checks" in parts else (*parts, "")[0]
+
+
+FILES = [path for path in sorted(PACKAGE.rglob("*.py")) if room_of(path)]
+
+
+def imports_of(path):
+    """Yield (line, room, module, name) of each import of another room."""
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.ImportFrom):
+            found = [(node.module or "", alias.name) for alias in node.names]
+        elif isinstance(node, ast.Import):
+            found = [(alias.name, "") for alias in node.names]
+        else:
+            continue
+        for module, name in found:
+            package, *inside = module.split(".")
+            if package != "skbird" or not inside:
+                continue
+            room = "estimator_checks" if "estimator_checks" in inside else inside[0]
+            if room != room_of(path):
+                yield node.lineno, room, inside[1:], name
+
+
+def test_every_room_has_its_arrows():
+    rooms = {path.parent.name for path in PACKAGE.glob("*/__init__.py")}
+    assert rooms | {"estimator_checks"} == set(ARROWS)
+
+
+def test_arrows_point_down():
+    below = dict(ARROWS)
+    while below:
+        lowest = [room for room, others in below.items() if not others & set(below)]
+        assert lowest, f"a circle among {sorted(below)}"
+        for room in lowest:
+            del below[room]
+
+
+@pytest.mark.parametrize("room", ARROWS)
+def test_a_room_imports_what_is_below_it_from_its_door(room):
+    wrong = []
+    for path in FILES:
+        if room_of(path) != room:
+            continue
+        for line, other, inside, name in imports_of(path):
+            is_allowed = other == "utils" or other in ARROWS[room]
+            is_private = other not in {"utils", "estimator_checks"} and any(
+                part.startswith("_") for part in [*inside, name]
+            )
+            if not is_allowed or is_private:
+                wrong.append(f"{path.name}:{line} {other} {name}")
+    assert not wrong
+
+
+def test_no_room_is_a_house():
+    lines = dict.fromkeys(ARROWS, 0)
+    for path in FILES:
+        lines[room_of(path)] += len(path.read_text().splitlines())
+    whole = sum(lines.values())
+    too_large = {room for room, n in lines.items() if n > MOST_SHARE * whole}
+    assert not too_large, {room: lines[room] / whole for room in too_large}
