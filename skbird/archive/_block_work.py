@@ -23,8 +23,7 @@ from skbird.archive._part_files import (
     write_part,
     write_whole,
 )
-from skbird.audio import AudioReadError
-from skbird.audio._read_audio import cut_short, read_headers
+from skbird.audio import AudioReadError, cut_short, read_headers
 from skbird.data import segment_table
 from skbird.utils._nested import predict_matrix
 

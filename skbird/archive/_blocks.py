@@ -10,12 +10,8 @@ import numpy as np
 import pandas as pd
 
 from skbird.archive._columns import arrow_column, printable_paths
-from skbird.audio import AudioReadError
-from skbird.audio._listing import list_audio
-from skbird.audio._read_audio import read_headers
-from skbird.data import check_rows, read_rows
-from skbird.data._read_rows import TABLE_SUFFIXES
-from skbird.data._recordings import file_identity
+from skbird.audio import AudioReadError, list_audio, read_headers
+from skbird.data import TABLE_SUFFIXES, check_rows, file_identity, read_rows
 from skbird.utils._params import check_list
 
 _UNNAMED = (

@@ -6,7 +6,7 @@ from copy import deepcopy
 
 import numpy as np
 
-from skbird.ensemble._base import ProbaEnsemble
+from skbird.ensemble import ProbaEnsemble
 from skbird.utils._nested import parts_of
 
 

@@ -134,9 +134,8 @@ class AnnotatedRows:
     """
 
     def __init__(self, data, annotations, species, segment_s):
-        from skbird.annotations import boxes_to_rows, read_annotations
-        from skbird.annotations._places import place_boxes
-        from skbird.audio._listing import drop_links, find_audio
+        from skbird.annotations import boxes_to_rows, place_boxes, read_annotations
+        from skbird.audio import drop_links, find_audio
         from skbird.data import segment_table
 
         self._annotations, self._species = annotations, species
@@ -167,7 +166,7 @@ class AnnotatedRows:
 
     def _find_tables(self):
         """Return the tables to read, and how many ``predict`` wrote that are not."""
-        from skbird.annotations._read_annotations import annotation_files
+        from skbird.annotations import annotation_files
 
         path = self._annotations.path
         tables = annotation_files(path) if path.is_dir() else [path]
@@ -191,7 +190,7 @@ class AnnotatedRows:
 
     def _choose(self, audio, tables):
         """Return the recordings to judge; say how many of them have no annotations."""
-        from skbird.annotations._audio_names import AudioFinder
+        from skbird.annotations import AudioFinder
 
         annotated, finder = set(self._boxes["path"]), AudioFinder(audio)
         for table in tables:

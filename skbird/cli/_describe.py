@@ -37,9 +37,8 @@ def describe(data, out, no_labels, decode, speech):
     """
     import pandas as pd
 
-    from skbird.audio._listing import drop_links, find_audio
-    from skbird.datasets import load_recordings
-    from skbird.datasets._birdclef import is_birdclef
+    from skbird.audio import drop_links, find_audio
+    from skbird.datasets import is_birdclef, load_recordings
     from skbird.reports import describe_recordings
 
     if no_labels:

@@ -31,7 +31,7 @@ def find_events(result, threshold, max_gap_s, columns=()):
     import pandas as pd
 
     from skbird.annotations import proba_to_events
-    from skbird.archive._part_files import read_part
+    from skbird.archive import read_part
 
     events, paths = [], []
     for part in result.parts:
@@ -113,7 +113,7 @@ def name_tables(format_, paths):
         As :func:`skbird.annotations.write_raven` takes it; empty for formats of one
         file.
     """
-    from skbird.annotations._audio_names import annotation_names
+    from skbird.annotations import annotation_names
 
     if format_ not in TABLES:
         return {}
@@ -189,7 +189,7 @@ class Submission:
         import numpy as np
         import pandas as pd
 
-        from skbird.annotations._submission import ROW_ID, arrange, read_like, row_ids
+        from skbird.annotations import ROW_ID, arrange, read_like, row_ids
         from skbird.data import segment_table
 
         if isinstance(rows, list):
@@ -215,8 +215,7 @@ class Submission:
 
     def write(self, result, out):
         """Write the probabilities of an archive run; rows without any get 0."""
-        from skbird.annotations import write_submission
-        from skbird.annotations._submission import ROW_ID, row_ids
+        from skbird.annotations import ROW_ID, row_ids, write_submission
 
         table = result.read()
         table.index = row_ids(table, len(table))

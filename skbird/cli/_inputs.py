@@ -99,7 +99,7 @@ def read_inputs(arguments, *, may_be_empty=False):
     -------
     Inputs
     """
-    from skbird.data._read_rows import TABLE_SUFFIXES
+    from skbird.data import TABLE_SUFFIXES
 
     is_table = [
         path.suffix.lower() in TABLE_SUFFIXES and not path.is_dir()
@@ -133,7 +133,7 @@ def _read_table(path, may_be_empty):
 
 def _list_files(arguments, may_be_empty):
     """Return the files that are named and those of folders, and what is left out."""
-    from skbird.audio._listing import drop_links, find_audio
+    from skbird.audio import drop_links, find_audio
 
     paths, left_out = [], []
     for path in arguments:

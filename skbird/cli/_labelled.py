@@ -91,8 +91,7 @@ def predict_rows(model, X):
     import numpy as np
     import pandas as pd
 
-    from skbird.archive._block_work import readable_proba
-    from skbird.archive._faults import file_errors
+    from skbird.archive import file_errors, readable_proba
     from skbird.data import check_rows
 
     rows = check_rows(X)

@@ -63,7 +63,7 @@ def check_spares(out, *inputs):
     """
     if out is None or not out.is_file():
         return
-    from skbird.datasets._birdclef import BIRDCLEF_TABLES
+    from skbird.datasets import BIRDCLEF_TABLES
 
     for path in inputs:
         if path is None:
@@ -106,6 +106,6 @@ def write_table(table, path):
     table : DataFrame
     path : Path
     """
-    from skbird.annotations._files import write_csv
+    from skbird.annotations import write_csv
 
     write_csv(dict(table.items()), path)

@@ -55,7 +55,7 @@ def own_boxes(boxes, X, proba, species):
     """
     import pandas as pd
 
-    from skbird.annotations._overlaps import overlapping_pairs
+    from skbird.annotations import overlapping_pairs
     from skbird.utils._names import match_names
 
     own = np.zeros(len(boxes), dtype=bool)
@@ -98,7 +98,7 @@ def look_like_events(boxes, X, proba, species):
     """
     import pandas as pd
 
-    from skbird.annotations._overlaps import overlapping_pairs
+    from skbird.annotations import overlapping_pairs
     from skbird.utils._names import match_names
 
     meant = match_names(boxes["species"].dropna().unique(), species)

@@ -138,8 +138,7 @@ def predict(
     check_spares(out, model, like, *recordings)
     import pandas as pd
 
-    from skbird.archive import predict_archive
-    from skbird.archive._manifest import OtherRunError
+    from skbird.archive import OtherRunError, predict_archive
     from skbird.cli._results import Results
 
     place = "--out" if work_dir is None else "--work-dir"
@@ -227,7 +226,7 @@ def _check_together(format_, min_proba, top_k, like, work_dir):
 
 def _check_work_dir(work_dir, out, format_):
     """Complain now of a work folder in which something would be lost."""
-    from skbird.archive._part_files import MANIFEST, part_paths
+    from skbird.archive import MANIFEST, part_paths
 
     if format_ != "parquet" and work_dir.absolute() == out.absolute():
         raise click.UsageError(f"--work-dir {work_dir} is --out. Name another folder.")

@@ -109,7 +109,7 @@ def _write_noise(rows, folder, settings):
 
 def _n_channels(rows, channels):
     """Return how many channels a recording needs to have all that are asked for."""
-    from skbird.audio._channels import check_channels, check_column
+    from skbird.audio import check_channels, check_column
 
     wanted = [check_channels(channels)]
     if "channels" in rows:

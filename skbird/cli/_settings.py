@@ -25,7 +25,7 @@ class Channels(click.ParamType):
 
     def convert(self, value, param, ctx):
         """Return the text if it means channels."""
-        from skbird.audio._channels import check_channels
+        from skbird.audio import check_channels
 
         try:
             check_channels(value)
@@ -131,7 +131,7 @@ class Settings:
         """
         from sklearn.pipeline import make_pipeline
 
-        from skbird.audio._channels import check_channels
+        from skbird.audio import check_channels
         from skbird.nn import SEDClassifier
         from skbird.preprocessing import (
             BandPass,

@@ -164,8 +164,7 @@ def _find_readable(X):
     """Return which rows are of files that can be opened, and the others' errors."""
     import pandas as pd
 
-    from skbird.audio import AudioReadError
-    from skbird.audio._read_audio import read_headers
+    from skbird.audio import AudioReadError, read_headers
 
     paths = X["path"].unique()
     headers = zip(paths, read_headers(paths, verbose=True), strict=True)

@@ -9,3 +9,6 @@ from skbird.utils._public import set_public_module
 
 __all__ = ["CallTypeClassifier"]
 set_public_module(globals())
+
+# For the other rooms; not public.
+from skbird.compose._type_targets import has_own_tags, parse_tags

@@ -6,7 +6,7 @@ from collections import Counter
 import numpy as np
 import pandas as pd
 
-from skbird.data._labels import parse_primary_label
+from skbird.data import parse_primary_label
 from skbird.utils._names import match_names
 
 _REST = "other"

@@ -26,3 +26,21 @@ __all__ = [
     "segment_table",
 ]
 set_public_module(globals())
+
+# For the other rooms; not public.
+from skbird.data._frame_scores import score_rows_by_moments
+from skbird.data._inputs import as_spectrograms, check_same_axes, with_same_axes
+from skbird.data._joined import join_rows
+from skbird.data._label_table import read_label_table
+from skbird.data._labels import (
+    encode_table,
+    parse_primary_label,
+    parse_secondary_labels,
+    read_pairs,
+    says_absent,
+)
+from skbird.data._pooling import POOLINGS, pool_rows, score_rows
+from skbird.data._read_rows import TABLE_SUFFIXES
+from skbird.data._recordings import file_identity
+from skbird.data._rows import check_some_rows
+from skbird.data._spectrograms import FLOOR_DB, no_errors

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 from pandas.api.types import is_bool_dtype, is_numeric_dtype
 
-from skbird.audio._listing import AUDIO_SUFFIXES
+from skbird.audio import AUDIO_SUFFIXES
 from skbird.utils._files import read_bytes
 from skbird.utils._names import existing_path
 from skbird.utils._parquet import read_parquet

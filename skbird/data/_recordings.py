@@ -9,8 +9,7 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 import pandas as pd
 
-from skbird.audio._channels import row_channels
-from skbird.audio._read_audio import read_audio
+from skbird.audio import read_audio, row_channels
 from skbird.data._rows import check_rows
 from skbird.data._segments import SegmentGrid, row_weights
 from skbird.utils._names import existing_path

@@ -6,9 +6,7 @@ from numbers import Real
 import numpy as np
 import pandas as pd
 
-from skbird.audio._audio_header import AudioReadError
-from skbird.audio._channels import check_column
-from skbird.audio._read_audio import read_headers
+from skbird.audio import AudioReadError, check_column, read_headers
 from skbird.utils._names import printable_path
 from skbird.utils._rows import check_columns
 

@@ -11,3 +11,6 @@ __all__ = [
     "make_birdclef",
 ]
 set_public_module(globals())
+
+# For the other rooms; not public.
+from skbird.datasets._birdclef import BIRDCLEF_TABLES, is_birdclef

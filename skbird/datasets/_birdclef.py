@@ -7,9 +7,8 @@ import numpy as np
 import pandas as pd
 from sklearn.utils import Bunch
 
-from skbird.audio._listing import AUDIO_SUFFIXES
-from skbird.data._labels import encode_table
-from skbird.data._rows import segment_table
+from skbird.audio import AUDIO_SUFFIXES
+from skbird.data import encode_table, segment_table
 from skbird.datasets._birdclef_files import (
     TRAIN_TABLES,
     locate_recordings,

@@ -6,7 +6,7 @@ from collections import Counter
 import numpy as np
 import pandas as pd
 
-from skbird.data._labels import encode_labels
+from skbird.data import encode_labels
 from skbird.datasets._birdclef_files import as_numbers, check_filled, read_csv
 from skbird.utils._names import settle_names
 

@@ -6,7 +6,7 @@ import warnings
 import numpy as np
 import pandas as pd
 
-from skbird.data._labels import read_pairs
+from skbird.data import read_pairs
 
 _STRETCH = ("path", "start", "end")
 _LABELS = ("primary_label", "secondary_labels")

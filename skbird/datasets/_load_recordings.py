@@ -7,9 +7,8 @@ from pathlib import Path
 import pandas as pd
 from sklearn.utils import Bunch
 
-from skbird.audio._listing import find_audio, list_folders, warn_left_out
-from skbird.data._label_table import read_label_table
-from skbird.data._labels import encode_table, parse_primary_label
+from skbird.audio import find_audio, list_folders, warn_left_out
+from skbird.data import encode_table, parse_primary_label, read_label_table
 from skbird.datasets._birdclef import is_birdclef, load_birdclef
 from skbird.datasets._label_lines import join_lines
 from skbird.utils._names import plain_name, printable_path

@@ -23,3 +23,6 @@ __all__ = [
     "fit_weights",
 ]
 set_public_module(globals())
+
+# For the other rooms; not public.
+from skbird.ensemble._base import ProbaEnsemble

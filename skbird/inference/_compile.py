@@ -148,7 +148,7 @@ def _installed(backend):
 
 def _compile(model, options, differences):
     """Compile what is fitted in `model`, from the outside inwards."""
-    from skbird.nn._base import SegmentNet
+    from skbird.nn import SegmentNet
 
     if isinstance(model, SegmentNet):
         return _compile_network(model, options, differences)

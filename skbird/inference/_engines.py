@@ -133,7 +133,7 @@ class TorchEngine:
     def __init__(self, program, precision, batch_size, n_threads):
         import torch
 
-        from skbird.nn._allocator import keep_freed_memory
+        from skbird.nn import keep_freed_memory
 
         keep_freed_memory()
         if n_threads is not None:

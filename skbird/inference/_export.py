@@ -7,9 +7,9 @@ import numpy as np
 import torch
 from torch import nn
 
-from skbird.data._spectrograms import FLOOR_DB
-from skbird.nn._batches import normalize_batch
-from skbird.preprocessing._dsp import window
+from skbird.data import FLOOR_DB
+from skbird.nn import normalize_batch
+from skbird.preprocessing import window
 
 
 class SegmentsToLogits(nn.Module):

@@ -7,8 +7,7 @@ from dataclasses import replace
 import numpy as np
 
 from skbird.compose import CallTypeClassifier
-from skbird.data import SegmentGrid
-from skbird.data._inputs import check_same_axes
+from skbird.data import SegmentGrid, check_same_axes
 from skbird.ensemble import MultilabelVotingClassifier
 from skbird.inference._fields import FieldError
 from skbird.inference._network import CompiledNetwork

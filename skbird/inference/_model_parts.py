@@ -6,7 +6,7 @@ that is not here, or an argument that is not here, is not in any model file.
 
 from dataclasses import dataclass, field
 
-from skbird.audio._channels import WORDS
+from skbird.audio import WORDS
 from skbird.compose import CallTypeClassifier
 from skbird.ensemble import FoldEnsemble, MultilabelVotingClassifier, SeedEnsemble
 from skbird.inference._engines import PRECISIONS

@@ -7,9 +7,12 @@ from scipy.special import expit
 from sklearn.base import BaseEstimator
 
 from skbird.base import MultilabelMixin
-from skbird.data._frame_scores import score_rows_by_moments
-from skbird.data._inputs import as_spectrograms, with_same_axes
-from skbird.data._pooling import score_rows
+from skbird.data import (
+    as_spectrograms,
+    score_rows,
+    score_rows_by_moments,
+    with_same_axes,
+)
 from skbird.inference._engines import (
     BATCH_SIZES,
     ENGINES,

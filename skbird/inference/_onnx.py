@@ -7,9 +7,7 @@ import scipy.signal
 from sklearn.utils.validation import check_is_fitted
 
 from skbird.data import as_recordings
-from skbird.preprocessing._bandpass import BandPassOp
-from skbird.preprocessing._pass import chain_rate
-from skbird.preprocessing._resampler import ResampleOp
+from skbird.preprocessing import BandPassOp, ResampleOp, chain_rate
 from skbird.utils._files import open_whole
 from skbird.utils._nested import steps_of
 from skbird.utils._params import check_path
@@ -73,7 +71,7 @@ def export_onnx(model, path, *, inputs="samples"):
     (4, 1)
     """
     from skbird.inference import _export
-    from skbird.nn._base import SegmentNet
+    from skbird.nn import SegmentNet
 
     check_path(path)
     if not isinstance(inputs, str) or inputs not in ("samples", "segments"):

@@ -7,11 +7,9 @@ import numpy as np
 import pandas as pd
 from sklearn.base import BaseEstimator, clone
 
-from skbird.audio import AudioReadError
-from skbird.audio._read_audio import read_headers
+from skbird.audio import AudioReadError, read_headers
 from skbird.base import MultilabelMixin
-from skbird.data import as_recordings
-from skbird.data._spectrograms import no_errors
+from skbird.data import as_recordings, no_errors
 from skbird.utils._progress import progress_bar
 
 

@@ -39,3 +39,6 @@ __all__ = [
     "pointing_game",
 ]
 set_public_module(globals())
+
+# For the other rooms; not public.
+from skbird.inspection._figures import COLOURS, clean_text, name_points, plain_text

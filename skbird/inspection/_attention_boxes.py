@@ -5,11 +5,8 @@ from numbers import Real
 import numpy as np
 import pandas as pd
 
-from skbird.annotations._boxes import BOX_COLUMNS
-from skbird.annotations._events import proba_to_events
-from skbird.annotations._overlaps import overlapping_pairs
-from skbird.data import check_rows
-from skbird.data._inputs import as_spectrograms
+from skbird.annotations import BOX_COLUMNS, overlapping_pairs, proba_to_events
+from skbird.data import as_spectrograms, check_rows
 from skbird.utils._nested import steps_of
 
 

@@ -73,7 +73,7 @@ class EmbeddingMapDisplay:
         -------
         EmbeddingMapDisplay
         """
-        from skbird.data._inputs import as_spectrograms
+        from skbird.data import as_spectrograms
         from skbird.inspection._rows import split_network, transform
 
         steps, net = split_network(estimator)

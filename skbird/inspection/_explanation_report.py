@@ -8,7 +8,7 @@ from scipy.special import expit
 from sklearn.utils import check_random_state
 from sklearn.utils._param_validation import Interval
 
-from skbird.data._inputs import as_spectrograms
+from skbird.data import as_spectrograms
 from skbird.inspection._examples import check_boxes, example_regions, find_examples
 from skbird.inspection._grad_cam import block_names, evaluating, grad_cam, resize
 from skbird.inspection._localization import (
@@ -18,7 +18,7 @@ from skbird.inspection._localization import (
     share_inside,
 )
 from skbird.inspection._rows import split_network, transform
-from skbird.model_selection._bootstrap import percentile_interval, resample_counts
+from skbird.model_selection import percentile_interval, resample_counts
 from skbird.utils._params import NOT_NEGATIVE, check_params
 
 # What is left of (n, frequency, time) if the other axis is added up.

@@ -4,8 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from skbird.preprocessing._rms import RMSOp
-from skbird.preprocessing._vad import VADOp
+from skbird.preprocessing import RMSOp, VADOp
 
 
 @dataclass(frozen=True)

@@ -119,7 +119,7 @@ def grad_cam(net, X, segments, species, layer):
     """
     import torch
 
-    from skbird.nn._batches import normalize_batch, to_segment_tensor
+    from skbird.nn import normalize_batch, to_segment_tensor
 
     X = net._check_predict(X)
     segments, species = np.asarray(segments), np.asarray(species)

@@ -3,9 +3,7 @@
 import numpy as np
 from sklearn.utils._optional_dependencies import check_matplotlib_support
 
-from skbird.data import Spectrograms, check_rows
-from skbird.data._joined import join_rows
-from skbird.data._rows import check_some_rows
+from skbird.data import Spectrograms, check_rows, check_some_rows, join_rows
 from skbird.inspection._axes import draw_spectrogram
 from skbird.inspection._figures import check_axes
 from skbird.inspection._rows import split_front_end, transform

@@ -8,7 +8,7 @@ from scipy.special import expit
 from sklearn.utils import _safe_indexing
 from sklearn.utils.validation import _num_samples
 
-from skbird.data._inputs import as_spectrograms
+from skbird.data import as_spectrograms
 from skbird.inspection._grad_cam import evaluating
 from skbird.preprocessing import LogMel
 from skbird.utils._nested import answering, steps_of
@@ -36,7 +36,7 @@ def split_network(estimator):
     TypeError
         If there is no network of skbird at the end.
     """
-    from skbird.nn._base import SegmentNet
+    from skbird.nn import SegmentNet
 
     *steps, net = steps_of(estimator)
     if not isinstance(net, SegmentNet):

@@ -65,3 +65,8 @@ __all__ = [
     "threshold_curve",
 ]
 set_public_module(globals())
+
+# For the other rooms; not public.
+from skbird.metrics._counts import ratio
+from skbird.metrics._errors import FALSE_NEGATIVE, FALSE_POSITIVE
+from skbird.metrics._ranking import average_precision_per_species, roc_auc_per_species

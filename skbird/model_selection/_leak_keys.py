@@ -13,11 +13,12 @@ from joblib import Parallel, delayed
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
-from skbird.audio import AudioReadError, read_audio
-from skbird.audio._fingerprint import (
+from skbird.audio import (
     FINGERPRINT_S,
+    AudioReadError,
     find_near_duplicates,
     fingerprint,
+    read_audio,
 )
 from skbird.utils._names import existing_path
 from skbird.utils._params import N_JOBS, check_params

@@ -64,3 +64,8 @@ __all__ = [
     "soup",
 ]
 set_public_module(globals())
+
+# For the other rooms; not public.
+from skbird.nn._allocator import keep_freed_memory
+from skbird.nn._base import SegmentNet
+from skbird.nn._batches import normalize_batch, to_segment_tensor

@@ -19,9 +19,14 @@ from skorch.callbacks import Callback
 from skorch.utils import TeeGenerator
 
 from skbird.base import MultilabelMixin
-from skbird.data._inputs import as_spectrograms, with_same_axes
-from skbird.data._pooling import POOLINGS, pool_rows, score_rows
-from skbird.data._rows import check_some_rows
+from skbird.data import (
+    POOLINGS,
+    as_spectrograms,
+    check_some_rows,
+    pool_rows,
+    score_rows,
+    with_same_axes,
+)
 from skbird.nn._allocator import keep_freed_memory
 from skbird.nn._batches import SegmentDataset, TrainingBatches, normalize_batch
 from skbird.nn._checkpoint import TrainingCheckpoint

@@ -4,8 +4,7 @@ import numpy as np
 import torch
 from sklearn.utils._param_validation import StrOptions
 
-from skbird.data._frame_scores import score_rows_by_moments
-from skbird.data._pooling import POOLINGS
+from skbird.data import POOLINGS, score_rows_by_moments
 from skbird.nn._base import SegmentNet
 from skbird.nn._heads import SED
 

@@ -9,7 +9,7 @@ from sklearn.base import _fit_context
 from sklearn.model_selection import ParameterGrid
 from sklearn.utils._param_validation import HasMethods, Interval, StrOptions
 
-from skbird.metrics._ranking import average_precision_per_species, roc_auc_per_species
+from skbird.metrics import average_precision_per_species, roc_auc_per_species
 from skbird.postprocessing._base import (
     FilePostProcessor,
     held_out_pairs,

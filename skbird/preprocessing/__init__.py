@@ -21,3 +21,17 @@ __all__ = [
     "VADFilter",
 ]
 set_public_module(globals())
+
+# For the other rooms; not public.
+from skbird.preprocessing._bandpass import BandPassOp
+from skbird.preprocessing._dsp import (
+    log_mel,
+    mean_square,
+    mel_filters,
+    resample,
+    window,
+)
+from skbird.preprocessing._pass import chain_rate
+from skbird.preprocessing._resampler import ResampleOp
+from skbird.preprocessing._rms import RMSOp
+from skbird.preprocessing._vad import VADOp, speech_probability

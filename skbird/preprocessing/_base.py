@@ -3,8 +3,7 @@
 import numpy as np
 from sklearn.base import BaseEstimator, TransformerMixin, _fit_context
 
-from skbird.data import as_recordings
-from skbird.data._rows import check_some_rows
+from skbird.data import as_recordings, check_some_rows
 from skbird.utils._rows import check_y_length
 
 

@@ -10,7 +10,7 @@ import scipy.fft
 import scipy.signal
 import soxr
 
-from skbird.data._spectrograms import FLOOR_DB
+from skbird.data import FLOOR_DB
 
 # Values worked on at a time: few enough to stay in a processor's second-level cache.
 _BLOCK = 2**17

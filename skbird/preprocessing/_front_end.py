@@ -7,15 +7,14 @@ import numpy as np
 import pandas as pd
 from joblib import Parallel, delayed
 
-from skbird.audio import AudioReadError
-from skbird.audio._channels import (
+from skbird.audio import (
+    AudioReadError,
     missing_channel,
+    read_headers,
     row_channels,
     warn_of_cancelled,
 )
-from skbird.audio._read_audio import read_headers
-from skbird.data import SpectrogramFormat, Spectrograms, row_weights
-from skbird.data._recordings import file_identity
+from skbird.data import SpectrogramFormat, Spectrograms, file_identity, row_weights
 from skbird.preprocessing._cache import ArrayCache, load_stored, stored_frames
 from skbird.preprocessing._pass import chain_grid, chain_rate, process_row, run_pass
 

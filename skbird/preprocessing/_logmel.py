@@ -8,8 +8,7 @@ import numpy as np
 from sklearn.base import BaseEstimator
 from sklearn.utils._param_validation import Interval, StrOptions
 
-from skbird.data import as_recordings
-from skbird.data._rows import check_some_rows
+from skbird.data import as_recordings, check_some_rows
 from skbird.preprocessing import _dsp
 from skbird.preprocessing._base import NoMatrixMixin
 from skbird.preprocessing._front_end import FrontEnd

@@ -8,9 +8,7 @@ import numpy as np
 from joblib import Parallel, delayed
 from threadpoolctl import threadpool_limits
 
-from skbird.audio import AudioReadError
-from skbird.audio._audio_file import AudioFile
-from skbird.audio._read_audio import no_samples, stretch_frames
+from skbird.audio import AudioFile, AudioReadError, no_samples, stretch_frames
 from skbird.data import Clip
 from skbird.utils._progress import progress_bar
 

@@ -3,7 +3,7 @@ from numbers import Integral
 
 from sklearn.utils._param_validation import Interval, StrOptions
 
-from skbird.audio._channels import WORDS, check_channels
+from skbird.audio import WORDS, check_channels
 from skbird.preprocessing import _dsp
 from skbird.preprocessing._base import ClipTransformer
 

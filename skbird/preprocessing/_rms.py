@@ -7,8 +7,13 @@ from sklearn.utils import check_random_state
 from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.validation import check_is_fitted
 
-from skbird.data import Recordings, WeightOp, as_recordings, segment_means
-from skbird.data._rows import check_some_rows
+from skbird.data import (
+    Recordings,
+    WeightOp,
+    as_recordings,
+    check_some_rows,
+    segment_means,
+)
 from skbird.preprocessing import _dsp
 from skbird.preprocessing._base import ClipTransformer
 from skbird.preprocessing._front_end import FrontEnd

@@ -6,8 +6,7 @@ from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.utils._set_output import _get_output_config
 from sklearn.utils.validation import check_is_fitted
 
-from skbird.data import Spectrograms
-from skbird.data._rows import check_some_rows
+from skbird.data import Spectrograms, check_some_rows
 
 _NAMES = "mean", "std", "contrast"
 

@@ -8,10 +8,8 @@ import numpy as np
 import soundfile
 from joblib import Parallel, delayed
 
-from skbird.audio import AudioReadError
-from skbird.audio._audio_file import AudioFile
-from skbird.audio._read_audio import no_samples, stretch_frames
-from skbird.preprocessing._dsp import log_mel, mean_square, mel_filters, resample
+from skbird.audio import AudioFile, AudioReadError, no_samples, stretch_frames
+from skbird.preprocessing import log_mel, mean_square, mel_filters, resample
 from skbird.reports._page_parts import Clip, Content
 from skbird.utils._progress import progress_bar
 

@@ -9,10 +9,8 @@ import pandas as pd
 from sklearn.utils import check_random_state
 from sklearn.utils._optional_dependencies import check_matplotlib_support
 
-from skbird.data import check_rows
-from skbird.data._rows import check_some_rows
-from skbird.metrics import error_table, species_report
-from skbird.metrics._errors import FALSE_NEGATIVE, FALSE_POSITIVE
+from skbird.data import check_rows, check_some_rows
+from skbird.metrics import FALSE_NEGATIVE, FALSE_POSITIVE, error_table, species_report
 from skbird.reports import _error_sections as sections
 from skbird.reports import _error_tables as tables
 from skbird.reports._clips import Cut, make_clips

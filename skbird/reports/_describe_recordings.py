@@ -7,8 +7,7 @@ import pandas as pd
 from sklearn.utils import check_random_state
 from sklearn.utils._optional_dependencies import check_matplotlib_support
 
-from skbird.data import check_rows
-from skbird.data._rows import check_some_rows
+from skbird.data import check_rows, check_some_rows
 from skbird.reports import _recording_sections as sections
 from skbird.reports import _recording_tables as tables
 from skbird.reports._clips import Cut, make_clips

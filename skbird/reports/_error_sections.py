@@ -5,13 +5,15 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from skbird.inspection._co_activation_display import CoActivationDisplay
-from skbird.inspection._figures import COLOURS, name_points
-from skbird.inspection._reliability_display import ReliabilityDisplay
-from skbird.inspection._support_display import SupportDisplay
-from skbird.inspection._threshold_curve_display import ThresholdCurveDisplay
-from skbird.metrics import threshold_curve
-from skbird.metrics._errors import FALSE_NEGATIVE, FALSE_POSITIVE
+from skbird.inspection import (
+    COLOURS,
+    CoActivationDisplay,
+    ReliabilityDisplay,
+    SupportDisplay,
+    ThresholdCurveDisplay,
+    name_points,
+)
+from skbird.metrics import FALSE_NEGATIVE, FALSE_POSITIVE, threshold_curve
 from skbird.reports import _error_tables as tables
 from skbird.reports import _plots as plots
 from skbird.reports._page_parts import Clips, Facts, Plots, Section, Table

@@ -3,9 +3,8 @@
 import numpy as np
 import pandas as pd
 
-from skbird.compose._type_targets import has_own_tags, parse_tags
-from skbird.metrics import co_activation, species_report, threshold_curve
-from skbird.metrics._counts import ratio
+from skbird.compose import has_own_tags, parse_tags
+from skbird.metrics import co_activation, ratio, species_report, threshold_curve
 
 
 def species_table(y_true, y_score, threshold):

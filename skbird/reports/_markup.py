@@ -6,7 +6,7 @@ it, its attributes always are, so that nobody has to remember.
 
 import html
 
-from skbird.inspection._figures import clean_text
+from skbird.inspection import clean_text
 
 
 class Markup(str):

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 import skbird
-from skbird.inspection._figures import clean_text
+from skbird.inspection import clean_text
 from skbird.reports._markup import element, join
 
 _FILES = files("skbird.reports")

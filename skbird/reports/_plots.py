@@ -4,7 +4,7 @@ import warnings
 
 import numpy as np
 
-from skbird.inspection._figures import COLOURS, plain_text
+from skbird.inspection import COLOURS, plain_text
 from skbird.reports._page_parts import Plot
 
 _N_SHOWN = 40

@@ -3,7 +3,7 @@
 import numpy as np
 import pandas as pd
 
-from skbird.inspection._figures import COLOURS, plain_text
+from skbird.inspection import COLOURS, plain_text
 from skbird.reports import _plots as plots
 from skbird.reports import _recording_tables as tables
 from skbird.reports._page_parts import Clips, Facts, Plots, Section, Table

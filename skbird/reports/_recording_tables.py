@@ -5,14 +5,14 @@ import pandas as pd
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
-from skbird.audio._fingerprint import find_near_duplicates
-from skbird.data._labels import (
+from skbird.audio import find_near_duplicates
+from skbird.data import (
     encode_labels,
     parse_primary_label,
     parse_secondary_labels,
     says_absent,
 )
-from skbird.model_selection._leak_keys import number_contents
+from skbird.model_selection import number_contents
 from skbird.utils._names import commonest_names, match_names, plain_name
 
 # Name: what of the file, when, and what it means.

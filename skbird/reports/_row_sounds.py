@@ -4,10 +4,8 @@ import numpy as np
 import pandas as pd
 from joblib import Parallel, delayed
 
-from skbird.audio import AudioReadError
-from skbird.audio._audio_file import AudioFile
-from skbird.audio._read_audio import stretch_frames
-from skbird.preprocessing._dsp import log_mel, mel_filters, resample
+from skbird.audio import AudioFile, AudioReadError, stretch_frames
+from skbird.preprocessing import log_mel, mel_filters, resample
 from skbird.reports._scan import measure
 from skbird.utils._progress import progress_bar
 
@@ -62,9 +60,7 @@ def _measure_row(path, start_s, end_s):
     found = measure(samples, rate)
     samples = resample(samples - samples.mean(), rate, RATE)
     filters = mel_filters(RATE, 1024, _MELS, _LOW_HZ, RATE / 2, False)
-    decibel = log_mel(
-        samples, filters, 1024, 1024, range(len(samples) // 1024 + 1)
-    )
+    decibel = log_mel(samples, filters, 1024, 1024, range(len(samples) // 1024 + 1))
     return found, decibel.mean(axis=0)
 
 

@@ -7,10 +7,8 @@ import numpy as np
 import pandas as pd
 from joblib import Parallel, delayed
 
-from skbird.audio import AudioReadError
-from skbird.audio._audio_file import AudioFile
-from skbird.audio._fingerprint import FINGERPRINT_S, fingerprint
-from skbird.preprocessing._dsp import mean_square
+from skbird.audio import FINGERPRINT_S, AudioFile, AudioReadError, fingerprint
+from skbird.preprocessing import mean_square
 from skbird.utils._progress import progress_bar
 
 MEASURES = ("level_dbfs", "noise_dbfs", "contrast_db", "peak_dbfs", "clipped", "speech")
@@ -77,7 +75,7 @@ def _look(path, decode, *, speech, near_duplicates):
             raise AudioReadError(f"{path} holds no samples, whatever its header says.")
         found |= measure(samples, rate)
         if speech:
-            from skbird.preprocessing._vad import speech_probability
+            from skbird.preprocessing import speech_probability
 
             found["speech"] = float((speech_probability(samples, rate) >= 0.5).mean())
         if near_duplicates:
