@@ -14,6 +14,7 @@ from sklearn.model_selection import KFold
 
 from skbird import (
     annotations,
+    audio,
     data,
     datasets,
     inspection,
@@ -85,6 +86,7 @@ def make_cases(folder):
         **_metrics(material),
         **_models(material),
         **_data(material),
+        **_audio(material),
         **_datasets(material),
         **_annotations(material),
         **_inference(material),
@@ -249,9 +251,6 @@ def _data(m):
         "as_recordings": {"X": m.X},
         "check_rows": {"X": m.X},
         "encode_labels": {"table": m.X},
-        "list_audio": {"folder": m.sounds},
-        "read_audio": {"path": m.paths[0]},
-        "read_header": {"path": m.paths[0]},
         "read_rows": {"path": m("rows.csv")},
         "recording_weights": {"table": m.X, "Y": m.Y},
         "row_weights": {"measured": [], "starts": np.zeros(1), "segment_s": 5.0}
@@ -273,6 +272,18 @@ def _data(m):
         "skbird.data.Spectrograms.from_arrays": Case(
             Spectrograms.from_arrays, {"arrays": arrays}
         ),
+    }
+
+
+def _audio(m):
+    functions = {
+        "list_audio": {"folder": m.sounds},
+        "read_audio": {"path": m.paths[0]},
+        "read_header": {"path": m.paths[0]},
+    }
+    return {
+        f"skbird.audio.{name}": Case(getattr(audio, name), arguments)
+        for name, arguments in functions.items()
     }
 
 
