@@ -60,7 +60,8 @@ def normalization(operation):
 def layer_normalization(operation):
     """Return the shape of the input; the others have the axes that are normalized."""
     normalized = operation.dims()[operation.axis(-1) :]
-    for tensor in operation.inputs[1:]:
+    given = [tensor for tensor in operation.inputs[1:] if tensor is not None]
+    for tensor in given:
         operation.check(tensor.dims == normalized, "has weights of another shape")
     operation.check(operation.get("stash_type", 1) == 1, "has another precision")
     return operation.dims()

@@ -171,9 +171,13 @@ def _check_node(node, tensors):
 
 
 def _check_constant(node):
-    names = [attribute.name for attribute in node.attribute]
-    if names != ["value"] or node.input or len(node.output) != 1:
-        raise ProgramError(f"Constant has {names!r:.100}")
+    import onnx
+
+    found = [(attribute.name, attribute.type) for attribute in node.attribute]
+    # Engines go by the type: of a number with a tensor beside it, some take the number.
+    is_tensor = found == [("value", onnx.AttributeProto.TENSOR)]
+    if not is_tensor or node.input or len(node.output) != 1:
+        raise ProgramError(f"Constant has the attributes {found!r:.100}")
     return Operation("Constant", [], {}), [_read_tensor(node.attribute[0].t)]
 
 
