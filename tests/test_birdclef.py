@@ -8,6 +8,7 @@ import pytest
 import soundfile
 
 from skbird.data import load_birdclef, make_birdclef
+from skbird.data._birdclef_files import read_csv
 
 
 def _write_audio(path, seconds=1):
@@ -135,7 +136,10 @@ def test_ebird_taxonomy_of_2023_names_the_group(root_2021):
         PRIMARY_COM_NAME=["Common Ostrich", "American Robin"],
         SCI_NAME=["Struthio camelus", "Turdus migratorius"],
     )
+    with open(root_2021 / "eBird_Taxonomy_v2021.csv", "a") as file:
+        file.write(",,\n")  # spreadsheets write blank lines so
     data = load_birdclef(root_2021)
+    assert len(read_csv(root_2021 / "eBird_Taxonomy_v2021.csv")) == 2
     assert list(data.species_table["group"]) == ["Aves", "unknown"]
     assert data.species == ["amerob", "norcar"]
 

@@ -172,6 +172,7 @@ class AudioFile:
             self._position += sum(len(block) for block in self._decode(n_frames))
         except AudioReadError:
             self._decoder.close()
-            self._decoder = open_decoder(self._existing_path)
+            closely = self._is_close
+            self._decoder = open_decoder(self._existing_path, closely=closely)
             return False
         return True

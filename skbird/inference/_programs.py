@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from skbird.inference._fixed_sizes import set_input_shape
+from skbird.inference._fixed_sizes import import_onnx, set_input_shape
 from skbird.inference._program_cost import Cost
 from skbird.inference._program_operation import (
     Operation,
@@ -66,8 +66,7 @@ def check_program(program, *, shape, n_species, frame_scores):
         If it is no ONNX, refers to other files, has operators that are not on the
         list, computes its sizes, has other inputs or outputs, or takes too long.
     """
-    import onnx
-
+    onnx = import_onnx()
     try:
         check_message(program)
         model = onnx.load_from_string(program)
