@@ -320,6 +320,18 @@ def test_lines_that_are_twice_in_a_table_count_once(made, name):
     assert data.species == expected.species
 
 
+@pytest.mark.parametrize("name", ["soundscape_truth", "train_soundscape_truth"])
+def test_the_caller_is_told_of_species_that_a_truth_spells_otherwise(made, name):
+    expected = load_birdclef(made)
+    species = expected.species[-1]
+    _change(made / f"{name}.csv", lambda text: text.replace(species, species.upper()))
+    with pytest.warns(UserWarning, match=f"'{species.upper()}' for") as caught:
+        data = load_birdclef(made)
+    assert [warning.filename for warning in caught] == [__file__]
+    pd.testing.assert_frame_equal(data.test_Y, expected.test_Y)
+    pd.testing.assert_frame_equal(data.soundscapes_Y, expected.soundscapes_Y)
+
+
 @pytest.mark.parametrize("n_lines", [0, 3])
 def test_rows_that_a_truth_lacks_are_unknown(made, n_lines):
     def cut(text):
