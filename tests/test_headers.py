@@ -15,7 +15,7 @@ from conftest import HOSTILE, heard, needs_hostile, tone
 
 from skbird.data import AudioReadError, read_audio, read_header, segment_table
 from skbird.data._audio_file import AudioFile
-from skbird.data._decode import _counting, open_decoder
+from skbird.data._decode import _counting
 from skbird.data._decode._sndfile import SndfileDecoder
 from skbird.inspection import describe_recordings
 from skbird.preprocessing import LogMel
@@ -317,29 +317,6 @@ def _is_readable(path, second):
         return len(read_audio(path, second, second + 1)[0]) == RATE
     except AudioReadError:
         return False
-
-
-def test_what_was_looked_at_closely_is_not_opened_otherwise(
-    written, tmp_path, monkeypatch
-):
-    path = tmp_path / "night.wav"
-    path.write_bytes(written("WAV"))
-    asked = []
-
-    def refuse(n_frames):
-        raise AudioReadError("damaged")
-
-    def open_broken(path, closely=False):
-        asked.append(closely)
-        decoder = open_decoder(path, closely=closely)
-        if len(asked) < 4:
-            decoder.read = refuse
-        return decoder
-
-    monkeypatch.setattr("skbird.data._audio_file.open_decoder", open_broken)
-    with AudioFile(path) as audio:
-        assert len(audio.read(100, 200)) == 100
-    assert asked == [False, False, True, True]
 
 
 def test_stretches_of_a_mended_file_equal_the_whole(written, tmp_path, sound):
