@@ -172,7 +172,6 @@ class AudioFile:
             self._position += sum(len(block) for block in self._decode(n_frames))
         except AudioReadError:
             self._decoder.close()
-            closely = self._is_close
-            self._decoder = open_decoder(self._existing_path, closely=closely)
+            self._decoder = open_decoder(self._existing_path)
             return False
         return True
