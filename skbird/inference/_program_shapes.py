@@ -207,8 +207,9 @@ def reshape(operation):
 
 def flatten(operation):
     """Return (n, m): what is before an axis, and what is after."""
-    dims = operation.dims()
-    axis = operation.axis(1, len(dims) + 1)
+    dims, axis = operation.dims(), operation.get("axis", 1)
+    if axis != len(dims):  # behind the last one, too
+        axis = operation.place(axis)
     return math.prod(dims[:axis]), math.prod(dims[axis:])
 
 
@@ -224,6 +225,7 @@ def transpose(operation):
 def squeeze(operation):
     """Return the shape without some axes of length 1."""
     dims, axes = operation.dims(), operation.places(operation.constant(1))
+    operation.check(len(axes) > 0, "is not clear")  # to engines, that is all of them
     operation.check(all(dims[axis] == 1 for axis in axes), "drops more than one")
     return tuple(n for axis, n in enumerate(dims) if axis not in axes)
 
