@@ -115,8 +115,10 @@ def _slide(operation, kernel):
         operation.check(room >= 0, "has a kernel larger than its input")
         n = room // strides[axis] + 1
         if operation.get("ceil_mode", 0) and room % strides[axis]:
-            # A last place must begin within the input or its first pad.
-            n += n * strides[axis] < size + before
+            # One that begins behind the input is a place to some engines only.
+            is_within = n * strides[axis] < size + before
+            operation.check(is_within, "has a place behind its input")
+            n += 1
         places.append(n)
     return places
 
