@@ -10,14 +10,18 @@ from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
+from tqdm import tqdm
+
+from skbird.cli._advice import for_commands
 
 LEFT_OUT = 3  # exit code: done, but not all recordings could be read
 _SHOWN = 10
 
 
 def say(text):
-    """Print a line for the person at the keyboard."""
-    click.echo(printable(text), err=True)
+    """Print a line for the person at the keyboard, above a progress bar."""
+    with tqdm.external_write_mode(file=sys.stderr):
+        click.echo(for_commands(printable(text)), err=True)
 
 
 def show(text):
@@ -89,12 +93,20 @@ def as_errors(left_out):
 
 @contextmanager
 def plain_warnings():
-    """Print warnings as a line each, without the line of code they are from."""
+    """Print each warning once, on a line, without the line of code it is from."""
+    said = set()
+
+    def say_once(message, *_, **__):
+        text = str(message)
+        if text not in said:
+            said.add(text)
+            say(f"Warning: {text}")
+
     with warnings.catch_warnings():
         # `say_left_out` names them in the end.
         left_out = r"\d+ (files have names that are not UTF-8|folders or links cannot)"
         warnings.filterwarnings("ignore", left_out)
-        warnings.showwarning = lambda message, *_, **__: say(f"Warning: {message}")
+        warnings.showwarning = say_once
         yield
 
 

@@ -202,6 +202,8 @@ def predict(
             f"{len(events)} events of {events['species'].nunique()} species in "
             f"{len(read)} recordings, from probability {threshold:g} on"
         )
+        if read and not len(events):
+            _say_highest(*_formats.find_highest(result, inputs.columns))
     elif format_ == "kaggle":
         with results.folder() as folder:
             submission.write(result, folder / out.name)
@@ -210,6 +212,14 @@ def predict(
         speed = f", predicted before ({work_dir})"
     _console.say(f"{result.hours:.3g} hours{speed}; wrote {out}")
     click.get_current_context().exit(_console.say_left_out(errors))
+
+
+def _say_highest(probability, species):
+    """Say which threshold would find something, where nothing was found."""
+    _console.say(
+        f"The highest probability is {probability:.3g}, of {species}. With a "
+        "--threshold below, the same command finds events, and predicts nothing again."
+    )
 
 
 def _check_together(format_, min_proba, top_k, like, work_dir):
