@@ -20,6 +20,9 @@ ADVICE = {
     "Give LogMel a cache_dir to keep them on disk instead.": (
         "Pass fewer recordings at a time if that is too much."
     ),
+    "Cut it into rows of a few seconds; skbird.data.segment_table does.": (
+        "Cut it into rows of a few seconds: a table with path, start and end."
+    ),
     "Lower lr=": "Lower --lr=",
     "with a lower lr,": "with a lower --lr,",
     "callbacks__clipping__": "--set sedclassifier__callbacks__clipping__",
