@@ -7,8 +7,6 @@ ADVICE = {
     "them.": "A column 'channels' of a table of the recordings takes one of them "
     "('loudest', or a number from 0), and so does a model of `skbird train --channels "
     "loudest`.",
-    "LogMel.errors_ lists them.": "they are named in the end.",
-    "errors_ lists them.": "they are named in the end.",
     ", or pass on_error='skip' to LogMel: they are then not trained on, and their "
     "predictions are NaN.": ".",
     "Lower low_hz, or put a Resampler with a higher sample_rate before BandPass.": (
@@ -22,6 +20,9 @@ ADVICE = {
     ),
     "Cut it into rows of a few seconds; skbird.data.segment_table does.": (
         "Cut it into rows of a few seconds: a table with path, start and end."
+    ),
+    "timm.list_models() lists them all.": (
+        '`python -c "import timm; print(timm.list_models())"` lists them all.'
     ),
     "Lower lr=": "Lower --lr=",
     "with a lower lr,": "with a lower --lr,",

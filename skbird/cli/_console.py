@@ -10,7 +10,6 @@ from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
-from tqdm import tqdm
 
 from skbird.cli._advice import for_commands
 
@@ -19,9 +18,8 @@ _SHOWN = 10
 
 
 def say(text):
-    """Print a line for the person at the keyboard, above a progress bar."""
-    with tqdm.external_write_mode(file=sys.stderr):
-        click.echo(for_commands(printable(text)), err=True)
+    """Print a line for the person at the keyboard."""
+    click.echo(for_commands(printable(text)), err=True)
 
 
 def show(text):
@@ -104,8 +102,12 @@ def plain_warnings():
 
     with warnings.catch_warnings():
         # `say_left_out` names them in the end.
-        left_out = r"\d+ (files have names that are not UTF-8|folders or links cannot)"
-        warnings.filterwarnings("ignore", left_out)
+        left_out = (
+            r"\d+ (files have names that are not UTF-8|folders or links cannot)",
+            r"\d+ of \d+ rows cannot be used",
+        )
+        for start in left_out:
+            warnings.filterwarnings("ignore", start)
         warnings.showwarning = say_once
         yield
 

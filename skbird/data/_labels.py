@@ -157,7 +157,7 @@ def read_pairs(table, species, place):
 def say_without(Y):
     """Say how many rows have none of the species, as those of ``"nocall"``; or ""."""
     n_rows = int((~(Y > 0).any(axis=1)).sum())
-    return f", {n_rows} rows with none of them" if n_rows else ""
+    return f", {n_rows} row{'s'[: n_rows != 1]} with none of them" if n_rows else ""
 
 
 def parse_primary_label(cell):
