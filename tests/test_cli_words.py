@@ -82,6 +82,16 @@ def test_who_finds_nothing_is_told_what_threshold_would(predict, format_):
     assert "predicted before" in result.stderr
 
 
+def test_who_keeps_nothing_is_told_so(predict):
+    options = "a", "--out", "proba", "--format", "parquet"
+    result = predict(*options, "--min-proba", 1)
+    assert result.exit_code == 0, result.output
+    assert "no probability reaches --min-proba 1." in result.stderr
+    result = predict(*options, "--min-proba", 0.01, "--fresh")
+    assert result.exit_code == 0, result.output
+    assert "--min-proba" not in result.stderr
+
+
 def test_a_warning_is_said_once(capsys):
     with _console.plain_warnings():
         for level in (1, 2, 1):
