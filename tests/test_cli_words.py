@@ -13,11 +13,12 @@ from conftest import RATE, tone
 
 pytest.importorskip("pyarrow")
 pytest.importorskip("click")
-from test_cli_input import model, predict, run  # noqa: F401
+from test_cli_input import TRAIN, model, predict, run  # noqa: F401
 
 import skbird
 from skbird.cli import _console
 from skbird.cli._advice import ADVICE
+from skbird.cli._settings import _unknown
 
 
 def messages():
@@ -115,6 +116,24 @@ def test_recordings_of_no_species_are_counted(tmp_path):
     assert result.exit_code == 0, result.output
     assert "2 species (dove, wren), 1 row with none of them" in result.stderr
     assert "rows of none" in (tmp_path / "page.html").read_text()
+
+
+def test_train_says_why_no_recording_can_be_used(bird_folder, tmp_path):
+    table = bird_folder.rename(columns={"species": "primary_label"})
+    table.to_csv(tmp_path / "birds.csv", index=False)
+    options = "--out", tmp_path / "b.pkl", *TRAIN, "--channels", 5
+    result = run("train", tmp_path / "birds.csv", *options)
+    assert result.exit_code == 1
+    assert "No recording of dove, wren can be read. The first error" in result.stderr
+    assert "has 1 channel, and not that of channels=5" in result.stderr
+
+
+def test_parameters_without_their_step_are_found():
+    known = ["lr", "net__lr", "net__other__lr", "net"]
+    assert "Did you mean net__lr or net__other__lr?" in _unknown("lr", known)
+    assert _unknown("q", known).endswith(
+        "Known: lr, net, and what comes behind their __"
+    )
 
 
 def test_evaluate_names_annotations_where_there_are_no_labels(predict, model):

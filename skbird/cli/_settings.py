@@ -262,11 +262,14 @@ def _parse_assignment(text):
 
 
 def _unknown(name, known):
-    near = get_close_matches(name, known, n=3)
-    hint = (
-        f"Did you mean {' or '.join(near)}?" if near else f"Known: {', '.join(known)}"
-    )
-    return f"there is no {name!r}. {hint}"
+    """Say that there is no such name, and which there are that are like it."""
+    inner = [other for other in known if other.endswith(f"__{name}")]
+    near = (inner or get_close_matches(name, known))[:3]
+    if near:
+        return f"there is no {name!r}. Did you mean {' or '.join(near)}?"
+    outer = [other for other in known if "__" not in other]
+    more = ", and what comes behind their __" if len(outer) < len(known) else ""
+    return f"there is no {name!r}. Known: {', '.join(outer)}{more}"
 
 
 def setting_flags(command):
