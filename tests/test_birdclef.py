@@ -108,6 +108,16 @@ def test_2025_species_come_from_the_taxonomy_without_a_submission(root_2025):
     assert data.sample_submission is None
 
 
+def test_recordings_of_no_species_are_said(root_2025):
+    assert "none of them" not in load_birdclef(root_2025).DESCR
+    table = pd.read_csv(root_2025 / "train.csv", dtype=str)
+    table.loc[2, "primary_label"] = "nocall"
+    table.to_csv(root_2025 / "train.csv", index=False)
+    data = load_birdclef(root_2025)
+    assert "3 recordings of 3 species" in data.DESCR
+    assert "secondary included), 1 row with none of them, by" in data.DESCR
+
+
 def test_species_and_weight_are_passed_on(root_2025):
     data = load_birdclef(root_2025, species=["amerob", "41970"], secondary_weight=0)
     assert data.species == ["amerob", "41970"]

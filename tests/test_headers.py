@@ -13,8 +13,9 @@ import pytest
 import soundfile
 from conftest import HOSTILE, heard, needs_hostile, tone
 
-from skbird.data import AudioReadError, read_audio, read_header, segment_table
+from skbird.data import AudioReadError, _audio, read_audio, read_header, segment_table
 from skbird.data._audio_file import AudioFile
+from skbird.data._audio_header import AudioHeader
 from skbird.data._decode import _counting
 from skbird.data._decode._sndfile import SndfileDecoder
 from skbird.inspection import describe_recordings
@@ -724,6 +725,29 @@ def test_rows_end_where_the_sound_ends(liars):
         step = LogMel(n_mels=8, n_fft=256, hop_length=128)
         assert len(step.fit_transform(rows)) == 9
         assert len(step.fit_transform(liars)) == 3
+
+
+def test_files_are_said_to_be_what_they_are(monkeypatch):
+    notes = {
+        "lies.wav": ("Its header says 2.00 s, it holds 1.00 s: all is read.", False),
+        "cut.ogg": ("Only its first 1.00 s can be decoded.", True),
+        "gaps.mp3": ("1.00 s of it are damaged, first at 0.10 s.", True),
+        "two.mkv": ("Of its 2 audio streams, only the first is heard.", False),
+        "good.wav": ("", False),
+    }
+
+    def header(path):
+        return AudioHeader(RATE, RATE, 1, *notes[path])
+
+    monkeypatch.setattr(_audio, "read_header", header)
+    with pytest.warns(UserWarning, match="of 5 files") as caught:
+        _audio.read_headers(list(notes), n_jobs=1)
+    said = [str(warning.message).split("; the first")[0] for warning in caught]
+    assert said == [
+        "1 of 5 files have headers that are not believed",
+        "2 of 5 files cannot be heard whole",
+        "1 of 5 files hold more than is heard",
+    ]
 
 
 def test_describe_lists_what_was_cut(written, tmp_path):

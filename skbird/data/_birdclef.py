@@ -21,7 +21,7 @@ from skbird.data._birdclef_truth import (
     targets_of_all,
 )
 from skbird.data._label_lines import join_lines
-from skbird.data._labels import encode_table
+from skbird.data._labels import encode_table, say_without
 from skbird.data._listing import AUDIO_SUFFIXES
 from skbird.data._rows import segment_table
 from skbird.utils._names import match_names
@@ -290,8 +290,8 @@ def _describe(root, data):
     return (
         f"BirdCLEF folder {root}\n"
         f"{len(data.X)} recordings of {len(data.species)} species "
-        f"({int(counts.min())} to {int(counts.max())} of each, secondary included), "
-        f"by collection: {collections}.\n"
+        f"({int(counts.min())} to {int(counts.max())} of each, secondary included)"
+        f"{say_without(data.Y)}, by collection: {collections}.\n"
         f"Rows of 5 s: {len(data.unlabelled)} unlabelled, {labelled} labelled, "
         f"{len(data.test)} to be predicted.\n"
     )

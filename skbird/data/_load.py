@@ -10,7 +10,7 @@ from sklearn.utils import Bunch
 from skbird.data._birdclef import is_birdclef, load_birdclef
 from skbird.data._label_lines import join_lines
 from skbird.data._label_table import read_label_table
-from skbird.data._labels import encode_table, parse_primary_label
+from skbird.data._labels import encode_table, parse_primary_label, say_without
 from skbird.data._listing import find_audio, list_folders, warn_left_out
 from skbird.utils._names import plain_name, printable_path
 from skbird.utils._params import check_path
@@ -145,7 +145,7 @@ def load_recordings(source, *, species=None, secondary_weight=0.5):
     names = ", ".join([*data.species[:5], "..."][: len(data.species)])
     data.DESCR = (
         f"{source}: {len(X)} rows of {X['path'].nunique()} recordings, "
-        f"{len(data.species)} species ({names})"
+        f"{len(data.species)} species ({names}){say_without(Y)}"
     )
     return data
 

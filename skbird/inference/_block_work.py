@@ -16,6 +16,7 @@ from skbird.data._audio import cut_short, read_headers
 from skbird.inference._faults import (
     file_errors,
     find_faults,
+    reasons_of,
     stretches_to_try,
     which_readable,
 )
@@ -156,13 +157,13 @@ def readable_proba(model, rows, n_species):
     proba : ndarray of shape (n_rows, n_species)
         NaN where there is no prediction.
     reasons : dict
-        What the model said of the files for which it raised AudioReadError.
+        What the model said of the files that it could not use.
     """
     proba, reasons = np.full((len(rows), n_species), np.nan), {}
     if len(rows) == 0:
         return proba, reasons
     try:
-        return predict_matrix(model, rows, n_species), reasons
+        return predict_matrix(model, rows, n_species), reasons_of(model)
     except AudioReadError:
         pass
     for path, index in rows.groupby("path", sort=False).indices.items():

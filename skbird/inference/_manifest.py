@@ -17,7 +17,12 @@ from skbird.inference._blocks import (
     without_passed_faults,
 )
 from skbird.inference._columns import import_pyarrow, printable_paths
-from skbird.inference._faults import blocks_to_mend, rows_to_probe, why_unreadable
+from skbird.inference._faults import (
+    blocks_to_mend,
+    reasons_of,
+    rows_to_probe,
+    why_unreadable,
+)
 from skbird.inference._parts import (
     FILES,
     MANIFEST,
@@ -361,6 +366,7 @@ def probe_model(model, blocks, segment_s, step_s, plan):
                 if not np.isnan(proba).all():
                     names = range(proba.shape[1]) if names is None else names
                     return Probe(path, [str(name) for name in names], proba)
+                reason = next(iter(reasons_of(model).values()), reason)
         reason = reason or (block.errors[0][1] if block.errors else None)
     raise AudioReadError(
         f"None of the {blocks.n_files.sum()} recordings can be predicted. The reason "
