@@ -30,6 +30,8 @@ class Finding:
     gaps : tuple of (int, int)
         Damaged places: the first frame of each, and the one after its last. `parts` are
         the whole of the file if there are none.
+    late : int
+        By how many samples, in which `promised_rate` counts, seeks land too late.
     """
 
     parts: tuple = ()
@@ -39,3 +41,4 @@ class Finding:
     links: tuple = ()
     promised_rate: int | None = None
     gaps: tuple = ()
+    late: int = 0

@@ -139,14 +139,22 @@ def _open(path, finding, head):
     try:
         if finding is not None and finding.links:
             return ChainDecoder(path, finding.links)
-        if finding is None:
-            return SndfileDecoder(path)
-        return SndfileDecoder(path, finding.parts, is_sequential=finding.is_sequential)
+        return _opener(path, finding or Finding())()
     except AudioReadError:
         suffix = os.path.splitext(path)[1].lower()
         if not (suffix in FFMPEG_SUFFIXES or seems_ffmpeg(head) or _has_ffmpeg()):
             raise
         return FFmpegDecoder(path)
+
+
+def _opener(path, finding):
+    return partial(
+        SndfileDecoder,
+        path,
+        finding.parts,
+        is_sequential=finding.is_sequential,
+        late=finding.late,
+    )
 
 
 def _has_ffmpeg():
@@ -169,12 +177,7 @@ def _true_header(decoder, finding, found):
         return _chain_header(decoder, promised_s)
     if finding.held is not None:
         return _noted(header, promised_s)
-    opener = partial(
-        SndfileDecoder,
-        decoder.path,
-        finding.parts,
-        is_sequential=finding.is_sequential,
-    )
+    opener = _opener(decoder.path, finding)
     count = partial(count_frames, opener, size * _MOST_PER_BYTE_FLAC)
     n_frames, error = count_once(_identity(decoder.path, found), count)
     return _noted(replace(header, n_frames=n_frames), promised_s, error)
