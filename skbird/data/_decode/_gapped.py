@@ -22,6 +22,8 @@ class GappedDecoder:
     header : AudioHeader
     """
 
+    seeks_blindly = False
+
     def __init__(self, decoder, gaps):
         self._decoder = decoder
         self.path = decoder.path

@@ -139,6 +139,11 @@ class SndfileDecoder:
                 break
 
     @property
+    def seeks_blindly(self):
+        """Whether seeks go astray without a word near lost pages, as those of Opus."""
+        return self._file.subtype == "OPUS" and not self._is_sequential
+
+    @property
     def _lead(self):
         """How many frames are decoded before what is sought."""
         subtype, rate = self._file.subtype, self._file.samplerate
