@@ -140,8 +140,9 @@ class SndfileDecoder:
 
     @property
     def seeks_blindly(self):
-        """Whether seeks go astray without a word near lost pages, as those of Opus."""
-        return self._file.subtype == "OPUS" and not self._is_sequential
+        """Whether seeks may go astray without a word where some of a file is lost."""
+        subtype = self._file.subtype
+        return subtype in ("OPUS", "MPEG_LAYER_III") and not self._is_sequential
 
     @property
     def _lead(self):
