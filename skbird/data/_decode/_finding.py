@@ -32,6 +32,8 @@ class Finding:
         the whole of the file if there are none.
     late : int
         By how many samples, in which `promised_rate` counts, seeks land too late.
+    note : str
+        How it is seen that the file was cut short; "" if it is not.
     """
 
     parts: tuple = ()
@@ -42,3 +44,4 @@ class Finding:
     promised_rate: int | None = None
     gaps: tuple = ()
     late: int = 0
+    note: str = ""

@@ -21,7 +21,7 @@ from skbird.data._decode._opus import (
 )
 
 _PAGE_HEAD = struct.Struct("<4sBBqIIIB")
-_BEGINS = 2  # flag of the first page of a stream
+_BEGINS, _ENDS = 2, 4  # flags of the first and the last page of a stream
 _HEAD = 2**12
 _TAILS = 2**15, 2**18  # two pages are at most 130 kB
 _MAX_HEADERS = 1000  # pages before those with sound
@@ -79,9 +79,10 @@ def look_at_ogg(file, start, size, *, closely=False):
     most = before + last.n_packets * packet_samples
     if not last.n_packets or before <= last.granule <= most:
         gaps = _gaps_once(file, start) if closely else ()
-        if not (begin or gaps):
+        note = _cut_note(file, last, size)
+        if not (begin or gaps or note):
             return None
-        whole = Finding(((start, size),) if start else (), 1, 1, gaps=gaps)
+        whole = Finding(((start, size),) if start else (), 1, 1, gaps=gaps, note=note)
         return _in_opus(whole, file, head[0], begin) if is_opus else whole
     mended = _with_granule(file, last, most)
     parts = (start, last.start), mended, (last.stop, size)
@@ -151,6 +152,19 @@ def _parse_pages(content, offset, size):
 def _gaps_once(file, start):
     identity = "pages", *content_identity(file.name)
     return count_once(identity, lambda: find_ogg_gaps(file, start))
+
+
+def _cut_note(file, last, size):
+    """Return what is said of a file that ends within a page; "" if it does not."""
+    if last.flags & _ENDS or last.stop == size:
+        return ""
+    file.seek(last.stop)
+    magic = file.read(4)
+    return (
+        "It ends within a page: it was cut short."
+        if b"OggS"[: len(magic)] == magic
+        else ""
+    )
 
 
 def _in_opus(finding, file, page, begin):

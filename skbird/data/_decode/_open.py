@@ -72,6 +72,8 @@ def open_decoder(path, *, closely=False):
             _follow_timeline(decoder, found)
         else:
             decoder.header = _true_header(decoder, finding, found)
+            if finding is not None and finding.note:
+                decoder.header = _cut(decoder.header, finding.note)
             decoder = _around_gaps(decoder, finding)
         if decoder.header.n_frames == 0:
             raise AudioReadError(f"{path} holds no samples (zero frames).")
@@ -223,6 +225,10 @@ def _noted(header, promised_s, error=""):
         reason = (error or f"{reason}.") if promises_more else "all is read."
         note = f"Its header says {promised_s:.2f} s, it holds {held}: {reason}"
     return replace(header, note=note, is_cut=bool(error) or promises_more)
+
+
+def _cut(header, note):
+    return replace(header, note=f"{header.note} {note}".lstrip(), is_cut=True)
 
 
 def _check_format(path, header):
