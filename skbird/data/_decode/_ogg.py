@@ -159,12 +159,8 @@ def _cut_note(file, last, size):
     if last.flags & _ENDS or last.stop == size:
         return ""
     file.seek(last.stop)
-    magic = file.read(4)
-    return (
-        "It ends within a page: it was cut short."
-        if b"OggS"[: len(magic)] == magic
-        else ""
-    )
+    is_page = b"OggS".startswith(file.read(4))
+    return "It ends within a page: it was cut short." if is_page else ""
 
 
 def _in_opus(finding, file, page, begin):
