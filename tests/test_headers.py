@@ -418,6 +418,9 @@ def test_a_decoder_that_cannot_seek_goes_forward_from_where_it_is(
 @pytest.mark.parametrize(
     ("format", "subtype", "options"),
     [
+        ("MP3", None, {"bitrate_mode": "VARIABLE", "compression_level": 0.5}),
+        ("MP3", None, {"bitrate_mode": "CONSTANT", "compression_level": 0.99}),
+        ("OGG", "OPUS", {}),
         ("OGG", "VORBIS", {}),
         ("FLAC", None, {}),
     ],
@@ -463,6 +466,23 @@ def test_mp3_cut_short_is_found_by_its_size(written, hear):
     header, _ = hear(content[: len(content) // 2], "cut.mp3")
     assert header.duration_s == pytest.approx(SECONDS / 2, abs=1)
     assert header.is_cut
+
+
+@pytest.mark.parametrize("subtype", ["VORBIS", "OPUS"])
+@pytest.mark.parametrize("share", [0.5, 0.8, 0.95])
+def test_ogg_that_ends_within_a_page_is_cut(written, hear, subtype, share):
+    content = written("OGG", subtype)
+    header, samples = hear(content[: int(share * len(content))], "cut.ogg")
+    assert header.is_cut
+    assert header.note == "It ends within a page: it was cut short."
+    assert 0 < len(samples) < share * SECONDS * RATE
+
+
+@pytest.mark.parametrize("subtype", ["VORBIS", "OPUS"])
+def test_ogg_with_rubbish_behind_its_end_is_not_cut(written, hear, subtype):
+    content = written("OGG", subtype)
+    header, _ = hear(content + bytes(1000), "whole.ogg")
+    assert not header.is_cut
 
 
 def with_xing_frames(content, factor):
