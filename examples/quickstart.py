@@ -118,8 +118,11 @@ def plot_soundscape(rows, truth, proba, spectrograms, path):
     plt.close(figure)
 
 
-def evaluate(pipeline, data, **params):
+def evaluate(title, pipeline, data, **params):
     """Score a pipeline where it counts: on sources that it was not trained on.
+
+    The same as one call of `cross_val_score` with ``cv=LeaveOneGroupOut()``, but it
+    says which of the fits a progress bar is of.
 
     Returns
     -------
@@ -128,21 +131,22 @@ def evaluate(pipeline, data, **params):
     proba : array of shape (n_test_rows, n_species)
         Of the test soundscapes, reweighted.
     """
-    held_out = cross_val_score(
-        pipeline,
-        data.X,
-        data.Y,
-        groups=data.X["collection"],
-        cv=LeaveOneGroupOut(),
-        scoring=macro_roc_auc_scorer,
-        params=params,
-    )
+    collection = data.X["collection"]
+    splits = list(LeaveOneGroupOut().split(data.X, groups=collection))
+    held_out, n_fits = [], len(splits) + 1
+    for number, (train, test) in enumerate(splits, start=1):
+        name = collection.iloc[test[0]]
+        print(f"{title}, fit {number} of {n_fits}: without {name}", flush=True)
+        scorer = {"scoring": macro_roc_auc_scorer, "params": params}
+        one = cross_val_score(pipeline, data.X, data.Y, cv=[(train, test)], **scorer)
+        held_out.append(one[0])
+    print(f"{title}, fit {n_fits} of {n_fits}: on all recordings", flush=True)
     pipeline.fit(data.X, data.Y, **params)
     plain = pipeline.predict_proba(data.test)
     reweighter = SoundscapeReweighter(FrozenEstimator(pipeline)).fit(data.X, data.Y)
     reweighted = reweighter.predict_proba(data.test)
     scores = {
-        "held-out collections": held_out.mean(),
+        "held-out collections": np.mean(held_out),
         "soundscapes": macro_roc_auc(data.test_Y, plain),
         "soundscapes, reweighted": macro_roc_auc(data.test_Y, reweighted),
     }
@@ -160,13 +164,10 @@ def main():
         f"{', '.join(sorted(data.X['collection'].unique()))}; "
         f"{data.test['path'].nunique()} test soundscapes."
     )
-    print("\nBaseline: held-out collections, then the final fit")
-    baseline, _ = evaluate(make_baseline(), data)
-    print("Network: held-out collections, then the final fit")
+    baseline, _ = evaluate("Baseline", make_baseline(), data)
     network = make_network()
-    scores, proba = evaluate(
-        network, data, sedclassifier__label_weight=data.label_weight
-    )
+    weights = {"sedclassifier__label_weight": data.label_weight}
+    scores, proba = evaluate("Network", network, data, **weights)
 
     print("\nmacro-averaged ROC-AUC" + "".join(f"{title:>26}" for title in scores))
     for name, row in (("baseline", baseline), ("network", scores)):

@@ -23,6 +23,17 @@ def tone(hz, seconds, rate=RATE, level=0.3):
     return level * np.sin(2 * np.pi * hz * np.arange(round(seconds * rate)) / rate)
 
 
+def heard(path, content):
+    """Write bytes; return the header and the whole sound, which must agree."""
+    from skbird.audio import read_audio, read_header
+
+    path.write_bytes(content)
+    header = read_header(path)
+    samples, _ = read_audio(path)
+    assert len(samples) == header.n_frames
+    return header, samples
+
+
 @pytest.fixture
 def write_wav(tmp_path):
     """Return a function that writes samples and returns the path."""

@@ -8,6 +8,7 @@ import pytest
 import soundfile
 
 from skbird.datasets import load_birdclef, make_birdclef
+from skbird.datasets._birdclef_files import read_csv
 
 
 def _write_audio(path, seconds=1):
@@ -107,6 +108,16 @@ def test_2025_species_come_from_the_taxonomy_without_a_submission(root_2025):
     assert data.sample_submission is None
 
 
+def test_recordings_of_no_species_are_said(root_2025):
+    assert "none of them" not in load_birdclef(root_2025).DESCR
+    table = pd.read_csv(root_2025 / "train.csv", dtype=str)
+    table.loc[2, "primary_label"] = "nocall"
+    table.to_csv(root_2025 / "train.csv", index=False)
+    data = load_birdclef(root_2025)
+    assert "3 recordings of 3 species" in data.DESCR
+    assert "secondary included), 1 row with none of them, by" in data.DESCR
+
+
 def test_species_and_weight_are_passed_on(root_2025):
     data = load_birdclef(root_2025, species=["amerob", "41970"], secondary_weight=0)
     assert data.species == ["amerob", "41970"]
@@ -135,7 +146,10 @@ def test_ebird_taxonomy_of_2023_names_the_group(root_2021):
         PRIMARY_COM_NAME=["Common Ostrich", "American Robin"],
         SCI_NAME=["Struthio camelus", "Turdus migratorius"],
     )
+    with open(root_2021 / "eBird_Taxonomy_v2021.csv", "a") as file:
+        file.write(",,\n")  # spreadsheets write blank lines so
     data = load_birdclef(root_2021)
+    assert len(read_csv(root_2021 / "eBird_Taxonomy_v2021.csv")) == 2
     assert list(data.species_table["group"]) == ["Aves", "unknown"]
     assert data.species == ["amerob", "norcar"]
 
@@ -314,6 +328,18 @@ def test_lines_that_are_twice_in_a_table_count_once(made, name):
     pd.testing.assert_frame_equal(data.soundscapes_Y, expected.soundscapes_Y)
     pd.testing.assert_frame_equal(data.calls, expected.calls)
     assert data.species == expected.species
+
+
+@pytest.mark.parametrize("name", ["soundscape_truth", "train_soundscape_truth"])
+def test_the_caller_is_told_of_species_that_a_truth_spells_otherwise(made, name):
+    expected = load_birdclef(made)
+    species = expected.species[-1]
+    _change(made / f"{name}.csv", lambda text: text.replace(species, species.upper()))
+    with pytest.warns(UserWarning, match=f"'{species.upper()}' for") as caught:
+        data = load_birdclef(made)
+    assert [warning.filename for warning in caught] == [__file__]
+    pd.testing.assert_frame_equal(data.test_Y, expected.test_Y)
+    pd.testing.assert_frame_equal(data.soundscapes_Y, expected.soundscapes_Y)
 
 
 @pytest.mark.parametrize("n_lines", [0, 3])

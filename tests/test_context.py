@@ -7,7 +7,7 @@ from conftest import RATE, tone
 from sklearn.pipeline import make_pipeline
 
 from skbird.data import SegmentGrid, Spectrograms, segment_table
-from skbird.data._frame_scores import pool_moments
+from skbird.data._frame_scores import pool_moments, score_rows_by_moments
 from skbird.data._joined import join_rows, shifted_reads
 from skbird.nn import CNNClassifier, SEDClassifier
 from skbird.preprocessing import LogMel, Segmenter
@@ -128,6 +128,36 @@ def test_moments_of_a_row_are_those_of_its_frames_in_its_recording(pooling):
         pool = {"mean": np.mean, "max": np.max}[pooling]
         expected.append(pool(of_row) if number >= 0 else np.nan)
     np.testing.assert_allclose(pooled[:, 0], expected)
+
+
+def test_a_row_at_the_very_end_has_the_last_moment():
+    # Of two steps of ten frames, the second ends at frame 20; the row is of that frame.
+    X = ramp_rows([0, 20], [21, 1], segment_frames=20)
+    joined, run, offset = join_rows(X)
+    logits = np.array([[[1.0, 2.0]]] * joined.n_segments)
+    pooled = pool_moments(logits, joined, run, offset, X.n_frames, "max")
+    assert pooled[:, 0].tolist() == [2, 2]
+
+
+@pytest.mark.parametrize("runs_at_a_time", [1, 2])
+def test_recordings_are_scored_alike_however_many_at_a_time(
+    monkeypatch, runs_at_a_time
+):
+    X = ramp_rows([0, 300, 100, 20, 200], [21, 21, 21, 21, 0], list("acbab"))
+
+    def score():
+        # A step for each frame, with a logit that is the number of the frame.
+        return score_rows_by_moments(
+            X,
+            lambda part: part.segments(np.arange(part.n_segments))[:, None, :, 0],
+            1,
+            "max",
+        )[:, 0].tolist()
+
+    at_once = score()
+    np.testing.assert_allclose(at_once, [19, 319, 119, 39, np.nan], atol=1)
+    monkeypatch.setattr("skbird.data._frame_scores._RUNS_AT_A_TIME", runs_at_a_time)
+    np.testing.assert_array_equal(score(), at_once)
 
 
 def call_in_noise(write_wav, name, call_s, seconds=20.0):

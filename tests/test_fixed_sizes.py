@@ -1,5 +1,7 @@
 """Programs that compute their sizes become programs that do not."""
 
+import sys
+
 import numpy as np
 import pytest
 
@@ -51,6 +53,13 @@ def computed():
         ("ReduceMean", ["wide", "two"], ["logits"], {"keepdims": 0}),
         weights=[("zero", [0]), ("one", [1]), ("two", [2]), ("sides", [2, 16])],
     )
+
+
+def test_a_missing_onnx_names_its_installation(computed, monkeypatch):
+    monkeypatch.setitem(sys.modules, "onnx", None)
+    for read in (check, lambda program: fix_sizes(program, SHAPE)):
+        with pytest.raises(ImportError, match=r"need onnx; .* pip install .*\[cpu\]"):
+            read(computed)
 
 
 def test_computed_sizes_become_constants(computed):

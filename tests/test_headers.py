@@ -11,10 +11,12 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 import pytest
 import soundfile
-from conftest import HOSTILE, needs_hostile, tone
+from conftest import HOSTILE, heard, needs_hostile, tone
 
 from skbird.audio import AudioReadError, read_audio, read_header
+from skbird.audio import _read_audio as _audio
 from skbird.audio._audio_file import AudioFile
+from skbird.audio._audio_header import AudioHeader
 from skbird.audio._decode import _counting
 from skbird.audio._decode._sndfile import SndfileDecoder
 from skbird.data import segment_table
@@ -48,17 +50,8 @@ def written(sound, tmp_path):
 
 @pytest.fixture
 def hear(tmp_path):
-    """Return a function that reads bytes: header and whole sound, which must agree."""
-
-    def read(content, name="night.wav"):
-        path = tmp_path / name
-        path.write_bytes(content)
-        header = read_header(path)
-        samples, _ = read_audio(path)
-        assert len(samples) == header.n_frames
-        return header, samples
-
-    return read
+    """Return a function that reads bytes: header and whole sound."""
+    return lambda content, name="night.wav": heard(tmp_path / name, content)
 
 
 def patched(content, at, packed):
@@ -427,6 +420,9 @@ def test_a_decoder_that_cannot_seek_goes_forward_from_where_it_is(
 @pytest.mark.parametrize(
     ("format", "subtype", "options"),
     [
+        ("MP3", None, {"bitrate_mode": "VARIABLE", "compression_level": 0.5}),
+        ("MP3", None, {"bitrate_mode": "CONSTANT", "compression_level": 0.99}),
+        ("OGG", "OPUS", {}),
         ("OGG", "VORBIS", {}),
         ("FLAC", None, {}),
     ],
@@ -472,6 +468,23 @@ def test_mp3_cut_short_is_found_by_its_size(written, hear):
     header, _ = hear(content[: len(content) // 2], "cut.mp3")
     assert header.duration_s == pytest.approx(SECONDS / 2, abs=1)
     assert header.is_cut
+
+
+@pytest.mark.parametrize("subtype", ["VORBIS", "OPUS"])
+@pytest.mark.parametrize("share", [0.5, 0.8, 0.95])
+def test_ogg_that_ends_within_a_page_is_cut(written, hear, subtype, share):
+    content = written("OGG", subtype)
+    header, samples = hear(content[: int(share * len(content))], "cut.ogg")
+    assert header.is_cut
+    assert header.note == "It ends within a page: it was cut short."
+    assert 0 < len(samples) < share * SECONDS * RATE
+
+
+@pytest.mark.parametrize("subtype", ["VORBIS", "OPUS"])
+def test_ogg_with_rubbish_behind_its_end_is_not_cut(written, hear, subtype):
+    content = written("OGG", subtype)
+    header, _ = hear(content + bytes(1000), "whole.ogg")
+    assert not header.is_cut
 
 
 def with_xing_frames(content, factor):
@@ -734,6 +747,29 @@ def test_rows_end_where_the_sound_ends(liars):
         step = LogMel(n_mels=8, n_fft=256, hop_length=128)
         assert len(step.fit_transform(rows)) == 9
         assert len(step.fit_transform(liars)) == 3
+
+
+def test_files_are_said_to_be_what_they_are(monkeypatch):
+    notes = {
+        "lies.wav": ("Its header says 2.00 s, it holds 1.00 s: all is read.", False),
+        "cut.ogg": ("Only its first 1.00 s can be decoded.", True),
+        "gaps.mp3": ("1.00 s of it are damaged, first at 0.10 s.", True),
+        "two.mkv": ("Of its 2 audio streams, only the first is heard.", False),
+        "good.wav": ("", False),
+    }
+
+    def header(path):
+        return AudioHeader(RATE, RATE, 1, *notes[path])
+
+    monkeypatch.setattr(_audio, "read_header", header)
+    with pytest.warns(UserWarning, match="of 5 files") as caught:
+        _audio.read_headers(list(notes), n_jobs=1)
+    said = [str(warning.message).split("; the first")[0] for warning in caught]
+    assert said == [
+        "1 of 5 files have headers that are not believed",
+        "2 of 5 files cannot be heard whole",
+        "1 of 5 files hold more than is heard",
+    ]
 
 
 def test_describe_lists_what_was_cut(written, tmp_path):

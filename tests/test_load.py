@@ -837,3 +837,18 @@ def test_a_table_in_a_folder_of_species_is_said(tmp_path):
     with pytest.warns(UserWarning, match=message) as caught:
         load_recordings(tmp_path)
     assert len(caught) == 1
+
+
+def test_a_table_beside_folders_that_cannot_be_opened_costs_nothing(
+    tmp_path, monkeypatch
+):
+    for name in ("dove", "wren"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "1.wav").touch()
+    (tmp_path / "metadata.csv").touch()
+
+    def refuse(*args):
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr("skbird.datasets._load_recordings.open", refuse, raising=False)
+    assert len(load_recordings(tmp_path).X) == 2

@@ -4,6 +4,8 @@ import signal
 import subprocess
 import sys
 import time
+import tracemalloc
+from types import SimpleNamespace
 
 import librosa
 import numpy as np
@@ -15,6 +17,7 @@ from sklearn.pipeline import make_pipeline
 import skbird.preprocessing._front_end as front_end
 import skbird.preprocessing._pass as audio_pass
 from skbird.audio import AudioReadError
+from skbird.audio._audio_header import AudioHeader
 from skbird.data import Spectrograms, segment_table
 from skbird.data._spectrograms import normalize_segments
 from skbird.preprocessing import (
@@ -123,6 +126,34 @@ def test_long_rows_in_blocks_equal_whole_ones(write_wav, monkeypatch):
         blocks[0].astype(float), whole[0].astype(float), atol=0.1
     )
     np.testing.assert_array_equal(blocks.segment_weights, whole.segment_weights)
+
+
+def test_a_long_row_is_in_memory_once():
+    rate, block = 10, np.ones((1000, 64), np.float16)
+    row = {"path": "days.wav", "start": 0.0, "end": 200.0 * audio_pass._BLOCK_S}
+    audio = SimpleNamespace(
+        header=AudioHeader(rate, round(row["end"] * rate), 1),
+        read=lambda first, stop: np.zeros(stop - first, np.float32),
+    )
+    tracemalloc.start()
+    try:
+        frames, _ = audio_pass.process_row(audio, row, [], lambda *_: block.copy())
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert len(frames) == 200 * len(block)
+    assert (frames == 1).all()
+    assert peak < 1.1 * frames.nbytes
+
+
+def test_a_row_whose_spectrogram_is_too_large_is_refused(noise, monkeypatch):
+    monkeypatch.setattr(front_end, "_MOST_ROW_BYTES", 10_000)
+    rows = pd.DataFrame({"path": [noise] * 2, "start": 0.0, "end": [0.1, np.nan]})
+    with pytest.raises(AudioReadError, match=r"row 1: .* GiB of spectrogram.*Cut it"):
+        LogMel(n_mels=16).fit_transform(rows)
+    with pytest.warns(UserWarning, match="1 of 2 rows cannot be used"):
+        spectrograms = LogMel(n_mels=16, on_error="skip").fit_transform(rows)
+    assert list(spectrograms.n_frames > 0) == [True, False]
 
 
 def test_rows_of_a_soundscape_equal_rows_read_alone(noise):

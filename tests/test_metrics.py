@@ -451,3 +451,28 @@ def test_rows_with_other_labels_are_judged_by_their_places():
     y = pd.DataFrame({"a": [1.0, 0, 1, 0]}, index=list("wxyz"))
     assert macro_roc_auc(y, y.reset_index(drop=True)) == 1
     assert macro_roc_auc(y.set_axis(list("wwyy")), y.set_axis(list("wwyy"))) == 1
+    pairs = pd.MultiIndex.from_product([["a.ogg", "b.ogg"], [0.0, 5.0]])
+    assert macro_roc_auc(y.set_axis(pairs), y.reset_index(drop=True)) == 1
+
+
+def test_labels_of_other_kinds_that_mean_the_same_are_in_one_order():
+    y = pd.DataFrame({"a": [1.0, 0, 1, 0]})
+    hours = pd.date_range("2025-06-01", periods=4, freq="h", tz="UTC")
+    elsewhere = hours.tz_convert("Asia/Tokyo")
+    assert macro_roc_auc(y.set_axis(hours), y.set_axis(elsewhere)) == 1
+    with pytest.raises(ValueError, match="same rows in another order"):
+        macro_roc_auc(y.set_axis(hours), y.set_axis(elsewhere[::-1]))
+    names = pd.Index(["w", None, "y", "z"], dtype="string")
+    assert macro_roc_auc(y.set_axis(names), y.set_axis(names.astype(object))) == 1
+    with pytest.raises(ValueError, match=r"'w' and 'z' in place 0"):
+        macro_roc_auc(y.set_axis(names), y.set_axis(names[::-1]))
+
+
+def test_scorers_refuse_species_in_another_order_than_the_models(rng):
+    X, y = rng.random((8, 2)), pd.DataFrame({"a": [1, 0] * 4, "b": [0, 1, 1, 0] * 2})
+    model = ColumnClassifier().fit(X, y)
+    model.species_ = list(y)
+    assert 0 <= macro_roc_auc_scorer(model, X, y) <= 1
+    message = r"ColumnClassifier was fitted on the 2 species \['a', 'b'\].*\['b', 'a'\]"
+    with pytest.raises(ValueError, match=message):
+        macro_roc_auc_scorer(model, X, y[["b", "a"]])

@@ -162,6 +162,14 @@ def test_only_annotated_recordings_and_chosen_species_are_judged():
     assert report.loc["owl", "precision"] == 0.5
 
 
+@pytest.mark.parametrize("judge", [match_events, event_report])
+def test_the_caller_is_told_of_names_that_are_spelled_in_two_ways(judge):
+    true, predicted = events(("a", 0, 2, "Pica pica")), events(("a", 0, 2, "Pica_pica"))
+    with pytest.warns(UserWarning, match="Pica_pica") as caught:
+        assert len(judge(true, predicted)) == 1
+    assert [warning.filename for warning in caught] == [__file__]
+
+
 def test_species_of_which_there_is_no_event_are_a_typo():
     table = events(("a", 0, 2, "owl"), ("b", 0, 2, "tit"))
     with pytest.raises(ValueError, match=r"\['olw'\].*they have \['owl', 'tit'\]"):

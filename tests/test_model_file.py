@@ -592,22 +592,23 @@ def stretch(model):
     add(model, "MaxPool", ["segments"], ["x"], kernel_shape=[2**40])
 
 
-def toil(model):
+def enlarge(model, name):
+    """Make a large matrix of the segments."""
     weigh(model, "size", np.array([4096, 4096]))
     weigh(model, "nothing", np.zeros(1, np.float32))
     add(model, "ReduceMax", ["segments"], ["loudest"], keepdims=0)
     add(model, "Mul", ["loudest", "nothing"], ["moving"])
-    add(model, "Expand", ["moving", "size"], ["x0"])
+    add(model, "Expand", ["moving", "size"], [name])
+
+
+def toil(model):
+    enlarge(model, "x0")
     for n in range(100):
         add(model, "MatMul", [f"x{n}", f"x{n}"], [f"x{n + 1}"])
 
 
 def contract(model):
-    weigh(model, "size", np.array([4096, 4096]))
-    weigh(model, "nothing", np.zeros(1, np.float32))
-    add(model, "ReduceMax", ["segments"], ["loudest"], keepdims=0)
-    add(model, "Mul", ["loudest", "nothing"], ["moving"])
-    add(model, "Expand", ["moving", "size"], ["a"])
+    enlarge(model, "a")
     for n in range(100):
         add(model, "Einsum", ["a", "a"], [f"x{n}"], equation="ij,jk->ik")
 
@@ -662,6 +663,19 @@ def limit(model):
 def scale(model):
     weigh(model, "many", np.zeros((9999, 1, 1), np.float32))
     add(model, "LayerNormalization", ["segments", "many"], ["x"])
+
+
+def skip(model):
+    add(model, "Max", ["segments", ""], ["x"])
+
+
+def leave_out(model):
+    add(model, "Concat", ["segments", ""], ["x"], axis=0)
+
+
+def disguise(model):
+    add(model, "Constant", [], ["x"], value=onnx.numpy_helper.from_array(np.ones(3)))
+    model.graph.node[-1].attribute[0].type = onnx.AttributeProto.INT
 
 
 def thin(model):
@@ -750,6 +764,9 @@ def foreign(model):
         (spread, "PRelu broadcasts its input"),
         (limit, "Clip has many limits"),
         (scale, "LayerNormalization has weights of another shape"),
+        (skip, "Max lacks an input"),
+        (leave_out, "Concat lacks an input"),
+        (disguise, "Constant has the attributes"),
         (thin, "MiB of memory"),
         (share, "MiB of memory"),
         (shadow, "has a result without a name of its own"),
@@ -769,6 +786,15 @@ def test_networks_that_are_no_plain_arithmetic_are_refused(
 ):
     with pytest.raises(ModelFileError, match=rf"birds\.skbird is not .*{message}"):
         edit_network(change)
+
+
+def test_inputs_that_may_be_left_out_may_have_no_name(edit_network):
+    def normalize(model):
+        n_mels = model.graph.input[0].type.tensor_type.shape.dim[2].dim_value
+        weigh(model, "scale", np.ones(n_mels, np.float32))
+        add(model, "LayerNormalization", ["segments", "scale", ""], ["x"])
+
+    assert edit_network(normalize)
 
 
 def test_a_network_is_read_once(path):

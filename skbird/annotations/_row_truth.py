@@ -50,7 +50,8 @@ def _starts(rows, path):
     is_last = ~ordered["path"].duplicated(keep="last")
     before = before.fillna(0.0)
     gap = (ordered["end"] - before).round(3)  # seconds such as 0.3 - 0.2 are not exact
-    commonest = gap.mode().min()
+    # Of a last row, which may be short, as little as possible is believed.
+    commonest = (gap if is_last.all() else gap[~is_last]).mode().min()
     # What is between 0 and the end of a first row is no shorter than the row.
     step = np.fmin(commonest, gap[is_first & ~is_last].min())
     steps = ordered["end"][~is_last] / step

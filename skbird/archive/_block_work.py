@@ -14,6 +14,7 @@ from joblib import parallel_config, wrap_non_picklable_objects
 from skbird.archive._faults import (
     file_errors,
     find_faults,
+    reasons_of,
     stretches_to_try,
     which_readable,
 )
@@ -161,13 +162,13 @@ def readable_proba(model, rows, n_species):
     proba : ndarray of shape (n_rows, n_species)
         NaN where there is no prediction.
     reasons : dict
-        What the model said of the files for which it raised AudioReadError.
+        What the model said of the files that it could not use.
     """
     proba, reasons = np.full((len(rows), n_species), np.nan), {}
     if len(rows) == 0:
         return proba, reasons
     try:
-        return predict_matrix(model, rows, n_species), reasons
+        return predict_matrix(model, rows, n_species), reasons_of(model)
     except AudioReadError:
         pass
     for path, index in rows.groupby("path", sort=False).indices.items():

@@ -6,6 +6,7 @@ import numpy as np
 from joblib import Parallel, delayed
 
 from skbird.audio import AudioReadError, read_audio
+from skbird.utils._nested import parts_of
 
 _NAN = "the model gives NaN for them, though they can be read."
 
@@ -38,6 +39,19 @@ def why_unreadable(path, start_s=0.0, end_s=None):
     except AudioReadError as exc:
         return str(exc)
     return None
+
+
+def reasons_of(model):
+    """Return what a model that skips files said of those of its latest prediction.
+
+    Reading them may not tell: that they lack a channel, only those know who want it.
+    """
+    tables = (getattr(part, "errors_", None) for part in parts_of(model))
+    reasons = {}
+    for table in tables:
+        if table is not None and {"path", "error"} <= set(table):
+            reasons |= dict(zip(table["path"], table["error"], strict=True))
+    return reasons
 
 
 def which_readable(rows):

@@ -16,7 +16,12 @@ from skbird.archive._blocks import (
     without_passed_faults,
 )
 from skbird.archive._columns import import_pyarrow, printable_paths
-from skbird.archive._faults import blocks_to_mend, rows_to_probe, why_unreadable
+from skbird.archive._faults import (
+    blocks_to_mend,
+    reasons_of,
+    rows_to_probe,
+    why_unreadable,
+)
 from skbird.archive._part_files import (
     FILES,
     MANIFEST,
@@ -362,6 +367,7 @@ def probe_model(model, blocks, segment_s, step_s, plan):
                 if not np.isnan(proba).all():
                     names = range(proba.shape[1]) if names is None else names
                     return Probe(path, [str(name) for name in names], proba)
+                reason = next(iter(reasons_of(model).values()), reason)
         reason = reason or (block.errors[0][1] if block.errors else None)
     raise AudioReadError(
         f"None of the {blocks.n_files.sum()} recordings can be predicted. The reason "

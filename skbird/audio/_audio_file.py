@@ -162,6 +162,8 @@ class AudioFile:
         gap = frame - self._position
         is_near = 0 <= gap <= self._max_skip_s * self.header.sample_rate
         if not (is_near and self._skip(gap)):
+            if frame and self._decoder.seeks_blindly and not self._is_close:
+                self._look_closely()
             self._position = min(frame, self.header.n_frames)
             self._decoder.seek(self._position)
         self._kept = np.empty(0, np.float32)

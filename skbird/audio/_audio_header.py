@@ -27,7 +27,8 @@ class AudioHeader:
         Samples per channel that can be read.
     n_channels : int
     note : str
-        What was assumed because the file's own header cannot be true; "" if it can.
+        What was assumed because the file's own header cannot be true, or what of its
+        sound is not heard; "" if all is well.
     is_cut : bool
         Whether sound that the header promises, or that follows, cannot be read.
     """

@@ -33,7 +33,8 @@ def read_headers(paths, *, n_jobs=-1, verbose=False):
     Warns
     -----
     UserWarning
-        If headers cannot be true, so that something was assumed.
+        If headers cannot be true, so that something was assumed, or not all sound of
+        files is heard.
     """
 
     def attempt(path):
@@ -52,18 +53,23 @@ def read_headers(paths, *, n_jobs=-1, verbose=False):
 
 
 def _warn_of_notes(paths, headers):
-    noted = [
-        f"{path}: {header.note}"
-        for path, header in zip(paths, headers, strict=True)
-        if getattr(header, "note", "")  # errors have none
-    ]
-    if noted:
+    noted = {}
+    for path, header in zip(paths, headers, strict=True):
+        if getattr(header, "note", ""):  # errors have none
+            noted.setdefault(_kind_of(header), []).append(f"{path}: {header.note}")
+    for kind, notes in noted.items():
         # From this line, so that the same text is printed once, whoever asks again.
         warnings.warn(
-            f"{len(noted)} of {len(paths)} files have headers that are not believed; "
-            f"the first: {noted[0]}",
+            f"{len(notes)} of {len(paths)} files {kind}; the first: {notes[0]}",
             stacklevel=1,
         )
+
+
+def _kind_of(header):
+    """Say of files with such a note what is the matter with them."""
+    if header.note.startswith("Its header"):
+        return "have headers that are not believed"
+    return "cannot be heard whole" if header.is_cut else "hold more than is heard"
 
 
 def cut_short(paths, headers):

@@ -11,13 +11,15 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from skbird.cli._advice import for_commands
+
 LEFT_OUT = 3  # exit code: done, but not all recordings could be read
 _SHOWN = 10
 
 
 def say(text):
     """Print a line for the person at the keyboard."""
-    click.echo(printable(text), err=True)
+    click.echo(for_commands(printable(text)), err=True)
 
 
 def show(text):
@@ -89,12 +91,24 @@ def as_errors(left_out):
 
 @contextmanager
 def plain_warnings():
-    """Print warnings as a line each, without the line of code they are from."""
+    """Print each warning once, on a line, without the line of code it is from."""
+    said = set()
+
+    def say_once(message, *_, **__):
+        text = str(message)
+        if text not in said:
+            said.add(text)
+            say(f"Warning: {text}")
+
     with warnings.catch_warnings():
         # `say_left_out` names them in the end.
-        left_out = r"\d+ (files have names that are not UTF-8|folders or links cannot)"
-        warnings.filterwarnings("ignore", left_out)
-        warnings.showwarning = lambda message, *_, **__: say(f"Warning: {message}")
+        left_out = (
+            r"\d+ (files have names that are not UTF-8|folders or links cannot)",
+            r"\d+ of \d+ rows cannot be used",
+        )
+        for start in left_out:
+            warnings.filterwarnings("ignore", start)
+        warnings.showwarning = say_once
         yield
 
 

@@ -55,6 +55,33 @@ def find_events(result, threshold, max_gap_s, columns=()):
     return events.assign(score=events["score"].round(4)), paths
 
 
+def find_highest(result, columns=()):
+    """Find the most likely row of an archive run.
+
+    Parameters
+    ----------
+    result : ArchiveResult
+        With a column per species.
+    columns : sequence of str
+        Further columns of the rows.
+
+    Returns
+    -------
+    probability : float
+        -1 if there are no rows.
+    species : str or None
+    """
+    from skbird.archive import read_part
+
+    highest = -1.0, None
+    for part in result.parts:
+        table = read_part(part).drop_columns([*_KEYS, *columns]).to_pandas()
+        of_species = table.max()
+        if len(table) and of_species.notna().any():
+            highest = max(highest, (of_species.max(), of_species.idxmax()))
+    return highest
+
+
 def _csv(events, out, names, model):
     from skbird.annotations import write_boxes
 

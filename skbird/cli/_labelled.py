@@ -86,8 +86,6 @@ def predict_rows(model, X):
     errors : DataFrame
         ``path`` and ``error`` of their recordings.
     """
-    import warnings
-
     import numpy as np
     import pandas as pd
 
@@ -95,9 +93,7 @@ def predict_rows(model, X):
     from skbird.data import check_rows
 
     rows = check_rows(X)
-    with progress_shown(model), warnings.catch_warnings():
-        # They are listed in the end.
-        warnings.filterwarnings("ignore", r"\d+ of \d+ rows cannot be used")
+    with progress_shown(model):
         proba, reasons = readable_proba(model, rows, len(species_names(model)))
     errors = file_errors(rows, np.isnan(proba).all(axis=1), reasons)
     return proba, pd.DataFrame(errors, columns=["path", "error"])
@@ -106,7 +102,14 @@ def predict_rows(model, X):
 def _load(data, species):
     from skbird.datasets import load_recordings
 
-    loaded = load_recordings(data, species=species)
+    try:
+        loaded = load_recordings(data, species=species)
+    except ValueError as exc:
+        if not data.is_dir():
+            raise
+        raise ValueError(
+            f"{exc} Or pass --annotations, where tables say what calls in them."
+        ) from exc
     # A BirdCLEF folder: what counts are soundscapes, which training has not seen.
     for rows, name in (("test", "test_Y"), ("soundscapes", "soundscapes_Y")):
         if loaded.get(name) is not None:

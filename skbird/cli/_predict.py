@@ -126,6 +126,10 @@ def predict(
 ):
     """Predict recordings: a folder, at any depth, or files; or a table of rows.
 
+    Recordings are cut into rows of some seconds, each of which gets a probability for
+    each species. Rows in which it reaches --threshold are joined to events; kaggle and
+    parquet have the probabilities themselves.
+
     Files that cannot be read are named, and listed in _errors.csv of the work folder.
 
     A table (.csv, .tsv, .parquet) has a column path, if wanted start and end in
@@ -201,6 +205,10 @@ def predict(
             f"{len(events)} events of {events['species'].nunique()} species in "
             f"{len(read)} recordings, from probability {threshold:g} on"
         )
+        if read and not len(events):
+            _say_highest(*_formats.find_highest(result, inputs.columns))
+    elif format_ == "parquet":
+        _say_if_nothing_is_left(result, min_proba)
     elif format_ == "kaggle":
         with results.folder() as folder:
             submission.write(result, folder / out.name)
@@ -209,6 +217,23 @@ def predict(
         speed = f", predicted before ({work_dir})"
     _console.say(f"{result.hours:.3g} hours{speed}; wrote {out}")
     click.get_current_context().exit(_console.say_left_out(errors))
+
+
+def _say_if_nothing_is_left(result, min_proba):
+    """Say so if all probabilities are below the least that is to be written."""
+    if min_proba and not result.n_rows and len(result.errors) < result.n_files:
+        _console.say(
+            f"0 rows: no probability reaches --min-proba {min_proba:g}. Lower it, with "
+            "--fresh or another --out."
+        )
+
+
+def _say_highest(probability, species):
+    """Say which threshold would find something, where nothing was found."""
+    _console.say(
+        f"The highest probability is {probability:.3g}, of {species}. With a "
+        "--threshold below, the same command finds events, and predicts nothing again."
+    )
 
 
 def _check_together(format_, min_proba, top_k, like, work_dir):

@@ -62,16 +62,28 @@ class Settings:
     )
     batch_size: int = _setting(32, click.IntRange(1), "Segments in a step.")
     lr: float = _setting(1e-3, FloatRange(0, min_open=True), "Highest learning rate.")
-    sample_rate: int = _setting(32_000, click.IntRange(1), "In Hz.")
+    sample_rate: int = _setting(
+        32_000,
+        click.IntRange(1000, 1_000_000),
+        "What recordings are resampled to, in Hz; nothing above half of it is heard.",
+    )
     channels: str = _setting(
         "mean",
         Channels(),
         "What is heard of several: 'mean', 'loudest', or the number of one, from 0.",
     )
-    segment_s: float = _setting(5.0, FloatRange(0, 600, min_open=True), "Seconds.")
-    n_mels: int = _setting(128, click.IntRange(1), "Mel bands.")
+    segment_s: float = _setting(
+        5.0,
+        FloatRange(0, 600, min_open=True),
+        "Length in seconds of what the network hears at once.",
+    )
+    n_mels: int = _setting(
+        128, click.IntRange(1, 4096), "Frequency bands (mel) of the spectrograms."
+    )
     secondary_weight: float = _setting(
-        0.5, FloatRange(0, 1), "Weight of secondary labels."
+        0.5,
+        FloatRange(0, 1),
+        "Weight of secondary labels; 0 leaves them out, 1 trusts them in full.",
     )
     hold_out: float = _setting(
         0.2,
@@ -86,7 +98,11 @@ class Settings:
         "site. By default author, if there are enough; copies stay together in any "
         "case.",
     )
-    seed: int = _setting(0, click.IntRange(0), "Of all that is drawn.")
+    seed: int = _setting(
+        0,
+        click.IntRange(0),
+        "Of the random draws, such as which to hold out.",
+    )
     set: dict = field(default_factory=dict)
 
     @property
@@ -246,11 +262,14 @@ def _parse_assignment(text):
 
 
 def _unknown(name, known):
-    near = get_close_matches(name, known, n=3)
-    hint = (
-        f"Did you mean {' or '.join(near)}?" if near else f"Known: {', '.join(known)}"
-    )
-    return f"there is no {name!r}. {hint}"
+    """Say that there is no such name, and which there are that are like it."""
+    inner = [other for other in known if other.endswith(f"__{name}")]
+    near = (inner or get_close_matches(name, known))[:3]
+    if near:
+        return f"there is no {name!r}. Did you mean {' or '.join(near)}?"
+    outer = [other for other in known if "__" not in other]
+    more = ", and what comes behind their __" if len(outer) < len(known) else ""
+    return f"there is no {name!r}. Known: {', '.join(outer)}{more}"
 
 
 def setting_flags(command):
@@ -260,7 +279,8 @@ def setting_flags(command):
             continue
         flag = "--" + setting.name.replace("_", "-")
         # No default: a file counts more than the default, and a flag more than a file.
-        shown = False if setting.default is None else str(setting.default)
         kind, text = setting.metadata["kind"], setting.metadata["help"]
-        command = click.option(flag, type=kind, help=text, show_default=shown)(command)
+        if setting.default is not None:  # by show_default it would be in brackets
+            text = f"{text}  [default: {setting.default}]"
+        command = click.option(flag, type=kind, help=text)(command)
     return command

@@ -85,7 +85,7 @@ def train(data, out, config, assignments, licence, work_dir, **flags):
     readable, errors = _find_readable(loaded.X)
     # Those of a competition are asked for, whether they were heard or not.
     is_fixed = loaded.get("sample_submission") is not None
-    species = _check_species(loaded.Y, readable, is_fixed)
+    species = _check_species(loaded.Y, readable, is_fixed, errors)
     X = loaded.X[readable].reset_index(drop=True)
     Y, label_weight = (
         table.loc[readable, species].reset_index(drop=True)
@@ -99,7 +99,7 @@ def train(data, out, config, assignments, licence, work_dir, **flags):
     spectrograms = pipe[:-1].fit_transform(taught, taught_Y)
     # Damage in the middle of a file shows only when it is decoded.
     damaged = pipe[-2].errors_[["path", "error"]]
-    species = _check_species(taught_Y, spectrograms.n_frames > 0, is_fixed)
+    species = _check_species(taught_Y, spectrograms.n_frames > 0, is_fixed, damaged)
     Y = Y[species]
     pipe[-1].fit(
         spectrograms,
@@ -179,7 +179,7 @@ def _find_readable(X):
     return readable, errors
 
 
-def _check_species(Y, readable, is_fixed=False):
+def _check_species(Y, readable, is_fixed=False, errors=None):
     """Return the species that are left of the recordings that can be read.
 
     Parameters
@@ -188,6 +188,8 @@ def _check_species(Y, readable, is_fixed=False):
     readable : ndarray of bool, shape (n_rows,)
     is_fixed : bool
         Whether lost species are kept all the same.
+    errors : DataFrame or None
+        ``path`` and ``error`` of recordings that cannot be read.
 
     Returns
     -------
@@ -203,15 +205,15 @@ def _check_species(Y, readable, is_fixed=False):
     left = present.columns[present.any()]
     lost = present.columns[(Y == 1).any() & ~present.any()]
     shown = ", ".join([*lost[:5], "..."][: len(lost)])
+    lack = f"No recording of {shown} can be read."
+    if errors is not None and len(errors):
+        lack += f" The first error: {errors['error'].iloc[0]}"
     if not len(left):
-        raise ValueError(
-            f"No recording of a species can be read: those of {shown} are broken. Copy "
-            "them again."
-        )
+        raise ValueError(lack)
     if len(left) == 1 and present[left[0]].all():
         remedy = "Add other species, or recordings without it in a folder 'nocall'."
         if len(lost):
-            remedy = f"The recordings of {shown} are broken. Copy them again."
+            remedy = lack
         raise ValueError(
             f"What can be read is all of {list(left)}: there is nothing to tell it "
             f"from. {remedy}"

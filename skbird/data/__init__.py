@@ -37,6 +37,7 @@ from skbird.data._labels import (
     parse_primary_label,
     parse_secondary_labels,
     read_pairs,
+    say_without,
     says_absent,
 )
 from skbird.data._pooling import POOLINGS, pool_rows, score_rows

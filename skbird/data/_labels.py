@@ -154,6 +154,12 @@ def read_pairs(table, species, place):
     return species, primary, secondary, absent
 
 
+def say_without(Y):
+    """Say how many rows have none of the species, as those of ``"nocall"``; or ""."""
+    n_rows = int((~(Y > 0).any(axis=1)).sum())
+    return f", {n_rows} row{'s'[: n_rows != 1]} with none of them" if n_rows else ""
+
+
 def parse_primary_label(cell):
     """Split a cell of ``primary_label`` into species names.
 

@@ -8,7 +8,7 @@ import pandas as pd
 from sklearn.utils import Bunch
 
 from skbird.audio import AUDIO_SUFFIXES
-from skbird.data import encode_table, segment_table
+from skbird.data import encode_table, say_without, segment_table
 from skbird.datasets._birdclef_files import (
     TRAIN_TABLES,
     locate_recordings,
@@ -289,8 +289,8 @@ def _describe(root, data):
     return (
         f"BirdCLEF folder {root}\n"
         f"{len(data.X)} recordings of {len(data.species)} species "
-        f"({int(counts.min())} to {int(counts.max())} of each, secondary included), "
-        f"by collection: {collections}.\n"
+        f"({int(counts.min())} to {int(counts.max())} of each, secondary included)"
+        f"{say_without(data.Y)}, by collection: {collections}.\n"
         f"Rows of 5 s: {len(data.unlabelled)} unlabelled, {labelled} labelled, "
         f"{len(data.test)} to be predicted.\n"
     )

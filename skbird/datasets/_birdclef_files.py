@@ -79,6 +79,8 @@ def read_csv(path, needed=()):
             f"{path} lacks the columns {missing}; it has {list(table.columns)[:10]}. "
             "Rename the ones that hold them."
         )
+    # Of no such column, pandas reads no rows either.
+    texts = texts.reindex(table.index)
     blank = table.drop(columns=names).isna().all(axis=1) & (texts == "").all(axis=1)
     return table.assign(**texts)[~blank].reset_index(drop=True)
 

@@ -11,7 +11,7 @@ from skbird.datasets._birdclef_files import as_numbers, check_filled, read_csv
 from skbird.utils._names import settle_names
 
 _EXTENT = ("start", "end", "low_hz", "high_hz")
-_STACKLEVEL = 5  # from here over _load_soundscapes and load_birdclef to the user
+_STACKLEVEL = 5  # from _warn over what calls it and load_birdclef to the user
 
 
 def read_calls(root):
@@ -38,7 +38,7 @@ def read_truth(path, species):
         return None
     check_filled(table, "row_id", path)
     columns = table.columns.drop("row_id")
-    names = settle_names(columns, species, stacklevel=_STACKLEVEL)
+    names = settle_names(columns, species, stacklevel=_STACKLEVEL - 1)
     twice = [name for name, n in Counter(names.values()).items() if n > 1]
     if twice:
         raise ValueError(

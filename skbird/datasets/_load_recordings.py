@@ -8,7 +8,7 @@ import pandas as pd
 from sklearn.utils import Bunch
 
 from skbird.audio import find_audio, list_folders, warn_left_out
-from skbird.data import encode_table, parse_primary_label, read_label_table
+from skbird.data import encode_table, parse_primary_label, read_label_table, say_without
 from skbird.datasets._birdclef import is_birdclef, load_birdclef
 from skbird.datasets._label_lines import join_lines
 from skbird.utils._names import plain_name, printable_path
@@ -144,7 +144,7 @@ def load_recordings(source, *, species=None, secondary_weight=0.5):
     names = ", ".join([*data.species[:5], "..."][: len(data.species)])
     data.DESCR = (
         f"{source}: {len(X)} rows of {X['path'].nunique()} recordings, "
-        f"{len(data.species)} species ({names})"
+        f"{len(data.species)} species ({names}){say_without(Y)}"
     )
     return data
 
@@ -199,8 +199,11 @@ def _warn_of_tables(root, stacklevel):
     for path in sorted(root.glob("*")):
         if path.suffix.lower() not in (".csv", ".tsv", ".txt") or not path.is_file():
             continue
-        with open(path, "rb") as file:
-            header = file.readline(_LONG_LINE)
+        try:
+            with open(path, "rb") as file:
+                header = file.readline(_LONG_LINE)
+        except OSError:  # nobody asked for it
+            continue
         if b"primary_label" in header:
             warnings.warn(
                 f"{str(path)!r} has a column primary_label, but is not read: the "

@@ -2,6 +2,8 @@
 
 import numpy as np
 
+from skbird.utils._extras import install_hint
+
 # The input of an operator that is nothing but the shape of its result.
 _SHAPE_OF_RESULT = {"Expand": 1, "Reshape": 1, "Resize": 3}
 
@@ -25,8 +27,7 @@ def fix_sizes(program, shape):
         The same program if it computes no shapes. Other sizes, such as where a slice
         begins, stay computed.
     """
-    import onnx
-
+    onnx = import_onnx()
     model = onnx.load_from_string(program)
     constants = {tensor.name for tensor in model.graph.initializer}
     constants |= {n.output[0] for n in model.graph.node if n.op_type == "Constant"}
@@ -52,6 +53,17 @@ def fix_sizes(program, shape):
         node.input[position] = name
     _remove_unused(model.graph)
     return model.SerializeToString()
+
+
+def import_onnx():
+    """Import onnx, which reads and checks programs."""
+    try:
+        import onnx
+    except ImportError as exc:
+        raise ImportError(
+            f"Model files need onnx; install it with: {install_hint('cpu')}"
+        ) from exc
+    return onnx
 
 
 def set_input_shape(graph, shape):

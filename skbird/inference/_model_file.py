@@ -69,6 +69,8 @@ def save_model(model, path, *, metrics=None, data=None, licence=None, notes=None
         If the model was not compiled, or holds what cannot be stored safely: steps and
         classifiers that are not skbird's, or networks compiled for torch, whose
         programs can run any code.
+    ImportError
+        If onnx is not installed.
 
     See Also
     --------
@@ -165,6 +167,8 @@ def load_model(path, *, max_bytes=MAX_BYTES):
     ------
     FileNotFoundError
         If there is no such file.
+    ImportError
+        If onnx is not installed.
     ModelFileError
         If the file is no model, is damaged, is of another format, is too large, or
         holds what is not on the list.

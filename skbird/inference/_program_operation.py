@@ -70,9 +70,9 @@ class Operation:
         """Return an attribute."""
         return self.attributes.get(name, default)
 
-    def axis(self, default, n=None):
+    def axis(self, default):
         """Return the attribute ``axis``, counted from the first one."""
-        return self.place(self.get("axis", default), n)
+        return self.place(self.get("axis", default))
 
     def place(self, axis, n=None):
         """Return an axis of the first input, or of n, counted from the first one."""

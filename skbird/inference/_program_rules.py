@@ -26,7 +26,7 @@ class Rule:
     shape : function of Operation to the shape of its result, or a list of shapes
     takes : str
         A letter for each input: "f" for float32, "b" for bool, "." for either, "i" for
-        int64. "*" repeats the letter before it.
+        int64. "*" repeats the letter before it, of inputs that are all there.
     attributes : str, default=""
         The names that are known; all others are refused.
     least : int, default=None
@@ -183,6 +183,7 @@ def _check_inputs(operation, rule):
     operation.check(least <= n <= most, f"has {n} inputs")
     for number, tensor in enumerate(operation.inputs):
         if tensor is None:
-            operation.check(number >= least, "lacks an input")
+            may_lack = number >= least and not rule.takes.endswith("*")
+            operation.check(may_lack, "lacks an input")
         elif tensor.kind not in _LETTERS[takes[number]]:
             operation.check(False, f"has numbers of kind {tensor.kind}")

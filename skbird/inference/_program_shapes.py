@@ -60,7 +60,8 @@ def normalization(operation):
 def layer_normalization(operation):
     """Return the shape of the input; the others have the axes that are normalized."""
     normalized = operation.dims()[operation.axis(-1) :]
-    for tensor in operation.inputs[1:]:
+    given = [tensor for tensor in operation.inputs[1:] if tensor is not None]
+    for tensor in given:
         operation.check(tensor.dims == normalized, "has weights of another shape")
     operation.check(operation.get("stash_type", 1) == 1, "has another precision")
     return operation.dims()
@@ -114,8 +115,10 @@ def _slide(operation, kernel):
         operation.check(room >= 0, "has a kernel larger than its input")
         n = room // strides[axis] + 1
         if operation.get("ceil_mode", 0) and room % strides[axis]:
-            # A last place must begin within the input or its first pad.
-            n += n * strides[axis] < size + before
+            # One that begins behind the input is a place to some engines only.
+            is_within = n * strides[axis] < size + before
+            operation.check(is_within, "has a place behind its input")
+            n += 1
         places.append(n)
     return places
 
@@ -206,8 +209,9 @@ def reshape(operation):
 
 def flatten(operation):
     """Return (n, m): what is before an axis, and what is after."""
-    dims = operation.dims()
-    axis = operation.axis(1, len(dims) + 1)
+    dims, axis = operation.dims(), operation.get("axis", 1)
+    if axis != len(dims):  # behind the last one, too
+        axis = operation.place(axis)
     return math.prod(dims[:axis]), math.prod(dims[axis:])
 
 
@@ -223,6 +227,7 @@ def transpose(operation):
 def squeeze(operation):
     """Return the shape without some axes of length 1."""
     dims, axes = operation.dims(), operation.places(operation.constant(1))
+    operation.check(len(axes) > 0, "is not clear")  # to engines, that is all of them
     operation.check(all(dims[axis] == 1 for axis in axes), "drops more than one")
     return tuple(n for axis, n in enumerate(dims) if axis not in axes)
 

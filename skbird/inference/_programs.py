@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from skbird.inference._fixed_sizes import set_input_shape
+from skbird.inference._fixed_sizes import import_onnx, set_input_shape
 from skbird.inference._program_cost import Cost
 from skbird.inference._program_operation import (
     Operation,
@@ -66,8 +66,7 @@ def check_program(program, *, shape, n_species, frame_scores):
         If it is no ONNX, refers to other files, has operators that are not on the
         list, computes its sizes, has other inputs or outputs, or takes too long.
     """
-    import onnx
-
+    onnx = import_onnx()
     try:
         check_message(program)
         model = onnx.load_from_string(program)
@@ -171,9 +170,13 @@ def _check_node(node, tensors):
 
 
 def _check_constant(node):
-    names = [attribute.name for attribute in node.attribute]
-    if names != ["value"] or node.input or len(node.output) != 1:
-        raise ProgramError(f"Constant has {names!r:.100}")
+    import onnx
+
+    found = [(attribute.name, attribute.type) for attribute in node.attribute]
+    # Engines go by the type: of a number with a tensor beside it, some take the number.
+    is_tensor = found == [("value", onnx.AttributeProto.TENSOR)]
+    if not is_tensor or node.input or len(node.output) != 1:
+        raise ProgramError(f"Constant has the attributes {found!r:.100}")
     return Operation("Constant", [], {}), [_read_tensor(node.attribute[0].t)]
 
 

@@ -154,7 +154,7 @@ def _connected(edges, true, predicted):
     return np.split(edges[by_group], firsts)
 
 
-def check_both(true_events, predicted_events, species=None, *, stacklevel=3):
+def check_both(true_events, predicted_events, species=None):
     """Bring two tables of events into one form, in which names are spelled alike.
 
     Parameters
@@ -163,8 +163,6 @@ def check_both(true_events, predicted_events, species=None, *, stacklevel=3):
         See `check_events`.
     species : sequence of str, default=None
         How names are to be spelled. None: as it is done most often.
-    stacklevel : int
-        Of the warning that they are not, as seen from the caller.
 
     Returns
     -------
@@ -174,7 +172,7 @@ def check_both(true_events, predicted_events, species=None, *, stacklevel=3):
     predicted = check_events(predicted_events, "predicted_events")
     names = [*true["species"], *predicted["species"]]
     species = commonest_names(names) if species is None else species
-    meant = settle_names(names, species, stacklevel=stacklevel)
+    meant = settle_names(names, species, stacklevel=3)
     paths = match_names(predicted["path"].unique(), true["path"].unique(), plain_path)
     predicted["path"] = [paths.get(path, path) for path in predicted["path"]]
     for events in (true, predicted):

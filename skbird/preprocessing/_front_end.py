@@ -21,6 +21,8 @@ from skbird.preprocessing._pass import chain_grid, chain_rate, process_row, run_
 # A row may end this much after its file, as rounded tables have it.
 _END_TOLERANCE_S = 0.5
 _MEMORY_WARNING_BYTES = 4e9
+# The spectrogram of a row is made in memory, also where a cache then keeps it.
+_MOST_ROW_BYTES = 4 * 2**30
 _ANY_RATE = 32_000  # in Hz, where no row can be read
 _N_NAMED = 5  # problems that an error message spells out
 
@@ -241,19 +243,24 @@ class FrontEnd:
     def _check_files(self, rows):
         """Find what is wrong with the files before any work is done on them."""
         self._read_headers(rows)
-        seconds = 0.0
+        bytes_per_s, n_bytes = 0.0, 0.0
+        if self.mel is not None:
+            per_s = self.sample_rate / self.mel.hop_length * self.mel.n_mels
+            bytes_per_s = per_s * np.dtype(np.float16).itemsize
         for row in rows:
             record = self.records[row]
             header = self._headers[record["path"]]
             problem = _row_problem(header, record, self.channels[row])
+            if not problem:
+                # In this order, the lesser of the two is the first if the end is NaN.
+                row_s = min(header.duration_s, record["end"]) - record["start"]
+                problem = _too_long(record, row_s, bytes_per_s)
             if problem:
                 self.problems[int(row)] = problem
             else:
-                # In this order, the lesser of the two is the first if the end is NaN.
-                seconds += min(header.duration_s, record["end"]) - record["start"]
-        if self.mel is not None and self.cache is None:
-            per_s = self.sample_rate / self.mel.hop_length * self.mel.n_mels
-            _warn_of_memory(seconds * per_s * np.dtype(np.float16).itemsize)
+                n_bytes += row_s * bytes_per_s
+        if self.cache is None:
+            _warn_of_memory(n_bytes)
 
     def _raise_problems(self):
         if not self.problems or self.on_error == "skip":
@@ -282,6 +289,20 @@ def _warn_of_memory(n_bytes):
             "a cache_dir to keep them on disk instead.",
             stacklevel=6,
         )
+
+
+def _too_long(record, row_s, bytes_per_s):
+    """Say that the spectrogram of a row would not fit into memory, or return None."""
+    n_bytes = row_s * bytes_per_s
+    if n_bytes <= _MOST_ROW_BYTES:
+        return None
+    return (
+        f"{record['path']}: the {row_s / 3600:.1f} hours of one row are "
+        f"{n_bytes / 2**30:.1f} GiB of spectrogram, and at most "
+        f"{_MOST_ROW_BYTES / 2**30:g} GiB are made at once: some "
+        f"{_MOST_ROW_BYTES / bytes_per_s / 3600:.1f} hours. Cut it into rows of a few "
+        "seconds; skbird.data.segment_table does."
+    )
 
 
 def _row_problem(header, record, channels):

@@ -22,6 +22,7 @@ _TAIL_S = 1
 # Audio that one task decodes at most: short enough for a smooth progress bar and for
 # spreading one day-long file over the threads, long enough to make its seek cheap.
 _TASK_S = 600
+_SPARE_FRAMES = 16  # of resampling, which may make a sample more or less
 
 
 def run_pass(rows, channels, chosen, work, *, n_jobs=1, verbose=False, label="audio"):
@@ -124,7 +125,7 @@ def process_row(audio, row, ops, mel=None):
     """
     start, stop = stretch_frames(audio.header, row["start"], row["end"])
     rate = audio.header.sample_rate
-    frames, series, clip = [], [], None
+    frames, n_frames, series, clip = None, 0, [], None
     for first, last, reach in _blocks(start, stop, rate):
         samples = audio.read(*reach)
         if len(samples) <= first - reach[0]:
@@ -139,7 +140,11 @@ def process_row(audio, row, ops, mel=None):
             [_cut(v, op.values_per_s, lead_s, core_s) for op, v in clip.measured]
         )
         if mel is not None:
-            frames.append(mel(clip, (reach[0] - start) / rate, lead_s, core_s))
+            block = mel(clip, (reach[0] - start) / rate, lead_s, core_s)
+            if frames is None:
+                frames = _room_for(block, (stop - start) / (last - first))
+            frames[n_frames : n_frames + len(block)] = block
+            n_frames += len(block)
         if is_end:
             break
     if clip is None:
@@ -148,7 +153,19 @@ def process_row(audio, row, ops, mel=None):
         (op, np.concatenate(parts))
         for (op, _), parts in zip(clip.measured, zip(*series, strict=True), strict=True)
     ]
-    return (np.concatenate(frames) if frames else None), measured
+    return (None if frames is None else frames[:n_frames]), measured
+
+
+def _room_for(block, n_blocks):
+    """Return an array for the frames of a row, of which this is the first block.
+
+    So there is one copy of long rows, and not a second one in blocks. Where the file
+    ends before its header says, the system never provides the rest.
+    """
+    if n_blocks == 1:
+        return block
+    n_frames = int(np.ceil(len(block) * n_blocks)) + _SPARE_FRAMES
+    return np.empty((n_frames, *block.shape[1:]), block.dtype)
 
 
 def _blocks(start, stop, rate):

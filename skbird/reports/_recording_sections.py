@@ -30,7 +30,7 @@ def recording_sections(rows, files, Y, findings, copies, clips):
     """
     species = None if Y is None else tables.count_species(rows, Y)
     made = [
-        _overview(rows, files, species, findings, copies),
+        _overview(rows, files, Y, species, findings, copies),
         None if species is None else _species(rows, species, Y),
         _collections(files),
         _files(files),
@@ -42,7 +42,7 @@ def recording_sections(rows, files, Y, findings, copies, clips):
     return [section for section in made if section is not None]
 
 
-def _overview(rows, files, species, findings, copies):
+def _overview(rows, files, Y, species, findings, copies):
     facts = {
         "recordings": len(files),
         "hours": files["duration_s"].sum() / 3600,
@@ -55,13 +55,16 @@ def _overview(rows, files, species, findings, copies):
         facts["rows"] = len(rows)
     if species is not None:
         facts["species"] = len(species)
+        n_none = int((~(Y >= 0.5).any(axis=1)).sum())
+        facts |= {"rows of none": n_none} if n_none else {}
         findings = pd.concat([findings, tables.species_findings(species)])
     lines = [
         (
             "copies of another file",
             len(copies),
             len(files),
-            "Keep them on one side of a split: skbird.model_selection.leak_groups.",
+            "Keep them on one side of a split, as `skbird train` does and, in Python, "
+            "skbird.model_selection.leak_groups.",
         )
     ]
     if "labels_differ" in copies:

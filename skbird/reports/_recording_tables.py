@@ -19,7 +19,8 @@ from skbird.utils._names import commonest_names, match_names, plain_name
 PROBLEMS = {
     "unreadable": (
         lambda files: files["error"] != "",
-        "Cannot be opened or decoded. Training stops at it, unless on_error='skip'.",
+        "Cannot be opened or decoded. `skbird train` leaves it out; in Python, fit "
+        "stops at it unless on_error='skip'.",
     ),
     "cut short": (
         lambda files: files["is_cut"].eq(True),

@@ -157,9 +157,12 @@ def check_same_order(first, second, names):
         ours, theirs = getattr(first, axis), getattr(second, axis)
         if len(ours) != len(theirs) or ours.equals(theirs):
             continue
-        if ours.isin(theirs).all() and theirs.isin(ours).all():
-            pairs = zip(ours, theirs, strict=True)
-            place = next(n for n, (a, b) in enumerate(pairs) if a != b)
+        # Numbers in place of labels, which may be of kinds that do not compare.
+        numbers, _ = pd.factorize(ours.append(theirs))
+        ours_numbers, theirs_numbers = np.split(numbers, 2)
+        differs = ours_numbers != theirs_numbers
+        if differs.any() and set(ours_numbers) == set(theirs_numbers):
+            place = differs.argmax()
             order = "" if axis == "index" else ":, "
             raise ValueError(
                 f"{names[0]} and {names[1]} have the same {what} in another order: the "

@@ -33,6 +33,8 @@ class ChainDecoder:
         If the first cannot be opened.
     """
 
+    seeks_blindly = False
+
     def __init__(self, path, links):
         self.path = path
         identity = "chain", *content_identity(path)

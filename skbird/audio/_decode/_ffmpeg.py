@@ -104,6 +104,8 @@ class FFmpegDecoder:
         If PyAV is not installed, FFmpeg does not read the file, or it has no sound.
     """
 
+    seeks_blindly = False
+
     def __init__(self, path):
         self.path = path
         self._av = _import_av(path)

@@ -30,6 +30,10 @@ class Finding:
     gaps : tuple of (int, int)
         Damaged places: the first frame of each, and the one after its last. `parts` are
         the whole of the file if there are none.
+    late : int
+        By how many samples, in which `promised_rate` counts, seeks land too late.
+    note : str
+        How it is seen that the file was cut short; "" if it is not.
     """
 
     parts: tuple = ()
@@ -39,3 +43,5 @@ class Finding:
     links: tuple = ()
     promised_rate: int | None = None
     gaps: tuple = ()
+    late: int = 0
+    note: str = ""

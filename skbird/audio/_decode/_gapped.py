@@ -22,6 +22,8 @@ class GappedDecoder:
     header : AudioHeader
     """
 
+    seeks_blindly = False
+
     def __init__(self, decoder, gaps):
         self._decoder = decoder
         self.path = decoder.path
@@ -80,7 +82,8 @@ class GappedDecoder:
         """Go to a frame; within a gap, to its silence."""
         self._position = frame
         if not any(first <= frame < stop for first, stop in self._gaps):
-            self._decoder.seek(frame)
+            before = [stop for _, stop in self._gaps if stop <= frame]
+            self._decoder.seek(frame, max(before, default=0))
 
     def met_damage(self):
         """Return False: it is known where the damage is."""

@@ -90,15 +90,17 @@ def look_at_mpeg(file, start, size, *, closely=False):
         is_true = _bears_out(file, first, n_bytes, promised, tag_bytes, content)
     if is_true and not closely:
         return None
-    identity = "mpeg", closely, *content_identity(file.name)
-    look = partial(_look_closely, file, size, first, content, promised)
+    identity = "mpeg", is_true, *content_identity(file.name)
+    look = partial(_look_closely, file, size, first, content, promised, is_true)
     return count_once(identity, look)
 
 
-def _look_closely(file, size, first, content, promised):
+def _look_closely(file, size, first, content, promised, is_true):
     """Walk through all frames: mend what is damaged, and promise what there can be."""
     walk = walk_frames(file, first, _parse)
     total = None if promised is None else promised + 1
+    if is_true and _is_whole(walk, size, total):
+        return None
     parts, gaps, n_frames = mend_gaps(walk, first, total, _parse)
     n_bytes = size - first.at
     most = n_bytes // _length(first.kind, _BITRATES[0]) + 2
@@ -114,6 +116,14 @@ def _look_closely(file, size, first, content, promised):
     promised = promised and promised * first.samples
     held = promised if is_counted else None
     return Finding(tuple(parts), promised, held, gaps=tuple(gaps))
+
+
+def _is_whole(walk, size, total):
+    """Whether all frames follow each other, as many as were promised or guessed."""
+    rest = size - walk.stretches[-1][1]
+    if len(walk.stretches) > 1 or (rest and not walk.ends_whole):
+        return False
+    return rest <= _MIN_REST if total is None else abs(walk.n_frames - total) <= 1
 
 
 def _sample(file, first, n_bytes):

@@ -6,20 +6,27 @@ and a damaged one makes a minute of a year. Streams that were written one after 
 """
 
 import struct
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 
 from skbird.audio._decode._counting import count_once
 from skbird.audio._decode._finding import Finding
 from skbird.audio._decode._identity import content_identity
 from skbird.audio._decode._ogg_gaps import find_ogg_gaps
+from skbird.audio._decode._opus import (
+    MOST_OPUS_SAMPLES,
+    OPUS_RATE,
+    first_granule,
+    read_skipped,
+)
 
 _PAGE_HEAD = struct.Struct("<4sBBqIIIB")
-_BEGINS = 2  # flag of the first page of a stream
+_BEGINS, _ENDS = 2, 4  # flags of the first and the last page of a stream
 _HEAD = 2**12
 _TAILS = 2**15, 2**18  # two pages are at most 130 kB
-_OPUS_SAMPLES = 5760  # 120 ms at the 48 kHz in which Opus counts
-_OPUS_LEAD = 12_000
+_MAX_HEADERS = 1000  # pages before those with sound
+# Behind lost pages, libsndfile's seeks go astray up to here (32,000 were measured).
+_OPUS_LEAD = 36_000
 # A last page whose number is this much lower than the size of the file lets expect is
 # that of another stream than the first.
 _PAGES_FEWER = 1.5
@@ -66,32 +73,44 @@ def look_at_ogg(file, start, size, *, closely=False):
         links = _links_once(file, start, size)
         if len(links) > 1:
             return Finding(links=tuple(links))
-    if packet_samples == _OPUS_SAMPLES and _begins_late(head):
-        whole = ((start, size),)
-        return Finding(whole, promised=1, held=1, is_sequential=True)
-    before = tail[-2].granule if len(tail) > 1 else 0
+    is_opus = packet_samples == MOST_OPUS_SAMPLES
+    begin = _begin(file, head[0].stop, size, last.granule) if is_opus else 0
+    before = max(tail[-2].granule if len(tail) > 1 else 0, begin)
     most = before + last.n_packets * packet_samples
     if not last.n_packets or before <= last.granule <= most:
-        return _gaps_once(file, start, size, head[0]) if closely else None
+        gaps = _gaps_once(file, start) if closely else ()
+        note = _cut_note(file, last, size)
+        if not (begin or gaps or note):
+            return None
+        whole = Finding(((start, size),) if start else (), 1, 1, gaps=gaps, note=note)
+        return _in_opus(whole, file, head[0], begin) if is_opus else whole
     mended = _with_granule(file, last, most)
     parts = (start, last.start), mended, (last.stop, size)
-    rate = 48_000 if packet_samples == _OPUS_SAMPLES else None
+    rate = OPUS_RATE if is_opus else None
     granule = max(last.granule, 0)
     return Finding(parts, granule, is_sequential=True, promised_rate=rate)
 
 
 def _most_samples(file, page):
     """Return how many samples a packet holds at most; None if nobody knows."""
-    file.seek(page.start)
-    content = file.read(page.stop - page.start)
-    content = content[_PAGE_HEAD.size + content[_PAGE_HEAD.size - 1] :]
+    content = _read_content(file, page)
     if content.startswith(b"\x01vorbis") and len(content) > 28:
         return 2 ** (content[28] >> 4) // 2 or None
     if content.startswith(b"OpusHead"):
-        return _OPUS_SAMPLES
+        return MOST_OPUS_SAMPLES
     if content.startswith(b"\x7fFLAC"):
         return 2**16
     return None
+
+
+def _read_page(file, page):
+    file.seek(page.start)
+    return file.read(page.stop - page.start)
+
+
+def _read_content(file, page):
+    content = _read_page(file, page)
+    return content[_PAGE_HEAD.size + content[_PAGE_HEAD.size - 1] :]
 
 
 def _read_pages(file, start, length, size):
@@ -130,34 +149,42 @@ def _parse_pages(content, offset, size):
         at = content.find(b"OggS", stop)
 
 
-def _gaps_once(file, start, size, page):
-    """Return the `Finding` of damaged pages; None if there are none."""
+def _gaps_once(file, start):
     identity = "pages", *content_identity(file.name)
-    gaps = count_once(identity, lambda: find_ogg_gaps(file, start))
-    if not gaps:
-        return None
-    file.seek(page.start)
-    content = file.read(page.stop - page.start)
-    at = content.find(b"OpusHead")
-    rate = None
-    if at >= 0:
-        rate = 48_000
-        skipped = int.from_bytes(content[at + 10 : at + 12], "little")
-        # Seeks begin to decode before their aim, which must not be in the gap.
-        gaps = tuple(
-            (max(first - skipped, 0), stop - skipped + _OPUS_LEAD)
-            for first, stop in gaps
-        )
-    whole = ((start, size),) if start else ()
-    return Finding(whole, 1, 1, promised_rate=rate, gaps=gaps)
+    return count_once(identity, lambda: find_ogg_gaps(file, start))
 
 
-def _begins_late(head):
-    """Whether the stream was cut from a longer one: libsndfile's seeks are off then."""
-    for page in head:
+def _cut_note(file, last, size):
+    """Return what is said of a file that ends within a page; "" if it does not."""
+    if last.flags & _ENDS or last.stop == size:
+        return ""
+    file.seek(last.stop)
+    is_page = b"OggS".startswith(file.read(4))
+    return "It ends within a page: it was cut short." if is_page else ""
+
+
+def _in_opus(finding, file, page, begin):
+    """Return a `Finding` whose gaps count from the first sample that is heard."""
+    skipped = read_skipped(_read_content(file, page))
+    first_heard = max(skipped, begin)
+    gaps = tuple(
+        (max(first - first_heard, 0), stop - first_heard + _OPUS_LEAD)
+        for first, stop in finding.gaps
+    )
+    late = min(skipped, begin)
+    return replace(finding, gaps=gaps, promised_rate=OPUS_RATE, late=late)
+
+
+def _begin(file, at, size, last):
+    """Return the number with which the pages of an Opus stream begin to count."""
+    for _ in range(_MAX_HEADERS):
+        page = next(iter(_read_pages(file, at, _HEAD, size)), None)
+        if page is None or page.granule > last:
+            break
         if page.granule > 0:
-            return page.granule > page.n_packets * _OPUS_SAMPLES
-    return False
+            return first_granule(_read_page(file, page), page.flags, page.granule)
+        at = page.stop
+    return 0
 
 
 def _seems_chained(head, tail, size):

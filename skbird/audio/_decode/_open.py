@@ -74,6 +74,8 @@ def open_decoder(path, *, closely=False):
             _follow_timeline(decoder, found)
         else:
             decoder.header = _true_header(decoder, finding, found)
+            if finding is not None and finding.note:
+                decoder.header = _cut(decoder.header, finding.note)
             decoder = _around_gaps(decoder, finding)
         if decoder.header.n_frames == 0:
             raise AudioReadError(f"{path} holds no samples (zero frames).")
@@ -141,14 +143,22 @@ def _open(path, finding, head):
     try:
         if finding is not None and finding.links:
             return ChainDecoder(path, finding.links)
-        if finding is None:
-            return SndfileDecoder(path)
-        return SndfileDecoder(path, finding.parts, is_sequential=finding.is_sequential)
+        return _opener(path, finding or Finding())()
     except AudioReadError:
         suffix = os.path.splitext(path)[1].lower()
         if not (suffix in FFMPEG_SUFFIXES or seems_ffmpeg(head) or _has_ffmpeg()):
             raise
         return FFmpegDecoder(path)
+
+
+def _opener(path, finding):
+    return partial(
+        SndfileDecoder,
+        path,
+        finding.parts,
+        is_sequential=finding.is_sequential,
+        late=finding.late,
+    )
 
 
 def _has_ffmpeg():
@@ -171,12 +181,7 @@ def _true_header(decoder, finding, found):
         return _chain_header(decoder, promised_s)
     if finding.held is not None:
         return _noted(header, promised_s)
-    opener = partial(
-        SndfileDecoder,
-        decoder.path,
-        finding.parts,
-        is_sequential=finding.is_sequential,
-    )
+    opener = _opener(decoder.path, finding)
     count = partial(count_frames, opener, size * _MOST_PER_BYTE_FLAC)
     n_frames, error = count_once(_identity(decoder.path, found), count)
     return _noted(replace(header, n_frames=n_frames), promised_s, error)
@@ -222,6 +227,10 @@ def _noted(header, promised_s, error=""):
         reason = (error or f"{reason}.") if promises_more else "all is read."
         note = f"Its header says {promised_s:.2f} s, it holds {held}: {reason}"
     return replace(header, note=note, is_cut=bool(error) or promises_more)
+
+
+def _cut(header, note):
+    return replace(header, note=f"{header.note} {note}".lstrip(), is_cut=True)
 
 
 def _check_format(path, header):

@@ -6,14 +6,19 @@ import numpy as np
 import soundfile
 
 from skbird.audio._audio_header import AudioHeader, AudioReadError
+from skbird.audio._decode._opus import OPUS_RATE
 from skbird.audio._decode._spliced import SplicedFile
 
 _SKIPPED = 2**16
 _HOLE = "reports a hole"  # in what libsndfile notes of Ogg files
-# Frames to decode before what is sought: blocks of Vorbis overlap by so many at most.
-# MP3 and Opus remember more, but what leads to a frame may lie over damage, which
-# shifts what is behind.
-_VORBIS_FRAMES = 2**13
+# Decoders carry over what came before, so that seeks begin to decode earlier, by so
+# many frames, or seconds. Blocks of Vorbis overlap by 8192 frames at most. MP3 borrows
+# up to 511 bytes from the frames before: 9 of the shortest; at low sample rates up to
+# 255, 85 of the shortest. What Opus predicts from fades, to the last bit in 5 s.
+_VORBIS_FRAMES, _MPEG_FRAMES, _LOW_MPEG_FRAMES, _OPUS_S = 2**13, 2**14, 2**16, 5
+_LOW_MPEG_RATE = 24_000
+# libmpg123 adds in another order, in a cycle of four of its frames of 1152 or 576.
+_MPEG_CYCLE = 4 * 1152
 
 
 class SndfileDecoder:
@@ -27,6 +32,8 @@ class SndfileDecoder:
         What of it is read, see `SplicedFile`; the file as it is if there are none.
     is_sequential : bool
         Whether a seek would go astray, so that one decodes from the beginning.
+    late : int
+        By how many samples of `OPUS_RATE` libsndfile's seeks land too late.
 
     Attributes
     ----------
@@ -39,15 +46,17 @@ class SndfileDecoder:
         If libsndfile does not read it.
     """
 
-    def __init__(self, path, parts=(), *, is_sequential=False):
+    def __init__(self, path, parts=(), *, is_sequential=False, late=0):
         self.path = path
         self._parts = parts
         self._is_sequential = is_sequential
         self._source = self._file = None
+        self._met_damage = False
         self._open()
         self.header = AudioHeader(
             self._file.samplerate, self._file.frames, self._file.channels
         )
+        self._late = -(-late * self._file.samplerate // OPUS_RATE)
 
     def _open(self):
         self.close()
@@ -76,23 +85,48 @@ class SndfileDecoder:
         self._position += len(block)
         return block
 
-    def seek(self, frame):
-        """Go to a frame, so that the same samples follow as if all were decoded."""
-        before = max(frame - self._pre_roll, 0)
-        is_near = before <= self._position <= frame and self._pre_roll > 0
-        is_near = is_near and not self.met_damage()
-        if not (self._is_sequential or is_near):
-            self._jump(before)
-        self._go_forward(frame)
-        if self._pre_roll and not self._is_sequential and self.met_damage():
-            # Frames were lost on the way: this leads to the right one.
-            self._open()
-            self._jump(frame)
+    def seek(self, frame, earliest=0):
+        """Go to a frame, so that the same samples follow as if all were decoded.
+
+        Those of mp3 files may differ by 1.2e-7 of full scale, in the last bit, as
+        libmpg123 adds in another order; those of Opus files of a low bitrate by 1e-4,
+        rarely, where what was predicted fades slowly.
+
+        Parameters
+        ----------
+        frame : int
+        earliest : int
+            What lies before this frame is damaged, and no help to decode.
+        """
+        if self._is_sequential:
             self._go_forward(frame)
+            return
+        lead = self._lead
+        begin = max(frame - lead, min(earliest, frame), 0)
+        is_near = lead > 0 and begin <= self._position <= frame
+        try:
+            if not is_near or self._is_past_hole():
+                self._jump(begin)
+            self._go_forward(frame)
+            if not (lead and self._is_past_hole()):
+                return
+        except AudioReadError:
+            if not lead:
+                raise
+        # Frames were lost on the way: this leads to the right one.
+        self._met_damage = True
+        self._open()
+        self._jump(frame)
+        self._go_forward(frame)
 
     def _jump(self, frame):
+        if self._lead and frame <= self._late:
+            self._open()
+            return
+        if self._file.subtype.startswith("MPEG"):
+            frame -= frame % _MPEG_CYCLE
         try:
-            self._file.seek(frame)
+            self._file.seek(frame - self._late)
             self._position = frame
         except soundfile.LibsndfileError:
             # Of files cut short; what lies before can be decoded all the same.
@@ -106,14 +140,30 @@ class SndfileDecoder:
                 break
 
     @property
-    def _pre_roll(self):
-        return _VORBIS_FRAMES if self._file.subtype == "VORBIS" else 0
+    def seeks_blindly(self):
+        """Whether seeks may go astray without a word where some of a file is lost."""
+        subtype = self._file.subtype
+        return subtype in ("OPUS", "MPEG_LAYER_III") and not self._is_sequential
+
+    @property
+    def _lead(self):
+        """How many frames are decoded before what is sought."""
+        subtype, rate = self._file.subtype, self._file.samplerate
+        if subtype.startswith("MPEG"):
+            return _LOW_MPEG_FRAMES if rate <= _LOW_MPEG_RATE else _MPEG_FRAMES
+        if subtype == "OPUS":
+            return _OPUS_S * rate
+        return _VORBIS_FRAMES if subtype == "VORBIS" else 0
 
     def met_damage(self):
-        """Whether libsndfile has passed over pages of an Ogg file since it was opened.
+        """Whether it is known that frames of the file were lost.
 
-        It reads on behind them as if nothing were missing.
+        libsndfile passes over pages of Ogg files, and reads on behind them as if
+        nothing were missing.
         """
+        return self._met_damage or self._is_past_hole()
+
+    def _is_past_hole(self):
         return self._file.format == "OGG" and _HOLE in self._file.extra_info
 
     def close(self):

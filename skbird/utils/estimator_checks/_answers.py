@@ -190,6 +190,11 @@ def take(answers, rows):
     return {name: [values[row] for row in rows] for name, values in answers.items()}
 
 
+def differ(one, other):
+    """Return whether answers differ at all; see `assert_same`."""
+    return raised(lambda: assert_same(one, other, "", atol=0), AssertionError)
+
+
 def raised(call, kinds):
     """Return the exception of these kinds that a call raises, or None."""
     try:
