@@ -258,6 +258,14 @@ class _Programs:
         )
         grid, passes = network.format.grid, 1 + len(network.tta_shifts_s)
         step_s = grid.segment_s * (1 - grid.overlap) * network.input_shape[0]
+        self.n_bytes += checked.n_bytes
+        needed = -(-self.n_bytes // _WORKING_SHARE)
+        if self._max_bytes is not None and needed > self._max_bytes:
+            raise ModelFileError(
+                f"{self._path} is not loaded: batches of {network.input_shape[0]} "
+                f"segments need {self.n_bytes >> 20} MiB of memory, more than "
+                f"{_WORKING_SHARE} times max_bytes={self._max_bytes}. {RAISE_IT}"
+            )
         self._work += checked.work * passes
         self._work_per_s += checked.work * passes / step_s
         for what, work, most in (
@@ -272,14 +280,6 @@ class _Programs:
         if self._n_operations > _MAX_OPERATIONS:
             raise ProgramError(
                 f"its networks have more than {_MAX_OPERATIONS} operations together"
-            )
-        self.n_bytes += checked.n_bytes
-        needed = -(-self.n_bytes // _WORKING_SHARE)
-        if self._max_bytes is not None and needed > self._max_bytes:
-            raise ModelFileError(
-                f"{self._path} is not loaded: batches of {network.input_shape[0]} "
-                f"segments need {self.n_bytes >> 20} MiB of memory, more than "
-                f"{_WORKING_SHARE} times max_bytes={self._max_bytes}. {RAISE_IT}"
             )
         network._limits = Limits(checked.shapes, most_streams=1)
         self._limits.append(network._limits)
