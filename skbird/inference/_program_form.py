@@ -55,6 +55,7 @@ def keep_value(node):
     tensor = onnx.TensorProto()
     tensor.CopyFrom(node.attribute[0].t)
     _keep_known(tensor)
+    tensor.ClearField("name")
     del node.attribute[:]
     kind = onnx.AttributeProto.TENSOR
     node.attribute.add(name="value", type=kind).t.CopyFrom(tensor)
