@@ -24,7 +24,14 @@ def say(text):
 
 def show(text):
     """Print a line of results."""
-    click.echo(printable(text))
+    _write(printable(text))
+
+
+def _write(text, nl=True):
+    try:
+        click.echo(text, nl=nl)
+    except OSError as exc:  # it does not say what is full
+        raise OSError(exc.errno, exc.strerror, "standard output") from exc
 
 
 def printable(text, spared="\n\t"):
@@ -46,7 +53,7 @@ def show_table(frame):
     if not sys.stdout.isatty():
         texts = frame.select_dtypes(exclude="number").columns
         frame = frame.assign(**{name: frame[name].map(_one_line) for name in texts})
-        click.echo(frame.to_csv(sep="\t", index=False, float_format="%.6g"), nl=False)
+        _write(frame.to_csv(sep="\t", index=False, float_format="%.6g"), nl=False)
         return
     table = Table(box=SIMPLE_HEAD, pad_edge=False)
     for name, column in frame.items():

@@ -19,7 +19,7 @@ from skorch.callbacks import Callback
 from skorch.utils import TeeGenerator
 
 from skbird.data._inputs import as_spectrograms, with_same_axes
-from skbird.data._pooling import POOLINGS, pool_rows, score_rows
+from skbird.data._pooling import POOLINGS, check_shifts, pool_rows, score_rows
 from skbird.data._rows import check_some_rows
 from skbird.nn._allocator import keep_freed_memory
 from skbird.nn._batches import SegmentDataset, TrainingBatches, normalize_batch
@@ -45,6 +45,7 @@ from skbird.nn._targets import (
 )
 from skbird.utils._finite import NotFiniteError
 from skbird.utils._multilabel import MultilabelMixin
+from skbird.utils._params import AT_LEAST_ONE
 
 
 class SegmentNet(MultilabelMixin, NeuralNet):
@@ -70,8 +71,8 @@ class SegmentNet(MultilabelMixin, NeuralNet):
         "pooling": [StrOptions(set(POOLINGS))],
         "tta_shifts_s": ["array-like"],
         "segments_per_row": [Interval(Integral, 1, 10_000, closed="both")],
-        "max_epochs": [Interval(Integral, 1, None, closed="left")],
-        "batch_size": [Interval(Integral, 1, None, closed="left")],
+        "max_epochs": [AT_LEAST_ONE],
+        "batch_size": [AT_LEAST_ONE],
         "lr": [Interval(Real, 0, np.inf, closed="neither")],
         "weight_decay": [Interval(Real, 0, np.inf, closed="left")],
         "backbone_lr_factor": [Interval(Real, 0, np.inf, closed="left")],
@@ -302,6 +303,7 @@ class SegmentNet(MultilabelMixin, NeuralNet):
             {name: getattr(self, name) for name in self._parameter_constraints},
             caller_name=type(self).__name__,
         )
+        check_shifts(self.tta_shifts_s)
         if self.train_split is not None:
             raise ValueError(
                 f"train_split={self.train_split!r} is not supported: segments of one "
@@ -474,6 +476,7 @@ class SegmentNet(MultilabelMixin, NeuralNet):
         return torch.sigmoid(torch.from_numpy(logits)).numpy()
 
     def _row_logits(self, X):
+        check_shifts(self.tta_shifts_s)  # set_params may have come after fit
         return score_rows(
             X,
             lambda X, read: self._map_segments(X, self.module_, read),
