@@ -84,7 +84,8 @@ def cross_val_report(
     The interval is of the percentile bootstrap over recordings: all rows of a
     recording are drawn together, since they are no independent evidence. It tells how
     the fitted models would do on other recordings of this kind, not how much training
-    on others would change them. A replicate averages the species it can judge.
+    on others would change them. A replicate averages the species it can judge. Fewer
+    than five recordings have no interval, it is NaN.
 
     Parameters
     ----------
@@ -223,7 +224,7 @@ def cross_val_report(
     index = next((a.index for a in (X, y) if isinstance(a, pd.DataFrame)), None)
     return CrossValReport(
         macro_roc_auc=float(replicates[0]),
-        interval=percentile_interval(replicates[1:], confidence),
+        interval=percentile_interval(replicates[1:], confidence, n_recordings),
         confidence=confidence,
         pooled_macro_roc_auc=pooled,
         folds=_fold_table(folds, fits, per_species, groups),
