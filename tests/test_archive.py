@@ -1,5 +1,6 @@
 """Archives: parts, resuming after kills, bad files, full disks, clusters, budgets."""
 
+import datetime as dt
 import errno
 import json
 import os
@@ -28,8 +29,10 @@ from skbird.data import AudioReadError, Recordings, segment_table
 from skbird.ensemble import FoldEnsemble, MultilabelVotingClassifier, SeedEnsemble
 from skbird.inference import _block_work, _manifest, predict_archive
 from skbird.inference._budget import TimeBudget, cheaper_model
+from skbird.inference._columns import arrow_column, further_columns
 from skbird.inference._parts import kept_pairs, remove_run
 from skbird.postprocessing import SoundscapeReweighter
+from skbird.utils._parquet import read_parquet
 
 pytest.importorskip("pyarrow")
 RATE = 1000
@@ -1603,3 +1606,55 @@ def test_progress_names_files_speed_and_time_left(run, capsys):
     assert "archive: 100%" in shown
     assert "files/s, " in shown
     assert "x real time" in shown
+
+
+BIG = 24_000_000_000_000_011  # a float would make ...012 of it
+
+
+def test_whole_numbers_with_gaps_keep_their_digits(run, table):
+    serial = pd.array([BIG, None, *range(25)], dtype="Int64")
+    result = run(recordings=table[["path", "start", "end"]].assign(serial=serial))
+    serials = result.read()["serial"]
+    assert serials.dtype == "Int64"
+    assert BIG in serials.tolist()
+    assert serials.isna().sum() == 1
+    serial = pd.array([BIG + 1, None, *range(25)], dtype="Int64")
+    with pytest.raises(ValueError, match=r"row_table was '.*' and is '"):
+        run(recordings=table[["path", "start", "end"]].assign(serial=serial))
+
+
+@pytest.mark.parametrize("dtype", ["Int8", "UInt16", "Int64", "UInt64"])
+def test_tables_of_parquet_keep_whole_numbers(tmp_path, dtype):
+    most = np.iinfo(dtype.lower()).max
+    given = pd.DataFrame({"n": pd.array([most, None], dtype=dtype), "whole": [1, 2]})
+    given.to_parquet(tmp_path / "rows.parquet")
+    found = read_parquet(tmp_path / "rows.parquet")
+    pd.testing.assert_frame_equal(found, given)
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        [dt.date(2020, 1, 1), dt.datetime(2020, 1, 1, 5)],
+        [pd.Timestamp("2020"), pd.Timestamp("2020", tz="Europe/Berlin")],
+        [pd.Timestamp("2020", tz="UTC"), pd.Timestamp("2020", tz="Europe/Berlin")],
+        [1, 2.5, None, True],
+        [np.float32(2), np.int64(16777217)],
+        [0, False],
+    ],
+)
+def test_columns_of_several_types_are_text(values):
+    rows = pd.DataFrame({"path": "a", "start": 0.0, "end": 1.0}, range(len(values)))
+    rows["x"] = pd.Series(values, dtype=object)
+    kind = further_columns(rows)["x"]
+    texts = [None if value is None else str(value) for value in values]
+    assert arrow_column(rows["x"], kind).to_pylist() == texts
+
+
+@pytest.mark.parametrize("values", [[1, 2, None], [BIG, BIG + 1, None], [0.5, None]])
+def test_categories_of_numbers_may_have_gaps(values):
+    categories = pd.Index([value for value in values if value is not None])
+    rows = pd.DataFrame({"path": "a", "start": 0.0, "end": 1.0}, range(len(values)))
+    rows["x"] = pd.Categorical([*values[:-1], None], categories=categories)
+    kind = further_columns(rows)["x"]
+    assert arrow_column(rows["x"], kind).to_pylist() == values

@@ -6,6 +6,7 @@ from pathlib import Path
 import pandas as pd
 
 from skbird.inference._parts import part_path, read_part
+from skbird.utils._parquet import to_frame
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -66,7 +67,7 @@ class ArchiveResult:
         if not self.parts:
             return pd.DataFrame(columns=list(self.columns))
         tables = map(read_part, self.parts)
-        return pd.concat([table.to_pandas() for table in tables], ignore_index=True)
+        return pd.concat(map(to_frame, tables), ignore_index=True)
 
     def __str__(self):
         lines = [

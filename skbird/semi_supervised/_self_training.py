@@ -25,7 +25,12 @@ from skbird.semi_supervised._rounds import (
     warn_of_labels_everywhere,
 )
 from skbird.utils._multilabel import MultilabelMetaMixin, check_targets
-from skbird.utils._nested import predict_matrix, takes_fractions
+from skbird.utils._nested import (
+    check_same_species,
+    predict_matrix,
+    species_of,
+    takes_fractions,
+)
 from skbird.utils._rows import assign_column
 
 _MIX = "callbacks__pseudo_mix__p"
@@ -225,7 +230,8 @@ class PseudoLabelSelfTraining(MultilabelMetaMixin, BaseEstimator):
         ------
         ValueError
             If no row has labels, the estimator refuses soft targets or
-            `student_params`, or parameters exclude each other.
+            `student_params`, the teacher knows other species, or these in another
+            order, or parameters exclude each other.
 
         Warns
         -----
@@ -240,6 +246,7 @@ class PseudoLabelSelfTraining(MultilabelMetaMixin, BaseEstimator):
             label_weight=label_weight,
         )
         _, n_species = check_targets(X, y)
+        check_same_species("The teacher", species_of(self.teacher), y)
         target = np.asarray(y, dtype=np.float32)
         unlabelled = (target == -1).all(axis=1)
         hidden = np.flatnonzero(unlabelled)
@@ -360,7 +367,10 @@ class PseudoLabelSelfTraining(MultilabelMetaMixin, BaseEstimator):
             model.set_params(**params)
         rows = np.flatnonzero((labels != -1).any(axis=1))
         X, params = data.take(rows)
-        return model.fit(X, data.like_y(labels, rows), **params)
+        model.fit(X, data.like_y(labels, rows), **params)
+        # What is frozen was fitted on another y.
+        check_same_species("The estimator", species_of(model), data.y)
+        return model
 
     def _teach(self, data, labels, student):
         """Predict the unlabelled rows."""
