@@ -759,3 +759,17 @@ def test_a_few_recordings_have_no_interval(rng, n_recordings, is_given):
     first = str(report).split("\n")[0]
     assert ("95 % interval over 5 recordings" in first) == is_given
     assert (f"no interval: {n_recordings} recordings" in first) != is_given
+
+
+@pytest.mark.parametrize(
+    ("columns", "message"),
+    [
+        (["a", "a"], "y has several columns 'a'"),
+        (pd.MultiIndex.from_tuples([("x", "a"), ("x", "b")]), "y have 2 levels"),
+    ],
+)
+def test_columns_that_name_no_species_are_refused(columns, message):
+    Y = pd.DataFrame(np.eye(2)[np.arange(40) % 2], columns=columns)
+    X = np.arange(40.0).reshape(-1, 1)
+    with pytest.raises(ValueError, match=message):
+        cross_val_report(KNeighborsClassifier(1), X, Y, cv=4, **FAST)

@@ -9,6 +9,7 @@ from skbird.metrics._validation import validate_truth
 from skbird.utils._held_out import held_out_proba
 from skbird.utils._multilabel import MultilabelMetaMixin, check_targets
 from skbird.utils._nested import check_same_species, predict_matrix
+from skbird.utils._params import as_floats
 from skbird.utils._rows import files_of_rows, groups_of_rows, row_table
 
 
@@ -156,4 +157,4 @@ def held_out_pairs(estimator, X, y, *, cv, groups, fit_params):
             "All held-out predictions of labelled rows are NaN: no recording could be "
             "read, or the classifier diverged."
         )
-    return proba, np.where(known, np.asarray(y, dtype=np.float64), np.nan)
+    return proba, np.where(known, as_floats(y, "y", np.float64), np.nan)

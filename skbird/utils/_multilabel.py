@@ -15,6 +15,7 @@ from sklearn.utils.validation import _num_samples
 from skbird.metrics import macro_roc_auc
 from skbird.utils._fit_params import check_lengths, fit_key, given_params, hand_on
 from skbird.utils._nested import check_same_species, species_of
+from skbird.utils._rows import check_species_columns
 
 
 class MultilabelMixin(ClassifierMixin):
@@ -193,6 +194,7 @@ def check_targets(X, y):
             "X has no rows: there is nothing to learn from. Does the pattern that "
             "lists the files match?"
         )
+    check_species_columns(y)
     shape = np.asarray(y).shape
     if len(shape) != 2 or shape[0] != _num_samples(X):
         raise ValueError(

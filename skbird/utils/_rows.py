@@ -302,3 +302,33 @@ def number_groups(groups, n_rows, name="groups"):
     rank = np.empty(len(order), dtype=np.int64)
     rank[order] = np.arange(len(order))
     return rank[numbers], np.asarray(names)[order]
+
+
+def check_species_columns(y, name="y"):
+    """Refuse columns of a DataFrame that are no names of species, each its own.
+
+    Parameters
+    ----------
+    y : DataFrame, or anything else, which has no names
+    name : str
+        How messages call it.
+
+    Raises
+    ------
+    ValueError
+        If the columns have several levels, or one name is there twice.
+    """
+    columns = getattr(y, "columns", None)
+    if not isinstance(columns, pd.Index):
+        return
+    if isinstance(columns, pd.MultiIndex):
+        raise ValueError(
+            f"The columns of {name} have {columns.nlevels} levels, where one name per "
+            f"species is needed: {name}.columns = {name}.columns.map('_'.join)."
+        )
+    if not columns.is_unique:
+        twice = columns[columns.duplicated()][0]
+        raise ValueError(
+            f"{name} has several columns {twice!r}; each species needs a name of its "
+            f"own. Unite them: {name}.T.groupby(level=0).max().T."
+        )
