@@ -264,6 +264,11 @@ class PseudoLabelSelfTraining(MultilabelMetaMixin, BaseEstimator):
         self.classes_ = np.tile([0, 1], (n_species, 1))
         self.n_iter_ = 0
         if self.mix is not None:
+            if isinstance(X, pd.DataFrame) and "pseudo" in X:
+                raise ValueError(
+                    "X has a column 'pseudo', in which mix= would say which rows have "
+                    "pseudo-labels. Rename it."
+                )
             X = assign_column(X, "pseudo", unlabelled)
         data = TrainingRows(X, y, hidden, fit_params)
         labels = self._self_train(data, target, powers)

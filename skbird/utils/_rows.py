@@ -259,6 +259,14 @@ def check_groups(groups, n_rows, name="groups"):
             f"{name} has shape {groups.shape}, but there are {n_rows} rows: pass one "
             "name or number per row."
         )
+    if groups.dtype == object:
+        kinds = {type(group): group for group in groups}
+        unhashable = [kind for kind in kinds if kind.__hash__ is None]
+        if unhashable:
+            raise TypeError(
+                f"{name} holds {kinds[unhashable[0]]!r:.60}, a "
+                f"{unhashable[0].__name__}, where one name or number per row is needed."
+            )
     # Of a list of names, numpy makes a name "nan" of what is missing.
     missing = pd.isna(pd.Series(groups if listed is None else listed, dtype=object))
     if missing.any():
