@@ -241,6 +241,9 @@ def test_a_submission_unlike_the_sample_is_refused_before_the_work(
         (f"row_id,dove,owl\n{rows}", "species differ"),
         ("row_id,dove,wren\none_1,0,0\n", "row ids differ"),
         ("id,dove,wren\n", "no column 'row_id'"),
+        (f"row_id,dove,wren\n{rows},0,0\n", "row_id of like is empty in 1 of"),
+        (f"row_id,dove,wren\n{rows}one_1,0,0\n", "row_id of like must be unique"),
+        ("row_id,dove,wren\n1,0,0\n2,0,0\n", "row ids differ"),
     ):
         (tmp_path / "sample.csv").write_text(text)
         result = predict("a", *options, "--like", "sample.csv")
