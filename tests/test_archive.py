@@ -1000,6 +1000,73 @@ def test_a_recording_that_cannot_be_opened_for_a_moment_is_no_single_row(
     pd.testing.assert_frame_equal(result.read(), expected_rows(nights))
 
 
+class Patchy(Level):
+    """Fails at the rows of night00 that start at one of `bad_s`."""
+
+    def __init__(self, bad_s=(), skips=False, log=None):
+        super().__init__(log=log)
+        self.bad_s = bad_s
+        self.skips = skips
+
+    def fails_at(self, path, start):
+        return Path(path).stem == "night00" and start in self.bad_s
+
+    def read_audio(self, path, start_s=0.0, end_s=None):
+        if self.fails_at(path, start_s):
+            raise AudioReadError(f"Cannot read {path}: the share is away.")
+
+    def predict_proba(self, X):
+        failed = np.array([*map(self.fails_at, X["path"], X["start"])])
+        if failed.any() and not self.skips:
+            raise AudioReadError("Cannot read a row: the share is away.")
+        proba = super().predict_proba(X)
+        # As reweighters do, it looks at all rows of a recording at once.
+        proba[:, 0] *= 0.3 * (~failed).sum()
+        return np.where(failed[:, None], np.nan, proba)
+
+
+@pytest.mark.parametrize("skips", [False, True], ids=["raises", "skips"])
+@pytest.mark.parametrize("as_table", [False, True], ids=["files", "rows"])
+def test_first_rows_that_come_back_are_no_other_model(
+    run, nights, monkeypatch, skips, as_table
+):
+    recordings = segment_table(sorted(nights.iterdir())) if as_table else nights
+    model = Patchy(bad_s=(0.0,), skips=skips)
+    monkeypatch.setattr("skbird.inference._faults.read_audio", model.read_audio)
+    assert len(run(model, recordings).errors) == 1
+    model.bad_s = ()
+    result = run(model, recordings)
+    assert len(result.errors) == 0
+    assert len(result.read()) == 27
+    with pytest.raises(ValueError, match="the first rows other probabilities"):
+        run(Level(gain=0.5), recordings)
+
+
+@pytest.mark.parametrize("skips", [False, True], ids=["raises", "skips"])
+def test_first_rows_that_go_are_named_where_nothing_can_be_compared(
+    run, nights, monkeypatch, skips
+):
+    model = Patchy(skips=skips)
+    monkeypatch.setattr("skbird.inference._faults.read_audio", model.read_audio)
+    run(model)
+    model.bad_s = (0.0,)
+    with pytest.raises(ValueError, match=r"cannot read the rows of \S+ that it could"):
+        run(model)
+    model.bad_s = ()
+    assert run(model).times_real_time == 0
+
+
+def test_runs_of_earlier_versions_go_on(run, tmp_path):
+    run()
+    path = tmp_path / "out" / "_manifest.json"
+    manifest = json.loads(path.read_text())
+    assert manifest.pop("probe_rows") == [0, 1, 2]
+    del manifest["checksum"]
+    manifest["checksum"] = _manifest._checksum(manifest)
+    path.write_text(json.dumps(manifest))
+    assert run().times_real_time == 0
+
+
 def test_a_missing_recording_that_comes_back_is_predicted(run, nights, tmp_path):
     paths = sorted(nights.iterdir())
     paths[4].rename(tmp_path / "away")

@@ -1,6 +1,7 @@
 """What the commands print: results to standard output, all else to standard error."""
 
 import math
+import re
 import sys
 import warnings
 from contextlib import contextmanager
@@ -12,19 +13,33 @@ from rich.table import Table
 from rich.text import Text
 
 from skbird.cli._advice import for_commands
+from skbird.utils._names import one_line
 
 LEFT_OUT = 3  # exit code: done, but not all recordings could be read
 _SHOWN = 10
+# Messages of several lines list what is wrong, and end with what remains.
+_OWN_BREAK = re.compile(r"\n(?=  |Mend or leave |The parts that )")
 
 
 def say(text):
-    """Print a line for the person at the keyboard."""
-    click.echo(for_commands(printable(text)), err=True)
+    r"""Print a line, or a message of several, for the person at the keyboard.
+
+    A line break in a name breaks no line: it is printed as ``\n``.
+    """
+    for line in _OWN_BREAK.split(for_commands(str(text))):
+        click.echo(printable(line), err=True)
 
 
-def show(text):
-    """Print a line of results."""
-    _write(printable(text))
+def say_lines(text):
+    """Print a text of several lines for the person at the keyboard."""
+    for line in text.split("\n"):
+        say(line)
+
+
+def show(*lines):
+    """Print lines of results."""
+    for line in lines:
+        _write(printable(line))
 
 
 def _write(text, nl=True):
@@ -34,12 +49,14 @@ def _write(text, nl=True):
         raise OSError(exc.errno, exc.strerror, "standard output") from exc
 
 
-def printable(text, spared="\n\t"):
-    """Replace what is no visible text by spaces.
+def printable(text, spared="\t"):
+    r"""Replace what is no visible text by spaces, and line breaks by ``\n``.
 
-    Names in files may come from strangers: they are no commands to the terminal.
+    Names in files may come from strangers: they are no commands to the terminal, and
+    must not look like lines of ours.
     """
-    return "".join(c if c.isprintable() or c in spared else " " for c in str(text))
+    text = one_line(text)
+    return "".join(c if c.isprintable() or c in spared else " " for c in text)
 
 
 def show_table(frame):

@@ -77,7 +77,7 @@ def train(data, out, config, assignments, licence, work_dir, **flags):
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", "All recordings of .* are of")  # see below
         loaded = load_recordings(data, secondary_weight=settings.secondary_weight)
-    _console.say(loaded.DESCR)
+    _console.say_lines(loaded.DESCR)
     if not len(loaded.X):
         raise ValueError(f"{data} has no recordings to train on.")
     pipe = settings.make_pipeline(len(loaded.X), work_dir)

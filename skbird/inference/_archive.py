@@ -24,7 +24,6 @@ from skbird.inference._columns import check_names, further_columns, import_pyarr
 from skbird.inference._manifest import (
     check_model,
     make_plan,
-    probe_model,
     store_plan,
 )
 from skbird.inference._nothing import predict_nothing
@@ -32,6 +31,7 @@ from skbird.inference._parts import (
     remove_run,
     remove_temporary,
 )
+from skbird.inference._probe import probe_model
 from skbird.utils._files import hold, make_folder
 from skbird.utils._nested import species_of
 from skbird.utils._params import N_JOBS, check_params, check_path
