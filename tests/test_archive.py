@@ -1,5 +1,6 @@
 """Archives: parts, resuming after kills, bad files, full disks, clusters, budgets."""
 
+import datetime as dt
 import errno
 import json
 import os
@@ -25,12 +26,14 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer
 
 from skbird.archive import _block_work, _manifest, predict_archive
+from skbird.archive._columns import arrow_column, further_columns
 from skbird.archive._part_files import kept_pairs, remove_run
 from skbird.archive._time_budget import TimeBudget, cheaper_model
 from skbird.audio import AudioReadError
 from skbird.data import Recordings, segment_table
 from skbird.ensemble import FoldEnsemble, MultilabelVotingClassifier, SeedEnsemble
 from skbird.postprocessing import SoundscapeReweighter
+from skbird.utils._parquet import read_parquet
 
 pytest.importorskip("pyarrow")
 RATE = 1000
@@ -998,6 +1001,73 @@ def test_a_recording_that_cannot_be_opened_for_a_moment_is_no_single_row(
     pd.testing.assert_frame_equal(result.read(), expected_rows(nights))
 
 
+class Patchy(Level):
+    """Fails at the rows of night00 that start at one of `bad_s`."""
+
+    def __init__(self, bad_s=(), skips=False, log=None):
+        super().__init__(log=log)
+        self.bad_s = bad_s
+        self.skips = skips
+
+    def fails_at(self, path, start):
+        return Path(path).stem == "night00" and start in self.bad_s
+
+    def read_audio(self, path, start_s=0.0, end_s=None):
+        if self.fails_at(path, start_s):
+            raise AudioReadError(f"Cannot read {path}: the share is away.")
+
+    def predict_proba(self, X):
+        failed = np.array([*map(self.fails_at, X["path"], X["start"])])
+        if failed.any() and not self.skips:
+            raise AudioReadError("Cannot read a row: the share is away.")
+        proba = super().predict_proba(X)
+        # As reweighters do, it looks at all rows of a recording at once.
+        proba[:, 0] *= 0.3 * (~failed).sum()
+        return np.where(failed[:, None], np.nan, proba)
+
+
+@pytest.mark.parametrize("skips", [False, True], ids=["raises", "skips"])
+@pytest.mark.parametrize("as_table", [False, True], ids=["files", "rows"])
+def test_first_rows_that_come_back_are_no_other_model(
+    run, nights, monkeypatch, skips, as_table
+):
+    recordings = segment_table(sorted(nights.iterdir())) if as_table else nights
+    model = Patchy(bad_s=(0.0,), skips=skips)
+    monkeypatch.setattr("skbird.archive._faults.read_audio", model.read_audio)
+    assert len(run(model, recordings).errors) == 1
+    model.bad_s = ()
+    result = run(model, recordings)
+    assert len(result.errors) == 0
+    assert len(result.read()) == 27
+    with pytest.raises(ValueError, match="the first rows other probabilities"):
+        run(Level(gain=0.5), recordings)
+
+
+@pytest.mark.parametrize("skips", [False, True], ids=["raises", "skips"])
+def test_first_rows_that_go_are_named_where_nothing_can_be_compared(
+    run, nights, monkeypatch, skips
+):
+    model = Patchy(skips=skips)
+    monkeypatch.setattr("skbird.archive._faults.read_audio", model.read_audio)
+    run(model)
+    model.bad_s = (0.0,)
+    with pytest.raises(ValueError, match=r"cannot read the rows of \S+ that it could"):
+        run(model)
+    model.bad_s = ()
+    assert run(model).times_real_time == 0
+
+
+def test_runs_of_earlier_versions_go_on(run, tmp_path):
+    run()
+    path = tmp_path / "out" / "_manifest.json"
+    manifest = json.loads(path.read_text())
+    assert manifest.pop("probe_rows") == [0, 1, 2]
+    del manifest["checksum"]
+    manifest["checksum"] = _manifest._checksum(manifest)
+    path.write_text(json.dumps(manifest))
+    assert run().times_real_time == 0
+
+
 def test_a_missing_recording_that_comes_back_is_predicted(run, nights, tmp_path):
     paths = sorted(nights.iterdir())
     paths[4].rename(tmp_path / "away")
@@ -1604,3 +1674,55 @@ def test_progress_names_files_speed_and_time_left(run, capsys):
     assert "archive: 100%" in shown
     assert "files/s, " in shown
     assert "x real time" in shown
+
+
+BIG = 24_000_000_000_000_011  # a float would make ...012 of it
+
+
+def test_whole_numbers_with_gaps_keep_their_digits(run, table):
+    serial = pd.array([BIG, None, *range(25)], dtype="Int64")
+    result = run(recordings=table[["path", "start", "end"]].assign(serial=serial))
+    serials = result.read()["serial"]
+    assert serials.dtype == "Int64"
+    assert BIG in serials.tolist()
+    assert serials.isna().sum() == 1
+    serial = pd.array([BIG + 1, None, *range(25)], dtype="Int64")
+    with pytest.raises(ValueError, match=r"row_table was '.*' and is '"):
+        run(recordings=table[["path", "start", "end"]].assign(serial=serial))
+
+
+@pytest.mark.parametrize("dtype", ["Int8", "UInt16", "Int64", "UInt64"])
+def test_tables_of_parquet_keep_whole_numbers(tmp_path, dtype):
+    most = np.iinfo(dtype.lower()).max
+    given = pd.DataFrame({"n": pd.array([most, None], dtype=dtype), "whole": [1, 2]})
+    given.to_parquet(tmp_path / "rows.parquet")
+    found = read_parquet(tmp_path / "rows.parquet")
+    pd.testing.assert_frame_equal(found, given)
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        [dt.date(2020, 1, 1), dt.datetime(2020, 1, 1, 5)],
+        [pd.Timestamp("2020"), pd.Timestamp("2020", tz="Europe/Berlin")],
+        [pd.Timestamp("2020", tz="UTC"), pd.Timestamp("2020", tz="Europe/Berlin")],
+        [1, 2.5, None, True],
+        [np.float32(2), np.int64(16777217)],
+        [0, False],
+    ],
+)
+def test_columns_of_several_types_are_text(values):
+    rows = pd.DataFrame({"path": "a", "start": 0.0, "end": 1.0}, range(len(values)))
+    rows["x"] = pd.Series(values, dtype=object)
+    kind = further_columns(rows)["x"]
+    texts = [None if value is None else str(value) for value in values]
+    assert arrow_column(rows["x"], kind).to_pylist() == texts
+
+
+@pytest.mark.parametrize("values", [[1, 2, None], [BIG, BIG + 1, None], [0.5, None]])
+def test_categories_of_numbers_may_have_gaps(values):
+    categories = pd.Index([value for value in values if value is not None])
+    rows = pd.DataFrame({"path": "a", "start": 0.0, "end": 1.0}, range(len(values)))
+    rows["x"] = pd.Categorical([*values[:-1], None], categories=categories)
+    kind = further_columns(rows)["x"]
+    assert arrow_column(rows["x"], kind).to_pylist() == values

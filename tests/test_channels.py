@@ -3,6 +3,7 @@
 import pickle
 from pathlib import Path
 
+import click
 import numpy as np
 import pandas as pd
 import pytest
@@ -216,5 +217,5 @@ def test_train_has_a_setting(tmp_path):
         settings = read_settings(config, {}, [])
         assert check_channels(settings.channels) == channels
     config.write_text('channels = "left"')
-    with pytest.raises(Exception, match="must be 'mean', 'loudest' or"):
+    with pytest.raises(click.UsageError, match="must be 'mean', 'loudest' or"):
         read_settings(config, {}, [])

@@ -8,6 +8,7 @@ import shutil
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import click
 import numpy as np
@@ -269,6 +270,16 @@ def test_models_info(folder):
     result = run("models", "info", "recordings.html")
     assert result.exit_code == 1
     assert "is no model file of skbird" in result.stderr
+
+
+def test_species_with_line_breaks_stay_on_the_line_of_species(folder, monkeypatch):
+    about = load_model("birds.skbird").about_
+    about = about | {"species": ["do\nlicence: none", "wren"]}
+    found = SimpleNamespace(about_=about)
+    monkeypatch.setattr("skbird.inference.load_model", lambda *_, **__: found)
+    lines = run("models", "info", "birds.skbird").stdout.splitlines()
+    assert lines[0] == r"species: 2: do\nlicence: none, wren"
+    assert not any("none" in line for line in lines[1:])
 
 
 def test_an_author_cannot_speak_for_the_command(folder, tmp_path):

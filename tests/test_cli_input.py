@@ -21,6 +21,7 @@ pytest.importorskip("pyarrow")
 from skbird.annotations import read_boxes, read_submission, write_raven
 from skbird.annotations._places import place_boxes
 from skbird.archive._part_files import write_part
+from skbird.audio import AudioReadError
 from skbird.cli import (
     _console,
     _formats,
@@ -32,6 +33,7 @@ from skbird.cli import (
 )
 from skbird.cli._app import app
 from skbird.cli._outputs import write_table
+from skbird.data import segment_table
 from skbird.datasets import load_recordings
 from skbird.preprocessing import (
     LogMel,
@@ -241,6 +243,9 @@ def test_a_submission_unlike_the_sample_is_refused_before_the_work(
         (f"row_id,dove,owl\n{rows}", "species differ"),
         ("row_id,dove,wren\none_1,0,0\n", "row ids differ"),
         ("id,dove,wren\n", "no column 'row_id'"),
+        (f"row_id,dove,wren\n{rows},0,0\n", "row_id of like is empty in 1 of"),
+        (f"row_id,dove,wren\n{rows}one_1,0,0\n", "row_id of like must be unique"),
+        ("row_id,dove,wren\n1,0,0\n2,0,0\n", "row ids differ"),
     ):
         (tmp_path / "sample.csv").write_text(text)
         result = predict("a", *options, "--like", "sample.csv")
@@ -390,11 +395,37 @@ def test_an_interrupt_promises_only_what_is_kept(
     assert ("goes on" in result.stderr) == goes_on
 
 
+@pytest.mark.parametrize("name", ["do\nve", "do\r\nve", "do\rve"], ids=repr)
+def test_a_line_break_in_a_name_breaks_no_line(tmp_path, capsys, name):
+    (tmp_path / name).mkdir()
+    (tmp_path / "nocall").mkdir()
+    for label in (name, "nocall"):
+        soundfile.write(tmp_path / label / "one.wav", tone(1000, 1), RATE)
+    loaded = load_recordings(tmp_path)
+    _console.say_lines(loaded.DESCR)
+    _console.say(f"Cannot read {name}.wav: it is empty.")
+    _console.show(f"species {name}")
+    _console.show_table(pd.DataFrame({"species": [name]}))
+    captured = capsys.readouterr()
+    assert len(captured.err.splitlines()) == 2
+    assert "Cannot read do\\nve.wav" in captured.err
+    assert captured.out == "species do\\nve\nspecies\ndo\\nve\n"
+
+
+def test_messages_keep_lines_of_their_own(capsys):
+    with pytest.raises(AudioReadError, match="2 files cannot be read") as raised:
+        segment_table(["gone.wav", "a\nway.wav"])
+    _console.say(raised.value)
+    lines = capsys.readouterr().err.splitlines()
+    assert [line[:2] for line in lines] == ["2 ", "  ", "  ", "Me"]
+    assert r"a\nway.wav" in lines[2]
+
+
 def test_nothing_that_strangers_wrote_commands_the_terminal(capsys):
     _console.say("name\x1b[31m\x9b\udce9\nnext")
     _console.show("licence\x1b]0;x\x07")
     captured = capsys.readouterr()
-    assert captured.err == "name [31m  \nnext\n"
+    assert captured.err == "name [31m  \\nnext\n"
     assert captured.out == "licence ]0;x \n"
     frame = pd.DataFrame({"path": ["a\tb\x1b[0m"], "n": [1]})
     _console.show_table(frame)

@@ -3,12 +3,14 @@
 import os
 from pathlib import Path
 
+import pandas as pd
 import pytest
 import soundfile
 from click.testing import CliRunner
 from conftest import RATE, tone
 
 pytest.importorskip("torch")
+from skbird.audio import AudioReadError
 from skbird.cli import _train
 from skbird.cli._app import app
 
@@ -23,7 +25,7 @@ NET = "sedclassifier"
 def train(tmp_path, monkeypatch):
     """Return a function that trains, up to where recordings would be opened."""
 
-    def stop(X):
+    def stop(X, channels):
         raise ValueError("recordings are opened")
 
     for species in ("dove", "wren"):
@@ -58,7 +60,28 @@ def train(tmp_path, monkeypatch):
         (f"{NET}__optimizer__betas=x", "fails with these settings"),
         (f"{NET}__device=nowhere", "device='nowhere' cannot be used"),
         (f"{NET}__batch_size=0", "'batch_size' parameter"),
-        ("rmsfilter=3", "fails with these settings"),
+        ("rmsfilter=3", "rmsfilter=3: it takes an object of Python"),
+        (f'{NET}__tta_shifts_s=["a"]', "tta_shifts_s must hold real numbers"),
+        (f"{NET}__tta_shifts_s=[1e308]", "tta_shifts_s has 1e+308"),
+        (f"{NET}__tta_shifts_s=[nan]", "tta_shifts_s has nan"),
+        ("logmel=passthrough", "logmel='passthrough': it takes an object"),
+        ("steps=[]", "steps=[]: it takes an object of Python"),
+        (f"{NET}__callbacks__mixup=1", "mixup=1: it takes an object of Python"),
+        (f"{NET}__optimizer=SGD", "optimizer='SGD': it takes an object of Python"),
+        (f"{NET}__criterion=Focal", "Known: BCEFocalLoss, BinaryCrossEntropy"),
+        (f"{NET}__callbacks__mixup__alpha=1e-300", "'alpha' parameter of Mixup"),
+        (f"{NET}__callbacks__shift__max_s=1e300", "'max_s' parameter of TimeShift"),
+        (f"{NET}__callbacks__gain__max_db=1e300", "'max_db' parameter of Gain"),
+        (f"{NET}__batch_size={10**30}", "'batch_size' parameter"),
+        (f"{NET}__dataset=x", "dataset has no effect"),
+        (f"{NET}__iterator_train__num_workers=2", "num_workers has no effect"),
+        (f"{NET}__iterator_valid__batch_size=2", "batch_size has no effect"),
+        (f"{NET}__torch_load_kwargs=x", "torch_load_kwargs has no effect"),
+        (f"{NET}__predict_nonlinearity=x", "predict_nonlinearity has no effect"),
+        ("logmel__n_jobs=100000", "'n_jobs' parameter of LogMel"),
+        ("logmel__n_mels=1000000000", "'n_mels' parameter of LogMel"),
+        ("resampler__sample_rate=200000000", "'sample_rate' parameter of Resampler"),
+        ("resampler__channels=900", "'channels' parameter of Resampler"),
         ("logmel__cache_dir=3", "'cache_dir' parameter of LogMel"),
         (f"{NET}__callbacks__mixup__beta=1", "has no parameter"),
         ("nothing__x=1", "there is no 'nothing__x'"),
@@ -77,6 +100,10 @@ def test_bad_parameters_fail_before_the_work(train, setting, message):
         f"{NET}__callbacks__validation__fraction=0.01",
         f"{NET}__callbacks__mixup__alpha=0.2",
         f"{NET}__lr=5.0",
+        f"{NET}__criterion=BCEFocalLoss",
+        f"{NET}__callbacks__mixup=None",
+        f"{NET}={{lr = 0.01, callbacks = {{mixup = {{alpha = 0.2}}}}}}",
+        "bandpass=passthrough",
         f"{NET}__batch_size=64",
         "rmsfilter__quantile=0.1",
         "logmel__top_db=None",
@@ -105,6 +132,8 @@ def test_good_parameters_do_not(train, setting):
         (("--config", "digits.toml"), "is no TOML file"),
         (("--config", "latin.toml"), "is no TOML file"),
         (("--sample-rate", "50"), "sample"),
+        (("--channels", "256"), "0 is the first, 255 the last"),
+        (("--channels", "9" * 5000), "0 is the first, 255 the last"),
         (("--lr", "nan"), "nan is not a number"),
         (("--hold-out", "nan"), "nan is not a number"),
         (("--config", "nan.toml"), "nan is not a number"),
@@ -127,6 +156,43 @@ def test_bad_flags_fail_before_the_work(train, tmp_path, flags, message):
 @pytest.mark.parametrize("flags", [("--channels", "1"), ("--segment-s", "40")])
 def test_good_settings_pass_the_rehearsal(train, flags):
     assert "recordings are opened" in train(*flags).stderr
+
+
+def test_tables_of_the_file_may_be_nested(train, tmp_path):
+    (tmp_path / "n.toml").write_text("[set.sedclassifier]\nlr = -1.0\n")
+    assert "'lr' parameter of SEDClassifier" in train("--config", "n.toml").stderr
+    (tmp_path / "n.toml").write_text("[set.sedclassifier]\nlr = 0.01\n")
+    assert "recordings are opened" in train("--config", "n.toml").stderr
+
+
+def test_the_network_is_compiled_in_the_rehearsal(train, monkeypatch):
+    pytest.importorskip("openvino")
+    pytest.importorskip("onnxscript")
+
+    def fail(*args, **kwargs):
+        raise ValueError("not compiled")
+
+    assert "recordings are opened" in train(out="birds.skbird").stderr
+    monkeypatch.setattr("skbird.inference.compile_pipeline", fail)
+    assert "not compiled" in train(out="birds.skbird").stderr
+    assert "recordings are opened" in train(out="birds.pkl").stderr
+
+
+def test_channels_of_a_table_have_an_end(train, tmp_path):
+    table = "path,primary_label,channels\nbirds/dove/1.wav,dove,900\n"
+    (tmp_path / "birds.csv").write_text(f"{table}birds/wren/1.wav,wren,1\n")
+    assert "0 is the first, 255 the last" in train(data="birds.csv").stderr
+
+
+def test_rows_of_channels_that_files_lack_are_left_out_before_the_pass(tmp_path):
+    path = str(tmp_path / "mono.wav")
+    soundfile.write(path, tone(1000, 1), RATE)
+    X = pd.DataFrame({"path": [path, path], "channels": ["7", None]})
+    readable, errors = _train._find_readable(X)
+    assert readable.tolist() == [False, True]
+    assert "has 1 channel, and not that of channels=7" in errors["error"].item()
+    with pytest.raises(AudioReadError, match="has 1 channel, and not that of"):
+        _train._find_readable(X[["path"]], 7)
 
 
 def test_channels_of_the_table_pass_the_rehearsal(train, tmp_path):

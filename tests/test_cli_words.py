@@ -124,7 +124,7 @@ def test_train_says_why_no_recording_can_be_used(bird_folder, tmp_path):
     options = "--out", tmp_path / "b.pkl", *TRAIN, "--channels", 5
     result = run("train", tmp_path / "birds.csv", *options)
     assert result.exit_code == 1
-    assert "No recording of dove, wren can be read. The first error" in result.stderr
+    assert "None of the 12 recordings can be read. The first: " in result.stderr
     assert "has 1 channel, and not that of channels=5" in result.stderr
 
 

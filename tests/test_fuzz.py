@@ -50,3 +50,10 @@ def test_a_case_can_be_run_again():
     assert code == again == 1
     assert second.splitlines()[3] in report
     assert "1 cases in" in second
+
+
+def test_shapes_of_programs_are_those_that_engines_make():
+    for name in ("onnx", "onnxruntime", "openvino"):
+        pytest.importorskip(name)
+    code, report = fuzz("--kind", "programs", "--cases", 300, "--seed", 1)
+    assert code == 0, report

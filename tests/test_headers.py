@@ -1,6 +1,6 @@
 """Headers that lie: what they promise is not what the file holds."""
 
-import contextlib
+import io
 import os
 import socket
 import struct
@@ -18,6 +18,8 @@ from skbird.audio import _read_audio as _audio
 from skbird.audio._audio_file import AudioFile
 from skbird.audio._audio_header import AudioHeader
 from skbird.audio._decode import _counting
+from skbird.audio._decode._chunks import look_at_chunks
+from skbird.audio._decode._flac import look_at_flac
 from skbird.audio._decode._sndfile import SndfileDecoder
 from skbird.data import segment_table
 from skbird.preprocessing import LogMel
@@ -235,16 +237,34 @@ def test_loud_samples_of_8_bits_are_no_text(written, hear):
     assert header.duration_s == pytest.approx(SECONDS)
 
 
-@pytest.mark.parametrize("format", ["W64", "CAF", "RF64"])
-def test_a_chunk_that_ends_beyond_all_files_ends_the_search(written, tmp_path, format):
-    content = written(format)
-    at = {"W64": 56, "CAF": 12, "RF64": 16}[format]
-    n_bytes = 4 if format == "RF64" else 8
-    path = tmp_path / "far.wav"
-    path.write_bytes(patched(content, at, b"\x7f" * n_bytes))
-    with warnings.catch_warnings(), contextlib.suppress(AudioReadError):
-        warnings.simplefilter("error")
-        read_header(path)
+# Where the last chunk says how long it is: in 8 bytes, in 4.
+@pytest.mark.parametrize(
+    ("format", "head"),
+    [
+        ("W64", b"junk" + bytes(12) + b"\x7f" * 8),
+        ("CAF", b"free" + b"\x7f" * 8),
+        ("RF64", b"JUNK" + b"\x7f" * 4),
+        ("WAV", b"JUNK" + b"\x7f" * 4),
+        ("AIFF", b"ANNO" + b"\x7f" * 4),
+    ],
+)
+def test_a_last_chunk_beyond_all_files_costs_nothing(
+    written, hear, sound, format, head
+):
+    header, samples = hear(written(format) + head + bytes(100))
+    np.testing.assert_allclose(samples, sound, atol=1e-4)
+    assert header.note == ""
+
+
+@pytest.mark.parametrize(
+    ("format", "at", "n_bytes"), [("W64", 56, 8), ("CAF", 12, 8), ("RF64", 16, 4)]
+)
+def test_a_chunk_before_the_samples_beyond_all_files_ends_the_search(
+    written, hear, format, at, n_bytes
+):
+    content = patched(written(format), at, b"\x7f" * n_bytes)
+    with pytest.raises(AudioReadError, match=r"night\.wav is not an audio file"):
+        hear(content)
 
 
 def test_what_lies_before_the_samples_is_not_held_in_memory(tmp_path, sound):
@@ -263,10 +283,34 @@ def test_what_lies_before_the_samples_is_not_held_in_memory(tmp_path, sound):
     assert peak < 2**22
 
 
-def test_chunks_without_end_cost_nothing(written, hear):
+class CountedFile(io.FileIO):
+    """A file that counts how often it is read."""
+
+    n_reads = 0
+
+    def read(self, *args):
+        self.n_reads += 1
+        return super().read(*args)
+
+
+def test_chunks_without_end_cost_nothing(written, tmp_path):
     content = written("WAV")
     many = struct.pack("<4sI", b"junk", 0) * 50_000
-    hear(content[:36] + many + content[36:])
+    path = tmp_path / "many.audio"
+    path.write_bytes(content[:36] + many + content[36:])
+    with CountedFile(path) as file:
+        assert look_at_chunks(file, 0, path.stat().st_size) is None
+        assert file.n_reads < 2000
+
+
+def test_blocks_without_end_cost_nothing(written, tmp_path):
+    content = written("FLAC")
+    many = bytes([1, 0, 0, 0]) * 50_000  # blocks of padding that are empty
+    path = tmp_path / "many.audio"
+    path.write_bytes(content[:42] + many + content[42:])
+    with CountedFile(path) as file:
+        look_at_flac(file, 0, path.stat().st_size)
+        assert file.n_reads < 3000  # the blocks are looked at twice
 
 
 # FLAC, Ogg, mp3 -----------------------------------------------------------------------

@@ -16,6 +16,7 @@ from sklearn.neighbors import KNeighborsClassifier
 
 from skbird.data import Recordings, Spectrograms
 from skbird.ensemble import FoldEnsemble
+from skbird.model_selection import cross_val_report
 from skbird.postprocessing import MultilabelCalibrator, SoundscapeReweighterCV
 from skbird.utils._held_out import held_out_proba
 
@@ -213,3 +214,39 @@ def test_folds_that_do_not_hold_out_are_refused(arguments, message):
     given = {"X": rows_of("frame"), "y": Y30} | arguments
     with pytest.raises(ValueError, match=message):
         held_out_proba(Memory(), **given)
+
+
+def test_a_frozen_estimator_knows_the_species_of_y_in_its_order():
+    Y = pd.DataFrame(Y30, columns=["a", "b"])
+    fitted = Memory().fit(PATHS, Y)
+    fitted.species_ = np.array(["b", "a"])
+    with pytest.raises(ValueError, match=r"frozen estimator was fitted .*\['b', 'a'\]"):
+        held_out_proba(FrozenEstimator(fitted), PATHS, Y)
+
+
+ROWS = np.arange(30)
+BAD_FOLDS = [
+    ((ROWS, ROWS[20:]), "row 20 in both parts of fold 0"),
+    ((ROWS[:20], [20, 21, 20]), "tests row 20 2 times in fold 0"),
+    ((ROWS[:20], [99]), "row 99 in fold 0, but there are only rows 0 to 29"),
+    ((ROWS[:20], [-1]), "row -1 in fold 0, but there are only rows 0 to 29"),
+    ((ROWS[:20], [20.0]), "20.0.* in fold 0 where row numbers are needed"),
+    ((ROWS[:20], ["x"]), "'x'.* in fold 0 where row numbers are needed"),
+    ((ROWS[:20], [True, False]), "in fold 0 where row numbers are needed"),
+]
+
+
+@pytest.mark.parametrize(("fold", "message"), BAD_FOLDS)
+def test_folds_have_rows_of_x_and_test_what_they_do_not_train_on(fold, message):
+    X = np.arange(60.0).reshape(30, 2)
+    for judge in (held_out_proba, cross_val_report):
+        with pytest.raises(ValueError, match=message):
+            judge(Memory(), X, Y30, cv=[fold])
+
+
+def test_folds_may_be_masks():
+    X, first = np.arange(60.0).reshape(30, 2), ROWS < 15
+    folds = [(first, ~first), (~first, first)]
+    report = cross_val_report(Memory(), X, Y30, cv=folds, n_bootstrap=2)
+    assert report.folds["n_test"].tolist() == [15, 15]
+    assert (report.proba == 0.25).all(axis=None)

@@ -10,6 +10,7 @@ import pkgutil
 import subprocess
 import sys
 import zipfile
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -139,6 +140,15 @@ def test_loads_where_there_is_no_torch(path, X_and_Y, compiled, tmp_path):
         "np.testing.assert_allclose(proba, np.load('proba.npy'), atol=1e-4)\n"
     )
     subprocess.run([sys.executable, "-c", code], check=True, cwd=tmp_path)
+
+
+def test_threads_may_load_one_file_at_once(path, X_and_Y):
+    X, _ = X_and_Y
+    with ThreadPoolExecutor(8) as pool:
+        models = list(pool.map(load_model, [path] * 8))
+    first, *others = (model.predict_proba(X) for model in models)
+    for proba in others:
+        np.testing.assert_allclose(proba, first, atol=1e-6)
 
 
 def test_the_fingerprint_is_of_the_rows_not_of_their_place(X_and_Y):

@@ -206,6 +206,33 @@ def test_networks_are_counted(refused):
     refused(around("FoldEnsemble", members, {}, {}), "65 networks, more than 64")
 
 
+def test_operations_of_networks_are_counted_together(monkeypatch, refused, write):
+    both = around("FoldEnsemble", [network(), network(1)], {}, {})
+    monkeypatch.setattr("skbird.inference._model_file._MAX_OPERATIONS", 6)
+    assert load_model(write(both))
+    monkeypatch.setattr("skbird.inference._model_file._MAX_OPERATIONS", 5)
+    refused(both, "more than 5 operations together")
+
+
+def test_the_work_of_one_batch_is_bounded(monkeypatch, refused):
+    # A short recording needs a whole batch of segments of any length.
+    monkeypatch.setattr("skbird.inference._model_file._MAX_WORK", 1e3)
+    refused(pipeline(network()), "a batch needs .* multiplications, more than 1e.03")
+
+
+def test_lists_in_descriptions_are_few(monkeypatch, refused):
+    monkeypatch.setattr("skbird.inference._model_archive._MAX_LISTS", 20)
+    refused(pipeline(network()), "model.json has over 20 lists and objects")
+
+
+def test_batches_stay_as_they_were_checked(write, tmp_path):
+    soundfile.write(tmp_path / "hum.wav", 0.1 * np.sin(np.arange(3 * RATE)), RATE)
+    model = load_model(write(pipeline(network())))
+    model.network.set_params(batch_size=7)
+    with pytest.raises(ValueError, match=r"batch_size=7 was changed: .* of 1 s"):
+        model.predict_proba([tmp_path / "hum.wav"])
+
+
 @pytest.mark.parametrize(
     ("steps", "message"),
     [

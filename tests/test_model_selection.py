@@ -23,6 +23,7 @@ from skbird.model_selection import (
     LeaveOneSourceOut,
     fold_report,
 )
+from skbird.utils._rows import groups_of_rows
 
 SPLITTERS = [GroupMultilabelKFold(4), LeaveOneSourceOut()]
 
@@ -413,3 +414,9 @@ def test_fold_report_counts_positives_and_names_species():
     ].to_numpy().tolist() == [[1, 1], [1, 0]]
     with pytest.raises(ValueError, match="folds is empty"):
         fold_report(Y, [])
+
+
+def test_groups_that_are_lists_are_refused():
+    groups = [["a"], ["b", "c"], ["a"], ["d"]]
+    with pytest.raises(TypeError, match=r"groups holds \[.*\], a list, where one name"):
+        groups_of_rows(np.eye(4), groups)

@@ -738,3 +738,38 @@ def test_one_split_counts_and_tests_labelled_rows_only():
 def test_one_split_that_cannot_be(Y, groups, options, message):
     with pytest.raises(ValueError, match=message):
         group_train_test_split(Y, groups, **options)
+
+
+@pytest.mark.parametrize(
+    ("n_recordings", "is_given"), [(1, False), (4, False), (5, True)]
+)
+def test_a_few_recordings_have_no_interval(rng, n_recordings, is_given):
+    Y = rng.integers(0, 2, (40, 2))
+    X, recordings = Y + rng.normal(0, 0.7, Y.shape), np.arange(40) % n_recordings
+    report = cross_val_report(
+        KNeighborsClassifier(3), X, Y, cv=KFold(2), recordings=recordings, **FAST
+    )
+    score, interval = macro_roc_auc_interval(Y, X, recordings=recordings, **FAST)
+    paired = paired_bootstrap(Y, X, -X, recordings=recordings, **FAST)
+    assert 0 < score < 1
+    assert 0 < report.macro_roc_auc < 1
+    assert paired.difference > 0
+    ends = [*report.interval, *interval, *paired.interval, paired.p_value]
+    assert np.isfinite(ends).tolist() == [is_given] * 7
+    first = str(report).split("\n")[0]
+    assert ("95 % interval over 5 recordings" in first) == is_given
+    assert (f"no interval: {n_recordings} recordings" in first) != is_given
+
+
+@pytest.mark.parametrize(
+    ("columns", "message"),
+    [
+        (["a", "a"], "y has several columns 'a'"),
+        (pd.MultiIndex.from_tuples([("x", "a"), ("x", "b")]), "y have 2 levels"),
+    ],
+)
+def test_columns_that_name_no_species_are_refused(columns, message):
+    Y = pd.DataFrame(np.eye(2)[np.arange(40) % 2], columns=columns)
+    X = np.arange(40.0).reshape(-1, 1)
+    with pytest.raises(ValueError, match=message):
+        cross_val_report(KNeighborsClassifier(1), X, Y, cv=4, **FAST)

@@ -256,6 +256,7 @@ def test_bad_targets_are_named(stripes, change, message):
     ("weights", "message"),
     [
         ({"sample_weight": np.ones(3)}, "sample_weight has 3 rows"),
+        ({"sample_weight": np.ones((96, 1))}, r"sample_weight has shape \(96, 1\)"),
         ({"sample_weight": -np.ones(96)}, "sample_weight must be finite"),
         ({"label_weight": np.ones((96, 2))}, "label_weight has shape"),
         (
@@ -543,3 +544,11 @@ def test_verbose_shows_epochs_and_loss(stripes, capsys):
     assert "epoch 2/2, loss" in shown
     CNNClassifier("lcnet_035", max_epochs=1, **TINY).fit(*stripes)
     assert capsys.readouterr().err == ""
+
+
+def test_nullable_labels_may_be_unknown(stripes):
+    X, Y = stripes
+    nullable = pd.DataFrame(Y).astype("Int64")
+    nullable.iloc[0, 0] = pd.NA
+    net = CNNClassifier("lcnet_035", max_epochs=1, **TINY).fit(X, nullable)
+    assert net.predict_proba(X).shape == Y.shape

@@ -161,3 +161,11 @@ def test_self_training_marks_the_rows_and_mixes_for_students_only(marked):
     assert seen[0] == (0.0, 0, 40)
     assert seen[1:] == [(0.7, 24, 40)] * 2
     assert model.history_["n_rows"].tolist() == [24, 24]
+
+
+def test_a_column_of_the_user_is_not_written_over():
+    X = pd.DataFrame({"path": list("abcd"), "pseudo": 1})
+    Y = np.array([[1, 0], [0, 1], [-1, -1], [-1, -1]])
+    model = PseudoLabelSelfTraining(small(), mix=1.0)
+    with pytest.raises(ValueError, match="X has a column 'pseudo', in which mix="):
+        model.fit(X, Y)

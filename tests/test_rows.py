@@ -139,3 +139,35 @@ def test_paths_without_the_stretches_of_their_rows_are_noticed():
         names = [f"{number}.wav" for number in range(1000)]
         Recordings(resample(names, random_state=0))
         Recordings([*names, *names])
+
+
+@pytest.mark.parametrize(
+    ("end", "message"),
+    [
+        (pd.to_timedelta([5, 6], unit="s"), r"'end' of X holds Timedelta.*total_seco"),
+        ([True, 5.0], "'end' of X holds True"),
+        ([5.0, b"1"], "'end' of X holds b'1'"),
+        (["5", "1_0"], "'end' of X holds '1_0'"),
+        (np.array([5j, 6]), "'end' of X holds 5j"),
+        ([5.0, 10**400], "'end' of X must hold seconds"),
+    ],
+)
+def test_what_is_no_number_of_seconds_is_refused(end, message):
+    if isinstance(end, list):
+        end = pd.Series(end, dtype=object)
+    with pytest.raises(TypeError, match=message):
+        check_rows(pd.DataFrame({"path": ["a.wav", "b.wav"], "end": end}))
+
+
+def test_durations_of_arrow_are_no_numbers():
+    pyarrow = pytest.importorskip("pyarrow")
+    end = pd.Series([5000], dtype=pd.ArrowDtype(pyarrow.duration("ms")))
+    with pytest.raises(TypeError, match="'end' of X holds Timedelta"):
+        check_rows(pd.DataFrame({"path": ["a.wav"], "end": end}))
+
+
+@pytest.mark.parametrize("dtype", ["Int64", "category", object, "str"])
+def test_numbers_of_seconds_may_be_of_any_type(dtype):
+    end = pd.Series([5, 6]).astype(dtype)
+    rows = check_rows(pd.DataFrame({"path": ["a.wav", "b.wav"], "end": end}))
+    assert rows["end"].tolist() == [5.0, 6.0]

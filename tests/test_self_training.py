@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from sklearn.base import BaseEstimator, ClassifierMixin, clone
+from sklearn.frozen import FrozenEstimator
 from sklearn.model_selection import GridSearchCV, KFold, cross_val_score
 from sklearn.multioutput import MultiOutputClassifier
 from sklearn.neighbors import KNeighborsClassifier
@@ -418,3 +419,26 @@ def test_in_pipelines_searches_pickles_and_clones(chain):
     loaded = pickle.loads(pickle.dumps(fitted))
     np.testing.assert_array_equal(loaded.predict_proba(X), fitted.predict_proba(X))
     assert loaded.__class__.__module__ == "skbird.semi_supervised"
+
+
+class Named(KernelMean):
+    """Knows its species, as networks do."""
+
+    def fit(self, X, y):
+        self.species_ = np.asarray(y.columns)
+        return super().fit(X, y)
+
+
+@pytest.mark.parametrize("as_teacher", [True, False])
+def test_fitted_models_know_the_species_of_y_in_its_order(chain, as_teacher):
+    X, Y = chain
+    truth = pd.DataFrame(np.c_[X < 5, X > 5].astype(float), columns=["b", "a"])
+    fitted = Named().fit(X, truth)
+    Y = pd.DataFrame(Y, columns=["a", "b"])
+    if as_teacher:
+        model, name = self_training(Named(), teacher=fitted), "teacher"
+    else:
+        model, name = self_training(FrozenEstimator(fitted)), "estimator"
+    with pytest.raises(ValueError, match=rf"The {name} was fitted on .*\['b', 'a'\]"):
+        model.fit(X, Y)
+    model.fit(X, Y[["b", "a"]])

@@ -127,6 +127,9 @@ def test_rows_must_be_a_table(proba, tmp_path):
         (lambda like: like.drop(columns="amerob"), "species .* 1 too many .'amerob'"),
         (lambda like: like.assign(new=0.0), "species .* 1 missing .'new'"),
         (lambda like: like.drop(columns="row_id"), "like has no column 'row_id'"),
+        (lambda like: like.assign(row_id=["H1_5", None, "H1_10"]), "empty in 1 of 3"),
+        (lambda like: like.iloc[[0, 1, 2, 1]], "unique; 1 are there again .'H1_5'"),
+        (lambda like: like.iloc[:, [0, 1, 1, 2, 3]], "columns twice: '22973'"),
     ],
 )
 def test_differences_from_the_sample_are_named(

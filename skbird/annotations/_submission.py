@@ -205,7 +205,7 @@ def _check_names(names, what, remedy):
 def _ordered_like(table, like):
     """Put rows and columns of `table` in the order of the sample submission."""
     like = read_like(like)
-    expected = like[ROW_ID].astype(str)
+    expected = like[ROW_ID]
     species = [str(name) for name in like.columns if name != ROW_ID]
     table = table.rename(columns=settle_names(table.columns, species, stacklevel=4))
     table = table.rename(index=match_names(table.index, expected, same_text))
@@ -228,6 +228,21 @@ def read_like(like):
         raise ValueError(
             f"like has no column 'row_id', but {some(like.columns)}. Pass the "
             "competition's sample_submission.csv."
+        )
+    twice = like.columns[like.columns.duplicated()]
+    if len(twice):
+        raise ValueError(f"like has columns twice: {some(twice)}. Keep one of each.")
+    if like[ROW_ID].isna().any():
+        raise ValueError(
+            f"row_id of like is empty in {like[ROW_ID].isna().sum()} of {len(like)} "
+            "rows. Pass the sample submission as it was downloaded."
+        )
+    like = like.assign(**{ROW_ID: like[ROW_ID].astype(str)})
+    twice = like[ROW_ID][like[ROW_ID].duplicated()]
+    if len(twice):
+        raise ValueError(
+            f"row_id of like must be unique; {len(twice)} are there again "
+            f"({some(twice)}). Pass the sample submission as it was downloaded."
         )
     return like
 

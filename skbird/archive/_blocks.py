@@ -9,10 +9,11 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from skbird.archive._columns import arrow_column, printable_paths
+from skbird.archive._columns import arrow_column, import_pyarrow, printable_paths
 from skbird.audio import AudioReadError, list_audio, read_headers
 from skbird.data import TABLE_SUFFIXES, check_rows, file_identity, read_rows
 from skbird.utils._params import check_list
+from skbird.utils._parquet import to_frame
 
 _UNNAMED = (
     "{} stands for a file whose name, or that of its folder, is not UTF-8. Rename it."
@@ -198,9 +199,11 @@ def hash_rows(rows, columns):
     """
     if rows is None:
         return None
-    table = rows[["path", "start", "end"]].copy()
-    for name, kind in columns.items():
-        table[name] = arrow_column(rows[name], kind).to_pandas()
+    table = rows[["path", "start", "end"]].reset_index(drop=True)
+    if columns:
+        arrays = [arrow_column(rows[name], kind) for name, kind in columns.items()]
+        further = import_pyarrow().table(arrays, names=list(map(str, columns)))
+        table = pd.concat([table, to_frame(further)], axis=1)
     digest = blake2b(repr(list(columns)).encode(), digest_size=16)
     digest.update(pd.util.hash_pandas_object(table, index=False).to_numpy().tobytes())
     return digest.hexdigest()

@@ -38,7 +38,7 @@ def further_columns(rows):
     -------
     dict of str to pyarrow.DataType
         Numbers, truth values, dates and times as they are; anything else, and columns
-        of mixed kinds, as text.
+        of several types, as text.
     """
     if rows is None:
         return {}
@@ -49,6 +49,8 @@ def further_columns(rows):
 def _arrow_type(column):
     pyarrow = import_pyarrow()
     types = pyarrow.types
+    if column.dtype == object and not _is_uniform(column):
+        return pyarrow.string()
     try:
         kind = pyarrow.array(column, from_pandas=True).type
     except (pyarrow.ArrowException, ValueError, TypeError, OverflowError):
@@ -59,6 +61,18 @@ def _arrow_type(column):
         return pyarrow.float32()
     is_flat = types.is_primitive(kind) and not types.is_null(kind)
     return kind if is_flat else pyarrow.string()
+
+
+def _is_uniform(column):
+    """Return whether all values of a column of objects are of one type, and time zone.
+
+    Of several, pyarrow would take one that holds them all nearly: a date for a time.
+    """
+    values = column[column.notna()]
+    kinds = set(map(type, values))
+    if len(kinds) != 1 or not hasattr(next(iter(kinds)), "tzinfo"):
+        return len(kinds) <= 1
+    return len({str(value.tzinfo) for value in values}) == 1
 
 
 def arrow_column(column, kind):
@@ -78,7 +92,9 @@ def arrow_column(column, kind):
     pyarrow = import_pyarrow()
     if kind != pyarrow.string():
         if isinstance(column.dtype, pd.CategoricalDtype):
-            column = column.astype(column.cat.categories.dtype)
+            # By way of pandas, whole numbers with a gap would be floats.
+            values = pyarrow.array(column, from_pandas=True)
+            return values.dictionary_decode().cast(kind)
         return pyarrow.array(column, type=kind, from_pandas=True)
     text = printable_paths(map(str, column))[0]
     pairs = zip(text, column.isna(), strict=True)

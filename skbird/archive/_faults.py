@@ -66,7 +66,7 @@ def which_readable(rows):
     return np.array([reason is None for reason in reasons], dtype=bool)
 
 
-def rows_to_probe(rows, n_rows):
+def rows_to_probe(rows, n_rows, before=()):
     """Yield the first rows of a recording; if asked for more, the first readable ones.
 
     Parameters
@@ -75,13 +75,23 @@ def rows_to_probe(rows, n_rows):
         Columns ``path``, ``start``, ``end``.
     n_rows : int
         How many.
+    before : sequence of int, default=()
+        Positions of rows that come before all others.
+
+    Yields
+    ------
+    list of int
+        Positions within `rows`.
     """
-    yield rows[:n_rows]
+    before = [row for row in before if row < len(rows)]
+    if before:
+        yield before
+    yield list(range(min(n_rows, len(rows))))
     stretches = enumerate(_stretches(rows))
     readable = (row for row, one in stretches if why_unreadable(*one) is None)
     first = list(islice(readable, n_rows))
     if first:
-        yield rows.iloc[first].reset_index(drop=True)
+        yield first
 
 
 def _stretches(rows):

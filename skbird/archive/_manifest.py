@@ -16,12 +16,7 @@ from skbird.archive._blocks import (
     without_passed_faults,
 )
 from skbird.archive._columns import import_pyarrow, printable_paths
-from skbird.archive._faults import (
-    blocks_to_mend,
-    reasons_of,
-    rows_to_probe,
-    why_unreadable,
-)
+from skbird.archive._faults import blocks_to_mend, why_unreadable
 from skbird.archive._part_files import (
     FILES,
     MANIFEST,
@@ -31,13 +26,9 @@ from skbird.archive._part_files import (
     write_whole,
 )
 from skbird.archive._sealed import DamagedFileError, seal, unseal
-from skbird.audio import AudioReadError
-from skbird.data import segment_table
 from skbird.utils._files import read_bytes
 from skbird.utils._json import parse_json
-from skbird.utils._nested import predict_matrix, species_of
 
-_PROBE_ROWS = 3
 # Other hardware or precision moves logits by less, another training by more.
 _SAME_LOGIT = 0.1
 
@@ -215,6 +206,7 @@ def _store_manifest(folder, settings, probe):
         "settings": settings,
         "species": probe.species,
         "probe": proba,
+        "probe_rows": probe.rows,
         "probe_path": probe.path,
         "cwd": _cwd(),
     }
@@ -236,6 +228,8 @@ def _read_manifest(path):
         raise _damaged(
             path, "its content does not match its checksum, or is of another version"
         )
+    # Earlier versions took the first rows, whatever they could read.
+    manifest.setdefault("probe_rows", list(range(len(manifest["probe"]))))
     return manifest
 
 
@@ -258,26 +252,6 @@ def _read_files(path):
 def _damaged(path, exc):
     reason = str(exc).strip()
     return OtherRunError(f"{path} is damaged or missing ({reason}).")
-
-
-@dataclass(frozen=True)
-class Probe:
-    """What a model makes of the first rows of a recording.
-
-    It shows before hours of work whether the model takes such rows, and tells models
-    apart by what counts: pickles of one model differ, say after a prediction.
-
-    Attributes
-    ----------
-    path : str
-        The recording.
-    species : list of str
-    proba : ndarray of shape (n_probe_rows, n_species)
-    """
-
-    path: str
-    species: list
-    proba: np.ndarray
 
 
 def check_model(folder, plan, probe):
@@ -306,73 +280,28 @@ def check_model(folder, plan, probe):
             [f"the model cannot read {manifest['probe_path']}, as it did ({reason})"],
         )
     old = np.array(manifest["probe"], dtype=np.float64).reshape(-1, len(species))
-    if old.shape != probe.proba.shape or not np.allclose(
-        _logits(old), _logits(probe.proba), rtol=0, atol=_SAME_LOGIT, equal_nan=True
-    ):
+    _, before, now = np.intersect1d(
+        manifest["probe_rows"], probe.rows, assume_unique=True, return_indices=True
+    )
+    is_same = len(now) > 0 and np.allclose(
+        _logits(old[before]),
+        _logits(probe.proba[now]),
+        rtol=0,
+        atol=_SAME_LOGIT,
+        equal_nan=True,
+    )
+    if not is_same and manifest["probe_rows"] != probe.rows:
+        # Also the others may differ: models can see all rows of a recording at once.
         _refuse(
-            folder,
-            ["the model gives the first rows other probabilities"],
+            folder, [f"the model cannot read the rows of {probe.path} that it could"]
         )
+    if not is_same:
+        _refuse(folder, ["the model gives the first rows other probabilities"])
 
 
 def _cwd():
     """Return the folder from which relative paths are seen, as Parquet can hold it."""
     return printable_paths([os.getcwd()])[0][0]
-
-
-def probe_model(model, blocks, segment_s, step_s, plan):
-    """Predict the first rows of a file: the first that can be read, or that of before.
-
-    Parameters
-    ----------
-    model : estimator object
-    blocks : Blocks
-    segment_s, step_s : float
-        See `segment_table`.
-    plan : Plan
-
-    Returns
-    -------
-    Probe
-
-    Raises
-    ------
-    ValueError
-        If no file can be read.
-    """
-    names = species_of(model)
-    numbers, last = list(range(len(blocks))), None
-    if plan.manifest is not None:
-        last = plan.manifest["probe_path"]
-        numbers = plan.files["block"][plan.files["path"] == last].tolist() + numbers
-    reason = None
-    for block in map(blocks.__getitem__, numbers):
-        # That of before comes first; sorted() keeps the order of the others.
-        for path in sorted(block.paths, key=lambda path: path != last):
-            if block.rows is None:
-                rows = segment_table([path], segment_s, step_s, on_error="skip")
-                if rows["end"].isna().any():  # it cannot be opened any more
-                    reason = why_unreadable(path) or reason
-                    continue
-            else:
-                rows = block.rows[block.rows["path"] == path].reset_index(drop=True)
-            for some in rows_to_probe(rows, _PROBE_ROWS):
-                try:
-                    proba = predict_matrix(
-                        model, some, None if names is None else len(names)
-                    )
-                except AudioReadError as exc:
-                    reason = str(exc)
-                    continue
-                if not np.isnan(proba).all():
-                    names = range(proba.shape[1]) if names is None else names
-                    return Probe(path, [str(name) for name in names], proba)
-                reason = next(iter(reasons_of(model).values()), reason)
-        reason = reason or (block.errors[0][1] if block.errors else None)
-    raise AudioReadError(
-        f"None of the {blocks.n_files.sum()} recordings can be predicted. The reason "
-        f"for one of them: {reason or 'the model gives NaN.'}"
-    )
 
 
 def _species_difference(old, new):

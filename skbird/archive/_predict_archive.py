@@ -22,7 +22,6 @@ from skbird.archive._columns import check_names, further_columns, import_pyarrow
 from skbird.archive._manifest import (
     check_model,
     make_plan,
-    probe_model,
     store_plan,
 )
 from skbird.archive._nothing import predict_nothing
@@ -30,6 +29,7 @@ from skbird.archive._part_files import (
     remove_run,
     remove_temporary,
 )
+from skbird.archive._probe import probe_model
 from skbird.archive._result import summarise
 from skbird.archive._time_budget import TimeBudget
 from skbird.utils._files import hold, make_folder

@@ -7,6 +7,7 @@ from pathlib import Path
 import pandas as pd
 
 from skbird.archive._part_files import part_path, read_part
+from skbird.utils._parquet import to_frame
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -67,7 +68,7 @@ class ArchiveResult:
         if not self.parts:
             return pd.DataFrame(columns=list(self.columns))
         tables = map(read_part, self.parts)
-        return pd.concat([table.to_pandas() for table in tables], ignore_index=True)
+        return pd.concat(map(to_frame, tables), ignore_index=True)
 
     def __str__(self):
         lines = [

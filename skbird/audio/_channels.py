@@ -12,6 +12,7 @@ from skbird.audio._decode._counting import count_once
 from skbird.audio._decode._identity import content_identity
 
 WORDS = ("mean", "loudest")
+_LAST = 255  # no recording with more channels is opened
 _LOOK_S, _MOST_LOOKS = 1.0, 60  # where levels are compared
 # Enough of the samples to see whether channels cancel; no usual tone has this period.
 _STRIDE = 101
@@ -40,13 +41,13 @@ def check_channels(value, place="channels"):
     if isinstance(text, str) and text in WORDS:
         return text
     if isinstance(text, str) and text.isascii() and text.isdecimal():
-        return int(text)
+        text = float(text)  # of any length
     is_number = isinstance(text, Real) and not isinstance(text, bool | np.bool_)
-    if is_number and text >= 0 and float(text).is_integer():
+    if is_number and 0 <= text <= _LAST and float(text).is_integer():
         return int(text)
     raise ValueError(
-        f"{place}={value!r} must be 'mean', 'loudest' or the number of a channel: 0 is "
-        "the first."
+        f"{place}={value!r:.100} must be 'mean', 'loudest' or the number of a channel: "
+        f"0 is the first, {_LAST} the last that can be."
     )
 
 

@@ -4,6 +4,7 @@
 extra ``cli``.
 """
 
+import os
 import sys
 
 from skbird.cli._interrupts import INTERRUPTS
@@ -15,6 +16,7 @@ __all__ = ["main"]
 
 def main():
     """Run the command line; the entry point of ``skbird``."""
+    _open_closed_streams()
     INTERRUPTS.install()
     try:
         from skbird.cli._app import app
@@ -25,6 +27,13 @@ def main():
             f"The command line needs {exc.name}; install it with: {install_hint('cli')}"
         )
     app(prog_name="skbird")
+
+
+def _open_closed_streams():
+    """Let what was closed (``2>&-``) go nowhere; else the next file has its number."""
+    for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
+        if getattr(sys, name) is None:
+            setattr(sys, name, open(os.devnull, mode, encoding="utf-8"))
 
 
 set_public_module(globals())

@@ -1,7 +1,9 @@
 """The commands, and what becomes of their errors."""
 
+import codecs
 import errno
 import os
+import sys
 
 import click
 
@@ -37,6 +39,7 @@ class _Commands(click.Group):
             return _GOES_ON.get(ctx.invoked_subcommand, "")
 
         try:
+            _check_surroundings()
             with INTERRUPTS.running(note), _console.plain_warnings():
                 return super().invoke(ctx)
         except KeyboardInterrupt:
@@ -55,6 +58,21 @@ class _Commands(click.Group):
                 raise
             _console.say(f"Error: {_describe_error(exc)}")
             raise click.exceptions.Exit(1) from None
+
+
+def _check_surroundings():
+    """Complain of what would make any file be missed."""
+    try:
+        os.getcwd()
+    except OSError:
+        raise click.UsageError(
+            "The working directory is not there any more. Go to another one (cd)."
+        ) from None
+    if codecs.lookup(sys.getfilesystemencoding()).name == "ascii":
+        raise click.UsageError(
+            "Names of files are taken for ASCII here, so that others are not found. "
+            "Set the environment variable PYTHONUTF8=1."
+        )
 
 
 def _describe_error(exc):

@@ -1,6 +1,7 @@
 """What the commands print: results to standard output, all else to standard error."""
 
 import math
+import re
 import sys
 import warnings
 from contextlib import contextmanager
@@ -12,27 +13,50 @@ from rich.table import Table
 from rich.text import Text
 
 from skbird.cli._advice import for_commands
+from skbird.utils._names import one_line
 
 LEFT_OUT = 3  # exit code: done, but not all recordings could be read
 _SHOWN = 10
+# Messages of several lines list what is wrong, and end with what remains.
+_OWN_BREAK = re.compile(r"\n(?=  |Mend or leave |The parts that )")
 
 
 def say(text):
-    """Print a line for the person at the keyboard."""
-    click.echo(for_commands(printable(text)), err=True)
+    r"""Print a line, or a message of several, for the person at the keyboard.
 
-
-def show(text):
-    """Print a line of results."""
-    click.echo(printable(text))
-
-
-def printable(text, spared="\n\t"):
-    """Replace what is no visible text by spaces.
-
-    Names in files may come from strangers: they are no commands to the terminal.
+    A line break in a name breaks no line: it is printed as ``\n``.
     """
-    return "".join(c if c.isprintable() or c in spared else " " for c in str(text))
+    for line in _OWN_BREAK.split(for_commands(str(text))):
+        click.echo(printable(line), err=True)
+
+
+def say_lines(text):
+    """Print a text of several lines for the person at the keyboard."""
+    for line in text.split("\n"):
+        say(line)
+
+
+def show(*lines):
+    """Print lines of results."""
+    for line in lines:
+        _write(printable(line))
+
+
+def _write(text, nl=True):
+    try:
+        click.echo(text, nl=nl)
+    except OSError as exc:  # it does not say what is full
+        raise OSError(exc.errno, exc.strerror, "standard output") from exc
+
+
+def printable(text, spared="\t"):
+    r"""Replace what is no visible text by spaces, and line breaks by ``\n``.
+
+    Names in files may come from strangers: they are no commands to the terminal, and
+    must not look like lines of ours.
+    """
+    text = one_line(text)
+    return "".join(c if c.isprintable() or c in spared else " " for c in text)
 
 
 def show_table(frame):
@@ -46,7 +70,7 @@ def show_table(frame):
     if not sys.stdout.isatty():
         texts = frame.select_dtypes(exclude="number").columns
         frame = frame.assign(**{name: frame[name].map(_one_line) for name in texts})
-        click.echo(frame.to_csv(sep="\t", index=False, float_format="%.6g"), nl=False)
+        _write(frame.to_csv(sep="\t", index=False, float_format="%.6g"), nl=False)
         return
     table = Table(box=SIMPLE_HEAD, pad_edge=False)
     for name, column in frame.items():

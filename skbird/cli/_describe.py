@@ -55,7 +55,7 @@ def describe(data, out, no_labels, decode, speech):
                 "as soundscapes."
             ) from exc
         X, Y, left_out = loaded.X, loaded.Y, loaded.get("errors")
-        _console.say(loaded.DESCR)
+        _console.say_lines(loaded.DESCR)
         if data.is_dir() and not is_birdclef(data):
             _console.say("Folders are taken for species (--no-labels: they are none).")
     title = f"Recordings: {data.resolve().name}"

@@ -32,10 +32,11 @@ def find_events(result, threshold, max_gap_s, columns=()):
 
     from skbird.annotations import proba_to_events
     from skbird.archive import read_part
+    from skbird.utils._parquet import to_frame
 
     events, paths = [], []
     for part in result.parts:
-        table = read_part(part).to_pandas()
+        table = to_frame(read_part(part))
         if not len(table):
             continue  # none of its files could be read
         keys = [*_KEYS, *columns]

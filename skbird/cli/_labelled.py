@@ -115,7 +115,7 @@ def _load(data, species):
         if loaded.get(name) is not None:
             _console.say(f"{data}: its labelled soundscapes, {len(loaded[rows])} rows")
             return loaded[rows], loaded[name], None
-    _console.say(loaded.DESCR)
+    _console.say_lines(loaded.DESCR)
     return loaded.X, loaded.Y, loaded.get("errors")
 
 

@@ -179,10 +179,12 @@ def info(model, as_json, max_model_mib):
         raise click.UsageError(f"{model} is a pickle: only .skbird files say more.")
     about = load_model(model, max_bytes=max_model_mib * 2**20).about_
     if as_json:
-        _console.show(json.dumps(about, indent=2))
+        _console.show(*json.dumps(about, indent=2).split("\n"))
         return
     species, data = about["species"], about["data"]
-    first = ", ".join(map(str, species[:10])) + (", ..." if len(species) > 10 else "")
+    first = ", ".join(map(_console.printable, species[:10])) + (
+        ", ..." if len(species) > 10 else ""
+    )
     lines = [
         ("species", f"{len(species)}: {first}"),
         *(
@@ -197,7 +199,8 @@ def info(model, as_json, max_model_mib):
     for name, value in lines:
         if value is not None:
             # Its author's words must not look like other lines.
-            _console.show(f"{name}: " + "\n  ".join(map(_one_line, _lines(value))))
+            first, *others = map(_one_line, _lines(value))
+            _console.show(f"{name}: {first}", *(f"  {line}" for line in others))
 
 
 def _lines(text):

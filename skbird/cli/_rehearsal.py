@@ -16,8 +16,8 @@ _FRACTION = f"{_NET}__callbacks__validation__fraction"
 _GROUPS = f"{_NET}__callbacks__validation__groups"
 
 
-def rehearse(settings, X, species):
-    """Train on a few seconds of noise, and complain of settings that cannot work.
+def rehearse(settings, X, species, compiles):
+    """Train on a few seconds of noise, predict, and complain of what cannot work.
 
     Parameters
     ----------
@@ -25,11 +25,13 @@ def rehearse(settings, X, species):
     X : DataFrame
         The recordings: settings may name their columns.
     species : sequence of str
+    compiles : bool
+        Whether the network is to be compiled after the training.
 
     Raises
     ------
     ValueError
-        If the training fails, with the reason.
+        If the training, or what comes after it, fails, with the reason.
     """
     with (
         tempfile.TemporaryDirectory() as folder,
@@ -47,11 +49,21 @@ def rehearse(settings, X, species):
         _write_noise(rows, Path(folder), settings)
         try:
             pipe.fit(rows, _labels(species, n_rows))
+            _predict(pipe, rows[:2], compiles)
         except Exception as exc:  # whatever it is, it would come again after hours
             raise ValueError(
                 "A training of a second, on noise, fails with these settings: "
                 f"{str(exc) or type(exc).__name__}"
             ) from exc
+
+
+def _predict(pipe, rows, compiles):
+    """Do what comes after the training; how exact that is, noise does not tell."""
+    if compiles:
+        from skbird.inference import compile_pipeline
+
+        pipe = compile_pipeline(pipe, precision="fp32")
+    pipe.predict_proba(rows)
 
 
 def _short(params, batch_size):

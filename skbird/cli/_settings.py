@@ -8,6 +8,7 @@ from difflib import get_close_matches
 import click
 
 from skbird.cli._numbers import FloatRange
+from skbird.cli._parameters import from_text, spread
 from skbird.utils._files import read_bytes
 
 _MIN_EPOCH = 1000  # segments
@@ -117,6 +118,9 @@ class Settings:
         pipe : Pipeline
             As `make_pipeline` returned it.
         """
+        for _, step in pipe.steps[:-1]:
+            if step != "passthrough":
+                step._validate_params()  # sizes are used below
         mel, net = pipe["logmel"], pipe["sedclassifier"]
         per_s = pipe["resampler"].sample_rate / mel.hop_length
         n_frames = 1 + int(pipe["segmenter"].segment_s * per_s + 1e-6)
@@ -176,12 +180,13 @@ class Settings:
             ),
         )
         known = pipe.get_params()
+        given = spread(self.set, known)
         # A criterion and callbacks have parameters that only fitting lays open.
         steps = {name.split("__")[0] for name in known}
-        for name in self.set:
+        for name in given:
             if name not in known and name.split("__")[0] not in steps:
                 raise click.UsageError(f"set: {_unknown(name, known)}")
-        return pipe.set_params(**self.set)
+        return pipe.set_params(**from_text(given, known))
 
 
 DEFAULTS = Settings()

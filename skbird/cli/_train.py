@@ -77,12 +77,13 @@ def train(data, out, config, assignments, licence, work_dir, **flags):
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", "All recordings of .* are of")  # see below
         loaded = load_recordings(data, secondary_weight=settings.secondary_weight)
-    _console.say(loaded.DESCR)
+    _console.say_lines(loaded.DESCR)
     if not len(loaded.X):
         raise ValueError(f"{data} has no recordings to train on.")
-    settings.check_network(settings.make_pipeline(len(loaded.X), work_dir))
-    rehearse(settings, loaded.X, loaded.species)
-    readable, errors = _find_readable(loaded.X)
+    pipe = settings.make_pipeline(len(loaded.X), work_dir)
+    settings.check_network(pipe)
+    rehearse(settings, loaded.X, loaded.species, compiles=not _is_pickle(out))
+    readable, errors = _find_readable(loaded.X, pipe["resampler"].channels)
     # Those of a competition are asked for, whether they were heard or not.
     is_fixed = loaded.get("sample_submission") is not None
     species = _check_species(loaded.Y, readable, is_fixed, errors)
@@ -160,23 +161,45 @@ def _check_packages(out):
             ) from None
 
 
-def _find_readable(X):
-    """Return which rows are of files that can be opened, and the others' errors."""
-    import pandas as pd
+def _find_readable(X, channels="mean"):
+    """Return which rows are of sound that a file has, and the others' errors.
 
-    from skbird.audio import AudioReadError, read_headers
+    Parameters
+    ----------
+    X : DataFrame
+    channels : str or int
+        Which are heard, where a column ``channels`` says nothing else.
+    """
+    import numpy as np
+
+    from skbird.audio import (
+        AudioReadError,
+        check_channels,
+        check_column,
+        missing_channel,
+        read_headers,
+    )
 
     paths = X["path"].unique()
-    headers = zip(paths, read_headers(paths, verbose=True), strict=True)
-    broken = [(p, str(h)) for p, h in headers if isinstance(h, AudioReadError)]
-    errors = pd.DataFrame(broken, columns=["path", "error"])
-    readable = ~X["path"].isin(errors["path"]).to_numpy()
+    headers = dict(zip(paths, read_headers(paths, verbose=True), strict=True))
+    wanted = [channels] * len(X)
+    if "channels" in X:
+        wanted = check_column(X["channels"], "Row {}".format).fillna(channels)
+
+    def problem(path, channels):
+        header = headers[path]
+        if isinstance(header, AudioReadError):
+            return str(header)
+        return missing_channel(path, check_channels(channels), header.n_channels)
+
+    problems = [*map(problem, X["path"], wanted)]
+    readable = np.array([text is None for text in problems])
+    errors = X[["path"]].assign(error=problems)[~readable].drop_duplicates()
     if not readable.any():
         raise AudioReadError(
-            f"None of the {len(paths)} recordings can be read. The first: "
-            f"{broken[0][1]}"
+            f"None of the {len(paths)} recordings can be read. The first: {problems[0]}"
         )
-    return readable, errors
+    return readable, errors.reset_index(drop=True)
 
 
 def _check_species(Y, readable, is_fixed=False, errors=None):

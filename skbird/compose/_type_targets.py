@@ -8,6 +8,7 @@ import pandas as pd
 
 from skbird.data import parse_primary_label
 from skbird.utils._names import match_names
+from skbird.utils._params import as_floats
 
 _REST = "other"
 _PRESENT_FROM = 0.5  # as in the metrics
@@ -35,7 +36,7 @@ def split_targets(X, y, *, column, min_recordings, siblings, ignore):
         Which column of y each comes from.
     """
     species = list(getattr(y, "columns", range(np.shape(y)[1])))
-    values = np.asarray(y, dtype=np.float32)
+    values = as_floats(y, "y", np.float32)
     ignored = parse_tags(ignore)
     tags = [parse_tags(cell) - ignored for cell in X[column]]
     told = has_own_tags(X, y, values > 0)

@@ -40,7 +40,7 @@ from skbird.data._labels import (
     say_without,
     says_absent,
 )
-from skbird.data._pooling import POOLINGS, pool_rows, score_rows
+from skbird.data._pooling import POOLINGS, check_shifts, pool_rows, score_rows
 from skbird.data._read_rows import TABLE_SUFFIXES
 from skbird.data._recordings import file_identity
 from skbird.data._rows import check_some_rows

@@ -3,8 +3,11 @@
 import numpy as np
 
 from skbird.data._joined import shifted_reads
+from skbird.utils._params import as_floats
 
 POOLINGS = ("max", "mean", "lse")
+# A model file holds no more: each is a pass of the network.
+_MOST_SHIFTS, _LONGEST_SHIFT_S = 20, 600
 
 
 def pool_rows(values, rows, n_rows, pooling):
@@ -38,6 +41,33 @@ def pool_rows(values, rows, n_rows, pooling):
         total = np.logaddexp.reduceat(values, first)
         pooled[present] = total - np.log(counts)[:, None]
     return pooled
+
+
+def check_shifts(shifts_s):
+    """Complain of test-time shifts that `score_rows` could not take.
+
+    Parameters
+    ----------
+    shifts_s : array-like
+        Seconds.
+
+    Raises
+    ------
+    ValueError
+        If they are not at most 20 numbers in [-600, 600].
+    """
+    values = as_floats(shifts_s, "tta_shifts_s", dtype=np.float64)
+    if values.ndim != 1 or len(values) > _MOST_SHIFTS or isinstance(shifts_s, str):
+        raise ValueError(
+            f"tta_shifts_s={shifts_s!r:.100} must be a list of at most "
+            f"{_MOST_SHIFTS} numbers: each is a pass of the network."
+        )
+    wrong = values[~(np.abs(values) <= _LONGEST_SHIFT_S)]  # also NaN
+    if len(wrong):
+        raise ValueError(
+            f"tta_shifts_s has {wrong[0]:g}; each must be a number of seconds in "
+            f"[-{_LONGEST_SHIFT_S}, {_LONGEST_SHIFT_S}]."
+        )
 
 
 def score_rows(X, map_segments, *, pooling, shifts_s=()):

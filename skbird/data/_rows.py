@@ -1,6 +1,7 @@
 """Row tables: what X may be, and the one form in which skbird uses it."""
 
 import os
+from decimal import Decimal
 from numbers import Real
 
 import numpy as np
@@ -152,12 +153,37 @@ def _as_path(path, row, place):
 def _seconds(table, column, name):
     if column not in table.columns:
         return pd.Series(np.nan, index=table.index)
+    values = table[column]
+    # Durations and truth values would become bare numbers: 5000 for 5 s in ms.
+    wrong = [value for value in _kinds_of(values) if not _may_be_seconds(value)]
+    if wrong:
+        raise TypeError(
+            f"Column {column!r} of {name} holds {wrong[0]!r:.100} "
+            f"({type(wrong[0]).__name__}), where a number of seconds is needed. Turn "
+            "durations into them: column.dt.total_seconds()."
+        )
     try:
-        return table[column].astype(float)
-    except (TypeError, ValueError) as exc:
+        return values.astype(float)
+    except (TypeError, ValueError, OverflowError) as exc:
         raise TypeError(
             f"Column {column!r} of {name} must hold seconds: {exc}"
         ) from exc
+
+
+def _kinds_of(values):
+    """Return a value of each type in a column, and all texts; else the first."""
+    if values.dtype == object or pd.api.types.is_string_dtype(values.dtype):
+        texts = [value for value in values if isinstance(value, str)]
+        return [*{type(value): value for value in values}.values(), *texts]
+    return values.dropna().head(1).tolist()
+
+
+def _may_be_seconds(value):
+    if value is None or value is pd.NA:
+        return True
+    if isinstance(value, str):
+        return "_" not in value  # Python reads 1_0 as 10
+    return isinstance(value, Real | Decimal) and not isinstance(value, bool | np.bool_)
 
 
 def segment_table(paths, segment_s=5.0, step_s=5.0, *, on_error="raise"):

@@ -23,7 +23,7 @@ from skbird.datasets._birdclef_truth import (
     targets_of_all,
 )
 from skbird.datasets._label_lines import join_lines
-from skbird.utils._names import match_names
+from skbird.utils._names import match_names, one_line
 from skbird.utils._params import check_path
 
 _ROW_S = 5.0
@@ -287,7 +287,7 @@ def _describe(root, data):
     counts = data.Y.sum()
     labelled = 0 if data.soundscapes is None else len(data.soundscapes)
     return (
-        f"BirdCLEF folder {root}\n"
+        f"BirdCLEF folder {one_line(root)}\n"
         f"{len(data.X)} recordings of {len(data.species)} species "
         f"({int(counts.min())} to {int(counts.max())} of each, secondary included)"
         f"{say_without(data.Y)}, by collection: {collections}.\n"

@@ -11,7 +11,7 @@ from skbird.audio import find_audio, list_folders, warn_left_out
 from skbird.data import encode_table, parse_primary_label, read_label_table, say_without
 from skbird.datasets._birdclef import is_birdclef, load_birdclef
 from skbird.datasets._label_lines import join_lines
-from skbird.utils._names import plain_name, printable_path
+from skbird.utils._names import one_line, plain_name, printable_path
 from skbird.utils._params import check_path
 
 # Folders of BirdNET-Analyzer's training sets that are no species.
@@ -141,9 +141,9 @@ def load_recordings(source, *, species=None, secondary_weight=0.5):
         )
     data = Bunch(X=X, Y=Y, label_weight=label_weight, species=list(Y.columns))
     data.errors = _as_errors(left_out)
-    names = ", ".join([*data.species[:5], "..."][: len(data.species)])
+    names = ", ".join([*map(one_line, data.species[:5]), "..."][: len(data.species)])
     data.DESCR = (
-        f"{source}: {len(X)} rows of {X['path'].nunique()} recordings, "
+        f"{one_line(source)}: {len(X)} rows of {X['path'].nunique()} recordings, "
         f"{len(data.species)} species ({names}){say_without(Y)}"
     )
     return data

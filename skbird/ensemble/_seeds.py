@@ -10,6 +10,7 @@ from sklearn.utils.parallel import Parallel, delayed
 
 from skbird.ensemble._base import ProbaEnsemble
 from skbird.ensemble._members import fit_clone
+from skbird.utils._params import N_JOBS
 from skbird.utils._rows import check_targets
 
 
@@ -67,7 +68,7 @@ class SeedEnsemble(ProbaEnsemble, BaseEstimator):
         "estimator": [HasMethods(["fit", "predict_proba"])],
         "n_estimators": [Interval(Integral, 1, 1000, closed="both")],
         "random_state": ["random_state"],
-        "n_jobs": [None, Integral],
+        "n_jobs": N_JOBS,
     }
 
     def __init__(self, estimator, n_estimators=3, *, random_state=None, n_jobs=None):

@@ -27,6 +27,7 @@ from skbird.ensemble._members import (
 from skbird.ensemble._weights import METHODS, fit_weights
 from skbird.utils._fit_params import check_all_request, check_lengths, given_params
 from skbird.utils._nested import check_same_species, species_of
+from skbird.utils._params import N_JOBS
 from skbird.utils._rows import check_targets, file_numbers, groups_of_rows
 
 
@@ -112,7 +113,7 @@ class MultilabelVotingClassifier(ProbaEnsemble, _BaseComposition):
         "weights": ["array-like", StrOptions(set(METHODS)), None],
         "voting": [StrOptions(set(VOTINGS))],
         "cv": ["cv_object"],
-        "n_jobs": [None, Integral],
+        "n_jobs": N_JOBS,
     }
 
     __metadata_request__fit = {"groups": True}

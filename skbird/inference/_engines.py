@@ -1,8 +1,10 @@
 """What runs a network on a CPU: OpenVINO, ONNX Runtime or torch, imported late."""
 
 import io
+import os
 import threading
 from contextlib import contextmanager
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -13,6 +15,22 @@ PRECISIONS = ("fp32", "bf16")
 
 # Segments in a call, the fastest for EfficientNet-B0 on two cores.
 BATCH_SIZES = {"openvino": 4, "onnxruntime": 4, "torch": 32}
+
+
+@dataclass
+class Limits:
+    """What was found of a stranger's program, and engines hold it to.
+
+    Parameters
+    ----------
+    shapes : dict of str to tuple of int
+        Of its results, by name.
+    most_streams : int >= 1
+        Batches that may be computed at the same time, each with memory of its own.
+    """
+
+    shapes: dict
+    most_streams: int
 
 
 @contextmanager
@@ -41,9 +59,11 @@ class OpenVinoEngine:
         Segments in a call.
     n_threads : int or None
         None: all cores.
+    limits : Limits, default=None
+        Of programs of strangers.
     """
 
-    def __init__(self, program, precision, batch_size, n_threads):
+    def __init__(self, program, precision, batch_size, n_threads, limits=None):
         import openvino
 
         core = openvino.Core()
@@ -57,6 +77,10 @@ class OpenVinoEngine:
         }
         if n_threads is not None:
             options["INFERENCE_NUM_THREADS"] = n_threads
+        if limits is not None:
+            _check_shapes(model, limits.shapes)
+            if limits.most_streams < (n_threads or os.cpu_count()):
+                options["NUM_STREAMS"] = limits.most_streams
         self.batch_size = batch_size
         self._compiled = core.compile_model(model, "CPU", options)
         self._queue = openvino.AsyncInferQueue(self._compiled)
@@ -87,10 +111,13 @@ class OpenVinoEngine:
 class OnnxRuntimeEngine:
     """Run segments through ONNX Runtime; the parameters are those of OpenVINO's."""
 
-    def __init__(self, program, precision, batch_size, n_threads):
+    def __init__(self, program, precision, batch_size, n_threads, limits=None):
         import onnxruntime
 
         options = onnxruntime.SessionOptions()
+        if limits is not None:
+            # The program says of all results what shape they have.
+            options.add_session_config_entry("session.strict_shape_type_inference", "1")
         options.intra_op_num_threads = n_threads or 0
         options.log_severity_level = 3
         # Not ONNX Runtime's own format, which `check_program` knows nothing of.
@@ -111,6 +138,18 @@ class OnnxRuntimeEngine:
             return self._session.run(None, {"segments": full})[0][: len(batch)]
 
 
+def _check_shapes(model, shapes):
+    """Complain of results that are not of the shape that they should have."""
+    for operation in model.get_ordered_ops():
+        for output in operation.outputs():
+            for name in output.get_names() & shapes.keys():
+                found = output.partial_shape
+                if found.is_dynamic or tuple(found.to_shape()) != shapes[name]:
+                    raise ValueError(
+                        f"{name} has the shape {found}, not {shapes[name]}"
+                    )
+
+
 def _fill(batch, batch_size):
     """Return a batch, its last segment repeated until the batch is full."""
     missing = batch_size - len(batch)
@@ -128,9 +167,11 @@ class TorchEngine:
         What `torch.export` saved.
     precision, batch_size, n_threads
         See `OpenVinoEngine`; the threads are those of the whole process.
+    limits : None
+        Programs of strangers are none of torch's.
     """
 
-    def __init__(self, program, precision, batch_size, n_threads):
+    def __init__(self, program, precision, batch_size, n_threads, limits=None):
         import torch
 
         from skbird.nn import keep_freed_memory

@@ -7,7 +7,7 @@ import stat
 import sys
 import zipfile
 import zlib
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 
 import skbird
 from skbird.inference._fields import (
@@ -29,6 +29,8 @@ RAISE_IT = (
 )
 # JSON takes some thirty times its size in memory.
 _MAX_JSON = 16 * 2**20
+# Lists and objects in it: thirty times their size is what takes the most.
+_MAX_LISTS = 250_000
 _MAX_MEMBERS = 10_000
 # Signatures of a zip archive's end, and of the end of one of more than 4 GB.
 _END, _END_64 = b"PK\x05\x06", b"PK\x06\x07"
@@ -99,16 +101,21 @@ class ModelArchive:
         self.path = path
         self.max_bytes = max_bytes
         self._n_bytes = 0  # of networks read; members could overlap
-        with self._failures():
-            self._check_file()
-            self._archive = zipfile.ZipFile(path)
+        with ExitStack() as stack:
+            with self._failures():
+                self._check_kind(os.stat(path))
+                # What is checked is what is read, whatever the path names by then.
+                file = stack.enter_context(open(path, "rb"))
+                self._check_file(file)
+                self._archive = stack.enter_context(zipfile.ZipFile(file))
+            self._opened = stack.pop_all()
         self._members = {info.filename: info for info in self._archive.infolist()}
 
     def __enter__(self):
         return self
 
     def __exit__(self, *exc_info):
-        self._archive.close()
+        self._opened.close()
 
     def read_about(self):
         """Return what the file says of itself, a dict with the keys of ABOUT_FIELDS."""
@@ -130,6 +137,8 @@ class ModelArchive:
                 text = file.read(_MAX_JSON + 1)
             if len(text) != info.file_size:
                 raise ValueError(f"{name} has another size than it says")
+            if text.count(b"[") + text.count(b"{") > _MAX_LISTS:
+                raise ValueError(f"{name} has over {_MAX_LISTS} lists and objects")
             return json.loads(text, parse_constant=_refuse_constant)
 
     def read_network(self, number):
@@ -160,11 +169,14 @@ class ModelArchive:
                 f"members {ABOUT}, {MODEL} and {NETWORK.format(0)}."
             ) from exc
 
-    def _check_file(self):
-        """Refuse what is no file, what is too large, and what lists many members."""
-        info = os.stat(self.path)
+    def _check_kind(self, info):
         if not stat.S_ISREG(info.st_mode):
             raise ModelFileError(f"{self.path} is no regular file, so no model file.")
+
+    def _check_file(self, file):
+        """Refuse what is no file, what is too large, and what lists many members."""
+        info = os.fstat(file.fileno())
+        self._check_kind(info)
         if info.st_size > self.max_bytes:
             raise ModelFileError(
                 f"{self.path} has {info.st_size} bytes, more than max_bytes="
@@ -172,9 +184,8 @@ class ModelArchive:
             )
         # The list of members alone could fill the memory. save_model writes no comment
         # behind the 22 bytes that end an archive, and no archive of over 4 GB.
-        with open(self.path, "rb") as file:
-            file.seek(max(info.st_size - 42, 0))
-            tail = file.read()
+        file.seek(max(info.st_size - 42, 0))
+        tail = file.read(42)
         end = tail[-22:]
         n_members, n_bytes = _number(end[10:12]), _number(end[12:16])
         if end[:4] != _END or tail[:4] == _END_64:

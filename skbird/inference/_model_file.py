@@ -20,6 +20,7 @@ import pandas as pd
 import skbird
 from skbird.data import check_rows
 from skbird.inference._description import build, describe
+from skbird.inference._engines import Limits
 from skbird.inference._fields import FieldError, read_fields
 from skbird.inference._model_archive import (
     ABOUT,
@@ -31,7 +32,7 @@ from skbird.inference._model_archive import (
     ModelArchive,
     ModelFileError,
 )
-from skbird.inference._programs import ProgramError, check_program
+from skbird.inference._programs import MAX_OPERATIONS, ProgramError, check_program
 from skbird.utils._files import open_whole
 from skbird.utils._params import AT_LEAST_ONE, check_params, check_path
 from skbird.utils._rows import files_of_rows
@@ -41,6 +42,10 @@ MAX_BYTES = 128 * 2**20
 _WORKING_SHARE = 3
 # Some cores need about as long as the sound lasts. EfficientNet-B7 needs 1e9.
 _MAX_WORK_PER_S = 1e11
+# A recording of a second needs a whole batch, of each network.
+_MAX_WORK = 1e12
+# Four times what a network may have, or 20 times EfficientNet-B0.
+_MAX_OPERATIONS = 4 * MAX_OPERATIONS
 _PACKAGES = ("scikit-learn", "numpy", "openvino", "onnxruntime")
 
 
@@ -179,7 +184,9 @@ def load_model(path, *, max_bytes=MAX_BYTES):
         about = archive.read_about()
         plain = archive.read_json(MODEL)
         try:
-            model = build(plain, _Programs(archive.read_network, path, max_bytes))
+            programs = _Programs(archive.read_network, path, max_bytes)
+            model = build(plain, programs)
+            programs.limit_streams()
             if about["species"] != model.species_.tolist():
                 raise FieldError("its species are not those of its description")
         except ModelFileError:
@@ -237,7 +244,8 @@ class _Programs:
         self._read = read
         self._path = path
         self._max_bytes = max_bytes
-        self._work_per_s = 0.0
+        self._work = self._work_per_s = self._n_operations = 0
+        self._limits = []
         self.n_bytes = 0
 
     def __call__(self, number, network):
@@ -250,12 +258,6 @@ class _Programs:
         )
         grid, passes = network.format.grid, 1 + len(network.tta_shifts_s)
         step_s = grid.segment_s * (1 - grid.overlap) * network.input_shape[0]
-        self._work_per_s += checked.work * passes / step_s
-        if self._work_per_s > _MAX_WORK_PER_S:
-            raise ProgramError(
-                f"a second of sound needs {self._work_per_s:.0e} multiplications, more "
-                f"than {_MAX_WORK_PER_S:.0e}"
-            )
         self.n_bytes += checked.n_bytes
         needed = -(-self.n_bytes // _WORKING_SHARE)
         if self._max_bytes is not None and needed > self._max_bytes:
@@ -264,7 +266,30 @@ class _Programs:
                 f"segments need {self.n_bytes >> 20} MiB of memory, more than "
                 f"{_WORKING_SHARE} times max_bytes={self._max_bytes}. {RAISE_IT}"
             )
+        self._work += checked.work * passes
+        self._work_per_s += checked.work * passes / step_s
+        for what, work, most in (
+            ("second of sound", self._work_per_s, _MAX_WORK_PER_S),
+            ("batch", self._work, _MAX_WORK),
+        ):
+            if work > most:
+                raise ProgramError(
+                    f"a {what} needs {work:.0e} multiplications, more than {most:.0e}"
+                )
+        self._n_operations += checked.n_operations
+        if self._n_operations > _MAX_OPERATIONS:
+            raise ProgramError(
+                f"its networks have more than {_MAX_OPERATIONS} operations together"
+            )
+        network._limits = Limits(checked.shapes, most_streams=1)
+        self._limits.append(network._limits)
         return checked.program
+
+    def limit_streams(self):
+        """Let engines compute as many batches at a time as there may be memory for."""
+        most = _WORKING_SHARE * self._max_bytes // max(self.n_bytes, 1)
+        for limits in self._limits:
+            limits.most_streams = max(most, 1)
 
 
 def _plain_number(value):

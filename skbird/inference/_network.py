@@ -174,15 +174,28 @@ class CompiledNetwork(MultilabelMixin, BaseEstimator):
         with _making:
             if getattr(self, "_engine_key", None) != key:
                 check_engine(self.backend, self.precision)
+                limits = self._limits_of_file()
                 with engine_failures(self.backend):
                     self._engine = ENGINES[self.backend](
                         self.program,
                         self.precision,
                         self.input_shape[0],
                         self.n_threads,
+                        limits,
                     )
                 self._engine_key = key
             return self._engine
+
+    def _limits_of_file(self):
+        """Return the `Limits` that `load_model` set, None of networks of no file."""
+        limits = getattr(self, "_limits", None)
+        if limits is not None and limits.shapes["segments"] != self.input_shape:
+            raise ValueError(
+                f"batch_size={self.batch_size} was changed: the file of this model was "
+                f"checked for batches of {limits.shapes['segments'][0]} segments. "
+                "Compile the fitted pipeline anew, with another batch_size."
+            )
+        return limits
 
     def __repr__(self):
         # The parameters would be megabytes of weights.

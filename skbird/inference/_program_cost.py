@@ -7,6 +7,16 @@ from skbird.inference._program_shapes import einsum_sizes
 # Engines keep channels, and the rows and columns of weights, in blocks of so many.
 _BLOCK = 16
 _BYTES = {"float32": 4, "bool": 4, "int64": 8}  # engines compute bool as a float
+# What the input takes on its way to the engine.
+_INPUT_COPIES = 4
+# Operations whose engines need results of their size besides, and how many.
+_SCRATCH = {"LogSoftmax": 2, "Max": 2, "Mean": 2, "Min": 2, "Softmax": 2, "Sum": 2}
+_SCRATCH["Where"] = 2
+# What takes engines as long to prepare as so many other operations.
+_PREPARATION = {"Einsum": 16, "Gelu": 8, "InstanceNormalization": 5}
+_PREPARATION["LayerNormalization"] = 5
+# What engines compute of two inputs after the other.
+_PAIRED = ("Concat", "Max", "Mean", "Min", "Sum")
 # What is not multiplied and summed up takes so much longer for each number.
 _SLOW = 20
 
@@ -29,6 +39,7 @@ class Cost:
         self._tensors = tensors
         self._nodes = []
         self._n_packed = 0
+        self._scratch = {}
         self.work = 0
 
     def add(self, operation, node, results):
@@ -36,6 +47,8 @@ class Cost:
         self._nodes.append(node)
         self.work += _work_of(operation, results)
         self._n_packed += sum(_packed_bytes(operation))
+        scratch = _SCRATCH.get(operation.kind, 0) * sum(map(_count_bytes, results))
+        self._scratch[node.output[0]] = scratch
 
     def n_bytes(self):
         """Return the most bytes that are needed at one time, beside the weights.
@@ -50,8 +63,41 @@ class Cost:
         }
         orders = [self._nodes, _depth_first(self._nodes, 1)]
         orders.append(_depth_first(self._nodes, -1))
-        most = max(_most_alive(order, self._tensors, n_bytes) for order in orders)
-        return most + self._n_packed
+        most = max(self._most_alive(order, n_bytes) for order in orders)
+        return most + self._n_packed + (_INPUT_COPIES - 1) * n_bytes["segments"]
+
+    def _most_alive(self, nodes, n_bytes):
+        """Return the most bytes of results that are needed at the same time."""
+        last_use = {}
+        for number, node in enumerate(nodes):
+            for name in (*node.input, *node.output):
+                last_use[name] = number
+        # What does not depend on the segments is computed beforehand, and kept.
+        dying = {}
+        for name, number in last_use.items():
+            if name and self._tensors[name].moves:
+                dying.setdefault(number, []).append(name)
+        alive = most = n_bytes["segments"]
+        for number, node in enumerate(nodes):
+            alive += sum(n_bytes.get(name, 0) for name in node.output)
+            most = max(most, alive + self._scratch[node.output[0]])
+            alive -= sum(n_bytes[name] for name in dying.get(number, ()))
+        return most
+
+
+def preparation(node):
+    """Return how many simple operations take an engine as long to prepare.
+
+    Parameters
+    ----------
+    node : onnx.NodeProto
+
+    Returns
+    -------
+    int
+    """
+    n_pairs = len(node.input) - 1 if node.op_type in _PAIRED else 1
+    return max(n_pairs, len(node.output), _PREPARATION.get(node.op_type, 1))
 
 
 def _work_of(operation, results):
@@ -87,7 +133,7 @@ def _packed_bytes(operation):
 
 def _count_bytes(tensor):
     dims = list(tensor.dims)
-    if len(dims) > 3:
+    if len(dims) > 2:
         dims[1] = _round_up(dims[1])
     return math.prod(dims) * _BYTES[tensor.kind]
 
@@ -113,22 +159,3 @@ def _depth_first(nodes, step):
         needed = [makers[name] for name in nodes[number].input if name in makers]
         stack += [n for n in needed[::-step] if n not in entered]
     return order
-
-
-def _most_alive(nodes, tensors, n_bytes):
-    """Return the most bytes of results that are needed at the same time."""
-    last_use = {}
-    for number, node in enumerate(nodes):
-        for name in (*node.input, *node.output):
-            last_use[name] = number
-    # What does not depend on the segments is computed beforehand, and kept.
-    dying = {}
-    for name, number in last_use.items():
-        if name and tensors[name].moves:
-            dying.setdefault(number, []).append(name)
-    alive = most = n_bytes["segments"]
-    for number, node in enumerate(nodes):
-        alive += sum(n_bytes.get(name, 0) for name in node.output)
-        most = max(most, alive)
-        alive -= sum(n_bytes[name] for name in dying.get(number, ()))
-    return most

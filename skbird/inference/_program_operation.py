@@ -6,7 +6,10 @@ from dataclasses import dataclass
 import numpy as np
 
 MAX_RANK = 6
+# Numbers in a list of sizes; inputs and results of an operation.
+MAX_LIST = 256
 _MAX_ATTRIBUTE = 2**16
+_MAX_TEXT = 100
 
 
 class ProgramError(ValueError):
@@ -31,6 +34,11 @@ class Tensor:
     kind: str = "float32"
     value: np.ndarray | None = None
     moves: bool = False
+
+    @property
+    def dtype(self):
+        """The kind, for numpy."""
+        return np.dtype(self.kind)
 
 
 @dataclass(frozen=True)
@@ -64,6 +72,8 @@ class Operation:
             raise ProgramError(f"{self.kind} computes its sizes")
         if tensor.kind != kind or len(tensor.dims) > 1:
             raise ProgramError(f"{self.kind} has sizes of {tensor.kind}")
+        if tensor.value.size > MAX_LIST:
+            raise ProgramError(f"{self.kind} has {tensor.value.size} sizes")
         return tensor.value.ravel().tolist()
 
     def get(self, name, default):
@@ -96,6 +106,10 @@ class Operation:
 
 _NUMBERS = "alpha beta cubic_coeff_a epsilon extrapolation_value momentum".split()
 _LISTS = "dilations kernel_shape pads perm strides".split()
+_FLAGS = """
+    allowzero antialias ceil_mode count_include_pad exclude_outside exclusive keepdims
+    noop_with_empty_axes reverse storage_order training_mode transA transB
+""".split()
 _TEXTS = """
     approximate auto_pad coordinate_transformation_mode equation
     keep_aspect_ratio_policy mode nearest_mode
@@ -104,6 +118,8 @@ _TEXTS = """
 
 def read_attributes(node):
     """Return the attributes of a node: numbers, tuples of integers, and texts.
+
+    Flags are 0 or 1, since engines do not agree on what others mean.
 
     Parameters
     ----------
@@ -120,20 +136,16 @@ def read_attributes(node):
     import onnx
 
     types = onnx.AttributeProto
-    expected = {
-        **dict.fromkeys(_NUMBERS, types.FLOAT),
-        **dict.fromkeys(_LISTS, types.INTS),
-        **dict.fromkeys(_TEXTS, types.STRING),
-    }
     found = {}
     for attribute in node.attribute:
         name = attribute.name
-        is_right = attribute.type == expected.get(name, types.INT)
+        is_right = attribute.type == _type_of(name)
         if attribute.type == types.FLOAT:
             value = attribute.f
             is_right &= math.isfinite(value)
         elif attribute.type == types.STRING:
-            value = attribute.s[:100].decode("ascii", "replace")
+            is_right &= len(attribute.s) <= _MAX_TEXT and attribute.s.isascii()
+            value = attribute.s[:_MAX_TEXT].decode("ascii", "replace")
         elif attribute.type == types.INTS:
             value = tuple(attribute.ints[: 2 * MAX_RANK])
             is_right &= len(attribute.ints) == len(value)
@@ -141,7 +153,33 @@ def read_attributes(node):
         else:
             value = attribute.i
             is_right &= abs(value) <= _MAX_ATTRIBUTE
+            is_right &= name not in _FLAGS or value in (0, 1)
         if name in found or not is_right:
             raise ProgramError(f"{node.op_type} has another {name!r:.100} than it may")
         found[name] = value
     return found
+
+
+def write_attributes(node, attributes):
+    """Add attributes to a node that has none.
+
+    Parameters
+    ----------
+    node : onnx.NodeProto
+    attributes : dict
+        From `read_attributes`.
+    """
+    from onnx.helper import make_attribute
+
+    for name, value in attributes.items():
+        node.attribute.append(make_attribute(name, value, attr_type=_type_of(name)))
+
+
+def _type_of(name):
+    from onnx import AttributeProto as types
+
+    if name in _NUMBERS:
+        return types.FLOAT
+    if name in _LISTS:
+        return types.INTS
+    return types.STRING if name in _TEXTS else types.INT

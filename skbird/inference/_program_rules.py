@@ -11,7 +11,12 @@ import math
 from dataclasses import dataclass
 
 from skbird.inference import _program_shapes as shapes
-from skbird.inference._program_operation import MAX_RANK, ProgramError, Tensor
+from skbird.inference._program_operation import (
+    MAX_LIST,
+    MAX_RANK,
+    ProgramError,
+    Tensor,
+)
 
 # Numbers that engines may compute beforehand by slow operations.
 _MAX_CONSTANT = 2**20
@@ -34,6 +39,8 @@ class Rule:
     gives : str, default="float32"
         The kind of the results: "=" is that of the first input, "to" is in the
         attribute of that name.
+    since : int, default=18
+        The set of operators that is the first one to have it.
     is_heavy : bool, default=False
         Whether engines compute it slowly of constants, beforehand: it may be asked of
         small ones only.
@@ -44,10 +51,11 @@ class Rule:
     attributes: str = ""
     least: int | None = None
     gives: str = "float32"
+    since: int = 18
     is_heavy: bool = False
 
 
-_WINDOW = "auto_pad ceil_mode dilations kernel_shape pads strides"
+_WINDOW = "auto_pad ceil_mode kernel_shape pads strides"
 _REDUCE = Rule(shapes.reduction, "fi", "keepdims noop_with_empty_axes", least=1)
 _FLOATS = """
     Abs Ceil Cos Erf Exp Floor HardSwish Log Mish Neg Reciprocal Relu Round
@@ -56,7 +64,7 @@ _FLOATS = """
 RULES = {
     **dict.fromkeys(_FLOATS.split(), Rule(shapes.same)),
     **dict.fromkeys(("Celu", "Elu", "LeakyRelu"), Rule(shapes.same, "f", "alpha")),
-    "Gelu": Rule(shapes.same, "f", "approximate"),
+    "Gelu": Rule(shapes.same, "f", "approximate", since=20),
     "HardSigmoid": Rule(shapes.same, "f", "alpha beta"),
     "PRelu": Rule(shapes.same, "ff"),
     "Clip": Rule(shapes.clip, "fff", least=1),
@@ -78,7 +86,7 @@ RULES = {
     "BatchNormalization": Rule(
         shapes.normalization, "fffff", "epsilon momentum training_mode"
     ),
-    "InstanceNormalization": Rule(shapes.normalization, "fff", "epsilon"),
+    "InstanceNormalization": Rule(shapes.instance_normalization, "fff", "epsilon"),
     "LayerNormalization": Rule(
         shapes.layer_normalization, "fff", "axis epsilon stash_type", least=2
     ),
@@ -92,7 +100,9 @@ RULES = {
     "AveragePool": Rule(
         shapes.pooling, "f", f"{_WINDOW} count_include_pad", is_heavy=True
     ),
-    "MaxPool": Rule(shapes.pooling, "f", f"{_WINDOW} storage_order", is_heavy=True),
+    "MaxPool": Rule(
+        shapes.pooling, "f", f"{_WINDOW} dilations storage_order", is_heavy=True
+    ),
     **dict.fromkeys(
         ("GlobalAveragePool", "GlobalMaxPool"),
         Rule(shapes.global_pooling, is_heavy=True),
@@ -134,7 +144,6 @@ _LETTERS = {
     ".": ("float32", "bool"),
 }
 _KINDS_OF_CAST = {1: "float32", 9: "bool"}  # those of onnx.TensorProto
-_MOST_INPUTS = 256
 
 
 def results_of(operation):
@@ -176,7 +185,7 @@ def results_of(operation):
 
 
 def _check_inputs(operation, rule):
-    most = _MOST_INPUTS if rule.takes.endswith("*") else len(rule.takes)
+    most = MAX_LIST if rule.takes.endswith("*") else len(rule.takes)
     takes = rule.takes.rstrip("*").ljust(most, rule.takes[0])
     least = most if rule.least is None else rule.least
     n = len(operation.inputs)

@@ -57,6 +57,12 @@ def normalization(operation):
     return operation.dims()
 
 
+def instance_normalization(operation):
+    """Return the shape of the input, which has places to normalize."""
+    operation.check(len(operation.dims()) > 2, "has no places")
+    return normalization(operation)
+
+
 def layer_normalization(operation):
     """Return the shape of the input; the others have the axes that are normalized."""
     normalized = operation.dims()[operation.axis(-1) :]
@@ -89,6 +95,9 @@ def pooling(operation):
     operation.check(3 <= len(dims) <= 4, "is no 1-D, 2-D")
     operation.check(len(kernel) == len(dims) - 2, "has a kernel of another shape")
     operation.check(not operation.get("storage_order", 0), "has another order")
+    pads = operation.get("pads", ())
+    is_narrow = all(n < kernel[axis % len(kernel)] for axis, n in enumerate(pads))
+    operation.check(is_narrow, "has wide pads")
     return *dims[:2], *_slide(operation, kernel)
 
 
@@ -339,12 +348,21 @@ def resize(operation):
     else:
         scales = operation.constant(2, "float32")
         operation.check(all(0 < scale <= 64 for scale in scales), "has other scales")
+        operation.check(len(scales) == 4, "has other scales")
         result = tuple(
-            math.floor(n * scale) for n, scale in zip(dims, scales, strict=True)
+            _scaled(operation, n, scale) for n, scale in zip(dims, scales, strict=True)
         )
     operation.check(len(result) == 4 and result[:2] == dims[:2], "resizes channels")
     operation.check(min(result) > 0, "is empty")
     return result
+
+
+def _scaled(operation, n, scale):
+    size = n * scale
+    # Engines compute in float32, and some add a little before they cut off.
+    is_clear = math.floor(size) == math.floor(size * (1 + 1e-6) + 1e-5)
+    operation.check(is_clear, "has a scale that gives no clear size")
+    return math.floor(size)
 
 
 def cumulation(operation):

@@ -5,9 +5,17 @@ from typing import NamedTuple
 
 import numpy as np
 
-from skbird.inference._fixed_sizes import import_onnx, set_input_shape
-from skbird.inference._program_cost import Cost
+from skbird.inference._fixed_sizes import import_onnx
+from skbird.inference._program_cost import Cost, preparation
+from skbird.inference._program_form import (
+    fix_form,
+    forget_unchecked,
+    keep_attributes,
+    keep_value,
+)
 from skbird.inference._program_operation import (
+    MAX_LIST,
+    MAX_RANK,
     Operation,
     ProgramError,
     Tensor,
@@ -17,7 +25,10 @@ from skbird.inference._program_rules import RULES, results_of
 from skbird.inference._protobuf import check_message
 
 # OpenVINO takes seconds to compile so many, and minutes for ten times as many.
-_MAX_NODES = 4_000
+MAX_OPERATIONS = 4_000
+_MAX_WEIGHTS = 2 * MAX_OPERATIONS
+# Sets of operators, and versions of the format, that the rules are tested with.
+_OPSETS, _FORMATS = range(18, 24), range(8, 13)
 # So few numbers may be scales.
 _SMALL = 16
 
@@ -32,11 +43,17 @@ class Checked(NamedTuple):
         Beside the program itself.
     work : int
         Multiplications, about.
+    n_operations : int
+        How many simple operations take as long to make ready.
+    shapes : dict of str to tuple of int
+        Of the results in the program, by name.
     """
 
     program: bytes
     n_bytes: int
     work: int
+    n_operations: int
+    shapes: dict
 
 
 def check_program(program, *, shape, n_species, frame_scores):
@@ -55,8 +72,7 @@ def check_program(program, *, shape, n_species, frame_scores):
     Returns
     -------
     Checked
-        The same program without what no engine needs, in ONNX's own form: what another
-        reader could take for a program of another kind is gone.
+        The same arithmetic, and nothing else that a reader could make something of.
 
     Raises
     ------
@@ -74,18 +90,20 @@ def check_program(program, *, shape, n_species, frame_scores):
         raise
     except Exception as exc:  # protobuf has no public class of errors
         raise ProgramError(f"it is no ONNX model ({exc})") from exc
+    forget_unchecked(model)
     _check_structure(model)
-    _forget_notes(model)
-    _fix_input(model.graph, shape)
+    n_operations = _count_operations(model.graph)
     tensors = _read_weights(model.graph)
     tensors["segments"] = Tensor(tuple(shape), moves=True)
     cost = Cost(tensors)
     for node in model.graph.node:
-        operation, results = _check_node(node, tensors)
+        operation, results = _check_node(node, tensors, model.opset_import[0].version)
         cost.add(operation, node, results)
         tensors.update(zip(node.output, results, strict=True))
     _check_logits(model.graph, tensors, shape, n_species, frame_scores)
-    return Checked(model.SerializeToString(), cost.n_bytes(), cost.work)
+    n_bytes = cost.n_bytes()
+    shapes = fix_form(model, tensors)
+    return Checked(model.SerializeToString(), n_bytes, cost.work, n_operations, shapes)
 
 
 def _check_structure(model):
@@ -94,8 +112,17 @@ def _check_structure(model):
     domains = {opset.domain for opset in model.opset_import}
     if not domains <= {"", "ai.onnx"} or model.functions or model.training_info:
         raise ProgramError(f"it has operators of its own ({sorted(domains)})")
-    if any(opset.version < 18 for opset in model.opset_import):
-        raise ProgramError("its operators are older than set 18")
+    versions = [opset.version for opset in model.opset_import]
+    if len(versions) != 1 or versions[0] not in _OPSETS:
+        raise ProgramError(
+            f"its operators are of the sets {versions!r:.100}, not of one from "
+            f"{_OPSETS[0]} to {_OPSETS[-1]}"
+        )
+    if model.ir_version not in _FORMATS:
+        raise ProgramError(
+            f"it is ONNX of version {model.ir_version}, not {_FORMATS[0]} to "
+            f"{_FORMATS[-1]}"
+        )
     ends = [*graph.input, *graph.output]
     kinds = [end.type.WhichOneof("value") for end in ends]
     if len(graph.input) != 1 or kinds != ["tensor_type"] * 2:
@@ -106,15 +133,26 @@ def _check_structure(model):
         raise ProgramError("its input or output is no float32")
     if graph.sparse_initializer or graph.quantization_annotation:
         raise ProgramError("it has sparse or quantised weights")
-    if len(graph.node) > _MAX_NODES:
-        raise ProgramError(f"it has {len(graph.node)} operations")
+    if len(graph.initializer) > _MAX_WEIGHTS:
+        raise ProgramError(f"it has {len(graph.initializer)} weights")
+
+
+def _count_operations(graph):
+    """Return how many simple operations take an engine as long to prepare."""
+    for node in graph.node:
+        if max(len(node.input), len(node.output)) > MAX_LIST:
+            raise ProgramError(f"{node.op_type!r:.100} has over {MAX_LIST} results")
+    n = sum(map(preparation, graph.node))
+    if n > MAX_OPERATIONS:
+        raise ProgramError(f"it has {n} operations, or few that take as long")
+    return n
 
 
 def _read_weights(graph):
     """Return the weights by name: the shape of each, and the values of small ones."""
     tensors = {}
     for weights in graph.initializer:
-        if weights.name in (*tensors, "segments", ""):
+        if weights.name in tensors or weights.name in ("segments", ""):
             raise ProgramError("its input is among its weights, or two have one name")
         tensors[weights.name] = _read_tensor(weights)
     return tensors
@@ -133,8 +171,8 @@ def _read_tensor(weights):
     if kind is None:
         raise ProgramError(f"{name} are numbers of kind {weights.data_type}")
     dims = tuple(weights.dims)
-    if any(n < 0 for n in dims):
-        raise ProgramError(f"{name} have a negative size")
+    if len(dims) > MAX_RANK or any(n < 0 for n in dims):
+        raise ProgramError(f"{name} have the shape {dims!r:.100}")
     n = math.prod(dims)
     if n * np.dtype(kind).itemsize != len(weights.raw_data):
         raise ProgramError(
@@ -147,12 +185,14 @@ def _read_tensor(weights):
     return Tensor(dims, kind, value)
 
 
-def _check_node(node, tensors):
+def _check_node(node, tensors, opset):
     """Return an operation and its results, if it is one that a program may have."""
     is_known = node.op_type in RULES or node.op_type == "Constant"
     if not is_known or node.domain not in ("", "ai.onnx"):
         name = f"{node.domain}.{node.op_type}".lstrip(".")
         raise ProgramError(f"the operator {name!r:.100} is not on the list")
+    if node.op_type in RULES and opset < RULES[node.op_type].since:
+        raise ProgramError(f"{node.op_type} is no operator of set {opset}")
     for name in node.output:
         if not name or name in tensors or list(node.output).count(name) > 1:
             raise ProgramError(f"{node.op_type} has a result without a name of its own")
@@ -163,6 +203,7 @@ def _check_node(node, tensors):
             raise ProgramError(f"{node.op_type} uses {name!r:.100} before it is there")
     inputs = [tensors[name] if name else None for name in node.input]
     operation = Operation(node.op_type, inputs, read_attributes(node))
+    keep_attributes(node, operation.attributes)
     results = results_of(operation)
     if len(results) != len(node.output):
         raise ProgramError(f"{node.op_type} has {len(node.output)} results")
@@ -177,30 +218,9 @@ def _check_constant(node):
     is_tensor = found == [("value", onnx.AttributeProto.TENSOR)]
     if not is_tensor or node.input or len(node.output) != 1:
         raise ProgramError(f"Constant has the attributes {found!r:.100}")
-    return Operation("Constant", [], {}), [_read_tensor(node.attribute[0].t)]
-
-
-def _forget_notes(model):
-    """Remove what is not arithmetic: texts, claims of shapes, unknown fields."""
-    model.DiscardUnknownFields()
-    for name in ("producer_name", "producer_version", "domain", "doc_string"):
-        model.ClearField(name)
-    model.ClearField("model_version")
-    del model.metadata_props[:]
-    del model.graph.value_info[:]
-    del model.graph.metadata_props[:]
-    for node in model.graph.node:
-        node.ClearField("doc_string")
-        del node.metadata_props[:]
-
-
-def _fix_input(graph, shape):
-    """Give the input the shape that it will have; batches may have another length."""
-    dims = graph.input[0].type.tensor_type.shape.dim
-    is_fixed = len(dims) > 0 and dims[0].HasField("dim_value")
-    set_input_shape(graph, shape)
-    if not is_fixed:
-        graph.input[0].type.tensor_type.shape.dim[0].dim_param = "batch"
+    tensor = _read_tensor(node.attribute[0].t)
+    keep_value(node)
+    return Operation("Constant", [], {}), [tensor]
 
 
 def _check_logits(graph, tensors, shape, n_species, frame_scores):

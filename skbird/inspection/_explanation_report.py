@@ -89,8 +89,8 @@ def explanation_report(
         "both", or "time" or "frequency" alone, with the other one added up; attention
         has its own axis only. Measure is "pointing" or "energy". Columns: ``value``
         and ``control``, means over the examples in [0, 1]; ``gain``, their difference,
-        with ``low`` and ``high``, its interval; ``n_examples``. A map looks at the
-        calls if `low` is above 0.
+        with ``low`` and ``high``, its interval, NaN of fewer than five recordings;
+        ``n_examples``. A map looks at the calls if `low` is above 0.
 
     Raises
     ------
@@ -205,7 +205,7 @@ def summarize_scores(scores, n_bootstrap, confidence, rng):
         of_file = files[table.index]
         total = np.bincount(of_file, gain, n_files) @ counts
         replicates = total / (np.bincount(of_file, minlength=n_files) @ counts)
-        low, high = percentile_interval(replicates[1:], confidence)
+        low, high = percentile_interval(replicates[1:], confidence, n_files)
         report[key] = {
             "value": table["value"].mean(),
             "control": table["control"].mean(),

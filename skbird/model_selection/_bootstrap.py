@@ -13,6 +13,8 @@ BOOTSTRAP_CONSTRAINTS = {
     "random_state": ["random_state"],
 }
 _SIDES = ("left", "right")
+# Of one recording the bootstrap has one sample, and of a few hardly more.
+FEWEST_RECORDINGS = 5
 
 
 def resample_counts(n_recordings, n_bootstrap, random_state):
@@ -36,7 +38,7 @@ def resample_counts(n_recordings, n_bootstrap, random_state):
     return counts
 
 
-def percentile_interval(replicates, confidence):
+def percentile_interval(replicates, confidence, n_recordings):
     """Return the interval (low, high) that holds the middle share of the replicates.
 
     Parameters
@@ -44,12 +46,15 @@ def percentile_interval(replicates, confidence):
     replicates : ndarray of shape (n_bootstrap,)
         NaN, where a replicate has nothing to judge, does not count.
     confidence : float in (0, 1)
+    n_recordings : int
+        That were resampled.
 
     Returns
     -------
     tuple of float
+        NaN if there are less than `FEWEST_RECORDINGS`, or nothing can be judged.
     """
-    if np.isnan(replicates).all():
+    if n_recordings < FEWEST_RECORDINGS or np.isnan(replicates).all():
         return float("nan"), float("nan")
     low, high = np.nanquantile(replicates, [(1 - confidence) / 2, (1 + confidence) / 2])
     return float(low), float(high)

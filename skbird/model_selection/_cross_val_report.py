@@ -26,7 +26,7 @@ from skbird.model_selection._group_kfold import GroupMultilabelKFold
 from skbird.model_selection._leaks import warn_about_cheap_leaks
 from skbird.model_selection._report import CrossValReport
 from skbird.utils._fit_params import check_lengths, hand_on
-from skbird.utils._folds import list_folds
+from skbird.utils._folds import check_folds, list_folds
 from skbird.utils._nested import predict_matrix
 from skbird.utils._params import N_JOBS
 from skbird.utils._progress import progress_bar
@@ -84,7 +84,8 @@ def cross_val_report(
     The interval is of the percentile bootstrap over recordings: all rows of a
     recording are drawn together, since they are no independent evidence. It tells how
     the fitted models would do on other recordings of this kind, not how much training
-    on others would change them. A replicate averages the species it can judge.
+    on others would change them. A replicate averages the species it can judge. Fewer
+    than five recordings have no interval, it is NaN.
 
     Parameters
     ----------
@@ -130,8 +131,8 @@ def cross_val_report(
     TypeError
         If `cv` is a single split.
     ValueError
-        If shapes differ, a group is missing, a fold is empty, or a row is in several
-        test parts.
+        If shapes differ, a group is missing, a fold is empty, has rows that X has not
+        or a row in both parts, or a row is tested twice.
 
     Warns
     -----
@@ -223,7 +224,7 @@ def cross_val_report(
     index = next((a.index for a in (X, y) if isinstance(a, pd.DataFrame)), None)
     return CrossValReport(
         macro_roc_auc=float(replicates[0]),
-        interval=percentile_interval(replicates[1:], confidence),
+        interval=percentile_interval(replicates[1:], confidence, n_recordings),
         confidence=confidence,
         pooled_macro_roc_auc=pooled,
         folds=_fold_table(folds, fits, per_species, groups),
@@ -286,6 +287,7 @@ def _make_folds(cv, X, y, groups):
         folds = list(check_cv(list_folds(cv, "cv")).split(X, y, groups))
     else:
         folds = list(check_cv(cv).split(X, y, groups))
+    folds = check_folds(folds, len(y))
     for number, (train, test) in enumerate(folds):
         if len(train) == 0 or len(test) == 0:
             raise ValueError(
@@ -300,7 +302,7 @@ def _test_fold(folds, n_rows):
     test_fold = np.full(n_rows, -1)
     for number, (_, test) in enumerate(folds):
         if (test_fold[test] >= 0).any():
-            row = np.asarray(test)[test_fold[test] >= 0][0]
+            row = test[test_fold[test] >= 0][0]
             raise ValueError(
                 f"cv tests row {row} in fold {test_fold[row]} and in fold {number}, so "
                 "that it has no single prediction. Use a splitter without repetition, "

@@ -50,7 +50,8 @@ def macro_roc_auc_interval(
     score : float
         NaN if no species is both present and absent.
     interval : tuple of float
-        Low and high end.
+        Low and high end. NaN if there are fewer than five recordings, which tell
+        nothing of others.
 
     Raises
     ------
@@ -85,5 +86,5 @@ def macro_roc_auc_interval(
         recording,
         resample_counts(len(names), n_bootstrap, random_state),
     )
-    interval = percentile_interval(replicates[1:], confidence)
+    interval = percentile_interval(replicates[1:], confidence, len(names))
     return float(replicates[0]), interval

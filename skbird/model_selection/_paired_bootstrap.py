@@ -8,6 +8,7 @@ from sklearn.utils._param_validation import validate_params
 
 from skbird.model_selection._bootstrap import (
     BOOTSTRAP_CONSTRAINTS,
+    FEWEST_RECORDINGS,
     percentile_interval,
     resample_counts,
     within_fold_macro_auc,
@@ -27,12 +28,13 @@ class PairedBootstrapResult:
     difference : float in [-1, 1]
         Macro ROC-AUC of a minus that of b.
     interval : tuple of float
-        Its confidence interval (low, high).
+        Its confidence interval (low, high). NaN if fewer than five recordings can be
+        compared, which tell nothing of others.
     share_positive : float in [0, 1]
         Share of replicates in which a is better than b.
     p_value : float in (0, 1]
         Two-sided: how often such replicates would contradict the sign of the
-        difference.
+        difference. NaN where `interval` is.
     macro_roc_auc_a, macro_roc_auc_b : float in [0, 1]
         The scores themselves.
     """
@@ -153,12 +155,16 @@ def paired_bootstrap(
         )
     differences = (auc_a - auc_b)[1:]
     differences = differences[~np.isnan(differences)]
+    n_recordings = len(np.unique(recording[rows]))
     contradicting = min((differences <= 0).sum(), (differences >= 0).sum())
+    p_value = min(1.0, 2 * (1 + contradicting) / (1 + len(differences)))
+    if n_recordings < FEWEST_RECORDINGS:
+        p_value = np.nan
     return PairedBootstrapResult(
         difference=float(auc_a[0] - auc_b[0]),
-        interval=percentile_interval(differences, confidence),
+        interval=percentile_interval(differences, confidence, n_recordings),
         share_positive=float((differences > 0).mean()),
-        p_value=float(min(1.0, 2 * (1 + contradicting) / (1 + len(differences)))),
+        p_value=float(p_value),
         macro_roc_auc_a=float(auc_a[0]),
         macro_roc_auc_b=float(auc_b[0]),
     )

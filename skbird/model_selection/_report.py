@@ -1,5 +1,6 @@
 """What a cross-validation found."""
 
+import math
 from dataclasses import dataclass
 
 import pandas as pd
@@ -16,7 +17,8 @@ class CrossValReport:
         higher than a row without it *of the same fold*, averaged over its positives;
         then the mean over species. NaN if no species can be judged.
     interval : tuple of float
-        Confidence interval (low, high) of `macro_roc_auc`.
+        Confidence interval (low, high) of `macro_roc_auc`. NaN if there are fewer than
+        five recordings, which tell nothing of others.
     confidence : float in (0, 1)
         Of the interval.
     pooled_macro_roc_auc : float in [0, 1]
@@ -51,7 +53,12 @@ class CrossValReport:
     estimators: list | None = None
 
     def __str__(self):
-        low, high = self.interval
+        interval = ", no interval:"
+        if not math.isnan(self.interval[0]):
+            low, high = self.interval
+            interval = (
+                f" [{low:.3f}, {high:.3f}], {100 * self.confidence:g} % interval over"
+            )
         positives = self.species["n_positive"].groupby("species", sort=False).sum()
         judged = self.species["roc_auc"].groupby("species", sort=False).count() > 0
         untaught = self.species.query("n_train_positive == 0 and n_positive > 0")
@@ -61,8 +68,8 @@ class CrossValReport:
         if not was_read.any():
             unjudged = "no row could be read"
         lines = [
-            f"Macro ROC-AUC {self.macro_roc_auc:.3f} [{low:.3f}, {high:.3f}], "
-            f"{100 * self.confidence:g} % interval over {self.n_recordings} recordings",
+            f"Macro ROC-AUC {self.macro_roc_auc:.3f}{interval} {self.n_recordings} "
+            "recordings",
             f"  rows are compared within their fold; mean of the folds "
             f"{self.folds['macro_roc_auc'].mean():.3f}, pooled "
             f"{self.pooled_macro_roc_auc:.3f}",

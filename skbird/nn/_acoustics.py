@@ -18,7 +18,7 @@ from skbird.nn._augmentation import (
 )
 from skbird.nn._batches import to_segment_tensor
 
-_ANY_DECIBEL = [Interval(Real, -np.inf, np.inf, closed="neither")]
+_ANY_DECIBEL = [Interval(Real, -200, 200, closed="both")]
 
 
 class Gain(SegmentAugmentation):
@@ -29,7 +29,7 @@ class Gain(SegmentAugmentation):
 
     Parameters
     ----------
-    max_db : float >= 0, default=6.0
+    max_db : float in [0, 200], default=6.0
         The gain is uniform between -max_db and max_db.
     p : float in [0, 1], default=0.5
         Share of the segments that are changed.
@@ -53,7 +53,7 @@ class FrequencyResponse(SegmentAugmentation):
 
     Parameters
     ----------
-    max_db : float >= 0, default=6.0
+    max_db : float in [0, 200], default=6.0
         The values are uniform between -max_db and max_db.
     n_points : int in [2, 1000], default=4
         Values, evenly spaced from the lowest band to the highest.
@@ -97,7 +97,7 @@ class BackgroundNoise(SegmentAugmentation):
         calls, ``pipe[:-1].transform(noise_files)``. Pink noise by default, whose power
         per Hz falls with 1 / frequency. Give the front end a ``cache_dir``: otherwise
         a pickle of the network holds the noise.
-    min_snr_db, max_snr_db : float, default=3.0, 30.0
+    min_snr_db, max_snr_db : float in [-200, 200], default=3.0, 30.0
         Power of the segment over that of the noise, both averaged over time and bands;
         uniform in between.
     p : float in [0, 1], default=0.5
@@ -167,7 +167,7 @@ class TimeShift(SegmentAugmentation):
 
     Parameters
     ----------
-    max_s : float >= 0, default=2.5
+    max_s : float in [0, 600], default=2.5
         Longest shift, in seconds. All shifts of one frame to this, forward or back, are
         as likely; 0 moves nothing.
     mode : {"circular", "crop"}, default="circular"
@@ -180,7 +180,7 @@ class TimeShift(SegmentAugmentation):
     """
 
     _parameter_constraints: dict = {
-        "max_s": [Interval(Real, 0, np.inf, closed="left")],
+        "max_s": [Interval(Real, 0, 600, closed="both")],
         "mode": [StrOptions({"circular", "crop"})],
         "p": SHARE,
     }

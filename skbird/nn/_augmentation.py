@@ -2,14 +2,13 @@
 
 from numbers import Real
 
-import numpy as np
 import torch
 from sklearn.utils._param_validation import Interval
 
 from skbird.nn._callback import RecipeCallback
 
 SHARE = [Interval(Real, 0, 1, closed="both")]
-DECIBEL = [Interval(Real, 0, np.inf, closed="left")]
+DECIBEL = [Interval(Real, 0, 200, closed="both")]  # float32 holds their powers
 
 
 class SegmentAugmentation(RecipeCallback):

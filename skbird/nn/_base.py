@@ -22,6 +22,7 @@ from skbird.base import MultilabelMixin
 from skbird.data import (
     POOLINGS,
     as_spectrograms,
+    check_shifts,
     check_some_rows,
     pool_rows,
     score_rows,
@@ -50,6 +51,7 @@ from skbird.nn._targets import (
     warn_of_unheard,
 )
 from skbird.utils._finite import NotFiniteError
+from skbird.utils._params import AT_LEAST_ONE
 
 
 class SegmentNet(MultilabelMixin, NeuralNet):
@@ -75,8 +77,8 @@ class SegmentNet(MultilabelMixin, NeuralNet):
         "pooling": [StrOptions(set(POOLINGS))],
         "tta_shifts_s": ["array-like"],
         "segments_per_row": [Interval(Integral, 1, 10_000, closed="both")],
-        "max_epochs": [Interval(Integral, 1, None, closed="left")],
-        "batch_size": [Interval(Integral, 1, None, closed="left")],
+        "max_epochs": [AT_LEAST_ONE],
+        "batch_size": [AT_LEAST_ONE],
         "lr": [Interval(Real, 0, np.inf, closed="neither")],
         "weight_decay": [Interval(Real, 0, np.inf, closed="left")],
         "backbone_lr_factor": [Interval(Real, 0, np.inf, closed="left")],
@@ -307,6 +309,7 @@ class SegmentNet(MultilabelMixin, NeuralNet):
             {name: getattr(self, name) for name in self._parameter_constraints},
             caller_name=type(self).__name__,
         )
+        check_shifts(self.tta_shifts_s)
         if self.train_split is not None:
             raise ValueError(
                 f"train_split={self.train_split!r} is not supported: segments of one "
@@ -479,6 +482,7 @@ class SegmentNet(MultilabelMixin, NeuralNet):
         return torch.sigmoid(torch.from_numpy(logits)).numpy()
 
     def _row_logits(self, X):
+        check_shifts(self.tta_shifts_s)  # set_params may have come after fit
         return score_rows(
             X,
             lambda X, read: self._map_segments(X, self.module_, read),

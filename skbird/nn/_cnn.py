@@ -30,7 +30,7 @@ class CNNClassifier(SegmentNet):
     pooling : {"max", "mean", "lse"}, default="max"
         How the logits of a row's segments become the row's. "lse" is the logarithm of
         the mean of the exponentials, between the other two.
-    tta_shifts_s : sequence of float, default=()
+    tta_shifts_s : sequence of at most 20 floats in [-600, 600], default=()
         Test-time augmentation: logits are averaged with those of segments shifted by
         each of these, in seconds, such as ``(-1.25, 1.25)``. Shifted segments reach
         into neighbouring rows of the recording, as far as X has them.

@@ -2,7 +2,6 @@
 
 from numbers import Real
 
-import numpy as np
 import torch
 from sklearn.utils._param_validation import Interval, StrOptions
 
@@ -10,7 +9,8 @@ from skbird.nn._augmentation import SHARE, db_to_power, draw_stripes, power_to_d
 from skbird.nn._batches import normalize_batch
 from skbird.nn._callback import RecipeCallback
 
-_ALPHA = [Interval(Real, 0, np.inf, closed="neither")]
+# Beyond, shares drawn in float32 are not finite, or all the same.
+_ALPHA = [Interval(Real, 1e-3, 1000, closed="both")]
 
 
 class _Mixing(RecipeCallback):
@@ -67,7 +67,7 @@ class Mixup(_Mixing):
 
     Parameters
     ----------
-    alpha : float > 0, default=0.4
+    alpha : float in [0.001, 1000], default=0.4
         The smaller, the more mixtures consist of nearly one segment.
     p : float in [0, 1], default=1.0
         Share of the segments that are mixed.
@@ -146,7 +146,7 @@ class CutMix(_Mixing):
 
     Parameters
     ----------
-    alpha : float > 0, default=1.0
+    alpha : float in [0.001, 1000], default=1.0
         The share is drawn from Beta(alpha, alpha).
     p : float in [0, 1], default=0.5
         Share of the segments that are changed.

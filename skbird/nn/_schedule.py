@@ -1,11 +1,12 @@
 """How the learning rate goes from batch to batch."""
 
 import math
-from numbers import Integral, Real
+from numbers import Real
 
 from sklearn.utils._param_validation import Interval
 
 from skbird.nn._callback import RecipeCallback
+from skbird.utils._params import AT_LEAST_ONE
 
 
 class WarmupCosine(RecipeCallback):
@@ -36,7 +37,7 @@ class WarmupCosine(RecipeCallback):
     _parameter_constraints: dict = {
         "warmup": [Interval(Real, 0, 1, closed="left")],
         "final": [Interval(Real, 0, 1, closed="both")],
-        "cycles": [Interval(Integral, 1, None, closed="left")],
+        "cycles": [AT_LEAST_ONE],
     }
 
     def __init__(self, warmup=0.1, final=0.01, cycles=1):

@@ -5,6 +5,9 @@ import warnings
 import numpy as np
 import pandas as pd
 
+from skbird.utils._params import as_floats
+from skbird.utils._rows import check_species_columns
+
 _SHOWN = 5
 
 
@@ -37,9 +40,10 @@ def check_targets(y, n_rows):
             "Y is a tuple. encode_labels returns two tables: "
             "Y, label_weight = encode_labels(table)."
         )
+    check_species_columns(y, "Y")
     names = list(y.columns) if isinstance(y, pd.DataFrame) else None
     try:
-        target = np.array(y, dtype=np.float32)
+        target = as_floats(y, "Y", np.float32).copy()
     except ValueError as exc:
         raise ValueError(
             f"Y holds something that is no number ({exc}). Turn a column of labels "
@@ -73,7 +77,12 @@ def check_sample_weight(sample_weight, n_rows):
     """Check weights of rows (n_rows,); None stays None."""
     if sample_weight is None:
         return None
-    weight = np.asarray(sample_weight, dtype=np.float64)
+    weight = as_floats(sample_weight, "sample_weight", np.float64)
+    if weight.ndim != 1:
+        raise ValueError(
+            f"sample_weight has shape {weight.shape}; one weight per row, ({n_rows},), "
+            "is needed."
+        )
     _check_length("sample_weight", weight, n_rows)
     return _check_weight("sample_weight", weight)
 

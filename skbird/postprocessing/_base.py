@@ -8,6 +8,7 @@ from skbird.base import MultilabelMetaMixin
 from skbird.metrics import macro_roc_auc
 from skbird.utils._held_out import held_out_proba
 from skbird.utils._nested import check_same_species, predict_matrix
+from skbird.utils._params import as_floats
 from skbird.utils._rows import check_targets, files_of_rows, groups_of_rows, row_table
 from skbird.utils._truth import validate_truth
 
@@ -182,4 +183,4 @@ def held_out_pairs(estimator, X, y, *, cv, groups, fit_params):
             "All held-out predictions of labelled rows are NaN: no recording could be "
             "read, or the classifier diverged."
         )
-    return proba, np.where(known, np.asarray(y, dtype=np.float64), np.nan)
+    return proba, np.where(known, as_floats(y, "y", np.float64), np.nan)

@@ -116,7 +116,7 @@ class LogMel(NoMatrixMixin, BaseEstimator):
         Folder that keeps the spectrograms (float16: about 1 MB per minute of audio with
         the defaults). None keeps them in memory. Entries are checked by their content;
         damaged ones are made again, with a warning.
-    n_jobs : int, default=-1
+    n_jobs : int in [-1000, 1000] or None, default=-1
         Threads; -1 means all processors.
     on_error : {"raise", "skip"}, default="raise"
         What a row that cannot be read does: raise an error that names it, before any
@@ -155,7 +155,7 @@ class LogMel(NoMatrixMixin, BaseEstimator):
         "normalize": [StrOptions({"minmax", "standard"}), None],
         "top_db": [Interval(Real, 0, None, closed="neither"), None],
         "cache_dir": [str, os.PathLike, None],
-        "n_jobs": [Integral, None],
+        "n_jobs": [Interval(Integral, -1000, 1000, closed="both"), None],
         "on_error": [StrOptions({"raise", "skip"})],
         "verbose": ["boolean"],
     }

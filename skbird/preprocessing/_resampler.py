@@ -65,7 +65,7 @@ class Resampler(ClipTransformer):
         "sample_rate": [Interval(Integral, 1000, 1_000_000, closed="both")],
         "channels": [
             StrOptions(set(WORDS)),
-            Interval(Integral, 0, None, closed="left"),
+            Interval(Integral, 0, 255, closed="both"),
         ],
     }
 

@@ -25,7 +25,12 @@ from skbird.semi_supervised._rounds import (
     print_round,
     warn_of_labels_everywhere,
 )
-from skbird.utils._nested import predict_matrix, takes_fractions
+from skbird.utils._nested import (
+    check_same_species,
+    predict_matrix,
+    species_of,
+    takes_fractions,
+)
 from skbird.utils._rows import assign_column, check_targets
 
 _MIX = "callbacks__pseudo_mix__p"
@@ -225,7 +230,8 @@ class PseudoLabelSelfTraining(MultilabelMetaMixin, BaseEstimator):
         ------
         ValueError
             If no row has labels, the estimator refuses soft targets or
-            `student_params`, or parameters exclude each other.
+            `student_params`, the teacher knows other species, or these in another
+            order, or parameters exclude each other.
 
         Warns
         -----
@@ -240,6 +246,7 @@ class PseudoLabelSelfTraining(MultilabelMetaMixin, BaseEstimator):
             label_weight=label_weight,
         )
         _, n_species = check_targets(X, y)
+        check_same_species("The teacher", species_of(self.teacher), y)
         target = np.asarray(y, dtype=np.float32)
         unlabelled = (target == -1).all(axis=1)
         hidden = np.flatnonzero(unlabelled)
@@ -257,6 +264,11 @@ class PseudoLabelSelfTraining(MultilabelMetaMixin, BaseEstimator):
         self.classes_ = np.tile([0, 1], (n_species, 1))
         self.n_iter_ = 0
         if self.mix is not None:
+            if isinstance(X, pd.DataFrame) and "pseudo" in X:
+                raise ValueError(
+                    "X has a column 'pseudo', in which mix= would say which rows have "
+                    "pseudo-labels. Rename it."
+                )
             X = assign_column(X, "pseudo", unlabelled)
         data = TrainingRows(X, y, hidden, fit_params)
         labels = self._self_train(data, target, powers)
@@ -360,7 +372,10 @@ class PseudoLabelSelfTraining(MultilabelMetaMixin, BaseEstimator):
             model.set_params(**params)
         rows = np.flatnonzero((labels != -1).any(axis=1))
         X, params = data.take(rows)
-        return model.fit(X, data.like_y(labels, rows), **params)
+        model.fit(X, data.like_y(labels, rows), **params)
+        # What is frozen was fitted on another y.
+        check_same_species("The estimator", species_of(model), data.y)
+        return model
 
     def _teach(self, data, labels, student):
         """Predict the unlabelled rows."""

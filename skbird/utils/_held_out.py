@@ -10,8 +10,8 @@ from sklearn.model_selection import GroupKFold, KFold, check_cv
 from sklearn.utils import _safe_indexing
 from sklearn.utils.validation import _check_method_params
 
-from skbird.utils._folds import list_folds
-from skbird.utils._nested import predict_matrix
+from skbird.utils._folds import check_folds, list_folds
+from skbird.utils._nested import check_same_species, predict_matrix, species_of
 from skbird.utils._rows import check_groups, check_targets, file_numbers
 from skbird.utils._truth import validate_truth
 
@@ -72,6 +72,7 @@ def held_out_proba(estimator, X, y, *, cv=None, groups=None, fit_params=None):
     n_rows, n_species = check_targets(X, y)
     labelled = labelled_rows(y)
     if isinstance(estimator, FrozenEstimator):
+        check_same_species("The frozen estimator", species_of(estimator), y)
         return predict_matrix(estimator, X, n_species), labelled
     files = file_numbers(X, groups)
     splits = _splits(X, y, cv, groups, files)
@@ -128,7 +129,7 @@ def _splits(X, y, cv, groups, files):
         if groups is None:  # nobody expects the splitter to heed the files
             warnings.filterwarnings("ignore", "The groups parameter is ignored")
         splits = list(check_cv(cv).split(X, y, together))
-    return [(np.asarray(train), np.asarray(test)) for train, test in splits]
+    return check_folds(splits, len(files))
 
 
 def _check_splits(splits, files):

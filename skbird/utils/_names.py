@@ -230,3 +230,8 @@ def _find(path, folder):
         if place is None:
             return None
     return place
+
+
+def one_line(name):
+    r"""Return a name as text without line breaks: they are written as ``\n``."""
+    return re.sub(r"\r\n?|\n", r"\\n", str(name))

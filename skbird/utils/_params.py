@@ -114,6 +114,9 @@ def as_floats(values, name, dtype=None):
     """
     try:
         array = np.asarray(values)
+        if array.dtype == object and hasattr(values, "to_numpy"):
+            # Of nullable columns of pandas numpy makes objects, with NA in them.
+            array = values.to_numpy(dtype=dtype or np.float64, na_value=np.nan)
         if array.dtype.kind not in "fiubOSU":  # complex numbers and dates would become
             raise TypeError
         if dtype is None and array.dtype.kind != "f":

@@ -3,6 +3,8 @@
 import os
 import re
 
+import pandas as pd
+
 from skbird.utils._extras import install_hint
 from skbird.utils._files import check_regular
 
@@ -52,13 +54,43 @@ def read_parquet(path):
         table.validate(full=True)  # is its text UTF-8?
         unnamed = [name for name in table.column_names if _UNNAMED_INDEX.match(name)]
         # The notes of pandas may be damaged, too, and are not needed.
-        return table.drop_columns(unnamed).to_pandas(ignore_metadata=True)
+        return to_frame(table.drop_columns(unnamed), ignore_metadata=True)
     except Exception as exc:  # each kind of damage has its own
         reason = " ".join(str(exc).split()).rstrip(".")
         raise ValueError(
             f"{os.fspath(path)!r} is no Parquet that can be read, or not all of it: "
             f"{reason[:300]}. Write or copy it again."
         ) from exc
+
+
+def to_frame(table, **options):
+    """Make a DataFrame of an Arrow table without rounding whole numbers.
+
+    Parameters
+    ----------
+    table : pyarrow.Table
+    **options
+        Of its method ``to_pandas``.
+
+    Returns
+    -------
+    DataFrame
+        Columns of whole numbers that have gaps are of a nullable type, such as Int64;
+        pyarrow by itself would make floats, which hold 53 bits.
+    """
+    import pyarrow
+
+    frame = table.to_pandas(integer_object_nulls=True, **options)
+    with_gaps = [
+        (place, field.type)
+        for place, field in enumerate(table.schema)
+        if pyarrow.types.is_integer(field.type) and table.column(place).null_count
+    ]
+    for place, kind in with_gaps:
+        name = str(kind).replace("int", "Int").replace("uI", "UI")
+        values = pd.array(frame.iloc[:, place], dtype=name)
+        frame.isetitem(place, values)
+    return frame
 
 
 def _check_size(metadata, n_bytes):

@@ -259,6 +259,14 @@ def check_groups(groups, n_rows, name="groups"):
             f"{name} has shape {groups.shape}, but there are {n_rows} rows: pass one "
             "name or number per row."
         )
+    if groups.dtype == object:
+        kinds = {type(group): group for group in groups}
+        unhashable = [kind for kind in kinds if kind.__hash__ is None]
+        if unhashable:
+            raise TypeError(
+                f"{name} holds {kinds[unhashable[0]]!r:.60}, a "
+                f"{unhashable[0].__name__}, where one name or number per row is needed."
+            )
     # Of a list of names, numpy makes a name "nan" of what is missing.
     missing = pd.isna(pd.Series(groups if listed is None else listed, dtype=object))
     if missing.any():
@@ -304,6 +312,36 @@ def number_groups(groups, n_rows, name="groups"):
     return rank[numbers], np.asarray(names)[order]
 
 
+def check_species_columns(y, name="y"):
+    """Refuse columns of a DataFrame that are no names of species, each its own.
+
+    Parameters
+    ----------
+    y : DataFrame, or anything else, which has no names
+    name : str
+        How messages call it.
+
+    Raises
+    ------
+    ValueError
+        If the columns have several levels, or one name is there twice.
+    """
+    columns = getattr(y, "columns", None)
+    if not isinstance(columns, pd.Index):
+        return
+    if isinstance(columns, pd.MultiIndex):
+        raise ValueError(
+            f"The columns of {name} have {columns.nlevels} levels, where one name per "
+            f"species is needed: {name}.columns = {name}.columns.map('_'.join)."
+        )
+    if not columns.is_unique:
+        twice = columns[columns.duplicated()][0]
+        raise ValueError(
+            f"{name} has several columns {twice!r}; each species needs a name of its "
+            f"own. Unite them: {name}.T.groupby(level=0).max().T."
+        )
+
+
 def check_targets(X, y):
     """Check that y has rows and columns, as many rows as X, and return its shape.
 
@@ -331,6 +369,7 @@ def check_targets(X, y):
             "X has no rows: there is nothing to learn from. Does the pattern that "
             "lists the files match?"
         )
+    check_species_columns(y)
     shape = np.asarray(y).shape
     if len(shape) != 2 or shape[0] != _num_samples(X):
         raise ValueError(

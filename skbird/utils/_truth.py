@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 
 from skbird.utils._params import as_floats, check_list
-from skbird.utils._rows import check_same_order
+from skbird.utils._rows import check_same_order, check_species_columns
 
 PRESENT_FROM = 0.5  # a soft target counts as presence from here on
 
@@ -140,6 +140,7 @@ def validate_threshold(threshold, n_species):
 def _as_matrix(table, name):
     """Values as float64 (n_rows, n_species), and the columns' names or numbers."""
     is_frame = isinstance(table, pd.DataFrame)
+    check_species_columns(table, name)
     try:
         if is_frame:
             values = table.to_numpy(dtype=np.float64, na_value=np.nan)

@@ -25,10 +25,11 @@ from pathlib import Path
 
 # Kinds, and how many of 100 cases are of each.
 SHARES = {
-    "audio": 30,
+    "audio": 25,
     "rows": 15,
     "annotations": 25,
     "models": 10,
+    "programs": 5,
     "cache": 10,
     "archive": 10,
 }

@@ -18,7 +18,6 @@ _MAX_CHUNKS = 1000
 _MIN_REST = 1024
 # No container is smaller.
 _MIN_HEADER, _LOOSE = 24, 2
-_MOST_OFFSET = 2**63 - 1  # to which a file can be sought
 _TEXT_LOOK = 2**16
 # Of what may be zeros set aside, gigabytes perhaps, looks of so many bytes are taken.
 _LOOK, _MOST_LOOKS = 2**16, 2**10
@@ -92,7 +91,7 @@ def look_at_chunks(file, start, size):
     Finding or None
         None if the header is true, or there is none that could be mended.
     """
-    sound = _find_sound(file, start)
+    sound = _find_sound(file, start, size)
     if sound is None:
         return None
     if _find_next(file, sound, size) < size:
@@ -100,7 +99,7 @@ def look_at_chunks(file, start, size):
     more = _find_more(file, sound, size)
     if more:
         return _join(start, sound, more)
-    return _judge(file, start, size, sound)
+    return _judge(file, start, size, sound) or _without_rest(start, size, sound)
 
 
 def _find_more(file, sound, size):
@@ -108,7 +107,7 @@ def _find_more(file, sound, size):
     form, more, at = sound.form, [], sound.at + sound.promised
     while form.sound and sound.at < at < size - _MIN_HEADER:
         chunk, begin = None, at + -at % form.step - form.first
-        for name, first, n_bytes in _walk(file, form, begin):
+        for name, first, n_bytes in _walk(file, form, begin, size):
             if name == form.sound and form.own_head < n_bytes <= size - first:
                 chunk = first + form.own_head, first + n_bytes
             if not _NAME_BYTES.issuperset(name[:4]):
@@ -133,7 +132,7 @@ def _join(start, sound, more):
 def _chain(file, start, size):
     """Return the recordings that lie one after another."""
     links, promised, held = [], None, 0
-    while start < size and (sound := _find_sound(file, start)) is not None:
+    while start < size and (sound := _find_sound(file, start, size)) is not None:
         stop = _find_next(file, sound, size)
         finding = _judge(file, start, stop, sound)
         links.append(((start, stop),) if finding is None else finding.parts)
@@ -167,6 +166,14 @@ def _judge(file, start, size, sound):
     return Finding(_patch(patches, start, size), promised if says else None, held)
 
 
+def _without_rest(start, size, sound):
+    """Leave out what follows the samples of W64 files: libsndfile takes it for some."""
+    stop = sound.at + sound.promised
+    if sound.form.sound[4:] != _WAVE_GUID or not sound.at < stop < size:
+        return None
+    return Finding(((start, stop),), sound.promised, sound.promised)
+
+
 def _patch(patches, start, size):
     """Return parts of a file, in which other bytes lie at some places."""
     parts = []
@@ -176,14 +183,15 @@ def _patch(patches, start, size):
     return *parts, (start, size)
 
 
-def _find_sound(file, start):
+def _find_sound(file, start, size):
     """Return where the samples of a recording lie; None if that is not said."""
     file.seek(start)
     magic = file.read(4)
     form = _FORMS.get(magic)
     if form is None:
         return None
-    found = _find_au(file) if magic == b".snd" else _find_chunk(file, form, start)
+    is_au = magic == b".snd"
+    found = _find_au(file) if is_au else _find_chunk(file, form, start, size)
     if found is None:
         return None
     at, field, n_bytes = found
@@ -192,9 +200,9 @@ def _find_sound(file, start):
     return _Sound(form, at, field, n_bytes, promised)
 
 
-def _find_chunk(file, form, start):
+def _find_chunk(file, form, start, size):
     """Return where the samples begin, and where their size stands in what bytes."""
-    chunks = {name: at for name, at, _ in _walk(file, form, start)}
+    chunks = {name: at for name, at, _ in _walk(file, form, start, size)}
     if form.sound not in chunks:
         return None
     if form is _WAV and b"ds64" in chunks:
@@ -221,7 +229,8 @@ def _find_next(file, sound, size):
         if behind[k : k + 4] in MAGICS:
             return stop + k
     for padding in {0, -stop % form.step}:
-        for name, at, _ in _walk(file, form, stop + padding - form.first):
+        begin = stop + padding - form.first
+        for name, at, _ in _walk(file, form, begin, size):
             if name[:4] in MAGICS:
                 return at - len(name) - form.size_bytes
             if not _NAME_BYTES.issuperset(name[:4]):
@@ -234,12 +243,12 @@ def _endless(n_bytes):
     return 2 ** (8 * n_bytes - 1) - 2**16
 
 
-def _walk(file, form, start):
+def _walk(file, form, start, size):
     """Yield name, offset and size of the chunks up to the samples."""
     at = start + form.first
     head_bytes = len(form.sound) + form.size_bytes
     for _ in range(_MAX_CHUNKS):
-        if at > _MOST_OFFSET:
+        if at > size:  # file systems refuse to seek far beyond
             return
         file.seek(at)
         head = file.read(head_bytes)
@@ -300,7 +309,7 @@ def _is_text(file, at):
 
 def _are_chunks(file, form, at, size):
     """Whether chunks lie one after another from here to the end of the file."""
-    for name, first, n_bytes in _walk(file, form, at - form.first):
+    for name, first, n_bytes in _walk(file, form, at - form.first, size):
         if name[:4] in _KNOWN_CHUNKS:
             return True
         stop = first + n_bytes

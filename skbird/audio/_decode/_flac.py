@@ -19,6 +19,7 @@ _HEAD = 8 + 34  # marker, header of the first block, STREAMINFO
 # Where the last frame is sought. Frames are of some 10 kB, and of 1 MB in the worst
 # case; then the second look finds it.
 _TAILS = 2**15, 2**21
+_MAX_BLOCKS = 1000  # of metadata
 _MAX_TRIED = 8  # frames, of which one is whole or follows another
 _UNKNOWN_TOTAL = 2**36
 _BLOCK_SIZES = {1: 192, **{2 + k: 576 << k for k in range(4)}}
@@ -123,7 +124,9 @@ def _read_stream(file, start):
 def _skip_blocks(file, start, head):
     """Return where the blocks of metadata end: pictures may be large."""
     at, is_last = start + _HEAD, head[4] >> 7
-    while not is_last:
+    for _ in range(_MAX_BLOCKS):
+        if is_last:
+            break
         file.seek(at)
         head = file.read(4)
         if len(head) < 4:
