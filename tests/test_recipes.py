@@ -7,6 +7,7 @@ from sklearn.base import clone
 from sklearn.model_selection import GroupKFold, cross_val_score
 
 from skbird import recipes
+from skbird.cli._settings import read_settings
 from skbird.data import recording_weights
 from skbird.datasets import make_birdclef
 from skbird.metrics import macro_roc_auc_scorer
@@ -131,3 +132,23 @@ def test_the_competition_learns_from_soundscapes(birds):
     proba = model.fit(both, both_Y.reset_index(drop=True)).predict_proba(rows)
     assert proba.shape == (2, 4)
     assert np.isfinite(proba).all()
+
+
+def test_the_command_line_trains_recipes_by_name(tmp_path):
+    flags = {"recipe": "report", "weights": "none"}
+    pipe = read_settings(None, flags, []).make_pipeline(9, tmp_path, ["group"])
+    # What flags say of every recipe; half the rate is nothing for a filter to do.
+    own = {"bandpass__high_hz", "sedclassifier__callbacks__augment"}
+    for name in REPORT.keys() - own:
+        assert pipe.get_params()[name] == REPORT[name], name
+    without = read_settings(None, flags, []).make_pipeline(9, tmp_path)
+    assert without.get_params()["sedclassifier__callbacks__augment__p"] == 0
+    flags |= {"n_mels": 32, "lr": 0.5, "backbone": "lcnet_035"}
+    said = ["vadfilter=passthrough", "rmsfilter__quantile=0.5"]
+    pipe = read_settings(None, flags, said).make_pipeline(9, tmp_path)
+    assert pipe["logmel"].n_mels == 32
+    assert (pipe[-1].lr, pipe[-1].backbone) == (0.5, "lcnet_035")
+    assert pipe["vadfilter"] == "passthrough"
+    assert pipe["rmsfilter"].quantile == 0.5
+    fast = read_settings(None, {"recipe": "fast", "weights": "none"}, [])
+    assert fast.make_pipeline(9, tmp_path)[-1].backbone == "mobilenetv3_small_050"

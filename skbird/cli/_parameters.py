@@ -3,7 +3,7 @@
 import click
 
 _NET = "sedclassifier"
-_FILTERS = ("bandpass", "rmsfilter")  # steps that can be left out
+_FILTERS = ("bandpass", "rmsfilter", "vadfilter")  # steps that can be left out
 _LOSS = f"{_NET}__criterion"
 # Parts of the network that are written in tables of their own.
 _PARTS = {f"{_NET}__{part}" for part in ("callbacks", "criterion", "optimizer")}

@@ -42,7 +42,7 @@ def rehearse(settings, X, species, compiles):
         warnings.simplefilter("ignore")
         is_long = settings.segment_s > _LONG_S
         n_rows = _N_LONG_ROWS if is_long else _N_ROWS
-        pipe = settings.make_pipeline(n_rows, Path(folder))
+        pipe = settings.make_pipeline(n_rows, Path(folder), X.columns)
         params = pipe.get_params()
         pipe.set_params(**_short(params, batch_size=2 if is_long else 4))
         rows = _choose_rows(X, n_rows, params)

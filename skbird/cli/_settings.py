@@ -11,6 +11,7 @@ from skbird.cli._numbers import FloatRange
 from skbird.cli._parameters import from_text, spread
 from skbird.utils._files import read_bytes
 
+RECIPES = ("default", "report", "fast")  # that train one network on labels
 _MIN_EPOCH = 1000  # segments
 _MAX_BYTES = 1_000_000  # of a configuration
 
@@ -46,8 +47,17 @@ class Settings:
         the file a table, on the command line one flag each.
     """
 
+    recipe: str = _setting(
+        "default",
+        click.Choice(RECIPES),
+        "The pipeline that is trained, see skbird.recipes; the other flags change it. "
+        "'report' is that of the report on BirdCLEF 2025, 'fast' suits a laptop.",
+    )
     backbone: str = _setting(
-        "efficientnet_b0", click.STRING, "A convolutional network of timm."
+        None,
+        click.STRING,
+        "A convolutional network of timm. By default the recipe's, such as "
+        "efficientnet_b0.",
     )
     weights: str = _setting(
         "pretrained",
@@ -62,7 +72,11 @@ class Settings:
         "all.",
     )
     batch_size: int = _setting(32, click.IntRange(1), "Segments in a step.")
-    lr: float = _setting(1e-3, FloatRange(0, min_open=True), "Highest learning rate.")
+    lr: float = _setting(
+        None,
+        FloatRange(0, min_open=True),
+        "Highest learning rate. By default the recipe's, such as 0.001.",
+    )
     sample_rate: int = _setting(
         32_000,
         click.IntRange(1000, 1_000_000),
@@ -79,7 +93,10 @@ class Settings:
         "Length in seconds of what the network hears at once.",
     )
     n_mels: int = _setting(
-        128, click.IntRange(1, 4096), "Frequency bands (mel) of the spectrograms."
+        None,
+        click.IntRange(1, 4096),
+        "Frequency bands (mel) of the spectrograms. By default the recipe's, such as "
+        "128.",
     )
     secondary_weight: float = _setting(
         0.5,
@@ -128,14 +145,25 @@ class Settings:
             net.check_input(mel.n_mels, n_frames)
         except (ValueError, OSError) as exc:
             raise ValueError(
-                f"{exc} (--backbone {self.backbone} --weights {self.weights}; here "
+                f"{exc} (--backbone {net.backbone} --weights {self.weights}; here "
                 "weights=None is --weights none, and the rest is said with --set "
                 "sedclassifier__...)"
             ) from exc
         except (TypeError, RuntimeError) as exc:  # of torch
             raise ValueError(f"The network fails with these settings: {exc}") from exc
 
-    def make_pipeline(self, n_rows, work_dir):
+    def row_weights(self, X, Y):
+        """Return how often each row is drawn; None is alike.
+
+        The report on BirdCLEF 2025 drew rare species more often.
+        """
+        if self.recipe != "report":
+            return None
+        from skbird.data import recording_weights
+
+        return recording_weights(X, Y)
+
+    def make_pipeline(self, n_rows, work_dir, columns=()):
         """Return the pipeline to be fitted.
 
         Parameters
@@ -144,41 +172,23 @@ class Settings:
             To be trained on. An epoch goes through few rows several times.
         work_dir : Path
             Where spectrograms and the state of the training are kept.
+        columns : sequence of str
+            Of the table of recordings: without "group", masks are the same for all.
 
         Returns
         -------
         Pipeline
         """
-        from sklearn.pipeline import make_pipeline
+        from skbird import recipes
 
-        from skbird.audio import check_channels
-        from skbird.nn import SEDClassifier
-        from skbird.preprocessing import (
-            BandPass,
-            LogMel,
-            Resampler,
-            RMSFilter,
-            Segmenter,
-        )
-
-        segments_per_row = self.segments_per_row or math.ceil(_MIN_EPOCH / n_rows)
-        pipe = make_pipeline(
-            Resampler(self.sample_rate, channels=check_channels(self.channels)),
-            BandPass(50.0, None),
-            Segmenter(self.segment_s),
-            RMSFilter(random_state=self.seed),
-            LogMel(self.n_mels, cache_dir=work_dir / "cache", on_error="skip"),
-            SEDClassifier(
-                self.backbone,
-                weights=self._weights,
-                segments_per_row=segments_per_row,
-                max_epochs=self.epochs,
-                lr=self.lr,
-                batch_size=self.batch_size,
-                checkpoint_dir=work_dir / "checkpoints",
-                random_state=self.seed,
-            ),
-        )
+        options = {"weights": self._weights, "random_state": self.seed}
+        if self.backbone is not None:
+            options["backbone"] = self.backbone
+        if self.recipe == "report":
+            options["species_groups"] = "group" if "group" in columns else None
+        pipe = getattr(recipes, self.recipe)(cache_dir=work_dir / "cache", **options)
+        params = self._params(n_rows, work_dir, pipe.get_params())
+        pipe.set_params(bandpass__high_hz=None, **params)
         known = pipe.get_params()
         given = spread(self.set, known)
         # A criterion and callbacks have parameters that only fitting lays open.
@@ -187,6 +197,26 @@ class Settings:
             if name not in known and name.split("__")[0] not in steps:
                 raise click.UsageError(f"set: {_unknown(name, known)}")
         return pipe.set_params(**from_text(given, known))
+
+    def _params(self, n_rows, work_dir, known):
+        """Return the parameters that flags set, of those that a pipeline has."""
+        from skbird.audio import check_channels
+
+        segments_per_row = self.segments_per_row or math.ceil(_MIN_EPOCH / n_rows)
+        params = {
+            "resampler__sample_rate": self.sample_rate,
+            "resampler__channels": check_channels(self.channels),
+            "segmenter__segment_s": self.segment_s,
+            "rmsfilter__random_state": self.seed,
+            "logmel__n_mels": self.n_mels,
+            "logmel__on_error": "skip",
+            "sedclassifier__segments_per_row": segments_per_row,
+            "sedclassifier__max_epochs": self.epochs,
+            "sedclassifier__lr": self.lr,
+            "sedclassifier__batch_size": self.batch_size,
+            "sedclassifier__checkpoint_dir": work_dir / "checkpoints",
+        }
+        return {n: v for n, v in params.items() if n in known and v is not None}
 
 
 DEFAULTS = Settings()

@@ -80,7 +80,7 @@ def train(data, out, config, assignments, licence, work_dir, **flags):
     _console.say_lines(loaded.DESCR)
     if not len(loaded.X):
         raise ValueError(f"{data} has no recordings to train on.")
-    pipe = settings.make_pipeline(len(loaded.X), work_dir)
+    pipe = settings.make_pipeline(len(loaded.X), work_dir, loaded.X.columns)
     settings.check_network(pipe)
     rehearse(settings, loaded.X, loaded.species, compiles=not _is_pickle(out))
     readable, errors = _find_readable(loaded.X, pipe["resampler"].channels)
@@ -93,7 +93,7 @@ def train(data, out, config, assignments, licence, work_dir, **flags):
         for table in (loaded.Y, loaded.label_weight)
     )
     train_rows, test_rows, by = _split(X, Y, settings)
-    pipe = settings.make_pipeline(len(train_rows), work_dir)
+    pipe = settings.make_pipeline(len(train_rows), work_dir, X.columns)
     work_dir.mkdir(parents=True, exist_ok=True)
     taught = X.iloc[train_rows].reset_index(drop=True)
     taught_Y = Y.iloc[train_rows].reset_index(drop=True)
@@ -106,6 +106,7 @@ def train(data, out, config, assignments, licence, work_dir, **flags):
         spectrograms,
         taught_Y[species],
         label_weight=label_weight[species].iloc[train_rows],
+        sample_weight=settings.row_weights(taught, taught_Y[species]),
     )
     errors = pd.concat([_console.as_errors(loaded.get("errors")), errors, damaged])
     model = _finish(pipe, out, taught[:_N_COMPARED], work_dir)

@@ -2,7 +2,6 @@ from sklearn.pipeline import make_pipeline
 
 from skbird.nn import (
     BCEFocalLoss,
-    CNNClassifier,
     SEDClassifier,
     SoftAUCLoss,
     SpectrogramAugmentor,
@@ -235,21 +234,21 @@ def fast(
     Returns
     -------
     Pipeline
-        Pass ``cnnclassifier__label_weight`` of :func:`skbird.data.encode_labels` to
+        Pass ``sedclassifier__label_weight`` of :func:`skbird.data.encode_labels` to
         ``fit``.
 
     Examples
     --------
     >>> from skbird.recipes import fast
     >>> list(fast(weights=None).named_steps)
-    ['resampler', 'bandpass', 'segmenter', 'logmel', 'cnnclassifier']
+    ['resampler', 'bandpass', 'segmenter', 'logmel', 'sedclassifier']
     """
     return make_pipeline(
         Resampler(32_000),
         BandPass(50.0, 16_000.0),
         Segmenter(5.0, overlap=0.5),
         LogMel(64, cache_dir=cache_dir),
-        CNNClassifier(
+        SEDClassifier(
             backbone,
             weights=weights,
             lr=8e-3,
