@@ -9,7 +9,7 @@ import matplotlib
 import pandas as pd
 import pytest
 
-import skbird.data
+import skbird.datasets
 from skbird.datasets import make_birdclef
 
 pytest.importorskip("optuna")
@@ -63,7 +63,7 @@ def run(tiny, tmp_path, monkeypatch, capfd):
     def run(name, *options):
         command = [name, "--output", tmp_path / "out", *options]
         monkeypatch.setattr(sys, "argv", list(map(str, command)))
-        monkeypatch.setattr(skbird.data, "make_birdclef", load_tiny)
+        monkeypatch.setattr(skbird.datasets, "make_birdclef", load_tiny)
         runpy.run_path(str(EXAMPLES / f"{name}.py"), run_name="__main__")
         return capfd.readouterr().out
 

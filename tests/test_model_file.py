@@ -29,6 +29,7 @@ pytest.importorskip("openvino")
 import onnx
 
 import skbird
+import skbird.nn
 from skbird.compose import CallTypeClassifier
 from skbird.data import segment_table
 from skbird.ensemble import FoldEnsemble, MultilabelVotingClassifier, SeedEnsemble
@@ -48,7 +49,6 @@ from skbird.inference._fields import FieldError, Number
 from skbird.inference._model_parts import PARTS
 from skbird.inference._programs import check_program
 from skbird.nn import CNNClassifier
-from skbird.nn import _base as nn_base
 from skbird.postprocessing import (
     ConformalClassifier,
     MultilabelCalibrator,
@@ -930,7 +930,7 @@ def put_inside(wrapper, inner):
     """Return a compiled wrapper, as `compile_pipeline` makes it of a fitted one."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(compile_module, "_compile_network", lambda net, *_: net)
-        patch.setattr(nn_base, "SegmentNet", CompiledNetwork)
+        patch.setattr(skbird.nn, "SegmentNet", CompiledNetwork)
         wrapper = copy.copy(wrapper)
         if hasattr(wrapper, "estimators_"):
             wrapper.estimators_ = [inner for _ in wrapper.estimators_]
