@@ -574,7 +574,10 @@ def fake_crowsetta(monkeypatch):
 
 
 @pytest.mark.usefixtures("fake_crowsetta")
-def test_what_crowsetta_reads_becomes_boxes(write_wav):
+def test_what_crowsetta_reads_becomes_boxes(write_wav, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    for name in ("t.xml", "a.TextGrid", "t.not.mat"):
+        Path(name).touch()
     found = read_crowsetta(
         "t.xml", "boxes", ["y/b.wav", "x/b.wav"], annot_col="Species"
     )
@@ -594,6 +597,8 @@ def test_what_crowsetta_reads_becomes_boxes(write_wav):
         read_crowsetta("t.xml", "boxes", wrong=1)
     with pytest.raises(AudioReadError, match=r"t\.not does not exist"):
         read_crowsetta("t.not.mat", "samples")
+    with pytest.raises(FileNotFoundError, match=r"none\.xml"):
+        read_crowsetta("none.xml", "boxes")
 
 
 def test_without_crowsetta_the_remedy_is_named(monkeypatch):

@@ -10,6 +10,7 @@ from skbird.annotations._boxes import TEXT, check_boxes
 from skbird.annotations._text_tables import TextTable, as_path_list
 from skbird.audio import read_header
 from skbird.utils._extras import install_hint
+from skbird.utils._files import check_regular
 from skbird.utils._params import check_params
 
 _COLUMNS = ["file", "line", "path", "start", "end", "low_hz", "high_hz", "species"]
@@ -67,6 +68,7 @@ def read_crowsetta(paths, format, audio=None, **options):
     reader = crowsetta.Transcriber(format=format)
     rows = []
     for number, file in enumerate(files):
+        check_regular(file)
         try:
             found = reader.from_file(os.fspath(file), **options).to_annot()
         except Exception as exc:  # each format has its own kinds

@@ -209,5 +209,5 @@ def _lines(text):
 
 def _one_line(text):
     """Return a text on one line, where no run of spaces wraps to begin a new one."""
-    text = "".join(" " if c in _BLANK else c for c in str(text))
+    text = "".join(" " if c in _BLANK or c.isspace() else c for c in str(text))
     return " ".join(_console.printable(text, spared="").split())
