@@ -9,9 +9,9 @@ import pandas as pd
 from skbird.data import parse_primary_label
 from skbird.utils._names import match_names
 from skbird.utils._params import as_floats
+from skbird.utils._truth import PRESENT_FROM
 
 _REST = "other"
-_PRESENT_FROM = 0.5  # as in the metrics
 
 
 def split_targets(X, y, *, column, min_recordings, siblings, ignore):
@@ -58,7 +58,7 @@ def split_targets(X, y, *, column, min_recordings, siblings, ignore):
                 for i, kind in zip(owner, types, strict=True)
             ],
             "n_recordings": [
-                len(set(recordings[target >= _PRESENT_FROM])) for target in targets
+                len(set(recordings[target >= PRESENT_FROM])) for target in targets
             ],
         }
     )
@@ -92,7 +92,7 @@ def has_own_tags(X, y, heard):
 
 def _split(value, told, tags, recordings, min_recordings, siblings):
     """Targets of one species, by type; by None if it stays in one column."""
-    sure = np.flatnonzero(told & (value >= _PRESENT_FROM))
+    sure = np.flatnonzero(told & (value >= PRESENT_FROM))
     pairs = {(recordings[row], tag) for row in sure for tag in tags[row]}
     counts = Counter(tag for _, tag in pairs)
     kept = {tag for tag, n in counts.items() if n >= min_recordings and tag != _REST}

@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 
 from skbird.utils._params import as_floats
+from skbird.utils._truth import PRESENT_FROM
 
 _HIGHEST_RATING = 5  # xeno-canto's stars
 
@@ -73,7 +74,7 @@ def recording_weights(
         raise TypeError(
             f"table={table!r:.100} must be a DataFrame with a line per recording."
         )
-    present = as_floats(Y, "Y", np.float64) >= 0.5
+    present = as_floats(Y, "Y", np.float64) >= PRESENT_FROM
     if present.ndim != 2 or len(present) != len(table):
         raise ValueError(
             f"Y has shape {present.shape}, but (n_rows, n_species) with "

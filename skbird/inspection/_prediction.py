@@ -10,6 +10,7 @@ from skbird.inspection._rows import split_front_end, transform
 from skbird.preprocessing import LogMel
 from skbird.utils._nested import predict_matrix, species_of
 from skbird.utils._params import AT_LEAST_ONE, as_floats, check_list, check_params
+from skbird.utils._truth import PRESENT_FROM
 
 
 class PredictionDisplay:
@@ -303,7 +304,7 @@ def choose_species(proba, truth, top_k):
     order = np.argsort(-highest, kind="stable")
     if truth is None:
         return order[:top_k]
-    present = (np.where(np.isnan(truth), 0, truth) >= 0.5).any(axis=0)
+    present = (np.where(np.isnan(truth), 0, truth) >= PRESENT_FROM).any(axis=0)
     rest = order[top_k:]
     return np.r_[order[:top_k], rest[present[rest]]]
 

@@ -7,6 +7,7 @@ import pandas as pd
 
 from skbird.utils._params import as_floats
 from skbird.utils._rows import check_species_columns
+from skbird.utils._truth import PRESENT_FROM
 
 _SHOWN = 5
 
@@ -116,7 +117,7 @@ def warn_of_unheard(species, target, is_read):
     target : ndarray of shape (n_rows, n_species)
     is_read : ndarray of bool, shape (n_rows,)
     """
-    present = target >= 0.5
+    present = target >= PRESENT_FROM
     lost = present.any(axis=0) & ~present[is_read].any(axis=0)
     if lost.any():
         shown = [*map(str, species[lost][:_SHOWN]), "..."][: lost.sum()]

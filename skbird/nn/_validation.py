@@ -11,6 +11,7 @@ from skbird.nn._callback import RecipeCallback
 from skbird.nn._weights import copy_weights, mean_weights
 from skbird.utils._finite import NotFiniteError
 from skbird.utils._rows import check_groups, groups_of_rows
+from skbird.utils._truth import PRESENT_FROM
 
 
 class ValidationSplit(RecipeCallback):
@@ -82,7 +83,7 @@ class ValidationSplit(RecipeCallback):
         codes = pd.factorize(self._groups_of(dataset.spectrograms, rows))[0]
         n_groups = codes.max() + 1
         present = np.zeros((n_groups, dataset.target.shape[1]), bool)
-        np.logical_or.at(present, codes, dataset.target[rows] >= 0.5)
+        np.logical_or.at(present, codes, dataset.target[rows] >= PRESENT_FROM)
         n_wanted = max(round(self.fraction * n_groups), 1)
         left, chosen = present.sum(axis=0), []
         for group in rng.permutation(n_groups):
@@ -96,7 +97,7 @@ class ValidationSplit(RecipeCallback):
                 "one has too. Set fraction=0, or group by another column."
             )
         held_out = rows[np.isin(codes, chosen)]
-        heard = dataset.target[held_out] >= 0.5
+        heard = dataset.target[held_out] >= PRESENT_FROM
         if not (heard.any(axis=0) & (dataset.target[held_out] < 0.5).any(axis=0)).any():
             raise ValueError(
                 f"The {len(held_out)} rows held out (fraction={self.fraction:g}) "

@@ -14,6 +14,7 @@ from skbird.reports._clips import Cut, make_clips
 from skbird.reports._report import Report
 from skbird.reports._scan import choose_decoded, scan
 from skbird.utils._params import MOST, N_JOBS, as_floats, check_params
+from skbird.utils._truth import PRESENT_FROM
 
 _CONSTRAINTS = {
     "speech": ["boolean"],
@@ -221,7 +222,7 @@ def _choose_cuts(files, rows, Y, n_clips, rng):
     if Y is not None:
         wanted = np.flatnonzero(rows["path"].isin(chosen["path"]))
         for row in wanted[::-1]:
-            names = Y.columns[Y.iloc[row] >= 0.5]
+            names = Y.columns[Y.iloc[row] >= PRESENT_FROM]
             labels[rows["path"][row]] = ", ".join(map(str, names))
     cuts = []
     for place, file in chosen.sort_index().iterrows():

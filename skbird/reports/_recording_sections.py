@@ -7,6 +7,7 @@ from skbird.inspection import COLOURS, plain_text
 from skbird.reports import _plots as plots
 from skbird.reports import _recording_tables as tables
 from skbird.reports._page_parts import Clips, Facts, Plots, Section, Table
+from skbird.utils._truth import PRESENT_FROM
 
 _N_TOGETHER = 30
 
@@ -55,7 +56,7 @@ def _overview(rows, files, Y, species, findings, copies):
         facts["rows"] = len(rows)
     if species is not None:
         facts["species"] = len(species)
-        n_none = int((~(Y >= 0.5).any(axis=1)).sum())
+        n_none = int((~(Y >= PRESENT_FROM).any(axis=1)).sum())
         facts |= {"rows of none": n_none} if n_none else {}
         findings = pd.concat([findings, tables.species_findings(species)])
     lines = [
@@ -87,7 +88,7 @@ def _overview(rows, files, Y, species, findings, copies):
 
 
 def _species(rows, species, Y):
-    heard = (Y >= 0.5).astype(float)
+    heard = (Y >= PRESENT_FROM).astype(float)
     by_collection = heard.groupby(rows["collection"].to_numpy()).sum().T
     order = by_collection.sum().sort_values(ascending=False).index
     by_collection = by_collection[order[: len(COLOURS)]]
@@ -212,7 +213,7 @@ def _together(Y, species):
     if len(pairs) == 0:
         return None
     commonest = species["species"].head(_N_TOGETHER)
-    part = (Y[list(commonest)] >= 0.5).astype(float)
+    part = (Y[list(commonest)] >= PRESENT_FROM).astype(float)
     counts = part.sum()
     share = part.T @ part / np.maximum(counts.to_numpy(), 1)[:, None]
     share.index.name, share.columns.name = "of the rows with", "have also"

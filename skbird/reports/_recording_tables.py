@@ -14,6 +14,7 @@ from skbird.data import (
 )
 from skbird.model_selection import number_contents
 from skbird.utils._names import commonest_names, match_names, plain_name
+from skbird.utils._truth import PRESENT_FROM
 
 # Name: what of the file, when, and what it means.
 PROBLEMS = {
@@ -139,7 +140,7 @@ def label_copies(copies, rows, Y):
     """Add what copies are labelled as, and whether labels within a group differ."""
     if Y is None or len(copies) == 0:
         return copies
-    present = Y.to_numpy() >= 0.5
+    present = Y.to_numpy() >= PRESENT_FROM
     named = pd.Series(
         [", ".join(map(str, Y.columns[row])) for row in present], index=rows["path"]
     )
@@ -164,7 +165,7 @@ def count_species(rows, Y):
     DataFrame
         One line per species, the commonest first.
     """
-    present = Y.to_numpy() >= 0.5
+    present = Y.to_numpy() >= PRESENT_FROM
     row, column = np.nonzero(present)
     heard = rows.iloc[row].assign(_species=column)
     of_species = heard.groupby("_species")
@@ -238,7 +239,7 @@ def species_findings(species):
 
 def count_together(Y):
     """Count the rows in which two species are heard, the commonest pairs first."""
-    present = (Y.to_numpy() >= 0.5).astype(np.float32)
+    present = (Y.to_numpy() >= PRESENT_FROM).astype(np.float32)
     together = np.triu(present.T @ present, 1)
     first, second = np.nonzero(together)
     counts = present.sum(axis=0)
