@@ -33,9 +33,9 @@ from front_end import RATE, write_soundscapes
 N_FILES = 10
 N_SPECIES = 206
 COMPILED = {
-    "openvino fp32": {"backend": "openvino", "precision": "fp32"},
-    "openvino bf16": {"backend": "openvino", "precision": "bf16"},
-    "onnxruntime fp32": {"backend": "onnxruntime", "precision": "fp32"},
+    "openvino fp32": {"backend": "openvino", "precision": "float32"},
+    "openvino bf16": {"backend": "openvino", "precision": "bfloat16"},
+    "onnxruntime fp32": {"backend": "onnxruntime", "precision": "float32"},
 }
 KINDS = ("decoding", "notebook", "skbird", *COMPILED)
 

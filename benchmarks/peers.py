@@ -122,8 +122,8 @@ KEEP_MEMORY = {
     "MALLOC_TRIM_THRESHOLD_": f"{2**32}",
 }
 SYSTEMS = {
-    "skbird fp32": (skbird, "fp32"),
-    "skbird bf16": (skbird, "bf16"),
+    "skbird fp32": (skbird, "float32"),
+    "skbird bf16": (skbird, "bfloat16"),
     "opensoundscape, batch 1": (opensoundscape, "1"),
     "opensoundscape, batch 16": (opensoundscape, "16"),
     "opensoundscape, memory kept": (opensoundscape, "1"),

@@ -47,7 +47,7 @@ from skbird.preprocessing import (
 )
 
 EPOCHS = {"esc10": 12, "xc_california": 60, "donana": 10}
-PRECISIONS = ("fp32", "bf16")
+PRECISIONS = ("float32", "bfloat16")
 
 
 def load(task):

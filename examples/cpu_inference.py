@@ -120,7 +120,7 @@ def predict_elsewhere(compiled, name):
 proba = model.predict_proba(rows)
 seconds = min(timeit.repeat(lambda: model.predict_proba(rows), number=1, repeat=3))
 results = {"pipeline": (seconds, proba)}
-for precision in ("fp32", "auto"):
+for precision in ("float32", "auto"):
     compiled = compile_pipeline(model, X[:8], precision=precision)
     results[f"compiled, {precision}"] = predict_elsewhere(
         compiled, f"birds_{precision}"
@@ -130,7 +130,7 @@ for precision in ("fp32", "auto"):
 # What it brought
 # ---------------
 # Look at the speed-up against the largest difference of any probability; only where the
-# latter moves the score is it worth to insist on ``precision="fp32"``.
+# latter moves the score is it worth to insist on ``precision="float32"``.
 audio_s = (rows["end"] - rows["start"]).sum()
 print(f"\n{audio_s:.0f} s of soundscapes, {len(rows)} rows")
 table = pd.DataFrame(

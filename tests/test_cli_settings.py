@@ -49,7 +49,7 @@ def train(tmp_path, monkeypatch):
         ("bandpass__low_hz=-5", "'low_hz' parameter of BandPass"),
         ("bandpass__low_hz=9000", "low_hz=9000"),
         ("segmenter__overlap=1", "'overlap' parameter of Segmenter"),
-        ("logmel__fmax=100000", "fmax=100000 must lie"),
+        ("logmel__high_hz=100000", "high_hz=100000 must lie"),
         ("logmel__n_jobs=x", "'n_jobs' parameter of LogMel"),
         (f"{NET}__lr=abc", "'lr' parameter of SEDClassifier"),
         (f"{NET}__precision=float8", "'precision' parameter of SEDClassifier"),

@@ -121,7 +121,7 @@ def fitted(rows):
 
 @pytest.fixture(scope="module")
 def compiled(fitted):
-    return compile_pipeline(fitted, precision="fp32")
+    return compile_pipeline(fitted, precision="float32")
 
 
 @pytest.mark.parametrize(
@@ -137,11 +137,11 @@ def test_same_probabilities(rows, net):
     X, Y = rows
     model = livened(make(net).fit(X, Y))
     assert np.ptp(model.predict_proba(X), axis=0).min() > 1e-3
-    compiled = compile_pipeline(model, X, precision="fp32")
+    compiled = compile_pipeline(model, X, precision="float32")
     assert compiled.max_difference_ < 1e-4
     by_ort = copy.deepcopy(compiled)
     by_ort.network.backend = "onnxruntime"
-    by_torch = compile_pipeline(model, X, backend="torch", precision="fp32")
+    by_torch = compile_pipeline(model, X, backend="torch", precision="float32")
     for other in (compiled, by_ort, pickle.loads(pickle.dumps(by_torch))):
         np.testing.assert_allclose(
             other.predict_proba(X), model.predict_proba(X), atol=1e-5
@@ -155,7 +155,7 @@ def test_filters_keep_what_they_learned(rows, fitted):
     model = make(fitted["net"])
     loudest = RMSFilter(0.9, scope="train", mode="drop", use_at_predict=True)
     model.steps.insert(3, ("loud", loudest.fit(model[:3].transform(X))))
-    compiled = compile_pipeline(model, X, precision="fp32")
+    compiled = compile_pipeline(model, X, precision="float32")
     assert compiled.max_difference_ < 1e-4
     assert compiled.front_end["loud"].limit_ == loudest.limit_
     apart = np.abs(compiled.predict_proba(X) - fitted.predict_proba(X)).max()
@@ -166,7 +166,7 @@ def test_filters_keep_what_they_learned(rows, fitted):
 def test_bf16_stays_near(rows, fitted, compiled):
     X, _ = rows
     rough = copy.deepcopy(compiled)
-    rough.network.precision = "bf16"
+    rough.network.precision = "bfloat16"
     difference = np.abs(rough.predict_proba(X) - fitted.predict_proba(X)).max()
     assert 0 < difference < 0.2
 
@@ -194,7 +194,9 @@ def test_torch_in_bf16_and_small_batches(rows, fitted):
     options = {"backend": "torch", "batch_size": 3, "n_threads": 1}
     n_threads = torch.get_num_threads()
     try:
-        rough = compile_pipeline(fitted, X, precision="bf16", tolerance=0.2, **options)
+        rough = compile_pipeline(
+            fitted, X, precision="bfloat16", tolerance=0.2, **options
+        )
         assert 0 < rough.max_difference_ < 0.2
     finally:
         torch.set_num_threads(n_threads)
@@ -282,7 +284,7 @@ def test_members_with_one_front_end_share_it(rows, monkeypatch):
     X, Y = rows
     net = CNNClassifier("lcnet_035", **NET)
     model = SeedEnsemble(make(net), n_estimators=2, random_state=0).fit(X, Y)
-    compiled = compile_pipeline(model, X, precision="fp32")
+    compiled = compile_pipeline(model, X, precision="float32")
     assert isinstance(compiled, CompiledPipeline)
     passes = count_rows(monkeypatch)
     pickle.loads(pickle.dumps(compiled)).predict_proba(X)
@@ -295,7 +297,7 @@ def test_members_with_other_front_ends_and_ranks_predict_by_themselves(rows, fit
     members = [("one", FrozenEstimator(fitted)), ("two", FrozenEstimator(other))]
     model = MultilabelVotingClassifier(members, weights=[1, 3], voting="rank")
     model.fit(X, Y)
-    compiled = compile_pipeline(model, precision="fp32")
+    compiled = compile_pipeline(model, precision="float32")
     assert isinstance(compiled, MultilabelVotingClassifier)
     assert isinstance(compiled.estimators_[1], CompiledPipeline)
     # Not the ranks of the model: rounding may swap two rows that are nearly alike.
@@ -322,7 +324,7 @@ def test_ranks_within_blocks_are_refused_however_deep(rows, fitted):
 def test_around_a_reweighter(rows, fitted):
     X, Y = rows
     model = SoundscapeReweighter(FrozenEstimator(fitted), power=0.5).fit(X, Y)
-    compiled = compile_pipeline(model, X, precision="fp32")
+    compiled = compile_pipeline(model, X, precision="float32")
     assert compiled.max_difference_ < 1e-4
     assert type(compiled) is SoundscapeReweighter
     assert model.estimator_.estimator is fitted
@@ -332,7 +334,7 @@ def test_around_a_reweighter(rows, fitted):
 
 def test_the_cache_of_the_training_is_left_alone(rows, fitted, tmp_path):
     model = Pipeline([*make(None, cache_dir=tmp_path).steps[:-1], fitted.steps[-1]])
-    compiled = compile_pipeline(model, precision="fp32")
+    compiled = compile_pipeline(model, precision="float32")
     compiled.predict_proba(rows[0])
     assert not list(tmp_path.iterdir())
     assert model["logmel"].cache_dir == tmp_path
@@ -341,15 +343,18 @@ def test_the_cache_of_the_training_is_left_alone(rows, fitted, tmp_path):
 @needs_bf16
 def test_a_difference_above_the_tolerance_is_refused(fitted):
     with pytest.raises(ValueError, match=r"differs by .* more than tolerance=1e-12"):
-        compile_pipeline(fitted, precision="bf16", tolerance=1e-12)
+        compile_pipeline(fitted, precision="bfloat16", tolerance=1e-12)
 
 
 @pytest.mark.parametrize(
     ("options", "message"),
     [
         ({"backend": "tensorrt"}, r"backend='tensorrt' must be one of openvino"),
-        ({"precision": "int8"}, r"precision='int8' must be one of fp32, bf16"),
-        ({"backend": "onnxruntime", "precision": "bf16"}, r"no precision='bf16'"),
+        ({"precision": "int8"}, r"precision='int8' must be one of float32, bfloat16"),
+        (
+            {"backend": "onnxruntime", "precision": "bfloat16"},
+            r"no precision='bfloat16'",
+        ),
     ],
 )
 def test_refuses_what_it_does_not_know(fitted, options, message):

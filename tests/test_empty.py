@@ -136,7 +136,7 @@ def test_audio_steps_transform_nothing_and_fit_on_something(X, step):
 
 
 @nothing
-@pytest.mark.parametrize("options", [{}, {"fmax": 48_000.0}, {"fmin": 17_000.0}])
+@pytest.mark.parametrize("options", [{}, {"high_hz": 48_000.0}, {"low_hz": 17_000.0}])
 def test_spectrograms_of_nothing(X, options, tmp_path):
     for logmel in (LogMel(16, **options), LogMel(16, cache_dir=tmp_path, **options)):
         spectrograms = logmel.transform(X)

@@ -530,7 +530,7 @@ def test_seeds_pass_fit_parameters_on_and_need_something_random(table):
 def test_folds_predict_rows_that_they_were_not_trained_on():
     X, Y = np.arange(20).reshape(-1, 1), np.tile([[0, 1], [1, 0]], (10, 1))
     model = FoldEnsemble(Memory(), cv=4).fit(X, Y)
-    np.testing.assert_array_equal(model.oof_proba_, np.zeros((20, 2)))
+    np.testing.assert_array_equal(model.held_out_proba_, np.zeros((20, 2)))
     assert len(model.estimators_) == 4
     np.testing.assert_allclose(model.predict_proba(X), 0.75)
     assert sorted(len(m.rows_) for m in model.estimators_) == [15] * 4
@@ -545,10 +545,10 @@ def test_out_of_fold_predictions_are_the_held_out_ones(plane):
     X, Y = plane
     model = FoldEnsemble(linear(), cv=3).fit(X, Y)
     expected, _ = held_out_proba(linear(), X, Y, cv=3)
-    np.testing.assert_array_equal(model.oof_proba_, expected)
+    np.testing.assert_array_equal(model.held_out_proba_, expected)
     probas = [member.predict_proba(X) for member in model.estimators_]
     np.testing.assert_allclose(model.predict_proba(X), np.mean(probas, axis=0))
-    assert model.score(X, Y) > macro_roc_auc(Y, model.oof_proba_) > 0.8
+    assert model.score(X, Y) > macro_roc_auc(Y, model.held_out_proba_) > 0.8
 
 
 def test_folds_cut_fit_parameters_and_leave_untested_rows_nan(table):
@@ -558,7 +558,7 @@ def test_folds_cut_fit_parameters_and_leave_untested_rows_nan(table):
     model.fit(X, Y, label_weight=Y)
     for member in model.estimators_:
         pd.testing.assert_frame_equal(member.label_weight_, Y[:40])
-    read = ~np.isnan(model.oof_proba_).any(axis=1)
+    read = ~np.isnan(model.held_out_proba_).any(axis=1)
     assert np.flatnonzero(read).tolist() == list(range(40, 70))
     assert np.isnan(model.predict_proba(X)[7]).all()
 

@@ -155,9 +155,9 @@ def test_curricula_are_compared_with_another_seed(run, tmp_path):
 def test_a_fresh_process_without_torch_predicts_the_same(run, tmp_path):
     shown = run("cpu_inference", *NETWORK)
     assert "20 s of soundscapes, 4 rows" in shown
-    line = re.search(r"compiled, fp32 +([\d.]+) +([\d.]+) +([\d.]+)", shown)
+    line = re.search(r"compiled, float32 +([\d.]+) +([\d.]+) +([\d.]+)", shown)
     assert float(line[3]) < 1e-4
-    submission = pd.read_csv(tmp_path / "out" / "birds_fp32.csv", index_col="row_id")
+    submission = pd.read_csv(tmp_path / "out" / "birds_float32.csv", index_col="row_id")
     assert submission.shape == (4, 3)
     assert submission.index[0].endswith("_5")
 

@@ -232,7 +232,7 @@ def test_cache_computes_each_row_once(birds, tmp_path, monkeypatch):
     assert counter.take() == 12
     run(filters=[RMSFilter(quantile=0.5, mode="weight")])
     assert counter.take() == 0
-    run(fmin=100.0)
+    run(low_hz=100.0)
     run(filters=[BandPass(300, 2000)])
     assert counter.take() == 24
 
@@ -422,10 +422,10 @@ def test_different_sample_rates_need_a_resampler(write_wav):
 
 
 def test_mel_edges_are_checked(noise):
-    with pytest.raises(ValueError, match="fmin=900 must be below fmax=800"):
-        LogMel(fmin=900, fmax=800).fit([noise])
+    with pytest.raises(ValueError, match="low_hz=900 must be below high_hz=800"):
+        LogMel(low_hz=900, high_hz=800).fit([noise])
     with pytest.raises(ValueError, match="half the sample rate"):
-        LogMel(fmax=9000).transform([noise])
+        LogMel(high_hz=9000).transform([noise])
 
 
 def test_memory_warning_names_the_remedy(noise, monkeypatch):

@@ -84,7 +84,7 @@ def compiled(X_and_Y):
     ).fit(*X_and_Y)
     livened(model)
     reweighter = SoundscapeReweighter(FrozenEstimator(model)).fit(*X_and_Y)
-    return compile_pipeline(reweighter, precision="fp32")
+    return compile_pipeline(reweighter, precision="float32")
 
 
 @pytest.fixture
@@ -359,7 +359,10 @@ def test_every_argument_of_every_part_is_known_or_left_out():
         (lambda m: logmel_of(m).update(cache_dir="/tmp"), "where .* are expected"),
         (lambda m: logmel_of(m).update(n_fft=10**9), "n_fft: .*not in"),
         (lambda m: logmel_of(m).update(hop_length=16, n_mels=1024), "of spectrograms"),
-        (lambda m: logmel_of(m).update(fmin=9000.0, fmax=1.0), "fmin=9000 must be"),
+        (
+            lambda m: logmel_of(m).update(low_hz=9000.0, high_hz=1.0),
+            "low_hz=9000 must be",
+        ),
         (lambda m: m["inner"][0]["front_end"].pop(), "one LogMel, at its end"),
         (lambda m: m["inner"][0]["front_end"][0].update(name="a__b"), "are named"),
     ],
@@ -923,7 +926,7 @@ def wrapped():
 def network(compiled):
     """A network behind which no file stands, and spectrograms for it."""
     network = pickle.loads(pickle.dumps(compiled.estimator_.network))
-    return network.set_params(backend="onnxruntime", precision="fp32")
+    return network.set_params(backend="onnxruntime", precision="float32")
 
 
 def put_inside(wrapper, inner):
@@ -979,7 +982,7 @@ def test_a_whole_self_training_can_be_saved_and_needs_no_torch(
     Y.iloc[10:] = -1
     teacher = livened(clone(pipe).fit(X[:10], Y[:10]))
     model = PseudoLabelSelfTraining(pipe, teacher=teacher, max_iter=1, verbose=0)
-    compiled = compile_pipeline(model.fit(X, Y), precision="fp32")
+    compiled = compile_pipeline(model.fit(X, Y), precision="float32")
     assert b"skbird.nn" not in pickle.dumps(compiled)
     save_model(compiled, tmp_path / "x.skbird")
     loaded = load_model(tmp_path / "x.skbird")

@@ -57,7 +57,13 @@ def grid(segment_s=1.0, overlap=0):
 
 
 def log_mel(**changes):
-    params = {"n_mels": 8, "n_fft": 512, "hop_length": 160, "fmin": 0, "fmax": None}
+    params = {
+        "n_mels": 8,
+        "n_fft": 512,
+        "hop_length": 160,
+        "low_hz": 0,
+        "high_hz": None,
+    }
     others = {"mel_scale": "slaney", "on_error": "raise", "verbose": False}
     return step("LogMel", params | NORMAL | others | changes)
 
@@ -72,7 +78,7 @@ def network(
         "tta_shifts_s": [],
         "frame_scores": frame_scores,
         "backend": "onnxruntime",
-        "precision": "fp32",
+        "precision": "float32",
         "batch_size": 1,
     }
     return part(
@@ -306,8 +312,8 @@ def test_networks_suit_their_front_end(refused, changes, content, message):
 
 
 def test_bands_lie_below_half_the_rate(refused):
-    front = [resampler(), step("Segmenter", grid()), log_mel(fmax=9000.0)]
-    refused(pipeline(network(), front), "fmax=9000.0 of LogMel is beyond half of")
+    front = [resampler(), step("Segmenter", grid()), log_mel(high_hz=9000.0)]
+    refused(pipeline(network(), front), "high_hz=9000.0 of LogMel is beyond half of")
 
 
 @pytest.mark.parametrize(

@@ -192,7 +192,7 @@ def test_one_species_is_one_column():
 def test_a_compiled_model_scores_and_decides_as_the_model_does(wrapped, rows, name):
     X, Y = rows
     model = wrapped[name]
-    compiled = compile_pipeline(model, backend="torch", precision="fp32")
+    compiled = compile_pipeline(model, backend="torch", precision="float32")
     assert compiled.species_.tolist() == SPECIES
     assert compiled.classes_.tolist() == [[0, 1], [0, 1]]
     assert compiled.score(X, Y) == pytest.approx(
@@ -209,7 +209,7 @@ def test_a_compiled_self_training_keeps_its_species(pipe, rows):
     frozen = FrozenEstimator(pipe)
     with pytest.warns(UserWarning, match="No row of y is -1"):
         model = PseudoLabelSelfTraining(frozen, verbose=0).fit(X, Y)
-    compiled = compile_pipeline(model, backend="torch", precision="fp32")
+    compiled = compile_pipeline(model, backend="torch", precision="float32")
     assert compiled.species_.tolist() == SPECIES
     assert compiled.classes_.tolist() == model.classes_.tolist()
     assert compiled.score(X, Y) == pytest.approx(pipe.score(X, Y), abs=1e-6)
@@ -219,7 +219,9 @@ def test_a_compiled_self_training_keeps_its_species(pipe, rows):
 def test_scores_want_the_species_in_the_order_of_the_model(wrapped, rows, name):
     X, Y = rows
     if name == "compiled":
-        model = compile_pipeline(wrapped["pipeline"], backend="torch", precision="fp32")
+        model = compile_pipeline(
+            wrapped["pipeline"], backend="torch", precision="float32"
+        )
     else:
         model = wrapped[name]
     with pytest.raises(ValueError, match="Order y as its species_"):

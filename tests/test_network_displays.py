@@ -449,7 +449,7 @@ def test_frozen_and_pickled_networks_are_explained_too(sed, patches):
 
 def test_pipelines_are_explained_from_their_files(birds):
     X, Y = birds
-    front_end = [Segmenter(1.0), LogMel(32, fmin=100)]
+    front_end = [Segmenter(1.0), LogMel(32, low_hz=100)]
     net = CNNClassifier("lcnet_035", **TINY)
     pipe = make_pipeline(*front_end, net).fit(X, Y)
     display = GradCAMDisplay.from_estimator(pipe, X["path"].tolist(), row=3)

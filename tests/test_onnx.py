@@ -56,7 +56,7 @@ def fitted(rows):
         BandPass(50, 16_000),
         Segmenter(1.0),
         RMSFilter(),
-        LogMel(n_mels=32, fmax=7000, verbose=False),
+        LogMel(n_mels=32, high_hz=7000, verbose=False),
         CNNClassifier("lcnet_035", **NET),
     )
     return livened(model.fit(*rows))
@@ -88,7 +88,7 @@ def test_from_samples_to_probabilities(rows, fitted, tmp_path):
 def test_the_spectrogram_is_that_of_the_pipeline_but_for_the_edges(fitted):
     sound = np.random.default_rng(0).normal(0, 0.1, RATE).astype(np.float32)
     model = make_pipeline(BandPass(1000, 5000), *[step for _, step in fitted.steps[2:]])
-    mel = LogMel(n_mels=32, fmax=7000).make_op()
+    mel = LogMel(n_mels=32, high_hz=7000).make_op()
     _, filters = _mel_matrix(model, mel)
     with torch.no_grad():
         frames = SamplesToSegments(mel, filters)(torch.from_numpy(sound)[None])[0]

@@ -106,7 +106,7 @@ def test_programs_say_what_shape_each_result_has():
 
 def run(engine, checked, **shapes):
     limits = Limits(checked.shapes | shapes, most_streams=1)
-    made = engine(checked.program, "fp32", SHAPE[0], 1, limits)
+    made = engine(checked.program, "float32", SHAPE[0], 1, limits)
     return made.run([np.ones(SHAPE, np.float32)])
 
 
@@ -132,7 +132,7 @@ def test_batches_at_a_time_are_limited():
     pytest.importorskip("openvino")
     checked = check(make_program())
     limits = Limits(checked.shapes, most_streams=1)
-    engine = OpenVinoEngine(checked.program, "fp32", SHAPE[0], 4, limits)
+    engine = OpenVinoEngine(checked.program, "float32", SHAPE[0], 4, limits)
     assert engine._compiled.get_property("NUM_STREAMS") == 1
     assert len(engine._queue) == 1
 

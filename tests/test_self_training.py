@@ -141,9 +141,9 @@ def test_labels_travel_along_the_chain(chain):
     assert (labels[right, 1] == 1).all()
     assert (labels[left, 1] == 0).all()
     # Further away, later.
-    assert (np.diff(model.labelled_iter_[2:11]) >= 0).all()
-    assert model.labelled_iter_[:2].tolist() == [0, 0]
-    assert model.labelled_iter_.max() == 2
+    assert (np.diff(model.labeled_iter_[2:11]) >= 0).all()
+    assert model.labeled_iter_[:2].tolist() == [0, 0]
+    assert model.labeled_iter_.max() == 2
     assert model.termination_condition_ == "no_change"
     assert model.n_iter_ < 8
     assert (labels[:2] == Y[:2]).all()
@@ -186,7 +186,7 @@ def test_each_round_has_its_power(chain):
     model = self_training(estimator, max_iter=2, power=(1.0, 2.0), hard_threshold=None)
     model.fit(X, Y)
     student = estimator.fit(
-        X[model.labelled_iter_ < 2],
+        X[model.labeled_iter_ < 2],
         self_training(estimator, max_iter=1, hard_threshold=None)
         .fit(X, Y)
         .pseudo_labels_,
@@ -275,7 +275,7 @@ def test_fit_parameters_are_cut_to_the_rows(chain):
     X, Y = chain
     weight = np.linspace(1, 2, len(X))
     model = self_training(max_iter=1).fit(X, Y, sample_weight=weight, note="same")
-    used = model.labelled_iter_ >= 0
+    used = model.labeled_iter_ >= 0
     assert 2 < used.sum() < len(X)
     np.testing.assert_array_equal(model.estimator_.weight_, weight[used])
     assert model.estimator_.note_ == "same"
@@ -288,7 +288,7 @@ def test_tables_stay_tables(chain):
     model = self_training(max_iter=1).fit(X, Y)
     assert model.pseudo_labels_.columns.tolist() == ["a", "b"]
     assert model.pseudo_labels_.index.equals(Y.index)
-    used = model.labelled_iter_ >= 0
+    used = model.labeled_iter_ >= 0
     assert model.estimator_.index_.equals(Y.index[used])
     assert model.species_.tolist() == ["a", "b"]
     assert model.coverage_.columns.tolist() == ["a", "b"]
@@ -300,7 +300,7 @@ def test_unreadable_rows_are_left_out(chain):
     X[5] = np.nan
     model = self_training(max_iter=1, soft_threshold=0.0, hard_threshold=None)
     model.fit(X, Y)
-    assert model.labelled_iter_[5] == -1
+    assert model.labeled_iter_[5] == -1
     assert model.history_.loc[1, "n_left_out"] == 1
     assert np.isnan(model.predict_proba(X)[5]).all()
 

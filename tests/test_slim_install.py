@@ -83,7 +83,7 @@ def test_predicts_where_torch_is_not_installed(bird_folder, slim_folder, tmp_pat
         LogMel(32, verbose=False),
         CNNClassifier("lcnet_035", weights=None, max_epochs=1, verbose=0),
     )
-    compiled = compile_pipeline(livened(model.fit(X, Y)), precision="fp32")
+    compiled = compile_pipeline(livened(model.fit(X, Y)), precision="float32")
     save_model(compiled, tmp_path / "birds.skbird")
     np.save(tmp_path / "proba.npy", compiled.predict_proba(X))
     (tmp_path / "paths.txt").write_text("\n".join(X))

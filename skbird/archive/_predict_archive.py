@@ -30,7 +30,7 @@ from skbird.archive._part_files import (
     remove_temporary,
 )
 from skbird.archive._probe import probe_model
-from skbird.archive._result import summarise
+from skbird.archive._result import summarize
 from skbird.archive._time_budget import TimeBudget
 from skbird.utils._files import hold, make_folder
 from skbird.utils._nested import species_of
@@ -269,7 +269,7 @@ def predict_archive(
         done = _run_parallel(work, model, blocks, todo, n_jobs, folder)
     infos = plan.infos | _watched(done, blocks, todo, verbose)
     infos = {number: infos[number] for number in numbers}
-    return summarise(folder, blocks, infos, todo_s, time.monotonic() - began)
+    return summarize(folder, blocks, infos, todo_s, time.monotonic() - began)
 
 
 def _run_in_time(work, budget, blocks, todo, verbose):

@@ -88,7 +88,7 @@ class ArchiveResult:
     __repr__ = __str__
 
 
-def summarise(folder, blocks, infos, predicted_s, seconds):
+def summarize(folder, blocks, infos, predicted_s, seconds):
     """Make the result of a run.
 
     Parameters

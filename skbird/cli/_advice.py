@@ -13,7 +13,7 @@ ADVICE = {
         "Raise --sample-rate, or lower the one with --set bandpass__low_hz=..."
     ),
     "Lower them, or put a Resampler with a higher sample_rate before LogMel.": (
-        "Raise --sample-rate, or lower them with --set logmel__fmin=..."
+        "Raise --sample-rate, or lower them with --set logmel__low_hz=..."
     ),
     "Give LogMel a cache_dir to keep them on disk instead.": (
         "Pass fewer recordings at a time if that is too much."
@@ -35,8 +35,8 @@ ADVICE = {
     "Where rows come from segment_table, pass its table, not its paths alone.": (
         "Fill in start and end if they are parts of it."
     ),
-    "Use precision='fp32', another backend, or raise the tolerance if the ranking of "
-    "your rows does not change.": "That is too much.",
+    "Use precision='float32', another backend, or raise the tolerance if the ranking "
+    "of your rows does not change.": "That is too much.",
     "Pass its format, or": "Pass --annotations-format, or",
     "is none that crowsetta knows": "is no --annotations-format that crowsetta knows",
     "annotation_column=": "--annotation-column=",

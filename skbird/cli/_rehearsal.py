@@ -62,7 +62,7 @@ def _predict(pipe, rows, compiles):
     if compiles:
         from skbird.inference import compile_pipeline
 
-        pipe = compile_pipeline(pipe, precision="fp32")
+        pipe = compile_pipeline(pipe, precision="float32")
     pipe.predict_proba(rows)
 
 

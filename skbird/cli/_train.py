@@ -303,8 +303,8 @@ def _finish(pipe, out, X, work_dir):
     try:
         return compile_pipeline(pipe, X)
     except ValueError as exc:  # bfloat16 changes too much
-        _console.say(f"{exc} Taken: fp32.")
-        return compile_pipeline(pipe, X, precision="fp32")
+        _console.say(f"{exc} Taken: float32.")
+        return compile_pipeline(pipe, X, precision="float32")
 
 
 def _save(model, out, X, licence, metrics=None):

@@ -13,8 +13,8 @@ class FoldEnsemble(ProbaEnsemble, BaseEstimator):
 
     A clone of the pipeline is fitted for each fold, without the fold's rows, and
     predicts them; all clones together predict what is new. The out-of-fold predictions
-    of the training rows, `oof_proba_`, judge the pipeline, and weights, thresholds and
-    calibration can be learned from them without any further training.
+    of the training rows, `held_out_proba_`, judge the pipeline, and weights, thresholds
+    and calibration can be learned from them without any further training.
 
     Parameters
     ----------
@@ -29,7 +29,7 @@ class FoldEnsemble(ProbaEnsemble, BaseEstimator):
     ----------
     estimators_ : list of estimators
         The fitted clones, one per fold.
-    oof_proba_ : ndarray of shape (n_rows, n_species)
+    held_out_proba_ : ndarray of shape (n_rows, n_species)
         Out-of-fold predictions of the rows that were given to `fit`: NaN in rows that
         were never tested or could not be read.
     classes_ : ndarray of shape (n_species, 2)
@@ -42,7 +42,7 @@ class FoldEnsemble(ProbaEnsemble, BaseEstimator):
 
     See Also
     --------
-    MultilabelVotingClassifier : Learns weights from `oof_proba_` of its members.
+    MultilabelVotingClassifier : Learns weights from `held_out_proba_` of its members.
     fit_weights : The same for matrices of probabilities.
     SeedEnsemble : Clones that are all trained on everything.
 
@@ -57,7 +57,7 @@ class FoldEnsemble(ProbaEnsemble, BaseEstimator):
     >>> model = FoldEnsemble(KNeighborsClassifier(1), cv=4).fit(X, Y)
     >>> len(model.estimators_)
     4
-    >>> float(macro_roc_auc(Y, model.oof_proba_))
+    >>> float(macro_roc_auc(Y, model.held_out_proba_))
     1.0
     """
 
@@ -117,7 +117,7 @@ class FoldEnsemble(ProbaEnsemble, BaseEstimator):
             label_weight=label_weight,
         )
         fitted = []
-        self.oof_proba_, _ = held_out_proba(
+        self.held_out_proba_, _ = held_out_proba(
             _Kept(self.estimator, fitted),
             X,
             y,

@@ -18,7 +18,7 @@ def unseen_proba(member, X, y, cv, groups, fit_params):
     Parameters
     ----------
     member : estimator object
-        Fitted on X. If it has ``oof_proba_``, that is the answer.
+        Fitted on X. If it has ``held_out_proba_``, that is the answer.
     X, y, cv, groups, fit_params
         See `held_out_proba`.
 
@@ -28,8 +28,8 @@ def unseen_proba(member, X, y, cv, groups, fit_params):
         NaN in rows that were not predicted or could not be read.
     """
     # What is frozen has out-of-fold predictions of other rows.
-    if hasattr(member, "oof_proba_") and not isinstance(member, FrozenEstimator):
-        return member.oof_proba_
+    if hasattr(member, "held_out_proba_") and not isinstance(member, FrozenEstimator):
+        return member.held_out_proba_
     proba, _ = held_out_proba(member, X, y, cv=cv, groups=groups, fit_params=fit_params)
     return proba
 

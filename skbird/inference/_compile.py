@@ -19,7 +19,7 @@ from skbird.utils._nested import named_steps_of, parts_of
 from skbird.utils._params import AT_LEAST_ONE, NOT_NEGATIVE, check_params
 
 # Largest difference of a probability that is taken for rounding.
-_TOLERANCES = {"fp32": 1e-4, "bf16": 0.05}
+_TOLERANCES = {"float32": 1e-4, "bfloat16": 0.05}
 _CONSTRAINTS = {
     "backend": [str],
     "precision": [str],
@@ -53,13 +53,13 @@ def compile_pipeline(
     backend : {"openvino", "onnxruntime", "torch"}, default="openvino"
         What runs the networks: ``pip install 'skbird[cpu]'`` brings the first two,
         which need no torch. "torch" is slower, for want of anything else.
-    precision : {"auto", "fp32", "bf16"}, default="auto"
+    precision : {"auto", "float32", "bfloat16"}, default="auto"
         Number format of the networks. "auto" is bfloat16 with OpenVINO on CPUs that
-        compute in it, else fp32. On other CPUs OpenVINO computes in fp32 whatever it
-        is asked, also what was compiled elsewhere.
+        compute in it, else float32. On other CPUs OpenVINO computes in float32 whatever
+        it is asked, also what was compiled elsewhere.
     tolerance : float >= 0, default=None
-        Largest difference of a probability that is accepted. None: 1e-4 for fp32, 0.05
-        for bf16.
+        Largest difference of a probability that is accepted. None: 1e-4 for float32,
+        0.05 for bfloat16.
     batch_size : int >= 1, default=None
         Segments in a call of a network. None: 4, with torch 32.
     n_threads : int >= 1, default=None
@@ -93,7 +93,7 @@ def compile_pipeline(
     >>> soundfile.write(path, 0.1 * rng.standard_normal(32_000 * 5), 32_000)
     >>> net = CNNClassifier("lcnet_035", weights=None, max_epochs=1, verbose=0)
     >>> pipe = make_pipeline(LogMel(n_mels=32), net).fit([path], [[0, 1]])
-    >>> compiled = compile_pipeline(pipe, [path], precision="fp32")
+    >>> compiled = compile_pipeline(pipe, [path], precision="float32")
     >>> bool(compiled.max_difference_ < 1e-4)
     True
     """
@@ -112,7 +112,7 @@ def compile_pipeline(
         )
     if precision == "auto":
         is_fast = backend == "openvino" and _installed(backend) and has_fast_bf16()
-        precision = "bf16" if is_fast else "fp32"
+        precision = "bfloat16" if is_fast else "float32"
     check_engine(backend, precision)
     tolerance = _TOLERANCES[precision] if tolerance is None else tolerance
     check_is_fitted(model)
@@ -132,8 +132,8 @@ def compile_pipeline(
         raise ValueError(
             f"With precision={precision!r} a probability differs by "
             f"{compiled.max_difference_:.2g} from that of the model, more than "
-            f"tolerance={tolerance:g}. Use precision='fp32', another backend, or raise "
-            "the tolerance if the ranking of your rows does not change."
+            f"tolerance={tolerance:g}. Use precision='float32', another backend, or "
+            "raise the tolerance if the ranking of your rows does not change."
         )
     return compiled
 

@@ -10,7 +10,7 @@ import numpy as np
 
 from skbird.utils._extras import install_hint
 
-PRECISIONS = ("fp32", "bf16")
+PRECISIONS = ("float32", "bfloat16")
 
 
 # Segments in a call, the fastest for EfficientNet-B0 on two cores.
@@ -54,7 +54,7 @@ class OpenVinoEngine:
     ----------
     program : bytes
         An ONNX model from segments (batch, n_frames, n_mels), float32, to logits.
-    precision : {"fp32", "bf16"}
+    precision : {"float32", "bfloat16"}
     batch_size : int
         Segments in a call.
     n_threads : int or None
@@ -73,7 +73,9 @@ class OpenVinoEngine:
         model.reshape([batch_size, n_frames, n_mels])
         options = {
             "PERFORMANCE_HINT": "THROUGHPUT",
-            "INFERENCE_PRECISION_HINT": {"fp32": "f32", "bf16": "bf16"}[precision],
+            "INFERENCE_PRECISION_HINT": {"float32": "f32", "bfloat16": "bf16"}[
+                precision
+            ],
         }
         if n_threads is not None:
             options["INFERENCE_NUM_THREADS"] = n_threads
@@ -180,7 +182,7 @@ class TorchEngine:
         if n_threads is not None:
             torch.set_num_threads(n_threads)
         self._module = torch.export.load(io.BytesIO(program)).module()
-        self._bf16 = precision == "bf16"
+        self._bf16 = precision == "bfloat16"
 
     def run(self, batches):
         """Return the logits of batches of segments, in order."""
@@ -219,10 +221,10 @@ def check_engine(backend, precision):
     ):
         if value not in known:
             raise ValueError(f"{name}={value!r} must be one of {', '.join(known)}.")
-    if backend == "onnxruntime" and precision == "bf16":
+    if backend == "onnxruntime" and precision == "bfloat16":
         raise ValueError(
-            "backend='onnxruntime' has no precision='bf16' on CPUs. Use 'openvino', or "
-            "precision='fp32'."
+            "backend='onnxruntime' has no precision='bfloat16' on CPUs. Use "
+            "'openvino', or precision='float32'."
         )
     try:
         __import__(backend)

@@ -105,10 +105,10 @@ def _check_band(step, rate):
 
 
 def _check_work(logmel, rate):
-    if rate is not None and max(logmel.fmin, logmel.fmax or 0) > rate / 2:
+    if rate is not None and max(logmel.low_hz, logmel.high_hz or 0) > rate / 2:
         raise FieldError(
-            f"fmin={logmel.fmin:g} or fmax={logmel.fmax} of LogMel is beyond half of "
-            f"sample_rate={rate}"
+            f"low_hz={logmel.low_hz:g} or high_hz={logmel.high_hz} of LogMel is beyond "
+            f"half of sample_rate={rate}"
         )
     rate = rate or _USUAL_RATE
     n_fft = logmel.n_fft

@@ -50,7 +50,7 @@ class CompiledNetwork(MultilabelMixin, BaseEstimator):
         See :class:`skbird.nn.SEDClassifier`.
     backend : {"openvino", "onnxruntime", "torch"}, default="openvino"
         The first two run the same ONNX models.
-    precision : {"fp32", "bf16"}, default="fp32"
+    precision : {"float32", "bfloat16"}, default="float32"
         bfloat16 is faster on CPUs that compute in it; ONNX Runtime has none.
     batch_size : int >= 1, default=None
         Segments in a call. None: 4, with torch 32.
@@ -74,7 +74,7 @@ class CompiledNetwork(MultilabelMixin, BaseEstimator):
         tta_shifts_s=(),
         frame_scores=False,
         backend="openvino",
-        precision="fp32",
+        precision="float32",
         batch_size=None,
         n_threads=None,
     ):

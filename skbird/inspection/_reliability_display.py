@@ -70,7 +70,7 @@ class ReliabilityDisplay:
         species=(),
         n_bins=10,
         strategy="quantile",
-        min_positive=10,
+        min_positives=10,
         nan_rows="raise",
         ax=None,
     ):
@@ -88,7 +88,7 @@ class ReliabilityDisplay:
         strategy : {"quantile", "uniform"}, default="quantile"
             Bins of equally many predictions, or of equal width: as in
             :func:`sklearn.calibration.calibration_curve`.
-        min_positive : int, default=10
+        min_positives : int, default=10
             Species with fewer positives have no curve of their own.
         nan_rows : {"raise", "omit"}, default="raise"
             What to do with rows of `y_score` that are NaN throughout.
@@ -110,11 +110,11 @@ class ReliabilityDisplay:
             {
                 "n_bins": [Interval(Integral, 1, 1_000_000, closed="both")],
                 "strategy": [StrOptions({"quantile", "uniform"})],
-                "min_positive": [WHOLE],
+                "min_positives": [WHOLE],
             },
             n_bins=n_bins,
             strategy=strategy,
-            min_positive=min_positive,
+            min_positives=min_positives,
         )
         species = check_list(species, "species")
         truth, score = validate_scores(y_true, y_score, nan_rows=nan_rows)
@@ -125,7 +125,7 @@ class ReliabilityDisplay:
         curves = [_curve(_POOLED, truth.positive[known], score[known], bins)]
         drawn = []
         for column, name in enumerate(truth.species):
-            if truth.positive[:, column].sum() >= min_positive:
+            if truth.positive[:, column].sum() >= min_positives:
                 rows = known[:, column]
                 values = truth.positive[rows, column], score[rows, column]
                 curves.append(_curve(name, *values, bins))
@@ -134,7 +134,7 @@ class ReliabilityDisplay:
         if missing or len(species) > len(COLOURS):
             raise ValueError(
                 f"species={list(species)} must be at most {len(COLOURS)} columns of "
-                f"y_true with min_positive={min_positive} positives; "
+                f"y_true with min_positives={min_positives} positives; "
                 f"{missing} are not."
             )
         return cls(pd.concat(curves, ignore_index=True), species).plot(ax=ax)

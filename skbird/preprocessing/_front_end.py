@@ -67,7 +67,7 @@ class FrontEnd:
         """Compute the `Spectrograms`; the parameters are those of `LogMel`."""
         self.sample_rate = self._find_sample_rate()
         if self.sample_rate is None:  # nothing can be read, and any format would do
-            self.sample_rate = max(_ANY_RATE, round(2 * (self.mel.fmax or 0)))
+            self.sample_rate = max(_ANY_RATE, round(2 * (self.mel.high_hz or 0)))
         else:
             self.mel.filters(self.sample_rate)  # complains early if they do not fit
         format = SpectrogramFormat(

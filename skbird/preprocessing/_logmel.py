@@ -22,8 +22,8 @@ class MelOp:
     n_mels: int
     n_fft: int
     hop_length: int
-    fmin: float
-    fmax: float | None
+    low_hz: float
+    high_hz: float | None
     htk: bool
 
     def __call__(self, clip, offset_s=0.0, lead_s=0.0, core_s=None):
@@ -55,26 +55,26 @@ class MelOp:
         """Return the centres of the mel bands in Hz, as a tuple."""
         edges = librosa.mel_frequencies(
             self.n_mels + 2,
-            fmin=self.fmin,
+            fmin=self.low_hz,
             fmax=self._upper(sample_rate),
             htk=self.htk,
         )
         return tuple(edges[1:-1].tolist())
 
     def _upper(self, sample_rate):
-        return sample_rate / 2 if self.fmax is None else self.fmax
+        return sample_rate / 2 if self.high_hz is None else self.high_hz
 
     def filters(self, sample_rate):
         """Return the mel filters; complain if they reach past half the rate."""
         upper = self._upper(sample_rate)
-        if upper > sample_rate / 2 or self.fmin >= upper:
+        if upper > sample_rate / 2 or self.low_hz >= upper:
             raise ValueError(
-                f"fmin={self.fmin:g}, fmax={upper:g} must lie in ascending order "
-                f"between 0 and half the sample rate ({sample_rate / 2:g} Hz). Lower "
-                "them, or put a Resampler with a higher sample_rate before LogMel."
+                f"low_hz={self.low_hz:g}, high_hz={upper:g} must lie in ascending "
+                f"order between 0 and half the sample rate ({sample_rate / 2:g} Hz). "
+                "Lower them, or put a Resampler with a higher sample_rate before LogMel."
             )
         return _dsp.mel_filters(
-            sample_rate, self.n_fft, self.n_mels, self.fmin, upper, self.htk
+            sample_rate, self.n_fft, self.n_mels, self.low_hz, upper, self.htk
         )
 
 
@@ -101,9 +101,9 @@ class LogMel(NoMatrixMixin, BaseEstimator):
         Length of the Hann window and the Fourier transform, in samples.
     hop_length : int in [1, 65536], default=512
         Samples from one frame to the next.
-    fmin : float >= 0, default=20.0
+    low_hz : float >= 0, default=20.0
         Lower edge of the lowest band in Hz.
-    fmax : float > 0 or None, default=None
+    high_hz : float > 0 or None, default=None
         Upper edge of the highest band in Hz; None means half the sample rate.
     mel_scale : {"slaney", "htk"}, default="slaney"
         Formula of the scale. Bands have unit area with both.
@@ -149,8 +149,8 @@ class LogMel(NoMatrixMixin, BaseEstimator):
         "n_mels": [Interval(Integral, 1, 4096, closed="both")],
         "n_fft": [Interval(Integral, 16, 65_536, closed="both")],
         "hop_length": [Interval(Integral, 1, 65_536, closed="both")],
-        "fmin": [Interval(Real, 0, None, closed="left")],
-        "fmax": [Interval(Real, 0, None, closed="neither"), None],
+        "low_hz": [Interval(Real, 0, None, closed="left")],
+        "high_hz": [Interval(Real, 0, None, closed="neither"), None],
         "mel_scale": [StrOptions({"slaney", "htk"})],
         "normalize": [StrOptions({"minmax", "standard"}), None],
         "top_db": [Interval(Real, 0, None, closed="neither"), None],
@@ -166,8 +166,8 @@ class LogMel(NoMatrixMixin, BaseEstimator):
         n_fft=1024,
         hop_length=512,
         *,
-        fmin=20.0,
-        fmax=None,
+        low_hz=20.0,
+        high_hz=None,
         mel_scale="slaney",
         normalize="minmax",
         top_db=80.0,
@@ -179,8 +179,8 @@ class LogMel(NoMatrixMixin, BaseEstimator):
         self.n_mels = n_mels
         self.n_fft = n_fft
         self.hop_length = hop_length
-        self.fmin = fmin
-        self.fmax = fmax
+        self.low_hz = low_hz
+        self.high_hz = high_hz
         self.mel_scale = mel_scale
         self.normalize = normalize
         self.top_db = top_db
@@ -280,14 +280,16 @@ class LogMel(NoMatrixMixin, BaseEstimator):
 
     def make_op(self):
         """Return the op that turns a clip into a spectrogram."""
-        if self.fmax is not None and self.fmin >= self.fmax:
-            raise ValueError(f"fmin={self.fmin:g} must be below fmax={self.fmax:g}.")
+        if self.high_hz is not None and self.low_hz >= self.high_hz:
+            raise ValueError(
+                f"low_hz={self.low_hz:g} must be below high_hz={self.high_hz:g}."
+            )
         return MelOp(
             int(self.n_mels),
             int(self.n_fft),
             int(self.hop_length),
-            float(self.fmin),
-            None if self.fmax is None else float(self.fmax),
+            float(self.low_hz),
+            None if self.high_hz is None else float(self.high_hz),
             self.mel_scale == "htk",
         )
 

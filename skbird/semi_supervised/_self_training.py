@@ -100,7 +100,7 @@ class PseudoLabelSelfTraining(MultilabelMetaMixin, BaseEstimator):
     pseudo_labels_ : ndarray or DataFrame of shape (n_rows, n_species)
         The targets that `estimator_` was fitted on, with those of labelled rows as they
         were given. -1 in unlabelled rows that were not used.
-    labelled_iter_ : ndarray of shape (n_rows,)
+    labeled_iter_ : ndarray of shape (n_rows,)
         Round in which a row got a label first: 0 for labelled ones, -1 for never.
     history_ : DataFrame
         A line per round: ``n_rows`` pseudo-labelled; ``n_hard`` and ``n_soft`` labels;
@@ -278,7 +278,7 @@ class PseudoLabelSelfTraining(MultilabelMetaMixin, BaseEstimator):
     def _self_train(self, data, target, powers):
         """Take turns at teaching; return the targets of the last student."""
         hidden, labels = data.hidden, target.copy()
-        self.labelled_iter_ = np.where((target == -1).all(axis=1), -1, 0)
+        self.labeled_iter_ = np.where((target == -1).all(axis=1), -1, 0)
         self.termination_condition_ = "max_iter"
         if len(hidden) == 0:
             self.termination_condition_, powers = "no_unlabelled_rows", []
@@ -300,8 +300,8 @@ class PseudoLabelSelfTraining(MultilabelMetaMixin, BaseEstimator):
             else:
                 self.n_iter_ += 1
                 labels[hidden] = pseudo
-                is_first = (pseudo >= 0).any(axis=1) & (self.labelled_iter_[hidden] < 0)
-                self.labelled_iter_[hidden[is_first]] = self.n_iter_
+                is_first = (pseudo >= 0).any(axis=1) & (self.labeled_iter_[hidden] < 0)
+                self.labeled_iter_[hidden[is_first]] = self.n_iter_
                 if self.cv is None:
                     student = self._train(data, labels, student)
             line["seconds"] = time.perf_counter() - start
@@ -396,7 +396,7 @@ class PseudoLabelSelfTraining(MultilabelMetaMixin, BaseEstimator):
         """Turn what the teacher said, raised to its power, into targets."""
         max_mass = None
         if self.max_mass is not None:
-            max_mass = self.max_mass * np.nansum(target[self.labelled_iter_ == 0])
+            max_mass = self.max_mass * np.nansum(target[self.labeled_iter_ == 0])
         return make_pseudo_labels(
             proba,
             soft_threshold=self.soft_threshold,
