@@ -71,7 +71,8 @@ class MelOp:
             raise ValueError(
                 f"low_hz={self.low_hz:g}, high_hz={upper:g} must lie in ascending "
                 f"order between 0 and half the sample rate ({sample_rate / 2:g} Hz). "
-                "Lower them, or put a Resampler with a higher sample_rate before LogMel."
+                "Lower them, or put a Resampler with a higher sample_rate before "
+                "LogMel."
             )
         return _dsp.mel_filters(
             sample_rate, self.n_fft, self.n_mels, self.low_hz, upper, self.htk
