@@ -105,7 +105,7 @@ def test_defaults_are_in_one_pair_of_brackets():
         text = " ".join(run(command, "--help").stdout.split())
         assert "[default: " in text
         assert "[default: (" not in text
-    assert "[default: efficientnet_b0]" in " ".join(run("train", "-h").stdout.split())
+    assert "[default: pretrained]" in " ".join(run("train", "-h").stdout.split())
 
 
 def test_recordings_of_no_species_are_counted(tmp_path):
