@@ -1,8 +1,11 @@
+import errno
 import os
+import pickle
 import shutil
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 import tracemalloc
 from types import SimpleNamespace
@@ -16,6 +19,7 @@ from sklearn.pipeline import make_pipeline
 
 import skbird.preprocessing._front_end as front_end
 import skbird.preprocessing._pass as audio_pass
+import skbird.utils._frame_file as frame_file
 from skbird.audio import AudioReadError
 from skbird.audio._audio_header import AudioHeader
 from skbird.data import Spectrograms, segment_table
@@ -128,9 +132,9 @@ def test_long_rows_in_blocks_equal_whole_ones(write_wav, monkeypatch):
     np.testing.assert_array_equal(blocks.segment_weights, whole.segment_weights)
 
 
-def test_a_long_row_is_in_memory_once():
-    rate, block = 10, np.ones((1000, 64), np.float16)
-    row = {"path": "days.wav", "start": 0.0, "end": 200.0 * audio_pass._BLOCK_S}
+def test_a_long_row_takes_the_memory_of_a_block(long_rows):
+    rate, block = 10, np.ones((2**13, 64), np.float16)
+    row = {"path": "days.wav", "start": 0.0, "end": 8.0 * audio_pass._BLOCK_S}
     audio = SimpleNamespace(
         header=AudioHeader(rate, round(row["end"] * rate), 1),
         read=lambda first, stop: np.zeros(stop - first, np.float32),
@@ -141,9 +145,60 @@ def test_a_long_row_is_in_memory_once():
         peak = tracemalloc.get_traced_memory()[1]
     finally:
         tracemalloc.stop()
-    assert len(frames) == 200 * len(block)
-    assert (frames == 1).all()
-    assert peak < 1.1 * frames.nbytes
+    assert len(frames) == 8 * len(block)
+    assert (frames.map() == 1).all()
+    assert peak < 2.2 * block.nbytes  # the one before is still there
+
+
+@pytest.fixture
+def long_rows(monkeypatch, tmp_path):
+    """Rows beyond a second count as long; returns where their frames go."""
+    (tmp_path / "temporary").mkdir()
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "temporary"))
+    monkeypatch.setattr(audio_pass, "MOST_IN_MEMORY", 2000)
+    return tmp_path / "temporary"
+
+
+@pytest.mark.parametrize("cached", [False, True])
+def test_long_rows_are_on_disk_and_the_same(
+    noise, tmp_path, monkeypatch, long_rows, cached
+):
+    monkeypatch.setattr(audio_pass, "_BLOCK_S", 8)
+    monkeypatch.setattr(audio_pass, "MOST_IN_MEMORY", 10**9)
+    expected = LogMel(n_mels=16).fit_transform([noise, noise])
+    monkeypatch.setattr(audio_pass, "MOST_IN_MEMORY", 2000)
+    mel = LogMel(n_mels=16, cache_dir=tmp_path / "cache" if cached else None)
+    for _ in range(2):  # the second comes from the cache
+        found = mel.fit_transform([noise, noise])
+        np.testing.assert_array_equal(found[0], expected[0])
+        np.testing.assert_array_equal(found.to_numpy(), expected.to_numpy())
+        n_files = len(list(long_rows.iterdir()))
+        assert n_files == (0 if cached else 2)
+    part = pickle.loads(pickle.dumps(found[1:]))
+    del found
+    np.testing.assert_array_equal(part.to_numpy(), expected[1:].to_numpy())
+    assert not list(long_rows.iterdir())
+
+
+def test_frames_of_killed_processes_go(long_rows, noise):
+    ended = subprocess.Popen([sys.executable, "-c", ""])
+    ended.wait()
+    left = long_rows / f"skbird-{ended.pid}-abc.frames"
+    other = long_rows / f"skbird-{os.getppid()}-abc.frames"
+    for path in (left, other):
+        path.write_bytes(b"")
+    LogMel(n_mels=16).fit_transform([noise])
+    assert not left.exists()
+    assert other.exists()
+
+
+def test_a_full_disk_of_a_long_row_names_the_remedy(noise, long_rows, monkeypatch):
+    def full(*args):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(frame_file, "open", full, raising=False)
+    with pytest.raises(OSError, match=r"No space is left for skbird-.* cache_dir"):
+        LogMel(n_mels=16, n_jobs=1).fit_transform([noise])
 
 
 def test_a_row_whose_spectrogram_is_too_large_is_refused(noise, monkeypatch):

@@ -9,6 +9,7 @@ from sklearn.utils._param_validation import StrOptions
 
 from skbird.data._segments import SegmentGrid
 from skbird.utils._array_files import DamagedArrayError, map_array
+from skbird.utils._frame_file import FrameFile
 from skbird.utils._params import POSITIVE, as_floats, check_params
 
 #: Level of digital silence in the spectrograms, in dB.
@@ -83,7 +84,7 @@ class Spectrograms:
         The row table.
     entries : sequence of length n_rows
         For each row an array (n_frames, n_mels) of float16 in dB, the path of an .npy
-        file that holds one, or None if the row could not be read.
+        file that holds one, a `FrameFile`, or None if the row could not be read.
     n_frames : array of shape (n_rows,), int
         0 for rows that could not be read.
     format : SpectrogramFormat
@@ -311,6 +312,8 @@ class Spectrograms:
         entry = self.entries[row]
         if entry is None:
             return np.empty((0, self.format.n_mels), np.float16)
+        if isinstance(entry, FrameFile):
+            return entry.map()
         return self._map(row, entry) if isinstance(entry, str) else entry
 
     def _map(self, row, path):

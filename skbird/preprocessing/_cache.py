@@ -7,8 +7,14 @@ from uuid import uuid4
 
 import numpy as np
 
-from skbird.utils._array_files import DamagedArrayError, map_array, store_array
+from skbird.utils._array_files import (
+    DamagedArrayError,
+    map_array,
+    store_array,
+    store_frames,
+)
 from skbird.utils._files import make_folder, remove_leftovers
+from skbird.utils._frame_file import FrameFile
 
 # Raised whenever the same parameters would give other numbers than before.
 _CACHE_VERSION = 1
@@ -60,10 +66,31 @@ class ArrayCache:
         array : ndarray
             The entry.
         """
+        self._make_way(path)
+        store_array(path, array, remedy=_REMEDY)
+
+    def store_frames(self, path, frames):
+        """Write a spectrogram, transposed, so that nobody ever sees half of it.
+
+        So the entry has the documented shape (n_mels, n_frames), yet on disk a segment
+        is one contiguous stretch.
+
+        Parameters
+        ----------
+        path : str
+            As `path` gave it.
+        frames : ndarray of shape (n_frames, n_mels) or FrameFile
+        """
+        self._make_way(path)
+        if isinstance(frames, FrameFile):
+            store_frames(path, frames, remedy=_REMEDY)
+        else:
+            store_array(path, frames.T, remedy=_REMEDY)
+
+    def _make_way(self, path):
         make_folder(os.path.dirname(path))
         if os.path.isdir(path) and not os.path.islink(path):
             os.rename(path, f"{path}.{uuid4().hex}.aside")  # whosever it is
-        store_array(path, array, remedy=_REMEDY)
 
 
 def stored_frames(path, n_mels):

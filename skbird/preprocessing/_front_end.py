@@ -16,12 +16,18 @@ from skbird.audio import (
 )
 from skbird.data import SpectrogramFormat, Spectrograms, file_identity, row_weights
 from skbird.preprocessing._cache import ArrayCache, load_stored, stored_frames
-from skbird.preprocessing._pass import chain_grid, chain_rate, process_row, run_pass
+from skbird.preprocessing._pass import (
+    MOST_IN_MEMORY,
+    chain_grid,
+    chain_rate,
+    process_row,
+    run_pass,
+)
 
 # A row may end this much after its file, as rounded tables have it.
 _END_TOLERANCE_S = 0.5
 _MEMORY_WARNING_BYTES = 4e9
-# The spectrogram of a row is made in memory, also where a cache then keeps it.
+# Of the spectrogram of one row: 75 hours. Headers can promise centuries.
 _MOST_ROW_BYTES = 4 * 2**30
 _ANY_RATE = 32_000  # in Hz, where no row can be read
 _N_NAMED = 5  # problems that an error message spells out
@@ -207,10 +213,8 @@ class FrontEnd:
             return self.entries[row], self.n_frames[row], series
         entry = frames
         if self.cache is not None:
-            # Transposed, the array has the documented shape (n_mels, n_frames), yet on
-            # disk a segment is one contiguous stretch.
             entry = self._mel_paths[row]
-            self.cache.store(entry, frames.T)
+            self.cache.store_frames(entry, frames)
         return entry, len(frames), series
 
     # Files ----------------------------------------------------------------------
@@ -258,7 +262,8 @@ class FrontEnd:
             if problem:
                 self.problems[int(row)] = problem
             else:
-                n_bytes += row_s * bytes_per_s
+                row_bytes = row_s * bytes_per_s
+                n_bytes += row_bytes if row_bytes <= MOST_IN_MEMORY else 0
         if self.cache is None:
             _warn_of_memory(n_bytes)
 
@@ -292,14 +297,14 @@ def _warn_of_memory(n_bytes):
 
 
 def _too_long(record, row_s, bytes_per_s):
-    """Say that the spectrogram of a row would not fit into memory, or return None."""
+    """Say that the spectrogram of a row would be too large, or return None."""
     n_bytes = row_s * bytes_per_s
     if n_bytes <= _MOST_ROW_BYTES:
         return None
     return (
         f"{record['path']}: the {row_s / 3600:.1f} hours of one row are "
         f"{n_bytes / 2**30:.1f} GiB of spectrogram, and at most "
-        f"{_MOST_ROW_BYTES / 2**30:g} GiB are made at once: some "
+        f"{_MOST_ROW_BYTES / 2**30:g} GiB are made of one: some "
         f"{_MOST_ROW_BYTES / bytes_per_s / 3600:.1f} hours. Cut it into rows of a few "
         "seconds; skbird.data.segment_table does."
     )

@@ -115,7 +115,8 @@ class LogMel(NoMatrixMixin, BaseEstimator):
         Range below the loudest point of a segment that is kept.
     cache_dir : str, path or None, default=None
         Folder that keeps the spectrograms (float16: about 1 MB per minute of audio with
-        the defaults). None keeps them in memory. Entries are checked by their content;
+        the defaults). None keeps them in memory, and rows above 64 MiB (70 minutes) in
+        the system's folder for temporary files. Entries are checked by their content;
         damaged ones are made again, with a warning.
     n_jobs : int in [-1000, 1000] or None, default=-1
         Threads; -1 means all processors.

@@ -10,6 +10,7 @@ from threadpoolctl import threadpool_limits
 
 from skbird.audio import AudioFile, AudioReadError, no_samples, stretch_frames
 from skbird.data import Clip
+from skbird.utils._frame_file import FrameFile
 from skbird.utils._progress import progress_bar
 
 # Rows longer than this are worked on in blocks of this length. Whole seconds, so that
@@ -22,7 +23,9 @@ _TAIL_S = 1
 # Audio that one task decodes at most: short enough for a smooth progress bar and for
 # spreading one day-long file over the threads, long enough to make its seek cheap.
 _TASK_S = 600
-_SPARE_FRAMES = 16  # of resampling, which may make a sample more or less
+# Frames that a row keeps in memory, in bytes: some 70 minutes. Those of longer rows go
+# to disk, so that a command takes the same memory for files of any length.
+MOST_IN_MEMORY = 64 * 2**20
 
 
 def run_pass(rows, channels, chosen, work, *, n_jobs=1, verbose=False, label="audio"):
@@ -119,13 +122,14 @@ def process_row(audio, row, ops, mel=None):
 
     Returns
     -------
-    frames : ndarray of shape (n_frames, n_mels), float16, or None
+    frames : ndarray of shape (n_frames, n_mels), float16, FrameFile or None
+        A `FrameFile` for long rows.
     measured : list of (WeightOp, ndarray)
         The series that the filters measured, over the whole row.
     """
     start, stop = stretch_frames(audio.header, row["start"], row["end"])
     rate = audio.header.sample_rate
-    frames, n_frames, series, clip = None, 0, [], None
+    frames, series, clip = None, [], None
     for first, last, reach in _blocks(start, stop, rate):
         samples = audio.read(*reach)
         if len(samples) <= first - reach[0]:
@@ -142,9 +146,9 @@ def process_row(audio, row, ops, mel=None):
         if mel is not None:
             block = mel(clip, (reach[0] - start) / rate, lead_s, core_s)
             if frames is None:
-                frames = _room_for(block, (stop - start) / (last - first))
-            frames[n_frames : n_frames + len(block)] = block
-            n_frames += len(block)
+                n_bytes = block.nbytes * (stop - start) / (last - first)
+                frames = [] if n_bytes <= MOST_IN_MEMORY else FrameFile()
+            frames.append(block)
         if is_end:
             break
     if clip is None:
@@ -153,19 +157,9 @@ def process_row(audio, row, ops, mel=None):
         (op, np.concatenate(parts))
         for (op, _), parts in zip(clip.measured, zip(*series, strict=True), strict=True)
     ]
-    return (None if frames is None else frames[:n_frames]), measured
-
-
-def _room_for(block, n_blocks):
-    """Return an array for the frames of a row, of which this is the first block.
-
-    So there is one copy of long rows, and not a second one in blocks. Where the file
-    ends before its header says, the system never provides the rest.
-    """
-    if n_blocks == 1:
-        return block
-    n_frames = int(np.ceil(len(block) * n_blocks)) + _SPARE_FRAMES
-    return np.empty((n_frames, *block.shape[1:]), block.dtype)
+    if isinstance(frames, list):
+        frames = np.concatenate(frames) if len(frames) > 1 else frames[0]
+    return frames, measured
 
 
 def _blocks(start, stop, rate):

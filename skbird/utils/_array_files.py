@@ -49,17 +49,40 @@ def store_array(path, array, *, remedy=None):
     remedy : str, default=None
         What helps when the disk is full.
     """
-    header = io.BytesIO()
     layout = np.lib.format.header_data_from_array_1_0(array)
-    np.lib.format.write_array_header_1_0(header, layout)
-    header = header.getvalue()
     data = array.T if layout["fortran_order"] else array
-    # Not by tofile, whose error for a full disk does not say so.
-    data = np.ascontiguousarray(data).reshape(-1).view(np.uint8)
-    crc = zlib.crc32(data, zlib.crc32(header, _seed(path)))
+    _store(path, layout, [data], remedy)
+
+
+def store_frames(path, frames, *, remedy=None):
+    """Write the transposed frames of a `FrameFile` as `store_array` writes an array.
+
+    Parameters
+    ----------
+    path : str
+    frames : FrameFile
+        Of shape (n_frames, n_mels).
+    remedy : str, default=None
+        See `store_array`.
+    """
+    shape = frames.map().T.shape
+    descr = np.lib.format.dtype_to_descr(frames.map().dtype)
+    layout = {"descr": descr, "fortran_order": True, "shape": shape}
+    _store(path, layout, frames.blocks(), remedy)
+
+
+def _store(path, layout, pieces, remedy):
+    header = io.BytesIO()
+    np.lib.format.write_array_header_1_0(header, layout)
+    crc = zlib.crc32(header.getvalue(), _seed(path))
     with replacing(path, f"{path}.{uuid4().hex}.part", remedy=remedy) as file:
-        for piece in (header, data, _MARK, crc.to_bytes(4, "big")):
-            file.write(piece)
+        file.write(header.getvalue())
+        for piece in pieces:
+            # Not by tofile, whose error for a full disk does not say so.
+            data = np.ascontiguousarray(piece).reshape(-1).view(np.uint8)
+            crc = zlib.crc32(data, crc)
+            file.write(data)
+        file.write(_MARK + crc.to_bytes(4, "big"))
 
 
 def _seed(path):
