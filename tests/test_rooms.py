@@ -1,6 +1,7 @@
 """Rooms import from those below them, and only what these give out."""
 
 import ast
+import importlib
 from pathlib import Path
 
 import pytest
@@ -113,3 +114,18 @@ def test_no_room_is_a_house():
     whole = sum(lines.values())
     too_large = {room for room, n in lines.items() if n > MOST_SHARE * whole}
     assert not too_large, {room: lines[room] / whole for room in too_large}
+
+
+def without_examples():
+    for room in sorted(ARROWS.keys() - {"estimator_checks"}):
+        module = importlib.import_module(f"skbird.{room}")
+        for name in getattr(module, "__all__", ()):
+            thing = getattr(module, name)
+            if callable(thing) and ">>>" not in (thing.__doc__ or ""):
+                yield f"{room}.{name}"
+
+
+# Of the checks for estimators, the example stands in their module's docstring.
+def test_everything_public_has_an_example():
+    # `main` is the command line, whose examples are in docs/command_line.md.
+    assert set(without_examples()) <= {"cli.main"}

@@ -113,7 +113,7 @@ def _is_number(cell):
 
 
 def write_audacity(boxes, folder, *, paths=None):
-    """Write one label track for Audacity per recording.
+    r"""Write one label track for Audacity per recording.
 
     Parameters
     ----------
@@ -153,6 +153,18 @@ def write_audacity(boxes, folder, *, paths=None):
     Labels may come from others: tabs and line breaks in them become spaces, and what a
     spreadsheet would take for a formula gets a quote before it, which `read_audacity`
     takes away. Audacity itself does not show the score.
+
+    Examples
+    --------
+    >>> import pandas as pd, tempfile
+    >>> from pathlib import Path
+    >>> from skbird.annotations import write_audacity
+    >>> boxes = pd.DataFrame(
+    ...     {"path": ["a.wav"], "start": [1.5], "end": [4.5], "species": ["Otus scops"]}
+    ... )
+    >>> files = write_audacity(boxes, tempfile.mkdtemp())
+    >>> files[0].name, files[0].read_text()
+    ('a.txt', '1.5\t4.5\tOtus scops\n')
     """
     boxes = check_boxes(boxes)
     warn_of_changes(boxes[["species"]])
@@ -174,4 +186,4 @@ def _lines(start, end, low, high, label, score):
         return text
     # Audacity writes -1 for a frequency that is not set.
     low, high = (-1.0 if np.isnan(hz) else hz for hz in (low, high))
-    return f"{text}\n\\\t{low}\t{high}"
+    return f"{text}\n\\t{low}\t{high}"

@@ -146,6 +146,19 @@ def write_birdnet(boxes, path):
     such a column. Labels and paths may come from others: line breaks in them become
     spaces, and what a spreadsheet would take for a formula gets a quote before it,
     which `read_birdnet` takes away.
+
+    Examples
+    --------
+    >>> import pandas as pd, tempfile
+    >>> from pathlib import Path
+    >>> from skbird.annotations import read_birdnet, write_birdnet
+    >>> boxes = pd.DataFrame(
+    ...     {"path": ["a.wav"], "start": [1.5], "end": [4.5], "species": ["Otus scops"]}
+    ... )
+    >>> path = Path(tempfile.mkdtemp()) / "detections.csv"
+    >>> write_birdnet(boxes, path)
+    >>> read_birdnet(path)["species"].tolist()
+    ['Otus scops']
     """
     check_path(path)
     boxes = check_boxes(boxes)

@@ -17,7 +17,7 @@ LABELS = ("species", "primary_label", "label")
 
 
 def read_boxes(path):
-    """Read a table of boxes that `write_boxes` wrote, or any with its columns.
+    r"""Read a table of boxes that `write_boxes` wrote, or any with its columns.
 
     Parameters
     ----------
@@ -42,6 +42,17 @@ def read_boxes(path):
     See Also
     --------
     write_boxes : Writes such a table.
+
+    Examples
+    --------
+    >>> import pandas as pd, tempfile
+    >>> from pathlib import Path
+    >>> from skbird.annotations import read_boxes
+    >>> path = Path(tempfile.mkdtemp()) / "boxes.csv"
+    >>> _ = path.write_text("path,start,end,label\nnight.wav,1.5,2.0,Strix aluco\n")
+    >>> read_boxes(path)[["path", "start", "end", "species"]]
+            path  start  end      species
+    0  night.wav    1.5  2.0  Strix aluco
     """
     if _is_parquet(path):
         return as_boxes(read_parquet(path), path)

@@ -17,7 +17,7 @@ _COLUMNS = ["file", "line", "path", "start", "end", "low_hz", "high_hz", "specie
 
 
 def read_crowsetta(paths, format, audio=None, **options):
-    """Read boxes from files of any format that the package crowsetta knows.
+    r"""Read boxes from files of any format that the package crowsetta knows.
 
     Parameters
     ----------
@@ -56,6 +56,19 @@ def read_crowsetta(paths, format, audio=None, **options):
     See Also
     --------
     read_raven, read_audacity : Need no crowsetta, and read more of these formats.
+
+    Examples
+    --------
+    >>> import pandas as pd, tempfile
+    >>> from pathlib import Path
+    >>> from skbird.annotations import read_crowsetta
+    >>> path = Path(tempfile.mkdtemp()) / "song.csv"
+    >>> _ = path.write_text("onset_s,offset_s,label\n0.5,0.75,trill\n")
+    >>> read_crowsetta(
+    ...     path, "simple-seq", audio="song.wav"
+    ... )[["path", "start", "end", "species"]]  # doctest: +SKIP
+           path  start   end species
+    0  song.wav    0.5  0.75   trill
     """
     check_params("read_crowsetta", {"format": [str]}, format=format)
     files = as_path_list(paths)

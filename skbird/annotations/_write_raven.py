@@ -67,6 +67,18 @@ def write_raven(boxes, folder, *, paths=None, full_band_hz=None):
     Labels and paths may come from others: tabs and line breaks in them become spaces,
     and what a spreadsheet would take for a formula gets a quote before it, which
     `read_raven` takes away.
+
+    Examples
+    --------
+    >>> import pandas as pd, tempfile
+    >>> from pathlib import Path
+    >>> from skbird.annotations import write_raven
+    >>> boxes = pd.DataFrame(
+    ...     {"path": ["a.wav"], "start": [1.5], "end": [4.5], "species": ["Otus scops"]}
+    ... )
+    >>> tables = write_raven(boxes, tempfile.mkdtemp(), full_band_hz=16_000)
+    >>> [table.name for table in tables]
+    ['a.Table.1.selections.txt']
     """
     boxes = check_boxes(boxes)
     low = boxes["low_hz"]

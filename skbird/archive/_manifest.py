@@ -36,7 +36,15 @@ _REMEDY = "Pass another out, or fresh=True, which deletes that run."
 
 
 class OtherRunError(ValueError):
-    """The folder holds another archive run, or what is left of one."""
+    """The folder holds another archive run, or what is left of one.
+
+    Examples
+    --------
+    >>> from skbird.archive import OtherRunError
+    >>> raise OtherRunError("The folder is of another model.")
+    Traceback (most recent call last):
+    skbird.archive.OtherRunError: The folder is of another model. ...
+    """
 
     def __init__(self, reason):
         super().__init__(f"{reason} {_REMEDY}")

@@ -37,6 +37,20 @@ class ArchiveResult:
         What a time budget took from the model, and for which recordings.
     columns : sequence of str
         Of what `read` returns, if there are no parts.
+
+    Examples
+    --------
+    >>> import numpy as np, soundfile, tempfile
+    >>> from pathlib import Path
+    >>> from skbird.archive import predict_archive
+    >>> from skbird.utils.estimator_checks import LevelClassifier
+    >>> folder = Path(tempfile.mkdtemp())
+    >>> for night in range(2):
+    ...     soundfile.write(folder / f"{night}.wav", np.full(80_000, 0.1), 8000)
+    >>> model = LevelClassifier().fit([folder / "0.wav"], [[1]])
+    >>> result = predict_archive(model, folder, folder / "out", verbose=False)
+    >>> result.n_files, result.n_rows
+    (2, 4)
     """
 
     folder: Path

@@ -9,6 +9,15 @@ class AudioReadError(ValueError):
     """A recording, or a stretch of one, cannot be read.
 
     The message names the file, the reason and the remedy.
+
+    Examples
+    --------
+    >>> from skbird.audio import AudioReadError, read_header
+    >>> try:
+    ...     read_header("gone.wav")
+    ... except AudioReadError as error:
+    ...     print(str(error)[:23])
+    gone.wav does not exist
     """
 
     def __init__(self, message):
@@ -31,6 +40,12 @@ class AudioHeader:
         sound is not heard; "" if all is well.
     is_cut : bool
         Whether sound that the header promises, or that follows, cannot be read.
+
+    Examples
+    --------
+    >>> from skbird.audio import AudioHeader
+    >>> AudioHeader(sample_rate=32_000, n_frames=160_000, n_channels=1).duration_s
+    5.0
     """
 
     sample_rate: int

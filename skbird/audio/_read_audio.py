@@ -102,6 +102,17 @@ def read_header(path):
     ------
     AudioReadError
         If the file is missing, is a directory, is not audio or holds no samples.
+
+    Examples
+    --------
+    >>> import numpy as np, soundfile, tempfile
+    >>> from pathlib import Path
+    >>> from skbird.audio import read_header
+    >>> path = Path(tempfile.mkdtemp()) / "frog.wav"
+    >>> soundfile.write(path, np.zeros(7 * 8000), 8000)
+    >>> header = read_header(path)
+    >>> header.sample_rate, header.duration_s
+    (8000, 7.0)
     """
     with AudioFile(check_path(path)) as audio:
         return audio.header
@@ -139,6 +150,17 @@ def read_audio(path, start_s=0.0, end_s=None, *, channels="mean"):
     -----
     UserWarning
         If the mean of the channels is far below the loudest of them.
+
+    Examples
+    --------
+    >>> import numpy as np, soundfile, tempfile
+    >>> from pathlib import Path
+    >>> from skbird.audio import read_audio
+    >>> path = Path(tempfile.mkdtemp()) / "frog.wav"
+    >>> soundfile.write(path, np.zeros(7 * 8000), 8000)
+    >>> samples, sample_rate = read_audio(path, start_s=5.0)
+    >>> samples.shape, sample_rate
+    ((16000,), 8000)
     """
     check_path(path)
     if not isinstance(start_s, Real) or not 0 <= start_s < np.inf:

@@ -32,6 +32,14 @@ class Clip:
         How the row is cut into segments.
     measured : tuple of (WeightOp, ndarray)
         What the filters measured, each a series over time.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skbird.data import Clip
+    >>> clip = Clip(np.zeros(16_000, np.float32), 8000, {"path": "frog.wav"})
+    >>> clip.grid.starts(len(clip.samples) / clip.sample_rate)
+    array([0.])
     """
 
     samples: np.ndarray
@@ -61,6 +69,29 @@ class WeightOp:
 
     What costs time is in `measure`, which knows neither segments nor thresholds, so
     that its result can be kept; `judge` turns it into weights.
+
+    Examples
+    --------
+    >>> from dataclasses import dataclass
+    >>> import numpy as np
+    >>> from skbird.data import WeightOp, row_weights, segment_means
+    >>> @dataclass(frozen=True)
+    ... class LoudnessOp(WeightOp):
+    ...     limit: float
+    ...     values_per_s = 1.0
+    ...     use_at_predict = False
+    ...     measure_key = "loudness"
+    ...
+    ...     def measure(self, samples, sample_rate):
+    ...         return np.square(samples.reshape(-1, sample_rate)).mean(axis=1)
+    ...
+    ...     def judge(self, values, starts, segment_s, row):
+    ...         quality = segment_means(values, self.values_per_s, starts, segment_s)
+    ...         return (quality >= self.limit).astype(float), quality
+    >>> op = LoudnessOp(limit=0.1)
+    >>> values = op.measure(np.repeat([0.0, 0.5], 80_000), 8000)
+    >>> row_weights([(op, values)], np.array([0.0, 10.0]), 10.0, {"path": "frog.wav"})
+    array([0., 1.], dtype=float32)
     """
 
     #: An op that leaves the samples alone does not make a spectrogram another one.
@@ -237,7 +268,14 @@ def _warn_of_repeats(paths):
 
 
 def as_recordings(X):
-    """Return X as `Recordings`, whether it is one already, paths, or a row table."""
+    """Return X as `Recordings`, whether it is one already, paths, or a row table.
+
+    Examples
+    --------
+    >>> from skbird.data import as_recordings
+    >>> as_recordings(["frog.wav", "toad.wav"]).shape
+    (2,)
+    """
     if isinstance(X, Recordings):
         return X
     if isinstance(X, pd.Series):  # its index is that of the results

@@ -28,6 +28,12 @@ class SegmentGrid:
         Share of a segment that the next one has too.
     pad : {"cycle", "zero"}
         How a row shorter than a segment fills it: repeated, or followed by silence.
+
+    Examples
+    --------
+    >>> from skbird.data import SegmentGrid
+    >>> SegmentGrid(segment_s=5.0, overlap=0.5).starts(12.0)
+    array([0. , 2.5, 5. , 7. ])
     """
 
     segment_s: float = 5.0
@@ -82,6 +88,13 @@ def segment_means(values, values_per_s, starts, segment_s):
     Returns
     -------
     ndarray of shape (n_segments,), float64
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skbird.data import segment_means
+    >>> segment_means(np.array([0.0, 0.0, 1.0, 1.0]), 1.0, np.array([0.0, 1.0]), 2.0)
+    array([0. , 0.5])
     """
     values, starts = as_floats(values, "values"), as_floats(starts, "starts")
     if values.ndim != 1 or starts.ndim != 1 or not len(values):
@@ -121,6 +134,13 @@ def row_weights(measured, starts, segment_s, row):
     -------
     ndarray of shape (n_segments,), float32
         In [0, 1].
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skbird.data import row_weights
+    >>> row_weights([], np.array([0.0, 2.5]), 5.0, {"path": "frog.wav"})
+    array([1., 1.], dtype=float32)
     """
     pairs = "pairs (WeightOp, ndarray)"
     measured = check_list(measured, "measured", pairs)

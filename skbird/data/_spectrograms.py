@@ -40,6 +40,13 @@ class SpectrogramFormat:
         How each segment is normalised when it is read.
     top_db : float or None
         Range below the loudest point of a segment that is kept.
+
+    Examples
+    --------
+    >>> from skbird.data import SpectrogramFormat
+    >>> format = SpectrogramFormat(mel_hz=(500.0, 1000.0, 2000.0), frame_s=0.016)
+    >>> format.n_mels, format.frames_per_segment
+    (3, 313)
     """
 
     mel_hz: tuple
@@ -103,6 +110,16 @@ class Spectrograms:
         In [0, 1].
     index : Index of shape (n_rows,)
         The labels that the given table had for its rows, for tables to be made of them.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skbird.data import Spectrograms
+    >>> X = Spectrograms.from_arrays(np.zeros((4, 64, 313)))
+    >>> X
+    <Spectrograms: 4 rows, 4 segments of (64 mels, 313 frames)>
+    >>> X[::2].to_numpy().shape
+    (2, 64, 313)
     """
 
     ndim = 1

@@ -78,7 +78,21 @@ _DAMAGE = (
 
 
 class ModelFileError(ValueError):
-    """A file is no model of skbird, is damaged, or holds what skbird does not write."""
+    """A file is no model of skbird, is damaged, or holds what skbird does not write.
+
+    Examples
+    --------
+    >>> import pandas as pd, tempfile
+    >>> from pathlib import Path
+    >>> from skbird.inference import ModelFileError, load_model
+    >>> path = Path(tempfile.mkdtemp()) / "notes.skbird"
+    >>> _ = path.write_text("no model")
+    >>> try:
+    ...     load_model(path)
+    ... except ModelFileError as error:
+    ...     print("refused")
+    refused
+    """
 
 
 class ModelArchive:

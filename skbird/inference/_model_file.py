@@ -88,6 +88,23 @@ def save_model(model, path, *, metrics=None, data=None, licence=None, notes=None
     ONNX, ``networks/0.onnx`` and so on. What matters to `fit` alone, such as the
     splitter that chose thresholds, is not kept, nor is what belongs to a machine, such
     as the folder of a cache, ``n_jobs`` and ``n_threads``.
+
+    Examples
+    --------
+    >>> import numpy as np, soundfile, tempfile
+    >>> from pathlib import Path
+    >>> from sklearn.pipeline import make_pipeline
+    >>> from skbird.inference import compile_pipeline, save_model
+    >>> from skbird.nn import CNNClassifier
+    >>> from skbird.preprocessing import LogMel
+    >>> folder = Path(tempfile.mkdtemp())
+    >>> path = folder / "frog.wav"
+    >>> rng = np.random.default_rng(0)
+    >>> soundfile.write(path, 0.1 * rng.standard_normal(32_000 * 5), 32_000)
+    >>> net = CNNClassifier("lcnet_035", weights=None, max_epochs=1, verbose=0)
+    >>> pipe = make_pipeline(LogMel(n_mels=32), net).fit([path], [[0, 1]])
+    >>> compiled = compile_pipeline(pipe, precision="float32")
+    >>> save_model(compiled, folder / "frog.skbird", notes="A pond near Ulm.")
     """
     check_path(path)
     if not hasattr(model, "species_"):
@@ -177,6 +194,28 @@ def load_model(path, *, max_bytes=MAX_BYTES):
     ModelFileError
         If the file is no model, is damaged, is of another format, is too large, or
         holds what is not on the list.
+
+    Examples
+    --------
+    >>> import numpy as np, soundfile, tempfile
+    >>> from pathlib import Path
+    >>> from sklearn.pipeline import make_pipeline
+    >>> from skbird.inference import compile_pipeline, load_model, save_model
+    >>> from skbird.nn import CNNClassifier
+    >>> from skbird.preprocessing import LogMel
+    >>> folder = Path(tempfile.mkdtemp())
+    >>> path = folder / "frog.wav"
+    >>> rng = np.random.default_rng(0)
+    >>> soundfile.write(path, 0.1 * rng.standard_normal(32_000 * 5), 32_000)
+    >>> net = CNNClassifier("lcnet_035", weights=None, max_epochs=1, verbose=0)
+    >>> pipe = make_pipeline(LogMel(n_mels=32), net).fit([path], [[0, 1]])
+    >>> compiled = compile_pipeline(pipe, precision="float32")
+    >>> save_model(compiled, folder / "frog.skbird", licence="CC0")
+    >>> model = load_model(folder / "frog.skbird")
+    >>> model.about_["licence"]
+    'CC0'
+    >>> bool((model.predict_proba([path]) == compiled.predict_proba([path])).all())
+    True
     """
     path = os.fspath(check_path(path))
     check_params("load_model", {"max_bytes": [AT_LEAST_ONE]}, max_bytes=max_bytes)
@@ -221,6 +260,27 @@ def trained_on(model, X):
     ndarray of bool, shape (n_rows,)
         False where nothing is known. A name is mistaken for another in one of 100,000
         cases, given 30,000 recordings.
+
+    Examples
+    --------
+    >>> import numpy as np, soundfile, tempfile
+    >>> from pathlib import Path
+    >>> from sklearn.pipeline import make_pipeline
+    >>> from skbird.inference import compile_pipeline, load_model
+    >>> from skbird.inference import save_model, trained_on
+    >>> from skbird.nn import CNNClassifier
+    >>> from skbird.preprocessing import LogMel
+    >>> folder = Path(tempfile.mkdtemp())
+    >>> path = folder / "frog.wav"
+    >>> rng = np.random.default_rng(0)
+    >>> soundfile.write(path, 0.1 * rng.standard_normal(32_000 * 5), 32_000)
+    >>> net = CNNClassifier("lcnet_035", weights=None, max_epochs=1, verbose=0)
+    >>> pipe = make_pipeline(LogMel(n_mels=32), net).fit([path], [[0, 1]])
+    >>> compiled = compile_pipeline(pipe, precision="float32")
+    >>> save_model(compiled, folder / "frog.skbird", data=[path])
+    >>> model = load_model(folder / "frog.skbird")
+    >>> trained_on(model, [path, "elsewhere/toad.wav"])
+    array([ True, False])
     """
     data = getattr(model, "about_", {}).get("data") or {}
     files = np.frombuffer(base64.b64decode(data.get("files", "")), dtype="<u4")

@@ -62,6 +62,26 @@ class CompiledNetwork(MultilabelMixin, BaseEstimator):
     species_ : ndarray of str
     classes_ : ndarray of shape (n_species, 2)
         The two values of each label, [0, 1].
+
+    Examples
+    --------
+    >>> import numpy as np, soundfile, tempfile
+    >>> from pathlib import Path
+    >>> from sklearn.pipeline import make_pipeline
+    >>> from skbird.inference import CompiledNetwork, compile_pipeline
+    >>> from skbird.nn import CNNClassifier
+    >>> from skbird.preprocessing import LogMel
+    >>> folder = Path(tempfile.mkdtemp())
+    >>> path = folder / "frog.wav"
+    >>> rng = np.random.default_rng(0)
+    >>> soundfile.write(path, 0.1 * rng.standard_normal(32_000 * 5), 32_000)
+    >>> net = CNNClassifier("lcnet_035", weights=None, max_epochs=1, verbose=0)
+    >>> pipe = make_pipeline(LogMel(n_mels=32), net).fit([path], [[0, 1]])
+    >>> compiled = compile_pipeline(pipe, precision="float32")
+    >>> isinstance(compiled.network, CompiledNetwork)
+    True
+    >>> compiled.network.predict_proba(compiled.front_end.transform([path])).shape
+    (1, 2)
     """
 
     def __init__(

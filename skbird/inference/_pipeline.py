@@ -42,6 +42,24 @@ class CompiledPipeline(MultilabelMixin, BaseEstimator):
     errors_ : DataFrame
         Columns ``row``, ``path``, ``error``: the rows that the latest call could not
         read.
+
+    Examples
+    --------
+    >>> import numpy as np, soundfile, tempfile
+    >>> from pathlib import Path
+    >>> from sklearn.pipeline import make_pipeline
+    >>> from skbird.inference import compile_pipeline
+    >>> from skbird.nn import CNNClassifier
+    >>> from skbird.preprocessing import LogMel
+    >>> folder = Path(tempfile.mkdtemp())
+    >>> path = folder / "frog.wav"
+    >>> rng = np.random.default_rng(0)
+    >>> soundfile.write(path, 0.1 * rng.standard_normal(32_000 * 5), 32_000)
+    >>> net = CNNClassifier("lcnet_035", weights=None, max_epochs=1, verbose=0)
+    >>> pipe = make_pipeline(LogMel(n_mels=32), net).fit([path], [[0, 1]])
+    >>> compiled = compile_pipeline(pipe, precision="float32")
+    >>> compiled.predict_proba([path]).shape
+    (1, 2)
     """
 
     def __init__(self, front_end, network, *, block_s=600.0, verbose=False):

@@ -27,7 +27,15 @@ _COLUMNS = ["kind", "test_row", "train_row", "n_train_rows", "shared"]
 
 
 class LeakageWarning(UserWarning):
-    """Test rows share with training rows what makes their score too good."""
+    """Test rows share with training rows what makes their score too good.
+
+    Examples
+    --------
+    >>> import warnings
+    >>> from skbird.model_selection import LeakageWarning
+    >>> warnings.simplefilter("error", LeakageWarning)  # a leak stops the program
+    >>> warnings.resetwarnings()
+    """
 
 
 def find_leaks(

@@ -37,6 +37,19 @@ class PairedBootstrapResult:
         difference. NaN where `interval` is.
     macro_roc_auc_a, macro_roc_auc_b : float in [0, 1]
         The scores themselves.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skbird.model_selection import paired_bootstrap
+    >>> rng = np.random.default_rng(0)
+    >>> Y = rng.integers(0, 2, (200, 3))
+    >>> good, poor = Y + rng.normal(0, 1, Y.shape), Y + rng.normal(0, 3, Y.shape)
+    >>> result = paired_bootstrap(
+    ...     Y, good, poor, recordings=np.arange(200), random_state=0
+    ... )
+    >>> result.interval[0] > 0
+    True
     """
 
     difference: float

@@ -39,6 +39,20 @@ class CrossValReport:
         Recordings that were resampled for the interval.
     estimators : list or None
         The fitted estimators, one per fold, if they were asked for.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sklearn.neighbors import KNeighborsClassifier
+    >>> from skbird.model_selection import cross_val_report
+    >>> rng = np.random.default_rng(0)
+    >>> Y = rng.integers(0, 2, (60, 2))
+    >>> X = Y + rng.normal(0, 0.7, Y.shape)
+    >>> report = cross_val_report(KNeighborsClassifier(9), X, Y, cv=3, verbose=False)
+    >>> report.folds["n_test"].tolist()
+    [20, 20, 20]
+    >>> report.proba.shape
+    (60, 2)
     """
 
     macro_roc_auc: float

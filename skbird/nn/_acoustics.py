@@ -33,6 +33,18 @@ class Gain(SegmentAugmentation):
         The gain is uniform between -max_db and max_db.
     p : float in [0, 1], default=0.5
         Share of the segments that are changed.
+
+    Examples
+    --------
+    >>> import numpy as np, torch
+    >>> from skbird.data import Spectrograms
+    >>> from skbird.nn import Gain, SEDClassifier
+    >>> format = Spectrograms.from_arrays(np.zeros((1, 64, 128))).format
+    >>> segments = torch.full((4, 1, 64, 128), -50.0)
+    >>> changed = Gain(max_db=6.0, p=1.0).apply(segments, format)
+    >>> bool((changed - segments).abs().max() <= 6.0)
+    True
+    >>> net = SEDClassifier(callbacks__gain__p=0.5)  # in a training
     """
 
     _parameter_constraints: dict = {"max_db": DECIBEL, "p": SHARE}
@@ -64,6 +76,18 @@ class FrequencyResponse(SegmentAugmentation):
     ----------
     Nam et al., "FilterAugment: An Acoustic Environmental Data Augmentation Method",
     ICASSP 2022, of which this is the linear kind.
+
+    Examples
+    --------
+    >>> import numpy as np, torch
+    >>> from skbird.data import Spectrograms
+    >>> from skbird.nn import FrequencyResponse, SEDClassifier
+    >>> format = Spectrograms.from_arrays(np.zeros((1, 64, 128))).format
+    >>> segments = torch.full((4, 1, 64, 128), -50.0)
+    >>> filtered = FrequencyResponse(max_db=6.0, p=1.0).apply(segments, format)
+    >>> bool((filtered - segments).abs().max() <= 6.0)
+    True
+    >>> net = SEDClassifier(callbacks__response__p=0.5)  # in a training
     """
 
     _parameter_constraints: dict = {
@@ -102,6 +126,20 @@ class BackgroundNoise(SegmentAugmentation):
         uniform in between.
     p : float in [0, 1], default=0.5
         Share of the segments that noise is added to.
+
+    Examples
+    --------
+    >>> import numpy as np, torch
+    >>> from skbird.data import Spectrograms
+    >>> from skbird.nn import BackgroundNoise, SEDClassifier
+    >>> format = Spectrograms.from_arrays(np.zeros((1, 64, 128))).format
+    >>> segments = torch.full((4, 1, 64, 128), -50.0)
+    >>> noisy = BackgroundNoise(min_snr_db=0.0, max_snr_db=10.0, p=1.0).apply(
+    ...     segments, format
+    ... )
+    >>> bool(noisy.mean() > segments.mean())
+    True
+    >>> net = SEDClassifier(callbacks__noise__p=0.5)  # in a training
     """
 
     _parameter_constraints: dict = {
@@ -177,6 +215,18 @@ class TimeShift(SegmentAugmentation):
         into sound that a filter gave no weight.
     p : float in [0, 1], default=1.0
         Share of the segments that are moved.
+
+    Examples
+    --------
+    >>> import numpy as np, torch
+    >>> from skbird.data import Spectrograms
+    >>> from skbird.nn import SEDClassifier, TimeShift
+    >>> format = Spectrograms.from_arrays(np.zeros((1, 64, 128))).format
+    >>> segments = torch.randn(4, 1, 64, 128)
+    >>> shifted = TimeShift(max_s=1.0).apply(segments, format)
+    >>> bool((shifted.sort(dim=3).values == segments.sort(dim=3).values).all())
+    True
+    >>> net = SEDClassifier(callbacks__shift__max_s=1.0)  # in a training
     """
 
     _parameter_constraints: dict = {

@@ -15,6 +15,22 @@ class SegmentAugmentation(RecipeCallback):
     """Base: change each segment of a training batch with a probability.
 
     A subclass has the parameter `p` and the method `augment`. Labels stay as they are.
+
+    Examples
+    --------
+    >>> import numpy as np, torch
+    >>> from skbird.data import Spectrograms
+    >>> from skbird.nn import SegmentAugmentation
+    >>> class Polarity(SegmentAugmentation):
+    ...     def __init__(self, p=0.5):
+    ...         self.p = p
+    ...
+    ...     def augment(self, segments, format):
+    ...         return -segments
+    >>> format = Spectrograms.from_arrays(np.zeros((1, 64, 128))).format
+    >>> segments = torch.full((4, 1, 64, 128), -50.0)
+    >>> bool((Polarity(p=1.0).apply(segments, format) == 50.0).all())
+    True
     """
 
     _parameter_constraints: dict = {"p": SHARE}

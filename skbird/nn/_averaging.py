@@ -32,6 +32,13 @@ class WeightAverage(RecipeCallback):
     ----------
     Polyak & Juditsky, "Acceleration of stochastic approximation by averaging", 1992.
     The warm-up is that of TensorFlow's ExponentialMovingAverage.
+
+    Examples
+    --------
+    >>> from skbird.nn import SEDClassifier, WeightAverage
+    >>> net = SEDClassifier(callbacks__average=WeightAverage(decay=0.99))
+    >>> net.get_params()["callbacks__average__decay"]
+    0.99
     """
 
     _parameter_constraints: dict = {"decay": [Interval(Real, 0, 1, closed="left")]}

@@ -44,6 +44,23 @@ class Curriculum(RecipeCallback):
     Bengio et al., "Curriculum learning", ICML 2009; Kumar et al., "Self-paced learning
     for latent variable models", NeurIPS 2010 (by loss); Platanios et al.,
     "Competence-based curriculum learning", NAACL 2019 (pacing).
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skbird.nn import CNNClassifier
+    >>> rng = np.random.default_rng(0)
+    >>> X, Y = rng.standard_normal((8, 32, 64)), np.tile([[1, 0], [0, 1]], (4, 1))
+    >>> net = CNNClassifier(
+    ...     "lcnet_035",
+    ...     weights=None,
+    ...     max_epochs=4,
+    ...     callbacks__curriculum__start=0.25,
+    ...     callbacks__curriculum__by="loss",
+    ...     verbose=0,
+    ... )
+    >>> net.fit(X, Y).history[:, "curriculum_rows"]
+    [8, 5, 8, 8]
     """
 
     _parameter_constraints: dict = {
@@ -139,6 +156,22 @@ class HardNegativeMining(RecipeCallback):
     ----------
     Shrivastava et al., "Training region-based object detectors with online hard example
     mining", CVPR 2016.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skbird.nn import CNNClassifier
+    >>> rng = np.random.default_rng(0)
+    >>> X, Y = rng.standard_normal((8, 32, 64)), np.tile([[1, 0], [0, 1]], (4, 1))
+    >>> net = CNNClassifier(
+    ...     "lcnet_035",
+    ...     weights=None,
+    ...     max_epochs=2,
+    ...     callbacks__hard_negatives__boost=3.0,
+    ...     verbose=0,
+    ... )
+    >>> sorted(net.fit(X, Y).history[-1, "hard_negatives"])
+    ['species 0', 'species 1']
     """
 
     _parameter_constraints: dict = {

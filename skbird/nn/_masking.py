@@ -54,6 +54,19 @@ class TimeMask(_Mask):
     References
     ----------
     Park et al., "SpecAugment", Interspeech 2019.
+
+    Examples
+    --------
+    >>> import numpy as np, torch
+    >>> from skbird.data import Spectrograms
+    >>> from skbird.nn import SEDClassifier, TimeMask
+    >>> format = Spectrograms.from_arrays(np.zeros((1, 64, 128))).format
+    >>> segments = torch.randn(4, 1, 64, 128)
+    >>> masked = TimeMask(max_share=0.25, p=1.0).apply(segments, format)
+    >>> frames = (masked != segments).any(dim=2).sum(dim=(1, 2))
+    >>> bool(((frames >= 1) & (frames <= 32)).all())
+    True
+    >>> net = SEDClassifier(callbacks__time_mask__p=0.5)  # in a training
     """
 
     def __init__(self, max_share=0.2, p=0.5, n_masks=1):
@@ -80,6 +93,19 @@ class FrequencyMask(_Mask):
     References
     ----------
     Park et al., "SpecAugment", Interspeech 2019.
+
+    Examples
+    --------
+    >>> import numpy as np, torch
+    >>> from skbird.data import Spectrograms
+    >>> from skbird.nn import FrequencyMask, SEDClassifier
+    >>> format = Spectrograms.from_arrays(np.zeros((1, 64, 128))).format
+    >>> segments = torch.randn(4, 1, 64, 128)
+    >>> masked = FrequencyMask(max_share=0.25, p=1.0).apply(segments, format)
+    >>> bands = (masked != segments).any(dim=3).sum(dim=(1, 2))
+    >>> bool(((bands >= 1) & (bands <= 16)).all())
+    True
+    >>> net = SEDClassifier(callbacks__frequency_mask__p=0.5)  # in a training
     """
 
     def __init__(self, max_share=0.15, p=0.5, n_masks=1):
@@ -106,6 +132,19 @@ class RandomErasing(SegmentAugmentation):
     References
     ----------
     Zhong et al., "Random Erasing Data Augmentation", AAAI 2020.
+
+    Examples
+    --------
+    >>> import numpy as np, torch
+    >>> from skbird.data import Spectrograms
+    >>> from skbird.nn import RandomErasing, SEDClassifier
+    >>> format = Spectrograms.from_arrays(np.zeros((1, 64, 128))).format
+    >>> segments = torch.randn(4, 1, 64, 128)
+    >>> erased = RandomErasing(max_area=0.2, p=1.0).apply(segments, format)
+    >>> shares = (erased != segments).float().mean(dim=(1, 2, 3))
+    >>> bool(((shares > 0.01) & (shares < 0.21)).all())
+    True
+    >>> net = SEDClassifier(callbacks__erasing__p=0.5)  # in a training
     """
 
     _parameter_constraints: dict = {"max_area": SHARE, "p": SHARE}

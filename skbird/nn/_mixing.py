@@ -89,6 +89,13 @@ class Mixup(_Mixing):
     References
     ----------
     Zhang et al., "mixup: Beyond Empirical Risk Minimization", ICLR 2018.
+
+    Examples
+    --------
+    >>> from skbird.nn import Mixup, SEDClassifier
+    >>> net = SEDClassifier(callbacks__mixup=Mixup(alpha=0.4, domain="power"))
+    >>> net.get_params()["callbacks__mixup__domain"]
+    'power'
     """
 
     _parameter_constraints: dict = {
@@ -157,6 +164,13 @@ class CutMix(_Mixing):
     ----------
     Yun et al., "CutMix: Regularization Strategy to Train Strong Classifiers with
     Localizable Features", ICCV 2019.
+
+    Examples
+    --------
+    >>> from skbird.nn import CutMix, SEDClassifier
+    >>> net = SEDClassifier(callbacks__cutmix=CutMix(p=0.5, shape="rectangle"))
+    >>> net.get_params()["callbacks__cutmix__shape"]
+    'rectangle'
     """
 
     _parameter_constraints: dict = {

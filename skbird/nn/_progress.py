@@ -9,6 +9,13 @@ class EpochProgress(Callback):
     """Show a bar over all batches with epoch, loss and the time left.
 
     Nothing is shown with ``verbose=0``. The losses stay in ``net.history``.
+
+    Examples
+    --------
+    >>> from skbird.nn import EpochProgress, SEDClassifier
+    >>> callbacks = SEDClassifier(verbose=1).get_default_callbacks()
+    >>> isinstance(dict(callbacks)["progress"], EpochProgress)
+    True
     """
 
     transient = ("bar_",)

@@ -32,6 +32,13 @@ class WarmupCosine(RecipeCallback):
     Loshchilov & Hutter, "SGDR: Stochastic Gradient Descent with Warm Restarts",
     ICLR 2017, eq. 5: the cosine. Goyal et al., "Accurate, Large Minibatch SGD", 2017:
     the warm-up by equal steps.
+
+    Examples
+    --------
+    >>> from skbird.nn import SEDClassifier, WarmupCosine
+    >>> net = SEDClassifier(lr=1e-3, callbacks__schedule=WarmupCosine(warmup=0.2))
+    >>> net.get_params()["callbacks__schedule__cycles"]
+    1
     """
 
     _parameter_constraints: dict = {

@@ -22,6 +22,19 @@ class Activations:
     centers : ndarray of shape (n_segments, n_steps)
         Centre of each step: seconds after the start of the row (attention over time),
         or Hz (over frequency).
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skbird.nn import SEDClassifier
+    >>> rng = np.random.default_rng(0)
+    >>> X, Y = rng.standard_normal((8, 32, 64)), np.tile([[1, 0], [0, 1]], (4, 1))
+    >>> net = SEDClassifier(
+    ...     "lcnet_035", attention="time", weights=None, max_epochs=1, verbose=0
+    ... )
+    >>> activations = net.fit(X, Y).activations(X)[0]
+    >>> activations.probability.shape, activations.attention.shape
+    ((1, 2, 2), (1, 2))
     """
 
     probability: np.ndarray

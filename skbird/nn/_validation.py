@@ -41,6 +41,22 @@ class ValidationSplit(RecipeCallback):
     ----------
     Wortsman et al., "Model soups", ICML 2022; of epochs of one training, as the second
     place of BirdCLEF 2024 used them.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skbird.nn import CNNClassifier
+    >>> rng = np.random.default_rng(0)
+    >>> X, Y = rng.standard_normal((8, 32, 64)), np.tile([[1, 0], [0, 1]], (4, 1))
+    >>> net = CNNClassifier(
+    ...     "lcnet_035",
+    ...     weights=None,
+    ...     max_epochs=2,
+    ...     callbacks__validation__fraction=0.25,
+    ...     verbose=0,
+    ... )
+    >>> len(net.fit(X, Y).history[:, "valid_score"])
+    2
     """
 
     _parameter_constraints: dict = {

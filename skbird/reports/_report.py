@@ -23,6 +23,18 @@ class Report:
     tables : dict of str to DataFrame
         All lines of the tables on the page, and more.
     figures : dict of str to matplotlib.figure.Figure
+
+    Examples
+    --------
+    >>> import numpy as np, soundfile, tempfile
+    >>> from pathlib import Path
+    >>> from skbird.reports import describe_recordings
+    >>> folder = Path(tempfile.mkdtemp())
+    >>> soundfile.write(folder / "a.wav", np.zeros(16_000), 16_000)
+    >>> report = describe_recordings([folder / "a.wav"], verbose=False)
+    >>> page = report.to_html(folder / "report.html")
+    >>> "unreadable" in report.tables
+    True
     """
 
     def __init__(self, title, sections):
