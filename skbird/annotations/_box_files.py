@@ -186,7 +186,7 @@ def _write_parquet(boxes, path):
 
 
 def _is_parquet(path):
-    """Whether a table is Parquet, not CSV, by its ending."""
+    """Return whether a table is Parquet, not CSV, by its ending."""
     ending = Path(check_path(path)).suffix.lower()
     if ending not in (".csv", ".parquet"):
         raise ValueError(

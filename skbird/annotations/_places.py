@@ -136,12 +136,12 @@ def _place_by_ends(paths, roots, finder, table):
 
 
 def _is_bare(path):
-    """Whether a path is a name, without folders."""
+    """Return whether a path is a name, without folders."""
     return len(path_parts(path)) == 1
 
 
 def _is_copy(path, recording):
-    """Whether a file that is there is, as far as one can see, that recording."""
+    """Return whether a file that is there is, as far as one can see, that recording."""
     if os.path.getsize(path) == 0 or not os.path.isfile(recording):
         return False
     return _fingerprint(path) == _fingerprint(recording)
@@ -156,7 +156,7 @@ def _fingerprint(path):
 
 
 def _is_end(path, other):
-    """Whether a path ends as another does that has fewer folders, or none."""
+    """Return whether a path ends as another does that has fewer folders, or none."""
     ends = [path_parts(same_text(without_suffix(p)).casefold()) for p in (path, other)]
     shorter, longer = sorted(ends, key=len)
     return longer[-len(shorter) :] == shorter

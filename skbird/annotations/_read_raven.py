@@ -175,7 +175,7 @@ def _recordings(table, audio, has_offset):
 
 
 def _one_view(table, boxes, window):
-    """Which lines to keep of selections that were saved once per view and channel."""
+    """Return which lines to keep of selections saved once per view and channel."""
     lines = boxes[["path", "start", "end", "species"]].assign(file=table.file)
     for column in window:
         lines[column.casefold()] = table.text(column).fillna("")

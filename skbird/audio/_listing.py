@@ -228,7 +228,7 @@ def _walk(root):
 
 
 def _is_around(outer, folder):
-    """Whether a folder is another one, or in it; both without links."""
+    """Return whether a folder is another one, or in it; both without links."""
     return os.path.join(folder, "").startswith(os.path.join(outer, ""))
 
 

@@ -83,7 +83,7 @@ class Interrupts:
 
 
 def _is_importing(frame):
-    """Whether a frame is of a module that is being imported."""
+    """Return whether a frame is of a module that is being imported."""
     while frame is not None:
         if frame.f_globals.get("__name__") == "importlib._bootstrap":
             return True

@@ -75,7 +75,7 @@ class Results:
         return file.is_file() and digest(file) in self._digests.get(str(file), [])
 
     def _is_foreign(self, file):
-        """Whether somebody else wrote or changed a file that is not to be replaced."""
+        """Return whether somebody else wrote a file, or changed it since."""
         if file.exists() and not file.is_file():
             raise click.UsageError(f"{file} is no file. Rename it.")
         return not self._overwrite and file.exists() and not self._is_own(file)

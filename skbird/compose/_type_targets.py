@@ -78,7 +78,7 @@ def parse_tags(cell):
 
 
 def has_own_tags(X, y, heard):
-    """Whether a row's tags are about this species; bool, (n_rows, n_species)."""
+    """Return whether a row's tags are about this species; bool, (n_rows, n_species)."""
     if "primary_label" in X.columns and hasattr(y, "columns"):
         labels = [parse_primary_label(cell) for cell in X["primary_label"]]
         species = [str(name) for name in y.columns]

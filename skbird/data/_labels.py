@@ -178,7 +178,7 @@ def parse_primary_label(cell):
 
 
 def says_absent(label):
-    """Whether a primary label is of a species that is not there."""
+    """Return whether a primary label is of a species that is not there."""
     return len(label) > 1 and label[0] == "-"
 
 

@@ -173,7 +173,7 @@ def load_birdclef(root, *, species=None, secondary_weight=0.5):
 
 
 def is_birdclef(root):
-    """Whether a folder has a table of recordings where a BirdCLEF folder has it."""
+    """Return whether a folder has BirdCLEF's table of recordings in its place."""
     tables = [root / name for name in TRAIN_TABLES]
     return any(table.exists() and not table.is_dir() for table in tables)
 

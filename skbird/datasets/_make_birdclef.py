@@ -169,7 +169,7 @@ def _check_parameters(**parameters):
 
 
 def _is_made(root, manifest):
-    """Whether root holds this very set; an error if it holds anything else."""
+    """Return whether root holds this very set; an error if it holds anything else."""
     if not root.exists() or (root.is_dir() and not any(root.iterdir())):
         return False
     found = "no manifest of make_birdclef"

@@ -205,7 +205,7 @@ def synthesize_voice(duration_s, sample_rate, rng):
 
 
 def _syllable(f0_hz, tract, sample_rate, rng):
-    """One syllable: at times a consonant's hiss, then a vowel gliding to another."""
+    """Make a syllable: at times a consonant's hiss, then a vowel gliding to another."""
     n = int(rng.uniform(0.12, 0.26) * sample_rate)
     contour = f0_hz * np.linspace(*rng.uniform(0.85, 1.2, 2), n)
     phase = np.cumsum(contour) / sample_rate

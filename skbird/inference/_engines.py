@@ -236,7 +236,7 @@ def check_engine(backend, precision):
 
 
 def has_fast_bf16():
-    """Whether this CPU computes in bfloat16 itself."""
+    """Return whether this CPU computes in bfloat16 itself."""
     import openvino
 
     return "BF16" in openvino.Core().get_property("CPU", "OPTIMIZATION_CAPABILITIES")

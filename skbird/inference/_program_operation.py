@@ -62,7 +62,7 @@ class Operation:
         return self.inputs[number].dims
 
     def has(self, number):
-        """Whether there is an input of that number."""
+        """Return whether there is an input of that number."""
         return number < len(self.inputs) and self.inputs[number] is not None
 
     def constant(self, number, kind="int64"):

@@ -121,7 +121,7 @@ def _iou(a, b):
 
 
 def _best_pairs(true, predicted, iou):
-    """Which candidate pairs to keep: as many as possible, then as much IoU."""
+    """Return which candidate pairs to keep: as many as possible, then as much IoU."""
     is_free = (np.bincount(true)[true] == 1) & (np.bincount(predicted)[predicted] == 1)
     contested = np.flatnonzero(~is_free)
     chosen = [np.flatnonzero(is_free)]

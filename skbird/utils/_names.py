@@ -29,7 +29,7 @@ def plain_name(name):
 
 
 def names_species(label):
-    """Whether a label names a species: an empty one and "nocall" do not.
+    """Return whether a label names a species: an empty one and "nocall" do not.
 
     Examples
     --------

@@ -77,5 +77,5 @@ def _presence(proba, classes):
 
 
 def _is_per_species(classes):
-    """Whether `classes` is a list of arrays, one per species."""
+    """Return whether `classes` is a list of arrays, one per species."""
     return classes is not None and len(classes) > 0 and np.ndim(classes[0]) > 0

@@ -94,7 +94,7 @@ def as_utf_8(text):
 
 
 def looks_like_name(text):
-    """Whether a text that Python takes for a number is rather a name, such as 007."""
+    """Return whether what Python takes for a number is rather a name, such as 007."""
     return _NO_NUMBER.match(text) is not None
 
 

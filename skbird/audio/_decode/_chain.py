@@ -70,7 +70,7 @@ class ChainDecoder:
         return blocks[0] if len(blocks) == 1 else np.concatenate(blocks)
 
     def met_damage(self):
-        """Whether pages of the recording that is open were passed over."""
+        """Return whether pages of the recording that is open were passed over."""
         return self._decoder.met_damage()
 
     def close(self):

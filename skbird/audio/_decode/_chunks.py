@@ -264,7 +264,7 @@ def _walk(file, form, start, size):
 
 
 def _is_untrue(file, form, at, promised, size):
-    """Whether the samples end elsewhere than promised."""
+    """Return whether the samples end elsewhere than promised."""
     stop = at + promised
     if not 0 < promised <= size - at:
         return promised != 0 or _is_sound(file, form, at, size)
@@ -272,7 +272,7 @@ def _is_untrue(file, form, at, promised, size):
 
 
 def _is_zero(file, at, size):
-    """Whether nothing but zeros is left: recorders set space aside."""
+    """Return whether nothing but zeros is left: recorders set space aside."""
     identity = "zeros", at, size, *content_identity(file.name)
     return count_once(identity, lambda: not any(_find_bytes(file, at, size)))
 
@@ -286,7 +286,7 @@ def _find_bytes(file, at, size):
 
 
 def _is_sound(file, form, at, size):
-    """Whether what follows the samples is sound as well, and not another chunk."""
+    """Return whether what follows the samples is sound as well, not another chunk."""
     if size - at < _MIN_REST:
         return False
     # Some writers leave out the padding.
@@ -298,7 +298,7 @@ def _is_sound(file, form, at, size):
 
 
 def _is_text(file, at):
-    """Whether text follows; loud samples of 8 bits may look like some."""
+    """Return whether text follows; loud samples of 8 bits may look like some."""
     file.seek(at)
     head = file.read(_TEXT_LOOK)
     if head.startswith(_NOT_SOUND):
@@ -308,7 +308,7 @@ def _is_text(file, at):
 
 
 def _are_chunks(file, form, at, size):
-    """Whether chunks lie one after another from here to the end of the file."""
+    """Return whether chunks lie one after another from here to the end of the file."""
     for name, first, n_bytes in _walk(file, form, at - form.first, size):
         if name[:4] in _KNOWN_CHUNKS:
             return True

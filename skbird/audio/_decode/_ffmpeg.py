@@ -56,7 +56,7 @@ _MAGICS = (
 
 
 def seems_ffmpeg(head):
-    """Whether a file begins like those that FFmpeg reads and libsndfile does not."""
+    """Return whether a file begins like those that only FFmpeg reads."""
     return any(head[at : at + len(magic)] == magic for at, magic in _MAGICS)
 
 

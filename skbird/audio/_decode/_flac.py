@@ -157,7 +157,7 @@ def _ends_as_promised(file, start, size, stream):
 
 
 def _exceeds_frames(size, stream):
-    """Whether the file holds more than the frames promised, however large these are."""
+    """Return whether the file holds more than the frames promised."""
     n_frames = -(-stream.total // max(stream.block_size, 1))
     most = stream.sound_at + n_frames * stream.most_bytes + _MAX_TAGS
     return 0 < stream.most_bytes and most < size
@@ -224,7 +224,7 @@ def _find_end(tail, stream):
 
 
 def _is_whole(content):
-    """Whether a frame fills these bytes, but for tags."""
+    """Return whether a frame fills these bytes, but for tags."""
     at = max(map(content[-_MAX_TAGS:].find, _TAGS))
     ends = {len(content), len(content.rstrip(b"\0"))}
     if at >= 0:
@@ -268,7 +268,7 @@ def _read_frame(head, at, stream):
 
 
 def _fits(head, stream):
-    """Whether channels and bits are those of the stream."""
+    """Return whether channels and bits are those of the stream."""
     channels, bits = head[3] >> 4, head[3] >> 1 & 7
     n_channels = channels + 1 if channels < 8 else 2
     return (

@@ -119,7 +119,7 @@ def _look_closely(file, size, first, content, promised, is_true):
 
 
 def _is_whole(walk, size, total):
-    """Whether all frames follow each other, as many as were promised or guessed."""
+    """Return whether as many frames follow each other as were promised or guessed."""
     rest = size - walk.stretches[-1][1]
     if len(walk.stretches) > 1 or (rest and not walk.ends_whole):
         return False
@@ -136,7 +136,7 @@ def _sample(file, first, n_bytes):
 
 
 def _bears_out(file, first, n_bytes, promised, tag_bytes, content):
-    """Whether there are as many frames as promised."""
+    """Return whether there are as many frames as promised."""
     if tag_bytes and not 0.99 * tag_bytes - 1024 <= n_bytes <= tag_bytes + _MAX_TAGS:
         return False
     if tag_bytes and n_bytes > tag_bytes + _MIN_REST:
@@ -153,7 +153,7 @@ def _bears_out(file, first, n_bytes, promised, tag_bytes, content):
 
 
 def _is_sealed(content, frame):
-    """Whether the checksum of the Xing header is right, as encoders leave it."""
+    """Return whether the checksum of the Xing header is right, as encoders leave it."""
     stop = _xing_at(frame) + _XING_BYTES
     sealed, found = content[:stop], int.from_bytes(content[stop : stop + 2], "big")
     # FFmpeg counts zeros, up to the length that the longest header has.

@@ -63,7 +63,7 @@ def _whole_pages(content, start):
 
 
 def _is_whole(page):
-    """Whether the checksum is right; zlib has that of Ogg with all bits reversed."""
+    """Return whether the checksum is right; zlib has that of Ogg, bits reversed."""
     stored = reversed_bits(page[22:26])
     content = reversed_bits(page[:22] + bytes(4) + page[26:])
     return zlib.crc32(content, _ONES) ^ _ONES == int.from_bytes(stored, "big")

@@ -156,7 +156,7 @@ class SndfileDecoder:
         return _VORBIS_FRAMES if subtype == "VORBIS" else 0
 
     def met_damage(self):
-        """Whether it is known that frames of the file were lost.
+        """Return whether it is known that frames of the file were lost.
 
         libsndfile passes over pages of Ogg files, and reads on behind them as if
         nothing were missing.
