@@ -39,7 +39,8 @@ def main():
             ):
                 if name == "network":
                     pipeline.set_params(sedclassifier__verbose=0)
-                scores, _ = quickstart.evaluate(pipeline, data, **params)
+                title = f"Seed {seed}, {name}"
+                scores, _ = quickstart.evaluate(title, pipeline, data, **params)
                 rows.append({"seed": seed, "model": name, **scores})
                 print(pd.Series(rows[-1]).to_frame().T.to_string(header=len(rows) == 1))
     table = pd.DataFrame(rows)
