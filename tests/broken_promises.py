@@ -12,7 +12,7 @@ from sklearn.exceptions import NotFittedError
 from sklearn.utils import get_tags
 from threadpoolctl import threadpool_info
 
-from skbird.data import Clip, Recordings, Spectrograms
+from skbird.data import Clip, ClipOp, Recordings, Spectrograms
 from skbird.utils import estimator_checks
 
 ANSWERS = ("transform", "fit_transform", "predict_proba")
@@ -37,19 +37,19 @@ class Mutation:
 
 
 @dataclass(frozen=True)
-class FactorOp:
+class FactorOp(ClipOp):
     def __call__(self, clip):
         return replace(clip, samples=clip.samples * np.float32(clip.row["factor"]))
 
 
 @dataclass(frozen=True)
-class CutOp:
+class CutOp(ClipOp):
     def __call__(self, clip):
         return replace(clip, samples=clip.samples[: len(clip.samples) // 2])
 
 
 @dataclass(frozen=True)
-class WeightsOp:
+class WeightsOp(ClipOp):
     value: float
 
     def __call__(self, clip):

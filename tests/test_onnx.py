@@ -11,7 +11,7 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 
 from skbird.audio import read_audio
-from skbird.data import Clip, segment_table
+from skbird.data import Clip, ClipOp, segment_table
 from skbird.inference import export_onnx
 from skbird.inference._export import SamplesToSegments
 from skbird.inference._onnx import _mel_matrix
@@ -32,7 +32,7 @@ NET = {
 }
 
 
-class ReverseOp:
+class ReverseOp(ClipOp):
     def __call__(self, clip):
         return clip
 

@@ -8,7 +8,7 @@ import pytest
 from sklearn.utils import _safe_indexing, resample
 
 from skbird.audio import AudioReadError
-from skbird.data import Recordings, _rows, check_rows, read_rows, segment_table
+from skbird.data import ClipOp, Recordings, _rows, check_rows, read_rows, segment_table
 
 
 @pytest.mark.parametrize(
@@ -132,7 +132,7 @@ def test_paths_without_the_stretches_of_their_rows_are_noticed():
         assert caught[0].filename == __file__
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        recordings[[0, 1]].then(len).assign(x=1)
+        recordings[[0, 1]].then(ClipOp()).assign(x=1)
         pickle.loads(pickle.dumps(recordings))
         Recordings(table)
         Recordings(table[["path", "start"]])
@@ -171,3 +171,8 @@ def test_numbers_of_seconds_may_be_of_any_type(dtype):
     end = pd.Series([5, 6]).astype(dtype)
     rows = check_rows(pd.DataFrame({"path": ["a.wav", "b.wav"], "end": end}))
     assert rows["end"].tolist() == [5.0, 6.0]
+
+
+def test_what_is_no_operation_is_refused():
+    with pytest.raises(TypeError, match=r"len.* is no operation on clips.*ClipOp"):
+        Recordings(["a.wav"]).then(len)

@@ -69,20 +69,20 @@ def check_column(column, place):
     return pd.Series(texts, index=column.index, dtype=object)
 
 
-def row_channels(ops, row):
-    """Return which channels a row is read from: its own word, else that of the chain.
+def row_channels(row, others):
+    """Return which channels a row is read from.
 
     Parameters
     ----------
-    ops : sequence of ops
     row : Mapping
-        The row of the table.
+        The row of the table; what it says in ``channels`` counts.
+    others : {"mean", "loudest"} or int
+        From which a row is read that says nothing.
     """
     own = row.get("channels")
     if isinstance(own, str | Integral):
         return check_channels(own)
-    chain = [op.channels for op in ops if hasattr(op, "channels")]
-    return chain[-1] if chain else "mean"
+    return others
 
 
 def missing_channel(path, channels, n_channels):

@@ -1,8 +1,9 @@
 """What X and Y are: row tables, recordings, spectrograms and labels."""
 
 from skbird.data._labels import encode_labels
+from skbird.data._ops import ClipOp, WeightOp
 from skbird.data._read_rows import read_rows
-from skbird.data._recordings import Clip, Recordings, WeightOp, as_recordings
+from skbird.data._recordings import Clip, Recordings, as_recordings
 from skbird.data._rows import check_rows, segment_table
 from skbird.data._sampling import recording_weights
 from skbird.data._segments import SegmentGrid, row_weights, segment_means
@@ -11,6 +12,7 @@ from skbird.utils._public import set_public_module
 
 __all__ = [
     "Clip",
+    "ClipOp",
     "Recordings",
     "SegmentGrid",
     "SpectrogramFormat",

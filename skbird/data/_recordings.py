@@ -4,12 +4,13 @@ import os
 import warnings
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 import numpy as np
 import pandas as pd
 
 from skbird.audio import read_audio, row_channels
+from skbird.data._ops import ClipOp, WeightOp
 from skbird.data._rows import check_rows
 from skbird.data._segments import SegmentGrid, row_weights
 from skbird.utils._names import existing_path
@@ -64,59 +65,6 @@ class Clip:
         return row_weights(self.measured, self.starts, self.grid.segment_s, self.row)
 
 
-class WeightOp:
-    """Base of ops that leave the samples alone and judge the segments.
-
-    What costs time is in `measure`, which knows neither segments nor thresholds, so
-    that its result can be kept; `judge` turns it into weights.
-
-    Examples
-    --------
-    >>> from dataclasses import dataclass
-    >>> import numpy as np
-    >>> from skbird.data import WeightOp, row_weights, segment_means
-    >>> @dataclass(frozen=True)
-    ... class LoudnessOp(WeightOp):
-    ...     limit: float
-    ...     values_per_s = 1.0
-    ...     use_at_predict = False
-    ...     measure_key = "loudness"
-    ...
-    ...     def measure(self, samples, sample_rate):
-    ...         return np.square(samples.reshape(-1, sample_rate)).mean(axis=1)
-    ...
-    ...     def judge(self, values, starts, segment_s, row):
-    ...         quality = segment_means(values, self.values_per_s, starts, segment_s)
-    ...         return (quality >= self.limit).astype(float), quality
-    >>> op = LoudnessOp(limit=0.1)
-    >>> values = op.measure(np.repeat([0.0, 0.5], 80_000), 8000)
-    >>> row_weights([(op, values)], np.array([0.0, 10.0]), 10.0, {"path": "frog.wav"})
-    array([0., 1.], dtype=float32)
-    """
-
-    #: An op that leaves the samples alone does not make a spectrogram another one.
-    changes_samples = False
-    #: Says what `measure` depends on; a result kept under another key is not used.
-    measure_key: str
-    #: Values that `measure` returns per second of audio. Blocks of 4 s must hold a
-    #: whole number of them: long rows are measured in blocks.
-    values_per_s: float
-    #: Whether the weights matter for prediction too.
-    use_at_predict: bool
-
-    def measure(self, samples, sample_rate):
-        """Return a series (n_values,) float32 at `values_per_s`."""
-        raise NotImplementedError(f"{type(self).__name__} must define measure.")
-
-    def judge(self, values, starts, segment_s, row):
-        """Return weight and quality of each segment, both (n_segments,) in [0, 1]."""
-        raise NotImplementedError(f"{type(self).__name__} must define judge.")
-
-    def __call__(self, clip):
-        values = self.measure(clip.samples, clip.sample_rate)
-        return replace(clip, measured=(*clip.measured, (self, values)))
-
-
 class Recordings:
     """Rows of audio and the ops they still have to pass: nothing is decoded yet.
 
@@ -127,10 +75,8 @@ class Recordings:
     ----------
     rows : sequence of paths or DataFrame
         See :func:`check_rows`.
-    ops : tuple of callables, default=()
-        Frozen dataclasses that take a `Clip` and return one. An op acts locally: what
-        it does to a moment depends on no more than 4 s around it, since rows of
-        many minutes are worked on in blocks.
+    ops : sequence of ClipOp, default=()
+        What each row still has to pass, in this order.
 
     Warns
     -----
@@ -142,8 +88,14 @@ class Recordings:
     ----------
     rows : DataFrame
         Columns ``path``, ``start``, ``end`` and what else the table has.
-    ops : tuple
+    ops : tuple of ClipOp
         The chain.
+    grid : SegmentGrid
+        How rows are cut after the chain.
+    channels : {"mean", "loudest"} or int
+        Which channels rows are read from, unless the table says so itself.
+    weight_ops : tuple of WeightOp
+        Those of the chain that judge segments.
     index : Index of shape (n_rows,)
         The labels that the given table had for its rows, for tables to be made of them.
 
@@ -166,6 +118,12 @@ class Recordings:
     def __init__(self, rows, ops=()):
         self.rows = check_rows(rows, input_name="rows")
         self.ops = tuple(check_list(ops, "ops", "operations"))
+        for op in self.ops:
+            if not isinstance(op, ClipOp):
+                raise TypeError(
+                    f"{op!r:.100} is no operation on clips. Pass frozen dataclasses "
+                    "that inherit from skbird.data.ClipOp."
+                )
         is_labelled = isinstance(rows, pd.DataFrame | pd.Series)
         self.index = rows.index if is_labelled else self.rows.index
         if {"start", "end"}.isdisjoint(getattr(rows, "columns", ())):
@@ -180,6 +138,43 @@ class Recordings:
     def paths(self):
         """The file of each row, shape (n_rows,), object."""
         return self.rows["path"].to_numpy(dtype=object)
+
+    @property
+    def grid(self):
+        """How rows are cut after the chain."""
+        grid = SegmentGrid()
+        for op in self.ops:
+            grid = op.grid_after(grid)
+        return grid
+
+    @property
+    def channels(self):
+        """Which channels rows are read from, unless the table says so itself."""
+        channels = "mean"
+        for op in self.ops:
+            channels = op.channels_read(channels)
+        return channels
+
+    @property
+    def weight_ops(self):
+        """Ops of the chain that judge segments."""
+        return tuple(op for op in self.ops if isinstance(op, WeightOp))
+
+    def sample_rate_after(self, sample_rate):
+        """Return the rate in Hz that files of `sample_rate` have after the chain.
+
+        Parameters
+        ----------
+        sample_rate : int or None
+            In Hz; None if it is not known.
+
+        Returns
+        -------
+        int or None
+        """
+        for op in self.ops:
+            sample_rate = op.sample_rate_after(sample_rate)
+        return sample_rate
 
     def __len__(self):
         return len(self.rows)
@@ -231,7 +226,7 @@ class Recordings:
             record["path"],
             record["start"],
             record["end"],
-            channels=row_channels(self.ops, record),
+            channels=row_channels(record, self.channels),
         )
         clip = Clip(samples, sample_rate, record)
         for op in self.ops:

@@ -7,7 +7,7 @@ import scipy.signal
 from sklearn.utils.validation import check_is_fitted
 
 from skbird.data import as_recordings
-from skbird.preprocessing import BandPassOp, ResampleOp, chain_rate
+from skbird.preprocessing import BandPassOp, ResampleOp
 from skbird.utils._files import open_whole
 from skbird.utils._nested import steps_of
 from skbird.utils._params import check_path
@@ -111,19 +111,19 @@ def _mel_matrix(model, mel):
     *filters, _, net = steps_of(model)
     for step in filters:
         recordings = step.transform(recordings)
-    ops = recordings.ops
-    sample_rate = chain_rate(ops, round(mel.hop_length / net.format_.frame_s))
+    trained_at = round(mel.hop_length / net.format_.frame_s)
+    sample_rate = recordings.sample_rate_after(trained_at)
     matrix = np.zeros((1 + mel.n_fft // 2, mel.n_mels))
     for mels, bins, weights in mel.filters(sample_rate):
         matrix[bins, mels] = weights
     bins_hz = np.fft.rfftfreq(mel.n_fft, 1 / sample_rate)
-    for op in ops:
+    for op in recordings.ops:
         if isinstance(op, BandPassOp):
             design = op.design(sample_rate)
             if design is not None:
                 _, gain = scipy.signal.sosfreqz(design[0], bins_hz, fs=sample_rate)
                 matrix *= np.square(np.abs(gain))[:, None]
-        elif getattr(op, "changes_samples", True) and not isinstance(op, ResampleOp):
+        elif op.changes_samples and not isinstance(op, ResampleOp):
             raise TypeError(
                 f"{type(op).__name__} cannot be exported. Leave that step out and do "
                 "what it does before the file, or use inputs='segments'."

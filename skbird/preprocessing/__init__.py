@@ -31,7 +31,6 @@ from skbird.preprocessing._dsp import (
     resample,
     window,
 )
-from skbird.preprocessing._pass import chain_rate
 from skbird.preprocessing._resampler import ResampleOp
 from skbird.preprocessing._rms import RMSOp
 from skbird.preprocessing._vad import VADOp, speech_probability

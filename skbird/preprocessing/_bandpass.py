@@ -3,12 +3,13 @@ from numbers import Integral, Real
 
 from sklearn.utils._param_validation import Interval
 
+from skbird.data import ClipOp
 from skbird.preprocessing import _dsp
 from skbird.preprocessing._base import ClipTransformer
 
 
 @dataclass(frozen=True)
-class BandPassOp:
+class BandPassOp(ClipOp):
     """Filter a clip with a Butterworth band-pass."""
 
     low_hz: float

@@ -63,9 +63,10 @@ class ClipTransformer(NoMatrixMixin, BaseEstimator):
     transformed before a parameter was set anew stays as it was:
 
     >>> from dataclasses import dataclass, replace
+    >>> from skbird.data import ClipOp
     >>> from skbird.preprocessing import ClipTransformer
     >>> @dataclass(frozen=True)
-    ... class AmplifyOp:
+    ... class AmplifyOp(ClipOp):
     ...     factor: float
     ...
     ...     def __call__(self, clip):
@@ -130,9 +131,8 @@ class ClipTransformer(NoMatrixMixin, BaseEstimator):
 
         Returns
         -------
-        op : callable
-            A frozen dataclass, called with a :class:`skbird.data.Clip`, that returns
-            one. If it changes the weights of segments only, a
+        op : skbird.data.ClipOp
+            A frozen dataclass. If it changes the weights of segments only, a
             :class:`skbird.data.WeightOp`.
         """
         raise NotImplementedError(f"{type(self).__name__} must define make_op.")

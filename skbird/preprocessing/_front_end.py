@@ -14,12 +14,16 @@ from skbird.audio import (
     row_channels,
     warn_of_cancelled,
 )
-from skbird.data import SpectrogramFormat, Spectrograms, file_identity, row_weights
+from skbird.data import (
+    SpectrogramFormat,
+    Spectrograms,
+    WeightOp,
+    file_identity,
+    row_weights,
+)
 from skbird.preprocessing._cache import ArrayCache, load_stored, stored_frames
 from skbird.preprocessing._pass import (
     MOST_IN_MEMORY,
-    chain_grid,
-    chain_rate,
     process_row,
     run_pass,
 )
@@ -51,6 +55,7 @@ class FrontEnd:
     def __init__(
         self, recordings, mel, cache_dir, *, n_jobs=-1, on_error="raise", verbose=True
     ):
+        self.recordings = recordings
         self.rows = recordings.rows
         self.ops = recordings.ops
         self.mel = mel
@@ -58,14 +63,15 @@ class FrontEnd:
         self.n_jobs = n_jobs
         self.on_error = on_error
         self.verbose = verbose
-        self.filters = [op for op in self.ops if hasattr(op, "measure")]
+        self.filters = recordings.weight_ops
         self.entries = [None] * len(self.rows)
         self.n_frames = np.zeros(len(self.rows), np.int64)
         self.problems = {}
         self.records = self.rows.to_dict("records")
-        self.channels = [row_channels(self.ops, {})] * len(self.rows)
+        self.channels = [recordings.channels] * len(self.rows)
         if "channels" in self.rows:
-            self.channels = [row_channels(self.ops, row) for row in self.records]
+            others = recordings.channels
+            self.channels = [row_channels(row, others) for row in self.records]
         self._cancelled = set()  # recordings whose mean lost their sound
         self._headers = {}
 
@@ -79,7 +85,7 @@ class FrontEnd:
         format = SpectrogramFormat(
             self.mel.centres_hz(self.sample_rate),
             self.mel.hop_length / self.sample_rate,
-            chain_grid(self.ops),
+            self.recordings.grid,
             normalize,
             top_db,
         )
@@ -177,9 +183,9 @@ class FrontEnd:
         identity = {path: file_identity(path) for path in self.rows["path"].unique()}
         chains, chain = [], []
         for op in self.ops:
-            if hasattr(op, "measure"):
+            if isinstance(op, WeightOp):
                 chains.append((*chain, op.measure_key))
-            elif getattr(op, "changes_samples", True):
+            elif op.changes_samples:
                 chain.append(op)
         self._mel_paths, self._series_paths = [], []
         for record, channels in zip(self.records, self.channels, strict=True):
@@ -199,7 +205,7 @@ class FrontEnd:
         ops = [
             op
             for op in self.ops
-            if not hasattr(op, "measure") or next(numbers) in wanted
+            if not isinstance(op, WeightOp) or next(numbers) in wanted
         ]
         mel = self.mel if self.entries[row] is None else None
         frames, measured = process_row(audio, self.records[row], ops, mel)
@@ -227,7 +233,7 @@ class FrontEnd:
 
     def _find_sample_rate(self):
         """Return the rate at the end of the chain, the same for all rows, or None."""
-        rate = chain_rate(self.ops, None)
+        rate = self.recordings.sample_rate_after(None)
         if rate is not None:
             return rate
         self._read_headers(range(len(self.rows)))

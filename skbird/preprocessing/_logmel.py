@@ -8,7 +8,7 @@ import numpy as np
 from sklearn.base import BaseEstimator
 from sklearn.utils._param_validation import Interval, StrOptions
 
-from skbird.data import as_recordings, check_some_rows
+from skbird.data import WeightOp, as_recordings, check_some_rows
 from skbird.preprocessing import _dsp
 from skbird.preprocessing._base import NoMatrixMixin
 from skbird.preprocessing._front_end import FrontEnd
@@ -255,7 +255,11 @@ class LogMel(NoMatrixMixin, BaseEstimator):
         """
         self._validate_params()
         recordings = as_recordings(X)
-        ops = [op for op in recordings.ops if getattr(op, "use_at_predict", True)]
+        ops = [
+            op
+            for op in recordings.ops
+            if not isinstance(op, WeightOp) or op.use_at_predict
+        ]
         return self._compute(recordings.with_ops(ops))
 
     def _compute(self, recordings):

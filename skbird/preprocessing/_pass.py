@@ -177,16 +177,3 @@ def _cut(values, values_per_s, lead_s, core_s):
     first = round(lead_s * values_per_s)
     stop = None if core_s is None else first + round(core_s * values_per_s)
     return values[first:stop]
-
-
-def chain_grid(ops):
-    """Return the grid that a chain of ops gives to its clips."""
-    clip = Clip(np.zeros(1, np.float32), 1)
-    grids = [op.grid for op in ops if hasattr(op, "grid")]
-    return grids[-1] if grids else clip.grid
-
-
-def chain_rate(ops, sample_rate):
-    """Return the sample rate at the end of a chain, for files of `sample_rate`."""
-    rates = [op.sample_rate for op in ops if hasattr(op, "sample_rate")]
-    return rates[-1] if rates else sample_rate

@@ -4,12 +4,13 @@ from numbers import Integral
 from sklearn.utils._param_validation import Interval, StrOptions
 
 from skbird.audio import WORDS, check_channels
+from skbird.data import ClipOp
 from skbird.preprocessing import _dsp
 from skbird.preprocessing._base import ClipTransformer
 
 
 @dataclass(frozen=True)
-class ResampleOp:
+class ResampleOp(ClipOp):
     """Bring a clip to a sample rate; say which channels it is read from."""
 
     sample_rate: int
@@ -19,6 +20,14 @@ class ResampleOp:
     def __call__(self, clip):
         samples = _dsp.resample(clip.samples, clip.sample_rate, self.sample_rate)
         return replace(clip, samples=samples, sample_rate=self.sample_rate)
+
+    def sample_rate_after(self, sample_rate):
+        """Return the rate that clips are brought to."""
+        return self.sample_rate
+
+    def channels_read(self, channels):
+        """Return the channels that clips are read from."""
+        return self.channels
 
 
 class Resampler(ClipTransformer):

@@ -17,7 +17,6 @@ from skbird.data import (
 from skbird.preprocessing import _dsp
 from skbird.preprocessing._base import ClipTransformer
 from skbird.preprocessing._front_end import FrontEnd
-from skbird.preprocessing._pass import chain_grid
 from skbird.utils._rows import check_y_length
 
 
@@ -169,9 +168,9 @@ class RMSFilter(ClipTransformer):
         chosen = np.sort(rng.choice(len(recordings), n_rows, replace=False))
         op = RMSOp(self._quantile, self.mode, self.use_at_predict, None)
         # What other filters find does not matter here.
-        ops = [o for o in recordings.ops if not hasattr(o, "measure")]
+        ops = [o for o in recordings.ops if not isinstance(o, WeightOp)]
         rows = Recordings(recordings.rows.iloc[chosen], [*ops, op])
-        grid, levels = chain_grid(ops), {}
+        grid, levels = rows.grid, {}
 
         def keep(row, series):
             starts = grid.starts(len(series[0]) / op.values_per_s)

@@ -3,12 +3,12 @@ from numbers import Real
 
 from sklearn.utils._param_validation import Interval, StrOptions
 
-from skbird.data import SegmentGrid
+from skbird.data import ClipOp, SegmentGrid
 from skbird.preprocessing._base import ClipTransformer
 
 
 @dataclass(frozen=True)
-class SegmentOp:
+class SegmentOp(ClipOp):
     """Say how a clip is cut."""
 
     grid: SegmentGrid
@@ -17,6 +17,10 @@ class SegmentOp:
 
     def __call__(self, clip):
         return replace(clip, grid=self.grid)
+
+    def grid_after(self, grid):
+        """Return the grid that clips are given."""
+        return self.grid
 
 
 class Segmenter(ClipTransformer):
