@@ -13,6 +13,8 @@ pytest.importorskip("torch")
 from skbird.audio import AudioReadError
 from skbird.cli import _train
 from skbird.cli._app import app
+from skbird.cli._rehearsal import _write_noise
+from skbird.cli._settings import Settings
 
 SHORT = (
     "--backbone lcnet_035 --weights none --epochs 1 --segment-s 1 --n-mels 16 "
@@ -208,6 +210,13 @@ def test_the_rehearsal_needs_no_hard_links(train, monkeypatch):
 
     monkeypatch.setattr(Path, "hardlink_to", refuse)
     assert "recordings are opened" in train().stderr
+
+
+def test_the_noise_of_a_rehearsal_is_short(tmp_path):
+    rows = pd.DataFrame({"path": ["a.wav", "b.wav"]})
+    _write_noise(rows, tmp_path, Settings(segment_s=600.0, channels="1"))
+    found = [soundfile.info(path) for path in rows["path"]]
+    assert [(sound.duration, sound.channels) for sound in found] == [(20, 2)] * 2
 
 
 def test_a_refused_training_leaves_no_folders(train, tmp_path):

@@ -73,6 +73,22 @@ def test_columns_of_a_table_go_into_probabilities(table, predict):
     assert pd.read_parquet("proba")["site"].tolist() == table["site"].tolist()
 
 
+@pytest.mark.parametrize("format_", ["csv", "kaggle"])
+def test_rows_without_an_end_go_on_to_that_of_the_recording(predict, tmp_path, format_):
+    lines = "a/one.wav,0,1\na/one.wav,1,\nb/two.wav,,\nb/two.wav,99,\ngone.wav,0,\n"
+    (tmp_path / "some.csv").write_text(f"path,start,end\n{lines}")
+    result = predict("some.csv", "--out", "out.csv", "--format", format_)
+    assert result.exit_code == 3, result.output
+    assert "gone.wav does not exist" in result.output
+    assert "b/two.wav has no samples after 99 s" in result.output
+    if format_ == "csv":
+        events = read_boxes("out.csv")
+        ends = events.groupby("path")["end"].max()
+        assert ends.tolist() == [4.0, 4.0]
+    else:
+        assert read_submission("out.csv").index.tolist() == ["one_1", "one_4", "two_4"]
+
+
 def test_a_table_of_recordings_is_cut_into_rows(predict, tmp_path):
     (tmp_path / "sites.csv").write_text("file,site\na/one.wav,creek\nb/two.wav,hill\n")
     options = ("--out", "proba", "--format", "parquet", "--segment-s", 2)

@@ -101,6 +101,7 @@ def test_events_of_the_truth_match_themselves():
         ({"rows": ["a.ogg"]}, TypeError, "rows must be a DataFrame.*segment_table"),
         ({"rows": NIGHT[:5]}, ValueError, "proba has 6 rows and rows has 5"),
         ({"threshold": [0.1, 0.2]}, ValueError, r"threshold has shape \(2,\)"),
+        ({"threshold": np.nan}, ValueError, "threshold=nan must not be NaN"),
         ({"max_gap_s": -1}, ValueError, "max_gap_s=-1 must be 0"),
         ({"species": None}, ValueError, "species is needed"),
     ],

@@ -60,6 +60,15 @@ def test_a_promise_of_whole_blocks(hear, sound, n_blocks, end):
     assert not header.is_cut
 
 
+@pytest.mark.parametrize(
+    "tags", [b"TAG" + bytes(125), b"APETAGEX" + bytes(60), b"APETAGEX" + b"TAG" * 40]
+)
+@pytest.mark.usefixtures("undecoded")
+def test_tags_behind_a_file_without_a_length_cost_no_sound(hear, sound, tags):
+    _, samples = hear(encoded(sound, 0) + tags)
+    np.testing.assert_allclose(samples, sound, atol=1e-4)
+
+
 @pytest.mark.parametrize("n_bytes", [1, 300, 9000, 50_000])
 @pytest.mark.parametrize("total", [0, BLOCK, 2 * SECONDS * RATE])
 @pytest.mark.usefixtures("undecoded")

@@ -184,6 +184,33 @@ def test_missing_files_are_counted_and_the_others_compared(write_wav, tmp_path):
     assert len(leaks) == 1
 
 
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no pipes here")
+def test_what_is_no_file_is_not_waited_for(write_wav, tmp_path):
+    paths = [tmp_path / name for name in ("a.wav", "b.wav", "c.wav", "d.wav")]
+    for path in paths[:2]:
+        path.mkdir()
+    for path in paths[2:]:
+        os.mkfifo(path)
+    X = [*map(str, paths), write_wav("e.wav", forest(0, 1))]
+    with pytest.warns(UserWarning, match="4 of 5 files are missing, or no files, such"):
+        leaks = find_leaks(X, [0, 2], [1, 3, 4], author=None, near_duplicates=True)
+    assert len(leaks) == 0
+
+
+def test_files_that_may_not_be_opened_are_copies_of_nothing(write_wav, monkeypatch):
+    X = [write_wav(name, forest(0, 1)) for name in ("a.wav", "b.wav", "c.wav")]
+
+    def refuse(path, *args, open=open):
+        if path == X[0]:
+            raise PermissionError(13, "Permission denied", path)
+        return open(path, *args)
+
+    monkeypatch.setattr("skbird.model_selection._leak_keys.open", refuse, raising=False)
+    leaks = find_leaks(X, [0, 1], [2], author=None)
+    assert pairs(leaks, "identical") == [(1, 2)]
+    assert leaks["n_train_rows"].tolist() == [1]
+
+
 @pytest.mark.parametrize(
     "change",
     [

@@ -7,6 +7,7 @@ import json
 import os
 import pickle
 import pkgutil
+import re
 import subprocess
 import sys
 import zipfile
@@ -1020,6 +1021,19 @@ def test_networks_are_counted_together(compiled, path, tmp_path, greedy):
     with pytest.raises(ModelFileError, match=r"both\.skbird .* 500 MiB .*raise max_b"):
         load_model(both)
     assert load_model(both, max_bytes=174762667)
+
+
+def test_what_save_model_advises_can_be_passed_to_load_model(
+    compiled, tmp_path, monkeypatch
+):
+    def wide(program, **kwargs):
+        return check_program(program, **kwargs)._replace(n_bytes=4 * 2**30)
+
+    monkeypatch.setattr(model_file, "check_program", wide)
+    with pytest.warns(UserWarning, match="max_bytes=1431655766 ") as noted:
+        save_model(compiled, tmp_path / "wide.skbird")
+    needed = int(re.search(r"max_bytes=(\d+)", str(noted[0].message))[1])
+    assert load_model(tmp_path / "wide.skbird", max_bytes=needed)
 
 
 def test_names_are_counted_together(path):

@@ -18,6 +18,7 @@ from skbird.nn import (
     BinaryCrossEntropy,
     CNNClassifier,
     Mixup,
+    RecipeCallback,
     SEDClassifier,
     WarmupCosine,
 )
@@ -153,6 +154,29 @@ def test_pickle_predicts_the_same_in_a_fresh_process_and_is_small(
     tensors = fitted.module_.state_dict().values()
     n_bytes = sum(t.numel() * t.element_size() for t in tensors)
     assert model.stat().st_size < 1.2 * n_bytes
+
+
+def test_a_callback_of_ones_own_ends_a_training_and_is_called_with_its_loss(stripes):
+    class StopBelow(RecipeCallback):
+        def __init__(self, loss=0.01):
+            self.loss = loss
+
+        def on_epoch_end(self, net, **kwargs):
+            if net.history[-1, "train_loss"] < self.loss:
+                net.stop_training_ = True
+
+    class Count(torch.nn.Module):
+        def forward(self, logits, target, label_weight):
+            assert logits.shape == target.shape
+            assert label_weight is None
+            return (logits - torch.nan_to_num(target)).square().mean()
+
+    X, Y = stripes
+    net = CNNClassifier("lcnet_035", weights=None, max_epochs=5, verbose=0)
+    net.set_params(criterion=Count, callbacks=[("stop", StopBelow())])
+    net.set_params(callbacks__stop__loss=100.0).fit(X, Y)
+    assert len(net.history) == 1
+    assert net.predict_proba(X).shape == np.shape(Y)
 
 
 def test_a_loaded_network_trains_on(stripes, fitted):

@@ -252,6 +252,26 @@ def test_errors_without_files_have_no_clips(tmp_path):
         describe_errors(["a", "b", "c"], Y, proba)
 
 
+def test_errors_are_heard_as_the_table_says(tmp_path, monkeypatch):
+    sound = 0.5 * np.random.default_rng(0).standard_normal(32_000).clip(-1, 1)
+    paths = [str(tmp_path / f"{number}.wav") for number in range(2)]
+    for path in paths:
+        soundfile.write(path, np.column_stack([sound, -sound]), 32_000)
+    X = pd.DataFrame({"path": paths, "channels": ["loudest", "1"]})
+    heard = []
+
+    def listen(samples, encode=_clips.encode_audio):
+        heard.append(np.abs(samples).max())
+        return encode(samples)
+
+    monkeypatch.setattr(_clips, "encode_audio", listen)
+    y_score = np.array([[0.9, 0.1], [0.2, 0.8]])
+    report = describe_errors(X, np.eye(2)[::-1], y_score, n_jobs=1, verbose=False)
+    assert report.tables["sound"]["level_dbfs"].between(-10, 0).all()
+    assert len(heard) == 4
+    assert min(heard) > 0.5
+
+
 def test_a_pair_is_confused_more_than_usual():
     from skbird.reports._error_tables import confusions
     from skbird.utils._truth import validate_scores

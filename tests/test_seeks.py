@@ -9,7 +9,8 @@ import soundfile
 
 from skbird.audio._audio_file import AudioFile
 from skbird.audio._decode import _counting, _open
-from skbird.audio._decode._ogg import _checksum, _read_pages
+from skbird.audio._decode._crc import crc
+from skbird.audio._decode._ogg import _read_pages
 from skbird.audio._decode._sndfile import SndfileDecoder
 
 SECONDS = 16
@@ -209,7 +210,7 @@ def counting_from(content, first):
             new = bytearray(content[page.start : page.stop])
             new[6:14] = struct.pack("<q", page.granule + first)
             new[22:26] = bytes(4)
-            new[22:26] = struct.pack("<I", _checksum(new))
+            new[22:26] = struct.pack("<I", crc(new, 32, 0x04C11DB7))
             mended[page.start : page.stop] = new
     return bytes(mended)
 

@@ -42,7 +42,6 @@ set_public_module(globals())
 from skbird.annotations._audio_names import AudioFinder, annotation_names
 from skbird.annotations._boxes import BOX_COLUMNS
 from skbird.annotations._files import write_csv
-from skbird.annotations._overlaps import overlapping_pairs
 from skbird.annotations._places import place_boxes
 from skbird.annotations._read_annotations import annotation_files
 from skbird.annotations._submission import ROW_ID, arrange, read_like, row_ids

@@ -7,7 +7,6 @@ import numpy as np
 import pandas as pd
 
 from skbird.annotations._boxes import check_boxes
-from skbird.annotations._overlaps import overlapping_pairs
 from skbird.data import check_rows, segment_table
 from skbird.utils._names import (
     commonest_names,
@@ -16,6 +15,7 @@ from skbird.utils._names import (
     plain_path,
     settle_names,
 )
+from skbird.utils._overlaps import overlapping_pairs
 from skbird.utils._params import check_list
 
 _ROUNDING_S = 1e-9  # seconds such as 0.3 - 0.2 are not exact

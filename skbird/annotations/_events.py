@@ -7,8 +7,8 @@ import pandas as pd
 
 from skbird.annotations._submission import as_species_table
 from skbird.data import check_rows
-from skbird.utils._params import as_floats
 from skbird.utils._rows import check_same_order
+from skbird.utils._truth import validate_threshold
 
 _ROUNDING_S = 1e-3  # less than a millisecond between two rows is rounding, not time
 
@@ -72,7 +72,7 @@ def proba_to_events(proba, rows, threshold=0.5, max_gap_s=0.0, *, species=None):
     check_same_order(rows, proba, ("rows", "proba"))
     rows = _check_stretches(rows, len(table))
     values = table.to_numpy()
-    row, column = np.nonzero(values >= _check_threshold(threshold, values.shape[1]))
+    row, column = np.nonzero(values >= validate_threshold(threshold, values.shape[1]))
     _check_ends(rows["end"], row)
     found = rows.iloc[row].assign(column=column, score=values[row, column])
     found["file"] = pd.factorize(rows["path"])[0][row]
@@ -114,13 +114,3 @@ def _check_ends(end, predicted):
             f"rows has no end at row {endless[0]}, so that its event would have none. "
             "Give each row its end in seconds, as skbird.data.segment_table does."
         )
-
-
-def _check_threshold(threshold, n_species):
-    threshold = as_floats(threshold, "threshold", np.float64)
-    if threshold.shape not in ((), (n_species,)):
-        raise ValueError(
-            f"threshold has shape {threshold.shape}; pass one number, or one per "
-            f"species: ({n_species},)."
-        )
-    return threshold

@@ -65,11 +65,6 @@ def read_submission(path, rows=None):
 def read_submission_table(path):
     """Return the columns of species, whatever their cells are, and the ``row_id``."""
     table = read_row_table(path)
-    if ROW_ID not in table:
-        raise ValueError(
-            f"{path}, line 1: there is no column 'row_id', but {some(table.columns)}. "
-            "Is it a submission? Rename the column that names the rows."
-        )
     wrong = table[ROW_ID].duplicated() | table[ROW_ID].isna()
     if wrong.any():
         row = wrong.idxmax()

@@ -16,7 +16,12 @@ from skbird.annotations._boxes import BOX_COLUMNS, TEXT
 from skbird.utils._files import read_bytes
 from skbird.utils._params import check_list, check_path
 from skbird.utils._parquet import MOST_COLUMNS
-from skbird.utils._text import decode_text, looks_like_name, unguard_formula
+from skbird.utils._text import (
+    decode_text,
+    looks_like_name,
+    refuse_binary,
+    unguard_formula,
+)
 
 _CONTROL = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f]")
 _CONTROL_BYTES = bytes(n for n in range(32) if n not in b"\t\n\r")
@@ -276,11 +281,7 @@ def read_text(path):
     text = decode_text(raw, repr(str(path))).removesuffix("\x1a")
     if len(raw.translate(None, _CONTROL_BYTES)) == len(raw):
         return text  # to look into each character takes far longer
-    if "\0" in text:
-        raise ValueError(
-            f"{str(path)!r} is no text. If it is a spreadsheet, open it there and save "
-            "it as CSV."
-        )
+    refuse_binary(text, repr(str(path)))
     if control := _CONTROL.search(text):
         line = len(split_lines(text[: control.start()]))
         raise ValueError(

@@ -60,7 +60,9 @@ class Inputs:
         if self.table is None:
             return self.paths
         self._rename({*_OWN, *map(str, species)})
-        if self.is_cut or not len(self.table):
+        if self.is_cut:
+            return _with_ends(self.table)
+        if not len(self.table):
             return self.table
         from skbird.data import segment_table
 
@@ -83,6 +85,22 @@ class Inputs:
                     "results, where species or scores are called so."
                 )
         self.table = self.table.rename(columns=names)
+
+
+def _with_ends(rows):
+    """Return rows that all have an end: that of the recording where none is given."""
+    from skbird.audio import AudioReadError, read_headers
+
+    paths = rows["path"][rows["end"].isna()].unique()
+    headers = zip(paths, read_headers(paths), strict=True)
+    duration_s = {
+        path: header.duration_s
+        for path, header in headers
+        if not isinstance(header, AudioReadError)
+    }
+    end = rows["end"].fillna(rows["path"].map(duration_s).astype(float))
+    # What begins behind the end of its recording is an error, which the run lists.
+    return rows.assign(end=end.where(end > rows["start"]))
 
 
 def read_inputs(arguments, *, may_be_empty=False):

@@ -55,8 +55,8 @@ def own_boxes(boxes, X, proba, species):
     """
     import pandas as pd
 
-    from skbird.annotations import overlapping_pairs
     from skbird.utils._names import match_names
+    from skbird.utils._overlaps import overlapping_pairs
 
     own = np.zeros(len(boxes), dtype=bool)
     if "score" not in boxes or boxes["score"].isna().all():
@@ -98,8 +98,8 @@ def look_like_events(boxes, X, proba, species):
     """
     import pandas as pd
 
-    from skbird.annotations import overlapping_pairs
     from skbird.utils._names import match_names
+    from skbird.utils._overlaps import overlapping_pairs
 
     meant = match_names(boxes["species"].dropna().unique(), species)
     known = boxes[boxes["species"].isin(meant)].reset_index(drop=True)

@@ -9,7 +9,7 @@ from numbers import Real
 from pathlib import Path
 
 _N_ROWS = 8
-_LONG_S = 20.0  # of longer segments, fewer will do
+_LONG_S = 20.0  # of longer segments, fewer will do, and so much of each
 _N_LONG_ROWS = 4
 _NET = "sedclassifier"
 _FRACTION = f"{_NET}__callbacks__validation__fraction"
@@ -107,8 +107,11 @@ def _write_noise(rows, folder, settings):
     import soundfile
 
     rate = 44_100
-    shape = round(settings.segment_s * rate), _n_channels(rows, settings.channels)
-    noise = np.random.default_rng(0).normal(0, 0.1, shape)
+    # Of a longer segment the rest is padding, whatever its shape; many channels of it
+    # would fill the memory.
+    seconds = min(settings.segment_s, _LONG_S)
+    shape = round(seconds * rate), _n_channels(rows, settings.channels)
+    noise = np.float32(0.1) * np.random.default_rng(0).standard_normal(shape, "float32")
     soundfile.write(folder / "noise.wav", noise, rate)
     names = [folder / f"{number}.wav" for number in range(len(rows))]
     for name in names:

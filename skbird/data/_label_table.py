@@ -13,7 +13,12 @@ from skbird.utils._files import read_bytes
 from skbird.utils._names import existing_path
 from skbird.utils._parquet import read_parquet
 from skbird.utils._rows import check_columns
-from skbird.utils._text import decode_text, looks_like_name, unguard_formula
+from skbird.utils._text import (
+    decode_text,
+    looks_like_name,
+    refuse_binary,
+    unguard_formula,
+)
 
 _PATH_NAMES = ("path", "filename", "file")
 _LABEL_NAMES = ("primary_label", "species", "label")
@@ -210,11 +215,7 @@ def _is_number(cell):
 def _decode(path):
     remedy = "Write it as Parquet, or in parts."
     text = decode_text(read_bytes(path, remedy=remedy), repr(str(path)))
-    if "\0" in text:
-        raise ValueError(
-            f"{str(path)!r} is no text. If it is a spreadsheet, open it there and save "
-            "it as CSV."
-        )
+    refuse_binary(text, repr(str(path)))
     return text
 
 

@@ -269,7 +269,10 @@ def _list_audio(folder):
     if not folder.is_dir():
         return []
     return sorted(
-        str(path) for path in folder.iterdir() if path.suffix.lower() in AUDIO_SUFFIXES
+        str(path)
+        for path in folder.iterdir()
+        # macOS leaves "._name.ogg" beside each file on cards and sticks.
+        if path.suffix.lower() in AUDIO_SUFFIXES and not path.name.startswith(".")
     )
 
 

@@ -16,6 +16,7 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+from sklearn.utils._param_validation import Interval
 
 import skbird
 from skbird.data import check_rows
@@ -34,7 +35,7 @@ from skbird.inference._model_archive import (
 )
 from skbird.inference._programs import MAX_OPERATIONS, ProgramError, check_program
 from skbird.utils._files import open_whole
-from skbird.utils._params import AT_LEAST_ONE, check_params, check_path
+from skbird.utils._params import check_params, check_path
 from skbird.utils._rows import files_of_rows
 
 MAX_BYTES = 128 * 2**20
@@ -46,6 +47,7 @@ _MAX_WORK_PER_S = 1e11
 _MAX_WORK = 1e12
 # Four times what a network may have, or 20 times EfficientNet-B0.
 _MAX_OPERATIONS = 4 * MAX_OPERATIONS
+_BYTES = Interval(Integral, 1, None, closed="left")
 _PACKAGES = ("scikit-learn", "numpy", "openvino", "onnxruntime")
 
 
@@ -218,7 +220,7 @@ def load_model(path, *, max_bytes=MAX_BYTES):
     True
     """
     path = os.fspath(check_path(path))
-    check_params("load_model", {"max_bytes": [AT_LEAST_ONE]}, max_bytes=max_bytes)
+    check_params("load_model", {"max_bytes": [_BYTES]}, max_bytes=max_bytes)
     with ModelArchive(path, max_bytes) as archive:
         about = archive.read_about()
         plain = archive.read_json(MODEL)

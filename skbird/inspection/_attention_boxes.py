@@ -5,9 +5,10 @@ from numbers import Real
 import numpy as np
 import pandas as pd
 
-from skbird.annotations import BOX_COLUMNS, overlapping_pairs, proba_to_events
+from skbird.annotations import BOX_COLUMNS, proba_to_events
 from skbird.data import as_spectrograms, check_rows
 from skbird.utils._nested import steps_of
+from skbird.utils._overlaps import overlapping_pairs
 
 
 def attention_boxes(

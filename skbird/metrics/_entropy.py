@@ -1,6 +1,6 @@
 import numpy as np
 
-from skbird.utils._params import as_floats
+from skbird.utils._proba import check_proba
 
 
 def prediction_entropy(proba):
@@ -33,17 +33,7 @@ def prediction_entropy(proba):
     >>> prediction_entropy([[0.5, 0.5], [0.01, 0.99]]).round(3)
     array([1.   , 0.081])
     """
-    proba = as_floats(proba, "proba", np.float64)
-    if proba.ndim != 2:
-        raise ValueError(
-            f"proba has shape {proba.shape}; (n_rows, n_species) is needed."
-        )
-    outside = proba[(proba < 0) | (proba > 1)]
-    if len(outside):
-        raise ValueError(
-            f"proba has values outside [0, 1], such as {outside[0]:g}. Pass "
-            "probabilities, not logits."
-        )
+    proba = check_proba(proba, np.float64)
     inside = np.clip(proba, 1e-12, 1 - 1e-12)
     entropy = -inside * np.log2(inside) - (1 - inside) * np.log2(1 - inside)
     return np.where((proba == 0) | (proba == 1), 0.0, entropy).mean(axis=1)

@@ -14,6 +14,7 @@ from skbird.utils._names import (
     plain_path,
     settle_names,
 )
+from skbird.utils._overlaps import overlapping_pairs
 
 # As text, because a program may read the species number 22973 where another wrote it.
 _TYPES = {"path": str, "start": np.float64, "end": np.float64, "species": str}
@@ -79,37 +80,16 @@ def pair_events(true_events, predicted_events, min_iou):
     """Pair events as `match_events` does, in tables that `check_both` has seen."""
     if not isinstance(min_iou, Real) or not 0 <= min_iou <= 1:
         raise ValueError(f"min_iou={min_iou!r} must be in [0, 1].")
-    true, predicted = _overlapping(true_events, predicted_events)
+    true, predicted, shared_s = overlapping_pairs(
+        true_events, predicted_events, ("path", "species")
+    )
+    true, predicted = true[shared_s > 0], predicted[shared_s > 0]
     iou = _iou(true_events.iloc[true], predicted_events.iloc[predicted])
     enough = iou >= min_iou - 1e-9  # seconds such as 0.3 - 0.2 are not exact
     true, predicted, iou = true[enough], predicted[enough], iou[enough]
     chosen = np.sort(_best_pairs(true, predicted, iou))
     pairs = {"true": true, "predicted": predicted, "iou": iou}
     return pd.DataFrame({name: values[chosen] for name, values in pairs.items()})
-
-
-def _overlapping(true_events, predicted_events):
-    """Return positions (true, predicted) of all overlapping pairs, true ascending."""
-    n_true = len(true_events)
-    both = pd.concat([true_events, predicted_events], ignore_index=True)
-    group = both.groupby(["path", "species"]).ngroup().to_numpy()
-    # Whole numbers that order events by recording, species and time, exactly.
-    times = np.unique(both[["start", "end"]])
-    start = group * len(times) + np.searchsorted(times, both["start"])
-    end = group * len(times) + np.searchsorted(times, both["end"])
-    order = n_true + np.argsort(start[n_true:], kind="stable")
-    # Ends of predictions need not ascend with their starts, their maximum so far does.
-    latest_end = np.maximum.accumulate(end[order])
-    first = np.searchsorted(latest_end, start[:n_true], side="right")
-    stop = np.searchsorted(start[order], end[:n_true], side="left")
-    n_candidates = np.maximum(stop - first, 0)
-    true = np.repeat(np.arange(n_true), n_candidates)
-    nth = np.arange(len(true)) - np.repeat(
-        np.cumsum(n_candidates) - n_candidates, n_candidates
-    )
-    candidate = order[first[true] + nth]
-    overlaps = end[candidate] > start[true]
-    return true[overlaps], candidate[overlaps] - n_true
 
 
 def _iou(a, b):

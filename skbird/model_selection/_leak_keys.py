@@ -2,6 +2,7 @@
 
 import hashlib
 import os
+import stat
 import warnings
 from collections.abc import Hashable
 from difflib import get_close_matches
@@ -205,8 +206,8 @@ def number_contents(files, n_jobs, verbose):
     unread = sizes.isna().to_numpy()
     if unread.any():
         warnings.warn(
-            f"{unread.sum()} of {len(files)} files are missing, such as "
-            f"{files[unread.argmax()]!r}; their content is not checked.",
+            f"{unread.sum()} of {len(files)} files are missing, or no files, such "
+            f"as {files[unread.argmax()]!r}; their content is not checked.",
             UserWarning,
             stacklevel=4,
         )
@@ -240,14 +241,19 @@ def _in_threads(work, paths, n_jobs, verbose, label):
 
 def _size(path):
     try:
-        return os.path.getsize(existing_path(path))
+        found = os.stat(existing_path(path))
     except OSError:
         return None
+    return found.st_size if stat.S_ISREG(found.st_mode) else None  # a pipe never ends
 
 
 def _digest(path):
-    with open(existing_path(path), "rb") as file:
-        return hashlib.file_digest(file, "blake2b").hexdigest()
+    """Return a hash of the content, or the path if it cannot be read."""
+    try:
+        with open(existing_path(path), "rb") as file:
+            return hashlib.file_digest(file, "blake2b").hexdigest()
+    except OSError:
+        return path
 
 
 def _fingerprint_file(path):

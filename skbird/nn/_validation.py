@@ -114,7 +114,8 @@ class ValidationSplit(RecipeCallback):
             )
         held_out = rows[np.isin(codes, chosen)]
         heard = dataset.target[held_out] >= PRESENT_FROM
-        if not (heard.any(axis=0) & (dataset.target[held_out] < 0.5).any(axis=0)).any():
+        absent = dataset.target[held_out] < PRESENT_FROM
+        if not (heard.any(axis=0) & absent.any(axis=0)).any():
             raise ValueError(
                 f"The {len(held_out)} rows held out (fraction={self.fraction:g}) "
                 "cannot be judged: no species is both present and absent. Hold out "

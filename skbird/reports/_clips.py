@@ -38,6 +38,7 @@ class Cut:
     end_s: float | None = None
     about: dict = field(default_factory=dict)  # fields of `Clip`
     explain: object = None  # makes the second picture
+    channels: str | int = "mean"
 
 
 def make_clips(cuts, clip_s, *, n_jobs=-1, verbose=False):
@@ -102,7 +103,7 @@ def read_loudest(cut, clip_s):
     start_s, end_s : float
         Where it lies in the recording.
     """
-    with AudioFile(cut.path) as audio:
+    with AudioFile(cut.path, cut.channels) as audio:
         start, stop = stretch_frames(audio.header, cut.start_s, cut.end_s)
         rate = audio.header.sample_rate
         samples = audio.read(start, min(stop, start + round(_SEARCHED_S * rate)))

@@ -9,6 +9,7 @@ import pandas as pd
 from sklearn.utils import check_random_state
 from sklearn.utils._optional_dependencies import check_matplotlib_support
 
+from skbird.audio import row_channels
 from skbird.data import check_rows, check_some_rows
 from skbird.metrics import FALSE_NEGATIVE, FALSE_POSITIVE, error_table, species_report
 from skbird.reports import _error_sections as sections
@@ -265,5 +266,6 @@ def _choose_cuts(errors, rows, n_clips, max_per_species, explain):
         }
         row = rows.iloc[error["row"]]
         picture = explain and partial(explain, error["row"], error["species"])
-        cuts.append(Cut(row["path"], row["start"], row["end"], about, picture))
+        stretch = row["path"], row["start"], row["end"]
+        cuts.append(Cut(*stretch, about, picture, row_channels((), row)))
     return cuts

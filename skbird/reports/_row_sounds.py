@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 from joblib import Parallel, delayed
 
-from skbird.audio import AudioFile, AudioReadError, stretch_frames
+from skbird.audio import AudioFile, AudioReadError, row_channels, stretch_frames
 from skbird.preprocessing import log_mel, mel_filters, resample
 from skbird.reports._scan import measure
 from skbird.utils._progress import progress_bar
@@ -20,7 +20,7 @@ def measure_rows(rows, chosen, *, n_jobs, verbose):
     Parameters
     ----------
     rows : DataFrame
-        ``path``, ``start``, ``end``.
+        ``path``, ``start``, ``end`` and, if wanted, ``channels``.
     chosen : ndarray of int
     n_jobs : int
     verbose : bool
@@ -34,8 +34,7 @@ def measure_rows(rows, chosen, *, n_jobs, verbose):
     """
     table = rows.iloc[chosen]
     found = Parallel(n_jobs, prefer="threads", return_as="generator")(
-        delayed(_measure_row)(*row)
-        for row in zip(table["path"], table["start"], table["end"], strict=True)
+        delayed(_measure_row)(row) for row in table.to_dict("records")
     )
     options = {"desc": "rows", "unit": "row", "delay": 1, "verbose": verbose}
     found = list(progress_bar(found, total=len(chosen), **options))
@@ -47,11 +46,11 @@ def measure_rows(rows, chosen, *, n_jobs, verbose):
     return measured, spectra.reshape(len(good), _MELS)
 
 
-def _measure_row(path, start_s, end_s):
+def _measure_row(row):
     try:
-        with AudioFile(path) as audio:
+        with AudioFile(row["path"], row_channels((), row)) as audio:
             rate = audio.header.sample_rate
-            start, stop = stretch_frames(audio.header, start_s, end_s)
+            start, stop = stretch_frames(audio.header, row["start"], row["end"])
             samples = audio.read(start, min(stop, start + round(_LONGEST_S * rate)))
     except (AudioReadError, OSError):
         return None

@@ -5,7 +5,8 @@ from numbers import Real
 import numpy as np
 from sklearn.utils._param_validation import Interval, validate_parameter_constraints
 
-from skbird.utils._params import AT_LEAST_ONE, NOT_NEGATIVE, as_floats
+from skbird.utils._params import AT_LEAST_ONE, NOT_NEGATIVE
+from skbird.utils._proba import check_proba
 
 PARAMETER_CONSTRAINTS = {
     "soft_threshold": [Interval(Real, 0, 1, closed="both")],
@@ -83,17 +84,7 @@ def make_pseudo_labels(
         PARAMETER_CONSTRAINTS, params, caller_name="make_pseudo_labels"
     )
     check_thresholds(soft_threshold, hard_threshold)
-    proba = as_floats(proba, "proba", np.float32)
-    if proba.ndim != 2:
-        raise ValueError(
-            f"proba has shape {proba.shape}; (n_rows, n_species) is needed."
-        )
-    outside = proba[(proba < 0) | (proba > 1)]
-    if len(outside):
-        raise ValueError(
-            f"proba has values outside [0, 1], such as {outside[0]:g}. Pass "
-            "probabilities, not logits."
-        )
+    proba = check_proba(proba, np.float32)
     labels = proba ** float(power)
     labels[labels < soft_threshold] = 0.0
     if hard_threshold is not None:

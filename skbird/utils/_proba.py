@@ -2,6 +2,8 @@
 
 import numpy as np
 
+from skbird.utils._params import as_floats
+
 
 def as_proba_matrix(proba, classes=None, n_species=None):
     """Return probabilities of presence as one matrix, whatever ``predict_proba`` gave.
@@ -60,6 +62,37 @@ def as_proba_matrix(proba, classes=None, n_species=None):
             "fitted on as many species as there are columns in Y."
         )
     return matrix
+
+
+def check_proba(proba, dtype):
+    """Return probabilities of species as an array, NaN where there are none.
+
+    Parameters
+    ----------
+    proba : array-like or DataFrame of shape (n_rows, n_species)
+    dtype : dtype of floats
+
+    Returns
+    -------
+    ndarray
+
+    Raises
+    ------
+    ValueError
+        If it has another shape, or a value is outside [0, 1].
+    """
+    proba = as_floats(proba, "proba", dtype)
+    if proba.ndim != 2:
+        raise ValueError(
+            f"proba has shape {proba.shape}; (n_rows, n_species) is needed."
+        )
+    outside = proba[(proba < 0) | (proba > 1)]
+    if len(outside):
+        raise ValueError(
+            f"proba has values outside [0, 1], such as {outside[0]:g}. Pass "
+            "probabilities, not logits."
+        )
+    return proba
 
 
 def _presence(proba, classes):

@@ -66,6 +66,15 @@ def decode_text(raw, name="A table"):
     return text
 
 
+def refuse_binary(text, name):
+    """Complain of what was decoded from a file that is no text."""
+    if "\0" in text:
+        raise ValueError(
+            f"{name} is no text. If it is a spreadsheet, open it there and save it as "
+            "CSV."
+        )
+
+
 def _utf_16(raw):
     """Return which UTF-16 the bytes of a file are in; None: another encoding."""
     if raw.startswith((b"\xff\xfe", b"\xfe\xff")):  # "Unicode text" of spreadsheets

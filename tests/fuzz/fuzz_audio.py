@@ -7,7 +7,7 @@ import soundfile
 from fuzz_worker import Failure, Refused, mutate, refusals
 
 from skbird.audio import read_audio
-from skbird.audio._decode._ogg import _checksum
+from skbird.audio._decode._crc import crc
 from skbird.data import segment_table
 from skbird.preprocessing import LogMel, Resampler
 
@@ -175,7 +175,7 @@ def lie_ogg(data, rng, story):
     page = bytearray(data[at:])
     struct.pack_into("<q", page, 6, value)
     struct.pack_into("<I", page, 22, 0)
-    struct.pack_into("<I", page, 22, _checksum(page))
+    struct.pack_into("<I", page, 22, crc(page, 32, 0x04C11DB7))
     return data[:at] + bytes(page)
 
 

@@ -11,7 +11,7 @@ def crc(content, n_bits, polynomial):
     Parameters
     ----------
     content : bytes
-    n_bits : {8, 16}
+    n_bits : {8, 16, 32}
     polynomial : int
         Without its highest bit.
 

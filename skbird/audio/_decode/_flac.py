@@ -225,10 +225,9 @@ def _find_end(tail, stream):
 
 def _is_whole(content):
     """Return whether a frame fills these bytes, but for tags."""
-    at = max(map(content[-_MAX_TAGS:].find, _TAGS))
-    ends = {len(content), len(content.rstrip(b"\0"))}
-    if at >= 0:
-        ends.add(max(len(content) - _MAX_TAGS, 0) + at)
+    begin = max(len(content) - _MAX_TAGS, 0)
+    tags = (content.find(tag, begin) for tag in _TAGS)  # one may hold another
+    ends = {len(content), len(content.rstrip(b"\0")), *(at for at in tags if at >= 0)}
     return any(crc(content[:end], 16, _CRC_16) == 0 for end in ends)
 
 

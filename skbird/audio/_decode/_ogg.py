@@ -7,9 +7,9 @@ and a damaged one makes a minute of a year. Streams that were written one after 
 
 import struct
 from dataclasses import dataclass, replace
-from functools import cache
 
 from skbird.audio._decode._counting import count_once
+from skbird.audio._decode._crc import crc
 from skbird.audio._decode._finding import Finding
 from skbird.audio._decode._identity import content_identity
 from skbird.audio._decode._ogg_gaps import find_ogg_gaps
@@ -22,6 +22,7 @@ from skbird.audio._decode._opus import (
 
 _PAGE_HEAD = struct.Struct("<4sBBqIIIB")
 _BEGINS, _ENDS = 2, 4  # flags of the first and the last page of a stream
+_CRC_32 = 0x04C11DB7
 _HEAD = 2**12
 _TAILS = 2**15, 2**18  # two pages are at most 130 kB
 _MAX_HEADERS = 1000  # pages before those with sound
@@ -221,23 +222,5 @@ def _with_granule(file, page, granule):
     content = bytearray(file.read(page.stop - page.start))
     content[6:14] = struct.pack("<q", granule)
     content[22:26] = bytes(4)
-    content[22:26] = struct.pack("<I", _checksum(content))
+    content[22:26] = struct.pack("<I", crc(content, 32, _CRC_32))
     return bytes(content)
-
-
-def _checksum(content):
-    table, crc = _checksum_table(), 0
-    for byte in content:
-        crc = (crc << 8) & 0xFFFFFFFF ^ table[crc >> 24 ^ byte]
-    return crc
-
-
-@cache
-def _checksum_table():
-    table = []
-    for value in range(256):
-        crc = value << 24
-        for _ in range(8):
-            crc = (crc << 1) ^ (0x104C11DB7 if crc >> 31 else 0)
-        table.append(crc)
-    return table

@@ -200,7 +200,8 @@ def _chain_header(decoder, promised_s):
 
 
 def _follow_timeline(decoder, found):
-    timeline = count_once(_identity(decoder.path, found), decoder.measure)
+    identity = "timeline", *_identity(decoder.path, found)
+    timeline = count_once(identity, decoder.measure)
     header = replace(decoder.header, n_frames=timeline.n_frames)
     promised_s = timeline.promised_s
     if promised_s <= header.duration_s + _ROUNDED_S:

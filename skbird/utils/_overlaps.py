@@ -1,10 +1,10 @@
-"""Which boxes and rows share time."""
+"""Which stretches of two tables share time."""
 
 import numpy as np
 import pandas as pd
 
 
-def overlapping_pairs(boxes, rows):
+def overlapping_pairs(boxes, rows, by=("path",)):
     """Find all pairs of a box and a row of one recording that touch or overlap.
 
     Parameters
@@ -12,6 +12,8 @@ def overlapping_pairs(boxes, rows):
     boxes, rows : DataFrame
         ``path``, ``start`` and ``end`` in seconds; in any order, and overlapping each
         other or not.
+    by : sequence of str, default=("path",)
+        Columns that are the same in both of a pair.
 
     Returns
     -------
@@ -21,8 +23,8 @@ def overlapping_pairs(boxes, rows):
         Seconds that the two have in common; 0 if they only touch.
     """
     n_boxes = len(boxes)
-    both = pd.concat([boxes[["path"]], rows[["path"]]], ignore_index=True)
-    recording = pd.factorize(both["path"])[0]
+    both = pd.concat([boxes[[*by]], rows[[*by]]], ignore_index=True)
+    recording = both.groupby([*by], sort=False).ngroup().to_numpy()
     starts, ends = (
         np.concatenate([boxes[name].to_numpy(), rows[name].to_numpy()])
         for name in ("start", "end")
