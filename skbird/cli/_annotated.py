@@ -42,16 +42,17 @@ _OPTIONS = (
     click.option(
         "--min-overlap-s",
         type=FloatRange(0),
-        help="Seconds of a box that must lie in a row, for all boxes, such as 0.25; "
-        "shorter ones then count nowhere.  [default: 0.25, or half of the box]",
+        help="Seconds of a box that must lie in a row for its species to count there. "
+        "If given, it holds for all boxes: shorter ones count nowhere.  [default: "
+        "0.25, or half of a box shorter than 0.5]",
     ),
     click.option(
         "--reviewed",
         is_flag=True,
         help="Somebody has gone through all tables: count also recordings that are "
-        "annotated just as the model (or `skbird predict`) annotates them. Without, "
-        "they are left out, and so are recordings without boxes if there are such: "
-        "what a model finds above a threshold is no truth, and it must not grade "
+        "annotated just as the model (or `skbird predict`) annotates them. Without "
+        "--reviewed, if there are such, they and the recordings without boxes are left "
+        "out: what a model finds above a threshold is no truth, and it must not grade "
         "itself. A recording counts as soon as one of its boxes was moved, renamed or "
         "added; if boxes were taken away only, --reviewed is needed.",
     ),

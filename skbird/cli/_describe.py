@@ -26,7 +26,8 @@ Example:
     type=click.IntRange(0),
     default=1000,
     show_default=True,
-    help="Recordings whose sound is looked at, drawn at random; headers are of all.",
+    help="How many recordings, drawn at random, are decoded to measure their sound; of "
+    "the others only the header is read.",
 )
 @click.option("--speech", is_flag=True, help="Look for human voices (silero-vad).")
 def describe(data, out, no_labels, decode, speech):
@@ -57,7 +58,9 @@ def describe(data, out, no_labels, decode, speech):
         X, Y, left_out = loaded.X, loaded.Y, loaded.get("errors")
         _console.say_lines(loaded.DESCR)
         if data.is_dir() and not is_birdclef(data):
-            _console.say("Folders are taken for species (--no-labels: they are none).")
+            _console.say(
+                "Folders are taken for species; pass --no-labels if they are none."
+            )
     title = f"Recordings: {data.resolve().name}"
     report = describe_recordings(X, Y, max_decoded=decode, speech=speech, title=title)
     if (report.tables["recordings"]["error"] != "").all():

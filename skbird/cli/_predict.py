@@ -71,10 +71,14 @@ Examples:
     help="Seconds from row to row.  [default: their length]",
 )
 @click.option(
-    "--min-proba", type=FloatRange(0, 1), help="parquet: leave out what is below."
+    "--min-proba",
+    type=FloatRange(0, 1),
+    help="parquet: leave out probabilities below this.",
 )
 @click.option(
-    "--top-k", type=click.IntRange(1), help="parquet: so many species of each row."
+    "--top-k",
+    type=click.IntRange(1),
+    help="parquet: keep so many species of each row, the likeliest.",
 )
 @click.option(
     "--like",
@@ -85,7 +89,8 @@ Examples:
 @click.option(
     "--time-budget-s",
     type=FloatRange(0, min_open=True),
-    help="Seconds; drops test-time shifts, then members of ensembles, to keep to it.",
+    help="Seconds that the prediction may take; to keep to them it drops test-time "
+    "shifts, then members of ensembles.",
 )
 @click.option(
     "--work-dir",
@@ -97,13 +102,14 @@ Examples:
 @click.option(
     "--overwrite",
     is_flag=True,
-    help="Replace what others have written or changed, too.",
+    help="Replace tables that somebody else has written or changed, too.",
 )
 @click.option(
     "--fresh",
     is_flag=True,
-    help="Delete the probabilities that a run before left there, and nothing else. "
-    "Without, what it has is kept, and new recordings are predicted.",
+    help="Predict all recordings anew: delete the probabilities that an earlier run "
+    "left in --work-dir, and nothing else. Otherwise they are kept, and only new "
+    "recordings are predicted.",
 )
 @trust_options
 def predict(

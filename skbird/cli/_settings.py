@@ -106,20 +106,20 @@ class Settings:
     hold_out: float = _setting(
         0.2,
         FloatRange(0, 0.5),
-        "Share of the recordings to judge the model by, not trained on; about so many. "
-        "They are listed in <out>.heldout.csv. 0: train on all.",
+        "About what share of the recordings is kept out of the training, to judge the "
+        "model by. They are listed in <out>.heldout.csv. 0: train on all.",
     )
     groups: str = _setting(
         None,
         click.STRING,
-        "Column of the table: what must not be on both sides of --hold-out, such as "
-        "site. By default author, if there are enough; copies stay together in any "
-        "case.",
+        "Column of the table, such as site: recordings with the same value are all "
+        "trained on or all held out. By default author, if there are enough; copies "
+        "stay together in any case.",
     )
     seed: int = _setting(
         0,
         click.IntRange(0),
-        "Of the random draws, such as which to hold out.",
+        "Seed of the random draws, such as which recordings to hold out.",
     )
     set: dict = field(default_factory=dict)
 
@@ -145,9 +145,9 @@ class Settings:
             net.check_input(mel.n_mels, n_frames)
         except (ValueError, OSError) as exc:
             raise ValueError(
-                f"{exc} (--backbone {net.backbone} --weights {self.weights}; here "
-                "weights=None is --weights none, and the rest is said with --set "
-                "sedclassifier__...)"
+                f"{exc} (These come from --backbone {net.backbone} --weights "
+                f"{self.weights}. For weights=None pass --weights none; set other "
+                "parameters of the network with --set sedclassifier__NAME=VALUE.)"
             ) from exc
         except (TypeError, RuntimeError) as exc:  # of torch
             raise ValueError(f"The network fails with these settings: {exc}") from exc

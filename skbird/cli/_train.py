@@ -39,7 +39,7 @@ A file for --config has the names of the flags, and a table for the rest:
 @click.option(
     "--config",
     type=click.Path(exists=True, dir_okay=False, path_type=Path),
-    help="A TOML file; flags count more.",
+    help="A TOML file of settings; flags on the command line override it.",
 )
 @setting_flags
 @click.option(
@@ -49,12 +49,14 @@ A file for --config has the names of the flags, and a table for the rest:
     metavar="NAME=VALUE",
     help="Another parameter of the pipeline, such as rmsfilter__quantile=0.5.",
 )
-@click.option("--licence", help="Under which others may use the model; noted in it.")
+@click.option(
+    "--licence", help="Licence under which others may use the model; noted in it."
+)
 @click.option(
     "--work-dir",
     type=click.Path(file_okay=False, path_type=Path),
-    help="For spectrograms and the state of the training, from which a killed one goes "
-    "on, and for the pipeline as Python has it.  [default: <out>.work]",
+    help="Keeps the spectrograms, the state of the training, from which a killed "
+    "training goes on, and the pipeline as a pickle.  [default: <out>.work]",
 )
 def train(data, out, config, assignments, licence, work_dir, **flags):
     """Train a network on labelled recordings, judge it, and write it to a file.
@@ -276,7 +278,7 @@ def _split(X, Y, settings):
             by = f"{by} ({n_alone} of {len(X)} rows have none and stand alone)"
     if by is None:
         groups = leak_groups(X, author=None, date=None)
-        by = "recording (recordists are not known, or too few: figures may flatter)"
+        by = "recording (recordists are not known, or too few: figures may be too good)"
     options = {"test_size": settings.hold_out, "random_state": settings.seed}
     try:
         return *group_train_test_split(Y, groups, **options), by

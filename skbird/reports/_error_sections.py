@@ -96,8 +96,8 @@ def _species(found):
         display = SupportDisplay(found.report).plot(ax=plots.new_axes())
         lowest = ", ".join(map(str, found.report["roc_auc"].nsmallest(3).index))
         caption = (
-            "ROC-AUC against the number of positives. Low on the right: not rare, and "
-            "not recognised all the same."
+            "ROC-AUC against the number of positives. A species at the lower right has "
+            "many positives, and is badly recognised all the same."
         )
         alt = f"Scatter plot of ROC-AUC against positives. The lowest: {lowest}."
         drawn.append(plots.finish(display.ax_, "auc_support", caption, alt))
@@ -121,7 +121,10 @@ def _threshold_plot(found):
 def _reliability_plot(found):
     known = tables.known_values(found.truth, found.score)
     display = ReliabilityDisplay.from_predictions(*known, ax=plots.new_axes(5.0, 4.6))
-    caption = "On the diagonal the probabilities mean what they say; below it, less."
+    caption = (
+        "On the diagonal, as many rows hold the species as the probability says; "
+        "below it, fewer: the probabilities are too high."
+    )
     pooled = display.curves[display.curves["species"] == "all species"].iloc[-1]
     alt = (
         f"Reliability curve. Of the highest scores, {pooled['mean_predicted']:.2f} on "
@@ -148,7 +151,8 @@ def _confusions(found):
     rates, table = tables.confusions(*found.judgement, names)
     display = CoActivationDisplay(rates).plot(ax=plots.new_axes(7.0, 6.0))
     caption = (
-        "How often the one species sets off the other; the diagonal is the recall."
+        "How often one species is predicted where another calls; the diagonal is the "
+        "recall."
     )
     alt = f"Heat map of the confusions of {len(display.shown_)} species; table below."
     heat = plots.finish(display.ax_, "confusion_map", caption, alt)
@@ -211,8 +215,8 @@ def _sound_parts(found):
     axis.xaxis.set_major_formatter("{x:g}")
     axis.legend(fontsize=9)
     caption = (
-        "Mean spectrum of rows, by outcome. Where lines part, frequency decides: wind "
-        "and engines lie below 1 kHz, insects above 4 kHz."
+        "Mean spectrum of rows, by outcome. Where the lines differ, what sounds there "
+        "goes with the errors: wind and engines lie below 1 kHz, insects above 4 kHz."
     )
     alt = "Mean spectra of rows with and without errors, 0.05 to 16 kHz."
     parts = [Plots([plots.finish(axis, "spectra", caption, alt)])]
