@@ -69,14 +69,14 @@ def check_column(column, place):
     return pd.Series(texts, index=column.index, dtype=object)
 
 
-def row_channels(row, others):
+def row_channels(row, others="mean"):
     """Return which channels a row is read from.
 
     Parameters
     ----------
     row : Mapping
         The row of the table; what it says in ``channels`` counts.
-    others : {"mean", "loudest"} or int
+    others : {"mean", "loudest"} or int, default="mean"
         From which a row is read that says nothing.
     """
     own = row.get("channels")

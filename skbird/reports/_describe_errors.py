@@ -267,5 +267,5 @@ def _choose_cuts(errors, rows, n_clips, max_per_species, explain):
         row = rows.iloc[error["row"]]
         picture = explain and partial(explain, error["row"], error["species"])
         stretch = row["path"], row["start"], row["end"]
-        cuts.append(Cut(*stretch, about, picture, row_channels((), row)))
+        cuts.append(Cut(*stretch, about, picture, row_channels(row)))
     return cuts

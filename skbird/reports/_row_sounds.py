@@ -48,7 +48,7 @@ def measure_rows(rows, chosen, *, n_jobs, verbose):
 
 def _measure_row(row):
     try:
-        with AudioFile(row["path"], row_channels((), row)) as audio:
+        with AudioFile(row["path"], row_channels(row)) as audio:
             rate = audio.header.sample_rate
             start, stop = stretch_frames(audio.header, row["start"], row["end"])
             samples = audio.read(start, min(stop, start + round(_LONGEST_S * rate)))
