@@ -612,8 +612,10 @@ def test_boxes_are_checked(halves, patches):
     X, _, boxes = patches
     with pytest.raises(TypeError, match="boxes must be a DataFrame"):
         explanation_report(halves, X, None)
-    with pytest.raises(ValueError, match=r"lacks the columns \['low_hz'\]"):
-        explanation_report(halves, X, boxes.drop(columns="low_hz"))
+    with pytest.raises(ValueError, match=r"no columns \['end'\]"):
+        explanation_report(halves, X, boxes.drop(columns="end"))
+    unknown = explanation_report(halves, X, boxes.drop(columns=["low_hz", "high_hz"]))
+    assert len(unknown)
     with pytest.raises(ValueError, match="max_examples=1"):
         explanation_report(halves, X, boxes, max_examples=1, min_overlap_s=0.05)
     strangers = boxes.assign(species="wren")

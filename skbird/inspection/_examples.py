@@ -5,25 +5,6 @@ import pandas as pd
 
 from skbird.inspection._localization import boxes_to_region
 
-_COLUMNS = ("path", "species", "start", "end", "low_hz", "high_hz")
-
-
-def check_boxes(boxes):
-    """Return a table of boxes with paths and species as text; see the report."""
-    if not isinstance(boxes, pd.DataFrame):
-        raise TypeError(
-            f"boxes must be a DataFrame with the columns {list(_COLUMNS)}, got "
-            f"{type(boxes).__name__}."
-        )
-    missing = [name for name in _COLUMNS if name not in boxes]
-    if missing:
-        raise ValueError(
-            f"boxes lacks the columns {missing}; it has {list(boxes.columns)[:10]}."
-        )
-    return boxes.assign(
-        path=boxes["path"].astype(str), species=boxes["species"].astype(str)
-    )
-
 
 def find_examples(X, boxes, species, min_overlap_s):
     """Find the segments in which species call.

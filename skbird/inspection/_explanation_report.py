@@ -8,8 +8,9 @@ from scipy.special import expit
 from sklearn.utils import check_random_state
 from sklearn.utils._param_validation import Interval
 
+from skbird.annotations import check_boxes
 from skbird.data import as_spectrograms
-from skbird.inspection._examples import check_boxes, example_regions, find_examples
+from skbird.inspection._examples import example_regions, find_examples
 from skbird.inspection._grad_cam import block_names, evaluating, grad_cam, resize
 from skbird.inspection._localization import (
     energy_share,
@@ -62,7 +63,7 @@ def explanation_report(
         Rows with a known truth, such as ``make_birdclef(...).test``.
     boxes : DataFrame
         One line per call in these recordings: ``path``, ``species``, ``start``, ``end``
-        (seconds of the recording), ``low_hz``, ``high_hz`` (NaN: unknown), such as
+        (seconds of the recording), and if known ``low_hz``, ``high_hz``, such as
         ``make_birdclef(...).calls``. Species that the network does not know, and other
         recordings, are left out.
     layers : "all", str or sequence of str, default="all"

@@ -10,7 +10,7 @@ from joblib import Parallel, delayed
 
 from skbird.audio import AudioFile, AudioReadError, no_samples, stretch_frames
 from skbird.preprocessing import log_mel, mean_square, mel_filters, resample
-from skbird.reports._page_parts import Clip, Content
+from skbird.reports._page_parts import Content, SoundClip
 from skbird.utils._progress import progress_bar
 
 RATE = 32_000
@@ -36,7 +36,7 @@ class Cut:
     path: str
     start_s: float = 0.0
     end_s: float | None = None
-    about: dict = field(default_factory=dict)  # fields of `Clip`
+    about: dict = field(default_factory=dict)  # fields of `SoundClip`
     explain: object = None  # makes the second picture
     channels: str | int = "mean"
 
@@ -56,7 +56,7 @@ def make_clips(cuts, clip_s, *, n_jobs=-1, verbose=False):
 
     Returns
     -------
-    list of Clip
+    list of SoundClip
         In the order of `cuts`.
     """
     clips = Parallel(n_jobs, prefer="threads", return_as="generator")(
@@ -76,8 +76,8 @@ def _make_clip(number, cut, clip_s):
     try:
         samples, start_s, end_s = read_loudest(cut, clip_s)
     except AudioReadError as exc:
-        return Clip(number, where=name, error=str(exc), **cut.about)
-    return Clip(
+        return SoundClip(number, where=name, error=str(exc), **cut.about)
+    return SoundClip(
         number,
         where=f"{name}, {start_s:.1f} to {end_s:.1f} s",
         start_s=start_s,

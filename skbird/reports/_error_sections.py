@@ -16,7 +16,7 @@ from skbird.inspection import (
 from skbird.metrics import FALSE_NEGATIVE, FALSE_POSITIVE, threshold_curve
 from skbird.reports import _error_tables as tables
 from skbird.reports import _plots as plots
-from skbird.reports._page_parts import Clips, Facts, Plots, Section, Table
+from skbird.reports._page_parts import Facts, Plots, Section, SoundClips, Table
 from skbird.reports._row_sounds import mel_khz, recall_by_level
 
 
@@ -141,7 +141,7 @@ def _listen(found):
         "that nobody has labelled, among false negatives labels of species that cannot "
         "be heard: listen before blaming the model. All clips are equally loud."
     )
-    return Section("Worst errors", note, [Clips(found.clips)])
+    return Section("Worst errors", note, [SoundClips(found.clips)])
 
 
 def _confusions(found):

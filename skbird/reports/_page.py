@@ -293,5 +293,5 @@ _RENDERERS = {
     "Table": _render_table,
     "Plot": _render_plot,
     "Plots": _render_plots,
-    "Clips": _render_clips,
+    "SoundClips": _render_clips,
 }

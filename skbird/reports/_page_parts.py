@@ -76,7 +76,7 @@ class Content:
 
 
 @dataclass(frozen=True)
-class Clip:
+class SoundClip:
     """A stretch of a recording to be heard and seen."""
 
     number: int  # of the clip in the page
@@ -100,7 +100,7 @@ class Clip:
 
 
 @dataclass(frozen=True)
-class Clips:
+class SoundClips:
     """Clips that can be searched, sorted and played."""
 
     clips: list

@@ -6,7 +6,7 @@ import pandas as pd
 from skbird.inspection import COLOURS, plain_text
 from skbird.reports import _plots as plots
 from skbird.reports import _recording_tables as tables
-from skbird.reports._page_parts import Clips, Facts, Plots, Section, Table
+from skbird.reports._page_parts import Facts, Plots, Section, SoundClips, Table
 from skbird.utils._truth import PRESENT_FROM
 
 _N_TOGETHER = 30
@@ -23,7 +23,7 @@ def recording_sections(rows, files, Y, findings, copies, clips):
         What was found in each file.
     Y : DataFrame or None
     findings, copies : DataFrame
-    clips : list of Clip
+    clips : list of SoundClip
 
     Returns
     -------
@@ -232,7 +232,7 @@ def _listen(clips):
         "Examples of each problem, and recordings drawn at random. The loudest stretch "
         "of the first minute; all clips are equally loud here."
     )
-    return Section("Listen", note, [Clips(clips)]) if clips else None
+    return Section("Listen", note, [SoundClips(clips)]) if clips else None
 
 
 def _damage(files, copies):
