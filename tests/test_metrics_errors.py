@@ -31,12 +31,12 @@ def test_errors_are_those_the_report_counts(truth_and_scores):
 
 
 def test_each_line_is_an_error(truth_and_scores):
-    y_true, y_score = truth_and_scores
+    y_true, proba = truth_and_scores
     threshold = np.array([0.3, 0.5, 0.6, 0.9])
-    errors = error_table(y_true, y_score, threshold)
+    errors = error_table(y_true, proba, threshold)
     for line in errors.itertuples():
         truth = y_true[line.row, line.species]
-        score = y_score[line.row, line.species]
+        score = proba[line.row, line.species]
         assert (line.truth, line.score) == (truth, score)
         is_predicted = score >= threshold[line.species]
         assert is_predicted == (line.error == "false positive")
@@ -122,13 +122,13 @@ def slow_co_activation(y_true, activation):
 
 @pytest.mark.parametrize("n_species", [1, 2, 4])
 def test_co_activation_agrees_with_a_slow_reference(truth_and_scores, n_species):
-    y_true, y_score = (values[:, :n_species] for values in truth_and_scores)
+    y_true, proba = (values[:, :n_species] for values in truth_and_scores)
     threshold = np.linspace(0.3, 0.7, n_species)
-    rates, support = co_activation(y_true, y_score, threshold, return_support=True)
-    expected, n_rows = slow_co_activation(y_true, y_score >= threshold)
+    rates, support = co_activation(y_true, proba, threshold, return_support=True)
+    expected, n_rows = slow_co_activation(y_true, proba >= threshold)
     np.testing.assert_allclose(rates, expected)
     np.testing.assert_array_equal(support, n_rows)
-    report = species_report(y_true, y_score, threshold=threshold)
+    report = species_report(y_true, proba, threshold=threshold)
     np.testing.assert_allclose(np.diag(rates), report["recall"])
     np.testing.assert_array_equal(np.diag(support), report["n_positive"])
 

@@ -302,7 +302,7 @@ def test_unreadable_and_untested_rows_are_nan_and_do_no_harm():
     Y = np.array([[0], [1], [1], [0], [1], [-1], [0], [np.nan]])
     groups = [1, 1, 1, 2, 2, 2, 3, 3]
     with (
-        pytest.warns(UserWarning, match="1 of 3 rows of y_score are NaN"),
+        pytest.warns(UserWarning, match="1 of 3 rows of proba are NaN"),
         pytest.warns(UserWarning, match=r"not tested: \['3'\]"),
     ):
         report = cross_val_report(
@@ -417,13 +417,13 @@ def test_predictions_that_are_all_unreadable_give_nan():
         ({"recordings": [1, 2]}, r"recordings has shape \(2,\), but there are"),
         ({"groups": [1, 2]}, r"groups has shape \(2,\), but there are"),
         ({"recordings": [None] * 90}, "recordings is missing"),
-        ({"y": np.zeros(90)}, r"shape \(90,\)"),
+        ({"Y": np.zeros(90)}, r"shape \(90,\)"),
         ({"groups": np.zeros(90)}, "n_splits=5 exceeds the 1 groups"),
     ],
 )
 def test_report_refuses_bad_arguments(data, arguments, message):
     X, Y, recordings = data
-    given = {"estimator": KNeighborsClassifier(), "X": X, "y": Y, "groups": recordings}
+    given = {"estimator": KNeighborsClassifier(), "X": X, "Y": Y, "groups": recordings}
     with pytest.raises(ValueError, match=message):
         cross_val_report(**given | arguments)
 
@@ -538,7 +538,7 @@ def test_reports_can_be_compared(data):
         ({"recordings": [1]}, r"recordings has shape \(1,\)"),
         ({"y_true": np.zeros((4, 4))}, "nothing to compare"),
         ({"proba_a": np.full((4, 4), np.nan)}, "nothing to compare"),
-        ({"proba_b": np.eye(4)[:, :2]}, r"y_score \(4, 2\)"),
+        ({"proba_b": np.eye(4)[:, :2]}, r"proba \(4, 2\)"),
     ],
 )
 def test_paired_bootstrap_refuses_bad_arguments(arguments, message):
@@ -729,8 +729,8 @@ def test_one_split_counts_and_tests_labelled_rows_only():
         (np.eye(2)[[0, 1] * 3], [0, 0, 0, 1, 1, 1], {}, r"too many rows \(1.2 are"),
         (np.eye(6), list("abcdef"), {}, "leaves nothing to test on"),
         (np.eye(6), list("abcdef"), {"test_size": 0.7}, "'test_size' parameter"),
-        (np.empty((0, 2)), [], {}, "y has no rows"),
-        (np.empty((2, 0)), [0, 1], {}, r"y has shape \(2, 0\).* a column per species"),
+        (np.empty((0, 2)), [], {}, "Y has no rows"),
+        (np.empty((2, 0)), [0, 1], {}, r"Y has shape \(2, 0\).* a column per species"),
         (np.zeros((2, 2)), [0, 1], {}, "no positives: none of its 2 rows .* Pass rows"),
         (np.full((2, 2), -1), [0, 1], {}, "no positives"),
     ],
@@ -764,8 +764,8 @@ def test_a_few_recordings_have_no_interval(rng, n_recordings, is_given):
 @pytest.mark.parametrize(
     ("columns", "message"),
     [
-        (["a", "a"], "y has several columns 'a'"),
-        (pd.MultiIndex.from_tuples([("x", "a"), ("x", "b")]), "y have 2 levels"),
+        (["a", "a"], "Y has several columns 'a'"),
+        (pd.MultiIndex.from_tuples([("x", "a"), ("x", "b")]), "Y have 2 levels"),
     ],
 )
 def test_columns_that_name_no_species_are_refused(columns, message):

@@ -142,7 +142,7 @@ class _Material:
 
 
 def _metrics(m):
-    judged = {"y_true": m.Y, "y_score": m.proba}
+    judged = {"y_true": m.Y, "proba": m.proba}
     events = {"true_events": m.boxes, "predicted_events": m.boxes}
     functions = {
         "co_activation": judged,
@@ -183,10 +183,10 @@ def _models(m):
     room = "skbird.model_selection."
     return {
         "skbird.ensemble.combine_proba": Case(
-            combine_proba, {"probas": [m.proba, m.proba]}
+            combine_proba, {"proba": [m.proba, m.proba]}
         ),
         "skbird.ensemble.fit_weights": Case(
-            fit_weights, {"probas": [m.proba, m.proba], "y": m.Y}
+            fit_weights, {"proba": [m.proba, m.proba], "Y": m.Y}
         ),
         "skbird.postprocessing.reweight": Case(
             reweight, {"proba": m.proba, "groups": groups}
@@ -201,18 +201,18 @@ def _models(m):
         ),
         room + "cross_val_report": Case(
             model_selection.cross_val_report,
-            {"estimator": dummy, "X": np.zeros((4, 1)), "y": m.Y, "cv": KFold(2)} | few,
+            {"estimator": dummy, "X": np.zeros((4, 1)), "Y": m.Y, "cv": KFold(2)} | few,
         ),
         room + "find_leaks": Case(
             model_selection.find_leaks,
             {"X": m.X, "train": [0, 1], "test": [2, 3], "identical": False},
         ),
         room + "fold_report": Case(
-            model_selection.fold_report, {"y": m.Y, "folds": folds}
+            model_selection.fold_report, {"Y": m.Y, "folds": folds}
         ),
         room + "group_train_test_split": Case(
             model_selection.group_train_test_split,
-            {"y": m.Y, "groups": groups, "test_size": 0.5},
+            {"Y": m.Y, "groups": groups, "test_size": 0.5},
         ),
         room + "leak_groups": Case(
             model_selection.leak_groups,
@@ -220,7 +220,7 @@ def _models(m):
         ),
         room + "macro_roc_auc_interval": Case(
             model_selection.macro_roc_auc_interval,
-            {"y_true": m.Y, "y_score": m.proba} | few,
+            {"y_true": m.Y, "proba": m.proba} | few,
         ),
         room + "paired_bootstrap": Case(
             model_selection.paired_bootstrap,
@@ -374,7 +374,7 @@ def _inference(m):
 
 
 def _inspection(m):
-    judged = {"y_true": m.Y, "y_score": m.proba}
+    judged = {"y_true": m.Y, "proba": m.proba}
     rows = pd.DataFrame({"path": "a.wav", "start": range(4), "end": range(1, 5)})
     maps = np.ones((2, 4, 4))
     region = np.ones((2, 4, 4), dtype=bool)
@@ -431,7 +431,7 @@ def _reports(m):
     return {
         room + "describe_errors": Case(
             reports.describe_errors,
-            {"X": None, "y_true": m.Y, "y_score": m.proba, **quiet},
+            {"X": None, "y_true": m.Y, "proba": m.proba, **quiet},
             without=(room + "_describe_errors.sections.error_sections",),
         ),
         room + "describe_recordings": Case(

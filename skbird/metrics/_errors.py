@@ -13,7 +13,7 @@ _COLUMNS = ["row", "species", "error", "truth", "score", "margin"]
 
 def error_table(
     y_true,
-    y_score,
+    proba,
     threshold=0.5,
     *,
     kind="both",
@@ -33,7 +33,7 @@ def error_table(
     y_true : array-like or DataFrame of shape (n_rows, n_species)
         Truth in [0, 1]. From 0.5 on it counts as presence. NaN = unknown: that entry
         cannot be an error. Rows that are -1 throughout are left out.
-    y_score : array-like or DataFrame of shape (n_rows, n_species)
+    proba : array-like or DataFrame of shape (n_rows, n_species)
         Probabilities or any finite scores; rows match `y_true` by position.
     threshold : float or array-like of shape (n_species,), default=0.5
         Score from which a species counts as predicted.
@@ -49,7 +49,7 @@ def error_table(
         Names of the species. By default the columns of `y_true`: their names if it is
         a DataFrame, else their numbers.
     nan_rows : {"raise", "omit"}, default="raise"
-        What to do with rows of `y_score` that are NaN throughout; see
+        What to do with rows of `proba` that are NaN throughout; see
         `skbird.metrics.macro_roc_auc`.
 
     Returns
@@ -76,16 +76,16 @@ def error_table(
     >>> import pandas as pd
     >>> from skbird.metrics import error_table
     >>> y_true = pd.DataFrame({"amerob": [1, 0, 1], "banowl": [0, 0, 1]})
-    >>> y_score = [[0.9, 0.6], [0.95, 0.3], [0.2, 0.7]]
+    >>> proba = [[0.9, 0.6], [0.95, 0.3], [0.2, 0.7]]
     >>> rows = pd.DataFrame({"path": ["a.ogg", "a.ogg", "b.ogg"]})
-    >>> error_table(y_true, y_score, rows=rows)
+    >>> error_table(y_true, proba, rows=rows)
        row species           error  truth  score  margin   path
     0    1  amerob  false positive    0.0   0.95    0.45  a.ogg
     1    2  amerob  false negative    1.0   0.20    0.30  b.ogg
     2    0  banowl  false positive    0.0   0.60    0.10  a.ogg
     """
     _check_options(kind, max_per_species)
-    truth, score = validate_scores(y_true, y_score, species=species, nan_rows=nan_rows)
+    truth, score = validate_scores(y_true, proba, species=species, nan_rows=nan_rows)
     threshold = validate_threshold(threshold, score.shape[1])
     if rows is not None:
         _check_rows(rows, len(score))
