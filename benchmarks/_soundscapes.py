@@ -92,7 +92,7 @@ def make_baseline(cache):
 
 def front_end(cache, **options):
     """Return the steps from files to spectrograms."""
-    logmel = LogMel(64, hop_length=1024, cache_dir=cache, verbose=False, **options)
+    logmel = LogMel(64, hop_length=1024, cache_dir=cache, verbose=0, **options)
     return [
         ("resample", Resampler(32_000)),
         ("band", BandPass(50, 16_000)),

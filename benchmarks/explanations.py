@@ -64,7 +64,7 @@ def run_seed(seed, epochs, n_mels, folder):
         BandPass(50, 16_000),
         Segmenter(5.0, overlap=0.5),
         RMSFilter(),
-        LogMel(n_mels, cache_dir=folder / "cache", verbose=False),
+        LogMel(n_mels, cache_dir=folder / "cache", verbose=0),
     ]
     scores, auc = [], {}
     for name, network in make_networks(seed, epochs).items():

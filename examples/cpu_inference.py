@@ -63,7 +63,7 @@ else:
         Resampler(32_000),
         BandPass(50, 16_000),
         Segmenter(5.0),
-        LogMel(verbose=False),
+        LogMel(verbose=0),
         CNNClassifier(
             args.backbone,
             weights=args.weights or ("pretrained" if args.root else None),

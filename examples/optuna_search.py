@@ -47,7 +47,7 @@ def make_pipeline(cache_dir):
             ("segment", Segmenter(5.0)),
             ("vad", VADFilter()),
             ("rms", RMSFilter()),
-            ("logmel", LogMel(hop_length=1024, cache_dir=cache_dir, verbose=False)),
+            ("logmel", LogMel(hop_length=1024, cache_dir=cache_dir, verbose=0)),
             (
                 "net",
                 SEDClassifier(

@@ -48,7 +48,7 @@ def front_end(**options):
         Segmenter(5.0, overlap=0.5),
         VADFilter(threshold={"CSA": 0.3, "XC": 0.7, "default": 0.5}),
         RMSFilter(),
-        LogMel(n_mels=64, cache_dir=OUTPUT / "cache", verbose=False, **options),
+        LogMel(n_mels=64, cache_dir=OUTPUT / "cache", verbose=0, **options),
     ]
 
 

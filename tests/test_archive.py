@@ -110,7 +110,7 @@ def run(nights, tmp_path):
     """Return a function that predicts the nights in three blocks."""
 
     def run(model=None, recordings=nights, **options):
-        options = {"out": tmp_path / "out", "block_s": 40, "verbose": False} | options
+        options = {"out": tmp_path / "out", "block_s": 40, "verbose": 0} | options
         return predict_archive(model or Level(), recordings, **options)
 
     return run
@@ -365,7 +365,7 @@ def script(body):
 def test_kills_leave_no_trace_in_the_rows(tmp_path, run):
     folder, out = write_nights(tmp_path / "many", 24), tmp_path / "out"
     undisturbed = run(recordings=folder, block_s=10, out=tmp_path / "undisturbed")
-    options = f"{str(folder)!r}, {str(out)!r}, block_s=10, verbose=False"
+    options = f"{str(folder)!r}, {str(out)!r}, block_s=10, verbose=0"
     command = script(f"predict_archive(Level(sleep_s=0.1), {options})")
     rng = random.Random(0)
     finished = {}
@@ -409,7 +409,7 @@ def die_at_each_write(folder, root):
             os.fsync = dying(os.fsync, calls, last)
             os.replace = dying(os.replace, calls, last)
             out = Path(root, str(last))
-            predict_archive(Level(), folder, out, block_s=10, verbose=False)
+            predict_archive(Level(), folder, out, block_s=10, verbose=0)
             os._exit(0)
         _, status = os.waitpid(process, 0)
         if not os.WIFSIGNALED(status):
@@ -432,7 +432,7 @@ def test_kills_at_each_write_leave_no_trace(tmp_path, run):
 
 def test_two_runs_at_once_disturb_neither_each_other_nor_the_rows(tmp_path):
     folder, out = write_nights(tmp_path / "many", 24), tmp_path / "out"
-    options = "block_s=10, verbose=False, n_jobs="
+    options = "block_s=10, verbose=0, n_jobs="
     call = f"predict_archive(Level(sleep_s=0.01), {str(folder)!r}, {str(out)!r}, "
     runs = [
         subprocess.Popen(script(call + options + jobs), stderr=subprocess.PIPE)
@@ -441,7 +441,7 @@ def test_two_runs_at_once_disturb_neither_each_other_nor_the_rows(tmp_path):
     for process in runs:
         _, said = process.communicate()
         assert process.returncode == 0, said.decode()
-    result = predict_archive(Level(), folder, out, block_s=10, verbose=False)
+    result = predict_archive(Level(), folder, out, block_s=10, verbose=0)
     assert result.times_real_time == 0
     pd.testing.assert_frame_equal(result.read(), expected_rows(folder))
     assert not list(out.glob(".*"))
@@ -502,7 +502,7 @@ def test_new_recordings_are_predicted_and_the_others_kept(
     (nights / "early9.wav").write_bytes(b"broken")
     (tmp_path / "out" / "part-000001.parquet").unlink()
     kept = {path: path.stat().st_mtime_ns for path in (tmp_path / "out").glob("part-*")}
-    result = run(Level(log=log), verbose=True)
+    result = run(Level(log=log), verbose=1)
     assert "5 recordings are new; the run had 9." in capsys.readouterr().out
     assert log.read_text().splitlines() == [
         "3 night00",
@@ -909,7 +909,7 @@ def test_what_could_not_be_opened_once_is_tried_again(run, nights, tmp_path, cap
     assert [Path(path).stem for path in result.errors["path"]] == ["night01", "night04"]
     assert run().times_real_time == 0
     fault.passes()
-    result = run(Level(log=log), verbose=True)
+    result = run(Level(log=log), verbose=1)
     said = "0 recordings are new; the run had 9, of which 2 could not be opened before."
     assert said in capsys.readouterr().out
     # The parts of the others stay.
@@ -1408,7 +1408,7 @@ def fill_and_mend_a_disk(folder, out, n_jobs):
     for _ in range(2):
         try:
             result = predict_archive(
-                Level(), folder, out, block_s=10, n_jobs=n_jobs, verbose=False
+                Level(), folder, out, block_s=10, n_jobs=n_jobs, verbose=0
             )
         except OSError as exc:
             n_parts = len(list(Path(out).glob("part-*")))
@@ -1656,7 +1656,7 @@ class Slow(Level):
 
 def test_what_a_budget_dropped_is_said_and_remembered(run, nights, capsys):
     model = Slow(tta_shifts_s=(-0.5, 0.5))
-    options = {"block_s": 14, "time_budget_s": 1.5, "verbose": True}
+    options = {"block_s": 14, "time_budget_s": 1.5, "verbose": 1}
     for _ in range(2):  # the second time from the finished parts
         result = run(model, **options)
         assert result.dropped == [
@@ -1669,7 +1669,7 @@ def test_what_a_budget_dropped_is_said_and_remembered(run, nights, capsys):
 
 
 def test_progress_names_files_speed_and_time_left(run, capsys):
-    run(verbose=True)
+    run(verbose=1)
     shown = capsys.readouterr().err
     assert "archive: 100%" in shown
     assert "files/s, " in shown

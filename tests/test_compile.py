@@ -55,7 +55,7 @@ def make(net, **logmel):
             ("resample", Resampler(RATE)),
             ("band", BandPass(100, 7000)),
             ("segment", Segmenter(1.0, overlap=0.5)),
-            ("logmel", LogMel(n_mels=32, verbose=False, **logmel)),
+            ("logmel", LogMel(n_mels=32, verbose=0, **logmel)),
             ("net", net),
         ]
     )

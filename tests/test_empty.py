@@ -63,7 +63,7 @@ def plain_pipeline():
         Resampler(RATE),
         Segmenter(1.0),
         RMSFilter(),
-        LogMel(16, n_fft=512, verbose=False),
+        LogMel(16, n_fft=512, verbose=0),
         SpectrogramStatistics(),
         KNeighborsClassifier(1),
     )
@@ -250,7 +250,7 @@ def networks(bird_folder):
     Y = pd.get_dummies(bird_folder["species"]).astype(np.float32)
     models = {}
     for name, head in heads.items():
-        front_end = Segmenter(1.0), LogMel(32, n_fft=512, verbose=False)
+        front_end = Segmenter(1.0), LogMel(32, n_fft=512, verbose=0)
         models[name] = make_pipeline(*front_end, head).fit(X, Y)
     return models
 

@@ -637,7 +637,7 @@ def test_members_share_a_cache(birds, tmp_path, monkeypatch):
         return make_pipeline(
             Resampler(8000),
             Segmenter(segment_s),
-            LogMel(n_mels=n_mels, cache_dir=tmp_path, verbose=False),
+            LogMel(n_mels=n_mels, cache_dir=tmp_path, verbose=0),
             SpectrogramStatistics(),
             StandardScaler(),
             linear(),

@@ -64,7 +64,7 @@ def front_end(tmp_path_factory):
     return [
         ("resample", Resampler(RATE)),
         ("segment", Segmenter(1.0)),
-        ("logmel", LogMel(n_mels=32, cache_dir=cache, verbose=False)),
+        ("logmel", LogMel(n_mels=32, cache_dir=cache, verbose=0)),
     ]
 
 

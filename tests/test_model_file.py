@@ -79,7 +79,7 @@ def compiled(X_and_Y):
         BandPass(100, 7000),
         Segmenter(1.0),
         VADFilter(threshold={"XC": 0.7, "default": 0.5}),
-        LogMel(32, verbose=False),
+        LogMel(32, verbose=0),
         CNNClassifier("lcnet_035", weights=None, max_epochs=1, verbose=0),
     ).fit(*X_and_Y)
     livened(model)
@@ -949,7 +949,7 @@ def test_what_compiles_can_be_saved_on_two_levels(
     outer, wrapped, network, bird_folder, tmp_path
 ):
     X = Segmenter(1.0).transform(segment_table(bird_folder["path"][:2], 1.5, 1.5))
-    X = LogMel(32, verbose=False).transform(Resampler(RATE).transform(X))
+    X = LogMel(32, verbose=0).transform(Resampler(RATE).transform(X))
     path = tmp_path / "birds.skbird"
     models = {"alone": put_inside(wrapped[outer], network)}
     for name, inner in wrapped.items():
@@ -975,7 +975,7 @@ def test_a_whole_self_training_can_be_saved_and_needs_no_torch(
         Resampler(RATE),
         "passthrough",
         make_pipeline(Segmenter(1.0), RMSFilter(scope="train")),
-        LogMel(32, verbose=False),
+        LogMel(32, verbose=0),
         CNNClassifier("lcnet_035", weights=None, max_epochs=1, verbose=0),
     )
     Y = Y.copy()

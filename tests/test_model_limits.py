@@ -64,7 +64,7 @@ def log_mel(**changes):
         "low_hz": 0,
         "high_hz": None,
     }
-    others = {"mel_scale": "slaney", "on_error": "raise", "verbose": False}
+    others = {"mel_scale": "slaney", "on_error": "raise", "verbose": 0}
     return step("LogMel", params | NORMAL | others | changes)
 
 
@@ -93,7 +93,7 @@ def network(
 
 def pipeline(inner, front=None, block_s=60.0):
     front = front or [resampler(), step("Segmenter", grid()), log_mel()]
-    params = {"block_s": block_s, "verbose": False}
+    params = {"block_s": block_s, "verbose": 0}
     return part("CompiledPipeline", params, front_end=front, inner=[inner])
 
 

@@ -210,7 +210,7 @@ def test_a_name_that_is_not_utf_8_costs_no_other_row(put, tmp_path, cached):
 def test_an_archive_goes_on_beside_a_name_that_is_not_utf_8(put, tmp_path):
     pytest.importorskip("pyarrow")
     paths = [put(os.fsdecode(b"K\xe4uz.wav")), put("good.wav")]
-    run = predict_archive(Constant(), paths, tmp_path / "out", verbose=False)
+    run = predict_archive(Constant(), paths, tmp_path / "out", verbose=0)
     assert run.read()["path"].tolist() == paths[1:]
     assert "K\\xe4uz.wav" in run.errors["path"][0]
 

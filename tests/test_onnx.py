@@ -56,7 +56,7 @@ def fitted(rows):
         BandPass(50, 16_000),
         Segmenter(1.0),
         RMSFilter(),
-        LogMel(n_mels=32, high_hz=7000, verbose=False),
+        LogMel(n_mels=32, high_hz=7000, verbose=0),
         CNNClassifier("lcnet_035", **NET),
     )
     return livened(model.fit(*rows))

@@ -55,7 +55,7 @@ def make(cache_dir=None, head=None, memory=None):
         BandPass(200, 7000),
         Segmenter(2.0, overlap=0.5),
         RMSFilter(),
-        LogMel(n_mels=32, hop_length=1024, cache_dir=cache_dir, verbose=False),
+        LogMel(n_mels=32, hop_length=1024, cache_dir=cache_dir, verbose=0),
         net,
         memory=memory,
     )
@@ -256,7 +256,7 @@ def test_odd_formats_predict_or_are_named(birds):
         BandPass(),
         VADFilter(),
         RMSFilter(),
-        LogMel(n_mels=32, on_error="skip", verbose=False),
+        LogMel(n_mels=32, on_error="skip", verbose=0),
         CNNClassifier("lcnet_035", weights=None, max_epochs=1, verbose=0),
     ).fit(*birds)
     with pytest.warns(UserWarning, match="1 of 13 rows"):

@@ -197,7 +197,7 @@ def _models(m):
         room + "check_leaks": Case(
             model_selection.check_leaks,
             {"X": m.X, "folds": folds, "author": "author", "date": "date"}
-            | {"identical": False, "near_duplicates": False, "verbose": False},
+            | {"identical": False, "near_duplicates": False, "verbose": 0},
         ),
         room + "cross_val_report": Case(
             model_selection.cross_val_report,
@@ -354,7 +354,7 @@ def _inference(m):
         "skbird.archive.predict_archive": Case(
             predict_archive,
             {"model": m.model, "recordings": [], "out": m("archive")}
-            | {"segment_s": 1.0, "verbose": False, "fresh": True},
+            | {"segment_s": 1.0, "verbose": 0, "fresh": True},
         ),
         room + "compile_pipeline": Case(
             compile_pipeline, {"model": m.model, "X": m.X}, refused=no_network
@@ -426,7 +426,7 @@ def _inspection(m):
 
 
 def _reports(m):
-    quiet = {"verbose": False, "n_jobs": 1}
+    quiet = {"verbose": 0, "n_jobs": 1}
     room = "skbird.reports."
     return {
         room + "describe_errors": Case(

@@ -53,7 +53,7 @@ def predict_archive(
     n_jobs=None,
     time_budget_s=None,
     fresh=False,
-    verbose=True,
+    verbose=1,
 ):
     """Predict any number of recordings into a folder of Parquet files.
 
@@ -101,8 +101,9 @@ def predict_archive(
     fresh : bool, default=False
         Whether to delete what a run before wrote to `out`, and nothing else, as soon
         as the model has predicted the first rows.
-    verbose : bool, default=True
-        Whether to show progress, and say what is dropped and how many files are new.
+    verbose : int, default=1
+        0 shows no progress, and does not say what is dropped and how many files are
+        new.
 
     Returns
     -------
@@ -193,7 +194,7 @@ def predict_archive(
     ...     samples = np.full(12 * 8000, 0.25 * night)
     ...     soundfile.write(folder / f"night{night}.wav", samples, 8000)
     >>> result = predict_archive(
-    ...     Loudness(), folder, folder / "out", min_proba=0.2, verbose=False
+    ...     Loudness(), folder, folder / "out", min_proba=0.2, verbose=0
     ... )
     >>> result.read()[["start", "end", "species", "probability"]]
        start   end  species  probability

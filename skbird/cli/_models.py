@@ -127,7 +127,7 @@ def progress_shown(model):
     compiled = [p for p in parts_of(model) if isinstance(p, CompiledPipeline)]
     before = [part.verbose for part in compiled]
     for part in compiled:
-        part.verbose = True
+        part.verbose = 1
     try:
         yield
     finally:

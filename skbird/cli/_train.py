@@ -182,7 +182,7 @@ def _find_readable(X, channels="mean"):
     )
 
     paths = X["path"].unique()
-    headers = dict(zip(paths, read_headers(paths, verbose=True), strict=True))
+    headers = dict(zip(paths, read_headers(paths, verbose=1), strict=True))
     wanted = [channels] * len(X)
     if "channels" in X:
         wanted = check_column(X["channels"], "Row {}".format).fillna(channels)

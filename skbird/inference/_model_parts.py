@@ -50,6 +50,7 @@ _LIMITS = Vector(Number(-_INF, _INF))  # infinite: never, or always
 _MODES = Choice(("drop", "weight"))
 _MAYBE_COUNT = Either(NOTHING, _COUNT)
 _POSITIVE = Number(0, _INF)
+_VERBOSE = Either(FLAG, _COUNT)
 
 
 @dataclass(frozen=True)
@@ -134,7 +135,7 @@ STEPS = {
                 "normalize": Choice(("minmax", "standard", None)),
                 "top_db": Either(NOTHING, _POSITIVE),
                 "on_error": Choice(("raise", "skip")),
-                "verbose": FLAG,
+                "verbose": _VERBOSE,
             },
             left_out=("cache_dir", "n_jobs"),  # of the machine it was trained on
         ),
@@ -164,7 +165,7 @@ MODELS = {
         ),
         Part(
             CompiledPipeline,
-            {"block_s": Number(0.1, 100_000), "verbose": FLAG},
+            {"block_s": Number(0.1, 100_000), "verbose": _VERBOSE},
             left_out=("front_end", "network"),  # in keys of their own
         ),
         Part(

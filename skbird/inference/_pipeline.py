@@ -28,8 +28,8 @@ class CompiledPipeline(MultilabelMixin, BaseEstimator):
         Predicts spectrograms: a `CompiledNetwork`, or an ensemble of them.
     block_s : float > 0, default=600.0
         Sound in a block, in seconds; whole files, so that it may be more.
-    verbose : bool, default=False
-        Whether to show a progress bar when it takes longer than two seconds.
+    verbose : int, default=0
+        0 shows no progress bar; else there is one if it takes longer than two seconds.
 
     Attributes
     ----------
@@ -44,7 +44,7 @@ class CompiledPipeline(MultilabelMixin, BaseEstimator):
         read.
     """
 
-    def __init__(self, front_end, network, *, block_s=600.0, verbose=False):
+    def __init__(self, front_end, network, *, block_s=600.0, verbose=0):
         self.front_end = front_end
         self.network = network
         self.block_s = block_s
@@ -94,7 +94,7 @@ class CompiledPipeline(MultilabelMixin, BaseEstimator):
         recordings = as_recordings(X)
         for _, step in self.front_end.steps[:-1]:
             recordings = step.transform(recordings)
-        logmel = clone(self.front_end[-1]).set_params(verbose=False)
+        logmel = clone(self.front_end[-1]).set_params(verbose=0)
         seconds = self._check_files(recordings, logmel)
         blocks = cut_blocks(recordings.rows["path"], seconds, self.block_s)
         proba = np.full((len(recordings), len(self.species_)), np.nan, np.float32)
@@ -128,7 +128,7 @@ class CompiledPipeline(MultilabelMixin, BaseEstimator):
         """Return the seconds of each row; complain now of files that are no audio."""
         rows = recordings.rows
         paths = rows["path"].unique()
-        headers = read_headers(paths, n_jobs=logmel.n_jobs, verbose=False)
+        headers = read_headers(paths, n_jobs=logmel.n_jobs, verbose=0)
         duration = {}
         for path, header in zip(paths, headers, strict=True):
             if not isinstance(header, AudioReadError):

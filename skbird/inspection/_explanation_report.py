@@ -42,7 +42,7 @@ def explanation_report(
     max_examples=1000,
     n_bootstrap=1000,
     confidence=0.95,
-    random_state=0,
+    random_state=None,
 ):
     """Measure how much of what a network looks at lies on the calls.
 
@@ -77,7 +77,7 @@ def explanation_report(
         Resamples of the recordings for the intervals.
     confidence : float in (0, 1), default=0.95
         Of the intervals.
-    random_state : int, RandomState instance or None, default=0
+    random_state : int, RandomState instance or None, default=None
         Draws examples and resamples.
 
     Returns

@@ -193,7 +193,7 @@ class PredictionDisplay:
             names = [str(number) for number in range(proba.shape[1])]
         truth = None if Y is None else _check_matrix(Y, "Y", len(rows), names)
         if spectrograms is None:
-            logmel = LogMel(on_error="skip", verbose=False)
+            logmel = LogMel(on_error="skip", verbose=0)
             spectrograms = logmel.fit(rows).transform(rows)
         elif not isinstance(spectrograms, Spectrograms):
             raise TypeError(

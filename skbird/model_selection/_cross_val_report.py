@@ -62,7 +62,7 @@ def cross_val_report(
     random_state=None,
     n_jobs=None,
     return_estimators=False,
-    verbose=False,
+    verbose=0,
 ):
     r"""Cross-validate a multi-label classifier and judge it species by species.
 
@@ -119,8 +119,8 @@ def cross_val_report(
         Folds fitted at the same time, as in joblib. None means one.
     return_estimators : bool, default=False
         Whether to keep the fitted estimators.
-    verbose : bool or int, default=False
-        Whether to show a progress bar over the folds.
+    verbose : int, default=0
+        0 shows no progress bar over the folds.
 
     Returns
     -------

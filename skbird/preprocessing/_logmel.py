@@ -123,8 +123,8 @@ class LogMel(NoMatrixMixin, BaseEstimator):
         What a row that cannot be read does: raise an error that names it, before any
         work where the header tells; or be left out of training, get NaN predictions,
         and be listed in ``Spectrograms.errors`` and in a warning.
-    verbose : bool, default=True
-        Whether to show a progress bar when it takes longer than a second.
+    verbose : int, default=1
+        0 shows no progress bar; else there is one if it takes longer than a second.
 
     Attributes
     ----------
@@ -158,7 +158,7 @@ class LogMel(NoMatrixMixin, BaseEstimator):
         "cache_dir": [str, os.PathLike, None],
         "n_jobs": [Interval(Integral, -1000, 1000, closed="both"), None],
         "on_error": [StrOptions({"raise", "skip"})],
-        "verbose": ["boolean"],
+        "verbose": ["verbose"],
     }
 
     def __init__(
@@ -175,7 +175,7 @@ class LogMel(NoMatrixMixin, BaseEstimator):
         cache_dir=None,
         n_jobs=-1,
         on_error="raise",
-        verbose=True,
+        verbose=1,
     ):
         self.n_mels = n_mels
         self.n_fft = n_fft

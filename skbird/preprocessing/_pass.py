@@ -25,7 +25,7 @@ _TASK_S = 600
 _SPARE_FRAMES = 16  # of resampling, which may make a sample more or less
 
 
-def run_pass(rows, channels, chosen, work, *, n_jobs=1, verbose=False, label="audio"):
+def run_pass(rows, channels, chosen, work, *, n_jobs=1, verbose=0, label="audio"):
     """Do some work on each of the chosen rows, file by file.
 
     Parameters
@@ -40,7 +40,7 @@ def run_pass(rows, channels, chosen, work, *, n_jobs=1, verbose=False, label="au
         Called as ``work(audio, row)`` with an open `AudioFile` and the row's number.
     n_jobs : int
         Threads; -1 for all processors.
-    verbose : bool
+    verbose : int
         Whether to show a progress bar, if it takes longer than a second.
     label : str
         What the bar says.

@@ -44,9 +44,9 @@ def describe_errors(
     clip_s=5.0,
     max_decoded=400,
     title="Errors",
-    random_state=0,
+    random_state=None,
     n_jobs=-1,
-    verbose=True,
+    verbose=1,
 ):
     """Describe what a model gets wrong: species, confusions, the worst errors as clips.
 
@@ -82,12 +82,12 @@ def describe_errors(
         all.
     title : str, default="Errors"
         Of the page.
-    random_state : int, RandomState instance or None, default=0
+    random_state : int, RandomState instance or None, default=None
         Draws rows to be measured.
     n_jobs : int, default=-1
         Threads, as in joblib.
-    verbose : bool, default=True
-        Whether to show progress.
+    verbose : int, default=1
+        0 shows no progress.
 
     Returns
     -------

@@ -14,7 +14,7 @@ def progress_bar(iterable=None, *, verbose, **options):
     ----------
     iterable : iterable, optional
         What to iterate over; without it the caller moves the bar on.
-    verbose : bool or int
+    verbose : int
         Whether to show anything.
     **options
         Of tqdm: total, desc, unit, delay (seconds before it appears).

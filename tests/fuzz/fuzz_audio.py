@@ -12,7 +12,7 @@ from skbird.data import segment_table
 from skbird.preprocessing import LogMel, Resampler
 
 RATE, SECONDS = 16_000, 3.0
-LOGMEL = LogMel(8, hop_length=1024, on_error="skip", n_jobs=1, verbose=False)
+LOGMEL = LogMel(8, hop_length=1024, on_error="skip", n_jobs=1, verbose=0)
 FORMATS = {
     "wav": {"subtype": "PCM_16"},
     "float.wav": {"subtype": "FLOAT"},

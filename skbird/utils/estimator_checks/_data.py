@@ -105,7 +105,7 @@ def make_spectrograms(table):
     """Return small `Spectrograms` of a row table; rows may be unreadable."""
     from skbird.preprocessing import LogMel
 
-    logmel = LogMel(32, hop_length=1024, on_error="skip", verbose=False, n_jobs=1)
+    logmel = LogMel(32, hop_length=1024, on_error="skip", verbose=0, n_jobs=1)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", UserWarning)
         return logmel.fit_transform(table)
