@@ -112,7 +112,7 @@ def compare(truths, paths, probas, others):
         pd.concat(truths, ignore_index=True),
         pd.concat([pd.DataFrame(proba) for proba in probas]).to_numpy(),
         pd.concat([pd.DataFrame(proba) for proba in others]).to_numpy(),
-        recordings=pd.concat(paths).to_numpy(),
+        recording_ids=pd.concat(paths).to_numpy(),
         folds=[number for number, size in enumerate(sizes) for _ in range(size)],
         random_state=0,
     )

@@ -1009,7 +1009,7 @@ def test_recordings_without_annotations_are_said_or_left_out(
     else:
         truth = tmp_path / "tables"
         box = {"path": ["one.wav"], "start": [2.0], "end": [4.0], "species": ["dove"]}
-        write_raven(pd.DataFrame(box), truth, paths=["one.wav", "empty.wav"])
+        write_raven(pd.DataFrame(box), truth, recordings=["one.wav", "empty.wav"])
         soundfile.write(tmp_path / "b" / "empty.wav", noise(2), RATE)
     result = evaluate(".", "--annotations", truth)
     assert "Warning: 1 of " in result.stderr

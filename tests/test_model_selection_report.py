@@ -215,7 +215,7 @@ def test_interval_is_of_recordings_not_of_rows(data):
         np.repeat(Y, 10, axis=0),
         np.repeat(once.proba.to_numpy(), 10, axis=0),
         np.repeat(np.zeros_like(Y), 10, axis=0),
-        recordings=np.repeat(recordings, 10),
+        recording_ids=np.repeat(recordings, 10),
         folds=np.repeat(once.test_fold.to_numpy(), 10),
         **FAST,
     )
@@ -227,7 +227,7 @@ def test_interval_is_of_recordings_not_of_rows(data):
         Y,
         groups=recordings,
         cv=cv,
-        recordings=np.arange(90),
+        recording_ids=np.arange(90),
         **FAST,
     )
     assert rows.n_recordings == 90
@@ -414,9 +414,9 @@ def test_predictions_that_are_all_unreadable_give_nan():
         ({"cv": 1}, "'cv' parameter of cross_val_report"),
         ({"cv": RepeatedKFold(n_splits=2, n_repeats=2)}, "tests row .* without rep"),
         ({"cv": [([0, 1], [])]}, "Fold 0 .* has 2 training rows and 0 test rows"),
-        ({"recordings": [1, 2]}, r"recordings has shape \(2,\), but there are"),
+        ({"recording_ids": [1, 2]}, r"recording_ids has shape \(2,\), but there are"),
         ({"groups": [1, 2]}, r"groups has shape \(2,\), but there are"),
-        ({"recordings": [None] * 90}, "recordings is missing"),
+        ({"recording_ids": [None] * 90}, "recording_ids is missing"),
         ({"Y": np.zeros(90)}, r"shape \(90,\)"),
         ({"groups": np.zeros(90)}, "n_splits=5 exceeds the 1 groups"),
     ],
@@ -428,7 +428,7 @@ def test_report_refuses_bad_arguments(data, arguments, message):
         cross_val_report(**given | arguments)
 
 
-@pytest.mark.parametrize("name", ["groups", "recordings"])
+@pytest.mark.parametrize("name", ["groups", "recording_ids"])
 def test_report_looks_for_columns_in_X(data, name):
     X, Y, _ = data
     with pytest.raises(ValueError, match=rf"{name}='author' is not a column of X"):
@@ -455,7 +455,7 @@ def test_paired_bootstrap_is_what_resampling_both_would_give(rng):
         Y,
         A,
         B,
-        recordings=recording,
+        recording_ids=recording,
         folds=fold,
         n_bootstrap=60,
         confidence=0.8,
@@ -488,7 +488,7 @@ def test_rows_that_one_model_missed_are_left_out_of_both(rng):
     gaps = A.copy()
     gaps[:20] = np.nan
     expected = paired_bootstrap(
-        Y[20:], A[20:], B[20:], recordings=np.arange(20, 60), random_state=0
+        Y[20:], A[20:], B[20:], recording_ids=np.arange(20, 60), random_state=0
     )
     result = paired_bootstrap(Y, gaps, B, random_state=0)
     assert result.macro_roc_auc_b == expected.macro_roc_auc_b
@@ -519,7 +519,7 @@ def test_reports_can_be_compared(data):
         for k in (5, 1)
     )
     result = paired_bootstrap(
-        Y, near.proba, far.proba, recordings=recordings, folds=near.test_fold, **FAST
+        Y, near.proba, far.proba, recording_ids=recordings, folds=near.test_fold, **FAST
     )
     assert result.macro_roc_auc_a == near.macro_roc_auc
     assert result.macro_roc_auc_b == far.macro_roc_auc
@@ -535,7 +535,7 @@ def test_reports_can_be_compared(data):
         ({"folds": 2}, r"folds \(int\) must"),
         ({"folds": list(KFold(2).split(np.eye(5)))}, r"folds \(list\) must"),
         ({"folds": pd.DataFrame({"n_test": [2, 2]})}, r"folds \(DataFrame\) must"),
-        ({"recordings": [1]}, r"recordings has shape \(1,\)"),
+        ({"recording_ids": [1]}, r"recording_ids has shape \(1,\)"),
         ({"y_true": np.zeros((4, 4))}, "nothing to compare"),
         ({"proba_a": np.full((4, 4), np.nan)}, "nothing to compare"),
         ({"proba_b": np.eye(4)[:, :2]}, r"proba \(4, 2\)"),
@@ -555,7 +555,7 @@ def test_the_interval_of_one_set_of_predictions_is_over_recordings():
     score = np.repeat(0.5 * y[::10] + rng.random((30, 2)), 10, axis=0)
     recordings = np.repeat(np.arange(30), 10)
     options = {"n_bootstrap": 300, "random_state": 0}
-    value, wide = macro_roc_auc_interval(y, score, recordings=recordings, **options)
+    value, wide = macro_roc_auc_interval(y, score, recording_ids=recordings, **options)
     assert value == pytest.approx(macro_roc_auc(y, score))
     again, narrow = macro_roc_auc_interval(y, score, **options)
     assert again == value
@@ -747,10 +747,10 @@ def test_a_few_recordings_have_no_interval(rng, n_recordings, is_given):
     Y = rng.integers(0, 2, (40, 2))
     X, recordings = Y + rng.normal(0, 0.7, Y.shape), np.arange(40) % n_recordings
     report = cross_val_report(
-        KNeighborsClassifier(3), X, Y, cv=KFold(2), recordings=recordings, **FAST
+        KNeighborsClassifier(3), X, Y, cv=KFold(2), recording_ids=recordings, **FAST
     )
-    score, interval = macro_roc_auc_interval(Y, X, recordings=recordings, **FAST)
-    paired = paired_bootstrap(Y, X, -X, recordings=recordings, **FAST)
+    score, interval = macro_roc_auc_interval(Y, X, recording_ids=recordings, **FAST)
+    paired = paired_bootstrap(Y, X, -X, recording_ids=recordings, **FAST)
     assert 0 < score < 1
     assert 0 < report.macro_roc_auc < 1
     assert paired.difference > 0

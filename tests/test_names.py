@@ -165,7 +165,7 @@ def test_events_are_matched_whatever_the_spelling_of_their_species(species):
     )
     predicted = true.assign(species="Pica_pica", path=NFD)
     with pytest.warns(UserWarning, match="'Pica_pica' for 'Pica pica'"):
-        report = event_report(true, predicted, species=species, paths=[NFD])
+        report = event_report(true, predicted, species=species, recordings=[NFD])
     assert report.loc["Pica pica", "f1"] == 1
     with pytest.warns(UserWarning, match="'Pica_pica' for 'Pica pica'"):
         assert len(match_events(true, predicted)) == 1

@@ -449,7 +449,7 @@ def test_files_per_recording_come_back_as_they_were(tmp_path_factory, kind, boxe
     }[kind]
     folder = tmp_path_factory.mktemp("boxes")
     write(boxes, folder)
-    found = read(sorted(folder.iterdir()), audio=["a.wav", "b c.wav"])
+    found = read(sorted(folder.iterdir()), recordings=["a.wav", "b c.wav"])
     columns = [name for name in COLUMNS if name in found]
     assert {"path", "start", "end", "species"} <= set(columns)
     assert_same_boxes(found, boxes, columns)

@@ -191,7 +191,14 @@ def test_a_report_takes_columns():
     X, Y, _ = make_rows()
     by_name, by_values = (
         cross_val_report(
-            inner(), X, Y, cv=3, groups=g, recordings=r, n_bootstrap=10, random_state=0
+            inner(),
+            X,
+            Y,
+            cv=3,
+            groups=g,
+            recording_ids=r,
+            n_bootstrap=10,
+            random_state=0,
         )
         for g, r in (("site", "path"), (X["site"], X["path"]))
     )

@@ -257,7 +257,7 @@ def _data(m):
         | {"row": {}},
         "segment_means": {"values": np.ones(5), "values_per_s": 1.0}
         | {"starts": np.zeros(1), "segment_s": 5.0},
-        "segment_table": {"paths": m.paths},
+        "segment_table": {"recordings": m.paths},
         "Recordings": {"rows": m.X},
         "SegmentGrid": {"segment_s": 5.0},
         "SpectrogramFormat": {"mel_hz": (500.0, 1000.0), "frame_s": 0.1, "grid": grid},
@@ -319,15 +319,15 @@ def _annotations(m):
     rows = m.X[["path", "start", "end"]]
     annotations.write_submission(m.proba, rows, out, species=["dove", "wren"])
     functions = {
-        "boxes_to_rows": {"boxes": m.boxes, "paths": m.paths},
+        "boxes_to_rows": {"boxes": m.boxes, "X": m.paths},
         "proba_to_events": {"proba": m.proba, "rows": rows, "species": ["a", "b"]},
-        "read_annotations": {"paths": m("boxes.csv")},
-        "read_audacity": {"paths": audacity},
-        "read_birdnet": {"paths": m("birdnet.csv")},
+        "read_annotations": {"files": m("boxes.csv")},
+        "read_audacity": {"files": audacity},
+        "read_birdnet": {"files": m("birdnet.csv")},
         "read_boxes": {"path": m("boxes.csv")},
-        "read_crowsetta": {"paths": raven[0], "format": "raven"},
-        "read_kaleidoscope": {"paths": str(kaleidoscope)},
-        "read_raven": {"paths": raven},
+        "read_crowsetta": {"files": raven[0], "format": "raven"},
+        "read_kaleidoscope": {"files": str(kaleidoscope)},
+        "read_raven": {"files": raven},
         "read_submission": {"path": out},
         "write_audacity": {"boxes": m.boxes, "folder": m("audacity")},
         "write_birdnet": {"boxes": m.boxes, "path": m("birdnet2.csv")},

@@ -102,7 +102,7 @@ def score(X, Y, proba, threshold=0.5):
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", message=".*rows of proba are NaN")
         auc, (low, high) = macro_roc_auc_interval(
-            Y, proba, recordings=X["path"], random_state=0
+            Y, proba, recording_ids=X["path"], random_state=0
         )
         precision = macro_average_precision(Y, proba, nan_rows="omit")
     figures = {"macro_roc_auc": auc}
@@ -113,5 +113,5 @@ def score(X, Y, proba, threshold=0.5):
     return Scores(
         species=table.reset_index().sort_values("roc_auc", ignore_index=True),
         figures=figures | {"held_out_rows": len(X)},
-        n_recordings=X["path"].nunique(),
+        n_recording_ids=X["path"].nunique(),
     )

@@ -55,7 +55,7 @@ def cross_val_report(
     *,
     groups=None,
     cv=None,
-    recordings=None,
+    recording_ids=None,
     fit_params=None,
     n_bootstrap=1000,
     confidence=0.95,
@@ -102,7 +102,7 @@ def cross_val_report(
         `cv` is a number or None, the recordings.
     cv : int, splitter or iterable of (train, test), default=None
         None means 5; a number n means ``GroupMultilabelKFold(n)``.
-    recordings : str or array-like of shape (n_rows,), default=None
+    recording_ids : str or array-like of shape (n_rows,), default=None
         What is resampled for the interval; or a column of X. By default the paths that
         X tells, else `groups`, else each row.
     fit_params : dict, default=None
@@ -175,12 +175,12 @@ def cross_val_report(
     species = validate_truth(Y, "Y").species
     _check_length(X, len(Y))
     groups = groups_of_rows(X, groups)
-    recordings = groups_of_rows(X, recordings, "recordings")
-    if recordings is None:
-        recordings = _recordings(X, groups, len(Y))
-    recording, _ = number_groups(recordings, len(Y), "recordings")
+    recording_ids = groups_of_rows(X, recording_ids, "recording_ids")
+    if recording_ids is None:
+        recording_ids = _recordings(X, groups, len(Y))
+    recording, _ = number_groups(recording_ids, len(Y), "recording_ids")
     if groups is None and (cv is None or isinstance(cv, Integral)):
-        groups = recordings
+        groups = recording_ids
     folds = _make_folds(cv, X, Y, groups)
     test_fold = _test_fold(folds, len(Y))
     warn_about_cheap_leaks(X, folds)

@@ -18,7 +18,7 @@ def macro_roc_auc_interval(
     y_true,
     proba,
     *,
-    recordings=None,
+    recording_ids=None,
     n_bootstrap=1000,
     confidence=0.95,
     random_state=None,
@@ -35,7 +35,7 @@ def macro_roc_auc_interval(
     proba : array-like or DataFrame of shape (n_rows, n_species)
         Probabilities of rows that training has not seen. Rows that are NaN throughout,
         which could not be read, are left out.
-    recordings : array-like of shape (n_rows,), default=None
+    recording_ids : array-like of shape (n_rows,), default=None
         The recording of each row, or the recordist or site, to resample those. By
         default each row is by itself.
     n_bootstrap : int >= 1, default=1000
@@ -76,9 +76,9 @@ def macro_roc_auc_interval(
     0.72 [0.67, 0.77]
     """
     truth, score = validate_scores(y_true, proba, nan_rows="omit")
-    if recordings is None:
-        recordings = np.arange(len(score))
-    recording, names = number_groups(recordings, len(score), "recordings")
+    if recording_ids is None:
+        recording_ids = np.arange(len(score))
+    recording, names = number_groups(recording_ids, len(score), "recording_ids")
     replicates = within_fold_macro_auc(
         truth,
         score,
