@@ -277,7 +277,7 @@ def test_a_pipeline_shows_its_own_spectrogram(night, sed):
 
 def test_predictions_of_one_recording_only(night):
     two = pd.concat([night, night.assign(path="other.wav")])
-    with pytest.raises(ValueError, match="rows are of 2 recordings"):
+    with pytest.raises(ValueError, match="X has rows of 2 recordings"):
         PredictionDisplay.from_predictions(two, np.zeros((8, 2)))
     with pytest.raises(ValueError, match="proba has shape"):
         PredictionDisplay.from_predictions(night, np.zeros((3, 2)))

@@ -320,7 +320,7 @@ def _annotations(m):
     annotations.write_submission(m.proba, rows, out, species=["dove", "wren"])
     functions = {
         "boxes_to_rows": {"boxes": m.boxes, "X": m.paths},
-        "proba_to_events": {"proba": m.proba, "rows": rows, "species": ["a", "b"]},
+        "proba_to_events": {"proba": m.proba, "X": rows, "species": ["a", "b"]},
         "read_annotations": {"files": m("boxes.csv")},
         "read_audacity": {"files": audacity},
         "read_birdnet": {"files": m("birdnet.csv")},
@@ -333,7 +333,7 @@ def _annotations(m):
         "write_birdnet": {"boxes": m.boxes, "path": m("birdnet2.csv")},
         "write_boxes": {"boxes": m.boxes, "path": m("boxes2.csv")},
         "write_raven": {"boxes": m.boxes, "folder": m("raven")},
-        "write_submission": {"proba": m.proba, "rows": rows, "path": m("s2.csv")}
+        "write_submission": {"proba": m.proba, "X": rows, "path": m("s2.csv")}
         | {"species": ["dove", "wren"]},
     }
     refused = {}
@@ -389,8 +389,8 @@ def _inspection(m):
             "soundscapes": np.tile(m.Y, (3, 1)),
         },
         "PredictionDisplay.from_estimator": {"estimator": m.model}
-        | {"rows": m.X[["path", "start", "end"]][:1]},
-        "PredictionDisplay.from_predictions": {"rows": rows, "proba": m.proba},
+        | {"X": m.X[["path", "start", "end"]][:1]},
+        "PredictionDisplay.from_predictions": {"X": rows, "proba": m.proba},
         "ReliabilityDisplay.from_predictions": judged,
         "SpectrogramDisplay.from_estimator": {"estimator": LogMel(n_mels=16)}
         | {"X": m.X},

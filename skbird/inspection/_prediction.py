@@ -58,10 +58,10 @@ class PredictionDisplay:
     >>> path = Path(tempfile.mkdtemp()) / "night.wav"
     >>> rng = np.random.default_rng(0)
     >>> soundfile.write(path, 0.1 * rng.standard_normal(10 * 16_000), 16_000)
-    >>> rows = segment_table([path])
+    >>> X = segment_table([path])
     >>> proba = [[0.1, 0.7, 0.2], [0.9, 0.3, 0.1]]
     >>> display = PredictionDisplay.from_predictions(
-    ...     rows, proba, species=["owl", "frog", "bat"], top_k=2
+    ...     X, proba, species=["owl", "frog", "bat"], top_k=2
     ... )
     >>> [text.get_text() for text in display.axes_[1].get_yticklabels()]
     ['owl', 'frog']
@@ -93,9 +93,7 @@ class PredictionDisplay:
         self.title = title
 
     @classmethod
-    def from_estimator(
-        cls, estimator, rows, Y=None, *, species=None, top_k=5, axes=None
-    ):
+    def from_estimator(cls, estimator, X, Y=None, *, species=None, top_k=5, axes=None):
         """Draw what a fitted model says of the rows of one recording.
 
         Parameters
@@ -103,7 +101,7 @@ class PredictionDisplay:
         estimator : multi-label classifier
             Fitted. Of a pipeline with a `LogMel` its own spectrograms are drawn,
             otherwise those of ``LogMel()``.
-        rows : DataFrame
+        X : DataFrame
             Of one recording: ``path``, ``start``, ``end``, as
             :func:`skbird.data.segment_table` makes it.
         Y : array-like or DataFrame of shape (n_rows, n_species), default=None
@@ -119,7 +117,7 @@ class PredictionDisplay:
         -------
         PredictionDisplay
         """
-        rows = _check_one_recording(rows, top_k)
+        X = _check_one_recording(X, top_k)
         if not hasattr(estimator, "predict_proba"):
             raise TypeError(
                 f"estimator={estimator!r:.100} must be a fitted classifier with "
@@ -130,11 +128,11 @@ class PredictionDisplay:
         else:
             species = check_list(species, "species")
         n_species = None if species is None else len(species)
-        proba = predict_matrix(estimator, rows, n_species)
+        proba = predict_matrix(estimator, X, n_species)
         split = split_front_end(estimator)
-        spectrograms = None if split is None else transform([*split[0], split[1]], rows)
+        spectrograms = None if split is None else transform([*split[0], split[1]], X)
         return cls.from_predictions(
-            rows,
+            X,
             proba,
             Y,
             species=species,
@@ -146,7 +144,7 @@ class PredictionDisplay:
     @classmethod
     def from_predictions(
         cls,
-        rows,
+        X,
         proba,
         Y=None,
         *,
@@ -159,7 +157,7 @@ class PredictionDisplay:
 
         Parameters
         ----------
-        rows : DataFrame
+        X : DataFrame
             Of one recording: ``path``, ``start``, ``end``.
         proba : array-like or DataFrame of shape (n_rows, n_species)
             NaN throughout for rows that could not be read.
@@ -170,7 +168,7 @@ class PredictionDisplay:
         top_k : int, default=5
             How many species to show.
         spectrograms : Spectrograms, default=None
-            Of the rows; by default ``LogMel().transform(rows)``.
+            Of the rows; by default ``LogMel().transform(X)``.
         axes : sequence of matplotlib.axes.Axes, default=None
             Two, or three with `Y`; by default in a new figure.
 
@@ -183,18 +181,18 @@ class PredictionDisplay:
         ValueError
             If shapes do not fit, or rows are of several recordings.
         """
-        rows = _check_one_recording(rows, top_k)
+        X = _check_one_recording(X, top_k)
         names = None if species is None else check_list(species, "species")
         for table in (proba, Y):
             if names is None:
                 names = getattr(table, "columns", None)
-        proba = _check_matrix(proba, "proba", len(rows), names)
+        proba = _check_matrix(proba, "proba", len(X), names)
         if names is None:
             names = [str(number) for number in range(proba.shape[1])]
-        truth = None if Y is None else _check_matrix(Y, "Y", len(rows), names)
+        truth = None if Y is None else _check_matrix(Y, "Y", len(X), names)
         if spectrograms is None:
             logmel = LogMel(on_error="skip", verbose=0)
-            spectrograms = logmel.fit(rows).transform(rows)
+            spectrograms = logmel.fit(X).transform(X)
         elif not isinstance(spectrograms, Spectrograms):
             raise TypeError(
                 f"spectrograms is of type {type(spectrograms).__name__}; Spectrograms, "
@@ -202,8 +200,8 @@ class PredictionDisplay:
             )
         pieces, format = _pieces(spectrograms)
         display = cls(
-            rows["start"].to_numpy(),
-            _ends(rows, spectrograms),
+            X["start"].to_numpy(),
+            _ends(X, spectrograms),
             proba,
             truth,
             [str(name) for name in names],
@@ -211,7 +209,7 @@ class PredictionDisplay:
             mel_hz=format.mel_hz,
             frame_s=format.frame_s,
             top_k=top_k,
-            title=rows["path"].iloc[0].rpartition("/")[2],
+            title=X["path"].iloc[0].rpartition("/")[2],
         )
         return display.plot(axes=axes)
 
@@ -309,17 +307,17 @@ def choose_species(proba, truth, top_k):
     return np.r_[order[:top_k], rest[present[rest]]]
 
 
-def _check_one_recording(rows, top_k):
+def _check_one_recording(X, top_k):
     check_params("PredictionDisplay", {"top_k": [AT_LEAST_ONE]}, top_k=top_k)
-    rows = check_rows(rows, input_name="rows")
-    check_some_rows(rows)
-    paths = rows["path"].unique()
+    X = check_rows(X, input_name="X")
+    check_some_rows(X)
+    paths = X["path"].unique()
     if len(paths) > 1:
         raise ValueError(
-            f"rows are of {len(paths)} recordings, the first {paths[:2].tolist()}. "
-            "Choose those of one: rows[rows['path'] == path]."
+            f"X has rows of {len(paths)} recordings, the first {paths[:2].tolist()}. "
+            "Choose those of one: X[X['path'] == path]."
         )
-    return rows
+    return X
 
 
 def _check_matrix(values, name, n_rows, species):
@@ -350,8 +348,8 @@ def _pieces(spectrograms):
     return pieces, spectrograms.format
 
 
-def _ends(rows, spectrograms):
+def _ends(X, spectrograms):
     """Return the ends of the rows; those to the end of the file end with its sound."""
-    ends = rows["end"].to_numpy(dtype=float)
+    ends = X["end"].to_numpy(dtype=float)
     seconds = np.maximum(spectrograms.n_frames - 1, 1) * spectrograms.format.frame_s
-    return np.where(np.isnan(ends), rows["start"].to_numpy() + seconds, ends)
+    return np.where(np.isnan(ends), X["start"].to_numpy() + seconds, ends)
