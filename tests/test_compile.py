@@ -323,7 +323,7 @@ def test_ranks_within_blocks_are_refused_however_deep(rows, fitted):
 
 def test_around_a_reweighter(rows, fitted):
     X, Y = rows
-    model = SoundscapeReweighter(FrozenEstimator(fitted), power=0.5).fit(X, Y)
+    model = SoundscapeReweighter(FrozenEstimator(fitted), level_power=0.5).fit(X, Y)
     compiled = compile_pipeline(model, X, precision="float32")
     assert compiled.max_difference_ < 1e-4
     assert type(compiled) is SoundscapeReweighter

@@ -72,7 +72,7 @@ def plain_pipeline():
 META = {
     "reweighter": SoundscapeReweighter,
     "reweighter_cv": SoundscapeReweighterCV,
-    "kernel": lambda model: SoundscapeReweighter(model, top_k=1, kernel=(1, 2, 1)),
+    "kernel": lambda model: SoundscapeReweighter(model, top_rows=1, kernel=(1, 2, 1)),
     "calibrator": MultilabelCalibrator,
     "isotonic": lambda model: MultilabelCalibrator(model, method="isotonic"),
     "thresholds": ThresholdTuner,

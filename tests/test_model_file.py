@@ -337,10 +337,13 @@ def test_every_argument_of_every_part_is_known_or_left_out():
         (lambda m: m.update(part=["a"]), "none of"),
         (lambda m: m.update(extra=1), "has .*'extra'"),
         (lambda m: m.pop("species"), "has "),
-        (lambda m: m["params"].update(power=-1), r"power: -1 is not in \[0, inf\]"),
-        (lambda m: m["params"].update(power="nan"), "power: nan is not in"),
-        (lambda m: m["params"].update(top_k=1.5), "top_k: .*no integer"),
-        (lambda m: m["params"].update(top_k=True), "top_k: .*no number"),
+        (
+            lambda m: m["params"].update(level_power=-1),
+            r"level_power: -1 is not in \[0, inf\]",
+        ),
+        (lambda m: m["params"].update(level_power="nan"), "level_power: nan is not in"),
+        (lambda m: m["params"].update(top_rows=1.5), "top_rows: .*no integer"),
+        (lambda m: m["params"].update(top_rows=True), "top_rows: .*no number"),
         (lambda m: m["params"].update(__class__="x"), "where .* are expected"),
         (lambda m: m["state"].update(estimator_=1), "where .* are expected"),
         (lambda m: m.update(species=["dove"]), "of 1 columns holds a model of 2"),
@@ -824,7 +827,7 @@ def test_a_network_is_read_once(path):
 
 
 def test_numbers_beyond_floats_are_refused(path):
-    edit_model(path, lambda m: m["params"].update(power=[10**400]))
+    edit_model(path, lambda m: m["params"].update(level_power=[10**400]))
     with pytest.raises(ModelFileError, match=r"birds\.skbird .*beyond what a float"):
         load_model(path)
 
@@ -876,7 +879,9 @@ WRAPPERS = {
     "min": lambda e: MultilabelVotingClassifier([("a", e), ("b", e)], voting="min"),
     "seeds": lambda e: SeedEnsemble(e, 2),
     "folds": lambda e: FoldEnsemble(e, cv=2),
-    "reweighter": lambda e: SoundscapeReweighter(e, kernel=(1, 2, 1), power=[0.5, 1]),
+    "reweighter": lambda e: SoundscapeReweighter(
+        e, kernel=(1, 2, 1), level_power=[0.5, 1]
+    ),
     "chosen": lambda e: SoundscapeReweighterCV(e, per_species=True, cv=2),
     "platt": lambda e: MultilabelCalibrator(e, cv=2),
     "isotonic": lambda e: MultilabelCalibrator(e, method="isotonic", cv=2),

@@ -32,7 +32,7 @@ ABOUT = {
     "notes": None,
 }
 NORMAL = {"normalize": "minmax", "top_db": None}
-NO_LEVEL = {"top_k": None, "power": 1, "share": 0, "kernel": None}
+NO_LEVEL = {"top_rows": None, "level_power": 1, "level_share": 0, "kernel": None}
 
 
 def part(kind, params, **others):
@@ -331,9 +331,9 @@ def test_calibrated_probabilities_are_probabilities(refused, curve):
     [
         ({"kernel": []}, "kernel=.* an odd number of weights"),
         ({"kernel": [0, 0, 0]}, "in the middle, for the row itself, one above 0"),
-        ({"power": [1, 2, 3]}, r"power has shape \(3,\); .*shape \(2,\)"),
-        ({"share": [0.1, 0.2, 0.3]}, r"share has shape \(3,\)"),
-        ({"top_k": 0}, "top_k"),
+        ({"level_power": [1, 2, 3]}, r"level_power has shape \(3,\); .*shape \(2,\)"),
+        ({"level_share": [0.1, 0.2, 0.3]}, r"level_share has shape \(3,\)"),
+        ({"top_rows": 0}, "top_rows"),
     ],
 )
 def test_levels_of_files_suit_the_species(refused, write, change, message):

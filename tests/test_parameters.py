@@ -420,16 +420,16 @@ CASES = [
         SoundscapeReweighter(Table()),
         {
             "estimator": Table(0.01),
-            "top_k": 1,
-            "power": 0.5,
-            "share": 0.2,
+            "top_rows": 1,
+            "level_power": 0.5,
+            "level_share": 0.2,
             "kernel": (1, 2, 1),
         },
     ),
     (
         see_model,
         SoundscapeReweighterCV(Table()),
-        {"estimator": Table(0.01), "param_grid": {"power": [3.0]}},
+        {"estimator": Table(0.01), "param_grid": {"level_power": [3.0]}},
     ),
     (
         see_model,

@@ -228,7 +228,7 @@ def check_counts(model, inner):
             raise FieldError(f"_first_columns are not ascending within {columns}")
 
 
-_LEVEL = ("top_k", "power", "share", "kernel")
+_LEVEL = ("top_rows", "level_power", "level_share", "kernel")
 
 
 def _check_level(level, n_species):

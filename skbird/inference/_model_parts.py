@@ -142,9 +142,9 @@ STEPS = {
     )
 }
 _LEVEL = {
-    "top_k": _MAYBE_COUNT,
-    "power": Either(_POSITIVE, Vector(_POSITIVE)),
-    "share": Either(_SHARE, _PROBABILITIES),
+    "top_rows": _MAYBE_COUNT,
+    "level_power": Either(_POSITIVE, Vector(_POSITIVE)),
+    "level_share": Either(_SHARE, _PROBABILITIES),
     "kernel": Either(NOTHING, Several(Number(-1e9, 1e9), most=1001)),
 }
 MODELS = {

@@ -104,7 +104,8 @@ class FilePostProcessor(PostProcessor):
         r"""Predict which species are present.
 
         A species is present from the value on that a row of probability 0.5 gets in a
-        file whose level is 0.5, :math:`(1 - share)\, 0.5^{1 + power} + share / 2`.
+        file whose level is 0.5, :math:`(1 - s)\, 0.5^{1 + a} + s / 2` with a =
+        `level_power` and s = `level_share`.
         Thresholds of `estimator` are not used.
 
         Parameters
