@@ -69,7 +69,7 @@ def make_pipeline(args, cache, seed, network="cnn", **options):
     else:
         options = {"max_epochs": 120, "batch_size": 16, **options}
         backbone, weights = "tf_efficientnet_lite0", weights_path(args.weights)
-    options.update(weights=weights, random_state=seed, verbose=0)
+    options.update(backbone_weights=weights, random_state=seed, verbose=0)
     if network == "cnn":
         net = CNNClassifier(backbone, **options)
     else:

@@ -74,7 +74,7 @@ def make_base(task, cache, weights, seed):
         ]
     net = SEDClassifier(
         backbone,
-        weights=weights,
+        backbone_weights=weights,
         precision="float32",
         random_state=seed,
         verbose=0,

@@ -46,7 +46,7 @@ def write_model(folder, backbone):
         BandPass(50, 16_000),
         Segmenter(5.0),
         LogMel(128, verbose=0),
-        CNNClassifier(backbone, weights=None, max_epochs=1, verbose=0),
+        CNNClassifier(backbone, backbone_weights=None, max_epochs=1, verbose=0),
     ).fit(paths, Y)
     (folder / "model.pkl").write_bytes(pickle.dumps(compile_pipeline(pipe)))
 

@@ -35,7 +35,7 @@ MAX_EXAMPLES = 1000
 def make_networks(seed, epochs):
     """Return the networks by name."""
     options = {
-        "weights": None,
+        "backbone_weights": None,
         "max_epochs": epochs,
         "segments_per_row": 5,
         "lr": 8e-3,

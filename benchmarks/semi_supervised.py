@@ -72,7 +72,7 @@ def run_seed(args, seed, folder):
             pipeline,
             teacher=model,
             max_iter=1,
-            power=power,
+            proba_power=power,
             soft_threshold=args.soft,
             hard_threshold=args.hard,
             mix=args.mix or None,

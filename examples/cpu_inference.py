@@ -66,7 +66,7 @@ else:
         LogMel(verbose=0),
         CNNClassifier(
             args.backbone,
-            weights=args.weights or ("pretrained" if args.root else None),
+            backbone_weights=args.weights or ("pretrained" if args.root else None),
             max_epochs=args.epochs,
             lr=1e-3 if args.root else 2e-3,
             random_state=0,

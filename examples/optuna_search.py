@@ -52,7 +52,7 @@ def make_pipeline(cache_dir):
                 "net",
                 SEDClassifier(
                     "mobilenetv3_small_050",
-                    weights=None,
+                    backbone_weights=None,
                     max_epochs=6,
                     segments_per_row=3,
                     random_state=0,

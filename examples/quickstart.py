@@ -69,7 +69,7 @@ def make_network():
         SEDClassifier(
             "mobilenetv3_small_050",
             attention="time",
-            weights=None,
+            backbone_weights=None,
             max_epochs=16,
             segments_per_row=5,
             lr=8e-3,

@@ -78,7 +78,7 @@ teacher = make_pipeline(
     SEDClassifier(
         args.backbone or ("efficientnet_b0" if args.root else "mobilenetv3_small_050"),
         attention="time",
-        weights=args.weights or ("pretrained" if args.root else None),
+        backbone_weights=args.weights or ("pretrained" if args.root else None),
         lr=1e-3 if args.root else 8e-3,
         max_epochs=args.epochs or (20 if args.root else 64),
         segments_per_row=1 if args.root else 4,
@@ -90,7 +90,7 @@ teacher = make_pipeline(
 # The students
 # ------------
 # Each is trained on recordings into which soundscapes are mixed: it hears a bird over
-# the noise of the forest, and has to say both. ``power`` lowers the little that a
+# the noise of the forest, and has to say both. ``proba_power`` lowers the little that a
 # teacher says of everything; without it, students believe in every species a bit. Look
 # at the number of labels per row, which should be what one hears in a row, and at
 # species that no round finds.
@@ -100,7 +100,7 @@ model = PseudoLabelSelfTraining(
     max_iter=2,
     mix=1.0,
     hard_threshold=None,
-    power=2.0,
+    proba_power=2.0,
 )
 model.fit(pd.concat([X, soundscapes], ignore_index=True), pd.concat([Y, unknown]))
 columns = ["n_rows", "n_soft", "n_zero", "labels_per_row", "n_species", "change"]

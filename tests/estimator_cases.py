@@ -58,7 +58,12 @@ def make_tiny_onnx():
     ).SerializeToString()
 
 
-NET = {"backbone": "lcnet_035", "weights": None, "max_epochs": 1, "batch_size": 16}
+NET = {
+    "backbone": "lcnet_035",
+    "backbone_weights": None,
+    "max_epochs": 1,
+    "batch_size": 16,
+}
 NET |= {"verbose": 0, "random_state": 0}
 MEL = LogMel(n_mels=32, hop_length=1024, n_jobs=1, verbose=0)
 MEL_HZ = librosa.mel_frequencies(34, fmin=20, fmax=RATE / 2)[1:-1]

@@ -278,7 +278,7 @@ def test_crops_come_from_elsewhere_in_the_row():
 
     net = CNNClassifier(
         "lcnet_035",
-        weights=None,
+        backbone_weights=None,
         max_epochs=40,
         segments_per_row=4,
         verbose=0,
@@ -519,7 +519,12 @@ def by_group_net(**options):
     off = ("mixup", "shift", "time_mask", "frequency_mask", "erasing")
     options = {f"callbacks__{name}": None for name in off} | options
     return CNNClassifier(
-        "lcnet_035", weights=None, max_epochs=1, verbose=0, random_state=0, **options
+        "lcnet_035",
+        backbone_weights=None,
+        max_epochs=1,
+        verbose=0,
+        random_state=0,
+        **options,
     )
 
 

@@ -30,7 +30,7 @@ from skbird.utils._extras import install_hint
 README = Path(__file__).parent.parent / "README.md"
 # What makes a training short enough for a test.
 SHORT = (
-    "--backbone lcnet_035 --weights none --epochs 3 --segment-s 1 --n-mels 32 "
+    "--backbone lcnet_035 --backbone-weights none --epochs 3 --segment-s 1 --n-mels 32 "
     "--sample-rate 16000 --lr 0.01 --set sedclassifier__verbose=0"
 ).split()
 HZ = {"dove": 1000, "wren": 3000}
@@ -353,7 +353,7 @@ def test_a_wrong_file_is_refused_at_once(folder, tmp_path, text, message):
     config = tmp_path / "train.toml"
     config.write_text(text)
     options = ("--config", config, "--out", tmp_path / "birds.skbird")
-    result = run("train", "recordings", "--weights", "none", *options)
+    result = run("train", "recordings", "--backbone-weights", "none", *options)
     assert result.exit_code == 2
     assert message in result.stderr
 
@@ -386,14 +386,14 @@ def test_a_wrong_file_is_refused_at_once(folder, tmp_path, text, message):
     ],
 )
 def test_train_complains_before_it_trains(folder, options, code, message):
-    result = run("train", "recordings", "--weights", "none", *options)
+    result = run("train", "recordings", "--backbone-weights", "none", *options)
     assert result.exit_code == code
     assert message in result.stderr.replace("\n", " ")
     assert not Path("b.skbird.work").exists()
 
 
 def test_options_that_do_not_go_together(folder):
-    for options in (("--top-k", 3), ("--like", "birds.skbird.heldout.csv")):
+    for options in (("--top-species", 3), ("--like", "birds.skbird.heldout.csv")):
         result = run("predict", "birds.skbird", "soundscapes", "--out", "x", *options)
         assert result.exit_code == 2
         assert f"{options[0]} goes with --format" in result.stderr

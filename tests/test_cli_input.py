@@ -145,7 +145,7 @@ def test_a_part_of_unreadable_recordings_has_no_events(tmp_path):
     for number, table in enumerate([empty, rows]):
         proba = np.full((len(table), 1), 0.9)
         path = tmp_path / f"part-{number:06d}.parquet"
-        options = {"min_proba": None, "top_k": None}
+        options = {"min_proba": None, "top_species": None}
         write_part(path, table, proba, ["owl"], [], [], **options)
     result = SimpleNamespace(parts=sorted(tmp_path.iterdir()))
     events, paths = _formats.find_events(result, 0.5, 0.0)
@@ -315,7 +315,7 @@ def test_the_page_is_written_before_anything_is_printed(
 
 
 TRAIN = (
-    "--backbone lcnet_035 --weights none --epochs 1 --segment-s 1 --n-mels 16 "
+    "--backbone lcnet_035 --backbone-weights none --epochs 1 --segment-s 1 --n-mels 16 "
     "--sample-rate 16000 --segments-per-row 1 --set sedclassifier__verbose=0"
 ).split()
 

@@ -42,7 +42,7 @@ from skbird.inference._pipeline import cut_blocks
 
 NET = {
     "random_state": 0,
-    "weights": None,
+    "backbone_weights": None,
     "max_epochs": 1,
     "batch_size": 8,
     "verbose": 0,
@@ -213,7 +213,7 @@ def test_blocks_change_nothing(rows, compiled, monkeypatch):
         "transform",
         lambda *args: sizes.append(len(args[1])) or transform(*args),
     )
-    compiled.set_params(block_s=8.0)
+    compiled.set_params(chunk_s=8.0)
     np.testing.assert_allclose(compiled.predict_proba(X), whole[X.index], atol=1e-6)
     assert len(sizes) > 3
     assert sum(sizes) == len(X)
@@ -261,7 +261,7 @@ def test_unreadable_rows_are_listed_whatever_their_block(rows, compiled, tmp_pat
     X = pd.concat(
         [X[:5], pd.DataFrame({"path": [str(noise)]}), X[5:]], ignore_index=True
     )
-    compiled = copy.deepcopy(compiled).set_params(block_s=4.0)
+    compiled = copy.deepcopy(compiled).set_params(chunk_s=4.0)
     with pytest.warns(UserWarning, match=r"1 of \d+ rows cannot be used.*row 5"):
         proba = compiled.predict_proba(X)
     assert np.isnan(proba[5]).all()

@@ -238,7 +238,12 @@ def networks(bird_folder):
     pytest.importorskip("torch")
     from skbird.nn import CNNClassifier, SEDClassifier
 
-    options = {"weights": None, "max_epochs": 1, "random_state": 0, "verbose": 0}
+    options = {
+        "backbone_weights": None,
+        "max_epochs": 1,
+        "random_state": 0,
+        "verbose": 0,
+    }
     heads = {
         "cnn": CNNClassifier("lcnet_035", **options),
         "sed": SEDClassifier("lcnet_035", tta_shifts_s=[0.5], **options),

@@ -80,7 +80,7 @@ def compiled(X_and_Y):
         Segmenter(1.0),
         VADFilter(threshold={"XC": 0.7, "default": 0.5}),
         LogMel(32, verbose=0),
-        CNNClassifier("lcnet_035", weights=None, max_epochs=1, verbose=0),
+        CNNClassifier("lcnet_035", backbone_weights=None, max_epochs=1, verbose=0),
     ).fit(*X_and_Y)
     livened(model)
     reweighter = SoundscapeReweighter(FrozenEstimator(model)).fit(*X_and_Y)
@@ -981,7 +981,7 @@ def test_a_whole_self_training_can_be_saved_and_needs_no_torch(
         "passthrough",
         make_pipeline(Segmenter(1.0), RMSFilter(scope="train")),
         LogMel(32, verbose=0),
-        CNNClassifier("lcnet_035", weights=None, max_epochs=1, verbose=0),
+        CNNClassifier("lcnet_035", backbone_weights=None, max_epochs=1, verbose=0),
     )
     Y = Y.copy()
     Y.iloc[10:] = -1

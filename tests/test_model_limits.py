@@ -91,9 +91,9 @@ def network(
     )
 
 
-def pipeline(inner, front=None, block_s=60.0):
+def pipeline(inner, front=None, chunk_s=60.0):
     front = front or [resampler(), step("Segmenter", grid()), log_mel()]
-    params = {"block_s": block_s, "verbose": 0}
+    params = {"chunk_s": chunk_s, "verbose": 0}
     return part("CompiledPipeline", params, front_end=front, inner=[inner])
 
 
@@ -269,14 +269,14 @@ def test_transforms_of_a_second_are_bounded(refused, write):
 def test_short_blocks_do_not_hide_large_spectrograms(refused):
     axes = {"n_fft": 16, "hop_length": 16, "n_mels": 100}
     front = [resampler(1_000_000), step("Segmenter", grid()), log_mel(**axes)]
-    model = pipeline(network(rate=1_000_000, **axes), front, block_s=0.1)
+    model = pipeline(network(rate=1_000_000, **axes), front, chunk_s=0.1)
     refused(model, "600 s of sound are over 512 MiB of spectrograms at hop_length=16")
 
 
 def test_detectors_of_bats_are_no_attack(write):
     axes = {"n_fft": 4096, "hop_length": 256, "n_mels": 128}
     front = [resampler(500_000), step("Segmenter", grid()), log_mel(**axes)]
-    model = pipeline(network(rate=500_000, **axes), front, block_s=600.0)
+    model = pipeline(network(rate=500_000, **axes), front, chunk_s=600.0)
     assert load_model(write(model, program(1954, 128)))
 
 
@@ -289,7 +289,7 @@ def test_logits_of_a_block_are_bounded(monkeypatch, refused, n_species, n_steps)
     front = [resampler(), step("Segmenter", cut), log_mel()]
     message = f"over 1 MiB of logits of {n_species} species at overlap=0.95"
     content = program(11, 8, n_species, n_steps)
-    refused(pipeline(inner, front, block_s=4.0), message, content=content)
+    refused(pipeline(inner, front, chunk_s=4.0), message, content=content)
 
 
 def test_steps_are_no_finer_than_frames(refused, write):

@@ -24,7 +24,7 @@ onnxruntime = pytest.importorskip("onnxruntime")
 
 # Seeded: some random networks amplify the rounding of spectrograms to 0.07.
 NET = {
-    "weights": None,
+    "backbone_weights": None,
     "max_epochs": 1,
     "batch_size": 8,
     "random_state": 1,

@@ -218,7 +218,7 @@ def saved_weights(folder):
 
 
 NET = {
-    "weights": None,
+    "backbone_weights": None,
     "max_epochs": 1,
     "batch_size": 4,
     "random_state": 0,
@@ -227,7 +227,7 @@ NET = {
 }
 NET_CHANGES = {
     "backbone": "lcnet_035",
-    "weights": saved_weights,
+    "backbone_weights": saved_weights,
     "drop_rate": 0.8,
     "drop_path_rate": 0.5,
     "feature_pooling": "gem",
@@ -331,7 +331,7 @@ CASES = [
     (
         see_callback,
         Curriculum(),
-        {"start": 0.6, "full": 1.0, "power": 3.0, "by": "age", "easy": "low"},
+        {"start": 0.6, "full": 1.0, "pacing_power": 3.0, "by": "age", "easy": "low"},
     ),
     (see_callback, CutMix(), {"alpha": 0.2, "p": 1.0, "shape": "rectangle"}),
     (see_callback, FrequencyMask(), {"max_share": 0.8, "p": 1.0, "n_masks": 3}),
@@ -340,7 +340,7 @@ CASES = [
     (see_callback, HardNegativeMining(), {"boost": 9.0, "threshold": 0.9}),
     (see_callback, Mixup(), {"alpha": 5.0, "p": 0.2, "domain": "power"}),
     (see_callback, Mixup(domain="power"), {"equalize": False, "labels": "union"}),
-    (see_callback, PseudoLabelMix(), {**MIX, "share": 0.8, "labels": "mix"}),
+    (see_callback, PseudoLabelMix(), {**MIX, "labeled_share": 0.8, "labels": "mix"}),
     (see_callback, PseudoLabelMix(), {"column": "other"}),
     (see_callback, RandomErasing(), {"max_area": 0.9, "p": 1.0}),
     (
@@ -459,7 +459,7 @@ CASES = [
         ),
         {
             "estimator": Table(0.01),
-            "power": 2.0,
+            "proba_power": 2.0,
             "max_iter": 1,
             "tol": 0.5,
             "max_per_species": 2,
@@ -578,7 +578,7 @@ def test_each_parameter_does_something(
     value = changes[name]
     if inspect.isfunction(value):
         # Files that are only read are none that the estimator writes.
-        given = name in ("weights", "background")
+        given = name in ("backbone_weights", "background")
         value = value(tmp_path_factory.mktemp("given") if given else tmp_path)
     changed = rebuilt(estimator, **{name: value})
     assert see(look, changed, tmp_path) != as_it_is(number)

@@ -33,7 +33,7 @@ def test_the_example_runs_as_printed(tmp_path, monkeypatch):
         "soundscape_s=10, "
     )
     code = code.replace("make_birdclef(", f"make_birdclef({small}root=")
-    code = code.replace("weights=None", "weights=None, max_epochs=1")
+    code = code.replace("backbone_weights=None", "backbone_weights=None, max_epochs=1")
     namespace = {}
     exec(code, namespace)
     assert namespace["proba"].shape == (2, 2)
@@ -56,7 +56,12 @@ def test_the_examples_with_own_recordings_run(tmp_path, monkeypatch):
     soundfile.write("soundscapes/night.wav", 0.1 * rng.standard_normal(80_000), 8000)
 
     # Of noise it learns nothing: the seed decides whether any event is above 0.5.
-    options = {"weights": None, "max_epochs": 1, "verbose": 0, "random_state": 0}
+    options = {
+        "backbone_weights": None,
+        "max_epochs": 1,
+        "verbose": 0,
+        "random_state": 0,
+    }
     net = CNNClassifier("lcnet_035", **options)
     namespace = {"pipe": make_pipeline(LogMel(16), net)}
     (first,) = examples(README)

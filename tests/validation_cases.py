@@ -450,7 +450,7 @@ def _recipes():
     return {
         f"skbird.recipes.{name}": Case(
             recipe,
-            {"weights": None},
+            {"backbone_weights": None},
             handed_on=set(inspect.signature(recipe).parameters),
         )
         for name, recipe in ((name, getattr(recipes, name)) for name in recipes.__all__)

@@ -43,7 +43,7 @@ class BlockWork:
     species : list of str
     segment_s, step_s : float
         See `segment_table`.
-    min_proba, top_k : float, int or None
+    min_proba, top_species : float, int or None
         See `write_part`.
     columns : dict
         See `further_columns`.
@@ -54,7 +54,7 @@ class BlockWork:
     segment_s: float
     step_s: float
     min_proba: float | None
-    top_k: int | None
+    top_species: int | None
     columns: dict
 
     def __call__(self, model, block, dropped=()):
@@ -104,7 +104,7 @@ class BlockWork:
             errors,
             dropped,
             min_proba=self.min_proba,
-            top_k=self.top_k,
+            top_species=self.top_species,
             columns=self.columns,
             again=stretches_to_try(faults),
         )

@@ -88,7 +88,7 @@ class Spectrograms:
         0 for rows that could not be read.
     format : SpectrogramFormat
         Axes, segments and normalisation.
-    weights, predict_weights : list of ndarray, or None
+    segment_weights, segment_predict_weights : list of ndarray, or None
         For each row the weights of its segments for training and for prediction;
         None means 1 throughout.
     errors : DataFrame, optional
@@ -112,8 +112,8 @@ class Spectrograms:
         entries,
         n_frames,
         format,
-        weights=None,
-        predict_weights=None,
+        segment_weights=None,
+        segment_predict_weights=None,
         errors=None,
     ):
         self.rows = rows.reset_index(drop=True)
@@ -130,8 +130,8 @@ class Spectrograms:
         counts = [len(f) for f in frames]
         self.segment_rows = np.repeat(np.arange(len(rows)), counts)
         self._first_frames = _flatten(frames, np.int64)
-        self.segment_weights = _flatten_weights(weights, counts)
-        self.segment_predict_weights = _flatten_weights(predict_weights, counts)
+        self.segment_weights = _flatten_weights(segment_weights, counts)
+        self.segment_predict_weights = _flatten_weights(segment_predict_weights, counts)
 
     @classmethod
     def from_arrays(cls, arrays, *, frame_s=0.016, normalize=None, top_db=None):

@@ -135,7 +135,7 @@ def check_suits(model):
     if segmenter is not None:
         grid = SegmentGrid(segmenter.segment_s, segmenter.overlap, segmenter.pad)
     rate = steps[Resampler].sample_rate if Resampler in steps else None
-    seconds = max(model.block_s, _LEAST_BLOCK_S)
+    seconds = max(model.chunk_s, _LEAST_BLOCK_S)
     n_frames = seconds * (rate or _USUAL_RATE) / logmel.hop_length
     _check_bytes(
         f"spectrograms at hop_length={logmel.hop_length} and n_mels={logmel.n_mels}",

@@ -165,7 +165,7 @@ MODELS = {
         ),
         Part(
             CompiledPipeline,
-            {"block_s": Number(0.1, 100_000), "verbose": _VERBOSE},
+            {"chunk_s": Number(0.1, 100_000), "verbose": _VERBOSE},
             left_out=("front_end", "network"),  # in keys of their own
         ),
         Part(
@@ -252,7 +252,7 @@ MODELS = {
             {
                 "soft_threshold": _SHARE,
                 "hard_threshold": Either(NOTHING, _SHARE),
-                "power": Either(_POSITIVE, Vector(_POSITIVE)),
+                "proba_power": Either(_POSITIVE, Vector(_POSITIVE)),
                 "max_iter": _COUNT,
                 "tol": _POSITIVE,
                 "max_per_species": _MAYBE_COUNT,

@@ -74,7 +74,8 @@ def attention_boxes(
     >>> X = rng.standard_normal((8, 32, 64))
     >>> Y = np.tile([[1, 0], [0, 1]], (4, 1))
     >>> net = SEDClassifier(
-    ...     "lcnet_035", attention="time", weights=None, max_epochs=1, verbose=0
+    ...     "lcnet_035", attention="time", backbone_weights=None, max_epochs=1,
+    ...     verbose=0
     ... )
     >>> boxes = attention_boxes(X, time=net.fit(X, Y), threshold=0.0)
     >>> boxes["species"].unique().tolist()

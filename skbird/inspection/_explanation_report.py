@@ -125,7 +125,8 @@ def explanation_report(
     >>> X = rng.standard_normal((8, 32, 64))
     >>> Y = pd.DataFrame(np.tile([[1, 0], [0, 1]], (4, 1)), columns=["owl", "frog"])
     >>> net = SEDClassifier(
-    ...     "lcnet_035", attention="time", weights=None, max_epochs=1, verbose=0
+    ...     "lcnet_035", attention="time", backbone_weights=None, max_epochs=1,
+    ...     verbose=0
     ... ).fit(X, Y)
     >>> boxes = pd.DataFrame(
     ...     {

@@ -35,7 +35,7 @@ class PredictionDisplay:
         Centres of the mel bands in Hz.
     frame_s : float, default=0.016
         Seconds from one frame to the next.
-    top_k : int, default=5
+    top_species : int, default=5
         How many species to show: those with the highest probability in any row. Others
         that are present in truth come below them, so that what was missed is seen.
     title : str, default=""
@@ -61,7 +61,7 @@ class PredictionDisplay:
     >>> X = segment_table([path])
     >>> proba = [[0.1, 0.7, 0.2], [0.9, 0.3, 0.1]]
     >>> display = PredictionDisplay.from_predictions(
-    ...     X, proba, species=["owl", "frog", "bat"], top_k=2
+    ...     X, proba, species=["owl", "frog", "bat"], top_species=2
     ... )
     >>> [text.get_text() for text in display.axes_[1].get_yticklabels()]
     ['owl', 'frog']
@@ -78,7 +78,7 @@ class PredictionDisplay:
         spectrograms=(),
         mel_hz=(),
         frame_s=0.016,
-        top_k=5,
+        top_species=5,
         title="",
     ):
         self.starts = starts
@@ -89,11 +89,13 @@ class PredictionDisplay:
         self.spectrograms = spectrograms
         self.mel_hz = mel_hz
         self.frame_s = frame_s
-        self.top_k = top_k
+        self.top_species = top_species
         self.title = title
 
     @classmethod
-    def from_estimator(cls, estimator, X, Y=None, *, species=None, top_k=5, axes=None):
+    def from_estimator(
+        cls, estimator, X, Y=None, *, species=None, top_species=5, axes=None
+    ):
         """Draw what a fitted model says of the rows of one recording.
 
         Parameters
@@ -108,7 +110,7 @@ class PredictionDisplay:
             The truth; NaN is unknown.
         species : sequence of str, default=None
             Names of the columns; by default those that the estimator or Y tells.
-        top_k : int, default=5
+        top_species : int, default=5
             How many species to show.
         axes : sequence of matplotlib.axes.Axes, default=None
             Two, or three with `Y`; by default in a new figure.
@@ -117,7 +119,7 @@ class PredictionDisplay:
         -------
         PredictionDisplay
         """
-        X = _check_one_recording(X, top_k)
+        X = _check_one_recording(X, top_species)
         if not hasattr(estimator, "predict_proba"):
             raise TypeError(
                 f"estimator={estimator!r:.100} must be a fitted classifier with "
@@ -136,7 +138,7 @@ class PredictionDisplay:
             proba,
             Y,
             species=species,
-            top_k=top_k,
+            top_species=top_species,
             spectrograms=spectrograms,
             axes=axes,
         )
@@ -149,7 +151,7 @@ class PredictionDisplay:
         Y=None,
         *,
         species=None,
-        top_k=5,
+        top_species=5,
         spectrograms=None,
         axes=None,
     ):
@@ -165,7 +167,7 @@ class PredictionDisplay:
             The truth; NaN is unknown.
         species : sequence of str, default=None
             Names of the columns; by default those of `proba` or `Y`, else numbers.
-        top_k : int, default=5
+        top_species : int, default=5
             How many species to show.
         spectrograms : Spectrograms, default=None
             Of the rows; by default ``LogMel().transform(X)``.
@@ -181,7 +183,7 @@ class PredictionDisplay:
         ValueError
             If shapes do not fit, or rows are of several recordings.
         """
-        X = _check_one_recording(X, top_k)
+        X = _check_one_recording(X, top_species)
         names = None if species is None else check_list(species, "species")
         for table in (proba, Y):
             if names is None:
@@ -208,7 +210,7 @@ class PredictionDisplay:
             spectrograms=pieces,
             mel_hz=format.mel_hz,
             frame_s=format.frame_s,
-            top_k=top_k,
+            top_species=top_species,
             title=X["path"].iloc[0].rpartition("/")[2],
         )
         return display.plot(axes=axes)
@@ -228,7 +230,7 @@ class PredictionDisplay:
         check_matplotlib_support(f"{type(self).__name__}.plot")
         import matplotlib.pyplot as plt
 
-        self.shown_ = choose_species(self.proba, self.truth, self.top_k)
+        self.shown_ = choose_species(self.proba, self.truth, self.top_species)
         matrices = {"predicted": self.proba, "truth": self.truth}
         matrices = {k: v for k, v in matrices.items() if v is not None}
         check_axes(axes, 2 if self.truth is None else 3)
@@ -283,32 +285,34 @@ class PredictionDisplay:
         return mesh
 
 
-def choose_species(proba, truth, top_k):
+def choose_species(proba, truth, top_species):
     """Choose the species worth showing.
 
     Parameters
     ----------
     proba : ndarray of shape (n_rows, n_species)
     truth : ndarray of shape (n_rows, n_species) or None
-    top_k : int
+    top_species : int
 
     Returns
     -------
     ndarray of int
-        The `top_k` with the highest probability in any row, falling; then others that
-        the truth has in any row.
+        The `top_species` with the highest probability in any row, falling; then others
+        that the truth has in any row.
     """
     highest = np.where(np.isnan(proba), -1, proba).max(axis=0)
     order = np.argsort(-highest, kind="stable")
     if truth is None:
-        return order[:top_k]
+        return order[:top_species]
     present = (np.where(np.isnan(truth), 0, truth) >= PRESENT_FROM).any(axis=0)
-    rest = order[top_k:]
-    return np.r_[order[:top_k], rest[present[rest]]]
+    rest = order[top_species:]
+    return np.r_[order[:top_species], rest[present[rest]]]
 
 
-def _check_one_recording(X, top_k):
-    check_params("PredictionDisplay", {"top_k": [AT_LEAST_ONE]}, top_k=top_k)
+def _check_one_recording(X, top_species):
+    check_params(
+        "PredictionDisplay", {"top_species": [AT_LEAST_ONE]}, top_species=top_species
+    )
     X = check_rows(X, input_name="X")
     check_some_rows(X)
     paths = X["path"].unique()

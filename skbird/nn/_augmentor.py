@@ -32,7 +32,7 @@ class SpectrogramAugmentor(RecipeCallback):
     --------
     >>> from skbird.nn import CNNClassifier, FrequencyMask, SpectrogramAugmentor
     >>> augment = SpectrogramAugmentor({"Insecta": [FrequencyMask(0.3, p=0.8)]})
-    >>> net = CNNClassifier(weights=None).set_params(
+    >>> net = CNNClassifier(backbone_weights=None).set_params(
     ...     callbacks__augment=augment,
     ...     callbacks__time_mask__p=0,
     ...     callbacks__frequency_mask__p=0,

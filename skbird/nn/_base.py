@@ -63,7 +63,7 @@ class SegmentNet(MultilabelMixin, NeuralNet):
 
     _module_params = (
         "backbone",
-        "weights",
+        "backbone_weights",
         "drop_rate",
         "drop_path_rate",
         "feature_pooling",
@@ -95,7 +95,7 @@ class SegmentNet(MultilabelMixin, NeuralNet):
         module,
         backbone,
         *,
-        weights,
+        backbone_weights,
         drop_rate,
         drop_path_rate,
         feature_pooling,
@@ -112,7 +112,7 @@ class SegmentNet(MultilabelMixin, NeuralNet):
         **kwargs,
     ):
         self.backbone = backbone
-        self.weights = weights
+        self.backbone_weights = backbone_weights
         self.drop_rate = drop_rate
         self.drop_path_rate = drop_path_rate
         self.feature_pooling = feature_pooling
@@ -230,7 +230,7 @@ class SegmentNet(MultilabelMixin, NeuralNet):
         Examples
         --------
         >>> from skbird.nn import CNNClassifier
-        >>> CNNClassifier("lcnet_035", weights=None).check_input(128, 313)
+        >>> CNNClassifier("lcnet_035", backbone_weights=None).check_input(128, 313)
         """
         check_net(self, n_mels, n_frames, n_species)
 

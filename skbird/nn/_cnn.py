@@ -17,7 +17,7 @@ class CNNClassifier(SegmentNet):
     ----------
     backbone : str, default="efficientnet_b0"
         A model of timm.
-    weights : {"pretrained", None} or path, default="pretrained"
+    backbone_weights : {"pretrained", None} or path, default="pretrained"
         What the backbone starts from: ImageNet weights, which need a network the first
         time; random weights; or a file (safetensors or a torch state dict).
     drop_rate : float in [0, 1), default=0.2
@@ -92,7 +92,7 @@ class CNNClassifier(SegmentNet):
     >>> rng = np.random.default_rng(0)
     >>> X = rng.standard_normal((8, 32, 64))
     >>> Y = np.tile([[1, 0], [0, 1]], (4, 1))
-    >>> net = CNNClassifier("lcnet_035", weights=None, max_epochs=1, verbose=0)
+    >>> net = CNNClassifier("lcnet_035", backbone_weights=None, max_epochs=1, verbose=0)
     >>> net.fit(X, Y).predict_proba(X).shape
     (8, 2)
     """
@@ -101,7 +101,7 @@ class CNNClassifier(SegmentNet):
         self,
         backbone="efficientnet_b0",
         *,
-        weights="pretrained",
+        backbone_weights="pretrained",
         drop_rate=0.2,
         drop_path_rate=0.0,
         feature_pooling="mean",
@@ -124,7 +124,7 @@ class CNNClassifier(SegmentNet):
         super().__init__(
             module,
             backbone,
-            weights=weights,
+            backbone_weights=backbone_weights,
             drop_rate=drop_rate,
             drop_path_rate=drop_path_rate,
             feature_pooling=feature_pooling,

@@ -55,7 +55,7 @@ class SEDClassifier(SegmentNet):
         follow each other are joined for that: behind ``Segmenter(20.0)`` rows of 5 s
         are scored within 20 s of context, if X has the rows around them. Moments are
         pooled as `step_pooling` says, and all count: filters are not asked.
-    weights : {"pretrained", None} or path, default="pretrained"
+    backbone_weights : {"pretrained", None} or path, default="pretrained"
         What the backbone starts from: ImageNet weights, which need a network the first
         time; random weights; or a file (safetensors or a torch state dict).
     drop_rate : float in [0, 1), default=0.2
@@ -133,7 +133,8 @@ class SEDClassifier(SegmentNet):
     >>> X = rng.standard_normal((8, 32, 64))
     >>> Y = np.tile([[1, 0], [0, 1]], (4, 1))
     >>> net = SEDClassifier(
-    ...     "lcnet_035", attention="time", weights=None, max_epochs=1, verbose=0
+    ...     "lcnet_035", attention="time", backbone_weights=None, max_epochs=1,
+    ...     verbose=0
     ... )
     >>> net.fit(X, Y).activations(X)[0].probability.shape
     (1, 2, 2)
@@ -155,7 +156,7 @@ class SEDClassifier(SegmentNet):
         *,
         step_pooling="lse",
         frame_scores=False,
-        weights="pretrained",
+        backbone_weights="pretrained",
         drop_rate=0.2,
         drop_path_rate=0.0,
         feature_pooling="mean",
@@ -181,7 +182,7 @@ class SEDClassifier(SegmentNet):
         super().__init__(
             module,
             backbone,
-            weights=weights,
+            backbone_weights=backbone_weights,
             drop_rate=drop_rate,
             drop_path_rate=drop_path_rate,
             feature_pooling=feature_pooling,
