@@ -608,10 +608,10 @@ def test_the_reports_assignment_is_the_default(grouped, segments):
 
 def test_bad_groups_are_named(grouped, rows):
     X, Y = grouped
-    with pytest.raises(ValueError, match="no column groups='class'"):
-        collect(X, Y, SpectrogramAugmentor(groups="class"))
+    with pytest.raises(ValueError, match="no column species_groups='class'"):
+        collect(X, Y, SpectrogramAugmentor(species_groups="class"))
     with pytest.raises(ValueError, match="no group for 3 species, such as 'b'"):
-        collect(X, Y, SpectrogramAugmentor(groups={"a": "Aves"}))
+        collect(X, Y, SpectrogramAugmentor(species_groups={"a": "Aves"}))
     for steps in ([Mixup()], TimeMask()):
         with pytest.raises(ValueError, match=r"by_group\['Aves'\].*must be a list"):
             collect(X, Y, SpectrogramAugmentor({"Aves": steps}))

@@ -346,7 +346,11 @@ CASES = [
     (
         see_callback,
         SpectrogramAugmentor(),
-        {"by_group": {None: [Gain()]}, "groups": dict.fromkeys("abc", "x"), "p": 0.1},
+        {
+            "by_group": {None: [Gain()]},
+            "species_groups": dict.fromkeys("abc", "x"),
+            "p": 0.1,
+        },
     ),
     (see_callback, TimeMask(), {"max_share": 0.8, "p": 1.0, "n_masks": 3}),
     (see_callback, TimeShift(0.2), {"max_s": 0.05, "mode": "crop", "p": 0.2}),

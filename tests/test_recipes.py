@@ -42,7 +42,7 @@ REPORT = {
     "sedclassifier__callbacks__time_mask__p": 0.0,
     "sedclassifier__callbacks__frequency_mask__p": 0.0,
     "sedclassifier__callbacks__erasing__p": 0.0,
-    "sedclassifier__callbacks__augment__groups": "group",
+    "sedclassifier__callbacks__augment__species_groups": "group",
     "sedclassifier__callbacks__augment__by_group": None,
     "sedclassifier__callbacks__augment__p": 1.0,
     "sedclassifier__precision": "auto",
@@ -70,7 +70,7 @@ def test_masks_follow_the_groups_of_the_report():
     ]
     assert isinstance(augment, SpectrogramAugmentor)
     groups = recipes.report(backbone_weights=None, species_groups={"frog": "Amphibia"})
-    name = "sedclassifier__callbacks__augment__groups"
+    name = "sedclassifier__callbacks__augment__species_groups"
     assert groups.get_params()[name] == {"frog": "Amphibia"}
     alike = recipes.report(backbone_weights=None, species_groups=None).get_params()
     assert alike["sedclassifier__callbacks__augment__p"] == 0

@@ -126,7 +126,7 @@ def report(
         masks = {"callbacks__augment__p": 0.0}
     else:
         masks = {
-            "callbacks__augment": SpectrogramAugmentor(groups=species_groups),
+            "callbacks__augment": SpectrogramAugmentor(species_groups=species_groups),
             "callbacks__time_mask__p": 0.0,
             "callbacks__frequency_mask__p": 0.0,
             "callbacks__erasing__p": 0.0,
