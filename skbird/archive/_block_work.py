@@ -162,13 +162,14 @@ def readable_proba(model, rows, n_species):
     proba : ndarray of shape (n_rows, n_species)
         NaN where there is no prediction.
     reasons : dict
-        What the model said of the files that it could not use.
+        What the model says of the files that it could not use.
     """
     proba, reasons = np.full((len(rows), n_species), np.nan), {}
     if len(rows) == 0:
         return proba, reasons
     try:
-        return predict_matrix(model, rows, n_species), reasons_of(model)
+        proba = predict_matrix(model, rows, n_species)
+        return proba, reasons_of(model, rows[np.isnan(proba).all(axis=1)])
     except AudioReadError:
         pass
     for path, index in rows.groupby("path", sort=False).indices.items():

@@ -99,7 +99,7 @@ def train(data, out, config, assignments, licence, work_dir, **flags):
     taught_Y = Y.iloc[train_rows].reset_index(drop=True)
     spectrograms = pipe[:-1].fit_transform(taught, taught_Y)
     # Damage in the middle of a file shows only when it is decoded.
-    damaged = pipe[-2].errors_[["path", "error"]]
+    damaged = spectrograms.errors[["path", "error"]]
     species = _check_species(taught_Y, spectrograms.n_frames > 0, is_fixed, damaged)
     Y = Y[species]
     pipe[-1].fit(

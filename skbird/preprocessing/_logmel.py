@@ -126,11 +126,6 @@ class LogMel(NoMatrixMixin, BaseEstimator):
     verbose : int, default=1
         0 shows no progress bar; else there is one if it takes longer than a second.
 
-    Attributes
-    ----------
-    errors_ : DataFrame
-        Columns ``row``, ``path``, ``error``: the rows left out by the latest call.
-
     Examples
     --------
     >>> import numpy as np, soundfile, tempfile
@@ -268,12 +263,12 @@ class LogMel(NoMatrixMixin, BaseEstimator):
         )
         spectrograms = front_end.spectrograms(self.normalize, self.top_db)
         spectrograms.index = recordings.index
-        self.errors_ = spectrograms.errors
-        if len(self.errors_):
-            first = self.errors_.iloc[0]
+        errors = spectrograms.errors
+        if len(errors):
+            first = errors.iloc[0]
             warnings.warn(
-                f"{len(self.errors_)} of {len(spectrograms)} rows cannot be used and "
-                f"are left out; LogMel.errors_ lists them. The first is row "
+                f"{len(errors)} of {len(spectrograms)} rows cannot be used and are "
+                f"left out; `errors` of the Spectrograms lists them. The first is row "
                 f"{first['row']}: {first['error']}",
                 stacklevel=3,
             )

@@ -56,7 +56,7 @@ def frames_of(paths):
     of_file = {path: [] for path in paths}
     for row, path in enumerate(rows["path"]):
         of_file[path].append((found.n_frames[row], np.array(found[row])))
-    return of_file, set(LOGMEL.errors_["path"]), rows
+    return of_file, set(found.errors["path"]), rows
 
 
 def run(prepared, rng, place, story):

@@ -29,7 +29,7 @@ def transform(cache, paths):
     X = RMSFilter(use_at_predict=True).transform(paths)
     found = logmel.fit_transform(X)
     frames = [np.array(found[row]) for row in range(len(found))]
-    return frames, found.segment_weights.copy(), len(logmel.errors_)
+    return frames, found.segment_weights.copy(), len(found.errors)
 
 
 def run(prepared, rng, place, story):

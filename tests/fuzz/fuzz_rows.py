@@ -67,7 +67,7 @@ def run(prepared, rng, place, story):
     for row in range(n_good):
         if not np.array_equal(np.array(found[row]), clean[row]):
             raise Failure("good rows lost", "beside bad rows")
-    return "nan" if len(LOGMEL.errors_) else "right"
+    return "nan" if len(found.errors) else "right"
 
 
 def segments(table, story):
