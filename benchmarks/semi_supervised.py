@@ -40,7 +40,7 @@ from skbird.semi_supervised import PseudoLabelSelfTraining
 
 def count_steps(model):
     """Return how many batches the network of a pipeline was trained on."""
-    return sum(epoch["train_batch_count"] for epoch in model[-1].history)
+    return model[-1].history_["train_batch_count"].sum()
 
 
 def background_noise(pipeline, data):

@@ -68,8 +68,9 @@ def test_networks_learn(stripes, make):
     assert net.predict_proba(X).shape == (96, 3)
     assert set(np.unique(net.predict(X))) <= {0, 1}
     assert net.embed(X).shape[0] == 96
-    losses = net.history[:, "train_loss"]
-    assert losses[-1] < losses[0]
+    assert net.history_.index.tolist() == [*range(1, 41)]
+    losses = net.history_["train_loss"]
+    assert losses.iloc[-1] < losses.iloc[0]
 
 
 def test_the_same_seed_gives_the_same_model(stripes):

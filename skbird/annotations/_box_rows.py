@@ -115,7 +115,7 @@ def boxes_to_rows(
     if isinstance(X, pd.DataFrame):
         rows = check_rows(X)
     else:
-        rows = segment_table(X, segment_s, step_s)
+        rows = segment_table(check_rows(X)["path"], segment_s, step_s)
     meant = settle_names(named, species, stacklevel=2)
     boxes = boxes[boxes["species"].isin(meant)].reset_index(drop=True)
     paths = match_names(boxes["path"].unique(), rows["path"].unique(), plain_path)

@@ -113,5 +113,5 @@ def score(X, Y, proba, threshold=0.5):
     return Scores(
         species=table.reset_index().sort_values("roc_auc", ignore_index=True),
         figures=figures | {"held_out_rows": len(X)},
-        n_recording_ids=X["path"].nunique(),
+        n_recordings=X["path"].nunique(),
     )

@@ -6,6 +6,7 @@ import warnings
 from numbers import Integral, Real
 
 import numpy as np
+import pandas as pd
 import torch
 from sklearn.base import BaseEstimator
 from sklearn.utils import check_random_state
@@ -16,6 +17,7 @@ from sklearn.utils._param_validation import (
 )
 from skorch import NeuralNet
 from skorch.callbacks import Callback
+from skorch.history import History
 from skorch.utils import TeeGenerator
 
 from skbird.base import MultilabelMixin
@@ -233,6 +235,34 @@ class SegmentNet(MultilabelMixin, NeuralNet):
         >>> CNNClassifier("lcnet_035", backbone_weights=None).check_input(128, 313)
         """
         check_net(self, n_mels, n_frames, n_species)
+
+    # History --------------------------------------------------------------------
+
+    @property
+    def history(self):
+        """The record that skorch and its callbacks keep of epochs and batches."""
+        return self._history
+
+    @history.setter
+    def history(self, value):
+        self._history = value
+
+    @property
+    def history_(self):
+        """The epochs of the training as a DataFrame: loss, seconds and size."""
+        if not self._history:
+            raise AttributeError(f"{type(self).__name__} has no history_ before fit.")
+        table = pd.DataFrame(self._history.to_list()).set_index("epoch")
+        return table.drop(columns="batches")
+
+    @history_.setter
+    def history_(self, value):
+        self._history = value  # skorch's own name for its record
+
+    def initialize_history(self):
+        """Begin the record of a training anew."""
+        self.history = History()
+        return self
 
     # Training -------------------------------------------------------------------
 

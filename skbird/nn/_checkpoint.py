@@ -163,7 +163,7 @@ class TrainingCheckpoint:
     def restore(state, net, dataset):
         """Put a state that `load` returned into a net whose training has begun."""
         net.module_.load_state_dict(state["module"])
-        net.history_ = History(state["history"])
+        net.history = History(state["history"])
         net.precision_ = state["precision"]
         if state["finished"]:
             return

@@ -118,8 +118,8 @@ class SEDClassifier(SegmentNet):
         The network.
     precision_ : str
         Number format of the training.
-    history : skorch.history.History
-        Loss, time and size of each epoch.
+    history_ : DataFrame indexed by epoch
+        Loss, seconds and size of each epoch, and what callbacks record.
 
     See Also
     --------
