@@ -54,8 +54,8 @@ def load(task, folder, seed):
     return make_birdclef(
         folder / "birdclef",
         n_recordings=150,
-        n_labelled=N_TARGET,
-        n_unlabelled=0,
+        n_labeled=N_TARGET,
+        n_unlabeled=0,
         n_test=N_TEST,
         random_state=seed,
     )

@@ -55,8 +55,8 @@ def run_seed(seed, epochs, n_mels, folder):
     data = make_birdclef(
         folder / "birdclef",
         n_test=N_TEST,
-        n_labelled=0,
-        n_unlabelled=0,
+        n_labeled=0,
+        n_unlabeled=0,
         random_state=seed,
     )
     front_end = [

@@ -102,7 +102,7 @@ print(min(timeit.repeat(lambda: model.predict_proba(rows), number=1, repeat=3)))
 def predict_elsewhere(compiled, name):
     """Save a model; return seconds and probabilities of a fresh process."""
     path, submission = args.output / f"{name}.skbird", args.output / f"{name}.csv"
-    save_model(compiled, path, data=X, licence="CC0-1.0")
+    save_model(compiled, path, data=X, license="CC0-1.0")
     table = args.output / "rows.csv"
     rows.to_csv(table, index=False)
     command = [sys.executable, "-c", PREDICT, path, table, submission]

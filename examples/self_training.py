@@ -50,7 +50,7 @@ pd.set_option("display.width", 120, "display.max_columns", 20)
 if args.root:
     data = load_birdclef(args.root)
 else:
-    sizes = {"n_recordings": 150, "n_unlabelled": 30, "n_test": 20}
+    sizes = {"n_recordings": 150, "n_unlabeled": 30, "n_test": 20}
     data = make_birdclef(args.output / "set", **sizes)
 X = data.X.sample(frac=1, random_state=0)[: args.limit]
 Y, X_test, Y_test = data.Y.loc[X.index], data.test, data.test_Y

@@ -44,7 +44,7 @@ RAVEN = (
     "2\tSpectrogram 1\t1\t167.526598245\t168.17302044\t2731.9\t3902.7\tEATO\r\n"
     "3\tSpectrogram 1\t1\t183.609636834\t184.097751553\t2878.2\t3975.8\tEATO\r\n"
 )
-# spinetail.txt of scikit-maad (BSD licence).
+# spinetail.txt of scikit-maad (BSD license).
 AUDACITY = (
     "0.101385\t0.367520\tSP\n\\\t6441.064453\t12296.577148\n"
     "0.506924\t3.041545\tCRER\n\\\t2593.156006\t8866.920898\n"

@@ -220,7 +220,7 @@ def test_truth_of_a_missing_soundscape(root_2021):
 
 
 def test_a_species_may_be_called_na(tmp_path):
-    sizes = {"n_test": 1, "n_labelled": 0, "n_unlabelled": 0, "soundscape_s": 10}
+    sizes = {"n_test": 1, "n_labeled": 0, "n_unlabeled": 0, "soundscape_s": 10}
     make_birdclef(tmp_path / "set", n_species=2, n_recordings=6, **sizes)
     table = pd.read_csv(tmp_path / "set" / "train.csv", dtype=str)
     table.loc[0, "primary_label"] = "NA"
@@ -286,7 +286,7 @@ def test_recordings_that_are_named_twice_are_one_row(root_2025):
 @pytest.fixture(scope="module")
 def made_once(tmp_path_factory):
     root = tmp_path_factory.mktemp("made") / "set"
-    sizes = {"n_test": 2, "n_labelled": 2, "n_unlabelled": 0, "soundscape_s": 10}
+    sizes = {"n_test": 2, "n_labeled": 2, "n_unlabeled": 0, "soundscape_s": 10}
     make_birdclef(root, n_species=3, n_recordings=6, **sizes)
     return root
 

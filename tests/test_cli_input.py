@@ -423,10 +423,10 @@ def test_messages_keep_lines_of_their_own(capsys):
 
 def test_nothing_that_strangers_wrote_commands_the_terminal(capsys):
     _console.say("name\x1b[31m\x9b\udce9\nnext")
-    _console.show("licence\x1b]0;x\x07")
+    _console.show("license\x1b]0;x\x07")
     captured = capsys.readouterr()
     assert captured.err == "name [31m  \\nnext\n"
-    assert captured.out == "licence ]0;x \n"
+    assert captured.out == "license ]0;x \n"
     frame = pd.DataFrame({"path": ["a\tb\x1b[0m"], "n": [1]})
     _console.show_table(frame)
     assert capsys.readouterr().out == "path\tn\na b [0m\t1\n"

@@ -90,7 +90,7 @@ def compiled(X_and_Y):
 @pytest.fixture
 def path(compiled, X_and_Y, tmp_path):
     path = tmp_path / "birds.skbird"
-    notes = {"metrics": {"macro_roc_auc": 0.9}, "licence": "CC BY 4.0", "notes": "λ"}
+    notes = {"metrics": {"macro_roc_auc": 0.9}, "license": "CC BY 4.0", "notes": "λ"}
     save_model(compiled, path, data=X_and_Y[0], **notes)
     return path
 
@@ -117,7 +117,7 @@ def test_comes_back_with_what_is_known_of_it(path, compiled, X_and_Y):
     )
     assert model.about_["species"] == ["dove", "wren"]
     assert model.about_["metrics"] == {"macro_roc_auc": 0.9}
-    assert model.about_["licence"] == "CC BY 4.0"
+    assert model.about_["license"] == "CC BY 4.0"
     assert model.about_["notes"] == "λ"
     assert model.about_["data"]["n_rows"] == 12
     assert "threshold={'XC': 0.7" in model.about_["model"]
@@ -242,8 +242,8 @@ def test_networks_compiled_for_torch_are_refused(compiled, tmp_path):
 def test_notes_must_be_texts_and_metrics_numbers(compiled, tmp_path):
     with pytest.raises(TypeError, match=r"metrics\['auc'\] is of type list"):
         save_model(compiled, tmp_path / "x.skbird", metrics={"auc": [1]})
-    with pytest.raises(TypeError, match="licence"):
-        save_model(compiled, tmp_path / "x.skbird", licence=5)
+    with pytest.raises(TypeError, match="license"):
+        save_model(compiled, tmp_path / "x.skbird", license=5)
     values = {"auc": np.float32(0.5), "unknown": np.nan}
     save_model(compiled, tmp_path / "x.skbird", metrics=values)
     about = load_model(tmp_path / "x.skbird").about_
@@ -448,7 +448,7 @@ def test_what_is_no_regular_file_is_refused_before_it_is_opened(tmp_path):
         {"species": "dove"},
         {"data": {"a": 1}},
         {"data": {"n_rows": 1, "sha256": "", "files": "AAA="}},
-        {"licence": 5},
+        {"license": 5},
     ],
 )
 def test_what_a_file_says_of_itself_is_checked(path, values):

@@ -28,7 +28,7 @@ ABOUT = {
     "max_difference": None,
     "metrics": {},
     "data": None,
-    "licence": None,
+    "license": None,
     "notes": None,
 }
 NORMAL = {"normalize": "minmax", "top_db": None}
@@ -360,7 +360,7 @@ def test_names_of_species_are_texts(refused, name, message):
     refused(pipeline(network(species=["dove", name])), message)
 
 
-@pytest.mark.parametrize("name", ["licence", "notes"])
+@pytest.mark.parametrize("name", ["license", "notes"])
 def test_words_of_the_author_are_texts(refused, name):
     refused(pipeline(network()), "no text in UTF-8", **{name: "x\udc80"})
 
@@ -381,7 +381,7 @@ def test_metrics_are_finite(tmp_path, write):
 def test_no_line_of_an_author_looks_like_another(write, blank):
     path = write(
         pipeline(network()),
-        licence="x" + 75 * blank + "metric auc: 0.99",
+        license="x" + 75 * blank + "metric auc: 0.99",
         metrics={"a\nspecies": 0.5, "b": f"c\u2028{blank * 80}d"},
         notes=f"n\r{blank * 80}written: now",
     )
@@ -393,7 +393,7 @@ def test_no_line_of_an_author_looks_like_another(write, blank):
         "metric b: c",
         "  d",
         "trained on: unknown",
-        "licence: x metric auc: 0.99",
+        "license: x metric auc: 0.99",
         "notes: n",
         "  written: now",
         "written: now by skbird 0.1",

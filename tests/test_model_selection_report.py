@@ -717,8 +717,8 @@ def test_one_split_counts_and_tests_labelled_rows_only():
     Y[groups == 7] = -1
     train, test = group_train_test_split(Y, groups, random_state=0)
     assert not unlabelled[test].any()
-    n_labelled = (Y[:, 0] >= 0).sum()
-    assert abs(len(test) - 0.2 * n_labelled) <= 0.03 * n_labelled
+    n_labeled = (Y[:, 0] >= 0).sum()
+    assert abs(len(test) - 0.2 * n_labeled) <= 0.03 * n_labeled
     assert not set(groups[train]) & set(groups[test])
     assert set(np.flatnonzero(groups == 7)) <= set(train)
 

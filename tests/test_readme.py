@@ -29,7 +29,7 @@ def test_the_example_runs_as_printed(tmp_path, monkeypatch):
     assert len(lines) <= 14
     # The same lines on a data set and with a training short enough for a test.
     small = (
-        "n_species=2, n_recordings=14, n_test=1, n_labelled=0, n_unlabelled=0, "
+        "n_species=2, n_recordings=14, n_test=1, n_labeled=0, n_unlabeled=0, "
         "soundscape_s=10, "
     )
     code = code.replace("make_birdclef(", f"make_birdclef({small}root=")

@@ -53,9 +53,9 @@ SMALL = {"max_epochs": 1, "verbose": 0, "batch_size": 4}
 @pytest.fixture(scope="module")
 def birds(tmp_path_factory):
     root = tmp_path_factory.mktemp("birds")
-    counts = {"n_species": 4, "n_recordings": 16, "n_test": 1, "n_labelled": 0}
+    counts = {"n_species": 4, "n_recordings": 16, "n_test": 1, "n_labeled": 0}
     return make_birdclef(
-        root / "set", **counts, n_unlabelled=0, soundscape_s=10, n_jobs=1
+        root / "set", **counts, n_unlabeled=0, soundscape_s=10, n_jobs=1
     )
 
 

@@ -25,8 +25,8 @@ TINY = {
     "n_species": 4,
     "n_recordings": 32,
     "n_test": 2,
-    "n_labelled": 1,
-    "n_unlabelled": 1,
+    "n_labeled": 1,
+    "n_unlabeled": 1,
     "soundscape_s": 12.0,
 }
 

@@ -134,7 +134,7 @@ class _Material:
             }
         )
         self.few = {"n_species": 4, "n_recordings": 4, "n_test": 1, "soundscape_s": 5.0}
-        self.few |= {"n_labelled": 1, "n_unlabelled": 1}
+        self.few |= {"n_labeled": 1, "n_unlabeled": 1}
         self.model = LevelClassifier().fit(self.X, self.Y)
 
     def __call__(self, name):

@@ -49,14 +49,14 @@ A file for --config has the names of the flags, and a table for the rest:
     metavar="NAME=VALUE",
     help="Another parameter of the pipeline, such as rmsfilter__quantile=0.5.",
 )
-@click.option("--licence", help="Under which others may use the model; noted in it.")
+@click.option("--license", help="Under which others may use the model; noted in it.")
 @click.option(
     "--work-dir",
     type=click.Path(file_okay=False, path_type=Path),
     help="For spectrograms and the state of the training, from which a killed one goes "
     "on, and for the pipeline as Python has it.  [default: <out>.work]",
 )
-def train(data, out, config, assignments, licence, work_dir, **flags):
+def train(data, out, config, assignments, license, work_dir, **flags):
     """Train a network on labelled recordings, judge it, and write it to a file.
 
     DATA is a folder with a folder per species, a table (.csv, .tsv, .parquet) with the
@@ -110,7 +110,7 @@ def train(data, out, config, assignments, licence, work_dir, **flags):
     )
     errors = pd.concat([_console.as_errors(loaded.get("errors")), errors, damaged])
     model = _finish(pipe, out, taught[:_N_COMPARED], work_dir)
-    _save(model, out, taught, licence)
+    _save(model, out, taught, license)
     _console.say(
         f"Wrote {out}; {work_dir / 'cache'} and {work_dir / 'checkpoints'} may be "
         "deleted."
@@ -122,7 +122,7 @@ def train(data, out, config, assignments, licence, work_dir, **flags):
         scores, unread = _judge(model, X.iloc[test_rows], Y.iloc[test_rows], held_out)
         errors = pd.concat([errors, unread])
         if scores is not None:
-            _save(model, out, taught, licence, scores.figures)
+            _save(model, out, taught, license, scores.figures)
             scores.show()
     click.get_current_context().exit(_console.say_left_out(errors))
 
@@ -307,12 +307,12 @@ def _finish(pipe, out, X, work_dir):
         return compile_pipeline(pipe, X, precision="float32")
 
 
-def _save(model, out, X, licence, metrics=None):
+def _save(model, out, X, license, metrics=None):
     """Write a compiled model; a pickle is there already, and says nothing of itself."""
     if not _is_pickle(out):
         from skbird.inference import save_model
 
-        save_model(model, out, metrics=metrics, data=X, licence=licence)
+        save_model(model, out, metrics=metrics, data=X, license=license)
 
 
 def _judge(model, X, Y, table):

@@ -39,8 +39,8 @@ def make_birdclef(
     n_species=12,
     n_recordings=300,
     n_test=10,
-    n_labelled=4,
-    n_unlabelled=8,
+    n_labeled=4,
+    n_unlabeled=8,
     soundscape_s=60.0,
     random_state=0,
     n_jobs=-1,
@@ -72,7 +72,7 @@ def make_birdclef(
     n_recordings : int >= n_species, default=300
         Focal recordings of 4 to 25 s. The commonest species has about seven times as
         many as the rarest.
-    n_test, n_labelled, n_unlabelled : int, default=10, 4, 8
+    n_test, n_labeled, n_unlabeled : int, default=10, 4, 8
         Test soundscapes (at least 1), and training soundscapes with and without truth.
     soundscape_s : float >= 5, default=60.0
         Length of a soundscape in seconds.
@@ -110,7 +110,7 @@ def make_birdclef(
     >>> from skbird.datasets import make_birdclef
     >>> with tempfile.TemporaryDirectory() as root:
     ...     data = make_birdclef(root, n_species=2, n_recordings=4, n_test=1,
-    ...                          n_labelled=0, n_unlabelled=0, soundscape_s=10)
+    ...                          n_labeled=0, n_unlabeled=0, soundscape_s=10)
     >>> data.species
     ['910001', 'upwwhi1']
     >>> data.species_table["group"].tolist()
@@ -122,8 +122,8 @@ def make_birdclef(
         n_species=n_species,
         n_recordings=n_recordings,
         n_test=n_test,
-        n_labelled=n_labelled,
-        n_unlabelled=n_unlabelled,
+        n_labeled=n_labeled,
+        n_unlabeled=n_unlabeled,
         soundscape_s=soundscape_s,
         random_state=random_state,
     )
@@ -148,8 +148,8 @@ def _check_parameters(**parameters):
         "n_species": (2, len(SPECIES)),
         "n_recordings": (parameters["n_species"], _MOST_FILES),
         "n_test": (1, _MOST_FILES),
-        "n_labelled": (0, _MOST_FILES),
-        "n_unlabelled": (0, _MOST_FILES),
+        "n_labeled": (0, _MOST_FILES),
+        "n_unlabeled": (0, _MOST_FILES),
         "random_state": (0, 2**32 - 1),
     }
     for name, (low, high) in limits.items():

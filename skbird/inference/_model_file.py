@@ -49,7 +49,7 @@ _MAX_OPERATIONS = 4 * MAX_OPERATIONS
 _PACKAGES = ("scikit-learn", "numpy", "openvino", "onnxruntime")
 
 
-def save_model(model, path, *, metrics=None, data=None, licence=None, notes=None):
+def save_model(model, path, *, metrics=None, data=None, license=None, notes=None):
     """Write a compiled model to one file.
 
     Parameters
@@ -63,7 +63,7 @@ def save_model(model, path, *, metrics=None, data=None, licence=None, notes=None
     data : DataFrame or sequence of paths, default=None
         The rows it was trained on, of which the number, a fingerprint and hashes of
         the names of files are kept (see `trained_on`).
-    licence : str, default=None
+    license : str, default=None
         Under which others may use it.
     notes : str, default=None
         Whatever they should know.
@@ -96,9 +96,9 @@ def save_model(model, path, *, metrics=None, data=None, licence=None, notes=None
         )
     check_params(
         "save_model",
-        {"metrics": [dict, None], "licence": [str, None], "notes": [str, None]},
+        {"metrics": [dict, None], "license": [str, None], "notes": [str, None]},
         metrics=metrics,
-        licence=licence,
+        license=license,
         notes=notes,
     )
     about = {
@@ -112,7 +112,7 @@ def save_model(model, path, *, metrics=None, data=None, licence=None, notes=None
         "max_difference": _plain_number(getattr(model, "max_difference_", None)),
         "metrics": _plain_metrics(metrics or {}),
         "data": None if data is None else _fingerprint(data),
-        "licence": licence,
+        "license": license,
         "notes": notes,
     }
     networks = []
