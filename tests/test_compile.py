@@ -127,7 +127,9 @@ def compiled(fitted):
 @pytest.mark.parametrize(
     "net",
     [
-        CNNClassifier("lcnet_035", tta_shifts_s=(-0.5, 0.5), pooling="mean", **NET),
+        CNNClassifier(
+            "lcnet_035", tta_shifts_s=(-0.5, 0.5), pooling="mean", threshold=0.1, **NET
+        ),
         SEDClassifier("lcnet_035", attention="frequency", pooling="lse", **NET),
         SEDClassifier("lcnet_035", attention="time", frame_scores=True, **NET),
     ],
@@ -146,7 +148,8 @@ def test_same_probabilities(rows, net):
         np.testing.assert_allclose(
             other.predict_proba(X), model.predict_proba(X), atol=1e-5
         )
-    np.testing.assert_array_equal(compiled.predict(X), compiled.predict_proba(X) >= 0.5)
+    proba = compiled.predict_proba(X)
+    np.testing.assert_array_equal(compiled.predict(X), proba >= net.threshold)
     assert list(compiled.species_) == ["dove", "wren"]
 
 
@@ -350,6 +353,7 @@ def test_a_difference_above_the_tolerance_is_refused(fitted):
     ("options", "message"),
     [
         ({"backend": "tensorrt"}, r"backend='tensorrt' must be one of openvino"),
+        ({"precision": "float16"}, "precision='float16' is for training on CUDA"),
         ({"precision": "int8"}, r"precision='int8' must be one of float32, bfloat16"),
         (
             {"backend": "onnxruntime", "precision": "bfloat16"},

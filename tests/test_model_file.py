@@ -816,7 +816,8 @@ def test_inputs_that_may_be_left_out_may_have_no_name(edit_network):
 def test_a_network_is_read_once(path):
     def repeat(model):
         network = network_of(model)
-        ensemble = {"part": "FoldEnsemble", "params": {}, "state": {}}
+        ensemble = {"part": "FoldEnsemble", "params": {"threshold": 0.5}}
+        ensemble["state"] = {}
         ensemble |= {"species": network["species"], "inner": [network] * 2}
         pipeline = model["inner"][0]
         pipeline["inner"] = [ensemble]
@@ -874,16 +875,16 @@ def test_a_network_of_another_size_than_described_is_refused(path):
 
 WRAPPERS = {
     "voting": lambda e: MultilabelVotingClassifier(
-        [("a", e), ("b", e)], weights=[1, 2]
+        [("a", e), ("b", e)], weights=[1, 2], threshold=0.4
     ),
     "min": lambda e: MultilabelVotingClassifier([("a", e), ("b", e)], voting="min"),
-    "seeds": lambda e: SeedEnsemble(e, 2),
-    "folds": lambda e: FoldEnsemble(e, cv=2),
+    "seeds": lambda e: SeedEnsemble(e, 2, threshold=[0.3, 0.6]),
+    "folds": lambda e: FoldEnsemble(e, cv=2, threshold=0.3),
     "reweighter": lambda e: SoundscapeReweighter(
         e, kernel=(1, 2, 1), level_power=[0.5, 1]
     ),
     "chosen": lambda e: SoundscapeReweighterCV(e, per_species=True, cv=2),
-    "platt": lambda e: MultilabelCalibrator(e, cv=2),
+    "platt": lambda e: MultilabelCalibrator(e, cv=2, threshold=0.4),
     "isotonic": lambda e: MultilabelCalibrator(e, method="isotonic", cv=2),
     "thresholds": lambda e: ThresholdTuner(e, objective="precision", cv=2),
     "sets": lambda e: ConformalClassifier(e, cv=2),
@@ -1033,7 +1034,8 @@ def test_names_are_counted_together(path):
     def lengthen(model):
         network = network_of(model)
         network["species"] = names
-        ensemble = {"part": "FoldEnsemble", "params": {}, "state": {}}
+        ensemble = {"part": "FoldEnsemble", "params": {"threshold": 0.5}}
+        ensemble["state"] = {}
         others = [network | {"network": number} for number in range(2)]
         ensemble |= {"species": names, "inner": others}
         model["inner"][0]["inner"] = [ensemble]

@@ -77,6 +77,7 @@ def network(
         "pooling": "mean",
         "tta_shifts_s": [],
         "frame_scores": frame_scores,
+        "threshold": 0.5,
         "backend": "onnxruntime",
         "precision": "float32",
         "batch_size": 1,
@@ -180,7 +181,7 @@ def test_an_honest_one_predicts(write, tmp_path):
                 around(
                     "MultilabelVotingClassifier",
                     [network(), network(1)],
-                    {"voting": "rank"},
+                    {"voting": "rank", "threshold": None},
                     {"weights_": [0.5, 0.5]},
                     names=["a", "b"],
                 )
@@ -188,11 +189,23 @@ def test_an_honest_one_predicts(write, tmp_path):
             "would rank the rows of a block alone",
         ),
         (
-            around("FoldEnsemble", [pipeline(network()), network(1)], {}, {}),
+            around(
+                "FoldEnsemble",
+                [pipeline(network()), network(1)],
+                {"threshold": 0.5},
+                {},
+            ),
             "FoldEnsemble holds models of files and models of spectrograms",
         ),
         (
-            pipeline(around("FoldEnsemble", [network(), pipeline(network(1))], {}, {})),
+            pipeline(
+                around(
+                    "FoldEnsemble",
+                    [network(), pipeline(network(1))],
+                    {"threshold": 0.5},
+                    {},
+                )
+            ),
             "FoldEnsemble holds models of files and models of spectrograms",
         ),
     ],
@@ -203,17 +216,20 @@ def test_pipelines_stand_once_between_files_and_networks(refused, model, message
 
 def test_networks_alone_take_spectrograms(write):
     assert load_model(write(network())).species_.tolist() == SPECIES
-    both = around("FoldEnsemble", [network(), network(1)], {}, {})
+    both = around("FoldEnsemble", [network(), network(1)], {"threshold": 0.5}, {})
     assert len(load_model(write(both)).estimators_) == 2
 
 
 def test_networks_are_counted(refused):
     members = [network(number) for number in range(65)]
-    refused(around("FoldEnsemble", members, {}, {}), "65 networks, more than 64")
+    refused(
+        around("FoldEnsemble", members, {"threshold": 0.5}, {}),
+        "65 networks, more than 64",
+    )
 
 
 def test_operations_of_networks_are_counted_together(monkeypatch, refused, write):
-    both = around("FoldEnsemble", [network(), network(1)], {}, {})
+    both = around("FoldEnsemble", [network(), network(1)], {"threshold": 0.5}, {})
     monkeypatch.setattr("skbird.inference._model_file._MAX_OPERATIONS", 6)
     assert load_model(write(both))
     monkeypatch.setattr("skbird.inference._model_file._MAX_OPERATIONS", 5)
@@ -320,7 +336,7 @@ def test_bands_lie_below_half_the_rate(refused):
     "curve", [[[0], [3e8]], [[0, 1], [0.0, 1.5]], [[0, 1, 2], [0, 1, 0]], [[0], [-1]]]
 )
 def test_calibrated_probabilities_are_probabilities(refused, curve):
-    params = {"method": "isotonic", "shrinkage": 1}
+    params = {"method": "isotonic", "shrinkage": 1, "threshold": 0.5}
     state = {"_method": "isotonic", "_curves": [curve] * 2}
     model = around("MultilabelCalibrator", pipeline(network()), params, state)
     refused(model, "isotonic curve falls, or leaves")

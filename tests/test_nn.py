@@ -377,8 +377,8 @@ def test_callbacks_are_reached_by_set_params(stripes):
     ("misspelt", "message"),
     [
         (
-            {"weihgts": None},
-            r"no parameter 'weihgts' \(did you mean backbone_weights\?\)",
+            {"backbone_weihgts": None},
+            r"no parameter 'backbone_weihgts' \(did you mean backbone_weights or",
         ),
         ({"callbacks__mixupp__p": 0.5}, r"mixupp__p' .*mean callbacks__mixup__p or"),
         ({"callbacks__mixup_p": 0.5}, r"'callbacks__mixup_p' .*mean callbacks__mixup"),

@@ -180,7 +180,7 @@ def see_net(net, folder):
     X, Y = spectrogram_rows()
     net.fit(X, Y)
     lengths = [len(epoch["batches"]) for epoch in net.history]
-    return net.predict_proba(X), lengths
+    return net.predict_proba(X), net.predict(X), lengths
 
 
 def see_callback(callback, folder):
@@ -233,6 +233,7 @@ NET_CHANGES = {
     "feature_pooling": "gem",
     "pooling": "mean",
     "tta_shifts_s": (0.1,),
+    "threshold": 0.4,
     "segments_per_row": 2,
     "max_epochs": 2,
     "lr": 0.1,
@@ -385,14 +386,24 @@ CASES = [
             "min_recordings": 500,
             "siblings": "unknown",
             "combine": "noisy_or",
+            "threshold": 0.8,
             "ignore": ("song", "call"),
         },
     ),
-    (see_model, FoldEnsemble(Table()), {"estimator": Table(0.01), "cv": 2}),
+    (
+        see_model,
+        FoldEnsemble(Table()),
+        {"estimator": Table(0.01), "cv": 2, "threshold": 0.8},
+    ),
     (
         see_model,
         SeedEnsemble(Table(), random_state=0),
-        {"estimator": Table(0.01), "n_estimators": 2, "random_state": 1},
+        {
+            "estimator": Table(0.01),
+            "n_estimators": 2,
+            "random_state": 1,
+            "threshold": 0.8,
+        },
     ),
     (
         see_model,
@@ -401,13 +412,14 @@ CASES = [
             "estimators": [("a", Table())],
             "weights": [1, 3],
             "voting": "geometric",
+            "threshold": 0.8,
             "cv": folds(),
         },
     ),
     (
         see_model,
         ConformalClassifier(Table()),
-        {"estimator": Table(0.01), "alpha": 0.3, "cv": folds()},
+        {"estimator": Table(0.01), "alpha": 0.3, "threshold": 0.8, "cv": folds()},
     ),
     (
         see_model,
@@ -416,6 +428,7 @@ CASES = [
             "estimator": Table(0.01),
             "method": "isotonic",
             "shrinkage": 50.0,
+            "threshold": 0.8,
             "cv": folds(),
         },
     ),

@@ -240,6 +240,7 @@ def _compile_network(net, options, differences):
         net.step_pooling if steps else net.pooling,
         tta_shifts_s=net.tta_shifts_s,
         frame_scores=steps,
+        threshold=net.threshold,
         **options,
     )
     noise = _noise(net.format_)

@@ -213,6 +213,9 @@ def check_counts(model, inner):
         value = getattr(model, name, None)
         if value is not None and len(value) != expected:
             raise FieldError(f"{name} has {len(value)} entries, not {expected}")
+    threshold = getattr(model, "threshold", None)
+    if np.shape(threshold) not in ((), (n,)):
+        raise FieldError(f"threshold has {len(threshold)} entries, not {n}")
     if isinstance(model, MultilabelVotingClassifier):
         _check_weights(model)
     elif isinstance(model, SoundscapeReweighter):

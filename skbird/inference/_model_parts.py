@@ -51,6 +51,7 @@ _MODES = Choice(("drop", "weight"))
 _MAYBE_COUNT = Either(NOTHING, _COUNT)
 _POSITIVE = Number(0, _INF)
 _VERBOSE = Either(FLAG, _COUNT)
+_THRESHOLD = Either(_SHARE, _PROBABILITIES)
 
 
 @dataclass(frozen=True)
@@ -156,6 +157,7 @@ MODELS = {
                 "pooling": Choice(("max", "mean", "lse")),
                 "tta_shifts_s": Several(Number(-600, 600), most=20),  # each a pass
                 "frame_scores": FLAG,
+                "threshold": _THRESHOLD,
                 "backend": Choice(("openvino", "onnxruntime")),
                 "precision": Choice(PRECISIONS),
                 "batch_size": Either(NOTHING, Number(1, 4096, whole=True)),
@@ -170,18 +172,26 @@ MODELS = {
         ),
         Part(
             MultilabelVotingClassifier,
-            {"voting": Choice(("mean", "geometric", "min", "rank"))},
+            {
+                "voting": Choice(("mean", "geometric", "min", "rank")),
+                "threshold": Either(NOTHING, _THRESHOLD),
+            },
             state={"weights_": Either(NOTHING, _PROBABILITIES)},
             left_out=("weights", "cv", "n_jobs"),
             inner="estimators",
         ),
         Part(
             SeedEnsemble,
-            {"n_estimators": Number(1, 1000, whole=True)},
+            {"n_estimators": Number(1, 1000, whole=True), "threshold": _THRESHOLD},
             left_out=("random_state", "n_jobs"),
             inner="estimators",
         ),
-        Part(FoldEnsemble, {}, left_out=("cv",), inner="estimators"),
+        Part(
+            FoldEnsemble,
+            {"threshold": _THRESHOLD},
+            left_out=("cv",),
+            inner="estimators",
+        ),
         Part(SoundscapeReweighter, _LEVEL, inner="estimator"),
         Part(
             SoundscapeReweighterCV,
@@ -204,6 +214,7 @@ MODELS = {
             {
                 "method": Choice(("platt", "temperature", "isotonic")),
                 "shrinkage": _POSITIVE,
+                "threshold": _THRESHOLD,
             },
             state={
                 "_method": Choice(("platt", "temperature", "isotonic")),
@@ -230,7 +241,7 @@ MODELS = {
         ),
         Part(
             ConformalClassifier,
-            {"alpha": _SHARE},
+            {"alpha": _SHARE, "threshold": _THRESHOLD},
             state={"thresholds_": _LIMITS, "n_files_": Vector(_COUNT)},
             left_out=("cv",),
             inner="estimator",
@@ -242,6 +253,7 @@ MODELS = {
                 "min_recordings": _COUNT,
                 "siblings": Choice(("unknown", "absent")),
                 "combine": Choice(("max", "noisy_or")),
+                "threshold": _THRESHOLD,
             },
             state={"_first_columns": Vector(_COUNT)},
             left_out=("ignore",),

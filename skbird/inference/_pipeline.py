@@ -60,6 +60,10 @@ class CompiledPipeline(MultilabelMixin, BaseEstimator):
         """The two values of each label, [0, 1]."""
         return self.network.classes_
 
+    @property
+    def _threshold(self):
+        return self.network._threshold
+
     def fit(self, X, y=None):
         """Do nothing: front end and networks are fitted.
 

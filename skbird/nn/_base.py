@@ -53,7 +53,7 @@ from skbird.nn._targets import (
     warn_of_unheard,
 )
 from skbird.utils._finite import NotFiniteError
-from skbird.utils._params import AT_LEAST_ONE
+from skbird.utils._params import AT_LEAST_ONE, THRESHOLD, check_threshold
 
 
 class SegmentNet(MultilabelMixin, NeuralNet):
@@ -78,6 +78,7 @@ class SegmentNet(MultilabelMixin, NeuralNet):
         "feature_pooling": [StrOptions({"mean", "gem"})],
         "pooling": [StrOptions(set(POOLINGS))],
         "tta_shifts_s": ["array-like"],
+        "threshold": THRESHOLD,
         "segments_per_row": [Interval(Integral, 1, 10_000, closed="both")],
         "max_epochs": [AT_LEAST_ONE],
         "batch_size": [AT_LEAST_ONE],
@@ -103,6 +104,7 @@ class SegmentNet(MultilabelMixin, NeuralNet):
         feature_pooling,
         pooling,
         tta_shifts_s,
+        threshold,
         segments_per_row,
         weight_decay,
         backbone_lr_factor,
@@ -120,6 +122,7 @@ class SegmentNet(MultilabelMixin, NeuralNet):
         self.feature_pooling = feature_pooling
         self.pooling = pooling
         self.tta_shifts_s = tta_shifts_s
+        self.threshold = threshold
         self.segments_per_row = segments_per_row
         self.weight_decay = weight_decay
         self.backbone_lr_factor = backbone_lr_factor
@@ -278,9 +281,9 @@ class SegmentNet(MultilabelMixin, NeuralNet):
             In [0, 1]; fractions are soft targets, NaN is unknown. A row that is -1
             throughout is unlabelled and not used. Columns name the species; rows match
             those of X by position, whatever their index.
-        sample_weight : array of shape (n_rows,), optional
+        sample_weight : array of shape (n_rows,), default=None
             How often a row is drawn, relative to the others; >= 0.
-        label_weight : array of shape (n_rows, n_species), optional
+        label_weight : array of shape (n_rows, n_species), default=None
             Factor of the loss of each label; >= 0.
 
         Returns
@@ -303,6 +306,7 @@ class SegmentNet(MultilabelMixin, NeuralNet):
         check_some_rows(X)
         species, target = check_targets(y, len(X))
         self._check_warm_start(species)
+        check_threshold(self.threshold, len(species))
         self.species_ = species
         # As one array, not a list: cross_val_predict asks for its shape.
         self.classes_ = np.tile([0, 1], (len(species), 1))
@@ -442,7 +446,17 @@ class SegmentNet(MultilabelMixin, NeuralNet):
         return self.precision
 
     def steps_per_epoch(self, dataset):
-        """Return the number of batches that an epoch of a `SegmentDataset` has."""
+        """Return the number of batches that an epoch of a `SegmentDataset` has.
+
+        Parameters
+        ----------
+        dataset : SegmentDataset
+            What the network is trained on.
+
+        Returns
+        -------
+        int
+        """
         return len(self.get_iterator(dataset, training=True))
 
     def get_iterator(self, dataset, training=False):

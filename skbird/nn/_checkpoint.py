@@ -18,7 +18,7 @@ from skbird.nn._weights import not_finite
 from skbird.utils._files import make_folder, open_whole
 
 # What may differ between the killed training and the one that goes on.
-_FREE = ("checkpoint_dir", "device", "verbose")
+_FREE = ("checkpoint_dir", "device", "threshold", "verbose")
 
 # A file begins with this and a checksum of what follows.
 _MARK = b"skbird checkpoint 1\n"

@@ -72,6 +72,8 @@ class SEDClassifier(SegmentNet):
         Test-time augmentation: logits are averaged with those of segments shifted by
         each of these, in seconds, such as ``(-1.25, 1.25)``. Shifted segments reach
         into neighbouring rows of the recording, as far as X has them.
+    threshold : float in [0, 1] or array of shape (n_species,), default=0.5
+        Probability from which `predict` counts a species as present.
     segments_per_row : int in [1, 10000], default=1
         Segments drawn of each row in each epoch.
     max_epochs : int >= 1, default=20
@@ -103,6 +105,8 @@ class SEDClassifier(SegmentNet):
         As torch names it; "auto" is CUDA where there is one, else the CPU.
     verbose : int, default=1
         0 shows no progress.
+    module : class, default=SED
+        The network: called with the parameters of the backbone and ``n_species``.
     **kwargs
         Further parameters of :class:`skorch.NeuralNet`, such as ``compile=True``
         (torch.compile), ``criterion=FocalLoss``, or ``callbacks__cutmix__p=0.5``:
@@ -162,6 +166,7 @@ class SEDClassifier(SegmentNet):
         feature_pooling="mean",
         pooling="max",
         tta_shifts_s=(),
+        threshold=0.5,
         segments_per_row=1,
         max_epochs=20,
         lr=1e-3,
@@ -188,6 +193,7 @@ class SEDClassifier(SegmentNet):
             feature_pooling=feature_pooling,
             pooling=pooling,
             tta_shifts_s=tta_shifts_s,
+            threshold=threshold,
             segments_per_row=segments_per_row,
             weight_decay=weight_decay,
             backbone_lr_factor=backbone_lr_factor,
