@@ -26,11 +26,11 @@ class Clip:
         Mono, full scale is 1.
     sample_rate : int
         In Hz.
-    row : Mapping
+    row : Mapping, default={}
         The row of the table: ``path``, ``start``, ``end`` and what else it has.
-    grid : SegmentGrid
+    grid : SegmentGrid, default=SegmentGrid()
         How the row is cut into segments.
-    measured : tuple of (WeightOp, ndarray)
+    measured : tuple of (WeightOp, ndarray), default=()
         What the filters measured, each a series over time.
     """
 
@@ -74,11 +74,39 @@ class WeightOp:
     use_at_predict: bool
 
     def measure(self, samples, sample_rate):
-        """Return a series (n_values,) float32 at `values_per_s`."""
+        """Return a series (n_values,) float32 at `values_per_s`.
+
+        Parameters
+        ----------
+        samples : ndarray of shape (n_samples,), float32
+            Of the row, or of a part of a long one.
+        sample_rate : int
+            In Hz.
+
+        Returns
+        -------
+        ndarray of shape (n_values,), float32
+        """
         raise NotImplementedError(f"{type(self).__name__} must define measure.")
 
     def judge(self, values, starts, segment_s, row):
-        """Return weight and quality of each segment, both (n_segments,) in [0, 1]."""
+        """Return weight and quality of each segment, both (n_segments,) in [0, 1].
+
+        Parameters
+        ----------
+        values : ndarray of shape (n_values,)
+            What `measure` returned for the whole row.
+        starts : ndarray of shape (n_segments,)
+            Where segments start in the row, in seconds.
+        segment_s : float
+            Their length in seconds.
+        row : Mapping
+            The metadata of the row.
+
+        Returns
+        -------
+        weights, qualities : ndarray of shape (n_segments,)
+        """
         raise NotImplementedError(f"{type(self).__name__} must define judge.")
 
     def __call__(self, clip):
@@ -168,11 +196,31 @@ class Recordings:
         return f"<Recordings: {len(self)} rows, ops: {ops or 'none'}>"
 
     def then(self, op):
-        """Return these rows with one more op at the end of the chain."""
+        """Return these rows with one more op at the end of the chain.
+
+        Parameters
+        ----------
+        op : callable
+            A frozen dataclass that takes a `Clip` and returns one.
+
+        Returns
+        -------
+        Recordings
+        """
         return self.with_ops((*self.ops, op))
 
     def with_ops(self, ops):
-        """Return these rows with another chain."""
+        """Return these rows with another chain.
+
+        Parameters
+        ----------
+        ops : sequence of callables
+            Frozen dataclasses that take a `Clip` and return one.
+
+        Returns
+        -------
+        Recordings
+        """
         return Recordings(self._labelled_rows(), ops)
 
     def assign(self, **columns):
@@ -237,7 +285,18 @@ def _warn_of_repeats(paths):
 
 
 def as_recordings(X):
-    """Return X as `Recordings`, whether it is one already, paths, or a row table."""
+    """Return X as `Recordings`, whether it is one already, paths, or a row table.
+
+    Parameters
+    ----------
+    X : sequence of paths, DataFrame with a column ``path``, or Recordings
+        The rows.
+
+    Returns
+    -------
+    Recordings
+        X itself if it is one.
+    """
     if isinstance(X, Recordings):
         return X
     if isinstance(X, pd.Series):  # its index is that of the results

@@ -159,9 +159,9 @@ def load_model(path, *, max_bytes=MAX_BYTES):
     Parameters
     ----------
     path : str or path-like
-    max_bytes : int, default=128 MiB
-        Size of the file from which on it is refused. Its networks may need three times
-        as much for what they compute from a batch of segments.
+    max_bytes : int, default=134_217_728
+        Size of the file, 128 MiB, from which on it is refused. Its networks may need
+        three times as much for what they compute from a batch of segments.
 
     Returns
     -------

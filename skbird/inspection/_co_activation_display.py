@@ -88,7 +88,7 @@ class CoActivationDisplay:
         return cls(rates, max_species).plot(ax=ax)
 
     def plot(self, *, ax=None):
-        """Draw.
+        """Draw what the display holds.
 
         Parameters
         ----------

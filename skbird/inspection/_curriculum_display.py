@@ -68,7 +68,7 @@ class CurriculumDisplay:
         return cls(net.history_).plot(axes=axes)
 
     def plot(self, *, axes=None):
-        """Draw.
+        """Draw what the display holds.
 
         Parameters
         ----------

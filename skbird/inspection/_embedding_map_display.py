@@ -94,7 +94,7 @@ class EmbeddingMapDisplay:
         random_state=None,
         ax=None,
     ):
-        """Draw embeddings.
+        """Draw embeddings of training segments and of soundscapes.
 
         Parameters
         ----------
@@ -158,7 +158,7 @@ class EmbeddingMapDisplay:
         return display.plot(ax=ax)
 
     def plot(self, *, ax=None):
-        """Draw.
+        """Draw what the display holds.
 
         Parameters
         ----------

@@ -141,7 +141,7 @@ class GradCAMDisplay:
         return display.plot(axes=axes)
 
     def plot(self, *, axes=None):
-        """Draw.
+        """Draw what the display holds.
 
         Parameters
         ----------

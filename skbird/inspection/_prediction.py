@@ -29,8 +29,9 @@ class PredictionDisplay:
     truth : ndarray of shape (n_rows, n_species) or None
         In [0, 1], or NaN.
     species : sequence of str, shape (n_species,)
-    spectrograms : sequence of (start_s, ndarray of shape (n_mels, n_frames))
-        Stretches of the recording; may be empty.
+    spectrograms : sequence of (float, ndarray), default=()
+        Stretches of the recording: where each starts, in seconds, and its spectrogram
+        (n_mels, n_frames).
     mel_hz : sequence of shape (n_mels,), default=()
         Centres of the mel bands in Hz.
     frame_s : float, default=0.016
@@ -216,7 +217,7 @@ class PredictionDisplay:
         return display.plot(axes=axes)
 
     def plot(self, *, axes=None):
-        """Draw.
+        """Draw what the display holds.
 
         Parameters
         ----------

@@ -140,7 +140,7 @@ class ReliabilityDisplay:
         return cls(pd.concat(curves, ignore_index=True), species).plot(ax=ax)
 
     def plot(self, *, ax=None):
-        """Draw.
+        """Draw what the display holds.
 
         Parameters
         ----------

@@ -143,7 +143,7 @@ class SpectrogramDisplay:
         return display.plot(axes=axes)
 
     def plot(self, *, axes=None):
-        """Draw.
+        """Draw what the display holds.
 
         Parameters
         ----------

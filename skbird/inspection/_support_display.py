@@ -91,7 +91,7 @@ class SupportDisplay:
         return cls(report, metric, support).plot(ax=ax)
 
     def plot(self, *, ax=None):
-        """Draw.
+        """Draw what the display holds.
 
         Parameters
         ----------

@@ -89,7 +89,7 @@ class ThresholdCurveDisplay:
         return cls(curve, str(species)).plot(ax=ax)
 
     def plot(self, *, ax=None):
-        """Draw.
+        """Draw what the display holds.
 
         Parameters
         ----------

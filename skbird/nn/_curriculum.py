@@ -82,7 +82,17 @@ class Curriculum(RecipeCallback):
         return -values if self.easy == "high" else values
 
     def admitted_share(self, epoch, n_epochs):
-        """Return the share of the rows admitted in an epoch, counted from 0."""
+        """Return the share of the rows admitted in an epoch, counted from 0.
+
+        Parameters
+        ----------
+        epoch, n_epochs : int
+            Number of the epoch, and how many there are.
+
+        Returns
+        -------
+        float in (0, 1]
+        """
         progress = min(epoch / (self.full * n_epochs), 1.0)
         start = self.start**self.pacing_power
         return (start + (1 - start) * progress) ** (1 / self.pacing_power)

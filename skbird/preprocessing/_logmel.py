@@ -192,7 +192,7 @@ class LogMel(NoMatrixMixin, BaseEstimator):
         ----------
         X : sequence of paths, DataFrame with a column ``path``, or Recordings
             The rows.
-        y : array-like of n_rows rows, optional
+        y : array-like of n_rows rows, default=None
             Only their number is looked at.
 
         Returns
@@ -213,7 +213,7 @@ class LogMel(NoMatrixMixin, BaseEstimator):
         ----------
         X : sequence of paths, DataFrame with a column ``path``, or Recordings
             The rows.
-        y : array-like of n_rows rows, optional
+        y : array-like of n_rows rows, default=None
             Only their number is looked at.
 
         Returns

@@ -148,7 +148,7 @@ class RMSFilter(ClipTransformer):
         ----------
         X : sequence of paths, DataFrame with a column ``path``, or Recordings
             The rows. Those that cannot be read are left out here: LogMel names them.
-        y : array-like of n_rows rows, optional
+        y : array-like of n_rows rows, default=None
             Only their number is looked at.
 
         Returns

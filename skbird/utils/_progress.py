@@ -12,7 +12,7 @@ def progress_bar(iterable=None, *, verbose, **options):
 
     Parameters
     ----------
-    iterable : iterable, optional
+    iterable : iterable, default=None
         What to iterate over; without it the caller moves the bar on.
     verbose : int
         Whether to show anything.
