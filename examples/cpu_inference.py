@@ -54,7 +54,7 @@ data = load_birdclef(args.root) if args.root else make_birdclef(args.output / "s
 X = data.X.sample(frac=1, random_state=0)[: args.limit]
 Y, rows = data.Y.loc[X.index], data.test
 if not len(rows):
-    rows = data.unlabelled
+    rows = data.unlabeled
     rows = rows[rows["path"].isin(rows["path"].unique()[:10])]
 if args.model:
     pipe = pickle.loads(args.model.read_bytes())

@@ -57,7 +57,7 @@ Y, X_test, Y_test = data.Y.loc[X.index], data.test, data.test_Y
 if Y_test is None:
     train, test = next(GroupMultilabelKFold(5).split(X, Y, X["author"]))
     X_test, Y_test, X, Y = X.iloc[test], Y.iloc[test], X.iloc[train], Y.iloc[train]
-soundscapes = data.unlabelled[: args.limit]
+soundscapes = data.unlabeled[: args.limit]
 unknown = pd.DataFrame(-1.0, soundscapes.index, Y.columns)
 print(f"{len(X)} recordings with labels, {len(soundscapes)} rows without")
 

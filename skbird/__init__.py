@@ -56,9 +56,10 @@ Files:
 
 Numbers that decide:
 
-- ``threshold``: from which probability on a species counts as present (not
-  ``cutoff``). It is a parameter of the estimator: ``predict`` takes X, as in
-  scikit-learn, and beside it ``groups`` where rows of a file are looked at together
+- ``threshold``: from which probability on a species counts as present, or in
+  `VADFilter` human speech (not ``cutoff``). It is a parameter of the estimator:
+  ``predict`` takes X, as in scikit-learn, and beside it ``groups`` where rows of a file
+  are looked at together
 - ``min_positives``: how many rows must have a species (not ``min_positive``)
 - ``top_species``, ``top_rows``: how many of the highest, of what (not ``top_k``)
 - ``level_power``, ``proba_power``, ``pacing_power``, ``class_power``,

@@ -189,7 +189,7 @@ def test_a_birdclef_folder_without_test_recordings(model, tmp_path):
         if made:
             (tmp_path / made).mkdir()
         data = load_birdclef(tmp_path)
-        for rows in (data.test, data.unlabelled):
+        for rows in (data.test, data.unlabeled):
             assert len(rows) == 0
             assert list(rows) == ["path", "start", "end", "collection", "row_id"]
             assert rows["start"].dtype == float

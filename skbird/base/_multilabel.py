@@ -12,7 +12,7 @@ from sklearn.utils.metadata_routing import (
 from skbird.metrics import macro_roc_auc
 from skbird.utils._fit_params import check_lengths, fit_key, given_params, hand_on
 from skbird.utils._nested import check_same_species, species_of
-from skbird.utils._params import check_threshold
+from skbird.utils._truth import validate_threshold
 
 
 class MultilabelMixin(ClassifierMixin):
@@ -63,11 +63,11 @@ class MultilabelMixin(ClassifierMixin):
         Raises
         ------
         ValueError
-            If `threshold` is not in [0, 1], or not one for each species.
+            If `threshold` is NaN, or not one for each species.
         """
         threshold = self._threshold
         if hasattr(self, "species_"):  # else `predict_proba` says what is missing
-            threshold = check_threshold(threshold, len(self.species_))
+            threshold = validate_threshold(threshold, len(self.species_))
         return (self.predict_proba(X) >= threshold).astype(np.int64)
 
     @property

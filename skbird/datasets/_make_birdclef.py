@@ -208,7 +208,7 @@ def _write_set(root, manifest, n_jobs):
     truths, calls = zip(*written, strict=True)
     pd.DataFrame(rows).sort_values("filename").to_csv(root / "train.csv", index=False)
     _write_taxonomy(root, SPECIES[:n_species])
-    for kind in ("test", "labelled"):
+    for kind in ("test", "labeled"):
         _write_truth(
             root,
             kind,
@@ -239,7 +239,7 @@ def _plan_recordings(n_species, n_recordings, seed):
 def _plan_soundscapes(n_species, manifest, seed):
     """Kind, name, site and cast of each; every species equally often in each kind."""
     plan = []
-    for stream, kind in enumerate(("test", "labelled", "unlabelled")):
+    for stream, kind in enumerate(("test", "labeled", "unlabeled")):
         rng = np.random.default_rng([seed, _CAST, stream])
         n_files = manifest[f"n_{kind}"]
         n_rounds = 5 * n_files // n_species + 1
@@ -327,7 +327,7 @@ def _write_taxonomy(root, species):
 
 def _write_calls(root, calls, soundscapes):
     """Write where calls are in time and frequency, but for unlabelled soundscapes."""
-    known = [c for c, p in zip(calls, soundscapes, strict=True) if p[0] != "unlabelled"]
+    known = [c for c, p in zip(calls, soundscapes, strict=True) if p[0] != "unlabeled"]
     pd.concat(known).to_csv(root / "soundscape_calls.csv", index=False)
 
 
@@ -335,7 +335,7 @@ def _write_truth(root, kind, truths, columns):
     if not truths:
         return
     table = pd.concat(truths).reindex(columns=columns).fillna(0).astype(int)
-    if kind == "labelled":
+    if kind == "labeled":
         table.to_csv(root / "train_soundscape_truth.csv", index_label="row_id")
         return
     table.to_csv(root / "soundscape_truth.csv", index_label="row_id")

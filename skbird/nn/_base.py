@@ -53,7 +53,8 @@ from skbird.nn._targets import (
     warn_of_unheard,
 )
 from skbird.utils._finite import NotFiniteError
-from skbird.utils._params import AT_LEAST_ONE, THRESHOLD, check_threshold
+from skbird.utils._params import AT_LEAST_ONE, THRESHOLD
+from skbird.utils._truth import validate_threshold
 
 
 class SegmentNet(MultilabelMixin, NeuralNet):
@@ -306,7 +307,7 @@ class SegmentNet(MultilabelMixin, NeuralNet):
         check_some_rows(X)
         species, target = check_targets(y, len(X))
         self._check_warm_start(species)
-        check_threshold(self.threshold, len(species))
+        validate_threshold(self.threshold, len(species))
         self.species_ = species
         # As one array, not a list: cross_val_predict asks for its shape.
         self.classes_ = np.tile([0, 1], (len(species), 1))

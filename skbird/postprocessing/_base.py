@@ -27,16 +27,16 @@ class PostProcessor(MultilabelMetaMixin, BaseEstimator):
     >>> from sklearn.neighbors import KNeighborsClassifier
     >>> from skbird.postprocessing import PostProcessor
     >>> class Power(PostProcessor):
-    ...     def __init__(self, estimator, power=2.0):
+    ...     def __init__(self, estimator, exponent=2.0):
     ...         self.estimator = estimator
-    ...         self.power = power
+    ...         self.exponent = exponent
     ...
     ...     def fit(self, X, y):
     ...         self._fit_estimator(X, y, {})
     ...         return self
     ...
     ...     def predict_proba(self, X):
-    ...         return super().predict_proba(X) ** self.power
+    ...         return super().predict_proba(X) ** self.exponent
     >>> X, Y = np.array([[0.0], [1.0], [2.0]]), np.array([[1, 0], [0, 1], [0, 1]])
     >>> Power(KNeighborsClassifier(2)).fit(X, Y).predict_proba([[0.4]])
     array([[0.25, 0.25]])

@@ -133,31 +133,3 @@ def as_floats(values, name, dtype=None):
 
 def _kind(values):
     return getattr(values, "dtype", type(values).__name__)
-
-
-def check_threshold(threshold, n_species):
-    """Return the threshold of `predict`, one number or one for each species.
-
-    Parameters
-    ----------
-    threshold : float or array-like of shape (n_species,)
-    n_species : int
-
-    Returns
-    -------
-    ndarray of float, shape () or (n_species,)
-
-    Raises
-    ------
-    ValueError
-        If it has another shape, or is outside [0, 1].
-    """
-    values = as_floats(threshold, "threshold", np.float64)
-    if values.shape not in ((), (n_species,)):
-        raise ValueError(
-            f"threshold has shape {values.shape}; pass one number, or an array of "
-            f"shape ({n_species},), one for each species."
-        )
-    if not ((values >= 0) & (values <= 1)).all():
-        raise ValueError(f"threshold={threshold!r} must be in [0, 1] throughout.")
-    return values
