@@ -93,7 +93,7 @@ def load_birdclef(root, *, species=None, secondary_weight=0.5):
             recordings come from sources that training has not heard. Where there is
             only one (2021 to 2024), the author, so that no recordist and microphone is
             on both sides. Both are columns of X.
-        unlabelled : DataFrame
+        unlabeled : DataFrame
             Rows of 5 s of the soundscapes without labels: ``path``, ``start``,
             ``end``, ``collection`` ("soundscape") and ``row_id`` ("<stem>_<end
             second>", as in a submission).
