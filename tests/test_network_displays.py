@@ -177,7 +177,7 @@ def test_the_threshold_of_speech_is_that_of_the_collection():
         one = trace(op, values, np.zeros(1), 6.4, {"collection": collection})
         assert one.limit == limit
         assert one.name == "P(speech)"
-        np.testing.assert_allclose(one.segment_weights, weight)
+        np.testing.assert_allclose(one.weights, weight)
 
 
 def test_segments_that_overlap_lie_in_lanes_of_their_own():
