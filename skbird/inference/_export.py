@@ -176,7 +176,7 @@ def to_onnx(module, example, dynamic_shapes, output_names, notes=None):
             # Sequential calls its input otherwise.
             dynamic_shapes=tuple(dynamic_shapes.values()),
             dynamo=True,
-            verbose=0,
+            verbose=False,
         )
         _forget_sources(program.model)
         program.model.metadata_props.update(notes or {})
