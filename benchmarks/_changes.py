@@ -79,9 +79,9 @@ def _secondary(weight):
     return fit_params
 
 
-def _reweighted(top_k):
+def _reweighted(top_rows):
     def wrap(pipeline):
-        return SoundscapeReweighter(FrozenEstimator(pipeline), top_k=top_k)
+        return SoundscapeReweighter(FrozenEstimator(pipeline), top_rows=top_rows)
 
     return wrap
 

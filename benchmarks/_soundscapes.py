@@ -54,8 +54,8 @@ def load(task, folder, seed):
     return make_birdclef(
         folder / "birdclef",
         n_recordings=150,
-        n_labelled=N_TARGET,
-        n_unlabelled=0,
+        n_labeled=N_TARGET,
+        n_unlabeled=0,
         n_test=N_TEST,
         random_state=seed,
     )
@@ -69,7 +69,7 @@ def make_pipeline(args, cache, seed, network="cnn", **options):
     else:
         options = {"max_epochs": 120, "batch_size": 16, **options}
         backbone, weights = "tf_efficientnet_lite0", weights_path(args.weights)
-    options.update(weights=weights, random_state=seed, verbose=0)
+    options.update(backbone_weights=weights, random_state=seed, verbose=0)
     if network == "cnn":
         net = CNNClassifier(backbone, **options)
     else:
@@ -92,7 +92,7 @@ def make_baseline(cache):
 
 def front_end(cache, **options):
     """Return the steps from files to spectrograms."""
-    logmel = LogMel(64, hop_length=1024, cache_dir=cache, verbose=False, **options)
+    logmel = LogMel(64, hop_length=1024, cache_dir=cache, verbose=0, **options)
     return [
         ("resample", Resampler(32_000)),
         ("band", BandPass(50, 16_000)),
@@ -112,7 +112,7 @@ def compare(truths, paths, probas, others):
         pd.concat(truths, ignore_index=True),
         pd.concat([pd.DataFrame(proba) for proba in probas]).to_numpy(),
         pd.concat([pd.DataFrame(proba) for proba in others]).to_numpy(),
-        recordings=pd.concat(paths).to_numpy(),
+        recording_ids=pd.concat(paths).to_numpy(),
         folds=[number for number, size in enumerate(sizes) for _ in range(size)],
         random_state=0,
     )

@@ -74,7 +74,7 @@ def make_base(task, cache, weights, seed):
         ]
     net = SEDClassifier(
         backbone,
-        weights=weights,
+        backbone_weights=weights,
         precision="float32",
         random_state=seed,
         verbose=0,
@@ -88,7 +88,7 @@ def make_base(task, cache, weights, seed):
             ("band", BandPass(50, 16_000)),
             ("segment", Segmenter(5.0, overlap=0.5)),
             *filters,
-            ("logmel", LogMel(64, hop_length=1024, cache_dir=cache, verbose=False)),
+            ("logmel", LogMel(64, hop_length=1024, cache_dir=cache, verbose=0)),
             ("net", net),
         ]
     )

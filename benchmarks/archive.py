@@ -45,8 +45,8 @@ def write_model(folder, backbone):
         Resampler(RATE),
         BandPass(50, 16_000),
         Segmenter(5.0),
-        LogMel(128, verbose=False),
-        CNNClassifier(backbone, weights=None, max_epochs=1, verbose=0),
+        LogMel(128, verbose=0),
+        CNNClassifier(backbone, backbone_weights=None, max_epochs=1, verbose=0),
     ).fit(paths, Y)
     (folder / "model.pkl").write_bytes(pickle.dumps(compile_pipeline(pipe)))
 
@@ -55,7 +55,7 @@ def run_archive(folder, n_files, out):
     """Predict the first files of the folder; return what `predict_archive` does."""
     model = pickle.loads((folder / "model.pkl").read_bytes())
     paths = sorted(folder.glob("row*.ogg"))[:n_files]
-    return predict_archive(model, paths, folder / out, block_s=BLOCK_S, verbose=False)
+    return predict_archive(model, paths, folder / out, block_s=BLOCK_S, verbose=0)
 
 
 def kill_runs(folder, n_files, n_kills, work_s, rng):

@@ -35,7 +35,7 @@ MAX_EXAMPLES = 1000
 def make_networks(seed, epochs):
     """Return the networks by name."""
     options = {
-        "weights": None,
+        "backbone_weights": None,
         "max_epochs": epochs,
         "segments_per_row": 5,
         "lr": 8e-3,
@@ -55,8 +55,8 @@ def run_seed(seed, epochs, n_mels, folder):
     data = make_birdclef(
         folder / "birdclef",
         n_test=N_TEST,
-        n_labelled=0,
-        n_unlabelled=0,
+        n_labeled=0,
+        n_unlabeled=0,
         random_state=seed,
     )
     front_end = [
@@ -64,7 +64,7 @@ def run_seed(seed, epochs, n_mels, folder):
         BandPass(50, 16_000),
         Segmenter(5.0, overlap=0.5),
         RMSFilter(),
-        LogMel(n_mels, cache_dir=folder / "cache", verbose=False),
+        LogMel(n_mels, cache_dir=folder / "cache", verbose=0),
     ]
     scores, auc = [], {}
     for name, network in make_networks(seed, epochs).items():

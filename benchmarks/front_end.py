@@ -68,7 +68,7 @@ def steps(filters, cache_dir):
         BandPass(50, 16_000),
         Segmenter(),
         *chosen,
-        LogMel(cache_dir=cache_dir, verbose=False),
+        LogMel(cache_dir=cache_dir, verbose=0),
     )
 
 

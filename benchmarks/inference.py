@@ -54,8 +54,8 @@ def make_models(folder, backbone):
         Resampler(RATE),
         BandPass(50, 16_000),
         Segmenter(5.0),
-        LogMel(128, verbose=False),
-        CNNClassifier(backbone, weights=None, max_epochs=1, verbose=0),
+        LogMel(128, verbose=0),
+        CNNClassifier(backbone, backbone_weights=None, max_epochs=1, verbose=0),
     ).fit(paths, Y)
     models = {"skbird": pipe}
     for name, options in COMPILED.items():

@@ -46,15 +46,15 @@ ALL = {
     "TTA": {"tta": True},
     "3 networks": {"members": ENSEMBLES["3 networks"]},
     "smoothing": {"kernel": KERNEL},
-    "reweighting": {"power": 1.0},
+    "reweighting": {"level_power": 1.0},
 }
 
 
-def process(probas, rows, *, members=("one",), tta=False, power=0.0, kernel=None):
+def process(probas, rows, *, members=("one",), tta=False, level_power=0.0, kernel=None):
     """Return the members' mean, smoothed and reweighted."""
     proba = combine_proba([probas[name, tta] for name in members])
     return reweight(
-        proba, rows["path"], start=rows["start"], power=power, kernel=kernel
+        proba, rows["path"], start=rows["start"], level_power=level_power, kernel=kernel
     )
 
 

@@ -84,7 +84,7 @@ def build(args):
             *front_end, SpectrogramStatistics(), StandardScaler(), model
         )
     options = {
-        "weights": weights_path(args.weights),
+        "backbone_weights": weights_path(args.weights),
         "max_epochs": args.epochs or EPOCHS[args.task],
         "lr": args.lr,
         "batch_size": args.batch_size,

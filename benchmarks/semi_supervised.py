@@ -40,7 +40,7 @@ from skbird.semi_supervised import PseudoLabelSelfTraining
 
 def count_steps(model):
     """Return how many batches the network of a pipeline was trained on."""
-    return sum(epoch["train_batch_count"] for epoch in model[-1].history)
+    return model[-1].history_["train_batch_count"].sum()
 
 
 def background_noise(pipeline, data):
@@ -72,7 +72,7 @@ def run_seed(args, seed, folder):
             pipeline,
             teacher=model,
             max_iter=1,
-            power=power,
+            proba_power=power,
             soft_threshold=args.soft,
             hard_threshold=args.hard,
             mix=args.mix or None,

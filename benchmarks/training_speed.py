@@ -85,7 +85,7 @@ def loop_of_skbird(args, augment):
     X = Spectrograms.from_arrays(X, normalize="minmax", top_db=80.0)
     net = CNNClassifier(
         args.backbone,
-        weights=None,
+        backbone_weights=None,
         max_epochs=1,
         batch_size=args.batch_size,
         precision=args.precision,

@@ -54,7 +54,7 @@ data = load_birdclef(args.root) if args.root else make_birdclef(args.output / "s
 X = data.X.sample(frac=1, random_state=0)[: args.limit]
 Y, rows = data.Y.loc[X.index], data.test
 if not len(rows):
-    rows = data.unlabelled
+    rows = data.unlabeled
     rows = rows[rows["path"].isin(rows["path"].unique()[:10])]
 if args.model:
     pipe = pickle.loads(args.model.read_bytes())
@@ -63,10 +63,10 @@ else:
         Resampler(32_000),
         BandPass(50, 16_000),
         Segmenter(5.0),
-        LogMel(verbose=False),
+        LogMel(verbose=0),
         CNNClassifier(
             args.backbone,
-            weights=args.weights or ("pretrained" if args.root else None),
+            backbone_weights=args.weights or ("pretrained" if args.root else None),
             max_epochs=args.epochs,
             lr=1e-3 if args.root else 2e-3,
             random_state=0,
@@ -102,7 +102,7 @@ print(min(timeit.repeat(lambda: model.predict_proba(rows), number=1, repeat=3)))
 def predict_elsewhere(compiled, name):
     """Save a model; return seconds and probabilities of a fresh process."""
     path, submission = args.output / f"{name}.skbird", args.output / f"{name}.csv"
-    save_model(compiled, path, data=X, licence="CC0-1.0")
+    save_model(compiled, path, data=X, license="CC0-1.0")
     table = args.output / "rows.csv"
     rows.to_csv(table, index=False)
     command = [sys.executable, "-c", PREDICT, path, table, submission]

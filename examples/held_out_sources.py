@@ -42,9 +42,7 @@ def make_classifier():
     return make_pipeline(
         Resampler(32_000),
         Segmenter(5.0),
-        LogMel(
-            64, normalize=None, top_db=None, cache_dir=OUTPUT / "cache", verbose=False
-        ),
+        LogMel(64, normalize=None, top_db=None, cache_dir=OUTPUT / "cache", verbose=0),
         SpectrogramStatistics(),
         StandardScaler(),
         OneVsRestClassifier(LogisticRegression(max_iter=1000)),

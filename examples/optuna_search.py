@@ -47,12 +47,12 @@ def make_pipeline(cache_dir):
             ("segment", Segmenter(5.0)),
             ("vad", VADFilter()),
             ("rms", RMSFilter()),
-            ("logmel", LogMel(hop_length=1024, cache_dir=cache_dir, verbose=False)),
+            ("logmel", LogMel(hop_length=1024, cache_dir=cache_dir, verbose=0)),
             (
                 "net",
                 SEDClassifier(
                     "mobilenetv3_small_050",
-                    weights=None,
+                    backbone_weights=None,
                     max_epochs=6,
                     segments_per_row=3,
                     random_state=0,

@@ -68,7 +68,7 @@ start = time.perf_counter()
 spectrograms = front_end.fit_transform(X)
 first_s = time.perf_counter() - start
 print(spectrograms)
-print(f"{len(front_end[-1].errors_)} recordings could not be read")
+print(f"{len(spectrograms.errors)} recordings could not be read")
 
 # %%
 # The second pass

@@ -48,7 +48,7 @@ def front_end(**options):
         Segmenter(5.0, overlap=0.5),
         VADFilter(threshold={"CSA": 0.3, "XC": 0.7, "default": 0.5}),
         RMSFilter(),
-        LogMel(n_mels=64, cache_dir=OUTPUT / "cache", verbose=False, **options),
+        LogMel(n_mels=64, cache_dir=OUTPUT / "cache", verbose=0, **options),
     ]
 
 
@@ -69,7 +69,7 @@ def make_network():
         SEDClassifier(
             "mobilenetv3_small_050",
             attention="time",
-            weights=None,
+            backbone_weights=None,
             max_epochs=16,
             segments_per_row=5,
             lr=8e-3,

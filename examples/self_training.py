@@ -50,14 +50,14 @@ pd.set_option("display.width", 120, "display.max_columns", 20)
 if args.root:
     data = load_birdclef(args.root)
 else:
-    sizes = {"n_recordings": 150, "n_unlabelled": 30, "n_test": 20}
+    sizes = {"n_recordings": 150, "n_unlabeled": 30, "n_test": 20}
     data = make_birdclef(args.output / "set", **sizes)
 X = data.X.sample(frac=1, random_state=0)[: args.limit]
 Y, X_test, Y_test = data.Y.loc[X.index], data.test, data.test_Y
 if Y_test is None:
     train, test = next(GroupMultilabelKFold(5).split(X, Y, X["author"]))
     X_test, Y_test, X, Y = X.iloc[test], Y.iloc[test], X.iloc[train], Y.iloc[train]
-soundscapes = data.unlabelled[: args.limit]
+soundscapes = data.unlabeled[: args.limit]
 unknown = pd.DataFrame(-1.0, soundscapes.index, Y.columns)
 print(f"{len(X)} recordings with labels, {len(soundscapes)} rows without")
 
@@ -78,7 +78,7 @@ teacher = make_pipeline(
     SEDClassifier(
         args.backbone or ("efficientnet_b0" if args.root else "mobilenetv3_small_050"),
         attention="time",
-        weights=args.weights or ("pretrained" if args.root else None),
+        backbone_weights=args.weights or ("pretrained" if args.root else None),
         lr=1e-3 if args.root else 8e-3,
         max_epochs=args.epochs or (20 if args.root else 64),
         segments_per_row=1 if args.root else 4,
@@ -90,7 +90,7 @@ teacher = make_pipeline(
 # The students
 # ------------
 # Each is trained on recordings into which soundscapes are mixed: it hears a bird over
-# the noise of the forest, and has to say both. ``power`` lowers the little that a
+# the noise of the forest, and has to say both. ``proba_power`` lowers the little that a
 # teacher says of everything; without it, students believe in every species a bit. Look
 # at the number of labels per row, which should be what one hears in a row, and at
 # species that no round finds.
@@ -100,7 +100,7 @@ model = PseudoLabelSelfTraining(
     max_iter=2,
     mix=1.0,
     hard_threshold=None,
-    power=2.0,
+    proba_power=2.0,
 )
 model.fit(pd.concat([X, soundscapes], ignore_index=True), pd.concat([Y, unknown]))
 columns = ["n_rows", "n_soft", "n_zero", "labels_per_row", "n_species", "change"]

@@ -64,7 +64,7 @@ pipe = make_pipeline(
     SEDClassifier(
         args.backbone or ("efficientnet_b0" if args.root else "mobilenetv3_small_050"),
         attention="frequency",
-        weights=args.weights or ("pretrained" if args.root else None),
+        backbone_weights=args.weights or ("pretrained" if args.root else None),
         lr=1e-3 if args.root else 8e-3,
         max_epochs=args.epochs or (20 if args.root else 16),
         segments_per_row=1 if args.root else 5,
@@ -112,11 +112,11 @@ pipe.set_params(
     sedclassifier__callbacks__validation__keep="last",
 )
 pipe.fit(X, Y, sedclassifier__label_weight=label_weight)
-history = pipe[-1].history
+history = pipe[-1].history_
 figure, axes = plt.subplots(2, sharex=True, figsize=(7, 5), layout="constrained")
-axes[0].plot(history[:, "epoch"], history[:, "train_loss"], "o-")
+axes[0].plot(history["train_loss"], "o-")
 axes[0].set(ylabel="training loss", ylim=(0, None))
-axes[1].plot(history[:, "epoch"], history[:, "valid_score"], "s-", color="#D55E00")
+axes[1].plot(history["valid_score"], "s-", color="#D55E00")
 axes[1].set(xlabel="epoch", ylabel="macro ROC-AUC,\nheld-out recordists")
 axes[1].xaxis.set_major_locator(MaxNLocator(integer=True))
 figure.savefig(args.output / "history.png", dpi=100)

@@ -67,7 +67,7 @@ pipe = make_pipeline(
     SEDClassifier(
         args.backbone or ("efficientnet_b0" if args.root else "mobilenetv3_small_050"),
         attention=args.attention,
-        weights=args.weights or ("pretrained" if args.root else None),
+        backbone_weights=args.weights or ("pretrained" if args.root else None),
         lr=1e-3 if args.root else 8e-3,
         max_epochs=args.epochs or (20 if args.root else 16),
         segments_per_row=1 if args.root else 5,

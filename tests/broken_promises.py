@@ -464,13 +464,13 @@ MUTATIONS = {
         applies=learns,
     ),
     "counts unlabelled rows as absent": Mutation(
-        "check_unlabelled_rows",
+        "check_unlabeled_rows",
         "a row of -1 counts as absent",
         targets=lambda y: y.clip(0, 1),
         applies=learns,
     ),
     "counts unlabelled rows as half": Mutation(
-        "check_unlabelled_rows",
+        "check_unlabeled_rows",
         "if a row of -1 weighs more: it is learnt",
         targets=lambda y: y.replace(-1, 0.5),
         applies=learns,

@@ -58,9 +58,14 @@ def make_tiny_onnx():
     ).SerializeToString()
 
 
-NET = {"backbone": "lcnet_035", "weights": None, "max_epochs": 1, "batch_size": 16}
+NET = {
+    "backbone": "lcnet_035",
+    "backbone_weights": None,
+    "max_epochs": 1,
+    "batch_size": 16,
+}
 NET |= {"verbose": 0, "random_state": 0}
-MEL = LogMel(n_mels=32, hop_length=1024, n_jobs=1, verbose=False)
+MEL = LogMel(n_mels=32, hop_length=1024, n_jobs=1, verbose=0)
 MEL_HZ = librosa.mel_frequencies(34, fmin=20, fmax=RATE / 2)[1:-1]
 NETWORK = CompiledNetwork(
     make_tiny_onnx(),
@@ -78,7 +83,7 @@ ESTIMATORS = [
     Segmenter(2.0),
     VADFilter(),
     RMSFilter(scope="train", use_at_predict=True),
-    LogMel(n_mels=16, verbose=False),
+    LogMel(n_mels=16, verbose=0),
     SpectrogramStatistics(),
     CNNClassifier(**NET),
     SEDClassifier(**NET),
@@ -93,5 +98,5 @@ ESTIMATORS = [
     FoldEnsemble(LEVELS, cv=2),
     PseudoLabelSelfTraining(LEVELS, verbose=0),
     NETWORK,
-    CompiledPipeline(Pipeline([("logmel", MEL)]), NETWORK, verbose=False),
+    CompiledPipeline(Pipeline([("logmel", MEL)]), NETWORK, verbose=0),
 ]

@@ -359,7 +359,7 @@ def test_columns_of_several_kinds_are_no_parquet(boxes, tmp_path):
 def test_no_box_starts_before_its_recording(tmp_path, read, text):
     path = tmp_path / "t.csv"
     path.write_text(text)
-    options = {} if read is read_boxes else {"audio": "t.wav"}
+    options = {} if read is read_boxes else {"recordings": "t.wav"}
     if "a.wav" in text:
         options = {}
     with pytest.raises(ValueError, match=r"t\.csv, line 2: .* is -1 seconds, before"):

@@ -44,7 +44,7 @@ RAVEN = (
     "2\tSpectrogram 1\t1\t167.526598245\t168.17302044\t2731.9\t3902.7\tEATO\r\n"
     "3\tSpectrogram 1\t1\t183.609636834\t184.097751553\t2878.2\t3975.8\tEATO\r\n"
 )
-# spinetail.txt of scikit-maad (BSD licence).
+# spinetail.txt of scikit-maad (BSD license).
 AUDACITY = (
     "0.101385\t0.367520\tSP\n\\\t6441.064453\t12296.577148\n"
     "0.506924\t3.041545\tCRER\n\\\t2593.156006\t8866.920898\n"
@@ -184,15 +184,15 @@ def test_no_cell_of_a_written_table_is_a_formula(tmp_path):
 def test_recordings_without_boxes_get_empty_tables(boxes, tmp_path):
     paths = ["c.wav", *boxes["path"].unique()]
     for writer, reader in ((write_raven, read_raven), (write_audacity, read_audacity)):
-        files = writer(boxes, tmp_path, paths=paths)
+        files = writer(boxes, tmp_path, recordings=paths)
         assert len(files) == 4
         empty = reader(files[0])
         assert len(empty) == 0
         assert empty.columns[:6].tolist() == boxes.columns[:6].tolist()
         with pytest.raises(
-            ValueError, match=r"1 recordings that are not in paths.*'b\."
+            ValueError, match=r"1 files that are not in recordings.*'b\."
         ):
-            writer(boxes, tmp_path, paths=paths[:3])
+            writer(boxes, tmp_path, recordings=paths[:3])
 
 
 def test_tables_of_one_name_are_told_apart(tmp_path):
@@ -384,7 +384,7 @@ def test_files_that_are_no_tables_are_named(tmp_path):
         read_raven(tmp_path)
     with pytest.raises(FileNotFoundError, match=r"none\.txt"):
         read_raven(tmp_path / "none.txt")
-    with pytest.raises(ValueError, match="paths is empty"):
+    with pytest.raises(ValueError, match="files is empty"):
         read_raven([])
 
 
@@ -426,7 +426,7 @@ def test_label_tracks_of_all_kinds(tmp_path):
         "\\\t-1.000000\t8000\r\n"
         "5\t6\ttab\tin label\r\n\r\n"
     )
-    found = read_audacity(write(tmp_path / "a.txt", text), audio="a.wav")
+    found = read_audacity(write(tmp_path / "a.txt", text), recordings="a.wav")
     assert found["start"].tolist() == [1.5, 2, 3, 3, 5]
     assert found["end"].tolist() == [1.5, 2, 4, 4, 6]
     assert found["species"].fillna("").tolist() == [
@@ -747,7 +747,7 @@ def test_lost_boxes_are_told():
     ):
         boxes_to_rows(boxes, rows, species=["owl"])
     with pytest.warns(
-        UserWarning, match=r"None of the 4 boxes.*'a', ...*'x/a'.*as audio"
+        UserWarning, match=r"None of the 4 boxes.*'a', ...*'x/a'.*recordings"
     ):
         boxes_to_rows(boxes, rows.assign(path="x/a"))
 

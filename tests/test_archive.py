@@ -110,7 +110,7 @@ def run(nights, tmp_path):
     """Return a function that predicts the nights in three blocks."""
 
     def run(model=None, recordings=nights, **options):
-        options = {"out": tmp_path / "out", "block_s": 40, "verbose": False} | options
+        options = {"out": tmp_path / "out", "block_s": 40, "verbose": 0} | options
         return predict_archive(model or Level(), recordings, **options)
 
     return run
@@ -144,13 +144,16 @@ def test_parts_hold_what_the_model_predicts(run, nights, tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("min_proba", "top_k"), [(0.2, None), (None, 2), (0.2, 1), (0.99, 3), (0.0, None)]
+    ("min_proba", "top_species"),
+    [(0.2, None), (None, 2), (0.2, 1), (0.99, 3), (0.0, None)],
 )
-def test_output_can_be_kept_small(run, nights, min_proba, top_k):
-    result = run(min_proba=min_proba, top_k=top_k)
+def test_output_can_be_kept_small(run, nights, min_proba, top_species):
+    result = run(min_proba=min_proba, top_species=top_species)
     lines = []
     for row in expected_rows(nights).to_dict("records"):
-        pairs = sorted(((row[name], name) for name in SPECIES), reverse=True)[:top_k]
+        pairs = sorted(((row[name], name) for name in SPECIES), reverse=True)[
+            :top_species
+        ]
         for proba, name in pairs:
             if min_proba is None or proba >= np.float32(min_proba):
                 lines.append((row["path"], row["start"], row["end"], name, proba))
@@ -164,7 +167,7 @@ def test_pairs_are_in_order_and_without_nan():
     proba = np.array(
         [[0.5, np.nan, 0.5, 0.1], [np.nan] * 4, [0, 1, 0, 0.2]], dtype=np.float32
     )
-    row, column = kept_pairs(proba, min_proba=0.1, top_k=3)
+    row, column = kept_pairs(proba, min_proba=0.1, top_species=3)
     assert list(zip(row, column, strict=True)) == [
         (0, 0),
         (0, 2),
@@ -172,7 +175,7 @@ def test_pairs_are_in_order_and_without_nan():
         (2, 1),
         (2, 3),
     ]
-    row, column = kept_pairs(proba[:1], top_k=4)
+    row, column = kept_pairs(proba[:1], top_species=4)
     assert column.tolist() == [0, 2, 3]
 
 
@@ -268,7 +271,11 @@ def test_further_columns_of_a_row_table_reach_the_results(run, table, nights, op
     ("column", "options", "message"),
     [
         ("frog", {}, r"has a column 'frog', which is also the name of a species"),
-        ("species", {"top_k": 1}, "has a column 'species', .* a column of the results"),
+        (
+            "species",
+            {"top_species": 1},
+            "has a column 'species', .* a column of the results",
+        ),
         ("probability", {"min_proba": 0}, "has a column 'probability', which is also"),
         (7, {}, r"has a column '7', .* rename it, or leave it out"),
     ],
@@ -365,7 +372,7 @@ def script(body):
 def test_kills_leave_no_trace_in_the_rows(tmp_path, run):
     folder, out = write_nights(tmp_path / "many", 24), tmp_path / "out"
     undisturbed = run(recordings=folder, block_s=10, out=tmp_path / "undisturbed")
-    options = f"{str(folder)!r}, {str(out)!r}, block_s=10, verbose=False"
+    options = f"{str(folder)!r}, {str(out)!r}, block_s=10, verbose=0"
     command = script(f"predict_archive(Level(sleep_s=0.1), {options})")
     rng = random.Random(0)
     finished = {}
@@ -409,7 +416,7 @@ def die_at_each_write(folder, root):
             os.fsync = dying(os.fsync, calls, last)
             os.replace = dying(os.replace, calls, last)
             out = Path(root, str(last))
-            predict_archive(Level(), folder, out, block_s=10, verbose=False)
+            predict_archive(Level(), folder, out, block_s=10, verbose=0)
             os._exit(0)
         _, status = os.waitpid(process, 0)
         if not os.WIFSIGNALED(status):
@@ -432,7 +439,7 @@ def test_kills_at_each_write_leave_no_trace(tmp_path, run):
 
 def test_two_runs_at_once_disturb_neither_each_other_nor_the_rows(tmp_path):
     folder, out = write_nights(tmp_path / "many", 24), tmp_path / "out"
-    options = "block_s=10, verbose=False, n_jobs="
+    options = "block_s=10, verbose=0, n_jobs="
     call = f"predict_archive(Level(sleep_s=0.01), {str(folder)!r}, {str(out)!r}, "
     runs = [
         subprocess.Popen(script(call + options + jobs), stderr=subprocess.PIPE)
@@ -441,7 +448,7 @@ def test_two_runs_at_once_disturb_neither_each_other_nor_the_rows(tmp_path):
     for process in runs:
         _, said = process.communicate()
         assert process.returncode == 0, said.decode()
-    result = predict_archive(Level(), folder, out, block_s=10, verbose=False)
+    result = predict_archive(Level(), folder, out, block_s=10, verbose=0)
     assert result.times_real_time == 0
     pd.testing.assert_frame_equal(result.read(), expected_rows(folder))
     assert not list(out.glob(".*"))
@@ -456,7 +463,7 @@ def test_two_runs_at_once_disturb_neither_each_other_nor_the_rows(tmp_path):
         ),
         ({"step_s": 2.5}, "step_s was 5.0 and is 2.5.*another out, or fresh=True"),
         ({"min_proba": 0.1}, "min_proba was None and is 0.1"),
-        ({"top_k": 1}, "top_k was None and is 1"),
+        ({"top_species": 1}, "top_species was None and is 1"),
         ({"block_s": 50}, "block_s was 40.0 and is 50.0"),
         ({"model": Level(gain=0.8)}, "the model gives the first rows other prob"),
     ],
@@ -502,7 +509,7 @@ def test_new_recordings_are_predicted_and_the_others_kept(
     (nights / "early9.wav").write_bytes(b"broken")
     (tmp_path / "out" / "part-000001.parquet").unlink()
     kept = {path: path.stat().st_mtime_ns for path in (tmp_path / "out").glob("part-*")}
-    result = run(Level(log=log), verbose=True)
+    result = run(Level(log=log), verbose=1)
     assert "5 recordings are new; the run had 9." in capsys.readouterr().out
     assert log.read_text().splitlines() == [
         "3 night00",
@@ -661,10 +668,10 @@ def test_fresh_replaces_a_run_once_the_model_works(run, tmp_path):
             (out / "_manifest.json").unlink()
         else:
             (out / "_manifest.json").write_bytes(damage)
-        result = run(Level(gain=0.8), fresh=True, block_s=99, top_k=1)
+        result = run(Level(gain=0.8), fresh=True, block_s=99, top_species=1)
         assert result.n_rows == 27
         assert len(list(out.glob("part-*"))) == 2
-        assert run(Level(gain=0.8), block_s=99, top_k=1).times_real_time == 0
+        assert run(Level(gain=0.8), block_s=99, top_species=1).times_real_time == 0
     assert (out / "notes.txt").read_text() == "rain"
 
 
@@ -729,7 +736,7 @@ def test_a_part_with_a_damaged_footer_is_made_again(run, nights, tmp_path):
     pd.testing.assert_frame_equal(result.read(), expected_rows(nights))
 
 
-@pytest.mark.parametrize("options", [{}, {"top_k": 1}], ids=str)
+@pytest.mark.parametrize("options", [{}, {"top_species": 1}], ids=str)
 @pytest.mark.parametrize("other", ["part-000001.parquet", "_files.parquet"])
 def test_a_file_in_the_place_of_a_part_is_no_part(run, tmp_path, options, other):
     result = run(**options)
@@ -756,7 +763,7 @@ def places(data):
     return sorted({*range(0, len(data), len(data) // 30), len(data) - 1})
 
 
-@pytest.mark.parametrize("options", [{}, {"top_k": 1}], ids=str)
+@pytest.mark.parametrize("options", [{}, {"top_species": 1}], ids=str)
 def test_no_flipped_bit_of_a_part_changes_numbers(run, nights, tmp_path, options):
     result = run(**options)
     expected, part = result.read(), result.parts[1]
@@ -909,7 +916,7 @@ def test_what_could_not_be_opened_once_is_tried_again(run, nights, tmp_path, cap
     assert [Path(path).stem for path in result.errors["path"]] == ["night01", "night04"]
     assert run().times_real_time == 0
     fault.passes()
-    result = run(Level(log=log), verbose=True)
+    result = run(Level(log=log), verbose=1)
     said = "0 recordings are new; the run had 9, of which 2 could not be opened before."
     assert said in capsys.readouterr().out
     # The parts of the others stay.
@@ -1169,7 +1176,7 @@ ARCHIVES = {
 
 @pytest.mark.parametrize(
     "options",
-    [{}, {"min_proba": 0.0}, {"top_k": 3}, {"n_jobs": 2}, {"time_budget_s": 60}],
+    [{}, {"min_proba": 0.0}, {"top_species": 3}, {"n_jobs": 2}, {"time_budget_s": 60}],
     ids=str,
 )
 @pytest.mark.parametrize("make", ARCHIVES.values(), ids=ARCHIVES)
@@ -1374,8 +1381,8 @@ def test_a_bug_stops_the_run_and_keeps_what_is_done(run, nights):
 
 FULL = (
     r"No space is left for part-0000\d\d\.parquet in .*out\. The parts that are "
-    "finished are kept: free some space, or narrow the output by min_proba or top_k "
-    "into another folder, and call again; the run goes on where it stopped"
+    "finished are kept: free some space, or narrow the output by min_proba or "
+    "top_species into another folder, and call again; the run goes on where it stopped"
 )
 
 
@@ -1408,7 +1415,7 @@ def fill_and_mend_a_disk(folder, out, n_jobs):
     for _ in range(2):
         try:
             result = predict_archive(
-                Level(), folder, out, block_s=10, n_jobs=n_jobs, verbose=False
+                Level(), folder, out, block_s=10, n_jobs=n_jobs, verbose=0
             )
         except OSError as exc:
             n_parts = len(list(Path(out).glob("part-*")))
@@ -1451,7 +1458,7 @@ def test_a_disk_that_is_really_full(tmp_path, n_jobs):
         ({"block_s": np.inf}, "block_s=inf must be above 0 seconds, and finite"),
         ({"time_budget_s": "1 h"}, "time_budget_s='1 h' must be"),
         ({"min_proba": 1.5}, r"min_proba=1.5 must be in \[0, 1\]"),
-        ({"top_k": 0}, "top_k=0 must be a whole number from 1 on"),
+        ({"top_species": 0}, "top_species=0 must be a whole number from 1 on"),
         ({"time_budget_s": 60, "n_jobs": 2}, "goes with n_jobs=1 only, got 2"),
         ({"recordings": "no such folder"}, "'no such folder' is not a folder"),
     ],
@@ -1656,7 +1663,7 @@ class Slow(Level):
 
 def test_what_a_budget_dropped_is_said_and_remembered(run, nights, capsys):
     model = Slow(tta_shifts_s=(-0.5, 0.5))
-    options = {"block_s": 14, "time_budget_s": 1.5, "verbose": True}
+    options = {"block_s": 14, "time_budget_s": 1.5, "verbose": 1}
     for _ in range(2):  # the second time from the finished parts
         result = run(model, **options)
         assert result.dropped == [
@@ -1669,7 +1676,7 @@ def test_what_a_budget_dropped_is_said_and_remembered(run, nights, capsys):
 
 
 def test_progress_names_files_speed_and_time_left(run, capsys):
-    run(verbose=True)
+    run(verbose=1)
     shown = capsys.readouterr().err
     assert "archive: 100%" in shown
     assert "files/s, " in shown

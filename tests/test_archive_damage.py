@@ -57,7 +57,7 @@ def folder(tmp_path):
 
 
 def run(model, folder, **options):
-    options = {"out": folder.parent / "out", "verbose": False} | options
+    options = {"out": folder.parent / "out", "verbose": 0} | options
     return predict_archive(model, folder, **options)
 
 
@@ -98,7 +98,7 @@ def test_a_pipeline_that_raises_loses_no_more_than_one_that_skips(folder):
     for on_error in ("raise", "skip"):
         model = make_pipeline(
             Segmenter(5.0),
-            LogMel(16, n_fft=512, on_error=on_error, verbose=False),
+            LogMel(16, n_fft=512, on_error=on_error, verbose=0),
             SpectrogramStatistics(),
             LevelClassifier(random_state=0),
         ).fit([str(folder / "good.flac")] * 2, np.eye(2))

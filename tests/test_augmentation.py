@@ -278,7 +278,7 @@ def test_crops_come_from_elsewhere_in_the_row():
 
     net = CNNClassifier(
         "lcnet_035",
-        weights=None,
+        backbone_weights=None,
         max_epochs=40,
         segments_per_row=4,
         verbose=0,
@@ -519,7 +519,12 @@ def by_group_net(**options):
     off = ("mixup", "shift", "time_mask", "frequency_mask", "erasing")
     options = {f"callbacks__{name}": None for name in off} | options
     return CNNClassifier(
-        "lcnet_035", weights=None, max_epochs=1, verbose=0, random_state=0, **options
+        "lcnet_035",
+        backbone_weights=None,
+        max_epochs=1,
+        verbose=0,
+        random_state=0,
+        **options,
     )
 
 
@@ -603,10 +608,10 @@ def test_the_reports_assignment_is_the_default(grouped, segments):
 
 def test_bad_groups_are_named(grouped, rows):
     X, Y = grouped
-    with pytest.raises(ValueError, match="no column groups='class'"):
-        collect(X, Y, SpectrogramAugmentor(groups="class"))
+    with pytest.raises(ValueError, match="no column species_groups='class'"):
+        collect(X, Y, SpectrogramAugmentor(species_groups="class"))
     with pytest.raises(ValueError, match="no group for 3 species, such as 'b'"):
-        collect(X, Y, SpectrogramAugmentor(groups={"a": "Aves"}))
+        collect(X, Y, SpectrogramAugmentor(species_groups={"a": "Aves"}))
     for steps in ([Mixup()], TimeMask()):
         with pytest.raises(ValueError, match=r"by_group\['Aves'\].*must be a list"):
             collect(X, Y, SpectrogramAugmentor({"Aves": steps}))

@@ -90,8 +90,8 @@ def test_2025(root_2025):
     assert list(data.groups) == list(data.X["collection"]) == ["iNat", "XC", "CSA"]
     assert list(data.species_table["group"]) == ["Amphibia", "Mammalia", "Aves"]
     assert data.species_table.loc["amerob", "common_name"] == "American Robin"
-    assert list(data.unlabelled["row_id"].str.rsplit("_").str[-1]) == ["5", "10", "15"]
-    assert set(data.unlabelled["collection"]) == {"soundscape"}
+    assert list(data.unlabeled["row_id"].str.rsplit("_").str[-1]) == ["5", "10", "15"]
+    assert set(data.unlabeled["collection"]) == {"soundscape"}
     assert data.soundscapes is None
     assert data.soundscapes_Y is None
     assert data.test.empty
@@ -136,7 +136,7 @@ def test_2021(root_2021):
     assert list(data.groups) == ["Ann", "unknown"]
     assert list(data.soundscapes["row_id"]) == ["7_COR_5", "7_COR_10"]
     np.testing.assert_array_equal(data.soundscapes_Y, [[0, 0], [1, 1]])
-    assert list(data.unlabelled["row_id"]) == ["8_SSW_5"]
+    assert list(data.unlabeled["row_id"]) == ["8_SSW_5"]
 
 
 def test_ebird_taxonomy_of_2023_names_the_group(root_2021):
@@ -167,7 +167,7 @@ def test_2024_keeps_unlabelled_soundscapes_in_a_folder_of_their_own(root_2021):
     (root_2021 / "train_soundscapes").rename(root_2021 / "unlabeled_soundscapes")
     (root_2021 / "train_short_audio").rename(root_2021 / "train_audio")
     data = load_birdclef(root_2021)
-    assert len(data.unlabelled) == 3
+    assert len(data.unlabeled) == 3
     assert data.soundscapes is None
 
 
@@ -228,7 +228,7 @@ def test_truth_of_a_missing_soundscape(root_2021):
 
 
 def test_a_species_may_be_called_na(tmp_path):
-    sizes = {"n_test": 1, "n_labelled": 0, "n_unlabelled": 0, "soundscape_s": 10}
+    sizes = {"n_test": 1, "n_labeled": 0, "n_unlabeled": 0, "soundscape_s": 10}
     make_birdclef(tmp_path / "set", n_species=2, n_recordings=6, **sizes)
     table = pd.read_csv(tmp_path / "set" / "train.csv", dtype=str)
     table.loc[0, "primary_label"] = "NA"
@@ -294,7 +294,7 @@ def test_recordings_that_are_named_twice_are_one_row(root_2025):
 @pytest.fixture(scope="module")
 def made_once(tmp_path_factory):
     root = tmp_path_factory.mktemp("made") / "set"
-    sizes = {"n_test": 2, "n_labelled": 2, "n_unlabelled": 0, "soundscape_s": 10}
+    sizes = {"n_test": 2, "n_labeled": 2, "n_unlabeled": 0, "soundscape_s": 10}
     make_birdclef(root, n_species=3, n_recordings=6, **sizes)
     return root
 

@@ -266,7 +266,8 @@ def test_types_combine_to_species(birds, combine, wren):
     assert by_type.index.equals(X.index)
     assert by_type.iloc[0].tolist() == [0.5, 0.25, 0.125]
     np.testing.assert_array_equal(model.predict(X)[[0, 5]], [[1, 0], [0, 0]])
-    assert model.predict(X, threshold=[0.7, 0.1])[0].tolist() == [0, 1]
+    model.set_params(threshold=[0.7, 0.1])
+    assert model.predict(X)[0].tolist() == [0, 1]
 
 
 def test_noisy_or_keeps_small_probabilities_apart_and_takes_one(birds):

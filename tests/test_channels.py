@@ -30,7 +30,7 @@ def stereo(write_wav):
 
 
 def chain(channels, **options):
-    steps = Resampler(RATE, channels=channels), LogMel(16, verbose=False, **options)
+    steps = Resampler(RATE, channels=channels), LogMel(16, verbose=0, **options)
     return make_pipeline(*steps)
 
 

@@ -30,7 +30,7 @@ from skbird.utils._extras import install_hint
 README = Path(__file__).parent.parent / "README.md"
 # What makes a training short enough for a test.
 SHORT = (
-    "--backbone lcnet_035 --weights none --epochs 3 --segment-s 1 --n-mels 32 "
+    "--backbone lcnet_035 --backbone-weights none --epochs 3 --segment-s 1 --n-mels 32 "
     "--sample-rate 16000 --lr 0.01 --set sedclassifier__verbose=0"
 ).split()
 HZ = {"dove": 1000, "wren": 3000}
@@ -274,26 +274,26 @@ def test_models_info(folder):
 
 def test_species_with_line_breaks_stay_on_the_line_of_species(folder, monkeypatch):
     about = load_model("birds.skbird").about_
-    about = about | {"species": ["do\nlicence: none", "wren"]}
+    about = about | {"species": ["do\nlicense: none", "wren"]}
     found = SimpleNamespace(about_=about)
     monkeypatch.setattr("skbird.inference.load_model", lambda *_, **__: found)
     lines = run("models", "info", "birds.skbird").stdout.splitlines()
-    assert lines[0] == r"species: 2: do\nlicence: none, wren"
+    assert lines[0] == r"species: 2: do\nlicense: none, wren"
     assert not any("none" in line for line in lines[1:])
 
 
 def test_an_author_cannot_speak_for_the_command(folder, tmp_path):
     path = tmp_path / "birds.skbird"
-    said = {"species": 9000, "a\x1b[2Jb": "x\nlicence: none"}
+    said = {"species": 9000, "a\x1b[2Jb": "x\nlicense: none"}
     save_model(load_model("birds.skbird"), path, metrics=said, notes="n\nwritten: now")
     lines = run("models", "info", path).stdout.splitlines()
     assert [line.split(":")[0] for line in lines] == [
         "species",
         "metric species",
         "metric a [2Jb",
-        "  licence",
+        "  license",
         "trained on",
-        "licence",
+        "license",
         "notes",
         "  written",
         "written",
@@ -322,9 +322,10 @@ def test_models_beyond_a_size_are_refused(folder, tmp_path, command):
 def test_flags_count_more_than_the_file(folder, tmp_path):
     config = tmp_path / "train.toml"
     config.write_text(
-        'backbone = "lcnet_035"\nweights = "none"\nepochs = 1\nsample_rate = 16000\n'
-        "n_mels = 16\nhold_out = 0\n[set]\nsegmenter__overlap = 0.0\n"
-        "sedclassifier__verbose = 0\nsedclassifier__callbacks__mixup__alpha = 0.2\n"
+        'backbone = "lcnet_035"\nbackbone_weights = "none"\nepochs = 1\n'
+        "sample_rate = 16000\nn_mels = 16\nhold_out = 0\n[set]\n"
+        "segmenter__overlap = 0.0\nsedclassifier__verbose = 0\n"
+        "sedclassifier__callbacks__mixup__alpha = 0.2\n"
     )
     out = tmp_path / "birds.pkl"
     options = ("--config", config, "--out", out, "--n-mels", 24, "--segment-s", 1)
@@ -343,7 +344,7 @@ def test_flags_count_more_than_the_file(folder, tmp_path):
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("backbones = 'a'", "there is no 'backbones'. Did you mean backbone?"),
+        ("backbones = 'a'", "there is no 'backbones'. Did you mean backbone or"),
         ("epochs = 'many'", "epochs = 'many' must be of type int"),
         ("epochs = ", "is no TOML file"),
         ("[set]\nlogmell__n_mels = 3", "Did you mean logmel__n_mels"),
@@ -353,7 +354,7 @@ def test_a_wrong_file_is_refused_at_once(folder, tmp_path, text, message):
     config = tmp_path / "train.toml"
     config.write_text(text)
     options = ("--config", config, "--out", tmp_path / "birds.skbird")
-    result = run("train", "recordings", "--weights", "none", *options)
+    result = run("train", "recordings", "--backbone-weights", "none", *options)
     assert result.exit_code == 2
     assert message in result.stderr
 
@@ -386,14 +387,14 @@ def test_a_wrong_file_is_refused_at_once(folder, tmp_path, text, message):
     ],
 )
 def test_train_complains_before_it_trains(folder, options, code, message):
-    result = run("train", "recordings", "--weights", "none", *options)
+    result = run("train", "recordings", "--backbone-weights", "none", *options)
     assert result.exit_code == code
     assert message in result.stderr.replace("\n", " ")
     assert not Path("b.skbird.work").exists()
 
 
 def test_options_that_do_not_go_together(folder):
-    for options in (("--top-k", 3), ("--like", "birds.skbird.heldout.csv")):
+    for options in (("--top-species", 3), ("--like", "birds.skbird.heldout.csv")):
         result = run("predict", "birds.skbird", "soundscapes", "--out", "x", *options)
         assert result.exit_code == 2
         assert f"{options[0]} goes with --format" in result.stderr

@@ -60,7 +60,7 @@ def model(bird_folder, tmp_path_factory):
     pipe = make_pipeline(
         Resampler(RATE),
         Segmenter(1.0),
-        LogMel(16, n_fft=512, verbose=False),
+        LogMel(16, n_fft=512, verbose=0),
         SpectrogramStatistics(),
         MultiOutputClassifier(LogisticRegression()),
     )
@@ -145,7 +145,7 @@ def test_a_part_of_unreadable_recordings_has_no_events(tmp_path):
     for number, table in enumerate([empty, rows]):
         proba = np.full((len(table), 1), 0.9)
         path = tmp_path / f"part-{number:06d}.parquet"
-        options = {"min_proba": None, "top_k": None}
+        options = {"min_proba": None, "top_species": None}
         write_part(path, table, proba, ["owl"], [], [], **options)
     result = SimpleNamespace(parts=sorted(tmp_path.iterdir()))
     events, paths = _formats.find_events(result, 0.5, 0.0)
@@ -315,7 +315,7 @@ def test_the_page_is_written_before_anything_is_printed(
 
 
 TRAIN = (
-    "--backbone lcnet_035 --weights none --epochs 1 --segment-s 1 --n-mels 16 "
+    "--backbone lcnet_035 --backbone-weights none --epochs 1 --segment-s 1 --n-mels 16 "
     "--sample-rate 16000 --segments-per-row 1 --set sedclassifier__verbose=0"
 ).split()
 
@@ -423,10 +423,10 @@ def test_messages_keep_lines_of_their_own(capsys):
 
 def test_nothing_that_strangers_wrote_commands_the_terminal(capsys):
     _console.say("name\x1b[31m\x9b\udce9\nnext")
-    _console.show("licence\x1b]0;x\x07")
+    _console.show("license\x1b]0;x\x07")
     captured = capsys.readouterr()
     assert captured.err == "name [31m  \\nnext\n"
-    assert captured.out == "licence ]0;x \n"
+    assert captured.out == "license ]0;x \n"
     frame = pd.DataFrame({"path": ["a\tb\x1b[0m"], "n": [1]})
     _console.show_table(frame)
     assert capsys.readouterr().out == "path\tn\na b [0m\t1\n"
@@ -1009,7 +1009,7 @@ def test_recordings_without_annotations_are_said_or_left_out(
     else:
         truth = tmp_path / "tables"
         box = {"path": ["one.wav"], "start": [2.0], "end": [4.0], "species": ["dove"]}
-        write_raven(pd.DataFrame(box), truth, paths=["one.wav", "empty.wav"])
+        write_raven(pd.DataFrame(box), truth, recordings=["one.wav", "empty.wav"])
         soundfile.write(tmp_path / "b" / "empty.wav", noise(2), RATE)
     result = evaluate(".", "--annotations", truth)
     assert "Warning: 1 of " in result.stderr

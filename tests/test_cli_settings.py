@@ -17,7 +17,7 @@ from skbird.cli._rehearsal import _write_noise
 from skbird.cli._settings import Settings
 
 SHORT = (
-    "--backbone lcnet_035 --weights none --epochs 1 --segment-s 1 --n-mels 16 "
+    "--backbone lcnet_035 --backbone-weights none --epochs 1 --segment-s 1 --n-mels 16 "
     "--sample-rate 16000 --segments-per-row 1"
 ).split()
 NET = "sedclassifier"
@@ -118,8 +118,8 @@ def test_good_parameters_do_not(train, setting):
 @pytest.mark.parametrize(
     ("flags", "message"),
     [
-        (("--weights", "gone.pt"), "neither 'pretrained', None nor a file"),
-        (("--weights", "birds"), "neither 'pretrained', None nor a file"),
+        (("--backbone-weights", "gone.pt"), "neither 'pretrained', None nor a file"),
+        (("--backbone-weights", "birds"), "neither 'pretrained', None nor a file"),
         (("--backbone", "lcnet_036"), "is not a model of timm"),
         (("--work-dir", "birds/dove/1.wav"), "is a file"),
         (("--work-dir", "birds/dove/1.wav/x"), "cannot be written to"),

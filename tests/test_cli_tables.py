@@ -138,7 +138,7 @@ def test_a_table_goes_alone_and_has_a_step_of_its_own(table, predict):
 
 def test_an_archive_takes_the_path_of_a_table(table, model, tmp_path):
     pipe = pickle.loads(model.read_bytes())
-    result = predict_archive(pipe, tmp_path / "rows.csv", tmp_path / "o", verbose=False)
+    result = predict_archive(pipe, tmp_path / "rows.csv", tmp_path / "o", verbose=0)
     assert result.read()["site"].tolist() == table["site"].tolist()
 
 
@@ -147,24 +147,22 @@ def test_an_archive_of_nothing_has_no_rows(model, predict, tmp_path):
     empty = segment_table([]).assign(site=[])
     for recordings, columns in (([], []), (empty, ["site"])):
         with pytest.warns(UserWarning, match="no recordings to predict"):
-            result = predict_archive(pipe, recordings, tmp_path / "out", verbose=False)
+            result = predict_archive(pipe, recordings, tmp_path / "out", verbose=0)
         assert list(result.read()) == ["path", "start", "end", *columns, "dove", "wren"]
         assert result.n_rows == len(result.read()) == len(result.errors) == 0
         assert "0 recordings" in str(result)
     with pytest.warns(UserWarning, match="no recordings to predict"):
-        result = predict_archive(
-            pipe, [], tmp_path / "out", min_proba=0.1, verbose=False
-        )
+        result = predict_archive(pipe, [], tmp_path / "out", min_proba=0.1, verbose=0)
     assert list(result.read()) == ["path", "start", "end", "species", "probability"]
     # Nothing is in the way of what comes later, and nothing of it is lost.
-    run = predict_archive(pipe, ["a/one.wav"], tmp_path / "out", verbose=False)
+    run = predict_archive(pipe, ["a/one.wav"], tmp_path / "out", verbose=0)
     assert run.n_files == 1
     with pytest.raises(
         ValueError, match="holds a run, and now there are no recordings"
     ):
-        predict_archive(pipe, [], tmp_path / "out", verbose=False)
+        predict_archive(pipe, [], tmp_path / "out", verbose=0)
     with pytest.warns(UserWarning, match="no recordings to predict"):
-        predict_archive(pipe, [], tmp_path / "out", fresh=True, verbose=False)
+        predict_archive(pipe, [], tmp_path / "out", fresh=True, verbose=0)
     assert not list((tmp_path / "out").iterdir())
 
 
@@ -207,13 +205,13 @@ def test_a_birdclef_folder_without_test_recordings(model, tmp_path):
         if made:
             (tmp_path / made).mkdir()
         data = load_birdclef(tmp_path)
-        for rows in (data.test, data.unlabelled):
+        for rows in (data.test, data.unlabeled):
             assert len(rows) == 0
             assert list(rows) == ["path", "start", "end", "collection", "row_id"]
             assert rows["start"].dtype == float
         pipe = pickle.loads(model.read_bytes())
         with pytest.warns(UserWarning, match="no recordings to predict"):
-            result = predict_archive(pipe, data.test, tmp_path / "out", verbose=False)
+            result = predict_archive(pipe, data.test, tmp_path / "out", verbose=0)
         assert len(result.read()) == 0
 
 

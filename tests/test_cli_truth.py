@@ -59,7 +59,7 @@ def model(bird_folder, tmp_path_factory):
     pipe = make_pipeline(
         Resampler(RATE),
         Segmenter(1.0),
-        LogMel(16, n_fft=512, verbose=False),
+        LogMel(16, n_fft=512, verbose=0),
         SpectrogramStatistics(),
         MultiOutputClassifier(LogisticRegression()),
     )

@@ -42,7 +42,7 @@ from skbird.inference._pipeline import cut_blocks
 
 NET = {
     "random_state": 0,
-    "weights": None,
+    "backbone_weights": None,
     "max_epochs": 1,
     "batch_size": 8,
     "verbose": 0,
@@ -55,7 +55,7 @@ def make(net, **logmel):
             ("resample", Resampler(RATE)),
             ("band", BandPass(100, 7000)),
             ("segment", Segmenter(1.0, overlap=0.5)),
-            ("logmel", LogMel(n_mels=32, verbose=False, **logmel)),
+            ("logmel", LogMel(n_mels=32, verbose=0, **logmel)),
             ("net", net),
         ]
     )
@@ -127,7 +127,9 @@ def compiled(fitted):
 @pytest.mark.parametrize(
     "net",
     [
-        CNNClassifier("lcnet_035", tta_shifts_s=(-0.5, 0.5), pooling="mean", **NET),
+        CNNClassifier(
+            "lcnet_035", tta_shifts_s=(-0.5, 0.5), pooling="mean", threshold=0.1, **NET
+        ),
         SEDClassifier("lcnet_035", attention="frequency", pooling="lse", **NET),
         SEDClassifier("lcnet_035", attention="time", frame_scores=True, **NET),
     ],
@@ -146,7 +148,8 @@ def test_same_probabilities(rows, net):
         np.testing.assert_allclose(
             other.predict_proba(X), model.predict_proba(X), atol=1e-5
         )
-    np.testing.assert_array_equal(compiled.predict(X), compiled.predict_proba(X) >= 0.5)
+    proba = compiled.predict_proba(X)
+    np.testing.assert_array_equal(compiled.predict(X), proba >= net.threshold)
     assert list(compiled.species_) == ["dove", "wren"]
 
 
@@ -213,7 +216,7 @@ def test_blocks_change_nothing(rows, compiled, monkeypatch):
         "transform",
         lambda *args: sizes.append(len(args[1])) or transform(*args),
     )
-    compiled.set_params(block_s=8.0)
+    compiled.set_params(chunk_s=8.0)
     np.testing.assert_allclose(compiled.predict_proba(X), whole[X.index], atol=1e-6)
     assert len(sizes) > 3
     assert sum(sizes) == len(X)
@@ -261,7 +264,7 @@ def test_unreadable_rows_are_listed_whatever_their_block(rows, compiled, tmp_pat
     X = pd.concat(
         [X[:5], pd.DataFrame({"path": [str(noise)]}), X[5:]], ignore_index=True
     )
-    compiled = copy.deepcopy(compiled).set_params(block_s=4.0)
+    compiled = copy.deepcopy(compiled).set_params(chunk_s=4.0)
     with pytest.warns(UserWarning, match=r"1 of \d+ rows cannot be used.*row 5"):
         proba = compiled.predict_proba(X)
     assert np.isnan(proba[5]).all()
@@ -323,7 +326,7 @@ def test_ranks_within_blocks_are_refused_however_deep(rows, fitted):
 
 def test_around_a_reweighter(rows, fitted):
     X, Y = rows
-    model = SoundscapeReweighter(FrozenEstimator(fitted), power=0.5).fit(X, Y)
+    model = SoundscapeReweighter(FrozenEstimator(fitted), level_power=0.5).fit(X, Y)
     compiled = compile_pipeline(model, X, precision="float32")
     assert compiled.max_difference_ < 1e-4
     assert type(compiled) is SoundscapeReweighter
@@ -350,6 +353,7 @@ def test_a_difference_above_the_tolerance_is_refused(fitted):
     ("options", "message"),
     [
         ({"backend": "tensorrt"}, r"backend='tensorrt' must be one of openvino"),
+        ({"precision": "float16"}, "precision='float16' is for training on CUDA"),
         ({"precision": "int8"}, r"precision='int8' must be one of float32, bfloat16"),
         (
             {"backend": "onnxruntime", "precision": "bfloat16"},

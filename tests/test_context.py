@@ -12,7 +12,7 @@ from skbird.data._joined import join_rows, shifted_reads
 from skbird.nn import CNNClassifier, SEDClassifier
 from skbird.preprocessing import LogMel, Segmenter
 
-TINY = {"weights": None, "verbose": 0, "random_state": 0, "max_epochs": 1}
+TINY = {"backbone_weights": None, "verbose": 0, "random_state": 0, "max_epochs": 1}
 
 FRAMES = np.tile(np.arange(500)[:, None], (1, 4))
 

@@ -29,7 +29,7 @@ def rows():
 
 def small(make=CNNClassifier, **options):
     options = {"max_epochs": 3, "batch_size": 8, "random_state": 0, **options}
-    return make("lcnet_035", weights=None, verbose=0, **options)
+    return make("lcnet_035", backbone_weights=None, verbose=0, **options)
 
 
 class LossOf(BinaryCrossEntropy):
@@ -205,10 +205,10 @@ def test_no_training_begins_with_weights_that_are_nan(rows, tmp_path):
     with pytest.raises(FloatingPointError, match=r"begin with.*classifier\.weight"):
         net.fit(*rows)
     torch.save(net.module_.backbone.state_dict(), tmp_path / "sound.pt")
-    small(max_epochs=1).set_params(weights=tmp_path / "sound.pt").fit(*rows)
+    small(max_epochs=1).set_params(backbone_weights=tmp_path / "sound.pt").fit(*rows)
     spoilt = spoiled(net, name="backbone.bn1.weight").module_.backbone.state_dict()
     torch.save(spoilt, tmp_path / "nan.pt")
-    net = small().set_params(weights=tmp_path / "nan.pt")
+    net = small().set_params(backbone_weights=tmp_path / "nan.pt")
     with pytest.raises(ValueError, match=r"nan.pt.*bn1\.weight holds NaN"):
         net.fit(*rows)
 

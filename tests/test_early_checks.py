@@ -25,7 +25,7 @@ HEADS = {
 
 
 def network(backbone="lcnet_035", head="cnn", **options):
-    options = {"weights": None, "verbose": 0, "random_state": 0, **options}
+    options = {"backbone_weights": None, "verbose": 0, "random_state": 0, **options}
     return HEADS[head](backbone, **options)
 
 
@@ -86,7 +86,10 @@ def test_trying_leaves_the_network_and_the_draws_as_they_are():
         ({"lr": 0}, "'lr' parameter of CNNClassifier"),
         ({"lr": np.inf}, "'lr' parameter of CNNClassifier"),
         ({"backbone": "efficientnet_b99"}, "is not a model of timm"),
-        ({"weights": "/no/such/file"}, "neither 'pretrained', None nor a file"),
+        (
+            {"backbone_weights": "/no/such/file"},
+            "neither 'pretrained', None nor a file",
+        ),
         ({"criterion__label_smoothing": 2}, "label_smoothing=2 must be in"),
         (
             {"criterion": BCEFocalLoss, "criterion__bce_weight": -1},

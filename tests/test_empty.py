@@ -63,7 +63,7 @@ def plain_pipeline():
         Resampler(RATE),
         Segmenter(1.0),
         RMSFilter(),
-        LogMel(16, n_fft=512, verbose=False),
+        LogMel(16, n_fft=512, verbose=0),
         SpectrogramStatistics(),
         KNeighborsClassifier(1),
     )
@@ -72,7 +72,7 @@ def plain_pipeline():
 META = {
     "reweighter": SoundscapeReweighter,
     "reweighter_cv": SoundscapeReweighterCV,
-    "kernel": lambda model: SoundscapeReweighter(model, top_k=1, kernel=(1, 2, 1)),
+    "kernel": lambda model: SoundscapeReweighter(model, top_rows=1, kernel=(1, 2, 1)),
     "calibrator": MultilabelCalibrator,
     "isotonic": lambda model: MultilabelCalibrator(model, method="isotonic"),
     "thresholds": ThresholdTuner,
@@ -238,7 +238,12 @@ def networks(bird_folder):
     pytest.importorskip("torch")
     from skbird.nn import CNNClassifier, SEDClassifier
 
-    options = {"weights": None, "max_epochs": 1, "random_state": 0, "verbose": 0}
+    options = {
+        "backbone_weights": None,
+        "max_epochs": 1,
+        "random_state": 0,
+        "verbose": 0,
+    }
     heads = {
         "cnn": CNNClassifier("lcnet_035", **options),
         "sed": SEDClassifier("lcnet_035", tta_shifts_s=[0.5], **options),
@@ -250,7 +255,7 @@ def networks(bird_folder):
     Y = pd.get_dummies(bird_folder["species"]).astype(np.float32)
     models = {}
     for name, head in heads.items():
-        front_end = Segmenter(1.0), LogMel(32, n_fft=512, verbose=False)
+        front_end = Segmenter(1.0), LogMel(32, n_fft=512, verbose=0)
         models[name] = make_pipeline(*front_end, head).fit(X, Y)
     return models
 

@@ -364,11 +364,12 @@ def test_predict_thresholds_probabilities_but_not_ranks(table):
     model = readers().fit(X, Y)
     proba = model.predict_proba(X)
     np.testing.assert_array_equal(model.predict(X), proba >= 0.5)
-    np.testing.assert_array_equal(model.predict(X, [0.2, 0.7]), proba >= [0.2, 0.7])
-    model.set_params(voting="rank").fit(X, Y)
+    model.set_params(threshold=[0.2, 0.7])
+    np.testing.assert_array_equal(model.predict(X), proba >= [0.2, 0.7])
+    model.set_params(voting="rank", threshold=None).fit(X, Y)
     with pytest.raises(ValueError, match=r"voting='rank' gives ranks.*threshold=0.9"):
         model.predict(X)
-    assert 0 < model.predict(X, threshold=0.9).mean() < 0.15
+    assert 0 < model.set_params(threshold=0.9).predict(X).mean() < 0.15
 
 
 def test_fitting_in_parallel_changes_nothing(plane):
@@ -637,7 +638,7 @@ def test_members_share_a_cache(birds, tmp_path, monkeypatch):
         return make_pipeline(
             Resampler(8000),
             Segmenter(segment_s),
-            LogMel(n_mels=n_mels, cache_dir=tmp_path, verbose=False),
+            LogMel(n_mels=n_mels, cache_dir=tmp_path, verbose=0),
             SpectrogramStatistics(),
             StandardScaler(),
             linear(),

@@ -13,7 +13,7 @@ from skbird.data import Spectrograms
 from skbird.nn import CNNClassifier, SEDClassifier, soup
 from skbird.nn._heads import CNN
 
-TINY = {"weights": None, "max_epochs": 1, "verbose": 0, "random_state": 0}
+TINY = {"backbone_weights": None, "max_epochs": 1, "verbose": 0, "random_state": 0}
 
 
 class Other(CNN):

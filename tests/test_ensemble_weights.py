@@ -86,7 +86,7 @@ def test_votes_may_be_whole_numbers(voting, expected):
 
 
 def test_one_value_out_of_range_is_enough_to_be_refused():
-    with pytest.raises(ValueError, match=r"probas\[1\] is 1.1 at row 1, column 0"):
+    with pytest.raises(ValueError, match=r"proba\[1\] is 1.1 at row 1, column 0"):
         combine_proba([[[0.5], [0.5]], [[0.5], [1.1]]])
 
 
@@ -173,20 +173,20 @@ def test_votes_stay_in_range_and_in_their_precision(voting, dtype):
         ({"weights": [1, np.nan, 1]}, "must be finite"),
         ({"weights": "fit"}, "weights='fit' must be numbers"),
         (
-            {"probas": [[[0.1]], [[0.1, 0.2]]]},
-            r"probas has shapes \[\(1, 1\), \(1, 2\)",
+            {"proba": [[[0.1]], [[0.1, 0.2]]]},
+            r"proba has shapes \[\(1, 1\), \(1, 2\)",
         ),
-        ({"probas": [[0.1], [0.2]]}, r"one shape is needed, \(n_rows, n_species\)"),
-        ({"probas": []}, r"probas has shapes \[\]"),
+        ({"proba": [[0.1], [0.2]]}, r"one shape is needed, \(n_rows, n_species\)"),
+        ({"proba": []}, r"proba has shapes \[\]"),
         (
-            {"probas": [[[0.5]], [[3.0]]]},
-            r"probas\[1\] is 3 at row 0, column 0.*sigmoid",
+            {"proba": [[[0.5]], [[3.0]]]},
+            r"proba\[1\] is 3 at row 0, column 0.*sigmoid",
         ),
     ],
 )
 def test_combine_proba_refuses_bad_arguments(probas, arguments, message):
     with pytest.raises(ValueError, match=message):
-        combine_proba(**{"probas": probas} | arguments)
+        combine_proba(**{"proba": probas} | arguments)
 
 
 # Weights -----------------------------------------------------------------------------
@@ -394,13 +394,13 @@ def test_one_and_two_species(n_species):
         ({"method": "best"}, "method='best' must be one of fit, greedy"),
         ({"voting": "min"}, "cannot be used with voting='min'"),
         ({"voting": "max"}, "voting='max'"),
-        ({"y": np.zeros((3, 4))}, r"y has shape \(3, 4\) and probas \(20, 4\)"),
-        ({"y": np.full((20, 4), 2.0)}, "y holds 2"),
+        ({"Y": np.zeros((3, 4))}, r"Y has shape \(3, 4\) and proba \(20, 4\)"),
+        ({"Y": np.full((20, 4), 2.0)}, "Y holds 2"),
         ({"groups": [1, 2]}, r"groups has shape \(2,\)"),
-        ({"probas": [np.full((20, 4), 2.0)]}, r"probas\[0\] is 2"),
+        ({"proba": [np.full((20, 4), 2.0)]}, r"proba\[0\] is 2"),
     ],
 )
 def test_fit_weights_refuses_bad_arguments(probas, arguments, message):
     Y = np.tile([[0.0], [1.0]], (10, 4))
     with pytest.raises(ValueError, match=message):
-        fit_weights(**{"probas": probas, "y": Y} | arguments)
+        fit_weights(**{"proba": probas, "Y": Y} | arguments)

@@ -27,7 +27,7 @@ _OF_FILES = "looks at all rows of a file, by design"
 BY_DESIGN = {
     "CNNClassifier": {"sklearn_check_no_attributes_set_in_init": _BY_SKORCH},
     "SEDClassifier": {"sklearn_check_no_attributes_set_in_init": _BY_SKORCH},
-    "PseudoLabelSelfTraining": {"check_unlabelled_rows": _FROM_UNLABELLED},
+    "PseudoLabelSelfTraining": {"check_unlabeled_rows": _FROM_UNLABELLED},
     "SoundscapeReweighter": {"check_subset_of_rows": _OF_FILES},
 }
 

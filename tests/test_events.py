@@ -78,7 +78,7 @@ def test_unread_rows_break_events_and_may_lack_an_end():
     events = proba_to_events(proba, rows, species=["owl"])
     assert events["start"].tolist() == [0.0, 15.0]
     proba[6] = 0.9
-    with pytest.raises(ValueError, match="rows has no end at row 6"):
+    with pytest.raises(ValueError, match="X has no end at row 6"):
         proba_to_events(proba, rows, species=["owl"])
 
 
@@ -98,8 +98,8 @@ def test_events_of_the_truth_match_themselves():
 @pytest.mark.parametrize(
     ("arguments", "error", "message"),
     [
-        ({"rows": ["a.ogg"]}, TypeError, "rows must be a DataFrame.*segment_table"),
-        ({"rows": NIGHT[:5]}, ValueError, "proba has 6 rows and rows has 5"),
+        ({"X": ["a.ogg"]}, TypeError, "X must be a DataFrame.*segment_table"),
+        ({"X": NIGHT[:5]}, ValueError, "proba has 6 rows and X has 5"),
         ({"threshold": [0.1, 0.2]}, ValueError, r"threshold has shape \(2,\)"),
         ({"threshold": np.nan}, ValueError, "threshold=nan must not be NaN"),
         ({"max_gap_s": -1}, ValueError, "max_gap_s=-1 must be 0"),
@@ -107,6 +107,6 @@ def test_events_of_the_truth_match_themselves():
     ],
 )
 def test_bad_arguments_are_refused(arguments, error, message):
-    arguments = {"rows": NIGHT, "species": ["owl"]} | arguments
+    arguments = {"X": NIGHT, "species": ["owl"]} | arguments
     with pytest.raises(error, match=message):
         proba_to_events(np.zeros((6, 1)), **arguments)

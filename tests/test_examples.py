@@ -27,7 +27,7 @@ NETWORK = ("--backbone", "lcnet_035", "--epochs", "1")
 def tiny(tmp_path_factory):
     """Return a folder of BirdCLEF's shape, as small as the examples can bear."""
     root = tmp_path_factory.mktemp("tiny") / "set"
-    sizes = {"n_test": 2, "n_labelled": 0, "n_unlabelled": 2, "soundscape_s": 10.0}
+    sizes = {"n_test": 2, "n_labeled": 0, "n_unlabeled": 2, "soundscape_s": 10.0}
     make_birdclef(root, n_species=3, n_recordings=48, **sizes)
     return root
 

@@ -278,7 +278,7 @@ def test_rows_of_a_damaged_recording_are_predicted(encode):
     bad = damaged(encode("aac.m4a", "aac", "mp4", 32_000), 0.25, 15_000)
     with pytest.warns(UserWarning, match="are damaged"):
         rows = segment_table([bad], 2, 2)
-    step = LogMel(n_mels=8, on_error="skip", verbose=False)
+    step = LogMel(n_mels=8, on_error="skip", verbose=0)
     with pytest.warns(UserWarning, match="of 8 rows"):
         found = step.fit_transform(rows)
     assert 1 <= len(found.errors) <= 3

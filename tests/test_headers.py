@@ -632,7 +632,7 @@ def test_a_whole_recording_with_damage_is_an_error(chirp, tmp_path):
     path = tmp_path / "night.mp3"
     soundfile.write(path, chirp, 48_000)
     path.write_bytes(DAMAGE["zeros"](bytearray(path.read_bytes())))
-    front = LogMel(32, on_error="raise", verbose=False)
+    front = LogMel(32, on_error="raise", verbose=0)
     with (
         pytest.warns(UserWarning, match="s of it are damaged, first at"),
         pytest.raises(AudioReadError, match="it is damaged there"),
@@ -821,7 +821,7 @@ def test_describe_lists_what_was_cut(written, tmp_path):
     (tmp_path / "cut.wav").write_bytes(content[:50_000])
     (tmp_path / "whole.wav").write_bytes(content)
     paths = [tmp_path / "cut.wav", tmp_path / "whole.wav"]
-    report = describe_recordings(paths, n_clips=0, verbose=False)
+    report = describe_recordings(paths, n_clips=0, verbose=0)
     table = report.tables["recordings"]
     assert "cut short" in table["problems"][0]
     assert "cut short" not in table["problems"][1]

@@ -106,7 +106,7 @@ def test_tables_of_other_programs(tmp_path, name, separator, encoding):
 
 
 def test_a_birdclef_folder(tmp_path):
-    sizes = {"n_test": 1, "n_labelled": 0, "n_unlabelled": 0, "soundscape_s": 10}
+    sizes = {"n_test": 1, "n_labeled": 0, "n_unlabeled": 0, "soundscape_s": 10}
     made = make_birdclef(tmp_path / "set", n_species=2, n_recordings=6, **sizes)
     data = load_recordings(tmp_path / "set")
     pd.testing.assert_frame_equal(data.X, made.X)

@@ -416,8 +416,10 @@ def test_skip_keeps_all_good_rows_and_lists_the_others(mixed_files):
     with pytest.warns(UserWarning, match="6 of 10 rows cannot be used"):
         spectrograms = step.transform(paths)
     assert len(spectrograms) == 10
-    assert sorted(step.errors_["row"]) == [1, 2, 3, 6, 7, 8]
-    assert list(step.errors_["path"]) == [paths[row] for row in step.errors_["row"]]
+    errors = spectrograms.errors
+    assert sorted(errors["row"]) == [1, 2, 3, 6, 7, 8]
+    assert list(errors["path"]) == [paths[row] for row in errors["row"]]
+    assert [name for name in vars(step) if name.endswith("_")] == []
     alone = LogMel(n_mels=16).transform([paths[row] for row in good])
     np.testing.assert_array_equal(spectrograms[good].to_numpy(), alone.to_numpy())
     assert list(spectrograms[[3, 4, 6]].errors["row"]) == [0, 2]

@@ -64,7 +64,7 @@ def front_end(tmp_path_factory):
     return [
         ("resample", Resampler(RATE)),
         ("segment", Segmenter(1.0)),
-        ("logmel", LogMel(n_mels=32, cache_dir=cache, verbose=False)),
+        ("logmel", LogMel(n_mels=32, cache_dir=cache, verbose=0)),
     ]
 
 
@@ -79,7 +79,7 @@ def baseline(front_end):
 @pytest.fixture
 def network(front_end):
     net = CNNClassifier(
-        "lcnet_035", weights=None, max_epochs=2, random_state=0, verbose=0
+        "lcnet_035", backbone_weights=None, max_epochs=2, random_state=0, verbose=0
     )
     return Pipeline([*front_end, ("net", net)])
 

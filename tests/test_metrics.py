@@ -81,38 +81,37 @@ class ColumnClassifier(ClassifierMixin, BaseEstimator):
 def test_metric_is_the_mean_of_sklearns_with_ties(
     truth_and_scores, metric, of_one_species
 ):
-    y_true, y_score = truth_and_scores
-    expected = np.mean([of_one_species(y_true[:, j], y_score[:, j]) for j in range(5)])
-    assert metric(y_true, y_score) == pytest.approx(expected, abs=1e-12)
+    y_true, proba = truth_and_scores
+    expected = np.mean([of_one_species(y_true[:, j], proba[:, j]) for j in range(5)])
+    assert metric(y_true, proba) == pytest.approx(expected, abs=1e-12)
 
 
 @pytest.mark.parametrize(("metric", "of_one_species"), METRIC_PAIRS)
 def test_unknown_entries_are_left_out_of_their_species(
     truth_and_scores, rng, metric, of_one_species
 ):
-    y_true, y_score = truth_and_scores
+    y_true, proba = truth_and_scores
     y_true[rng.random(y_true.shape) < 0.2] = np.nan
     known = ~np.isnan(y_true)
     expected = [
-        of_one_species(y_true[known[:, j], j], y_score[known[:, j], j])
-        for j in range(5)
+        of_one_species(y_true[known[:, j], j], proba[known[:, j], j]) for j in range(5)
     ]
-    assert metric(y_true, y_score) == pytest.approx(np.mean(expected), abs=1e-12)
+    assert metric(y_true, proba) == pytest.approx(np.mean(expected), abs=1e-12)
 
 
 @pytest.mark.parametrize("metric", METRICS)
 def test_unlabelled_rows_change_nothing(truth_and_scores, metric):
-    y_true, y_score = truth_and_scores
+    y_true, proba = truth_and_scores
     longer_true = np.vstack([np.full((3, 5), -1.0), y_true])
-    longer_score = np.vstack([np.full((3, 5), np.nan), y_score])
-    assert metric(longer_true, longer_score) == metric(y_true, y_score)
+    longer_score = np.vstack([np.full((3, 5), np.nan), proba])
+    assert metric(longer_true, longer_score) == metric(y_true, proba)
 
 
 @pytest.mark.parametrize("metric", METRICS)
 def test_soft_truth_counts_as_presence_from_one_half(truth_and_scores, metric):
-    y_true, y_score = truth_and_scores
+    y_true, proba = truth_and_scores
     soft = np.where(y_true == 1, 0.5, 0.49)
-    assert metric(soft, y_score) == metric(y_true, y_score)
+    assert metric(soft, proba) == metric(y_true, proba)
 
 
 @pytest.mark.parametrize(
@@ -129,18 +128,18 @@ def test_skipped_species_are_named(metric, skipped):
             "unknown": [np.nan] * 3,
         }
     )
-    y_score = np.array([[0.1], [0.5], [0.9]]).repeat(4, axis=1)
-    score, names = metric(y_true, y_score, return_skipped=True)
+    proba = np.array([[0.1], [0.5], [0.9]]).repeat(4, axis=1)
+    score, names = metric(y_true, proba, return_skipped=True)
     assert (score, names) == (1.0, skipped)
-    _, numbers = metric(y_true.to_numpy(), y_score, return_skipped=True)
+    _, numbers = metric(y_true.to_numpy(), proba, return_skipped=True)
     assert [y_true.columns[j] for j in numbers] == skipped
 
 
 @pytest.mark.filterwarnings("error")
 def test_one_pair_of_rows_is_enough_and_none_is_passed_over_in_silence():
-    y_true, y_score = [[1, 0, 1], [0, 0, 1]], [[0.9, 0.9, 0.9], [0.1, 0.1, 0.1]]
-    assert macro_roc_auc(y_true, y_score, return_skipped=True) == (1.0, [1, 2])
-    assert macro_roc_auc(y_true, np.negative(y_score)) == 0.0
+    y_true, proba = [[1, 0, 1], [0, 0, 1]], [[0.9, 0.9, 0.9], [0.1, 0.1, 0.1]]
+    assert macro_roc_auc(y_true, proba, return_skipped=True) == (1.0, [1, 2])
+    assert macro_roc_auc(y_true, np.negative(proba)) == 0.0
 
 
 @pytest.mark.parametrize("metric", METRICS)
@@ -152,22 +151,22 @@ def test_no_species_to_judge_gives_nan_and_a_warning(metric, y_true):
 
 
 def test_unread_rows_are_refused_or_left_out(truth_and_scores):
-    y_true, y_score = truth_and_scores
-    unread = y_score.copy()
+    y_true, proba = truth_and_scores
+    unread = proba.copy()
     unread[[2, 7]] = np.nan
     with pytest.raises(ValueError, match=r"rows 2, 7.*nan_rows='omit'"):
         macro_roc_auc(y_true, unread)
     with pytest.warns(UserWarning, match="2 of 60 rows"):
         score = macro_roc_auc(y_true, unread, nan_rows="omit")
     read = np.delete(np.arange(60), [2, 7])
-    assert score == macro_roc_auc(y_true[read], y_score[read])
+    assert score == macro_roc_auc(y_true[read], proba[read])
 
 
 @pytest.mark.parametrize(
-    ("y_true", "y_score", "message"),
+    ("y_true", "proba", "message"),
     [
         ([0, 1], [[0.1], [0.2]], r"y_true has shape \(2,\).*reshape"),
-        ([[0], [1]], [0.1, 0.2], r"y_score has shape \(2,\)"),
+        ([[0], [1]], [0.1, 0.2], r"proba has shape \(2,\)"),
         ([[0], [1]], [[0.1], [0.2], [0.3]], "same rows and species"),
         ([[0], [2]], [[0.1], [0.2]], "holds 2 at row 1"),
         ([[0, 1], [-1, 1]], [[0.1, 0], [0.2, 0]], "holds -1 at row 1, species 0"),
@@ -176,15 +175,15 @@ def test_unread_rows_are_refused_or_left_out(truth_and_scores):
         ([["a"], ["b"]], [[0.1], [0.2]], "y_true must be a numeric array"),
     ],
 )
-def test_bad_input_is_refused(y_true, y_score, message):
+def test_bad_input_is_refused(y_true, proba, message):
     with pytest.raises(ValueError, match=message):
-        macro_roc_auc(y_true, y_score)
+        macro_roc_auc(y_true, proba)
 
 
 def test_columns_of_pandas_may_hold_its_missing_value():
     y_true = pd.DataFrame({"owl": pd.array([1, pd.NA, 0, 1], dtype="Int64")})
-    y_score = pd.DataFrame({"owl": pd.array([0.9, 0.1, 0.5, 0.2], dtype="Float64")})
-    assert macro_roc_auc(y_true, y_score) == 0.5
+    proba = pd.DataFrame({"owl": pd.array([0.9, 0.1, 0.5, 0.2], dtype="Float64")})
+    assert macro_roc_auc(y_true, proba) == 0.5
 
 
 def test_tables_without_rows_are_refused():
@@ -197,11 +196,11 @@ def test_tables_without_rows_are_refused():
 )
 def test_unread_rows_are_counted_and_the_first_five_named(n_unread, shown):
     y_true = np.column_stack([np.arange(8) % 2.0, np.full(8, np.nan)])
-    y_score = np.full((8, 2), 0.5)
-    y_score[:n_unread] = np.nan
-    message = rf"{n_unread} of 8 rows of y_score are NaN .*{shown}"
+    proba = np.full((8, 2), 0.5)
+    proba[:n_unread] = np.nan
+    message = rf"{n_unread} of 8 rows of proba are NaN .*{shown}"
     with pytest.raises(ValueError, match=message):
-        macro_roc_auc(y_true, y_score)
+        macro_roc_auc(y_true, proba)
 
 
 def test_proba_matrix_is_of_floats_and_of_two_dimensions():
@@ -223,24 +222,24 @@ def test_unknown_nan_rows_option_is_refused():
 
 def test_differently_ordered_species_are_refused():
     y_true = pd.DataFrame({"a": [0, 1], "b": [1, 0]})
-    with pytest.raises(ValueError, match=r"'a' and 'b'.*y_score\[y_true.columns\]"):
+    with pytest.raises(ValueError, match=r"'a' and 'b'.*proba\[y_true.columns\]"):
         macro_roc_auc(y_true, y_true[["b", "a"]])
 
 
 def test_report_agrees_with_sklearn(truth_and_scores):
-    y_true, y_score = truth_and_scores
+    y_true, proba = truth_and_scores
     threshold = np.linspace(0.3, 0.7, 5)
-    report = species_report(y_true, y_score, list("abcde"), threshold)
+    report = species_report(y_true, proba, list("abcde"), threshold)
     assert report.index.tolist() == list("abcde")
     assert report.index.name == "species"
-    predicted = y_score >= threshold
+    predicted = proba >= threshold
     for name, metric in [
         ("precision", precision_score), ("recall", recall_score), ("f1", f1_score),
     ]:  # fmt: skip
         np.testing.assert_allclose(
             report[name], metric(y_true, predicted, average=None)
         )
-    assert report["roc_auc"].mean() == pytest.approx(macro_roc_auc(y_true, y_score))
+    assert report["roc_auc"].mean() == pytest.approx(macro_roc_auc(y_true, proba))
     assert (report["n_rows"] == 60).all()
     np.testing.assert_array_equal(report["n_positive"], y_true.sum(axis=0))
     np.testing.assert_array_equal(report["n_predicted"], predicted.sum(axis=0))

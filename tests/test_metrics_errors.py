@@ -31,12 +31,12 @@ def test_errors_are_those_the_report_counts(truth_and_scores):
 
 
 def test_each_line_is_an_error(truth_and_scores):
-    y_true, y_score = truth_and_scores
+    y_true, proba = truth_and_scores
     threshold = np.array([0.3, 0.5, 0.6, 0.9])
-    errors = error_table(y_true, y_score, threshold)
+    errors = error_table(y_true, proba, threshold)
     for line in errors.itertuples():
         truth = y_true[line.row, line.species]
-        score = y_score[line.row, line.species]
+        score = proba[line.row, line.species]
         assert (line.truth, line.score) == (truth, score)
         is_predicted = score >= threshold[line.species]
         assert is_predicted == (line.error == "false positive")
@@ -60,7 +60,7 @@ def test_kind_chooses_the_errors(truth_and_scores, kind):
 def test_columns_of_the_rows_are_joined_by_position(truth_and_scores):
     start = np.arange(80) * 5.0
     rows = pd.DataFrame({"path": "a.ogg", "start": start}, index=np.arange(80)[::-1])
-    errors = error_table(*truth_and_scores, rows=rows)
+    errors = error_table(*truth_and_scores, X=rows)
     assert errors.columns.tolist()[-2:] == ["path", "start"]
     np.testing.assert_array_equal(errors["start"], errors["row"] * 5.0)
     assert errors.index.tolist() == list(range(len(errors)))
@@ -76,7 +76,7 @@ def test_limit_keeps_the_most_confident_of_each_species_and_kind(truth_and_score
 
 def test_perfect_predictions_give_an_empty_table_with_all_columns():
     rows = pd.DataFrame({"path": ["a.ogg"]})
-    errors = error_table([[1, 0]], [[0.9, 0.1]], rows=rows, max_per_species=1)
+    errors = error_table([[1, 0]], [[0.9, 0.1]], X=rows, max_per_species=1)
     assert len(errors) == 0
     columns = ["row", "species", "error", "truth", "score", "margin", "path"]
     assert errors.columns.tolist() == columns
@@ -87,10 +87,10 @@ def test_perfect_predictions_give_an_empty_table_with_all_columns():
     [
         ({"kind": "fp"}, ValueError, "kind='fp' must be one of"),
         ({"max_per_species": 0}, ValueError, "max_per_species=0 must be a whole"),
-        ({"rows": ["a.ogg"]}, TypeError, "rows must be a DataFrame.*list"),
-        ({"rows": pd.DataFrame({"path": ["a"] * 3})}, ValueError, "rows has 3 rows"),
+        ({"X": ["a.ogg"]}, TypeError, "X must be a DataFrame.*list"),
+        ({"X": pd.DataFrame({"path": ["a"] * 3})}, ValueError, "X has 3 rows"),
         (
-            {"rows": pd.DataFrame({"score": [1.0] * 2})},
+            {"X": pd.DataFrame({"score": [1.0] * 2})},
             ValueError,
             r"columns \['score'\].*Rename",
         ),
@@ -122,13 +122,13 @@ def slow_co_activation(y_true, activation):
 
 @pytest.mark.parametrize("n_species", [1, 2, 4])
 def test_co_activation_agrees_with_a_slow_reference(truth_and_scores, n_species):
-    y_true, y_score = (values[:, :n_species] for values in truth_and_scores)
+    y_true, proba = (values[:, :n_species] for values in truth_and_scores)
     threshold = np.linspace(0.3, 0.7, n_species)
-    rates, support = co_activation(y_true, y_score, threshold, return_support=True)
-    expected, n_rows = slow_co_activation(y_true, y_score >= threshold)
+    rates, support = co_activation(y_true, proba, threshold, return_support=True)
+    expected, n_rows = slow_co_activation(y_true, proba >= threshold)
     np.testing.assert_allclose(rates, expected)
     np.testing.assert_array_equal(support, n_rows)
-    report = species_report(y_true, y_score, threshold=threshold)
+    report = species_report(y_true, proba, threshold=threshold)
     np.testing.assert_allclose(np.diag(rates), report["recall"])
     np.testing.assert_array_equal(np.diag(support), report["n_positive"])
 

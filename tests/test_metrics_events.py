@@ -153,7 +153,7 @@ def test_report_counts_hits_misses_and_false_detections():
 def test_only_annotated_recordings_and_chosen_species_are_judged():
     true = events(("a", 0, 2, "owl"), ("a", 0, 2, "tit"))
     predicted = events(("a", 0, 2, "owl"), ("new", 0, 2, "owl"), ("empty", 0, 2, "owl"))
-    chosen = {"species": ["owl", "jay"], "paths": ["a", "empty"]}
+    chosen = {"species": ["owl", "jay"], "recordings": ["a", "empty"]}
     with pytest.warns(UserWarning, match=r"has \['jay'\].*1 of 2 names") as caught:
         report = event_report(true, predicted, **chosen)
     assert caught[0].filename == __file__
@@ -175,7 +175,7 @@ def test_species_of_which_there_is_no_event_are_a_typo():
     with pytest.raises(ValueError, match=r"\['olw'\].*they have \['owl', 'tit'\]"):
         event_report(table, table, species=["olw"])
     # Known, only not where it is looked for.
-    report = event_report(table, table, species=["tit"], paths=["a"])
+    report = event_report(table, table, species=["tit"], recordings=["a"])
     assert report["n_true"].tolist() == [0]
     with pytest.raises(TypeError, match="species='owl' must be a list"):
         event_report(table, table, species="owl")
@@ -235,5 +235,5 @@ def test_overlap_beyond_its_range_is_refused(min_iou):
 
 
 def test_a_single_path_is_refused():
-    with pytest.raises(TypeError, match="paths='a' must be a list"):
-        event_report(events(), events(), paths="a")
+    with pytest.raises(TypeError, match="recordings='a' must be a list"):
+        event_report(events(), events(), recordings="a")

@@ -37,15 +37,15 @@ def truth_and_scores(rng):
 def test_padded_cmap_is_the_mean_average_precision_of_padded_tables(
     truth_and_scores, padding
 ):
-    y_true, y_score = truth_and_scores
-    y_score[:3, 4] = 1.0  # even the species without positives is judged
+    y_true, proba = truth_and_scores
+    proba[:3, 4] = 1.0  # even the species without positives is judged
     ones = np.ones((padding, 5))
     expected = average_precision_score(
-        np.vstack([y_true, ones]), np.vstack([y_score, ones]), average="macro"
+        np.vstack([y_true, ones]), np.vstack([proba, ones]), average="macro"
     )
-    result = padded_cmap(y_true, y_score, padding=padding)
+    result = padded_cmap(y_true, proba, padding=padding)
     assert result == pytest.approx(expected, abs=1e-12)
-    assert result > macro_average_precision(y_true, y_score)
+    assert result > macro_average_precision(y_true, proba)
 
 
 def test_padded_cmap_pads_with_five_rows_unless_told():
@@ -55,20 +55,20 @@ def test_padded_cmap_pads_with_five_rows_unless_told():
 
 
 def test_padded_cmap_judges_known_entries_only(truth_and_scores, rng):
-    y_true, y_score = truth_and_scores
+    y_true, proba = truth_and_scores
     y_true[rng.random(y_true.shape) < 0.2] = np.nan
     expected = []
     for j in range(5):
         known = ~np.isnan(y_true[:, j])
-        expected.append(padded_cmap(y_true[known, j, None], y_score[known, j, None]))
-    result = padded_cmap(y_true, y_score)
+        expected.append(padded_cmap(y_true[known, j, None], proba[known, j, None]))
+    result = padded_cmap(y_true, proba)
     assert result == pytest.approx(np.mean(expected), abs=1e-12)
 
 
 def test_padded_cmap_skips_only_species_of_which_nothing_is_known():
     y_true = pd.DataFrame({"absent": [0, 0], "unknown": [np.nan] * 2, "good": [1, 0]})
-    y_score = [[0.9, 0.9, 0.9], [0.8, 0.8, 0.1]]
-    assert padded_cmap(y_true, y_score, return_skipped=True) == (1.0, ["unknown"])
+    proba = [[0.9, 0.9, 0.9], [0.8, 0.8, 0.1]]
+    assert padded_cmap(y_true, proba, return_skipped=True) == (1.0, ["unknown"])
     with pytest.warns(UndefinedMetricWarning, match="No species"):
         assert np.isnan(padded_cmap(np.full((2, 1), np.nan), [[0.1], [0.2]]))
 
@@ -85,23 +85,23 @@ def test_padded_cmap_refuses_logits():
 
 
 def test_lrap_is_sklearns_where_all_is_known(truth_and_scores):
-    y_true, y_score = truth_and_scores
+    y_true, proba = truth_and_scores
     y_true = y_true[y_true.any(axis=1)]
-    y_score = y_score[: len(y_true)]
-    expected = label_ranking_average_precision_score(y_true, y_score)
-    assert lrap(y_true, y_score) == pytest.approx(expected, abs=1e-12)
+    proba = proba[: len(y_true)]
+    expected = label_ranking_average_precision_score(y_true, proba)
+    assert lrap(y_true, proba) == pytest.approx(expected, abs=1e-12)
 
 
 def test_lrap_leaves_out_rows_without_a_known_positive():
     y_true = [[0, 1], [0, 0], [np.nan, 0], [-1, -1]]
-    y_score = [[0.9, 0.1], [0.1, 0.2], [0.9, 0.3], [0.5, 0.4]]
-    assert lrap(y_true, y_score) == 0.5
+    proba = [[0.9, 0.1], [0.1, 0.2], [0.9, 0.3], [0.5, 0.4]]
+    assert lrap(y_true, proba) == 0.5
 
 
-def slow_lrap(y_true, y_score):
+def slow_lrap(y_true, proba):
     """The formula, entry by entry."""
     rows = []
-    for truth, score in zip(y_true, y_score, strict=True):
+    for truth, score in zip(y_true, proba, strict=True):
         known = ~np.isnan(truth)
         positive = known & (truth >= 0.5)
         shares = [
@@ -117,10 +117,10 @@ def slow_lrap(y_true, y_score):
 def test_lrap_leaves_unknown_entries_out_of_their_rows(
     truth_and_scores, rng, n_species, scale
 ):
-    y_true, y_score = (values[:, :n_species] for values in truth_and_scores)
+    y_true, proba = (values[:, :n_species] for values in truth_and_scores)
     y_true[rng.random(y_true.shape) < 0.3] = np.nan
-    result = lrap(y_true, scale * y_score)
-    assert result == pytest.approx(slow_lrap(y_true, scale * y_score), abs=1e-12)
+    result = lrap(y_true, scale * proba)
+    assert result == pytest.approx(slow_lrap(y_true, scale * proba), abs=1e-12)
 
 
 def test_lrap_without_a_positive_is_nan_with_a_warning():

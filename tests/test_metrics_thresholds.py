@@ -30,18 +30,16 @@ def test_curve_agrees_with_the_report_at_each_threshold(truth_and_scores):
 
 @pytest.mark.parametrize("beta", [0.5, 2.0])
 def test_f_beta_is_sklearns(truth_and_scores, beta):
-    y_true, y_score = np.nan_to_num(truth_and_scores[0]), truth_and_scores[1]
-    curve = threshold_curve(y_true[:, :3], y_score[:, :3], [0.3], beta=beta)
-    expected = fbeta_score(
-        y_true[:, :3], y_score[:, :3] >= 0.3, beta=beta, average=None
-    )
+    y_true, proba = np.nan_to_num(truth_and_scores[0]), truth_and_scores[1]
+    curve = threshold_curve(y_true[:, :3], proba[:, :3], [0.3], beta=beta)
+    expected = fbeta_score(y_true[:, :3], proba[:, :3] >= 0.3, beta=beta, average=None)
     np.testing.assert_allclose(curve["f_beta"], expected)
 
 
 def test_macro_is_the_mean_over_species_with_positives(truth_and_scores):
-    y_true, y_score = np.nan_to_num(truth_and_scores[0]), truth_and_scores[1]
-    macro = threshold_curve(y_true, y_score, [0.2, 0.7], average="macro")
-    predicted = y_score[:, :3] >= 0.7
+    y_true, proba = np.nan_to_num(truth_and_scores[0]), truth_and_scores[1]
+    macro = threshold_curve(y_true, proba, [0.2, 0.7], average="macro")
+    predicted = proba[:, :3] >= 0.7
     assert macro["threshold"].tolist() == [0.2, 0.7]
     assert macro["n_predicted"][1] == predicted.sum()
     for name, metric in [("precision", precision_score), ("recall", recall_score)]:
@@ -50,8 +48,8 @@ def test_macro_is_the_mean_over_species_with_positives(truth_and_scores):
 
 
 def test_macro_precision_passes_over_species_never_predicted():
-    y_true, y_score = [[1, 1], [0, 0]], [[0.9, 0.2], [0.8, 0.1]]
-    macro = threshold_curve(y_true, y_score, [0.5], average="macro").loc[0]
+    y_true, proba = [[1, 1], [0, 0]], [[0.9, 0.2], [0.8, 0.1]]
+    macro = threshold_curve(y_true, proba, [0.5], average="macro").loc[0]
     assert (macro["precision"], macro["recall"]) == (0.5, 0.5)
     assert macro["f_beta"] == pytest.approx((2 / 3 + 0) / 2)
 

@@ -80,8 +80,8 @@ def compiled(X_and_Y):
         BandPass(100, 7000),
         Segmenter(1.0),
         VADFilter(threshold={"XC": 0.7, "default": 0.5}),
-        LogMel(32, verbose=False),
-        CNNClassifier("lcnet_035", weights=None, max_epochs=1, verbose=0),
+        LogMel(32, verbose=0),
+        CNNClassifier("lcnet_035", backbone_weights=None, max_epochs=1, verbose=0),
     ).fit(*X_and_Y)
     livened(model)
     reweighter = SoundscapeReweighter(FrozenEstimator(model)).fit(*X_and_Y)
@@ -91,7 +91,7 @@ def compiled(X_and_Y):
 @pytest.fixture
 def path(compiled, X_and_Y, tmp_path):
     path = tmp_path / "birds.skbird"
-    notes = {"metrics": {"macro_roc_auc": 0.9}, "licence": "CC BY 4.0", "notes": "λ"}
+    notes = {"metrics": {"macro_roc_auc": 0.9}, "license": "CC BY 4.0", "notes": "λ"}
     save_model(compiled, path, data=X_and_Y[0], **notes)
     return path
 
@@ -118,7 +118,7 @@ def test_comes_back_with_what_is_known_of_it(path, compiled, X_and_Y):
     )
     assert model.about_["species"] == ["dove", "wren"]
     assert model.about_["metrics"] == {"macro_roc_auc": 0.9}
-    assert model.about_["licence"] == "CC BY 4.0"
+    assert model.about_["license"] == "CC BY 4.0"
     assert model.about_["notes"] == "λ"
     assert model.about_["data"]["n_rows"] == 12
     assert "threshold={'XC': 0.7" in model.about_["model"]
@@ -243,8 +243,8 @@ def test_networks_compiled_for_torch_are_refused(compiled, tmp_path):
 def test_notes_must_be_texts_and_metrics_numbers(compiled, tmp_path):
     with pytest.raises(TypeError, match=r"metrics\['auc'\] is of type list"):
         save_model(compiled, tmp_path / "x.skbird", metrics={"auc": [1]})
-    with pytest.raises(TypeError, match="licence"):
-        save_model(compiled, tmp_path / "x.skbird", licence=5)
+    with pytest.raises(TypeError, match="license"):
+        save_model(compiled, tmp_path / "x.skbird", license=5)
     values = {"auc": np.float32(0.5), "unknown": np.nan}
     save_model(compiled, tmp_path / "x.skbird", metrics=values)
     about = load_model(tmp_path / "x.skbird").about_
@@ -338,10 +338,13 @@ def test_every_argument_of_every_part_is_known_or_left_out():
         (lambda m: m.update(part=["a"]), "none of"),
         (lambda m: m.update(extra=1), "has .*'extra'"),
         (lambda m: m.pop("species"), "has "),
-        (lambda m: m["params"].update(power=-1), r"power: -1 is not in \[0, inf\]"),
-        (lambda m: m["params"].update(power="nan"), "power: nan is not in"),
-        (lambda m: m["params"].update(top_k=1.5), "top_k: .*no integer"),
-        (lambda m: m["params"].update(top_k=True), "top_k: .*no number"),
+        (
+            lambda m: m["params"].update(level_power=-1),
+            r"level_power: -1 is not in \[0, inf\]",
+        ),
+        (lambda m: m["params"].update(level_power="nan"), "level_power: nan is not in"),
+        (lambda m: m["params"].update(top_rows=1.5), "top_rows: .*no integer"),
+        (lambda m: m["params"].update(top_rows=True), "top_rows: .*no number"),
         (lambda m: m["params"].update(__class__="x"), "where .* are expected"),
         (lambda m: m["state"].update(estimator_=1), "where .* are expected"),
         (lambda m: m.update(species=["dove"]), "of 1 columns holds a model of 2"),
@@ -446,7 +449,7 @@ def test_what_is_no_regular_file_is_refused_before_it_is_opened(tmp_path):
         {"species": "dove"},
         {"data": {"a": 1}},
         {"data": {"n_rows": 1, "sha256": "", "files": "AAA="}},
-        {"licence": 5},
+        {"license": 5},
     ],
 )
 def test_what_a_file_says_of_itself_is_checked(path, values):
@@ -814,7 +817,8 @@ def test_inputs_that_may_be_left_out_may_have_no_name(edit_network):
 def test_a_network_is_read_once(path):
     def repeat(model):
         network = network_of(model)
-        ensemble = {"part": "FoldEnsemble", "params": {}, "state": {}}
+        ensemble = {"part": "FoldEnsemble", "params": {"threshold": 0.5}}
+        ensemble["state"] = {}
         ensemble |= {"species": network["species"], "inner": [network] * 2}
         pipeline = model["inner"][0]
         pipeline["inner"] = [ensemble]
@@ -825,7 +829,7 @@ def test_a_network_is_read_once(path):
 
 
 def test_numbers_beyond_floats_are_refused(path):
-    edit_model(path, lambda m: m["params"].update(power=[10**400]))
+    edit_model(path, lambda m: m["params"].update(level_power=[10**400]))
     with pytest.raises(ModelFileError, match=r"birds\.skbird .*beyond what a float"):
         load_model(path)
 
@@ -872,14 +876,16 @@ def test_a_network_of_another_size_than_described_is_refused(path):
 
 WRAPPERS = {
     "voting": lambda e: MultilabelVotingClassifier(
-        [("a", e), ("b", e)], weights=[1, 2]
+        [("a", e), ("b", e)], weights=[1, 2], threshold=0.4
     ),
     "min": lambda e: MultilabelVotingClassifier([("a", e), ("b", e)], voting="min"),
-    "seeds": lambda e: SeedEnsemble(e, 2),
-    "folds": lambda e: FoldEnsemble(e, cv=2),
-    "reweighter": lambda e: SoundscapeReweighter(e, kernel=(1, 2, 1), power=[0.5, 1]),
+    "seeds": lambda e: SeedEnsemble(e, 2, threshold=[0.3, 0.6]),
+    "folds": lambda e: FoldEnsemble(e, cv=2, threshold=0.3),
+    "reweighter": lambda e: SoundscapeReweighter(
+        e, kernel=(1, 2, 1), level_power=[0.5, 1]
+    ),
     "chosen": lambda e: SoundscapeReweighterCV(e, per_species=True, cv=2),
-    "platt": lambda e: MultilabelCalibrator(e, cv=2),
+    "platt": lambda e: MultilabelCalibrator(e, cv=2, threshold=0.4),
     "isotonic": lambda e: MultilabelCalibrator(e, method="isotonic", cv=2),
     "thresholds": lambda e: ThresholdTuner(e, objective="precision", cv=2),
     "sets": lambda e: ConformalClassifier(e, cv=2),
@@ -950,7 +956,7 @@ def test_what_compiles_can_be_saved_on_two_levels(
     outer, wrapped, network, bird_folder, tmp_path
 ):
     X = Segmenter(1.0).transform(segment_table(bird_folder["path"][:2], 1.5, 1.5))
-    X = LogMel(32, verbose=False).transform(Resampler(RATE).transform(X))
+    X = LogMel(32, verbose=0).transform(Resampler(RATE).transform(X))
     path = tmp_path / "birds.skbird"
     models = {"alone": put_inside(wrapped[outer], network)}
     for name, inner in wrapped.items():
@@ -976,8 +982,8 @@ def test_a_whole_self_training_can_be_saved_and_needs_no_torch(
         Resampler(RATE),
         "passthrough",
         make_pipeline(Segmenter(1.0), RMSFilter(scope="train")),
-        LogMel(32, verbose=False),
-        CNNClassifier("lcnet_035", weights=None, max_epochs=1, verbose=0),
+        LogMel(32, verbose=0),
+        CNNClassifier("lcnet_035", backbone_weights=None, max_epochs=1, verbose=0),
     )
     Y = Y.copy()
     Y.iloc[10:] = -1
@@ -1042,7 +1048,8 @@ def test_names_are_counted_together(path):
     def lengthen(model):
         network = network_of(model)
         network["species"] = names
-        ensemble = {"part": "FoldEnsemble", "params": {}, "state": {}}
+        ensemble = {"part": "FoldEnsemble", "params": {"threshold": 0.5}}
+        ensemble["state"] = {}
         others = [network | {"network": number} for number in range(2)]
         ensemble |= {"species": names, "inner": others}
         model["inner"][0]["inner"] = [ensemble]

@@ -28,11 +28,11 @@ ABOUT = {
     "max_difference": None,
     "metrics": {},
     "data": None,
-    "licence": None,
+    "license": None,
     "notes": None,
 }
 NORMAL = {"normalize": "minmax", "top_db": None}
-NO_LEVEL = {"top_k": None, "power": 1, "share": 0, "kernel": None}
+NO_LEVEL = {"top_rows": None, "level_power": 1, "level_share": 0, "kernel": None}
 
 
 def part(kind, params, **others):
@@ -64,7 +64,7 @@ def log_mel(**changes):
         "low_hz": 0,
         "high_hz": None,
     }
-    others = {"mel_scale": "slaney", "on_error": "raise", "verbose": False}
+    others = {"mel_scale": "slaney", "on_error": "raise", "verbose": 0}
     return step("LogMel", params | NORMAL | others | changes)
 
 
@@ -77,6 +77,7 @@ def network(
         "pooling": "mean",
         "tta_shifts_s": [],
         "frame_scores": frame_scores,
+        "threshold": 0.5,
         "backend": "onnxruntime",
         "precision": "float32",
         "batch_size": 1,
@@ -91,9 +92,9 @@ def network(
     )
 
 
-def pipeline(inner, front=None, block_s=60.0):
+def pipeline(inner, front=None, chunk_s=60.0):
     front = front or [resampler(), step("Segmenter", grid()), log_mel()]
-    params = {"block_s": block_s, "verbose": False}
+    params = {"chunk_s": chunk_s, "verbose": 0}
     return part("CompiledPipeline", params, front_end=front, inner=[inner])
 
 
@@ -180,7 +181,7 @@ def test_an_honest_one_predicts(write, tmp_path):
                 around(
                     "MultilabelVotingClassifier",
                     [network(), network(1)],
-                    {"voting": "rank"},
+                    {"voting": "rank", "threshold": None},
                     {"weights_": [0.5, 0.5]},
                     names=["a", "b"],
                 )
@@ -188,11 +189,23 @@ def test_an_honest_one_predicts(write, tmp_path):
             "would rank the rows of a block alone",
         ),
         (
-            around("FoldEnsemble", [pipeline(network()), network(1)], {}, {}),
+            around(
+                "FoldEnsemble",
+                [pipeline(network()), network(1)],
+                {"threshold": 0.5},
+                {},
+            ),
             "FoldEnsemble holds models of files and models of spectrograms",
         ),
         (
-            pipeline(around("FoldEnsemble", [network(), pipeline(network(1))], {}, {})),
+            pipeline(
+                around(
+                    "FoldEnsemble",
+                    [network(), pipeline(network(1))],
+                    {"threshold": 0.5},
+                    {},
+                )
+            ),
             "FoldEnsemble holds models of files and models of spectrograms",
         ),
     ],
@@ -203,17 +216,20 @@ def test_pipelines_stand_once_between_files_and_networks(refused, model, message
 
 def test_networks_alone_take_spectrograms(write):
     assert load_model(write(network())).species_.tolist() == SPECIES
-    both = around("FoldEnsemble", [network(), network(1)], {}, {})
+    both = around("FoldEnsemble", [network(), network(1)], {"threshold": 0.5}, {})
     assert len(load_model(write(both)).estimators_) == 2
 
 
 def test_networks_are_counted(refused):
     members = [network(number) for number in range(65)]
-    refused(around("FoldEnsemble", members, {}, {}), "65 networks, more than 64")
+    refused(
+        around("FoldEnsemble", members, {"threshold": 0.5}, {}),
+        "65 networks, more than 64",
+    )
 
 
 def test_operations_of_networks_are_counted_together(monkeypatch, refused, write):
-    both = around("FoldEnsemble", [network(), network(1)], {}, {})
+    both = around("FoldEnsemble", [network(), network(1)], {"threshold": 0.5}, {})
     monkeypatch.setattr("skbird.inference._model_file._MAX_OPERATIONS", 6)
     assert load_model(write(both))
     monkeypatch.setattr("skbird.inference._model_file._MAX_OPERATIONS", 5)
@@ -269,14 +285,14 @@ def test_transforms_of_a_second_are_bounded(refused, write):
 def test_short_blocks_do_not_hide_large_spectrograms(refused):
     axes = {"n_fft": 16, "hop_length": 16, "n_mels": 100}
     front = [resampler(1_000_000), step("Segmenter", grid()), log_mel(**axes)]
-    model = pipeline(network(rate=1_000_000, **axes), front, block_s=0.1)
+    model = pipeline(network(rate=1_000_000, **axes), front, chunk_s=0.1)
     refused(model, "600 s of sound are over 512 MiB of spectrograms at hop_length=16")
 
 
 def test_detectors_of_bats_are_no_attack(write):
     axes = {"n_fft": 4096, "hop_length": 256, "n_mels": 128}
     front = [resampler(500_000), step("Segmenter", grid()), log_mel(**axes)]
-    model = pipeline(network(rate=500_000, **axes), front, block_s=600.0)
+    model = pipeline(network(rate=500_000, **axes), front, chunk_s=600.0)
     assert load_model(write(model, program(1954, 128)))
 
 
@@ -289,7 +305,7 @@ def test_logits_of_a_block_are_bounded(monkeypatch, refused, n_species, n_steps)
     front = [resampler(), step("Segmenter", cut), log_mel()]
     message = f"over 1 MiB of logits of {n_species} species at overlap=0.95"
     content = program(11, 8, n_species, n_steps)
-    refused(pipeline(inner, front, block_s=4.0), message, content=content)
+    refused(pipeline(inner, front, chunk_s=4.0), message, content=content)
 
 
 def test_steps_are_no_finer_than_frames(refused, write):
@@ -320,7 +336,7 @@ def test_bands_lie_below_half_the_rate(refused):
     "curve", [[[0], [3e8]], [[0, 1], [0.0, 1.5]], [[0, 1, 2], [0, 1, 0]], [[0], [-1]]]
 )
 def test_calibrated_probabilities_are_probabilities(refused, curve):
-    params = {"method": "isotonic", "shrinkage": 1}
+    params = {"method": "isotonic", "shrinkage": 1, "threshold": 0.5}
     state = {"_method": "isotonic", "_curves": [curve] * 2}
     model = around("MultilabelCalibrator", pipeline(network()), params, state)
     refused(model, "isotonic curve falls, or leaves")
@@ -331,9 +347,9 @@ def test_calibrated_probabilities_are_probabilities(refused, curve):
     [
         ({"kernel": []}, "kernel=.* an odd number of weights"),
         ({"kernel": [0, 0, 0]}, "in the middle, for the row itself, one above 0"),
-        ({"power": [1, 2, 3]}, r"power has shape \(3,\); .*shape \(2,\)"),
-        ({"share": [0.1, 0.2, 0.3]}, r"share has shape \(3,\)"),
-        ({"top_k": 0}, "top_k"),
+        ({"level_power": [1, 2, 3]}, r"level_power has shape \(3,\); .*shape \(2,\)"),
+        ({"level_share": [0.1, 0.2, 0.3]}, r"level_share has shape \(3,\)"),
+        ({"top_rows": 0}, "top_rows"),
     ],
 )
 def test_levels_of_files_suit_the_species(refused, write, change, message):
@@ -360,7 +376,7 @@ def test_names_of_species_are_texts(refused, name, message):
     refused(pipeline(network(species=["dove", name])), message)
 
 
-@pytest.mark.parametrize("name", ["licence", "notes"])
+@pytest.mark.parametrize("name", ["license", "notes"])
 def test_words_of_the_author_are_texts(refused, name):
     refused(pipeline(network()), "no text in UTF-8", **{name: "x\udc80"})
 
@@ -381,7 +397,7 @@ def test_metrics_are_finite(tmp_path, write):
 def test_no_line_of_an_author_looks_like_another(write, blank):
     path = write(
         pipeline(network()),
-        licence="x" + 75 * blank + "metric auc: 0.99",
+        license="x" + 75 * blank + "metric auc: 0.99",
         metrics={"a\nspecies": 0.5, "b": f"c\u2028{blank * 80}d"},
         notes=f"n\r{blank * 80}written: now",
     )
@@ -393,7 +409,7 @@ def test_no_line_of_an_author_looks_like_another(write, blank):
         "metric b: c",
         "  d",
         "trained on: unknown",
-        "licence: x metric auc: 0.99",
+        "license: x metric auc: 0.99",
         "notes: n",
         "  written: now",
         "written: now by skbird 0.1",

@@ -215,7 +215,7 @@ def test_interval_is_of_recordings_not_of_rows(data):
         np.repeat(Y, 10, axis=0),
         np.repeat(once.proba.to_numpy(), 10, axis=0),
         np.repeat(np.zeros_like(Y), 10, axis=0),
-        recordings=np.repeat(recordings, 10),
+        recording_ids=np.repeat(recordings, 10),
         folds=np.repeat(once.test_fold.to_numpy(), 10),
         **FAST,
     )
@@ -227,7 +227,7 @@ def test_interval_is_of_recordings_not_of_rows(data):
         Y,
         groups=recordings,
         cv=cv,
-        recordings=np.arange(90),
+        recording_ids=np.arange(90),
         **FAST,
     )
     assert rows.n_recordings == 90
@@ -302,7 +302,7 @@ def test_unreadable_and_untested_rows_are_nan_and_do_no_harm():
     Y = np.array([[0], [1], [1], [0], [1], [-1], [0], [np.nan]])
     groups = [1, 1, 1, 2, 2, 2, 3, 3]
     with (
-        pytest.warns(UserWarning, match="1 of 3 rows of y_score are NaN"),
+        pytest.warns(UserWarning, match="1 of 3 rows of proba are NaN"),
         pytest.warns(UserWarning, match=r"not tested: \['3'\]"),
     ):
         report = cross_val_report(
@@ -414,21 +414,21 @@ def test_predictions_that_are_all_unreadable_give_nan():
         ({"cv": 1}, "'cv' parameter of cross_val_report"),
         ({"cv": RepeatedKFold(n_splits=2, n_repeats=2)}, "tests row .* without rep"),
         ({"cv": [([0, 1], [])]}, "Fold 0 .* has 2 training rows and 0 test rows"),
-        ({"recordings": [1, 2]}, r"recordings has shape \(2,\), but there are"),
+        ({"recording_ids": [1, 2]}, r"recording_ids has shape \(2,\), but there are"),
         ({"groups": [1, 2]}, r"groups has shape \(2,\), but there are"),
-        ({"recordings": [None] * 90}, "recordings is missing"),
-        ({"y": np.zeros(90)}, r"shape \(90,\)"),
+        ({"recording_ids": [None] * 90}, "recording_ids is missing"),
+        ({"Y": np.zeros(90)}, r"shape \(90,\)"),
         ({"groups": np.zeros(90)}, "n_splits=5 exceeds the 1 groups"),
     ],
 )
 def test_report_refuses_bad_arguments(data, arguments, message):
     X, Y, recordings = data
-    given = {"estimator": KNeighborsClassifier(), "X": X, "y": Y, "groups": recordings}
+    given = {"estimator": KNeighborsClassifier(), "X": X, "Y": Y, "groups": recordings}
     with pytest.raises(ValueError, match=message):
         cross_val_report(**given | arguments)
 
 
-@pytest.mark.parametrize("name", ["groups", "recordings"])
+@pytest.mark.parametrize("name", ["groups", "recording_ids"])
 def test_report_looks_for_columns_in_X(data, name):
     X, Y, _ = data
     with pytest.raises(ValueError, match=rf"{name}='author' is not a column of X"):
@@ -455,7 +455,7 @@ def test_paired_bootstrap_is_what_resampling_both_would_give(rng):
         Y,
         A,
         B,
-        recordings=recording,
+        recording_ids=recording,
         folds=fold,
         n_bootstrap=60,
         confidence=0.8,
@@ -488,7 +488,7 @@ def test_rows_that_one_model_missed_are_left_out_of_both(rng):
     gaps = A.copy()
     gaps[:20] = np.nan
     expected = paired_bootstrap(
-        Y[20:], A[20:], B[20:], recordings=np.arange(20, 60), random_state=0
+        Y[20:], A[20:], B[20:], recording_ids=np.arange(20, 60), random_state=0
     )
     result = paired_bootstrap(Y, gaps, B, random_state=0)
     assert result.macro_roc_auc_b == expected.macro_roc_auc_b
@@ -519,7 +519,7 @@ def test_reports_can_be_compared(data):
         for k in (5, 1)
     )
     result = paired_bootstrap(
-        Y, near.proba, far.proba, recordings=recordings, folds=near.test_fold, **FAST
+        Y, near.proba, far.proba, recording_ids=recordings, folds=near.test_fold, **FAST
     )
     assert result.macro_roc_auc_a == near.macro_roc_auc
     assert result.macro_roc_auc_b == far.macro_roc_auc
@@ -535,10 +535,10 @@ def test_reports_can_be_compared(data):
         ({"folds": 2}, r"folds \(int\) must"),
         ({"folds": list(KFold(2).split(np.eye(5)))}, r"folds \(list\) must"),
         ({"folds": pd.DataFrame({"n_test": [2, 2]})}, r"folds \(DataFrame\) must"),
-        ({"recordings": [1]}, r"recordings has shape \(1,\)"),
+        ({"recording_ids": [1]}, r"recording_ids has shape \(1,\)"),
         ({"y_true": np.zeros((4, 4))}, "nothing to compare"),
         ({"proba_a": np.full((4, 4), np.nan)}, "nothing to compare"),
-        ({"proba_b": np.eye(4)[:, :2]}, r"y_score \(4, 2\)"),
+        ({"proba_b": np.eye(4)[:, :2]}, r"proba \(4, 2\)"),
     ],
 )
 def test_paired_bootstrap_refuses_bad_arguments(arguments, message):
@@ -555,7 +555,7 @@ def test_the_interval_of_one_set_of_predictions_is_over_recordings():
     score = np.repeat(0.5 * y[::10] + rng.random((30, 2)), 10, axis=0)
     recordings = np.repeat(np.arange(30), 10)
     options = {"n_bootstrap": 300, "random_state": 0}
-    value, wide = macro_roc_auc_interval(y, score, recordings=recordings, **options)
+    value, wide = macro_roc_auc_interval(y, score, recording_ids=recordings, **options)
     assert value == pytest.approx(macro_roc_auc(y, score))
     again, narrow = macro_roc_auc_interval(y, score, **options)
     assert again == value
@@ -717,8 +717,8 @@ def test_one_split_counts_and_tests_labelled_rows_only():
     Y[groups == 7] = -1
     train, test = group_train_test_split(Y, groups, random_state=0)
     assert not unlabelled[test].any()
-    n_labelled = (Y[:, 0] >= 0).sum()
-    assert abs(len(test) - 0.2 * n_labelled) <= 0.03 * n_labelled
+    n_labeled = (Y[:, 0] >= 0).sum()
+    assert abs(len(test) - 0.2 * n_labeled) <= 0.03 * n_labeled
     assert not set(groups[train]) & set(groups[test])
     assert set(np.flatnonzero(groups == 7)) <= set(train)
 
@@ -729,8 +729,8 @@ def test_one_split_counts_and_tests_labelled_rows_only():
         (np.eye(2)[[0, 1] * 3], [0, 0, 0, 1, 1, 1], {}, r"too many rows \(1.2 are"),
         (np.eye(6), list("abcdef"), {}, "leaves nothing to test on"),
         (np.eye(6), list("abcdef"), {"test_size": 0.7}, "'test_size' parameter"),
-        (np.empty((0, 2)), [], {}, "y has no rows"),
-        (np.empty((2, 0)), [0, 1], {}, r"y has shape \(2, 0\).* a column per species"),
+        (np.empty((0, 2)), [], {}, "Y has no rows"),
+        (np.empty((2, 0)), [0, 1], {}, r"Y has shape \(2, 0\).* a column per species"),
         (np.zeros((2, 2)), [0, 1], {}, "no positives: none of its 2 rows .* Pass rows"),
         (np.full((2, 2), -1), [0, 1], {}, "no positives"),
     ],
@@ -747,10 +747,10 @@ def test_a_few_recordings_have_no_interval(rng, n_recordings, is_given):
     Y = rng.integers(0, 2, (40, 2))
     X, recordings = Y + rng.normal(0, 0.7, Y.shape), np.arange(40) % n_recordings
     report = cross_val_report(
-        KNeighborsClassifier(3), X, Y, cv=KFold(2), recordings=recordings, **FAST
+        KNeighborsClassifier(3), X, Y, cv=KFold(2), recording_ids=recordings, **FAST
     )
-    score, interval = macro_roc_auc_interval(Y, X, recordings=recordings, **FAST)
-    paired = paired_bootstrap(Y, X, -X, recordings=recordings, **FAST)
+    score, interval = macro_roc_auc_interval(Y, X, recording_ids=recordings, **FAST)
+    paired = paired_bootstrap(Y, X, -X, recording_ids=recordings, **FAST)
     assert 0 < score < 1
     assert 0 < report.macro_roc_auc < 1
     assert paired.difference > 0
@@ -764,8 +764,8 @@ def test_a_few_recordings_have_no_interval(rng, n_recordings, is_given):
 @pytest.mark.parametrize(
     ("columns", "message"),
     [
-        (["a", "a"], "y has several columns 'a'"),
-        (pd.MultiIndex.from_tuples([("x", "a"), ("x", "b")]), "y have 2 levels"),
+        (["a", "a"], "Y has several columns 'a'"),
+        (pd.MultiIndex.from_tuples([("x", "a"), ("x", "b")]), "Y have 2 levels"),
     ],
 )
 def test_columns_that_name_no_species_are_refused(columns, message):

@@ -165,7 +165,7 @@ def test_events_are_matched_whatever_the_spelling_of_their_species(species):
     )
     predicted = true.assign(species="Pica_pica", path=NFD)
     with pytest.warns(UserWarning, match="'Pica_pica' for 'Pica pica'"):
-        report = event_report(true, predicted, species=species, paths=[NFD])
+        report = event_report(true, predicted, species=species, recordings=[NFD])
     assert report.loc["Pica pica", "f1"] == 1
     with pytest.warns(UserWarning, match="'Pica_pica' for 'Pica pica'"):
         assert len(match_events(true, predicted)) == 1
@@ -210,7 +210,7 @@ def test_a_name_that_is_not_utf_8_costs_no_other_row(put, tmp_path, cached):
 def test_an_archive_goes_on_beside_a_name_that_is_not_utf_8(put, tmp_path):
     pytest.importorskip("pyarrow")
     paths = [put(os.fsdecode(b"K\xe4uz.wav")), put("good.wav")]
-    run = predict_archive(Constant(), paths, tmp_path / "out", verbose=False)
+    run = predict_archive(Constant(), paths, tmp_path / "out", verbose=0)
     assert run.read()["path"].tolist() == paths[1:]
     assert "K\\xe4uz.wav" in run.errors["path"][0]
 

@@ -55,7 +55,7 @@ def pipe(rows):
     front = make_pipeline(Segmenter(1.0), "passthrough", LogMel(32))
     net = CNNClassifier(
         "lcnet_035",
-        weights=None,
+        backbone_weights=None,
         max_epochs=1,
         segments_per_row=1,
         callbacks__validation__fraction=0,

@@ -25,7 +25,7 @@ from skbird.nn import (
 from skbird.nn._batches import SegmentDataset, normalize_batch
 from skbird.nn._heads import SED
 
-TINY = {"weights": None, "verbose": 0, "random_state": 0}
+TINY = {"backbone_weights": None, "verbose": 0, "random_state": 0}
 
 
 @pytest.fixture(scope="module")
@@ -69,8 +69,9 @@ def test_networks_learn(stripes, make):
     assert net.predict_proba(X).shape == (96, 3)
     assert set(np.unique(net.predict(X))) <= {0, 1}
     assert net.embed(X).shape[0] == 96
-    losses = net.history[:, "train_loss"]
-    assert losses[-1] < losses[0]
+    assert net.history_.index.tolist() == [*range(1, 41)]
+    losses = net.history_["train_loss"]
+    assert losses.iloc[-1] < losses.iloc[0]
 
 
 def test_the_same_seed_gives_the_same_model(stripes):
@@ -196,7 +197,7 @@ def test_weights_from_a_file_adapt_the_stem(tmp_path):
 
     save_file(state, tmp_path / "w.safetensors")
     for name in ("w.pth", "w.safetensors"):
-        module = SED("lcnet_035", 5, weights=str(tmp_path / name))
+        module = SED("lcnet_035", 5, backbone_weights=str(tmp_path / name))
         loaded = module.backbone.state_dict()
         expected = state["conv_stem.weight"].sum(dim=1, keepdim=True)
         torch.testing.assert_close(loaded["conv_stem.weight"], expected)
@@ -209,7 +210,10 @@ def test_weights_from_a_file_adapt_the_stem(tmp_path):
     [
         ({"backbone": "efficientnet_b99"}, "is not a model of timm"),
         ({"backbone": "vit_tiny_patch16_224"}, "convolutional"),
-        ({"weights": "/no/such/file"}, "neither 'pretrained', None nor a file"),
+        (
+            {"backbone_weights": "/no/such/file"},
+            "neither 'pretrained', None nor a file",
+        ),
         ({"pooling": "median"}, "'pooling' parameter"),
         ({"max_epochs": 0}, "'max_epochs' parameter"),
         ({"attention": "channel"}, "'attention' parameter"),
@@ -227,7 +231,7 @@ def test_bad_parameters_are_named(stripes, params, message):
 def test_damaged_weights_are_named(stripes, tmp_path, name):
     path = tmp_path / name
     path.write_bytes(b"junk" * 100)
-    net = CNNClassifier("lcnet_035", **{**TINY, "weights": str(path)})
+    net = CNNClassifier("lcnet_035", **{**TINY, "backbone_weights": str(path)})
     with pytest.raises(ValueError, match="cannot be read as safetensors"):
         net.fit(*stripes)
 
@@ -235,7 +239,7 @@ def test_damaged_weights_are_named(stripes, tmp_path, name):
 def test_weights_files_cannot_run_code(stripes, tmp_path):
     path = tmp_path / "w.pth"
     torch.save({"conv_stem.weight": print}, path)
-    net = CNNClassifier("lcnet_035", **{**TINY, "weights": str(path)})
+    net = CNNClassifier("lcnet_035", **{**TINY, "backbone_weights": str(path)})
     with pytest.raises(ValueError, match="cannot be read"):
         net.fit(*stripes)
 
@@ -243,7 +247,7 @@ def test_weights_files_cannot_run_code(stripes, tmp_path):
 def test_weights_of_another_network_are_named(stripes, tmp_path):
     path = tmp_path / "w.pth"
     torch.save({"fc.weight": torch.zeros(2)}, path)
-    net = CNNClassifier("lcnet_035", **{**TINY, "weights": str(path)})
+    net = CNNClassifier("lcnet_035", **{**TINY, "backbone_weights": str(path)})
     with pytest.raises(ValueError, match="do not fit lcnet_035"):
         net.fit(*stripes)
 
@@ -255,7 +259,9 @@ def test_pretrained_without_network_names_the_remedy(stripes, monkeypatch):
 
     monkeypatch.setattr(timm, "create_model", no_network)
     net = CNNClassifier("lcnet_035", verbose=0)
-    with pytest.raises(ValueError, match=r"no route to host.*pass weights=None"):
+    with pytest.raises(
+        ValueError, match=r"no route to host.*pass backbone_weights=None"
+    ):
         net.fit(*stripes)
 
 
@@ -394,7 +400,10 @@ def test_callbacks_are_reached_by_set_params(stripes):
 @pytest.mark.parametrize(
     ("misspelt", "message"),
     [
-        ({"weihgts": None}, r"no parameter 'weihgts' \(did you mean weights\?\)"),
+        (
+            {"backbone_weihgts": None},
+            r"no parameter 'backbone_weihgts' \(did you mean backbone_weights or",
+        ),
         ({"callbacks__mixupp__p": 0.5}, r"mixupp__p' .*mean callbacks__mixup__p or"),
         ({"callbacks__mixup_p": 0.5}, r"'callbacks__mixup_p' .*mean callbacks__mixup"),
         (

@@ -24,7 +24,7 @@ onnxruntime = pytest.importorskip("onnxruntime")
 
 # Seeded: some random networks amplify the rounding of spectrograms to 0.07.
 NET = {
-    "weights": None,
+    "backbone_weights": None,
     "max_epochs": 1,
     "batch_size": 8,
     "random_state": 1,
@@ -56,7 +56,7 @@ def fitted(rows):
         BandPass(50, 16_000),
         Segmenter(1.0),
         RMSFilter(),
-        LogMel(n_mels=32, high_hz=7000, verbose=False),
+        LogMel(n_mels=32, high_hz=7000, verbose=0),
         CNNClassifier("lcnet_035", **NET),
     )
     return livened(model.fit(*rows))

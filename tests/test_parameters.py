@@ -180,7 +180,7 @@ def see_net(net, folder):
     X, Y = spectrogram_rows()
     net.fit(X, Y)
     lengths = [len(epoch["batches"]) for epoch in net.history]
-    return net.predict_proba(X), lengths
+    return net.predict_proba(X), net.predict(X), lengths
 
 
 def see_callback(callback, folder):
@@ -218,7 +218,7 @@ def saved_weights(folder):
 
 
 NET = {
-    "weights": None,
+    "backbone_weights": None,
     "max_epochs": 1,
     "batch_size": 4,
     "random_state": 0,
@@ -227,12 +227,13 @@ NET = {
 }
 NET_CHANGES = {
     "backbone": "lcnet_035",
-    "weights": saved_weights,
+    "backbone_weights": saved_weights,
     "drop_rate": 0.8,
     "drop_path_rate": 0.5,
     "feature_pooling": "gem",
     "pooling": "mean",
     "tta_shifts_s": (0.1,),
+    "threshold": 0.4,
     "segments_per_row": 2,
     "max_epochs": 2,
     "lr": 0.1,
@@ -331,7 +332,7 @@ CASES = [
     (
         see_callback,
         Curriculum(),
-        {"start": 0.6, "full": 1.0, "power": 3.0, "by": "age", "easy": "low"},
+        {"start": 0.6, "full": 1.0, "pacing_power": 3.0, "by": "age", "easy": "low"},
     ),
     (see_callback, CutMix(), {"alpha": 0.2, "p": 1.0, "shape": "rectangle"}),
     (see_callback, FrequencyMask(), {"max_share": 0.8, "p": 1.0, "n_masks": 3}),
@@ -340,13 +341,17 @@ CASES = [
     (see_callback, HardNegativeMining(), {"boost": 9.0, "threshold": 0.9}),
     (see_callback, Mixup(), {"alpha": 5.0, "p": 0.2, "domain": "power"}),
     (see_callback, Mixup(domain="power"), {"equalize": False, "labels": "union"}),
-    (see_callback, PseudoLabelMix(), {**MIX, "share": 0.8, "labels": "mix"}),
+    (see_callback, PseudoLabelMix(), {**MIX, "labeled_share": 0.8, "labels": "mix"}),
     (see_callback, PseudoLabelMix(), {"column": "other"}),
     (see_callback, RandomErasing(), {"max_area": 0.9, "p": 1.0}),
     (
         see_callback,
         SpectrogramAugmentor(),
-        {"by_group": {None: [Gain()]}, "groups": dict.fromkeys("abc", "x"), "p": 0.1},
+        {
+            "by_group": {None: [Gain()]},
+            "species_groups": dict.fromkeys("abc", "x"),
+            "p": 0.1,
+        },
     ),
     (see_callback, TimeMask(), {"max_share": 0.8, "p": 1.0, "n_masks": 3}),
     (see_callback, TimeShift(0.2), {"max_s": 0.05, "mode": "crop", "p": 0.2}),
@@ -381,14 +386,24 @@ CASES = [
             "min_recordings": 500,
             "siblings": "unknown",
             "combine": "noisy_or",
+            "threshold": 0.8,
             "ignore": ("song", "call"),
         },
     ),
-    (see_model, FoldEnsemble(Table()), {"estimator": Table(0.01), "cv": 2}),
+    (
+        see_model,
+        FoldEnsemble(Table()),
+        {"estimator": Table(0.01), "cv": 2, "threshold": 0.8},
+    ),
     (
         see_model,
         SeedEnsemble(Table(), random_state=0),
-        {"estimator": Table(0.01), "n_estimators": 2, "random_state": 1},
+        {
+            "estimator": Table(0.01),
+            "n_estimators": 2,
+            "random_state": 1,
+            "threshold": 0.8,
+        },
     ),
     (
         see_model,
@@ -397,13 +412,14 @@ CASES = [
             "estimators": [("a", Table())],
             "weights": [1, 3],
             "voting": "geometric",
+            "threshold": 0.8,
             "cv": folds(),
         },
     ),
     (
         see_model,
         ConformalClassifier(Table()),
-        {"estimator": Table(0.01), "alpha": 0.3, "cv": folds()},
+        {"estimator": Table(0.01), "alpha": 0.3, "threshold": 0.8, "cv": folds()},
     ),
     (
         see_model,
@@ -412,6 +428,7 @@ CASES = [
             "estimator": Table(0.01),
             "method": "isotonic",
             "shrinkage": 50.0,
+            "threshold": 0.8,
             "cv": folds(),
         },
     ),
@@ -420,16 +437,16 @@ CASES = [
         SoundscapeReweighter(Table()),
         {
             "estimator": Table(0.01),
-            "top_k": 1,
-            "power": 0.5,
-            "share": 0.2,
+            "top_rows": 1,
+            "level_power": 0.5,
+            "level_share": 0.2,
             "kernel": (1, 2, 1),
         },
     ),
     (
         see_model,
         SoundscapeReweighterCV(Table()),
-        {"estimator": Table(0.01), "param_grid": {"power": [3.0]}},
+        {"estimator": Table(0.01), "param_grid": {"level_power": [3.0]}},
     ),
     (
         see_model,
@@ -459,7 +476,7 @@ CASES = [
         ),
         {
             "estimator": Table(0.01),
-            "power": 2.0,
+            "proba_power": 2.0,
             "max_iter": 1,
             "tol": 0.5,
             "max_per_species": 2,
@@ -578,7 +595,7 @@ def test_each_parameter_does_something(
     value = changes[name]
     if inspect.isfunction(value):
         # Files that are only read are none that the estimator writes.
-        given = name in ("weights", "background")
+        given = name in ("backbone_weights", "background")
         value = value(tmp_path_factory.mktemp("given") if given else tmp_path)
     changed = rebuilt(estimator, **{name: value})
     assert see(look, changed, tmp_path) != as_it_is(number)

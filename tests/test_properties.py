@@ -356,9 +356,11 @@ def test_events_are_paired_as_well_as_any_trial_finds(true, predicted, min_iou):
     st.floats(0, 3),
     st.floats(0, 1),
 )
-def test_reweighting_follows_its_formula(proba, data, top_k, power, share):
+def test_reweighting_follows_its_formula(proba, data, top_rows, power, share):
     groups = [data.draw(st.integers(0, 2)) for _ in proba]
-    found = reweight(proba, groups, top_k=top_k, power=power, share=share)
+    found = reweight(
+        proba, groups, top_rows=top_rows, level_power=power, level_share=share
+    )
     for row, column in np.ndindex(proba.shape):
         q = proba[row, column]
         in_file = [
@@ -366,7 +368,7 @@ def test_reweighting_follows_its_formula(proba, data, top_k, power, share):
             for p, g in zip(proba[:, column], groups, strict=True)
             if g == groups[row] and not np.isnan(p)
         ]
-        level = np.mean(sorted(in_file, reverse=True)[:top_k]) if in_file else np.nan
+        level = np.mean(sorted(in_file, reverse=True)[:top_rows]) if in_file else np.nan
         expected = (1 - share) * q * level**power + share * level
         assert found[row, column] == pytest.approx(expected, nan_ok=True)
 
@@ -449,7 +451,7 @@ def test_files_per_recording_come_back_as_they_were(tmp_path_factory, kind, boxe
     }[kind]
     folder = tmp_path_factory.mktemp("boxes")
     write(boxes, folder)
-    found = read(sorted(folder.iterdir()), audio=["a.wav", "b c.wav"])
+    found = read(sorted(folder.iterdir()), recordings=["a.wav", "b c.wav"])
     columns = [name for name in COLUMNS if name in found]
     assert {"path", "start", "end", "species"} <= set(columns)
     assert_same_boxes(found, boxes, columns)

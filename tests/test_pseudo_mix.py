@@ -73,7 +73,7 @@ def test_sound_is_mixed_as_labels_are(marked):
     levels[:48, 5] = -10.0
     levels[48:, 20] = -30.0
     X = Spectrograms.from_arrays(levels).assign(pseudo=X.rows["pseudo"])
-    net, look = train(X, Y, p=0.5, share=0.5)
+    net, look = train(X, Y, p=0.5, labeled_share=0.5)
     net.fit(X, Y)
     _, segments, target, _ = look.joined()
     mixed = target[:, 2] > 0
@@ -125,7 +125,7 @@ def test_rows_to_mix_in_are_not_validated_on(marked):
     ("mix", "message"),
     [
         ({"p": 2.0}, "'p' parameter of PseudoLabelMix"),
-        ({"share": 0.3}, "'share' parameter of PseudoLabelMix"),
+        ({"labeled_share": 0.3}, "'labeled_share' parameter of PseudoLabelMix"),
         ({"column": "soft"}, "no column='soft' that says which rows"),
     ],
 )

@@ -29,11 +29,11 @@ def test_the_example_runs_as_printed(tmp_path, monkeypatch):
     assert len(lines) <= 14
     # The same lines on a data set and with a training short enough for a test.
     small = (
-        "n_species=2, n_recordings=14, n_test=1, n_labelled=0, n_unlabelled=0, "
+        "n_species=2, n_recordings=14, n_test=1, n_labeled=0, n_unlabeled=0, "
         "soundscape_s=10, "
     )
     code = code.replace("make_birdclef(", f"make_birdclef({small}root=")
-    code = code.replace("weights=None", "weights=None, max_epochs=1")
+    code = code.replace("backbone_weights=None", "backbone_weights=None, max_epochs=1")
     namespace = {}
     exec(code, namespace)
     assert namespace["proba"].shape == (2, 2)
@@ -56,7 +56,12 @@ def test_the_examples_with_own_recordings_run(tmp_path, monkeypatch):
     soundfile.write("soundscapes/night.wav", 0.1 * rng.standard_normal(80_000), 8000)
 
     # Of noise it learns nothing: the seed decides whether any event is above 0.5.
-    options = {"weights": None, "max_epochs": 1, "verbose": 0, "random_state": 0}
+    options = {
+        "backbone_weights": None,
+        "max_epochs": 1,
+        "verbose": 0,
+        "random_state": 0,
+    }
     net = CNNClassifier("lcnet_035", **options)
     namespace = {"pipe": make_pipeline(LogMel(16), net)}
     (first,) = examples(README)

@@ -42,7 +42,7 @@ REPORT = {
     "sedclassifier__callbacks__time_mask__p": 0.0,
     "sedclassifier__callbacks__frequency_mask__p": 0.0,
     "sedclassifier__callbacks__erasing__p": 0.0,
-    "sedclassifier__callbacks__augment__groups": "group",
+    "sedclassifier__callbacks__augment__species_groups": "group",
     "sedclassifier__callbacks__augment__by_group": None,
     "sedclassifier__callbacks__augment__p": 1.0,
     "sedclassifier__precision": "auto",
@@ -53,33 +53,33 @@ SMALL = {"max_epochs": 1, "verbose": 0, "batch_size": 4}
 @pytest.fixture(scope="module")
 def birds(tmp_path_factory):
     root = tmp_path_factory.mktemp("birds")
-    counts = {"n_species": 4, "n_recordings": 16, "n_test": 1, "n_labelled": 0}
+    counts = {"n_species": 4, "n_recordings": 16, "n_test": 1, "n_labeled": 0}
     return make_birdclef(
-        root / "set", **counts, n_unlabelled=0, soundscape_s=10, n_jobs=1
+        root / "set", **counts, n_unlabeled=0, soundscape_s=10, n_jobs=1
     )
 
 
 @pytest.mark.parametrize("name", REPORT)
 def test_the_report_is_followed(name):
-    assert recipes.report(weights=None).get_params()[name] == REPORT[name]
+    assert recipes.report(backbone_weights=None).get_params()[name] == REPORT[name]
 
 
 def test_masks_follow_the_groups_of_the_report():
-    augment = recipes.report(weights=None).get_params()[
+    augment = recipes.report(backbone_weights=None).get_params()[
         "sedclassifier__callbacks__augment"
     ]
     assert isinstance(augment, SpectrogramAugmentor)
-    groups = recipes.report(weights=None, species_groups={"frog": "Amphibia"})
-    name = "sedclassifier__callbacks__augment__groups"
+    groups = recipes.report(backbone_weights=None, species_groups={"frog": "Amphibia"})
+    name = "sedclassifier__callbacks__augment__species_groups"
     assert groups.get_params()[name] == {"frog": "Amphibia"}
-    alike = recipes.report(weights=None, species_groups=None).get_params()
+    alike = recipes.report(backbone_weights=None, species_groups=None).get_params()
     assert alike["sedclassifier__callbacks__augment__p"] == 0
     assert alike["sedclassifier__callbacks__time_mask__p"] == 0.5
 
 
 @pytest.mark.parametrize("name", ["default", "report", "fast"])
 def test_recipes_are_cross_validated(name, birds):
-    pipe = getattr(recipes, name)("lcnet_035", weights=None, random_state=0)
+    pipe = getattr(recipes, name)("lcnet_035", backbone_weights=None, random_state=0)
     net = list(pipe.named_steps)[-1]
     pipe.set_params(
         logmel__n_mels=16,
@@ -109,7 +109,7 @@ def test_recipes_are_cross_validated(name, birds):
 
 
 def test_the_competition_learns_from_soundscapes(birds):
-    model = recipes.competition("lcnet_035", weights=None, random_state=0)
+    model = recipes.competition("lcnet_035", backbone_weights=None, random_state=0)
     students = model.estimator
     assert isinstance(students, PseudoLabelSelfTraining)
     pipe = students.estimator
@@ -135,7 +135,7 @@ def test_the_competition_learns_from_soundscapes(birds):
 
 
 def test_the_command_line_trains_recipes_by_name(tmp_path):
-    flags = {"recipe": "report", "weights": "none"}
+    flags = {"recipe": "report", "backbone_weights": "none"}
     pipe = read_settings(None, flags, []).make_pipeline(9, tmp_path, ["group"])
     # What flags say of every recipe; half the rate is nothing for a filter to do.
     own = {"bandpass__high_hz", "sedclassifier__callbacks__augment"}
@@ -150,5 +150,5 @@ def test_the_command_line_trains_recipes_by_name(tmp_path):
     assert (pipe[-1].lr, pipe[-1].backbone) == (0.5, "lcnet_035")
     assert pipe["vadfilter"] == "passthrough"
     assert pipe["rmsfilter"].quantile == 0.5
-    fast = read_settings(None, {"recipe": "fast", "weights": "none"}, [])
+    fast = read_settings(None, {"recipe": "fast", "backbone_weights": "none"}, [])
     assert fast.make_pipeline(9, tmp_path)[-1].backbone == "mobilenetv3_small_050"

@@ -53,7 +53,7 @@ def address(tmp_path_factory):
     X = pd.DataFrame({"path": paths, "collection": EVIL[0]})
     Y = pd.DataFrame(np.tile(np.eye(3), (2, 1)), columns=EVIL)
     proba = pd.DataFrame(rng.random((6, 3)), columns=EVIL)
-    report = describe_errors(X, Y, proba, title=EVIL[0], clip_s=1.0, verbose=False)
+    report = describe_errors(X, Y, proba, title=EVIL[0], clip_s=1.0, verbose=0)
     return report.to_html(folder / "page.html").as_uri()
 
 

@@ -87,7 +87,7 @@ def table(folder):
 
 @pytest.fixture
 def recordings(table):
-    return describe_recordings(table, verbose=False, n_jobs=1, clip_s=1.0)
+    return describe_recordings(table, verbose=0, n_jobs=1, clip_s=1.0)
 
 
 def test_each_file_has_a_line_and_bad_ones_cost_the_others_nothing(recordings, table):
@@ -148,7 +148,7 @@ def test_collections_share_what_is_decoded():
 
 
 def test_what_is_not_decoded_is_not_measured(table):
-    report = describe_recordings(table, max_decoded=0, n_clips=0, verbose=False)
+    report = describe_recordings(table, max_decoded=0, n_clips=0, verbose=0)
     files = report.tables["recordings"]
     assert files["level_dbfs"].isna().all()
     assert files["duration_s"].notna().sum() == 6
@@ -157,7 +157,7 @@ def test_what_is_not_decoded_is_not_measured(table):
 
 
 def test_paths_alone_suffice(folder, tmp_path):
-    report = describe_recordings([folder / "song.wav"], verbose=False)
+    report = describe_recordings([folder / "song.wav"], verbose=0)
     assert "species" not in report.tables
     assert report.to_html(tmp_path / "page.html").exists()
 
@@ -165,7 +165,7 @@ def test_paths_alone_suffice(folder, tmp_path):
 def test_targets_may_be_given(table):
     Y = np.zeros((len(table), 2))
     Y[:3, 1] = 0.7
-    species = describe_recordings(table, Y, max_decoded=0, verbose=False)
+    species = describe_recordings(table, Y, max_decoded=0, verbose=0)
     species = species.tables["species"].set_index("species")["rows"]
     assert species.to_dict() == {1: 3, 0: 0}
     with pytest.raises(ValueError, match="Y has 2 rows and X 8"):
@@ -211,7 +211,7 @@ def test_errors_are_clips_tables_and_pictures(table, predictions):
         *predictions,
         train=(predictions[0], predictions[0].clip(0, 1).fillna(0)),
         explain=explain,
-        verbose=False,
+        verbose=0,
         clip_s=1.0,
     )
     errors = report.tables["errors"]
@@ -233,7 +233,7 @@ def test_the_worst_errors_of_each_species_are_shown(folder):
     Y[0, 1] = 1  # so that the species can be judged
     proba = np.full((n, 2), 0.1)
     proba[:, 0] = np.linspace(0.6, 0.9, n)
-    report = describe_errors(X, Y, proba, max_per_species=2, verbose=False)
+    report = describe_errors(X, Y, proba, max_per_species=2, verbose=0)
     clips = report.sections[2].parts[0].clips
     assert [clip.kind for clip in clips] == ["false positive"] * 2 + ["false negative"]
     assert clips[0].numbers["score"] == 0.9
@@ -293,9 +293,7 @@ def test_a_pair_is_confused_more_than_usual():
 
 
 def test_names_stay_text(recordings, table, predictions, tmp_path):
-    errors = describe_errors(
-        table, *predictions, title=EVIL[2], verbose=False, clip_s=1.0
-    )
+    errors = describe_errors(table, *predictions, title=EVIL[2], verbose=0, clip_s=1.0)
     for report in (recordings, errors):
         page = report.to_html(tmp_path / "page.html").read_text(encoding="utf-8")
         tags = Tags(page)
@@ -327,7 +325,7 @@ def test_attributes_are_escaped():
 
 def test_pages_are_the_same_bytes_each_time(table, tmp_path):
     pages = [
-        describe_recordings(table, verbose=False, clip_s=1.0)
+        describe_recordings(table, verbose=0, clip_s=1.0)
         .to_html(tmp_path / f"{number}.html")
         .read_bytes()
         for number in range(2)

@@ -84,7 +84,7 @@ def rng():
 
 
 @pytest.mark.parametrize(
-    ("top_k", "level_of_a"),
+    ("top_rows", "level_of_a"),
     [
         (None, [0.6, 0.1]),
         (1, [0.8, 0.2]),
@@ -93,35 +93,37 @@ def rng():
         (99, [0.6, 0.1]),
     ],
 )
-@pytest.mark.parametrize("power", [0.5, 1.0, 2.0])
-def test_reweight_multiplies_by_the_level_of_the_file(top_k, level_of_a, power):
-    expected = P * np.array(level_of_a) ** power
-    expected[2] = P[2] ** (1 + power)  # alone in its file
-    result = reweight(P, FILES, top_k=top_k, power=power)
+@pytest.mark.parametrize("level_power", [0.5, 1.0, 2.0])
+def test_reweight_multiplies_by_the_level_of_the_file(
+    top_rows, level_of_a, level_power
+):
+    expected = P * np.array(level_of_a) ** level_power
+    expected[2] = P[2] ** (1 + level_power)  # alone in its file
+    result = reweight(P, FILES, top_rows=top_rows, level_power=level_power)
     np.testing.assert_allclose(result, expected, rtol=1e-12)
 
 
 def test_power_zero_changes_nothing():
-    np.testing.assert_array_equal(reweight(P, FILES, power=0), P)
+    np.testing.assert_array_equal(reweight(P, FILES, level_power=0), P)
 
 
-@pytest.mark.parametrize("top_k", [None, 1, 3])
+@pytest.mark.parametrize("top_rows", [None, 1, 3])
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
-def test_reweight_ignores_row_order(rng, top_k, dtype):
+def test_reweight_ignores_row_order(rng, top_rows, dtype):
     proba = rng.random((200, 7)).astype(dtype)
     files = rng.integers(0, 30, 200)
     order = rng.permutation(200)
     result = np.empty_like(proba)
-    result[order] = reweight(proba[order], files[order], top_k=top_k)
-    np.testing.assert_array_equal(result, reweight(proba, files, top_k=top_k))
+    result[order] = reweight(proba[order], files[order], top_rows=top_rows)
+    np.testing.assert_array_equal(result, reweight(proba, files, top_rows=top_rows))
     assert result.dtype == dtype
 
 
-@pytest.mark.parametrize("top_k", [None, 1, 2])
-def test_unread_rows_stay_nan_and_count_in_no_mean(top_k):
+@pytest.mark.parametrize("top_rows", [None, 1, 2])
+def test_unread_rows_stay_nan_and_count_in_no_mean(top_rows):
     proba = np.vstack([P, np.full((2, 2), np.nan)])
-    result = reweight(proba, [*FILES, "a", "only unread"], top_k=top_k)
-    np.testing.assert_array_equal(result[:4], reweight(P, FILES, top_k=top_k))
+    result = reweight(proba, [*FILES, "a", "only unread"], top_rows=top_rows)
+    np.testing.assert_array_equal(result[:4], reweight(P, FILES, top_rows=top_rows))
     assert np.isnan(result[4:]).all()
 
 
@@ -143,7 +145,7 @@ def test_no_rows_are_reweighted_to_no_rows(kernel):
 
 def test_levels_of_long_files_are_exact_in_float32():
     proba = np.full((300_000, 2), 0.1, np.float32)
-    result = reweight(proba, np.zeros(len(proba)), power=0, share=1)
+    result = reweight(proba, np.zeros(len(proba)), level_power=0, level_share=1)
     assert result.dtype == np.float32
     np.testing.assert_allclose(result[0], 0.1, rtol=1e-6)
 
@@ -152,7 +154,9 @@ def test_levels_of_long_files_are_exact_in_float32():
 def test_neighbours_are_found_in_files_that_start_late_and_jitter():
     start = [0.25, 1.29, 2.21, 3.25, 4.25, 7.0]
     proba = np.array([0.0, 0.2, 0.4, 0.6, 0.8, 1.0])[:, None]
-    smoothed = reweight(proba, list("aaaaab"), power=0, kernel=(1, 1, 0), start=start)
+    smoothed = reweight(
+        proba, list("aaaaab"), level_power=0, kernel=(1, 1, 0), start=start
+    )
     np.testing.assert_allclose(smoothed[:, 0], [0, 0.1, 0.3, 0.5, 0.7, 1])
 
 
@@ -160,7 +164,7 @@ def test_of_rows_that_start_together_the_first_is_the_neighbour():
     # 40 rows at 0 s, told apart by their probabilities, then one at 5 s.
     proba = np.append(np.linspace(0.2, 0.8, 40), 0.5)[:, None]
     start = np.append(np.zeros(40), 5.0)
-    smoothed = reweight(proba, [0] * 41, power=0, kernel=(1, 1, 0), start=start)
+    smoothed = reweight(proba, [0] * 41, level_power=0, kernel=(1, 1, 0), start=start)
     np.testing.assert_allclose(smoothed, np.append(proba[:40], [[0.35]], axis=0))
 
 
@@ -188,13 +192,19 @@ def test_reweight_leaves_its_input_alone():
         ({"proba": P * 3}, "proba is 2.4 at row 0, column 0"),
         ({"groups": FILES[:3]}, "there are 4 rows"),
         ({"groups": ["a", None, "a", "b"]}, "missing .* at row 1"),
-        ({"top_k": 0}, "'top_k' parameter of reweight"),
-        ({"power": -1.0}, "'power' parameter of reweight"),
-        ({"power": [1.0, -1.0]}, r"power=\[1.0, -1.0\] must be in \[0, inf\]"),
-        ({"power": [1.0] * 3}, r"power has shape \(3,\).*array of shape \(2,\)"),
-        ({"share": 1.1}, "'share' parameter of reweight"),
-        ({"share": [0.5, 1.1]}, r"share=\[0.5, 1.1\] must be in \[0, 1\]"),
-        ({"share": [0.5, np.nan]}, r"share=.* must be in \[0, 1\]"),
+        ({"top_rows": 0}, "'top_rows' parameter of reweight"),
+        ({"level_power": -1.0}, "'level_power' parameter of reweight"),
+        (
+            {"level_power": [1.0, -1.0]},
+            r"level_power=\[1.0, -1.0\] must be in \[0, inf\]",
+        ),
+        (
+            {"level_power": [1.0] * 3},
+            r"level_power has shape \(3,\).*array of shape \(2,\)",
+        ),
+        ({"level_share": 1.1}, "'level_share' parameter of reweight"),
+        ({"level_share": [0.5, 1.1]}, r"level_share=\[0.5, 1.1\] must be in \[0, 1\]"),
+        ({"level_share": [0.5, np.nan]}, r"level_share=.* must be in \[0, 1\]"),
         ({"kernel": (1, 1)}, "kernel=.* an odd number of weights"),
         ({"kernel": [[1]]}, "kernel=.* an odd number of weights"),
         ({"kernel": (1, 2, -1)}, "kernel=.* weights of 0 and more"),
@@ -209,7 +219,9 @@ def test_reweight_refuses_bad_arguments(arguments, message):
         reweight(**{"proba": P, "groups": FILES} | arguments)
 
 
-def reweight_row_by_row(proba, files, top_k, power, share, kernel, start):
+def reweight_row_by_row(
+    proba, files, top_rows, level_power, level_share, kernel, start
+):
     """The formula of the docstring, one entry at a time."""
     n_rows, n_species = proba.shape
     half = len(kernel) // 2
@@ -227,10 +239,12 @@ def reweight_row_by_row(proba, files, top_k, power, share, kernel, start):
     for i in range(n_rows):
         for j in range(n_species):
             own = smoothed[files == files[i], j]
-            level = np.mean(np.sort(own[~np.isnan(own)])[::-1][:top_k])
+            level = np.mean(np.sort(own[~np.isnan(own)])[::-1][:top_rows])
             if not np.isnan(smoothed[i, j]):
-                multiplied = smoothed[i, j] * level ** power[j]
-                result[i, j] = (1 - share[j]) * multiplied + share[j] * level
+                multiplied = smoothed[i, j] * level ** level_power[j]
+                result[i, j] = (1 - level_share[j]) * multiplied + level_share[
+                    j
+                ] * level
     return result
 
 
@@ -246,13 +260,18 @@ def night(rng):
     return proba[rows], files[rows], start[rows]
 
 
-@pytest.mark.parametrize("top_k", [None, 1, 3])
-@pytest.mark.parametrize("power", [[0.0, 0.0, 0.0], [1.0, 0.5, 2.0]])
-@pytest.mark.parametrize("share", [[0.0, 0.0, 0.0], [0.2, 1.0, 0.0]])
+@pytest.mark.parametrize("top_rows", [None, 1, 3])
+@pytest.mark.parametrize("level_power", [[0.0, 0.0, 0.0], [1.0, 0.5, 2.0]])
+@pytest.mark.parametrize("level_share", [[0.0, 0.0, 0.0], [0.2, 1.0, 0.0]])
 @pytest.mark.parametrize("kernel", [(1,), (1, 2, 1), (0.4, 0, 0.3, 0.2, 0.1)])
-def test_reweight_is_its_formula(night, top_k, power, share, kernel):
+def test_reweight_is_its_formula(night, top_rows, level_power, level_share, kernel):
     proba, files, start = night
-    parameters = {"top_k": top_k, "power": power, "share": share, "kernel": kernel}
+    parameters = {
+        "top_rows": top_rows,
+        "level_power": level_power,
+        "level_share": level_share,
+        "kernel": kernel,
+    }
     result = reweight(proba, files, start=start, **parameters)
     expected = reweight_row_by_row(proba, files, start=start, **parameters)
     np.testing.assert_allclose(result, expected, rtol=1e-12)
@@ -263,15 +282,17 @@ def test_a_number_means_the_same_for_all_species(night, dtype):
     proba, files, start = night
     given = {"kernel": [1, 2, 1], "start": start}
     proba = proba.astype(dtype)
-    one = reweight(proba, files, power=0.3, share=0.2, **given)
-    each = reweight(proba, files, power=[0.3] * 3, share=np.full(3, 0.2), **given)
+    one = reweight(proba, files, level_power=0.3, level_share=0.2, **given)
+    each = reweight(
+        proba, files, level_power=[0.3] * 3, level_share=np.full(3, 0.2), **given
+    )
     np.testing.assert_array_equal(one, each)
     assert one.dtype == each.dtype == dtype
 
 
 def test_without_starts_the_rows_of_a_file_are_in_order():
     proba = np.array([[1.0], [0.5], [0.0], [0.5], [0.0]])
-    smoothed = reweight(proba, list("aabab"), power=0, kernel=(1, 2, 1))
+    smoothed = reweight(proba, list("aabab"), level_power=0, kernel=(1, 2, 1))
     np.testing.assert_allclose(smoothed[:, 0], [2.5 / 3, 2.5 / 4, 0, 1.5 / 3, 0])
 
 
@@ -285,14 +306,14 @@ def test_without_starts_the_rows_of_a_file_are_in_order():
 )
 def test_rows_on_both_sides_of_a_gap_are_no_neighbours(kernel, expected):
     proba, start = np.array([[1.0], [0.5], [0.0], [1.0]]), [0, 5, 20, 25]
-    smoothed = reweight(proba, list("aaaa"), power=0, kernel=kernel, start=start)
+    smoothed = reweight(proba, list("aaaa"), level_power=0, kernel=kernel, start=start)
     np.testing.assert_allclose(smoothed[:, 0], expected)
 
 
 def test_each_file_has_its_step_which_may_jitter(rng):
     proba, files = rng.random((12, 2)), np.repeat(list("ab"), 6)
     start = np.concatenate([np.arange(6) * 2.5, 100 + np.arange(6) * 10.0])
-    given = {"power": 0, "kernel": (1, 2, 4, 2, 1)}
+    given = {"level_power": 0, "kernel": (1, 2, 4, 2, 1)}
     np.testing.assert_array_equal(
         reweight(proba, files, start=start + rng.uniform(-0.2, 0.2, 12), **given),
         reweight(proba, files, **given),
@@ -302,14 +323,16 @@ def test_each_file_has_its_step_which_may_jitter(rng):
 def test_short_files_and_rows_of_the_same_start_keep_their_step():
     proba = np.array([[1.0], [0.0], [1.0], [0.0], [1.0], [0.5], [0.0], [0.5]])
     start = [0, 5, 600, 605, 0, 0, 5, 5]
-    smoothed = reweight(proba, list("aabbcccc"), power=0, kernel=(1, 2, 1), start=start)
+    smoothed = reweight(
+        proba, list("aabbcccc"), level_power=0, kernel=(1, 2, 1), start=start
+    )
     expected = [2 / 3, 1 / 3, 2 / 3, 1 / 3, 2 / 3, 1 / 3, 1 / 3, 2 / 3]
     np.testing.assert_allclose(smoothed[:, 0], expected)
 
 
 def test_rows_without_a_start_begin_with_the_file():
     proba = np.array([[0.0], [1.0], [0.5]])
-    given = {"power": 0, "kernel": (1, 2, 1)}
+    given = {"level_power": 0, "kernel": (1, 2, 1)}
     smoothed = reweight(proba, list("aab"), start=[5.0, np.nan, np.nan], **given)
     np.testing.assert_allclose(smoothed[:, 0], [1 / 3, 2 / 3, 0.5])
 
@@ -318,17 +341,19 @@ def test_recipes_of_winners_are_special_cases(rng):
     by_file = rng.random((10, 6, 4))
     proba, files = by_file.reshape(60, 4), np.repeat(np.arange(10), 6)
     plus_mean = by_file + 0.2 * by_file.mean(axis=1, keepdims=True)
-    result = reweight(proba, files, power=0, share=0.2 / 1.2)
+    result = reweight(proba, files, level_power=0, level_share=0.2 / 1.2)
     np.testing.assert_allclose(1.2 * result, plus_mean.reshape(60, 4))
     plus_neighbours = by_file[:, 1:-1] + 0.5 * (by_file[:, :-2] + by_file[:, 2:])
-    result = reweight(proba, files, power=0, kernel=(1, 2, 1)).reshape(10, 6, 4)
+    result = reweight(proba, files, level_power=0, kernel=(1, 2, 1)).reshape(10, 6, 4)
     np.testing.assert_allclose(2 * result[:, 1:-1], plus_neighbours)
 
 
 def test_reweighter_is_reweight_around_the_estimator(table, truth):
-    model = SoundscapeReweighter(TableClassifier(), top_k=2, power=0.5)
+    model = SoundscapeReweighter(TableClassifier(), top_rows=2, level_power=0.5)
     result = model.fit(table, truth).predict_proba(table)
-    np.testing.assert_array_equal(result, reweight(P, FILES, top_k=2, power=0.5))
+    np.testing.assert_array_equal(
+        result, reweight(P, FILES, top_rows=2, level_power=0.5)
+    )
     assert model.score(table, truth) == macro_roc_auc(truth, result)
 
 
@@ -382,18 +407,20 @@ def test_lists_of_probabilities_are_understood(rng):
     X = rng.normal(size=(60, 3))
     Y = np.column_stack([X[:, 0] > 0, X[:, 1] > 0, np.zeros(60)]).astype(int)
     forest = RandomForestClassifier(10, random_state=0)
-    model = SoundscapeReweighter(forest, power=0).fit(X, Y)
+    model = SoundscapeReweighter(forest, level_power=0).fit(X, Y)
     result = model.predict_proba(X, groups=np.arange(60) // 6)
     inner = model.estimator_.predict_proba(X)
     np.testing.assert_array_equal(result[:, :2].T, [inner[0][:, 1], inner[1][:, 1]])
     np.testing.assert_array_equal(result[:, 2], 0)
 
 
-@pytest.mark.parametrize("power", [0, 1.0, 2.0])
-def test_predict_thresholds_the_geometric_mean_at_one_half(table, truth, power):
-    model = SoundscapeReweighter(TableClassifier(), power=power).fit(table, truth)
+@pytest.mark.parametrize("level_power", [0, 1.0, 2.0])
+def test_predict_thresholds_the_geometric_mean_at_one_half(table, truth, level_power):
+    model = SoundscapeReweighter(TableClassifier(), level_power=level_power).fit(
+        table, truth
+    )
     level = np.array([[0.6, 0.1], [0.6, 0.1], [0.5, 1.0], [0.6, 0.1]])
-    expected = (P * level**power) ** (1 / (1 + power)) >= 0.5 - 1e-12
+    expected = (P * level**level_power) ** (1 / (1 + level_power)) >= 0.5 - 1e-12
     np.testing.assert_array_equal(model.predict(table), expected)
 
 
@@ -405,17 +432,22 @@ def test_starts_in_x_order_the_rows(truth, form):
 
     rows = pd.DataFrame({"path": ["a"] * 4, "start": [10.0, 0.0, 5.0, 15.0]})
     X = rows if form == "frame" else Container(paths=rows["path"], rows=rows)
-    model = SoundscapeReweighter(Constant(), power=0, kernel=(1, 2, 1)).fit(X, truth)
+    model = SoundscapeReweighter(Constant(), level_power=0, kernel=(1, 2, 1)).fit(
+        X, truth
+    )
     order = [1, 2, 0, 3]
     expected = np.empty_like(P)
-    expected[order] = reweight(P[order], list("aaaa"), power=0, kernel=(1, 2, 1))
+    expected[order] = reweight(P[order], list("aaaa"), level_power=0, kernel=(1, 2, 1))
     np.testing.assert_allclose(model.predict_proba(X), expected)
 
 
 def test_predict_draws_the_line_at_one_half_among_halves(table, truth):
     X = table.assign(p0=0.5, p1=[0.5, 0.5, 0.5, 0.49])
     model = SoundscapeReweighter(
-        TableClassifier(), power=[0.5, 2.0], share=0.3, kernel=(0.001, 1, 0.001)
+        TableClassifier(),
+        level_power=[0.5, 2.0],
+        level_share=0.3,
+        kernel=(0.001, 1, 0.001),
     ).fit(X, truth)
     assert model.predict(X).tolist() == [[1, 0], [1, 0], [1, 1], [1, 0]]
 
@@ -456,10 +488,10 @@ def test_frozen_estimator_is_not_fitted_again(table, truth):
 
 def test_clone_set_params_and_pickle(table, truth):
     pipeline = make_pipeline(FunctionTransformer(), TableClassifier())
-    model = SoundscapeReweighter(pipeline, top_k=1)
-    model.set_params(power=2.0, estimator__tableclassifier__gain=0.5)
+    model = SoundscapeReweighter(pipeline, top_rows=1)
+    model.set_params(level_power=2.0, estimator__tableclassifier__gain=0.5)
     copy = clone(model)
-    assert (copy.top_k, copy.power) == (1, 2.0)
+    assert (copy.top_rows, copy.level_power) == (1, 2.0)
     assert copy.estimator[-1].gain == 0.5
     copy.fit(table, truth)
     again = pickle.loads(pickle.dumps(copy))
@@ -484,14 +516,14 @@ def test_reweighting_helps_where_species_stay_for_the_whole_file(soundscapes):
     X, Y = soundscapes
     plain, reweighted = (
         cross_val_score(
-            SoundscapeReweighter(TableClassifier(), power=power),
+            SoundscapeReweighter(TableClassifier(), level_power=level_power),
             X,
             Y,
             groups=X["path"],
             cv=GroupKFold(4),
             scoring=macro_roc_auc_scorer,
         ).mean()
-        for power in (0, 1)
+        for level_power in (0, 1)
     )
     assert reweighted > plain + 0.02
 
@@ -500,7 +532,7 @@ def test_grid_search_over_its_own_and_inner_parameters(soundscapes):
     X, Y = soundscapes
     search = GridSearchCV(
         SoundscapeReweighter(TableClassifier()),
-        {"top_k": [None, 1], "estimator__gain": [1.0, 2.0]},
+        {"top_rows": [None, 1], "estimator__gain": [1.0, 2.0]},
         scoring=macro_roc_auc_scorer,
         cv=GroupKFold(4),
     ).fit(X, Y, groups=X["path"])
@@ -511,8 +543,8 @@ def test_grid_search_over_its_own_and_inner_parameters(soundscapes):
 @pytest.mark.parametrize(
     ("parameters", "message"),
     [
-        ({"top_k": 0}, "'top_k' parameter of SoundscapeReweighter"),
-        ({"power": -0.1}, "'power' parameter of SoundscapeReweighter"),
+        ({"top_rows": 0}, "'top_rows' parameter of SoundscapeReweighter"),
+        ({"level_power": -0.1}, "'level_power' parameter of SoundscapeReweighter"),
         ({"estimator": "pipeline"}, "'estimator' parameter of SoundscapeReweighter"),
     ],
 )
@@ -528,14 +560,14 @@ def test_fit_refuses_single_label_targets(table, truth):
 
 
 def test_fit_refuses_parameters_that_do_not_fit_the_species(table, truth):
-    for name in ("power", "share"):
+    for name in ("level_power", "level_share"):
         model = SoundscapeReweighter(TableClassifier(), **{name: [0.5] * 3})
         with pytest.raises(ValueError, match=rf"{name} has shape \(3,\).*\(2,\)"):
             model.fit(table, truth)
 
 
-PARAMETERS = ["top_k", "power", "share", "kernel"]
-NOTHING = {"top_k": None, "power": 0.0, "share": 0.0, "kernel": None}
+PARAMETERS = ["top_rows", "level_power", "level_share", "kernel"]
+NOTHING = {"top_rows": None, "level_power": 0.0, "level_share": 0.0, "kernel": None}
 
 
 class Memory(TableClassifier):
@@ -565,9 +597,9 @@ def residents(soundscapes, rng):
 def test_candidates_are_scored_on_held_out_rows_without_further_fits(residents):
     X, Y = residents
     grid = [
-        {"power": [0.5, 1.0], "top_k": [None, 1]},
-        {"power": [0.0], "share": [1 / 3], "kernel": [(1, 2, 1)]},
-        {"top_k": [2]},
+        {"level_power": [0.5, 1.0], "top_rows": [None, 1]},
+        {"level_power": [0.0], "level_share": [1 / 3], "kernel": [(1, 2, 1)]},
+        {"top_rows": [2]},
     ]
     Memory.n_fits = 0
     model = SoundscapeReweighterCV(Memory(), param_grid=grid).fit(X, Y)
@@ -603,9 +635,9 @@ def test_default_grid_does_not_harm_and_holds_the_recipes(residents):
     assert model.best_score_ >= model.search_results_["score"].max()
     tried = model.search_results_[PARAMETERS].to_dict("records")
     for recipe in (
-        {"power": 1.0},
-        {"power": 1.0, "top_k": 1},
-        {"share": 1 / 6, "kernel": (1, 2, 4, 2, 1)},
+        {"level_power": 1.0},
+        {"level_power": 1.0, "top_rows": 1},
+        {"level_share": 1 / 6, "kernel": (1, 2, 4, 2, 1)},
         {"kernel": (1, 2, 1)},
     ):
         assert NOTHING | recipe in tried
@@ -614,7 +646,9 @@ def test_default_grid_does_not_harm_and_holds_the_recipes(residents):
 def test_average_precision_can_be_the_aim(residents):
     X, Y = residents
     model = SoundscapeReweighterCV(
-        TableClassifier(), param_grid={"power": [1.0]}, scoring="average_precision"
+        TableClassifier(),
+        param_grid={"level_power": [1.0]},
+        scoring="average_precision",
     ).fit(X, Y)
     reweighted = reweight(X[["p0", "p1"]].to_numpy(), X["path"])
     assert model.best_score_ == pytest.approx(macro_average_precision(Y, reweighted))
@@ -641,17 +675,19 @@ def test_what_harms_is_left_undone(visitors):
     np.testing.assert_array_equal(model.predict(X), X[["p0"]] >= 0.5)
 
 
-@pytest.mark.parametrize(("shrinkage", "power"), [(0.0, 0.0), (1.0, 0.0), (1e6, 1.0)])
-def test_gains_of_species_are_shrunk_to_those_of_all(visitors, shrinkage, power):
+@pytest.mark.parametrize(
+    ("shrinkage", "level_power"), [(0.0, 0.0), (1.0, 0.0), (1e6, 1.0)]
+)
+def test_gains_of_species_are_shrunk_to_those_of_all(visitors, shrinkage, level_power):
     X, Y = visitors
     X["p2"], Y = X["p0"], np.column_stack([Y, Y[:, 0]])
     frozen = FrozenEstimator(TableClassifier().fit(X, Y))
     model = SoundscapeReweighterCV(
-        frozen, param_grid={"power": [1.0]}, per_species=True, shrinkage=shrinkage
+        frozen, param_grid={"level_power": [1.0]}, per_species=True, shrinkage=shrinkage
     ).fit(X, Y)
     params = model.species_params_
     assert params.index.tolist() == ["species0", "species1", "species2"]
-    assert params["power"].tolist() == [1.0, power, 1.0]
+    assert params["level_power"].tolist() == [1.0, level_power, 1.0]
     proba = X[["p0", "p1", "p2"]].to_numpy()
     reweighted = reweight(proba, X["path"])
     gains = np.array(
@@ -666,9 +702,9 @@ def test_gains_of_species_are_shrunk_to_those_of_all(visitors, shrinkage, power)
     weight = np.array(n_files) / (n_files + np.array(shrinkage))
     shrunk = weight * gains + (1 - weight) * gains.mean()
     np.testing.assert_allclose(params["gain"], np.maximum(shrunk, 0), atol=1e-9)
-    expected = np.where(params["power"] == 1.0, reweighted, proba)
+    expected = np.where(params["level_power"] == 1.0, reweighted, proba)
     np.testing.assert_array_equal(model.predict_proba(X), expected)
-    line = np.where(params["power"] == 1.0, 0.25, 0.5)
+    line = np.where(params["level_power"] == 1.0, 0.25, 0.5)
     np.testing.assert_array_equal(model.predict(X), expected >= line)
 
 
@@ -678,9 +714,9 @@ def test_species_that_cannot_be_judged_get_what_serves_all(visitors, shrinkage):
     X["p1"], Y[:, 1] = 0.5, 0
     frozen = FrozenEstimator(TableClassifier().fit(X, Y))
     model = SoundscapeReweighterCV(
-        frozen, param_grid={"power": [1.0]}, per_species=True, shrinkage=shrinkage
+        frozen, param_grid={"level_power": [1.0]}, per_species=True, shrinkage=shrinkage
     ).fit(X, Y)
-    assert model.species_params_["power"].tolist() == [1.0, 1.0]
+    assert model.species_params_["level_power"].tolist() == [1.0, 1.0]
     assert model.species_params_["n_files"].tolist()[1] == 0
     assert model.species_params_["gain"].iloc[1] == model.search_results_["gain"][1]
 
@@ -708,7 +744,7 @@ def test_unread_and_unlabelled_rows_are_context_only(residents):
 
 def test_groups_are_files_if_x_names_none_and_folds_if_it_does(residents):
     X, Y = residents
-    grid = {"power": [0.5, 1.0]}
+    grid = {"level_power": [0.5, 1.0]}
     by_path = SoundscapeReweighterCV(TableClassifier(), param_grid=grid).fit(X, Y)
     unnamed = SoundscapeReweighterCV(TableClassifier(), param_grid=grid)
     unnamed.fit(X.drop(columns="path"), Y, groups=X["path"])
@@ -738,9 +774,15 @@ def test_search_needs_files_of_several_rows_and_species_that_vary(residents):
 @pytest.mark.parametrize(
     ("parameters", "message"),
     [
-        ({"param_grid": {"tops": [1]}}, r"param_grid has \['tops'\].*'top_k'"),
-        ({"param_grid": {"power": [-1.0]}}, "'power' parameter of param_grid"),
-        ({"param_grid": {"share": [[0.1, 0.2]]}}, r"share has shape \(2,\).*number\."),
+        ({"param_grid": {"tops": [1]}}, r"param_grid has \['tops'\].*'top_rows'"),
+        (
+            {"param_grid": {"level_power": [-1.0]}},
+            "'level_power' parameter of param_grid",
+        ),
+        (
+            {"param_grid": {"level_share": [[0.1, 0.2]]}},
+            r"level_share has shape \(2,\).*number\.",
+        ),
         ({"param_grid": {"kernel": [(1, 1)]}}, "an odd number of weights"),
         ({"scoring": "f1"}, "'scoring' parameter of SoundscapeReweighterCV"),
         ({"shrinkage": -1}, "'shrinkage' parameter of SoundscapeReweighterCV"),

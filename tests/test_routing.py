@@ -191,7 +191,14 @@ def test_a_report_takes_columns():
     X, Y, _ = make_rows()
     by_name, by_values = (
         cross_val_report(
-            inner(), X, Y, cv=3, groups=g, recordings=r, n_bootstrap=10, random_state=0
+            inner(),
+            X,
+            Y,
+            cv=3,
+            groups=g,
+            recording_ids=r,
+            n_bootstrap=10,
+            random_state=0,
         )
         for g, r in (("site", "path"), (X["site"], X["path"]))
     )
@@ -224,7 +231,7 @@ def _validated(groups):
 
     arrays = np.random.default_rng(0).normal(-60, 10, (12, 32, 60))
     X = Spectrograms.from_arrays(arrays).assign(author=[None] * 12)
-    net = CNNClassifier("lcnet_035", weights=None, max_epochs=1, verbose=0)
+    net = CNNClassifier("lcnet_035", backbone_weights=None, max_epochs=1, verbose=0)
     net.set_params(
         random_state=0,
         callbacks__validation__groups=groups,

@@ -81,7 +81,7 @@ def test_thresholds_make_hard_soft_and_no_labels():
 
 
 def test_power_comes_before_the_thresholds():
-    labels = make_pseudo_labels([[0.4, 0.3, 0.2]], power=2.0, hard_threshold=0.15)
+    labels = make_pseudo_labels([[0.4, 0.3, 0.2]], proba_power=2.0, hard_threshold=0.15)
     np.testing.assert_allclose(labels, [[1, 0.09, 0]], rtol=1e-6)
 
 
@@ -109,7 +109,7 @@ def test_mass_is_limited():
     [
         ({"soft_threshold": 0.5}, r"soft_threshold=0.5 is above hard_threshold=0.25"),
         ({"soft_threshold": -1}, "'soft_threshold' parameter of make_pseudo_labels"),
-        ({"power": 0}, "'power' parameter of make_pseudo_labels"),
+        ({"proba_power": 0}, "'proba_power' parameter of make_pseudo_labels"),
         ({"max_per_species": 0}, "'max_per_species' parameter"),
     ],
 )
@@ -183,7 +183,9 @@ def test_mass_is_relative_to_the_true_labels(chain):
 def test_each_round_has_its_power(chain):
     X, Y = chain
     estimator = KernelMean(width=3.0)
-    model = self_training(estimator, max_iter=2, power=(1.0, 2.0), hard_threshold=None)
+    model = self_training(
+        estimator, max_iter=2, proba_power=(1.0, 2.0), hard_threshold=None
+    )
     model.fit(X, Y)
     student = estimator.fit(
         X[model.labeled_iter_ < 2],
@@ -192,11 +194,11 @@ def test_each_round_has_its_power(chain):
         .pseudo_labels_,
     )
     expected = make_pseudo_labels(
-        student.predict_proba(X[2:]), power=2.0, hard_threshold=None
+        student.predict_proba(X[2:]), proba_power=2.0, hard_threshold=None
     )
     np.testing.assert_allclose(model.pseudo_labels_[2:], expected, atol=1e-6)
-    with pytest.raises(ValueError, match=r"power=\(1.0,\) must be positive, one"):
-        self_training(max_iter=2, power=(1.0,)).fit(X, Y)
+    with pytest.raises(ValueError, match=r"proba_power=\(1.0,\) must be positive, one"):
+        self_training(max_iter=2, proba_power=(1.0,)).fit(X, Y)
 
 
 def test_students_may_have_other_parameters(chain):

@@ -31,7 +31,7 @@ model = load_model("birds.skbird")
 X = open("paths.txt").read().split("\\n")
 np.testing.assert_allclose(model.predict_proba(X), np.load("proba.npy"), atol=1e-4)
 from skbird.archive import predict_archive
-predict_archive(model, X, "archive", verbose=False)
+predict_archive(model, X, "archive", verbose=0)
 """
 
 
@@ -80,8 +80,8 @@ def test_predicts_where_torch_is_not_installed(bird_folder, slim_folder, tmp_pat
         Resampler(RATE),
         BandPass(100, 7000),
         Segmenter(1.0),
-        LogMel(32, verbose=False),
-        CNNClassifier("lcnet_035", weights=None, max_epochs=1, verbose=0),
+        LogMel(32, verbose=0),
+        CNNClassifier("lcnet_035", backbone_weights=None, max_epochs=1, verbose=0),
     )
     compiled = compile_pipeline(livened(model.fit(X, Y)), precision="float32")
     save_model(compiled, tmp_path / "birds.skbird")

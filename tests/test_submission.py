@@ -94,21 +94,21 @@ def test_nan_is_refused_or_filled(rows, proba, tmp_path):
         ({"species": ["a", "b", "a"]}, "species must be unique; repeated: 'a'"),
         ({"species": ["a", "b", "c\nd"]}, "must not hold line breaks"),
         ({"proba": np.full((3, 3), 1.5)}, r"outside \[0, 1\] in 3 of 3 rows.*sigmoid"),
-        ({"proba": np.ones((2, 3))}, "proba has 2 rows and rows has 3"),
-        ({"rows": pd.DataFrame({"path": ["a", "b", "c"]})}, "'path' and 'end'"),
+        ({"proba": np.ones((2, 3))}, "proba has 2 rows and X has 3"),
+        ({"X": pd.DataFrame({"path": ["a", "b", "c"]})}, "'path' and 'end'"),
         (
-            {"rows": pd.DataFrame({"path": ["a.ogg"] * 3, "end": [5, 5.2, 10]})},
+            {"X": pd.DataFrame({"path": ["a.ogg"] * 3, "end": [5, 5.2, 10]})},
             "row_id must be unique; repeated: 'a_5'.*whole seconds",
         ),
         (
-            {"rows": pd.DataFrame({"path": ["a", "b", "c"], "end": [5, np.nan, 5]})},
+            {"X": pd.DataFrame({"path": ["a", "b", "c"], "end": [5, np.nan, 5]})},
             "is nan at row 1",
         ),
         ({"fill_nan": 2}, "fill_nan=2 must be"),
     ],
 )
 def test_bad_input_is_refused(rows, proba, tmp_path, change, message):
-    arguments = {"proba": proba, "rows": rows, "species": SPECIES} | change
+    arguments = {"proba": proba, "X": rows, "species": SPECIES} | change
     with pytest.raises(ValueError, match=message):
         write_submission(path=tmp_path / "s.csv", **arguments)
     assert not list(tmp_path.iterdir())

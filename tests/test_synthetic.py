@@ -25,8 +25,8 @@ TINY = {
     "n_species": 4,
     "n_recordings": 32,
     "n_test": 2,
-    "n_labelled": 1,
-    "n_unlabelled": 1,
+    "n_labeled": 1,
+    "n_unlabeled": 1,
     "soundscape_s": 12.0,
 }
 
@@ -72,7 +72,7 @@ def test_rows_and_truth_agree(data):
     assert data.Y.shape == (32, 4)
     assert data.test_Y.shape == (2 * 3, 4)
     assert data.soundscapes_Y.shape == (3, 4)
-    assert len(data.unlabelled) == 3
+    assert len(data.unlabeled) == 3
     assert set(np.unique(data.test_Y)) == {0, 1}
     assert data.test_Y.sum().sum() > 0
 

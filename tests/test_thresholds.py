@@ -10,6 +10,7 @@ from sklearn.metrics import f1_score, fbeta_score, make_scorer, precision_score
 from sklearn.model_selection import GridSearchCV, KFold
 from sklearn.neighbors import KNeighborsClassifier
 
+from skbird.ensemble import FoldEnsemble
 from skbird.metrics import macro_roc_auc, species_report
 from skbird.postprocessing import MultilabelCalibrator, ThresholdTuner
 from skbird.postprocessing._thresholds import best_threshold
@@ -210,3 +211,30 @@ def test_fit_needs_presences(scene):
     proba, truth = scene
     with pytest.raises(ValueError, match="No species is present in the held-out rows"):
         tuned(proba, 0 * truth)
+
+
+def test_predict_uses_the_threshold_of_the_estimator():
+    X, Y = np.array([[0.0], [1.0], [2.0], [3.0]]), np.eye(4)[:, :2]
+    model = FoldEnsemble(KNeighborsClassifier(2), cv=2).fit(X, Y)
+    proba = model.predict_proba(X)
+    for threshold in (0.3, [0.2, 0.7]):
+        found = model.set_params(threshold=threshold).predict(X)
+        np.testing.assert_array_equal(found, proba >= threshold)
+
+
+@pytest.mark.parametrize(
+    ("threshold", "message"),
+    [
+        (
+            [0.5] * 3,
+            r"threshold has shape \(3,\); .* one per species: \(2,\)",
+        ),
+        (np.nan, "threshold=nan must not be NaN"),
+        ("low", "threshold"),
+    ],
+)
+def test_thresholds_are_checked_before_the_rows_are_predicted(threshold, message):
+    X, Y = np.array([[0.0], [1.0], [2.0], [3.0]]), np.eye(4)[:, :2]
+    model = FoldEnsemble(KNeighborsClassifier(2), cv=2).fit(X, Y)
+    with pytest.raises(ValueError, match=message):
+        model.set_params(threshold=threshold).predict(None)

@@ -35,7 +35,7 @@ from skbird.nn._batches import SegmentDataset
 from skbird.nn._heads import CNN, SED, GeneralizedMean
 from skbird.nn._precision import autocast, choose_precision, depthwise_in_float32
 
-TINY = {"weights": None, "verbose": 0, "random_state": 0, "batch_size": 16}
+TINY = {"backbone_weights": None, "verbose": 0, "random_state": 0, "batch_size": 16}
 
 
 def make_stripes(n_rows=64, seed=0):
@@ -300,7 +300,7 @@ def test_each_species_keeps_a_group_to_train_on():
         ({"curriculum__start": 0.0}, "'start' parameter of Curriculum"),
         ({"curriculum__start": 0.5}, "no column by='rating'"),
         ({"curriculum__start": 0.5, "curriculum__by": "path"}, "by='path' of numbers"),
-        ({"curriculum__power": 0}, "'power' parameter of Curriculum"),
+        ({"curriculum__pacing_power": 0}, "'pacing_power' parameter of Curriculum"),
         ({"curriculum__easy": "first"}, "'easy' parameter of Curriculum"),
         ({"hard_negatives__boost": 0.5}, "'boost' parameter of HardNegativeMining"),
         ({"hard_negatives__threshold": 1.0}, "'threshold' parameter of Hard"),
@@ -424,12 +424,12 @@ def test_sample_weights_count_among_the_rows_admitted(stripes):
 
 def test_pacing():
     steady = Curriculum(start=0.2, full=0.5)
-    shares = [steady.share(epoch, 10) for epoch in range(10)]
+    shares = [steady.admitted_share(epoch, 10) for epoch in range(10)]
     np.testing.assert_allclose(shares[:6], [0.2, 0.36, 0.52, 0.68, 0.84, 1.0])
     assert shares[6:] == [1.0] * 4
-    fast = Curriculum(start=0.2, full=0.5, power=2.0)
-    assert fast.share(0, 10) == pytest.approx(0.2)
-    assert fast.share(1, 10) > 0.45
+    fast = Curriculum(start=0.2, full=0.5, pacing_power=2.0)
+    assert fast.admitted_share(0, 10) == pytest.approx(0.2)
+    assert fast.admitted_share(1, 10) > 0.45
 
 
 def test_prediction_entropy_is_high_where_a_teacher_is_unsure():

@@ -134,7 +134,7 @@ class _Material:
             }
         )
         self.few = {"n_species": 4, "n_recordings": 4, "n_test": 1, "soundscape_s": 5.0}
-        self.few |= {"n_labelled": 1, "n_unlabelled": 1}
+        self.few |= {"n_labeled": 1, "n_unlabeled": 1}
         self.model = LevelClassifier().fit(self.X, self.Y)
 
     def __call__(self, name):
@@ -142,7 +142,7 @@ class _Material:
 
 
 def _metrics(m):
-    judged = {"y_true": m.Y, "y_score": m.proba}
+    judged = {"y_true": m.Y, "proba": m.proba}
     events = {"true_events": m.boxes, "predicted_events": m.boxes}
     functions = {
         "co_activation": judged,
@@ -183,10 +183,10 @@ def _models(m):
     room = "skbird.model_selection."
     return {
         "skbird.ensemble.combine_proba": Case(
-            combine_proba, {"probas": [m.proba, m.proba]}
+            combine_proba, {"proba": [m.proba, m.proba]}
         ),
         "skbird.ensemble.fit_weights": Case(
-            fit_weights, {"probas": [m.proba, m.proba], "y": m.Y}
+            fit_weights, {"proba": [m.proba, m.proba], "Y": m.Y}
         ),
         "skbird.postprocessing.reweight": Case(
             reweight, {"proba": m.proba, "groups": groups}
@@ -197,22 +197,22 @@ def _models(m):
         room + "check_leaks": Case(
             model_selection.check_leaks,
             {"X": m.X, "folds": folds, "author": "author", "date": "date"}
-            | {"identical": False, "near_duplicates": False, "verbose": False},
+            | {"identical": False, "near_duplicates": False, "verbose": 0},
         ),
         room + "cross_val_report": Case(
             model_selection.cross_val_report,
-            {"estimator": dummy, "X": np.zeros((4, 1)), "y": m.Y, "cv": KFold(2)} | few,
+            {"estimator": dummy, "X": np.zeros((4, 1)), "Y": m.Y, "cv": KFold(2)} | few,
         ),
         room + "find_leaks": Case(
             model_selection.find_leaks,
             {"X": m.X, "train": [0, 1], "test": [2, 3], "identical": False},
         ),
         room + "fold_report": Case(
-            model_selection.fold_report, {"y": m.Y, "folds": folds}
+            model_selection.fold_report, {"Y": m.Y, "folds": folds}
         ),
         room + "group_train_test_split": Case(
             model_selection.group_train_test_split,
-            {"y": m.Y, "groups": groups, "test_size": 0.5},
+            {"Y": m.Y, "groups": groups, "test_size": 0.5},
         ),
         room + "leak_groups": Case(
             model_selection.leak_groups,
@@ -220,7 +220,7 @@ def _models(m):
         ),
         room + "macro_roc_auc_interval": Case(
             model_selection.macro_roc_auc_interval,
-            {"y_true": m.Y, "y_score": m.proba} | few,
+            {"y_true": m.Y, "proba": m.proba} | few,
         ),
         room + "paired_bootstrap": Case(
             model_selection.paired_bootstrap,
@@ -257,7 +257,7 @@ def _data(m):
         | {"row": {}},
         "segment_means": {"values": np.ones(5), "values_per_s": 1.0}
         | {"starts": np.zeros(1), "segment_s": 5.0},
-        "segment_table": {"paths": m.paths},
+        "segment_table": {"recordings": m.paths},
         "Recordings": {"rows": m.X},
         "SegmentGrid": {"segment_s": 5.0},
         "SpectrogramFormat": {"mel_hz": (500.0, 1000.0), "frame_s": 0.1, "grid": grid},
@@ -319,21 +319,21 @@ def _annotations(m):
     rows = m.X[["path", "start", "end"]]
     annotations.write_submission(m.proba, rows, out, species=["dove", "wren"])
     functions = {
-        "boxes_to_rows": {"boxes": m.boxes, "paths": m.paths},
-        "proba_to_events": {"proba": m.proba, "rows": rows, "species": ["a", "b"]},
-        "read_annotations": {"paths": m("boxes.csv")},
-        "read_audacity": {"paths": audacity},
-        "read_birdnet": {"paths": m("birdnet.csv")},
+        "boxes_to_rows": {"boxes": m.boxes, "X": m.paths},
+        "proba_to_events": {"proba": m.proba, "X": rows, "species": ["a", "b"]},
+        "read_annotations": {"files": m("boxes.csv")},
+        "read_audacity": {"files": audacity},
+        "read_birdnet": {"files": m("birdnet.csv")},
         "read_boxes": {"path": m("boxes.csv")},
-        "read_crowsetta": {"paths": raven[0], "format": "raven"},
-        "read_kaleidoscope": {"paths": str(kaleidoscope)},
-        "read_raven": {"paths": raven},
+        "read_crowsetta": {"files": raven[0], "format": "raven"},
+        "read_kaleidoscope": {"files": str(kaleidoscope)},
+        "read_raven": {"files": raven},
         "read_submission": {"path": out},
         "write_audacity": {"boxes": m.boxes, "folder": m("audacity")},
         "write_birdnet": {"boxes": m.boxes, "path": m("birdnet2.csv")},
         "write_boxes": {"boxes": m.boxes, "path": m("boxes2.csv")},
         "write_raven": {"boxes": m.boxes, "folder": m("raven")},
-        "write_submission": {"proba": m.proba, "rows": rows, "path": m("s2.csv")}
+        "write_submission": {"proba": m.proba, "X": rows, "path": m("s2.csv")}
         | {"species": ["dove", "wren"]},
     }
     refused = {}
@@ -354,7 +354,7 @@ def _inference(m):
         "skbird.archive.predict_archive": Case(
             predict_archive,
             {"model": m.model, "recordings": [], "out": m("archive")}
-            | {"segment_s": 1.0, "verbose": False, "fresh": True},
+            | {"segment_s": 1.0, "verbose": 0, "fresh": True},
         ),
         room + "compile_pipeline": Case(
             compile_pipeline, {"model": m.model, "X": m.X}, refused=no_network
@@ -374,7 +374,7 @@ def _inference(m):
 
 
 def _inspection(m):
-    judged = {"y_true": m.Y, "y_score": m.proba}
+    judged = {"y_true": m.Y, "proba": m.proba}
     rows = pd.DataFrame({"path": "a.wav", "start": range(4), "end": range(1, 5)})
     maps = np.ones((2, 4, 4))
     region = np.ones((2, 4, 4), dtype=bool)
@@ -389,8 +389,8 @@ def _inspection(m):
             "soundscapes": np.tile(m.Y, (3, 1)),
         },
         "PredictionDisplay.from_estimator": {"estimator": m.model}
-        | {"rows": m.X[["path", "start", "end"]][:1]},
-        "PredictionDisplay.from_predictions": {"rows": rows, "proba": m.proba},
+        | {"X": m.X[["path", "start", "end"]][:1]},
+        "PredictionDisplay.from_predictions": {"X": rows, "proba": m.proba},
         "ReliabilityDisplay.from_predictions": judged,
         "SpectrogramDisplay.from_estimator": {"estimator": LogMel(n_mels=16)}
         | {"X": m.X},
@@ -426,12 +426,12 @@ def _inspection(m):
 
 
 def _reports(m):
-    quiet = {"verbose": False, "n_jobs": 1}
+    quiet = {"verbose": 0, "n_jobs": 1}
     room = "skbird.reports."
     return {
         room + "describe_errors": Case(
             reports.describe_errors,
-            {"X": None, "y_true": m.Y, "y_score": m.proba, **quiet},
+            {"X": None, "y_true": m.Y, "proba": m.proba, **quiet},
             without=(room + "_describe_errors.sections.error_sections",),
         ),
         room + "describe_recordings": Case(
@@ -450,7 +450,7 @@ def _recipes():
     return {
         f"skbird.recipes.{name}": Case(
             recipe,
-            {"weights": None},
+            {"backbone_weights": None},
             handed_on=set(inspect.signature(recipe).parameters),
         )
         for name, recipe in ((name, getattr(recipes, name)) for name in recipes.__all__)

@@ -17,14 +17,14 @@ from skbird.annotations._text_tables import (
 _COLUMNS = ["start", "end", "label", "score", "low frequency", "high frequency"]
 
 
-def read_audacity(paths, audio=None):
+def read_audacity(files, recordings=None):
     r"""Read boxes from label tracks of Audacity.
 
     Parameters
     ----------
-    paths : path-like or sequence of path-like
+    files : path-like or sequence of path-like
         Files of exported labels.
-    audio : path-like or sequence of path-like, default=None
+    recordings : path-like or sequence of path-like, default=None
         The recordings: one that all labels are of, or any number, among which each
         file gets the one it is named like: ``a.txt`` is of ``a.wav``. None: ``path``
         is the file's name without its ending.
@@ -40,7 +40,7 @@ def read_audacity(paths, audio=None):
     Raises
     ------
     ValueError
-        If a line is no label, or the recording of a file is not in `audio`, or not
+        If a line is no label, or the recording of a file is not in `recordings`, or not
         clear. The message names the file and the line.
 
     See Also
@@ -55,11 +55,11 @@ def read_audacity(paths, audio=None):
     >>> with tempfile.TemporaryDirectory() as folder:
     ...     path = Path(folder, "night.txt")
     ...     _ = path.write_text("0.5\t3.0\tCRER\n\\\t2593.1\t8866.9\n")
-    ...     read_audacity(path, audio="night.wav")
+    ...     read_audacity(path, recordings="night.wav")
             path  start  end  low_hz  high_hz species
     0  night.wav    0.5  3.0  2593.1   8866.9    CRER
     """
-    files, rows = as_path_list(paths), []
+    files, rows = as_path_list(files), []
     for number, file in enumerate(files):
         for line, content in enumerate(split_lines(read_text(file)), start=1):
             cells = [cell.strip() for cell in content.split("\t")]
@@ -83,7 +83,7 @@ def read_audacity(paths, audio=None):
     table.check_order(low, high, _COLUMNS[4:])
     score = table.numbers("score")
     boxes = {
-        "path": find_recordings(table, table.text(None), audio),
+        "path": find_recordings(table, table.text(None), recordings),
         "start": start,
         "end": end,
         "low_hz": low,
@@ -92,7 +92,7 @@ def read_audacity(paths, audio=None):
     }
     if not np.isnan(score).all():
         boxes["score"] = score
-    return check_boxes(pd.DataFrame(boxes), "paths")
+    return check_boxes(pd.DataFrame(boxes), "files")
 
 
 def _label(cells):
@@ -112,7 +112,7 @@ def _is_number(cell):
         return False
 
 
-def write_audacity(boxes, folder, *, paths=None):
+def write_audacity(boxes, folder, *, recordings=None):
     r"""Write one label track for Audacity per recording.
 
     Parameters
@@ -123,7 +123,7 @@ def write_audacity(boxes, folder, *, paths=None):
         gives them. Further columns are left out.
     folder : path-like
         Where to write; made if it is not there. Files of the same name are replaced.
-    paths : sequence of path-like, or dict of str to str, default=None
+    recordings : sequence of path-like, or dict of str to str, default=None
         Recordings to write files of, also of those without boxes, whose files are
         empty. By default all that are in `boxes`. A dict says what to call the file of
         each, without its ending.
@@ -131,7 +131,7 @@ def write_audacity(boxes, folder, *, paths=None):
     Returns
     -------
     files : list of Path
-        The files, in the order of `paths`: ``<recording>.txt``. Recordings of one
+        The files, in the order of `recordings`: ``<recording>.txt``. Recordings of one
         name get their folders before it.
 
     Raises
@@ -175,7 +175,7 @@ def write_audacity(boxes, folder, *, paths=None):
         _lines(*values) for values in zip(*columns, labels, score.tolist(), strict=True)
     ]
     lines = np.array(lines, dtype=object)
-    return write_per_recording(boxes["path"], lines, folder, paths, ".txt")
+    return write_per_recording(boxes["path"], lines, folder, recordings, ".txt")
 
 
 def _lines(start, end, low, high, label, score):

@@ -76,17 +76,17 @@ class AudioFinder:
 
     Parameters
     ----------
-    audio : sequence of str or path-like
+    recordings : sequence of str or path-like
         The recordings there are.
     """
 
-    def __init__(self, audio):
-        self.audio = [
-            printable_path(os.fspath(check_path(path, "audio")))
-            for path in check_list(audio, "audio", "paths")
+    def __init__(self, recordings):
+        self.recordings = [
+            printable_path(os.fspath(check_path(path, "recordings")))
+            for path in check_list(recordings, "recordings", "paths")
         ]
         self._by_ending, self._by_joined = defaultdict(list), defaultdict(list)
-        for path in dict.fromkeys(self.audio):
+        for path in dict.fromkeys(self.recordings):
             for ending in {*_endings(path), *_endings(without_suffix(path))}:
                 self._by_ending[ending].append(path)
             for joined in set(map(_alike, _joined_names(path))):
@@ -129,12 +129,12 @@ class AudioFinder:
                 "annotations."
             )
         raise ValueError(
-            f"{place}: {name!r} is not among the {len(self.audio)} recordings of "
-            f"audio, such as {', '.join(map(repr, self.audio[:3]))}. Add it."
+            f"{place}: {name!r} is not among the {len(self.recordings)} recordings "
+            f"given, such as {', '.join(map(repr, self.recordings[:3]))}. Add it."
         )
 
 
-def find_recordings(table, named, audio):
+def find_recordings(table, named, recordings):
     """Return the recording of each line of annotations.
 
     Parameters
@@ -142,7 +142,7 @@ def find_recordings(table, named, audio):
     table : TextTable
     named : Series of shape (n_lines,)
         The path that the line says; NaN where it does not.
-    audio : path-like, sequence of path-like, AudioFinder or None
+    recordings : path-like, sequence of path-like, AudioFinder or None
         The recording of all lines; recordings to choose from; None: take what the
         line says, else the name of its file.
 
@@ -150,19 +150,19 @@ def find_recordings(table, named, audio):
     -------
     Series of shape (n_lines,)
     """
-    if isinstance(audio, str | os.PathLike):
+    if isinstance(recordings, str | os.PathLike):
         n_named = named.groupby(table.file).nunique()
         if (n_named > 1).any():
             number = n_named.index[n_named > 1][0]
             raise ValueError(
-                f"audio={os.fspath(audio)!r} is one recording, but "
+                f"recordings={os.fspath(recordings)!r} is one recording, but "
                 f"{table.files[number]} is of {n_named[number]}. Pass a list of them."
             )
-        path = printable_path(os.fspath(audio))
+        path = printable_path(os.fspath(recordings))
         return pd.Series(path, index=named.index, dtype=object)
-    finder = audio
-    if not (audio is None or isinstance(audio, AudioFinder)):
-        finder = AudioFinder(audio)
+    finder = recordings
+    if not (recordings is None or isinstance(recordings, AudioFinder)):
+        finder = AudioFinder(recordings)
     known, paths = {}, []
     for row, (name, file) in enumerate(zip(named, table.file.tolist(), strict=True)):
         key = name if isinstance(name, str) else file

@@ -22,16 +22,16 @@ _ALIASES = {
 _BOTH_NAMES = ("species_name", "label")  # "Pica pica_Eurasian Magpie"
 
 
-def read_birdnet(paths, audio=None, *, annotation_column=_SCIENTIFIC):
+def read_birdnet(files, recordings=None, *, annotation_column=_SCIENTIFIC):
     """Read detections from CSV files of BirdNET.
 
     Parameters
     ----------
-    paths : path-like or sequence of path-like
+    files : path-like or sequence of path-like
         Result files of BirdNET-Analyzer (``--rtype csv`` or ``r``), or the combined
         one; what was written of the results of the packages birdnet and birdnetlib of
         Python, and birdnetR of R.
-    audio : path-like or sequence of path-like, default=None
+    recordings : path-like or sequence of path-like, default=None
         The recordings: one that all detections are of, or any number, among which each
         detection gets the one whose path ends as ``File`` does or, in files without
         that column, that is named like the file. None: what ``File`` says, else the
@@ -51,7 +51,7 @@ def read_birdnet(paths, audio=None, *, annotation_column=_SCIENTIFIC):
     ------
     ValueError
         If a column is missing, a cell is not a number, or a recording is not in
-        `audio`, or not clear. The message names the file and the line.
+        `recordings`, or not clear. The message names the file and the line.
 
     See Also
     --------
@@ -77,7 +77,7 @@ def read_birdnet(paths, audio=None, *, annotation_column=_SCIENTIFIC):
         {"annotation_column": [str]},
         annotation_column=annotation_column,
     )
-    table = read_text_tables(paths, ",;\t", *_ALIASES[_START])
+    table = read_text_tables(files, ",;\t", *_ALIASES[_START])
     columns = {name: table.find(*aliases) for name, aliases in _ALIASES.items()}
     remedy = "Is it a CSV file of BirdNET-Analyzer (--rtype csv)?"
     for name in (_START, _END):
@@ -88,7 +88,7 @@ def read_birdnet(paths, audio=None, *, annotation_column=_SCIENTIFIC):
     species, named_by = _species(table, annotation_column)
     boxes = pd.DataFrame(
         {
-            "path": find_recordings(table, table.text(columns[_FILE]), audio),
+            "path": find_recordings(table, table.text(columns[_FILE]), recordings),
             "start": start,
             "end": end,
             "species": species,
@@ -96,7 +96,7 @@ def read_birdnet(paths, audio=None, *, annotation_column=_SCIENTIFIC):
         }
     )
     used = {*(columns[n] for n in (_START, _END, _FILE, _SCORE)), named_by} - {None}
-    return check_boxes(pd.concat([boxes, table.others(used)], axis=1), "paths")
+    return check_boxes(pd.concat([boxes, table.others(used)], axis=1), "files")
 
 
 def _species(table, annotation_column):

@@ -23,7 +23,7 @@ _ROUNDING_S = 1e-9  # seconds such as 0.3 - 0.2 are not exact
 
 def boxes_to_rows(
     boxes,
-    paths,
+    X,
     segment_s=5.0,
     step_s=5.0,
     *,
@@ -39,7 +39,7 @@ def boxes_to_rows(
         ``path``, ``start``, ``end`` (seconds, the same for a point in time) and
         ``species``, as the readers of this package give them. Boxes whose species is
         missing or ``"nocall"`` are left out.
-    paths : sequence of path-like, or DataFrame
+    X : sequence of path-like, or DataFrame
         The annotated recordings, written as in `boxes`, also those in which nobody
         calls: all of their rows are empty. (The form of accents and Windows'
         backslashes do not matter.) They are cut into rows by
@@ -62,7 +62,7 @@ def boxes_to_rows(
     Returns
     -------
     rows : DataFrame
-        ``path``, ``start``, ``end``, and further columns of `paths`.
+        ``path``, ``start``, ``end``, and further columns of `X`.
     Y : DataFrame of shape (n_rows, n_species), float32
         1 where a box counts for a row, else 0.
 
@@ -112,10 +112,10 @@ def boxes_to_rows(
     if not species.is_unique:
         twice = species[species.duplicated()][0]
         raise ValueError(f"species has {twice!r} twice. Give each species one column.")
-    if isinstance(paths, pd.DataFrame):
-        rows = check_rows(paths, input_name="paths")
+    if isinstance(X, pd.DataFrame):
+        rows = check_rows(X)
     else:
-        rows = segment_table(paths, segment_s, step_s)
+        rows = segment_table(check_rows(X)["path"], segment_s, step_s)
     meant = settle_names(named, species, stacklevel=2)
     boxes = boxes[boxes["species"].isin(meant)].reset_index(drop=True)
     paths = match_names(boxes["path"].unique(), rows["path"].unique(), plain_path)
@@ -164,7 +164,7 @@ def _warn_about_lost(boxes, rows, counted):
             f"None of the {len(boxes)} boxes is in any of the recordings: the boxes "
             f"are in {boxes['path'][0]!r}, ..., the recordings are "
             f"{', '.join(map(repr, rows['path'][:1])) or 'none'}, .... Write paths "
-            "alike in both, or pass the recordings as audio when reading.",
+            "alike in both, or pass recordings when reading.",
             stacklevel=3,
         )
     here[counted] = False

@@ -16,17 +16,17 @@ from skbird.utils._params import check_params
 _COLUMNS = ["file", "line", "path", "start", "end", "low_hz", "high_hz", "species"]
 
 
-def read_crowsetta(paths, format, audio=None, **options):
+def read_crowsetta(files, format, recordings=None, **options):
     r"""Read boxes from files of any format that the package crowsetta knows.
 
     Parameters
     ----------
-    paths : path-like or sequence of path-like
+    files : path-like or sequence of path-like
         Files of annotations.
     format : str
         Name of the format, such as ``"textgrid"``, ``"notmat"``, ``"simple-seq"`` or
         ``"raven"``; ``crowsetta.formats.as_list()`` lists them.
-    audio : path-like or sequence of path-like, default=None
+    recordings : path-like or sequence of path-like, default=None
         The recordings: one that all boxes are of, or any number, among which each box
         gets the one whose path ends as the annotation says or, if it does not say,
         that is named like the file: ``a.TextGrid`` is of ``a.wav``. None: what the
@@ -48,7 +48,7 @@ def read_crowsetta(paths, format, audio=None, **options):
         If crowsetta is not installed.
     ValueError
         If crowsetta does not know `format` or cannot read a file, or the recording of a
-        file is not in `audio`, or not clear. The message names the file.
+        file is not in `recordings`, or not clear. The message names the file.
     skbird.audio.AudioReadError
         If the format counts samples, and the header of the recording, which says how
         long they are, cannot be read.
@@ -71,7 +71,7 @@ def read_crowsetta(paths, format, audio=None, **options):
     0  song.wav    0.5  0.75   trill
     """
     check_params("read_crowsetta", {"format": [str]}, format=format)
-    files = as_path_list(paths)
+    files = as_path_list(files)
     crowsetta = _import_crowsetta()
     if format not in crowsetta.formats.as_list():
         raise ValueError(
@@ -97,13 +97,13 @@ def read_crowsetta(paths, format, audio=None, **options):
     cells = pd.DataFrame(rows, columns=[*_COLUMNS, "in_samples"])
     file, line = (cells.pop(name).to_numpy(dtype=int) for name in ("file", "line"))
     table = TextTable(files, [], cells, file, line)
-    cells["path"] = find_recordings(table, cells["path"].astype(TEXT), audio)
+    cells["path"] = find_recordings(table, cells["path"].astype(TEXT), recordings)
     in_samples = cells.pop("in_samples").to_numpy(dtype=bool)
     for path in cells["path"][in_samples].unique():
         of_path = in_samples & (cells["path"] == path)
         cells.loc[of_path, ["start", "end"]] /= read_header(path).sample_rate
     table.check_start(cells["start"].to_numpy(dtype=float), "start")
-    return check_boxes(cells, "paths")
+    return check_boxes(cells, "files")
 
 
 def _boxes(annotation):

@@ -13,7 +13,7 @@ from skbird.utils._truth import validate_threshold
 _ROUNDING_S = 1e-3  # less than a millisecond between two rows is rounding, not time
 
 
-def proba_to_events(proba, rows, threshold=0.5, max_gap_s=0.0, *, species=None):
+def proba_to_events(proba, X, threshold=0.5, max_gap_s=0.0, *, species=None):
     """Join consecutive rows in which a species is predicted to events.
 
     Parameters
@@ -22,7 +22,7 @@ def proba_to_events(proba, rows, threshold=0.5, max_gap_s=0.0, *, species=None):
         Probabilities, as ``predict_proba`` gives them. The columns of a DataFrame name
         the species; its index is ignored. NaN (rows that could not be read) is no
         prediction.
-    rows : DataFrame
+    X : DataFrame
         What was predicted, in the order of `proba`: ``path``, ``start`` and ``end`` in
         seconds, as `skbird.data.segment_table` makes it. Rows may be in any order and
         overlap each other.
@@ -40,13 +40,13 @@ def proba_to_events(proba, rows, threshold=0.5, max_gap_s=0.0, *, species=None):
     -------
     events : DataFrame
         One line per event: ``path``, ``start``, ``end``, ``species`` and ``score``,
-        the highest probability of its rows; ordered by recording as in `rows`, then
+        the highest probability of its rows; ordered by recording as in `X`, then
         by start.
 
     Raises
     ------
     TypeError
-        If `rows` is not a DataFrame.
+        If `X` is not a DataFrame.
     ValueError
         If shapes do not fit, a row with a prediction has no end, or `max_gap_s` is
         below 0.
@@ -59,9 +59,9 @@ def proba_to_events(proba, rows, threshold=0.5, max_gap_s=0.0, *, species=None):
     --------
     >>> import pandas as pd
     >>> from skbird.annotations import proba_to_events
-    >>> rows = pd.DataFrame({"path": "a.ogg", "start": [0.0, 5.0, 10.0, 15.0]})
-    >>> rows["end"] = rows["start"] + 5.0
-    >>> proba_to_events([[0.6], [0.9], [0.1], [0.7]], rows, species=["amerob"])
+    >>> X = pd.DataFrame({"path": "a.ogg", "start": [0.0, 5.0, 10.0, 15.0]})
+    >>> X["end"] = X["start"] + 5.0
+    >>> proba_to_events([[0.6], [0.9], [0.1], [0.7]], X, species=["amerob"])
         path  start   end species  score
     0  a.ogg    0.0  10.0  amerob    0.9
     1  a.ogg   15.0  20.0  amerob    0.7
@@ -69,13 +69,13 @@ def proba_to_events(proba, rows, threshold=0.5, max_gap_s=0.0, *, species=None):
     if not isinstance(max_gap_s, Real) or not max_gap_s >= 0:
         raise ValueError(f"max_gap_s={max_gap_s!r} must be 0 seconds or more.")
     table = as_species_table(proba, species)
-    check_same_order(rows, proba, ("rows", "proba"))
-    rows = _check_stretches(rows, len(table))
+    check_same_order(X, proba, ("X", "proba"))
+    X = _check_stretches(X, len(table))
     values = table.to_numpy()
     row, column = np.nonzero(values >= validate_threshold(threshold, values.shape[1]))
-    _check_ends(rows["end"], row)
-    found = rows.iloc[row].assign(column=column, score=values[row, column])
-    found["file"] = pd.factorize(rows["path"])[0][row]
+    _check_ends(X["end"], row)
+    found = X.iloc[row].assign(column=column, score=values[row, column])
+    found["file"] = pd.factorize(X["path"])[0][row]
     found = found.sort_values(["file", "column", "start"], ignore_index=True)
     of_species = found.groupby(["file", "column"])
     # The latest end so far: a long row may outlast shorter ones that start after it.
@@ -92,18 +92,18 @@ def proba_to_events(proba, rows, threshold=0.5, max_gap_s=0.0, *, species=None):
     return events[["path", "start", "end", "species", "score"]]
 
 
-def _check_stretches(rows, n_rows):
-    if not isinstance(rows, pd.DataFrame):
+def _check_stretches(X, n_rows):
+    if not isinstance(X, pd.DataFrame):
         raise TypeError(
-            "rows must be a DataFrame with 'path', 'start' and 'end'; got "
-            f"{type(rows).__name__}. skbird.data.segment_table makes one."
+            "X must be a DataFrame with 'path', 'start' and 'end'; got "
+            f"{type(X).__name__}. skbird.data.segment_table makes one."
         )
-    if len(rows) != n_rows:
+    if len(X) != n_rows:
         raise ValueError(
-            f"proba has {n_rows} rows and rows has {len(rows)}; pass the very table "
+            f"proba has {n_rows} rows and X has {len(X)}; pass the very table "
             "that was predicted."
         )
-    return check_rows(rows)[["path", "start", "end"]]
+    return check_rows(X)[["path", "start", "end"]]
 
 
 def _check_ends(end, predicted):
@@ -111,6 +111,6 @@ def _check_ends(end, predicted):
     endless = predicted[end.isna().to_numpy()[predicted]]
     if len(endless):
         raise ValueError(
-            f"rows has no end at row {endless[0]}, so that its event would have none. "
+            f"X has no end at row {endless[0]}, so that its event would have none. "
             "Give each row its end in seconds, as skbird.data.segment_table does."
         )

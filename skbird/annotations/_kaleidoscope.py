@@ -17,14 +17,14 @@ _NO_ID = ("noid", "no id")
 _SCORE = "confidence"
 
 
-def read_kaleidoscope(paths, audio=None, *, annotation_column=None):
+def read_kaleidoscope(files, recordings=None, *, annotation_column=None):
     """Read boxes from the CSV files of Kaleidoscope, also those of BirdNET-Analyzer.
 
     Parameters
     ----------
-    paths : path-like or sequence of path-like
+    files : path-like or sequence of path-like
         Such as ``id.csv``, ``meta.csv`` or ``cluster.csv``.
-    audio : path-like or sequence of path-like, default=None
+    recordings : path-like or sequence of path-like, default=None
         The recordings: one that all lines are of, or any number, among which each line
         gets the one whose path ends as ``INDIR``, ``FOLDER`` and ``IN FILE`` do. None:
         that path.
@@ -44,7 +44,7 @@ def read_kaleidoscope(paths, audio=None, *, annotation_column=None):
     ------
     ValueError
         If a column is missing, a cell is not a number, or a recording is not in
-        `audio`, or not clear. The message names the file and the line.
+        `recordings`, or not clear. The message names the file and the line.
 
     See Also
     --------
@@ -69,7 +69,7 @@ def read_kaleidoscope(paths, audio=None, *, annotation_column=None):
         {"annotation_column": [str, None]},
         annotation_column=annotation_column,
     )
-    table = read_text_tables(paths, ",;\t", OFFSET)
+    table = read_text_tables(files, ",;\t", OFFSET)
     remedy = "Is it a table of Kaleidoscope, such as id.csv?"
     columns = [table.require(name, remedy) for name in (OFFSET, _DURATION)]
     file = table.find(*_FILE) or table.require(_FILE[0], remedy)
@@ -82,7 +82,7 @@ def read_kaleidoscope(paths, audio=None, *, annotation_column=None):
     species, named_by = _species(table, annotation_column)
     folders = [name for name in map(table.find, _FOLDERS) if name is not None]
     boxes = {
-        "path": find_recordings(table, _paths(table, folders, file), audio),
+        "path": find_recordings(table, _paths(table, folders, file), recordings),
         "start": offset,
         "end": end,
         "species": species,
@@ -92,7 +92,7 @@ def read_kaleidoscope(paths, audio=None, *, annotation_column=None):
         boxes["score"] = table.numbers(score)
     used = {*columns, *folders, file, named_by, score} - {None}
     return check_boxes(
-        pd.concat([pd.DataFrame(boxes), table.others(used)], axis=1), "paths"
+        pd.concat([pd.DataFrame(boxes), table.others(used)], axis=1), "files"
     )
 
 

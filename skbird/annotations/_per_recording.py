@@ -38,17 +38,17 @@ def write_per_recording(of_line, lines, folder, recordings, ending, header=()):
     names = annotated if recordings is None else recordings
     if not isinstance(names, dict):
         names = [
-            os.fspath(check_path(path, "paths"))
-            for path in check_list(names, "paths", "paths")
+            os.fspath(check_path(path, "recordings"))
+            for path in check_list(names, "recordings", "paths")
         ]
         names = annotation_names(list(dict.fromkeys(names)))
     recordings = list(names)
     left_out = set(annotated) - set(recordings)
     if left_out:
         raise ValueError(
-            f"boxes has boxes in {len(left_out)} recordings that are not in paths, "
-            f"such as {min(left_out)!r}. Add them to paths, or drop their boxes; write "
-            "paths alike in both."
+            f"boxes has boxes in {len(left_out)} files that are not in recordings, "
+            f"such as {min(left_out)!r}. Add them to recordings, or drop their boxes; "
+            "write paths alike in both."
         )
     folder = Path(check_path(folder, "folder"))
     folder.mkdir(parents=True, exist_ok=True)

@@ -63,17 +63,17 @@ _BIRDNET_PARQUET = {
 }
 
 
-def read_annotations(paths, audio=None, *, format=None, annotation_column=None):
+def read_annotations(files, recordings=None, *, format=None, annotation_column=None):
     r"""Read boxes from files of any format, which each file itself tells.
 
     Parameters
     ----------
-    paths : path-like or sequence of path-like
+    files : path-like or sequence of path-like
         Tables of Raven, Audacity, BirdNET or Kaleidoscope, boxes in CSV or Parquet,
         tables of rows (``row_id``, or ``path``, ``start`` and ``end``) with a column
         per species of zeros and ones, or False and True, and what crowsetta reads;
         also mixed.
-    audio : path-like or sequence of path-like, default=None
+    recordings : path-like or sequence of path-like, default=None
         As for `read_raven`. Boxes of recordings that are not among them are an error.
     format : str, default=None
         ``"raven"``, ``"audacity"``, ``"birdnet"``, ``"kaleidoscope"``, ``"boxes"``,
@@ -87,7 +87,7 @@ def read_annotations(paths, audio=None, *, format=None, annotation_column=None):
     -------
     boxes : DataFrame
         As the functions of each format give them, the files of one format after those
-        of another: formats and files in the order of `paths`. A row in which no
+        of another: formats and files in the order of `files`. A row in which no
         species calls is a box without species.
 
     Raises
@@ -129,16 +129,16 @@ def read_annotations(paths, audio=None, *, format=None, annotation_column=None):
         format=format,
         annotation_column=annotation_column,
     )
-    if not (audio is None or isinstance(audio, str | os.PathLike)):
-        audio = AudioFinder(audio)  # once for all files
+    if not (recordings is None or isinstance(recordings, str | os.PathLike)):
+        recordings = AudioFinder(recordings)  # once for all files
     by_format = {}
-    for file in map(TextFile, as_path_list(paths)):
+    for file in map(TextFile, as_path_list(files)):
         by_format.setdefault(format or tell_format(file), []).append(file)
     parts = []
-    for kind, files in by_format.items():
-        parts += _read(kind, files, audio, annotation_column)
+    for kind, members in by_format.items():
+        parts += _read(kind, members, recordings, annotation_column)
     filled = [part for part in parts if len(part)] or parts[:1]
-    return check_boxes(pd.concat(filled, ignore_index=True), "paths")
+    return check_boxes(pd.concat(filled, ignore_index=True), "files")
 
 
 def annotation_files(folder):
@@ -205,11 +205,11 @@ def tell_format(path):
     )
 
 
-def _read(kind, files, audio, annotation_column):
+def _read(kind, files, recordings, annotation_column):
     """Return the boxes of files of one format, in one part or several."""
     named = {"annotation_column": annotation_column} if annotation_column else {}
     if kind in _READERS:
-        return [_READERS[kind](files, audio, **named)]
+        return [_READERS[kind](files, recordings, **named)]
     if annotation_column is not None and kind != "boxes":
         raise ValueError(
             f"annotation_column={annotation_column!r} is no column of {files[0]}: "
@@ -217,9 +217,9 @@ def _read(kind, files, audio, annotation_column):
             "out, or read these files in a call of their own."
         )
     if kind == "audacity":
-        return [read_audacity(files, audio)]
+        return [read_audacity(files, recordings)]
     if kind not in ("boxes", "rows"):
-        return [read_crowsetta(files, kind, audio)]
+        return [read_crowsetta(files, kind, recordings)]
     parts = []
     for file in files:
         boxes = (
@@ -227,15 +227,17 @@ def _read(kind, files, audio, annotation_column):
             if kind == "rows"
             else _read_table(file, annotation_column)
         )
-        parts.append(_find_audio(boxes, file, audio))
+        parts.append(_find_audio(boxes, file, recordings))
     return parts
 
 
-def _find_audio(boxes, file, audio):
+def _find_audio(boxes, file, recordings):
     """Exchange the paths of boxes for those of the recordings they stand for."""
-    if audio is None:
+    if recordings is None:
         return boxes
-    finder = audio if isinstance(audio, AudioFinder) else AudioFinder([audio])
+    finder = recordings
+    if not isinstance(recordings, AudioFinder):
+        finder = AudioFinder([recordings])
     found = {path: finder.by_path(path, file) for path in boxes["path"].unique()}
     # pandas' text holds no names that are not UTF-8.
     return boxes.assign(path=boxes["path"].astype(object).map(found))

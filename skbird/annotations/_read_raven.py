@@ -25,14 +25,14 @@ _USUAL = (
 )
 
 
-def read_raven(paths, audio=None, *, annotation_column=None):
+def read_raven(files, recordings=None, *, annotation_column=None):
     """Read boxes from selection tables of Raven.
 
     Parameters
     ----------
-    paths : path-like or sequence of path-like
+    files : path-like or sequence of path-like
         Selection tables, such as ``sorted(Path(folder).rglob("*.txt"))``.
-    audio : path-like or sequence of path-like, default=None
+    recordings : path-like or sequence of path-like, default=None
         The recordings: one that all boxes are of, or any number, among which each box
         gets the one whose path ends as the table says (``Begin Path``, ``Begin
         File``; the folders before it and its format may differ) or, if it does not
@@ -55,7 +55,7 @@ def read_raven(paths, audio=None, *, annotation_column=None):
     ------
     ValueError
         If a table lacks a column, a cell is not a number, or the recording of a table
-        is not in `audio`, or not clear. The message names the file and the line.
+        is not in `recordings`, or not clear. The message names the file and the line.
 
     Warns
     -----
@@ -95,7 +95,7 @@ def read_raven(paths, audio=None, *, annotation_column=None):
         {"annotation_column": [str, None]},
         annotation_column=annotation_column,
     )
-    table = read_text_tables(paths, "\t,;", BEGIN)
+    table = read_text_tables(files, "\t,;", BEGIN)
     remedy = "Save the selection table in Raven with all of its usual columns."
     begin_column, end_column = (table.require(n, remedy) for n in (BEGIN, END))
     begin = table.numbers(begin_column, required=True)
@@ -111,7 +111,7 @@ def read_raven(paths, audio=None, *, annotation_column=None):
     table.check_finite(shifted_end, end_column, required=False)
     table.check_start(begin, begin_column)
     table.check_start(offset, offset_column)
-    path, path_columns = _recordings(table, audio, has_offset=~np.isnan(offset))
+    path, path_columns = _recordings(table, recordings, has_offset=~np.isnan(offset))
     low_column, high_column = table.find(LOW), table.find(HIGH)
     boxes = {
         "path": path,
@@ -128,7 +128,7 @@ def read_raven(paths, audio=None, *, annotation_column=None):
     used |= {begin_column, end_column, low_column, high_column, score_column}
     used |= {offset_column, *path_columns, *window}
     boxes = pd.concat([pd.DataFrame(boxes), table.others(used - {None})], axis=1)
-    return check_boxes(boxes[_one_view(table, boxes, window)], "paths")
+    return check_boxes(boxes[_one_view(table, boxes, window)], "files")
 
 
 def _species(table, annotation_column):
@@ -154,7 +154,7 @@ def _species(table, annotation_column):
     return species, {usual[number] for number in chosen if number >= 0}
 
 
-def _recordings(table, audio, has_offset):
+def _recordings(table, recordings, has_offset):
     """Return the path of each line's recording, and the columns it is from."""
     columns = [table.find(PATH), table.find(NAME)]
     named = table.text(columns[0])
@@ -171,7 +171,7 @@ def _recordings(table, audio, has_offset):
             "again, if they count from the start of the first.",
             stacklevel=3,
         )
-    return find_recordings(table, named, audio), columns
+    return find_recordings(table, named, recordings), columns
 
 
 def _one_view(table, boxes, window):

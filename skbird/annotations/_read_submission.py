@@ -8,7 +8,7 @@ from skbird.annotations._submission import row_ids
 from skbird.utils._params import check_path
 
 
-def read_submission(path, rows=None):
+def read_submission(path, X=None):
     """Read the probabilities of a submission.
 
     Parameters
@@ -16,7 +16,7 @@ def read_submission(path, rows=None):
     path : path-like
         A file with a column ``row_id`` and one per species, as `write_submission` or
         anyone else wrote it.
-    rows : DataFrame, default=None
+    X : DataFrame, default=None
         Rows to return, in their order: ``row_id``, or ``path`` and ``end`` (seconds),
         as for `write_submission`. Lines of other rows are left out. None returns all,
         in the order of the file.
@@ -24,13 +24,13 @@ def read_submission(path, rows=None):
     Returns
     -------
     proba : DataFrame of shape (n_rows, n_species), float64
-        The columns name the species. Indexed 0 to n - 1 if `rows` is given, like what
+        The columns name the species. Indexed 0 to n - 1 if `X` is given, like what
         ``predict_proba`` gives for them; else by ``row_id``. NaN where a cell is empty.
 
     Raises
     ------
     TypeError
-        If `rows` is not a DataFrame.
+        If `X` is not a DataFrame.
     ValueError
         If there is no column ``row_id``, a row occurs twice or is not in the file, or a
         cell is not a number. The message names the file and the line.
@@ -45,11 +45,11 @@ def read_submission(path, rows=None):
     >>> from pathlib import Path
     >>> import pandas as pd
     >>> from skbird.annotations import read_submission, write_submission
-    >>> rows = pd.DataFrame({"path": ["a/H1.ogg"] * 2, "end": [5.0, 10.0]})
+    >>> X = pd.DataFrame({"path": ["a/H1.ogg"] * 2, "end": [5.0, 10.0]})
     >>> with tempfile.TemporaryDirectory() as folder:
     ...     path = Path(folder, "submission.csv")
-    ...     _ = write_submission([[0.1], [0.9]], rows, path, species=["amerob"])
-    ...     read_submission(path, rows)
+    ...     _ = write_submission([[0.1], [0.9]], X, path, species=["amerob"])
+    ...     read_submission(path, X)
        amerob
     0     0.1
     1     0.9
@@ -59,7 +59,7 @@ def read_submission(path, rows=None):
         columns = {name: _numbers(table[name], path) for name in table}
         table = pd.DataFrame(columns, index=table.index)
     proba = table.set_axis(row_id)
-    return proba if rows is None else _select(proba, rows, path)
+    return proba if X is None else _select(proba, X, path)
 
 
 def read_submission_table(path):
@@ -101,8 +101,8 @@ def _as_float(cell):
         return np.nan
 
 
-def _select(proba, rows, path):
-    wanted = row_ids(rows)
+def _select(proba, X, path):
+    wanted = row_ids(X)
     position = proba.index.get_indexer(wanted)
     if (position < 0).any():
         missing = [

@@ -14,7 +14,7 @@ from skbird.utils._params import as_floats, check_list, check_path
 from skbird.utils._text import as_utf_8
 
 
-def write_submission(proba, rows, path, *, like=None, species=None, fill_nan=None):
+def write_submission(proba, X, path, *, like=None, species=None, fill_nan=None):
     """Write one line per row: its ``row_id`` and a probability per species.
 
     The file appears whole or not at all: it is written beside `path` and then renamed.
@@ -24,7 +24,7 @@ def write_submission(proba, rows, path, *, like=None, species=None, fill_nan=Non
     proba : array-like or DataFrame of shape (n_rows, n_species)
         Probabilities in [0, 1], as ``predict_proba`` gives them. The columns of a
         DataFrame name the species; its index is ignored.
-    rows : DataFrame
+    X : DataFrame
         What was predicted, in the order of `proba`: ``row_id``, or ``path`` and ``end``
         (seconds), from which the row id is made as
         ``<file name without suffix>_<end, rounded to whole seconds>``.
@@ -33,7 +33,7 @@ def write_submission(proba, rows, path, *, like=None, species=None, fill_nan=Non
     like : DataFrame or path-like, default=None
         ``sample_submission.csv`` of the competition. Lines and species then have its
         order and spelling, and must be the same as its. Its numbers are not used. If
-        there are no `rows` at all, since the folder of test recordings is empty until
+        there are no rows at all, since the folder of test recordings is empty until
         the competition fills it, its lines are written with `fill_nan`, or 0.
     species : sequence of str, default=None
         Names of the columns of `proba`, such as ``model.species_``. Needed unless
@@ -76,12 +76,12 @@ def write_submission(proba, rows, path, *, like=None, species=None, fill_nan=Non
     >>> from pathlib import Path
     >>> import pandas as pd
     >>> from skbird.annotations import write_submission
-    >>> rows = pd.DataFrame(
+    >>> X = pd.DataFrame(
     ...     {"path": ["a/H1.ogg"] * 2, "start": [0.0, 5.0], "end": [5.0, 10.0]}
     ... )
     >>> with tempfile.TemporaryDirectory() as folder:
     ...     path = Path(folder, "submission.csv")
-    ...     _ = write_submission([[0.1], [0.9]], rows, path, species=["amerob"])
+    ...     _ = write_submission([[0.1], [0.9]], X, path, species=["amerob"])
     ...     print(path.read_text())
     row_id,amerob
     H1_5,0.1
@@ -90,8 +90,8 @@ def write_submission(proba, rows, path, *, like=None, species=None, fill_nan=Non
     check_path(path)
     if fill_nan is not None and not (isinstance(fill_nan, Real) and 0 <= fill_nan <= 1):
         raise ValueError(f"fill_nan={fill_nan!r} must be in [0, 1], or None.")
-    table = arrange(proba, rows, like=like, species=species)
-    if len(rows) == 0:
+    table = arrange(proba, X, like=like, species=species)
+    if len(X) == 0:
         fill_nan = 0.0 if fill_nan is None else fill_nan
         warnings.warn(_describe_nothing(table, fill_nan), stacklevel=2)
     submission = _checked_values(table, fill_nan).reset_index()
@@ -111,18 +111,18 @@ def _describe_nothing(table, value):
     )
 
 
-def arrange(proba, rows, *, like=None, species=None):
+def arrange(proba, X, *, like=None, species=None):
     """Return the table of a submission, indexed by row id; see `write_submission`.
 
     Without rows, those of `like` are NaN.
     """
     table = as_species_table(proba, species)
-    table.index = pd.Index(row_ids(rows, len(table)), name=ROW_ID)
+    table.index = pd.Index(row_ids(X, len(table)), name=ROW_ID)
     _check_names(
         table.index,
         "row_id",
         "Row ids made from path and end need different file names and whole seconds; "
-        "otherwise give rows a column 'row_id'.",
+        "otherwise give X a column 'row_id'.",
     )
     _check_names(table.columns, "species", "Give each species one column.")
     return table if like is None else _ordered_like(table, like)
@@ -156,38 +156,36 @@ def as_species_table(proba, species):
     return pd.DataFrame(values, columns=species)
 
 
-def row_ids(rows, n_rows=None):
+def row_ids(X, n_rows=None):
     """Return the row id of each row, of which there are to be `n_rows`."""
-    if not isinstance(rows, pd.DataFrame):
+    if not isinstance(X, pd.DataFrame):
         raise TypeError(
-            f"rows must be a DataFrame with 'row_id', or 'path' and 'end'; got "
-            f"{type(rows).__name__}. skbird.data.segment_table makes one."
+            f"X must be a DataFrame with 'row_id', or 'path' and 'end'; got "
+            f"{type(X).__name__}. skbird.data.segment_table makes one."
         )
-    if n_rows is not None and len(rows) != n_rows:
+    if n_rows is not None and len(X) != n_rows:
         raise ValueError(
-            f"proba has {n_rows} rows and rows has {len(rows)}; pass the very table "
+            f"proba has {n_rows} rows and X has {len(X)}; pass the very table "
             "that was predicted."
         )
-    if len(rows) == 0:
+    if len(X) == 0:
         return []
-    if ROW_ID in rows:
-        return [str(row_id) for row_id in rows[ROW_ID]]
-    if not {"path", "end"} <= set(rows.columns):
+    if ROW_ID in X:
+        return [str(row_id) for row_id in X[ROW_ID]]
+    if not {"path", "end"} <= set(X.columns):
         raise ValueError(
-            f"rows has the columns {list(rows.columns)}, but 'row_id', or 'path' and "
+            f"X has the columns {list(X.columns)}, but 'row_id', or 'path' and "
             "'end', are needed to name the lines. skbird.data.segment_table makes them."
         )
-    end = rows["end"].to_numpy(dtype=np.float64, na_value=np.nan)
+    end = X["end"].to_numpy(dtype=np.float64, na_value=np.nan)
     if not np.isfinite(end).all():
         raise ValueError(
-            f"rows['end'] is {end[~np.isfinite(end)][0]} at row "
+            f"X['end'] is {end[~np.isfinite(end)][0]} at row "
             f"{np.argmin(np.isfinite(end))}; give each row its end in seconds, or a "
             "'row_id'."
         )
     ends = np.rint(end).astype(np.int64)
-    return [
-        f"{Path(path).stem}_{s}" for path, s in zip(rows["path"], ends, strict=True)
-    ]
+    return [f"{Path(path).stem}_{s}" for path, s in zip(X["path"], ends, strict=True)]
 
 
 def _check_names(names, what, remedy):

@@ -186,12 +186,12 @@ class TextFile(os.PathLike):
         return read_text(self.path)
 
 
-def read_text_tables(paths, separators, *signs):
+def read_text_tables(files, separators, *signs):
     r"""Read tables whose first line names the columns.
 
     Parameters
     ----------
-    paths : path-like or sequence of path-like
+    files : path-like or sequence of path-like
         The files.
     separators : str
         What may separate the cells, such as ``",;\t"``. Spreadsheets write semicolons
@@ -204,7 +204,7 @@ def read_text_tables(paths, separators, *signs):
     TextTable
         Lines in the order of the files, without empty ones.
     """
-    files = as_path_list(paths)
+    files = as_path_list(files)
     # Spelled alike in all files, as in the first that has the column.
     spelling, headers, by_header = {}, [], {}
     for number, file in enumerate(files):
@@ -254,17 +254,17 @@ def _check_names(names, file):
         )
 
 
-def as_path_list(paths):
-    """Return one or several paths as a list of text, or of a `TextFile` as it is."""
-    if isinstance(paths, str | os.PathLike):
-        paths = [paths]
-    paths = [
-        path if isinstance(path, TextFile) else os.fspath(check_path(path, "paths"))
-        for path in check_list(paths, "paths", "paths")
+def as_path_list(files):
+    """Return one or several files as a list of text, or of a `TextFile` as it is."""
+    if isinstance(files, str | os.PathLike):
+        files = [files]
+    files = [
+        path if isinstance(path, TextFile) else os.fspath(check_path(path, "files"))
+        for path in check_list(files, "files", "paths")
     ]
-    if not paths:
-        raise ValueError("paths is empty. Does the pattern that lists the files match?")
-    return paths
+    if not files:
+        raise ValueError("files is empty. Does the pattern that lists the files match?")
+    return files
 
 
 def read_text(path):

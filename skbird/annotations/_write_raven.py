@@ -23,7 +23,7 @@ from skbird.annotations._read_raven import (
 from skbird.utils._text import guard_formula
 
 
-def write_raven(boxes, folder, *, paths=None, full_band_hz=None):
+def write_raven(boxes, folder, *, recordings=None, full_band_hz=None):
     """Write one selection table for Raven per recording.
 
     Parameters
@@ -34,7 +34,7 @@ def write_raven(boxes, folder, *, paths=None, full_band_hz=None):
         `proba_to_events` gives them.
     folder : path-like
         Where to write; made if it is not there. Tables of the same name are replaced.
-    paths : sequence of path-like, or dict of str to str, default=None
+    recordings : sequence of path-like, or dict of str to str, default=None
         Recordings to write tables of, also of those without boxes, whose tables are
         empty. By default all that are in `boxes`. A dict says what to call the table of
         each, without its ending.
@@ -45,7 +45,7 @@ def write_raven(boxes, folder, *, paths=None, full_band_hz=None):
     Returns
     -------
     tables : list of Path
-        The files, in the order of `paths`: ``<recording>.Table.1.selections.txt``.
+        The files, in the order of `recordings`: ``<recording>.Table.1.selections.txt``.
         Recordings of one name get their folders before it.
 
     Raises
@@ -118,7 +118,7 @@ def write_raven(boxes, folder, *, paths=None, full_band_hz=None):
     cells = [[_quote(cell) for cell in as_cells(c)] for c in columns.values()]
     lines = np.array(["\t".join(line) for line in zip(*cells, strict=True)], object)
     return write_per_recording(
-        boxes["path"], lines, folder, paths, ".Table.1.selections.txt", [header]
+        boxes["path"], lines, folder, recordings, ".Table.1.selections.txt", [header]
     )
 
 

@@ -43,7 +43,7 @@ class BlockWork:
     species : list of str
     segment_s, step_s : float
         See `segment_table`.
-    min_proba, top_k : float, int or None
+    min_proba, top_species : float, int or None
         See `write_part`.
     columns : dict
         See `further_columns`.
@@ -54,7 +54,7 @@ class BlockWork:
     segment_s: float
     step_s: float
     min_proba: float | None
-    top_k: int | None
+    top_species: int | None
     columns: dict
 
     def __call__(self, model, block, dropped=()):
@@ -104,7 +104,7 @@ class BlockWork:
             errors,
             dropped,
             min_proba=self.min_proba,
-            top_k=self.top_k,
+            top_species=self.top_species,
             columns=self.columns,
             again=stretches_to_try(faults),
         )
@@ -162,13 +162,14 @@ def readable_proba(model, rows, n_species):
     proba : ndarray of shape (n_rows, n_species)
         NaN where there is no prediction.
     reasons : dict
-        What the model said of the files that it could not use.
+        What the model says of the files that it could not use.
     """
     proba, reasons = np.full((len(rows), n_species), np.nan), {}
     if len(rows) == 0:
         return proba, reasons
     try:
-        return predict_matrix(model, rows, n_species), reasons_of(model)
+        proba = predict_matrix(model, rows, n_species)
+        return proba, reasons_of(model, rows[np.isnan(proba).all(axis=1)])
     except AudioReadError:
         pass
     for path, index in rows.groupby("path", sort=False).indices.items():

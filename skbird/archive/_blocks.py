@@ -146,7 +146,7 @@ def without_passed_faults(files, now, *, verbose):
         As `add_durations` gave it, some time ago.
     now : DataFrame
         ``path`` and ``error`` of these files and others, without what headers tell.
-    verbose : bool
+    verbose : int
 
     Returns
     -------

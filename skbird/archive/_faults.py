@@ -1,9 +1,11 @@
 """Faults in reading recordings, which may have passed when they are read again."""
 
+import warnings
 from itertools import islice
 
 import numpy as np
 from joblib import Parallel, delayed
+from sklearn.pipeline import Pipeline
 
 from skbird.audio import AudioReadError, read_audio
 from skbird.utils._nested import parts_of
@@ -41,17 +43,43 @@ def why_unreadable(path, start_s=0.0, end_s=None):
     return None
 
 
-def reasons_of(model):
-    """Return what a model that skips files said of those of its latest prediction.
+def reasons_of(model, rows):
+    """Return what a model that skips files says of those that it did not predict.
 
     Reading them may not tell: that they lack a channel, only those know who want it.
+
+    Parameters
+    ----------
+    model : estimator
+        Its front ends, pipelines with a step that has ``on_error``, are asked.
+    rows : DataFrame
+        Columns ``path``, ``start``, ``end``: those without a prediction.
+
+    Returns
+    -------
+    dict of str to str
+        For some of the files, why they are left out.
     """
-    tables = (getattr(part, "errors_", None) for part in parts_of(model))
     reasons = {}
-    for table in tables:
-        if table is not None and {"path", "error"} <= set(table):
-            reasons |= dict(zip(table["path"], table["error"], strict=True))
+    if len(rows) == 0:
+        return reasons
+    for part in parts_of(model):
+        errors = _errors_of(part, rows.reset_index(drop=True))
+        if errors is not None:
+            reasons |= dict(zip(errors["path"], errors["error"], strict=True))
     return reasons
+
+
+def _errors_of(part, rows):
+    """Return the errors of the spectrograms of rows; None if a part makes none."""
+    steps = part.steps if isinstance(part, Pipeline) else []
+    skipping = [n for n, (_, step) in enumerate(steps) if hasattr(step, "on_error")]
+    if not skipping:
+        return None
+    with warnings.catch_warnings():  # that rows are left out was said
+        warnings.simplefilter("ignore")
+        result = part[: skipping[0] + 1].transform(rows)
+    return getattr(result, "errors", None)
 
 
 def which_readable(rows):

@@ -78,7 +78,7 @@ class Plan:
     is_stored: bool = False
 
 
-def make_plan(folder, files, settings, *, fresh=False, verbose=True):
+def make_plan(folder, files, settings, *, fresh=False, verbose=1):
     """Read what a folder holds of a run, and say what is to be done.
 
     Parameters
@@ -92,7 +92,7 @@ def make_plan(folder, files, settings, *, fresh=False, verbose=True):
         What else defines the run, as JSON has it.
     fresh : bool
         Whether to plan as if the folder were empty.
-    verbose : bool
+    verbose : int
 
     Returns
     -------

@@ -18,8 +18,8 @@ from skbird.utils._files import remove_dead, replacing
 _KEY = b"skbird"
 _FULL_REMEDY = (
     "The parts that are finished are kept: free some space, or narrow the output by "
-    "min_proba or top_k into another folder, and call again; the run goes on where it "
-    "stopped"
+    "min_proba or top_species into another folder, and call again; the run goes on "
+    "where it stopped"
 )
 
 # Readers of a Parquet folder leave out what begins with an underscore.
@@ -79,7 +79,7 @@ def write_part(
     dropped,
     *,
     min_proba,
-    top_k,
+    top_species,
     columns=None,
     again=(),
 ):
@@ -97,7 +97,7 @@ def write_part(
         See `PartInfo`.
     min_proba : float or None
         What is below is left out.
-    top_k : int or None
+    top_species : int or None
         Species that each row keeps.
     columns : dict of str to pyarrow.DataType, default=None
         See `further_columns`.
@@ -118,12 +118,12 @@ def write_part(
     # A table without rows may hold columns of any type.
     stretches = [arrow_column(rows[name], kind) for name, kind in keys.items()]
     keys = [(str(name), kind) for name, kind in keys.items()]
-    if min_proba is None and top_k is None:
+    if min_proba is None and top_species is None:
         values = [(name, pyarrow.float32()) for name in species]
         arrays = stretches + [np.ascontiguousarray(column) for column in proba.T]
     else:
         values = [("species", pyarrow.string()), ("probability", pyarrow.float32())]
-        row, column = kept_pairs(proba, min_proba, top_k)
+        row, column = kept_pairs(proba, min_proba, top_species)
         arrays = [stretch.take(pyarrow.array(row)) for stretch in stretches]
         arrays += [np.array(species, dtype=object)[column], proba[row, column]]
     notes = {"errors": errors, "dropped": list(dropped), "again": list(again)}
@@ -134,7 +134,7 @@ def write_part(
     return PartInfo(table.num_rows, **notes)
 
 
-def kept_pairs(proba, min_proba=None, top_k=None):
+def kept_pairs(proba, min_proba=None, top_species=None):
     """Choose the pairs of row and species that are worth writing.
 
     Parameters
@@ -143,7 +143,7 @@ def kept_pairs(proba, min_proba=None, top_k=None):
         NaN is never chosen.
     min_proba : float or None
         Least probability.
-    top_k : int or None
+    top_species : int or None
         Most species of a row.
 
     Returns
@@ -151,7 +151,7 @@ def kept_pairs(proba, min_proba=None, top_k=None):
     row, column : ndarray of int, shape (n_pairs,)
         In the order of the rows; within a row the likeliest species first.
     """
-    order = np.argsort(-proba, axis=1, kind="stable")[:, :top_k]
+    order = np.argsort(-proba, axis=1, kind="stable")[:, :top_species]
     ordered = np.take_along_axis(proba, order, axis=1)
     kept = ~np.isnan(ordered)
     if min_proba is not None:

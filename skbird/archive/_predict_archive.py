@@ -48,12 +48,12 @@ def predict_archive(
     segment_s=5.0,
     step_s=None,
     min_proba=None,
-    top_k=None,
+    top_species=None,
     block_s=3600.0,
     n_jobs=None,
     time_budget_s=None,
     fresh=False,
-    verbose=True,
+    verbose=1,
 ):
     """Predict any number of recordings into a folder of Parquet files.
 
@@ -84,7 +84,7 @@ def predict_archive(
         Seconds from the start of a row to that of the next. None means `segment_s`.
     min_proba : float in [0, 1], default=None
         Write only species from this probability on.
-    top_k : int >= 1, default=None
+    top_species : int >= 1, default=None
         Write only so many species of each row, the likeliest. With neither this nor
         `min_proba`, parts have a column per species; with either, they have a line per
         row and species, with columns ``species`` and ``probability``.
@@ -101,8 +101,9 @@ def predict_archive(
     fresh : bool, default=False
         Whether to delete what a run before wrote to `out`, and nothing else, as soon
         as the model has predicted the first rows.
-    verbose : bool, default=True
-        Whether to show progress, and say what is dropped and how many files are new.
+    verbose : int, default=1
+        0 shows no progress, and does not say what is dropped and how many files are
+        new.
 
     Returns
     -------
@@ -193,7 +194,7 @@ def predict_archive(
     ...     samples = np.full(12 * 8000, 0.25 * night)
     ...     soundfile.write(folder / f"night{night}.wav", samples, 8000)
     >>> result = predict_archive(
-    ...     Loudness(), folder, folder / "out", min_proba=0.2, verbose=False
+    ...     Loudness(), folder, folder / "out", min_proba=0.2, verbose=0
     ... )
     >>> result.read()[["start", "end", "species", "probability"]]
        start   end  species  probability
@@ -211,7 +212,7 @@ def predict_archive(
         )
     check_path(out, "out")
     check_params("predict_archive", _CONSTRAINTS, n_jobs=n_jobs, verbose=verbose)
-    _check_parameters(segment_s, step_s, min_proba, top_k, block_s, time_budget_s)
+    _check_parameters(segment_s, step_s, min_proba, top_species, block_s, time_budget_s)
     if not isinstance(fresh, bool | np.bool_):
         raise TypeError(
             f"fresh={fresh!r} must be True, which deletes the run in out, or False."
@@ -220,7 +221,7 @@ def predict_archive(
     import_pyarrow()
     step_s = segment_s if step_s is None else step_s
     files, rows = list_recordings(recordings)
-    is_long = min_proba is not None or top_k is not None
+    is_long = min_proba is not None or top_species is not None
     names = species_of(model)
     if len(files) == 0:
         return predict_nothing(names, rows, out, fresh=fresh, is_long=is_long)
@@ -230,7 +231,7 @@ def predict_archive(
         "segment_s": float(segment_s),
         "step_s": float(step_s),
         "min_proba": None if min_proba is None else float(min_proba),
-        "top_k": None if top_k is None else int(top_k),
+        "top_species": None if top_species is None else int(top_species),
         "block_s": float(block_s),
         "row_table": hash_rows(rows, columns),
     }
@@ -257,7 +258,7 @@ def predict_archive(
     todo_s = blocks.audio_s[todo].sum()
 
     work = BlockWork(
-        str(folder), probe.species, segment_s, step_s, min_proba, top_k, columns
+        str(folder), probe.species, segment_s, step_s, min_proba, top_species, columns
     )
     if time_budget_s is not None:
         left_s = time_budget_s - (time.monotonic() - began)
@@ -337,7 +338,9 @@ def _check_jobs(n_jobs, time_budget_s):
     return n_jobs
 
 
-def _check_parameters(segment_s, step_s, min_proba, top_k, block_s, time_budget_s):
+def _check_parameters(
+    segment_s, step_s, min_proba, top_species, block_s, time_budget_s
+):
     for name, value in {
         "segment_s": segment_s,
         "step_s": step_s,
@@ -353,5 +356,9 @@ def _check_parameters(segment_s, step_s, min_proba, top_k, block_s, time_budget_
         isinstance(min_proba, Real) and 0 <= min_proba <= 1
     ):
         raise ValueError(f"min_proba={min_proba!r} must be in [0, 1], or None.")
-    if top_k is not None and (not isinstance(top_k, Integral) or top_k < 1):
-        raise ValueError(f"top_k={top_k!r} must be a whole number from 1 on, or None.")
+    if top_species is not None and (
+        not isinstance(top_species, Integral) or top_species < 1
+    ):
+        raise ValueError(
+            f"top_species={top_species!r} must be a whole number from 1 on, or None."
+        )

@@ -71,16 +71,17 @@ def probe_model(model, blocks, segment_s, step_s, plan):
                     continue
             else:
                 rows = block.rows[block.rows["path"] == path].reset_index(drop=True)
-            for some in rows_to_probe(rows, _N_ROWS, before if path == last else ()):
+            for tried in rows_to_probe(rows, _N_ROWS, before if path == last else ()):
                 try:
-                    some, proba = _predict(model, rows, some, names)
+                    some, proba = _predict(model, rows, tried, names)
                 except AudioReadError as exc:
                     reason = str(exc)
                     continue
                 if len(some):
                     names = range(proba.shape[1]) if names is None else names
                     return Probe(path, some, [str(name) for name in names], proba)
-                reason = next(iter(reasons_of(model).values()), reason)
+                said = reasons_of(model, rows.iloc[tried])
+                reason = next(iter(said.values()), reason)
         reason = reason or (block.errors[0][1] if block.errors else None)
     raise AudioReadError(
         f"None of the {blocks.n_files.sum()} recordings can be predicted. The reason "

@@ -35,10 +35,10 @@ class AudioHeader:
     n_frames : int
         Samples per channel that can be read.
     n_channels : int
-    note : str
+    note : str, default=""
         What was assumed because the file's own header cannot be true, or what of its
         sound is not heard; "" if all is well.
-    is_cut : bool
+    is_cut : bool, default=False
         Whether sound that the header promises, or that follows, cannot be read.
 
     Examples

@@ -13,7 +13,7 @@ from skbird.utils._params import check_path
 from skbird.utils._progress import progress_bar
 
 
-def read_headers(paths, *, n_jobs=-1, verbose=False):
+def read_headers(paths, *, n_jobs=-1, verbose=0):
     """Read the headers of many files, in threads.
 
     Parameters
@@ -22,7 +22,7 @@ def read_headers(paths, *, n_jobs=-1, verbose=False):
         The files.
     n_jobs : int
         Threads.
-    verbose : bool
+    verbose : int
         Whether to show a progress bar, if it takes longer than a second.
 
     Returns

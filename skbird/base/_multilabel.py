@@ -12,14 +12,16 @@ from sklearn.utils.metadata_routing import (
 from skbird.metrics import macro_roc_auc
 from skbird.utils._fit_params import check_lengths, fit_key, given_params, hand_on
 from skbird.utils._nested import check_same_species, species_of
+from skbird.utils._truth import validate_threshold
 
 
 class MultilabelMixin(ClassifierMixin):
     """Mixin of multi-label classifiers: what follows from their probabilities.
 
     A class that uses it defines `predict_proba`, and has ``species_`` once it is
-    fitted. Networks, compiled ones and meta-estimators share it, so that a decision or
-    a score means the same before and after a network is wrapped or compiled.
+    fitted. It may have a parameter ``threshold``. Networks, compiled ones and
+    meta-estimators share it, so that a decision or a score means the same before and
+    after a network is wrapped or compiled.
 
     Examples
     --------
@@ -41,23 +43,36 @@ class MultilabelMixin(ClassifierMixin):
     1.0
     """
 
-    def predict(self, X, threshold=0.5):
+    def predict(self, X):
         """Predict which species are present.
+
+        A species is present from the probability `threshold` on, a parameter of the
+        estimator; of one that has none, from 0.5 on. Thresholds that an estimator
+        inside has, or has learned, are not used: put `ThresholdTuner` outside.
 
         Parameters
         ----------
         X : what ``predict_proba`` takes
             The rows.
-        threshold : float or array of shape (n_species,), default=0.5
-            Probability from which a species counts as present. Thresholds that an
-            estimator inside has learned are not used: put `ThresholdTuner` outside.
 
         Returns
         -------
         labels : ndarray of int, shape (n_rows, n_species)
             0 or 1; 0 throughout for rows that could not be read.
+
+        Raises
+        ------
+        ValueError
+            If `threshold` is NaN, or not one for each species.
         """
+        threshold = self._threshold
+        if hasattr(self, "species_"):  # else `predict_proba` says what is missing
+            threshold = validate_threshold(threshold, len(self.species_))
         return (self.predict_proba(X) >= threshold).astype(np.int64)
+
+    @property
+    def _threshold(self):
+        return getattr(self, "threshold", 0.5)
 
     def score(self, X, y):
         """Return the macro-averaged ROC-AUC of the probabilities of readable rows.

@@ -42,7 +42,7 @@ ADVICE = {
     "annotation_column=": "--annotation-column=",
     "as annotation_column.": "as --annotation-column.",
     "(see min_overlap_s, min_overlap_fraction)": "(see --min-overlap-s)",
-    ", or pass the recordings as audio when reading.": ".",
+    ", or pass recordings when reading.": ".",
     "step_s=": "--step-s=",
     "Raise step_s,": "Raise --step-s,",
     "fit into time_budget_s:": "fit into --time-budget-s:",

@@ -62,7 +62,9 @@ def describe(data, out, no_labels, decode, speech):
                 "Folders are taken for species; pass --no-labels if they are none."
             )
     title = f"Recordings: {data.resolve().name}"
-    report = describe_recordings(X, Y, max_decoded=decode, speech=speech, title=title)
+    report = describe_recordings(
+        X, Y, max_decoded=decode, speech=speech, title=title, random_state=0
+    )
     if (report.tables["recordings"]["error"] != "").all():
         _console.say_left_out(report.tables["unreadable"])
         raise ValueError(f"None of the recordings of {data} can be read.")

@@ -103,13 +103,13 @@ def _raven(events, out, names, model):
     rates = [part.sample_rate for part in parts if hasattr(part, "sample_rate")]
     # Raven wants frequencies: those that the model hears.
     full_band_hz = rates[0] / 2 if rates else None
-    write_raven(events, out, paths=names, full_band_hz=full_band_hz)
+    write_raven(events, out, recordings=names, full_band_hz=full_band_hz)
 
 
 def _audacity(events, out, names, model):
     from skbird.annotations import write_audacity
 
-    write_audacity(events, out, paths=names)
+    write_audacity(events, out, recordings=names)
 
 
 EVENTS = {"csv": _csv, "raven": _raven, "audacity": _audacity, "birdnet": _birdnet}

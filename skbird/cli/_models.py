@@ -127,7 +127,7 @@ def progress_shown(model):
     compiled = [p for p in parts_of(model) if isinstance(p, CompiledPipeline)]
     before = [part.verbose for part in compiled]
     for part in compiled:
-        part.verbose = True
+        part.verbose = 1
     try:
         yield
     finally:
@@ -172,7 +172,7 @@ Example:
 @click.option("--json", "as_json", is_flag=True, help="All of it, as JSON.")
 @_MAX_MIB
 def info(model, as_json, max_model_mib):
-    """Show what a model file says of itself: species, metrics, data, licence."""
+    """Show what a model file says of itself: species, metrics, data, license."""
     from skbird.inference import load_model
 
     if model.suffix.lower() in _PICKLES:
@@ -192,7 +192,7 @@ def info(model, as_json, max_model_mib):
             for name, value in about["metrics"].items()
         ),
         ("trained on", "unknown" if data is None else f"{data['n_rows']} rows"),
-        ("licence", about["licence"] or "unknown"),
+        ("license", about["license"] or "unknown"),
         ("notes", about["notes"]),
         ("written", f"{about['created']} by skbird {about['skbird']}"),
     ]

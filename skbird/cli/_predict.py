@@ -76,7 +76,7 @@ Examples:
     help="parquet: leave out probabilities below this.",
 )
 @click.option(
-    "--top-k",
+    "--top-species",
     type=click.IntRange(1),
     help="parquet: keep so many species of each row, the likeliest.",
 )
@@ -122,7 +122,7 @@ def predict(
     segment_s,
     step_s,
     min_proba,
-    top_k,
+    top_species,
     like,
     time_budget_s,
     work_dir,
@@ -143,7 +143,7 @@ def predict(
     birdnet: an event has those of the row it begins in. audacity and kaggle have no
     room for them, but kaggle takes row_id.
     """
-    _check_together(format_, min_proba, top_k, like, work_dir)
+    _check_together(format_, min_proba, top_species, like, work_dir)
     _formats.check_out(out, format_)
     check_spares(out, model, like, *recordings)
     import pandas as pd
@@ -189,7 +189,7 @@ def predict(
             segment_s=segment_s,
             step_s=step_s,
             min_proba=min_proba,
-            top_k=top_k,
+            top_species=top_species,
             time_budget_s=time_budget_s,
             fresh=fresh,
         )
@@ -242,9 +242,9 @@ def _say_highest(probability, species):
     )
 
 
-def _check_together(format_, min_proba, top_k, like, work_dir):
+def _check_together(format_, min_proba, top_species, like, work_dir):
     """Complain of options that mean nothing in this format."""
-    for flag, value in {"--min-proba": min_proba, "--top-k": top_k}.items():
+    for flag, value in {"--min-proba": min_proba, "--top-species": top_species}.items():
         if value is not None and format_ != "parquet":
             raise click.UsageError(f"{flag} goes with --format parquet only.")
     if like is not None and format_ != "kaggle":

@@ -69,7 +69,7 @@ def _predict(pipe, rows, compiles):
 def _short(params, batch_size):
     """Return the parameters that make a training short, and change nothing else."""
     changed = {
-        "logmel__verbose": False,
+        "logmel__verbose": 0,
         f"{_NET}__verbose": 0,
         f"{_NET}__checkpoint_dir": None,
     }

@@ -75,6 +75,7 @@ def report(
         n_clips=clips,
         explain=explain if grad_cam else None,
         title=f"Errors: {data.resolve().name}",
+        random_state=0,
     )
     _console.say(f"Wrote {page.to_html(out)}")
     click.get_current_context().exit(_console.say_left_out(errors))

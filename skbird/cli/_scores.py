@@ -100,9 +100,9 @@ def score(X, Y, proba, threshold=0.5):
             f"{len(X)} rows: there is nothing to judge. Use more recordings.{left_out}"
         )
     with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", message=".*rows of y_score are NaN")
+        warnings.filterwarnings("ignore", message=".*rows of proba are NaN")
         auc, (low, high) = macro_roc_auc_interval(
-            Y, proba, recordings=X["path"], random_state=0
+            Y, proba, recording_ids=X["path"], random_state=0
         )
         precision = macro_average_precision(Y, proba, nan_rows="omit")
     figures = {"macro_roc_auc": auc}

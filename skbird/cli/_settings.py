@@ -59,7 +59,7 @@ class Settings:
         "A convolutional network of timm. By default the recipe's, such as "
         "efficientnet_b0.",
     )
-    weights: str = _setting(
+    backbone_weights: str = _setting(
         "pretrained",
         click.STRING,
         "'pretrained' (ImageNet, from the network), 'none', or a file.",
@@ -125,7 +125,9 @@ class Settings:
 
     @property
     def _weights(self):
-        return None if self.weights.lower() == "none" else self.weights
+        return (
+            None if self.backbone_weights.lower() == "none" else self.backbone_weights
+        )
 
     def check_network(self, pipe):
         """Complain of the network now, not after hours of decoding.
@@ -145,9 +147,10 @@ class Settings:
             net.check_input(mel.n_mels, n_frames)
         except (ValueError, OSError) as exc:
             raise ValueError(
-                f"{exc} (These come from --backbone {net.backbone} --weights "
-                f"{self.weights}. For weights=None pass --weights none; set other "
-                "parameters of the network with --set sedclassifier__NAME=VALUE.)"
+                f"{exc} (These come from --backbone {net.backbone} --backbone-weights "
+                f"{self.backbone_weights}. For backbone_weights=None pass "
+                "--backbone-weights none; set other parameters of the network with "
+                "--set sedclassifier__NAME=VALUE.)"
             ) from exc
         except (TypeError, RuntimeError) as exc:  # of torch
             raise ValueError(f"The network fails with these settings: {exc}") from exc
@@ -181,7 +184,7 @@ class Settings:
         """
         from skbird import recipes
 
-        options = {"weights": self._weights, "random_state": self.seed}
+        options = {"backbone_weights": self._weights, "random_state": self.seed}
         if self.backbone is not None:
             options["backbone"] = self.backbone
         if self.recipe == "report":

@@ -50,7 +50,7 @@ A file for --config has the names of the flags, and a table for the rest:
     help="Another parameter of the pipeline, such as rmsfilter__quantile=0.5.",
 )
 @click.option(
-    "--licence", help="Licence under which others may use the model; noted in it."
+    "--license", help="License under which others may use the model; noted in it."
 )
 @click.option(
     "--work-dir",
@@ -58,7 +58,7 @@ A file for --config has the names of the flags, and a table for the rest:
     help="Keeps the spectrograms, the state of the training, from which a killed "
     "training goes on, and the pipeline as a pickle.  [default: <out>.work]",
 )
-def train(data, out, config, assignments, licence, work_dir, **flags):
+def train(data, out, config, assignments, license, work_dir, **flags):
     """Train a network on labelled recordings, judge it, and write it to a file.
 
     DATA is a folder with a folder per species, a table (.csv, .tsv, .parquet) with the
@@ -101,7 +101,7 @@ def train(data, out, config, assignments, licence, work_dir, **flags):
     taught_Y = Y.iloc[train_rows].reset_index(drop=True)
     spectrograms = pipe[:-1].fit_transform(taught, taught_Y)
     # Damage in the middle of a file shows only when it is decoded.
-    damaged = pipe[-2].errors_[["path", "error"]]
+    damaged = spectrograms.errors[["path", "error"]]
     species = _check_species(taught_Y, spectrograms.n_frames > 0, is_fixed, damaged)
     Y = Y[species]
     pipe[-1].fit(
@@ -112,7 +112,7 @@ def train(data, out, config, assignments, licence, work_dir, **flags):
     )
     errors = pd.concat([_console.as_errors(loaded.get("errors")), errors, damaged])
     model = _finish(pipe, out, taught[:_N_COMPARED], work_dir)
-    _save(model, out, taught, licence)
+    _save(model, out, taught, license)
     _console.say(
         f"Wrote {out}; {work_dir / 'cache'} and {work_dir / 'checkpoints'} may be "
         "deleted."
@@ -124,7 +124,7 @@ def train(data, out, config, assignments, licence, work_dir, **flags):
         scores, unread = _judge(model, X.iloc[test_rows], Y.iloc[test_rows], held_out)
         errors = pd.concat([errors, unread])
         if scores is not None:
-            _save(model, out, taught, licence, scores.figures)
+            _save(model, out, taught, license, scores.figures)
             scores.show()
     click.get_current_context().exit(_console.say_left_out(errors))
 
@@ -184,7 +184,7 @@ def _find_readable(X, channels="mean"):
     )
 
     paths = X["path"].unique()
-    headers = dict(zip(paths, read_headers(paths, verbose=True), strict=True))
+    headers = dict(zip(paths, read_headers(paths, verbose=1), strict=True))
     wanted = [channels] * len(X)
     if "channels" in X:
         wanted = check_column(X["channels"], "Row {}".format).fillna(channels)
@@ -309,12 +309,12 @@ def _finish(pipe, out, X, work_dir):
         return compile_pipeline(pipe, X, precision="float32")
 
 
-def _save(model, out, X, licence, metrics=None):
+def _save(model, out, X, license, metrics=None):
     """Write a compiled model; a pickle is there already, and says nothing of itself."""
     if not _is_pickle(out):
         from skbird.inference import save_model
 
-        save_model(model, out, metrics=metrics, data=X, licence=licence)
+        save_model(model, out, metrics=metrics, data=X, license=license)
 
 
 def _judge(model, X, Y, table):

@@ -11,6 +11,7 @@ from sklearn.utils.validation import check_is_fitted
 from skbird.base import MultilabelMetaMixin
 from skbird.compose._type_targets import split_targets
 from skbird.utils._nested import predict_matrix
+from skbird.utils._params import THRESHOLD
 
 # Who calls, not how. A nestling begs as no adult does, so "nestling" is a call type.
 _NO_CALL_TYPES = (
@@ -65,6 +66,8 @@ class CallTypeClassifier(MultilabelMetaMixin, BaseEstimator):
     combine : {"max", "noisy_or"}, default="max"
         How the probabilities of a species' columns become one: the highest, or
         :math:`1 - \prod_t (1 - p_t)`, which adds up evidence and is never lower.
+    threshold : float in [0, 1] or array of shape (n_species,), default=0.5
+        Probability from which `predict` counts a species as present.
     ignore : collection of str, default=("male", "female", "sex uncertain", "adult", \
             "subadult", "juvenile", "life stage uncertain", "uncertain", "unknown", "?")
         Tags that are no call types.
@@ -121,6 +124,7 @@ class CallTypeClassifier(MultilabelMetaMixin, BaseEstimator):
         "min_recordings": [Interval(Integral, 1, None, closed="left")],
         "siblings": [StrOptions({"unknown", "absent"})],
         "combine": [StrOptions({"max", "noisy_or"})],
+        "threshold": THRESHOLD,
         "ignore": [tuple, list, set, frozenset],
     }
 
@@ -132,6 +136,7 @@ class CallTypeClassifier(MultilabelMetaMixin, BaseEstimator):
         min_recordings=10,
         siblings="unknown",
         combine="max",
+        threshold=0.5,
         ignore=_NO_CALL_TYPES,
     ):
         self.estimator = estimator
@@ -139,6 +144,7 @@ class CallTypeClassifier(MultilabelMetaMixin, BaseEstimator):
         self.min_recordings = min_recordings
         self.siblings = siblings
         self.combine = combine
+        self.threshold = threshold
         self.ignore = ignore
 
     @_fit_context(prefer_skip_nested_validation=False)

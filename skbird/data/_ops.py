@@ -88,11 +88,39 @@ class WeightOp(ClipOp):
     use_at_predict: bool
 
     def measure(self, samples, sample_rate):
-        """Return a series (n_values,) float32 at `values_per_s`."""
+        """Return a series (n_values,) float32 at `values_per_s`.
+
+        Parameters
+        ----------
+        samples : ndarray of shape (n_samples,), float32
+            Of the row, or of a part of a long one.
+        sample_rate : int
+            In Hz.
+
+        Returns
+        -------
+        ndarray of shape (n_values,), float32
+        """
         raise NotImplementedError(f"{type(self).__name__} must define measure.")
 
     def judge(self, values, starts, segment_s, row):
-        """Return weight and quality of each segment, both (n_segments,) in [0, 1]."""
+        """Return weight and quality of each segment, both (n_segments,) in [0, 1].
+
+        Parameters
+        ----------
+        values : ndarray of shape (n_values,)
+            What `measure` returned for the whole row.
+        starts : ndarray of shape (n_segments,)
+            Where segments start in the row, in seconds.
+        segment_s : float
+            Their length in seconds.
+        row : Mapping
+            The metadata of the row.
+
+        Returns
+        -------
+        weights, qualities : ndarray of shape (n_segments,)
+        """
         raise NotImplementedError(f"{type(self).__name__} must define judge.")
 
     def __call__(self, clip):

@@ -27,11 +27,11 @@ class Clip:
         Mono, full scale is 1.
     sample_rate : int
         In Hz.
-    row : Mapping
+    row : Mapping, default={}
         The row of the table: ``path``, ``start``, ``end`` and what else it has.
-    grid : SegmentGrid
+    grid : SegmentGrid, default=SegmentGrid()
         How the row is cut into segments.
-    measured : tuple of (WeightOp, ndarray)
+    measured : tuple of (WeightOp, ndarray), default=()
         What the filters measured, each a series over time.
 
     Examples
@@ -194,11 +194,31 @@ class Recordings:
         return f"<Recordings: {len(self)} rows, ops: {ops or 'none'}>"
 
     def then(self, op):
-        """Return these rows with one more op at the end of the chain."""
+        """Return these rows with one more op at the end of the chain.
+
+        Parameters
+        ----------
+        op : callable
+            A frozen dataclass that takes a `Clip` and returns one.
+
+        Returns
+        -------
+        Recordings
+        """
         return self.with_ops((*self.ops, op))
 
     def with_ops(self, ops):
-        """Return these rows with another chain."""
+        """Return these rows with another chain.
+
+        Parameters
+        ----------
+        ops : sequence of callables
+            Frozen dataclasses that take a `Clip` and return one.
+
+        Returns
+        -------
+        Recordings
+        """
         return Recordings(self._labelled_rows(), ops)
 
     def assign(self, **columns):
@@ -264,6 +284,16 @@ def _warn_of_repeats(paths):
 
 def as_recordings(X):
     """Return X as `Recordings`, whether it is one already, paths, or a row table.
+
+    Parameters
+    ----------
+    X : sequence of paths, DataFrame with a column ``path``, or Recordings
+        The rows.
+
+    Returns
+    -------
+    Recordings
+        X itself if it is one.
 
     Examples
     --------

@@ -186,7 +186,7 @@ def _may_be_seconds(value):
     return isinstance(value, Real | Decimal) and not isinstance(value, bool | np.bool_)
 
 
-def segment_table(paths, segment_s=5.0, step_s=5.0, *, on_error="raise"):
+def segment_table(recordings, segment_s=5.0, step_s=5.0, *, on_error="raise"):
     """Make the row table of soundscapes: one row for each stretch to be predicted.
 
     Only headers are read, so that thousands of hours take seconds; but files whose
@@ -194,7 +194,7 @@ def segment_table(paths, segment_s=5.0, step_s=5.0, *, on_error="raise"):
 
     Parameters
     ----------
-    paths : sequence of str or path-like
+    recordings : sequence of str or path-like
         The soundscapes.
     segment_s : float > 0, default=5.0
         Length of a row in seconds.
@@ -238,7 +238,7 @@ def segment_table(paths, segment_s=5.0, step_s=5.0, *, on_error="raise"):
     segment_s, step_s = float(segment_s), float(step_s)
     if not isinstance(on_error, str) or on_error not in ("raise", "skip"):
         raise ValueError(f"on_error={on_error!r} must be 'raise' or 'skip'.")
-    paths = check_rows(paths, input_name="paths")["path"]
+    paths = check_rows(recordings, input_name="recordings")["path"]
     headers = read_headers(list(paths))
     problems = [str(found) for found in headers if isinstance(found, AudioReadError)]
     if problems and on_error == "raise":

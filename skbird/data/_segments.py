@@ -22,11 +22,11 @@ class SegmentGrid:
 
     Parameters
     ----------
-    segment_s : float > 0
+    segment_s : float > 0, default=5.0
         Length of a segment in seconds.
-    overlap : float in [0, 1)
+    overlap : float in [0, 1), default=0.5
         Share of a segment that the next one has too.
-    pad : {"cycle", "zero"}
+    pad : {"cycle", "zero"}, default="cycle"
         How a row shorter than a segment fills it: repeated, or followed by silence.
 
     Examples

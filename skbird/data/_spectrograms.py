@@ -34,11 +34,11 @@ class SpectrogramFormat:
         Centre of each mel band in Hz, ascending.
     frame_s : float
         Seconds from one frame to the next.
-    grid : SegmentGrid
+    grid : SegmentGrid, default=SegmentGrid()
         How rows are cut into segments.
-    normalize : {"minmax", "standard", None}
+    normalize : {"minmax", "standard", None}, default="minmax"
         How each segment is normalised when it is read.
-    top_db : float or None
+    top_db : float or None, default=80.0
         Range below the loudest point of a segment that is kept.
 
     Examples
@@ -72,7 +72,17 @@ class SpectrogramFormat:
         return 1 + int(self.grid.segment_s / self.frame_s + 1e-6)
 
     def segment_frames(self, n_frames):
-        """Return the first frame of each segment of a row of `n_frames` frames."""
+        """Return the first frame of each segment of a row of `n_frames` frames.
+
+        Parameters
+        ----------
+        n_frames : int >= 1
+            Length of the row.
+
+        Returns
+        -------
+        ndarray of int, shape (n_segments,)
+        """
         starts = self.grid.starts((n_frames - 1) * self.frame_s)
         first = np.round(starts / self.frame_s).astype(np.int64)
         return np.minimum(first, max(n_frames - self.frames_per_segment, 0))
@@ -96,10 +106,10 @@ class Spectrograms:
         0 for rows that could not be read.
     format : SpectrogramFormat
         Axes, segments and normalisation.
-    weights, predict_weights : list of ndarray, or None
+    segment_weights, segment_predict_weights : list of ndarray, default=None
         For each row the weights of its segments for training and for prediction;
         None means 1 throughout.
-    errors : DataFrame, optional
+    errors : DataFrame, default=None
         Columns ``row``, ``path``, ``error``: the rows that could not be read.
 
     Attributes
@@ -130,8 +140,8 @@ class Spectrograms:
         entries,
         n_frames,
         format,
-        weights=None,
-        predict_weights=None,
+        segment_weights=None,
+        segment_predict_weights=None,
         errors=None,
     ):
         self.rows = rows.reset_index(drop=True)
@@ -148,8 +158,8 @@ class Spectrograms:
         counts = [len(f) for f in frames]
         self.segment_rows = np.repeat(np.arange(len(rows)), counts)
         self._first_frames = _flatten(frames, np.int64)
-        self.segment_weights = _flatten_weights(weights, counts)
-        self.segment_predict_weights = _flatten_weights(predict_weights, counts)
+        self.segment_weights = _flatten_weights(segment_weights, counts)
+        self.segment_predict_weights = _flatten_weights(segment_predict_weights, counts)
 
     @classmethod
     def from_arrays(cls, arrays, *, frame_s=0.016, normalize=None, top_db=None):
@@ -311,7 +321,7 @@ class Spectrograms:
 
         Parameters
         ----------
-        which : array of int, optional
+        which : array of int, default=None
             Numbers of segments; all by default, which needs memory for them.
 
         Returns
@@ -325,7 +335,18 @@ class Spectrograms:
         return batch.transpose(0, 2, 1)
 
     def frames(self, row):
-        """Return the spectrogram of a row, time first: (n_frames, n_mels) float16."""
+        """Return the spectrogram of a row, time first: (n_frames, n_mels) float16.
+
+        Parameters
+        ----------
+        row : int
+            Number of the row.
+
+        Returns
+        -------
+        ndarray of shape (n_frames, n_mels), float16
+            In dB; of a row that could not be read without frames.
+        """
         entry = self.entries[row]
         if entry is None:
             return np.empty((0, self.format.n_mels), np.float16)

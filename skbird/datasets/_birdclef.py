@@ -93,7 +93,7 @@ def load_birdclef(root, *, species=None, secondary_weight=0.5):
             recordings come from sources that training has not heard. Where there is
             only one (2021 to 2024), the author, so that no recordist and microphone is
             on both sides. Both are columns of X.
-        unlabelled : DataFrame
+        unlabeled : DataFrame
             Rows of 5 s of the soundscapes without labels: ``path``, ``start``,
             ``end``, ``collection`` ("soundscape") and ``row_id`` ("<stem>_<end
             second>", as in a submission).
@@ -256,7 +256,7 @@ def _load_soundscapes(root, species, submission):
     file = root / "soundscape_truth.csv"
     test_Y = targets_of_all(test, read_truth(file, species), file)
     return {
-        "unlabelled": rows,
+        "unlabeled": rows,
         "soundscapes": soundscapes,
         "soundscapes_Y": soundscapes_Y,
         "test": test,
@@ -294,6 +294,6 @@ def _describe(root, data):
         f"{len(data.X)} recordings of {len(data.species)} species "
         f"({int(counts.min())} to {int(counts.max())} of each, secondary included)"
         f"{say_without(data.Y)}, by collection: {collections}.\n"
-        f"Rows of 5 s: {len(data.unlabelled)} unlabelled, {labelled} labelled, "
+        f"Rows of 5 s: {len(data.unlabeled)} unlabelled, {labelled} labelled, "
         f"{len(data.test)} to be predicted.\n"
     )

@@ -39,8 +39,8 @@ def make_birdclef(
     n_species=12,
     n_recordings=300,
     n_test=10,
-    n_labelled=4,
-    n_unlabelled=8,
+    n_labeled=4,
+    n_unlabeled=8,
     soundscape_s=60.0,
     random_state=0,
     n_jobs=-1,
@@ -72,7 +72,7 @@ def make_birdclef(
     n_recordings : int >= n_species, default=300
         Focal recordings of 4 to 25 s. The commonest species has about seven times as
         many as the rarest.
-    n_test, n_labelled, n_unlabelled : int, default=10, 4, 8
+    n_test, n_labeled, n_unlabeled : int, default=10, 4, 8
         Test soundscapes (at least 1), and training soundscapes with and without truth.
     soundscape_s : float >= 5, default=60.0
         Length of a soundscape in seconds.
@@ -110,7 +110,7 @@ def make_birdclef(
     >>> from skbird.datasets import make_birdclef
     >>> with tempfile.TemporaryDirectory() as root:
     ...     data = make_birdclef(root, n_species=2, n_recordings=4, n_test=1,
-    ...                          n_labelled=0, n_unlabelled=0, soundscape_s=10)
+    ...                          n_labeled=0, n_unlabeled=0, soundscape_s=10)
     >>> data.species
     ['910001', 'upwwhi1']
     >>> data.species_table["group"].tolist()
@@ -122,8 +122,8 @@ def make_birdclef(
         n_species=n_species,
         n_recordings=n_recordings,
         n_test=n_test,
-        n_labelled=n_labelled,
-        n_unlabelled=n_unlabelled,
+        n_labeled=n_labeled,
+        n_unlabeled=n_unlabeled,
         soundscape_s=soundscape_s,
         random_state=random_state,
     )
@@ -148,8 +148,8 @@ def _check_parameters(**parameters):
         "n_species": (2, len(SPECIES)),
         "n_recordings": (parameters["n_species"], _MOST_FILES),
         "n_test": (1, _MOST_FILES),
-        "n_labelled": (0, _MOST_FILES),
-        "n_unlabelled": (0, _MOST_FILES),
+        "n_labeled": (0, _MOST_FILES),
+        "n_unlabeled": (0, _MOST_FILES),
         "random_state": (0, 2**32 - 1),
     }
     for name, (low, high) in limits.items():
@@ -208,7 +208,7 @@ def _write_set(root, manifest, n_jobs):
     truths, calls = zip(*written, strict=True)
     pd.DataFrame(rows).sort_values("filename").to_csv(root / "train.csv", index=False)
     _write_taxonomy(root, SPECIES[:n_species])
-    for kind in ("test", "labelled"):
+    for kind in ("test", "labeled"):
         _write_truth(
             root,
             kind,
@@ -239,7 +239,7 @@ def _plan_recordings(n_species, n_recordings, seed):
 def _plan_soundscapes(n_species, manifest, seed):
     """Kind, name, site and cast of each; every species equally often in each kind."""
     plan = []
-    for stream, kind in enumerate(("test", "labelled", "unlabelled")):
+    for stream, kind in enumerate(("test", "labeled", "unlabeled")):
         rng = np.random.default_rng([seed, _CAST, stream])
         n_files = manifest[f"n_{kind}"]
         n_rounds = 5 * n_files // n_species + 1
@@ -327,7 +327,7 @@ def _write_taxonomy(root, species):
 
 def _write_calls(root, calls, soundscapes):
     """Write where calls are in time and frequency, but for unlabelled soundscapes."""
-    known = [c for c, p in zip(calls, soundscapes, strict=True) if p[0] != "unlabelled"]
+    known = [c for c, p in zip(calls, soundscapes, strict=True) if p[0] != "unlabeled"]
     pd.concat(known).to_csv(root / "soundscape_calls.csv", index=False)
 
 
@@ -335,7 +335,7 @@ def _write_truth(root, kind, truths, columns):
     if not truths:
         return
     table = pd.concat(truths).reindex(columns=columns).fillna(0).astype(int)
-    if kind == "labelled":
+    if kind == "labeled":
         table.to_csv(root / "train_soundscape_truth.csv", index_label="row_id")
         return
     table.to_csv(root / "soundscape_truth.csv", index_label="row_id")

@@ -13,12 +13,12 @@ VOTINGS = ("mean", "geometric", "min", "rank")
 _MARGIN = 1e-6
 
 
-def combine_proba(probas, *, weights=None, voting="mean"):
+def combine_proba(proba, *, weights=None, voting="mean"):
     r"""Combine the probabilities that several classifiers give the same rows.
 
     Parameters
     ----------
-    probas : sequence of array-like of shape (n_rows, n_species)
+    proba : sequence of array-like of shape (n_rows, n_species)
         One matrix per classifier, in [0, 1]. What is NaN in one (a row that it could
         not read) is taken from the others, whose weights are scaled up.
     weights : array-like of shape (n_classifiers,), default=None
@@ -69,13 +69,13 @@ def combine_proba(probas, *, weights=None, voting="mean"):
            [0.5]])
     """
     check_voting(voting, weights)
-    probas = check_probas(probas)
+    proba = check_members(proba)
     if voting == "min":
-        return reduce(np.fmin, probas, np.full_like(probas[0], np.nan))
-    weights = check_weights(weights, len(probas))
+        return reduce(np.fmin, proba, np.full_like(proba[0], np.nan))
+    weights = check_weights(weights, len(proba))
     total, mass = 0.0, 0.0
-    for proba, weight in zip(probas, weights.tolist(), strict=True):
-        score = to_score(proba, voting)
+    for matrix, weight in zip(proba, weights.tolist(), strict=True):
+        score = to_score(matrix, voting)
         known = ~np.isnan(score)
         total = total + np.where(known, weight * score, 0)
         mass = mass + weight * known.astype(score.dtype)
@@ -126,27 +126,27 @@ def check_weights(weights, n_members):
     return values / values.sum()
 
 
-def check_probas(probas):
+def check_members(proba):
     """Return a list of matrices of probabilities, all of one shape."""
-    tables = check_list(probas, "probas", "matrices")
+    tables = check_list(proba, "proba", "matrices")
     for number, table in enumerate(tables[1:], start=1):
-        check_same_order(tables[0], table, ("probas[0]", f"probas[{number}]"))
-    probas = [
-        as_floats(table, f"probas[{number}]") for number, table in enumerate(tables)
+        check_same_order(tables[0], table, ("proba[0]", f"proba[{number}]"))
+    proba = [
+        as_floats(table, f"proba[{number}]") for number, table in enumerate(tables)
     ]
-    shapes = {proba.shape for proba in probas}
-    if len(shapes) != 1 or probas[0].ndim != 2:
+    shapes = {matrix.shape for matrix in proba}
+    if len(shapes) != 1 or proba[0].ndim != 2:
         raise ValueError(
-            f"probas has shapes {sorted(shapes)}, but one shape is needed, (n_rows, "
+            f"proba has shapes {sorted(shapes)}, but one shape is needed, (n_rows, "
             "n_species): the same rows and species from each classifier."
         )
-    for number, proba in enumerate(probas):
-        outside = (proba < 0) | (proba > 1)
+    for number, matrix in enumerate(proba):
+        outside = (matrix < 0) | (matrix > 1)
         if outside.any():
             row, column = np.argwhere(outside)[0]
             raise ValueError(
-                f"probas[{number}] is {proba[row, column]:g} at row {row}, column "
+                f"proba[{number}] is {matrix[row, column]:g} at row {row}, column "
                 f"{column}; probabilities must be in [0, 1]. Apply a sigmoid to logits "
                 "first."
             )
-    return probas
+    return proba

@@ -5,6 +5,7 @@ from sklearn.utils._param_validation import HasMethods
 
 from skbird.ensemble._base import ProbaEnsemble
 from skbird.utils._held_out import held_out_proba
+from skbird.utils._params import THRESHOLD
 from skbird.utils._rows import check_targets, groups_of_rows
 
 
@@ -24,6 +25,8 @@ class FoldEnsemble(ProbaEnsemble, BaseEstimator):
         The folds. An int, 5 if None, keeps rows of a file together, or of a group if
         `groups` are given. Each row may be tested once, and no file may have rows in
         training and test. Folds without labelled rows to test are left out.
+    threshold : float in [0, 1] or array of shape (n_species,), default=0.5
+        Probability from which `predict` counts a species as present.
 
     Attributes
     ----------
@@ -64,13 +67,15 @@ class FoldEnsemble(ProbaEnsemble, BaseEstimator):
     _parameter_constraints: dict = {
         "estimator": [HasMethods(["fit", "predict_proba"])],
         "cv": ["cv_object"],
+        "threshold": THRESHOLD,
     }
 
     __metadata_request__fit = {"groups": True}
 
-    def __init__(self, estimator, *, cv=None):
+    def __init__(self, estimator, *, cv=None, threshold=0.5):
         self.estimator = estimator
         self.cv = cv
+        self.threshold = threshold
 
     @_fit_context(prefer_skip_nested_validation=False)
     def fit(

@@ -10,7 +10,7 @@ from sklearn.utils.parallel import Parallel, delayed
 
 from skbird.ensemble._base import ProbaEnsemble
 from skbird.ensemble._members import fit_clone
-from skbird.utils._params import N_JOBS
+from skbird.utils._params import N_JOBS, THRESHOLD
 from skbird.utils._rows import check_targets
 
 
@@ -28,6 +28,8 @@ class SeedEnsemble(ProbaEnsemble, BaseEstimator):
         parameter ``random_state`` must be somewhere in it.
     n_estimators : int in [1, 1000], default=3
         Clones.
+    threshold : float in [0, 1] or array of shape (n_species,), default=0.5
+        Probability from which `predict` counts a species as present.
     random_state : int, RandomState instance or None, default=None
         What their random states are drawn with.
     n_jobs : int, default=None
@@ -67,13 +69,23 @@ class SeedEnsemble(ProbaEnsemble, BaseEstimator):
     _parameter_constraints: dict = {
         "estimator": [HasMethods(["fit", "predict_proba"])],
         "n_estimators": [Interval(Integral, 1, 1000, closed="both")],
+        "threshold": THRESHOLD,
         "random_state": ["random_state"],
         "n_jobs": N_JOBS,
     }
 
-    def __init__(self, estimator, n_estimators=3, *, random_state=None, n_jobs=None):
+    def __init__(
+        self,
+        estimator,
+        n_estimators=3,
+        *,
+        threshold=0.5,
+        random_state=None,
+        n_jobs=None,
+    ):
         self.estimator = estimator
         self.n_estimators = n_estimators
+        self.threshold = threshold
         self.random_state = random_state
         self.n_jobs = n_jobs
 

@@ -27,7 +27,7 @@ from skbird.ensemble._members import (
 from skbird.ensemble._weights import METHODS, fit_weights
 from skbird.utils._fit_params import check_all_request, check_lengths, given_params
 from skbird.utils._nested import check_same_species, species_of
-from skbird.utils._params import N_JOBS
+from skbird.utils._params import N_JOBS, THRESHOLD
 from skbird.utils._rows import check_targets, file_numbers, groups_of_rows
 
 
@@ -59,6 +59,10 @@ class MultilabelVotingClassifier(ProbaEnsemble, _BaseComposition):
         predict all that is given to `fit` and must not have seen it before, and for
         those that have out-of-fold predictions themselves, as `FoldEnsemble` does. Each
         of the others is fitted once more per fold.
+    threshold : float in [0, 1] or array of shape (n_species,), default=None
+        Probability from which `predict` counts a species as present; None is 0.5. For
+        ``voting="rank"``, which has no probabilities, it must be given: 0.9 finds a
+        species in about the tenth of the rows where it is likeliest.
     n_jobs : int, default=None
         Members fitted at a time. Networks use all cores, or the one GPU, by themselves.
 
@@ -113,18 +117,27 @@ class MultilabelVotingClassifier(ProbaEnsemble, _BaseComposition):
         "weights": ["array-like", StrOptions(set(METHODS)), None],
         "voting": [StrOptions(set(VOTINGS))],
         "cv": ["cv_object"],
+        "threshold": [*THRESHOLD, None],
         "n_jobs": N_JOBS,
     }
 
     __metadata_request__fit = {"groups": True}
 
     def __init__(
-        self, estimators, *, weights=None, voting="mean", cv=None, n_jobs=None
+        self,
+        estimators,
+        *,
+        weights=None,
+        voting="mean",
+        cv=None,
+        threshold=None,
+        n_jobs=None,
     ):
         self.estimators = estimators
         self.weights = weights
         self.voting = voting
         self.cv = cv
+        self.threshold = threshold
         self.n_jobs = n_jobs
 
     @property
@@ -285,30 +298,15 @@ class MultilabelVotingClassifier(ProbaEnsemble, _BaseComposition):
         probas = self._member_probas(X, used)
         return combine_proba(probas, weights=weights[used], voting=self.voting)
 
-    def predict(self, X, threshold=None):
-        """Predict which species are present.
-
-        Parameters
-        ----------
-        X : DataFrame, sequence of paths, or whatever all members take
-            The rows.
-        threshold : float or array of shape (n_species,), default=None
-            Probability from which a species counts as present; None is 0.5. For
-            ``voting="rank"``, which has no probabilities, it must be given: 0.9 finds a
-            species in about the tenth of the rows where it is likeliest.
-
-        Returns
-        -------
-        labels : ndarray of int, shape (n_rows, n_species)
-            0 or 1; 0 throughout for rows that could not be read.
-        """
-        if threshold is None and self.voting == "rank":
+    @property
+    def _threshold(self):
+        if self.threshold is None and self.voting == "rank":
             raise ValueError(
                 "voting='rank' gives ranks, which do not tell presence from absence. "
-                "Pass threshold=0.9 for about the top tenth of the rows, or use "
-                "another voting."
+                "Set threshold=0.9 for about the top tenth of the rows, or use another "
+                "voting."
             )
-        return super().predict(X, 0.5 if threshold is None else threshold)
+        return 0.5 if self.threshold is None else self.threshold
 
     @property
     def _routed(self):

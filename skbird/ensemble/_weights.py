@@ -8,7 +8,7 @@ import pandas as pd
 from scipy.optimize import minimize
 from scipy.special import expit
 
-from skbird.ensemble._combine import check_probas, check_voting, to_score
+from skbird.ensemble._combine import check_members, check_voting, to_score
 from skbird.utils._params import check_list
 from skbird.utils._rows import check_same_order, number_groups
 from skbird.utils._truth import validate_truth
@@ -19,7 +19,7 @@ _N_ROUNDS = 50
 _GOLDEN = (5**0.5 - 1) / 2
 
 
-def fit_weights(probas, y, *, method="fit", voting="mean", groups=None):
+def fit_weights(proba, Y, *, method="fit", voting="mean", groups=None):
     r"""Find the weights with which classifiers rank the rows of each species best.
 
     Both methods want a high macro ROC-AUC of the combined scores and weights that
@@ -37,10 +37,10 @@ def fit_weights(probas, y, *, method="fit", voting="mean", groups=None):
 
     Parameters
     ----------
-    probas : sequence of array-like of shape (n_rows, n_species)
+    proba : sequence of array-like of shape (n_rows, n_species)
         One matrix per classifier, in [0, 1], held out: of rows that it was not trained
         on. An entry that is NaN in one of them is left out.
-    y : array-like or DataFrame of shape (n_rows, n_species)
+    Y : array-like or DataFrame of shape (n_rows, n_species)
         Truth in [0, 1], presence from 0.5 on; NaN = unknown, -1 throughout =
         unlabelled.
     method : {"fit", "greedy"}, default="fit"
@@ -86,29 +86,29 @@ def fit_weights(probas, y, *, method="fit", voting="mean", groups=None):
     >>> import numpy as np
     >>> from skbird.ensemble import fit_weights
     >>> rng = np.random.default_rng(0)
-    >>> y = rng.integers(0, 2, (500, 3))
-    >>> good, bad = 0.8 * rng.random((2, 500, 3)) + [0.2 * y, 0.0 * y]
-    >>> fit_weights([good, bad], y, method="greedy").round(1)
+    >>> Y = rng.integers(0, 2, (500, 3))
+    >>> good, bad = 0.8 * rng.random((2, 500, 3)) + [0.2 * Y, 0.0 * Y]
+    >>> fit_weights([good, bad], Y, method="greedy").round(1)
     array([0.8, 0.2])
     """
     if not isinstance(method, str) or method not in METHODS:
         raise ValueError(f"method={method!r} must be one of {', '.join(METHODS)}.")
     check_voting(voting, weights=method)
-    tables = check_list(probas, "probas", "matrices")
-    probas = check_probas(tables)
-    check_same_order(y, tables[0], ("y", "probas[0]"))
-    truth = validate_truth(y, "y")
-    if truth.known.shape != probas[0].shape:
+    tables = check_list(proba, "proba", "matrices")
+    proba = check_members(tables)
+    check_same_order(Y, tables[0], ("Y", "proba[0]"))
+    truth = validate_truth(Y, "Y")
+    if truth.known.shape != proba[0].shape:
         raise ValueError(
-            f"y has shape {truth.known.shape} and probas {probas[0].shape}; both must "
+            f"Y has shape {truth.known.shape} and proba {proba[0].shape}; both must "
             "have the same rows and species."
         )
-    n_rows, n_members = len(truth.known), len(probas)
+    n_rows, n_members = len(truth.known), len(proba)
     groups = np.arange(n_rows) if groups is None else number_groups(groups, n_rows)[0]
     equal = np.full(n_members, 1 / n_members)
     if n_members == 1:
         return equal
-    pairs = _make_pairs(probas, truth, voting, groups)
+    pairs = _make_pairs(proba, truth, voting, groups)
     if pairs is None:
         warnings.warn(
             "No species has both rows with and rows without it among those that all "
@@ -127,11 +127,11 @@ class _Pairs(NamedTuple):
     error: float  # standard error of the macro ROC-AUC of equal weights
 
 
-def _make_pairs(probas, truth, voting, groups):
+def _make_pairs(proba, truth, voting, groups):
     differences, shares, variances = [], [], []
     limit = max(_N_PAIRS // truth.known.shape[1], 1)
     for j, positive in enumerate(truth.positive.T):
-        scores = np.column_stack([to_score(proba[:, j], voting) for proba in probas])
+        scores = np.column_stack([to_score(matrix[:, j], voting) for matrix in proba])
         known = np.flatnonzero(truth.known[:, j] & ~np.isnan(scores).any(axis=1))
         heard, silent = known[positive[known]], known[~positive[known]]
         if len(heard) == 0 or len(silent) == 0:

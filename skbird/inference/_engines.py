@@ -215,6 +215,11 @@ def check_engine(backend, precision):
     ImportError
         If the backend is not installed.
     """
+    if precision == "float16":
+        raise ValueError(
+            "precision='float16' is for training on CUDA: CPUs do not compute in it. "
+            "Use 'bfloat16', 'float32' or 'auto'."
+        )
     for name, value, known in (
         ("backend", backend, ENGINES),
         ("precision", precision, PRECISIONS),

@@ -82,10 +82,10 @@ def probabilities_to_onnx(net, notes, n_samples=None, mel=None, filters=None):
         Fitted.
     notes : dict of str to str
         Kept in the model.
-    n_samples : int, optional
+    n_samples : int, default=None
         Length of a segment.
-    mel : MelOp, optional
-    filters : ndarray, optional
+    mel : MelOp, default=None
+    filters : ndarray, default=None
         See `SamplesToSegments`.
 
     Returns
@@ -159,7 +159,7 @@ def to_onnx(module, example, dynamic_shapes, output_names, notes=None):
     dynamic_shapes : dict
         The name of the input, and which of its axes may have another length.
     output_names : list of str
-    notes : dict of str to str, optional
+    notes : dict of str to str, default=None
         Kept in the model, for whoever runs it.
 
     Returns

@@ -57,7 +57,7 @@ ABOUT_FIELDS = {
             }
         ),
     ),
-    "licence": Either(NOTHING, Text(1_000_000)),
+    "license": Either(NOTHING, Text(1_000_000)),
     "notes": Either(NOTHING, Text(1_000_000)),
 }
 

@@ -135,7 +135,7 @@ def check_suits(model):
     if segmenter is not None:
         grid = SegmentGrid(segmenter.segment_s, segmenter.overlap, segmenter.pad)
     rate = steps[Resampler].sample_rate if Resampler in steps else None
-    seconds = max(model.block_s, _LEAST_BLOCK_S)
+    seconds = max(model.chunk_s, _LEAST_BLOCK_S)
     n_frames = seconds * (rate or _USUAL_RATE) / logmel.hop_length
     _check_bytes(
         f"spectrograms at hop_length={logmel.hop_length} and n_mels={logmel.n_mels}",
@@ -213,6 +213,9 @@ def check_counts(model, inner):
         value = getattr(model, name, None)
         if value is not None and len(value) != expected:
             raise FieldError(f"{name} has {len(value)} entries, not {expected}")
+    threshold = getattr(model, "threshold", None)
+    if np.shape(threshold) not in ((), (n,)):
+        raise FieldError(f"threshold has {len(threshold)} entries, not {n}")
     if isinstance(model, MultilabelVotingClassifier):
         _check_weights(model)
     elif isinstance(model, SoundscapeReweighter):
@@ -228,7 +231,7 @@ def check_counts(model, inner):
             raise FieldError(f"_first_columns are not ascending within {columns}")
 
 
-_LEVEL = ("top_k", "power", "share", "kernel")
+_LEVEL = ("top_rows", "level_power", "level_share", "kernel")
 
 
 def _check_level(level, n_species):

@@ -51,7 +51,7 @@ _BYTES = Interval(Integral, 1, None, closed="left")
 _PACKAGES = ("scikit-learn", "numpy", "openvino", "onnxruntime")
 
 
-def save_model(model, path, *, metrics=None, data=None, licence=None, notes=None):
+def save_model(model, path, *, metrics=None, data=None, license=None, notes=None):
     """Write a compiled model to one file.
 
     Parameters
@@ -65,7 +65,7 @@ def save_model(model, path, *, metrics=None, data=None, licence=None, notes=None
     data : DataFrame or sequence of paths, default=None
         The rows it was trained on, of which the number, a fingerprint and hashes of
         the names of files are kept (see `trained_on`).
-    licence : str, default=None
+    license : str, default=None
         Under which others may use it.
     notes : str, default=None
         Whatever they should know.
@@ -115,9 +115,9 @@ def save_model(model, path, *, metrics=None, data=None, licence=None, notes=None
         )
     check_params(
         "save_model",
-        {"metrics": [dict, None], "licence": [str, None], "notes": [str, None]},
+        {"metrics": [dict, None], "license": [str, None], "notes": [str, None]},
         metrics=metrics,
-        licence=licence,
+        license=license,
         notes=notes,
     )
     about = {
@@ -131,7 +131,7 @@ def save_model(model, path, *, metrics=None, data=None, licence=None, notes=None
         "max_difference": _plain_number(getattr(model, "max_difference_", None)),
         "metrics": _plain_metrics(metrics or {}),
         "data": None if data is None else _fingerprint(data),
-        "licence": licence,
+        "license": license,
         "notes": notes,
     }
     networks = []
@@ -178,9 +178,9 @@ def load_model(path, *, max_bytes=MAX_BYTES):
     Parameters
     ----------
     path : str or path-like
-    max_bytes : int, default=128 MiB
-        Size of the file from which on it is refused. Its networks may need three times
-        as much for what they compute from a batch of segments.
+    max_bytes : int, default=134_217_728
+        Size of the file, 128 MiB, from which on it is refused. Its networks may need
+        three times as much for what they compute from a batch of segments.
 
     Returns
     -------

@@ -50,6 +50,8 @@ _LIMITS = Vector(Number(-_INF, _INF))  # infinite: never, or always
 _MODES = Choice(("drop", "weight"))
 _MAYBE_COUNT = Either(NOTHING, _COUNT)
 _POSITIVE = Number(0, _INF)
+_VERBOSE = Either(FLAG, _COUNT)
+_THRESHOLD = Either(_SHARE, _PROBABILITIES)
 
 
 @dataclass(frozen=True)
@@ -134,16 +136,16 @@ STEPS = {
                 "normalize": Choice(("minmax", "standard", None)),
                 "top_db": Either(NOTHING, _POSITIVE),
                 "on_error": Choice(("raise", "skip")),
-                "verbose": FLAG,
+                "verbose": _VERBOSE,
             },
             left_out=("cache_dir", "n_jobs"),  # of the machine it was trained on
         ),
     )
 }
 _LEVEL = {
-    "top_k": _MAYBE_COUNT,
-    "power": Either(_POSITIVE, Vector(_POSITIVE)),
-    "share": Either(_SHARE, _PROBABILITIES),
+    "top_rows": _MAYBE_COUNT,
+    "level_power": Either(_POSITIVE, Vector(_POSITIVE)),
+    "level_share": Either(_SHARE, _PROBABILITIES),
     "kernel": Either(NOTHING, Several(Number(-1e9, 1e9), most=1001)),
 }
 MODELS = {
@@ -155,6 +157,7 @@ MODELS = {
                 "pooling": Choice(("max", "mean", "lse")),
                 "tta_shifts_s": Several(Number(-600, 600), most=20),  # each a pass
                 "frame_scores": FLAG,
+                "threshold": _THRESHOLD,
                 "backend": Choice(("openvino", "onnxruntime")),
                 "precision": Choice(PRECISIONS),
                 "batch_size": Either(NOTHING, Number(1, 4096, whole=True)),
@@ -164,23 +167,31 @@ MODELS = {
         ),
         Part(
             CompiledPipeline,
-            {"block_s": Number(0.1, 100_000), "verbose": FLAG},
+            {"chunk_s": Number(0.1, 100_000), "verbose": _VERBOSE},
             left_out=("front_end", "network"),  # in keys of their own
         ),
         Part(
             MultilabelVotingClassifier,
-            {"voting": Choice(("mean", "geometric", "min", "rank"))},
+            {
+                "voting": Choice(("mean", "geometric", "min", "rank")),
+                "threshold": Either(NOTHING, _THRESHOLD),
+            },
             state={"weights_": Either(NOTHING, _PROBABILITIES)},
             left_out=("weights", "cv", "n_jobs"),
             inner="estimators",
         ),
         Part(
             SeedEnsemble,
-            {"n_estimators": Number(1, 1000, whole=True)},
+            {"n_estimators": Number(1, 1000, whole=True), "threshold": _THRESHOLD},
             left_out=("random_state", "n_jobs"),
             inner="estimators",
         ),
-        Part(FoldEnsemble, {}, left_out=("cv",), inner="estimators"),
+        Part(
+            FoldEnsemble,
+            {"threshold": _THRESHOLD},
+            left_out=("cv",),
+            inner="estimators",
+        ),
         Part(SoundscapeReweighter, _LEVEL, inner="estimator"),
         Part(
             SoundscapeReweighterCV,
@@ -203,6 +214,7 @@ MODELS = {
             {
                 "method": Choice(("platt", "temperature", "isotonic")),
                 "shrinkage": _POSITIVE,
+                "threshold": _THRESHOLD,
             },
             state={
                 "_method": Choice(("platt", "temperature", "isotonic")),
@@ -229,7 +241,7 @@ MODELS = {
         ),
         Part(
             ConformalClassifier,
-            {"alpha": _SHARE},
+            {"alpha": _SHARE, "threshold": _THRESHOLD},
             state={"thresholds_": _LIMITS, "n_files_": Vector(_COUNT)},
             left_out=("cv",),
             inner="estimator",
@@ -241,6 +253,7 @@ MODELS = {
                 "min_recordings": _COUNT,
                 "siblings": Choice(("unknown", "absent")),
                 "combine": Choice(("max", "noisy_or")),
+                "threshold": _THRESHOLD,
             },
             state={"_first_columns": Vector(_COUNT)},
             left_out=("ignore",),
@@ -251,7 +264,7 @@ MODELS = {
             {
                 "soft_threshold": _SHARE,
                 "hard_threshold": Either(NOTHING, _SHARE),
-                "power": Either(_POSITIVE, Vector(_POSITIVE)),
+                "proba_power": Either(_POSITIVE, Vector(_POSITIVE)),
                 "max_iter": _COUNT,
                 "tol": _POSITIVE,
                 "max_per_species": _MAYBE_COUNT,

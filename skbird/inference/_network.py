@@ -48,6 +48,8 @@ class CompiledNetwork(MultilabelMixin, BaseEstimator):
         See :class:`skbird.nn.CNNClassifier`.
     frame_scores : bool, default=False
         See :class:`skbird.nn.SEDClassifier`.
+    threshold : float in [0, 1] or array of shape (n_species,), default=0.5
+        Probability from which `predict` counts a species as present.
     backend : {"openvino", "onnxruntime", "torch"}, default="openvino"
         The first two run the same ONNX models.
     precision : {"float32", "bfloat16"}, default="float32"
@@ -93,6 +95,7 @@ class CompiledNetwork(MultilabelMixin, BaseEstimator):
         *,
         tta_shifts_s=(),
         frame_scores=False,
+        threshold=0.5,
         backend="openvino",
         precision="float32",
         batch_size=None,
@@ -104,6 +107,7 @@ class CompiledNetwork(MultilabelMixin, BaseEstimator):
         self.pooling = pooling
         self.tta_shifts_s = tta_shifts_s
         self.frame_scores = frame_scores
+        self.threshold = threshold
         self.backend = backend
         self.precision = precision
         self.batch_size = batch_size

@@ -26,10 +26,10 @@ class CompiledPipeline(MultilabelMixin, BaseEstimator):
         The steps up to and with `LogMel`.
     network : estimator object
         Predicts spectrograms: a `CompiledNetwork`, or an ensemble of them.
-    block_s : float > 0, default=600.0
+    chunk_s : float > 0, default=600.0
         Sound in a block, in seconds; whole files, so that it may be more.
-    verbose : bool, default=False
-        Whether to show a progress bar when it takes longer than two seconds.
+    verbose : int, default=0
+        0 shows no progress bar; else there is one if it takes longer than two seconds.
 
     Attributes
     ----------
@@ -62,10 +62,10 @@ class CompiledPipeline(MultilabelMixin, BaseEstimator):
     (1, 2)
     """
 
-    def __init__(self, front_end, network, *, block_s=600.0, verbose=False):
+    def __init__(self, front_end, network, *, chunk_s=600.0, verbose=0):
         self.front_end = front_end
         self.network = network
-        self.block_s = block_s
+        self.chunk_s = chunk_s
         self.verbose = verbose
 
     @property
@@ -77,6 +77,10 @@ class CompiledPipeline(MultilabelMixin, BaseEstimator):
     def classes_(self):
         """The two values of each label, [0, 1]."""
         return self.network.classes_
+
+    @property
+    def _threshold(self):
+        return self.network._threshold
 
     def fit(self, X, y=None):
         """Do nothing: front end and networks are fitted.
@@ -112,9 +116,9 @@ class CompiledPipeline(MultilabelMixin, BaseEstimator):
         recordings = as_recordings(X)
         for _, step in self.front_end.steps[:-1]:
             recordings = step.transform(recordings)
-        logmel = clone(self.front_end[-1]).set_params(verbose=False)
+        logmel = clone(self.front_end[-1]).set_params(verbose=0)
         seconds = self._check_files(recordings, logmel)
-        blocks = cut_blocks(recordings.rows["path"], seconds, self.block_s)
+        blocks = cut_blocks(recordings.rows["path"], seconds, self.chunk_s)
         proba = np.full((len(recordings), len(self.species_)), np.nan, np.float32)
         errors = []
         bar = progress_bar(
@@ -146,7 +150,7 @@ class CompiledPipeline(MultilabelMixin, BaseEstimator):
         """Return the seconds of each row; complain now of files that are no audio."""
         rows = recordings.rows
         paths = rows["path"].unique()
-        headers = read_headers(paths, n_jobs=logmel.n_jobs, verbose=False)
+        headers = read_headers(paths, n_jobs=logmel.n_jobs, verbose=0)
         duration = {}
         for path, header in zip(paths, headers, strict=True):
             if not isinstance(header, AudioReadError):
@@ -187,7 +191,7 @@ class CompiledPipeline(MultilabelMixin, BaseEstimator):
         return tags
 
 
-def cut_blocks(paths, seconds, block_s):
+def cut_blocks(paths, seconds, chunk_s):
     """Cut rows into blocks of whole files.
 
     Parameters
@@ -196,7 +200,7 @@ def cut_blocks(paths, seconds, block_s):
         The file of each row.
     seconds : ndarray of shape (n_rows,)
         The sound of each row.
-    block_s : float
+    chunk_s : float
         Sound from which on a block is complete.
 
     Returns
@@ -208,6 +212,6 @@ def cut_blocks(paths, seconds, block_s):
     of_file = np.bincount(number, weights=seconds, minlength=len(files))
     # A file begins a block if those before it fill one.
     before = np.concatenate([[0.0], np.cumsum(of_file)[:-1]])
-    block = np.unique((before // block_s), return_inverse=True)[1]
+    block = np.unique((before // chunk_s), return_inverse=True)[1]
     order = np.argsort(block[number], kind="stable")
     return np.split(order, np.cumsum(np.bincount(block[number])))[:-1]

@@ -57,7 +57,8 @@ class AttentionDisplay:
     >>> X = rng.standard_normal((8, 32, 64))
     >>> Y = np.tile([[1, 0], [0, 1]], (4, 1))
     >>> net = SEDClassifier(
-    ...     "lcnet_035", attention="time", weights=None, max_epochs=1, verbose=0
+    ...     "lcnet_035", attention="time", backbone_weights=None, max_epochs=1,
+    ...     verbose=0
     ... ).fit(X, Y)
     >>> AttentionDisplay.from_estimator(net, X, row=3).attention.shape
     (2,)
@@ -142,7 +143,7 @@ class AttentionDisplay:
         return display.plot(axes=axes)
 
     def plot(self, *, axes=None):
-        """Draw.
+        """Draw what the display holds.
 
         Parameters
         ----------

@@ -24,10 +24,10 @@ def attention_boxes(
     ----------
     X : what the models predict
         Such as paths or a row table; `Spectrograms` if the models are networks.
-    time : SEDClassifier with ``attention="time"``, or Pipeline that ends with one
-        Fitted.
-    frequency : SEDClassifier with ``attention="frequency"``, or such a Pipeline
-        Fitted, on the same species if both are given.
+    time : SEDClassifier with ``attention="time"``, or Pipeline, default=None
+        Fitted, or a pipeline that ends with it.
+    frequency : SEDClassifier with ``attention="frequency"``, or Pipeline, default=None
+        Likewise, on the same species if both are given.
     threshold : float or array-like of shape (n_species,), default=0.5
         Probability of a step from which a species counts as calling. Where segments
         overlap, the higher one counts.
@@ -75,7 +75,8 @@ def attention_boxes(
     >>> X = rng.standard_normal((8, 32, 64))
     >>> Y = np.tile([[1, 0], [0, 1]], (4, 1))
     >>> net = SEDClassifier(
-    ...     "lcnet_035", attention="time", weights=None, max_epochs=1, verbose=0
+    ...     "lcnet_035", attention="time", backbone_weights=None, max_epochs=1,
+    ...     verbose=0
     ... )
     >>> boxes = attention_boxes(X, time=net.fit(X, Y), threshold=0.0)
     >>> boxes["species"].unique().tolist()

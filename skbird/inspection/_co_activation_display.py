@@ -36,8 +36,8 @@ class CoActivationDisplay:
     >>> matplotlib.use("Agg")
     >>> from skbird.inspection import CoActivationDisplay
     >>> y_true = [[1, 0], [0, 1], [1, 0]]
-    >>> y_score = [[0.9, 0.6], [0.5, 0.7], [0.7, 0.1]]
-    >>> CoActivationDisplay.from_predictions(y_true, y_score).shown_
+    >>> proba = [[0.9, 0.6], [0.5, 0.7], [0.7, 0.1]]
+    >>> CoActivationDisplay.from_predictions(y_true, proba).shown_
     predicted    0    1
     true
     0          1.0  0.5
@@ -52,7 +52,7 @@ class CoActivationDisplay:
     def from_predictions(
         cls,
         y_true,
-        y_score,
+        proba,
         *,
         threshold=0.5,
         max_species=30,
@@ -63,7 +63,7 @@ class CoActivationDisplay:
 
         Parameters
         ----------
-        y_true, y_score : array-like or DataFrame of shape (n_rows, n_species)
+        y_true, proba : array-like or DataFrame of shape (n_rows, n_species)
             Truth and probabilities.
         threshold : float, array-like of shape (n_species,) or None, default=0.5
             Score from which a species counts as predicted; None takes mean scores,
@@ -71,7 +71,7 @@ class CoActivationDisplay:
         max_species : int, default=30
             If there are more, those that are confused most are drawn.
         nan_rows : {"raise", "omit"}, default="raise"
-            What to do with rows of `y_score` that are NaN throughout.
+            What to do with rows of `proba` that are NaN throughout.
         ax : matplotlib.axes.Axes, default=None
             Where to draw; by default in a new figure.
 
@@ -84,11 +84,11 @@ class CoActivationDisplay:
             {"max_species": [AT_LEAST_ONE]},
             max_species=max_species,
         )
-        rates = co_activation(y_true, y_score, threshold, nan_rows=nan_rows)
+        rates = co_activation(y_true, proba, threshold, nan_rows=nan_rows)
         return cls(rates, max_species).plot(ax=ax)
 
     def plot(self, *, ax=None):
-        """Draw.
+        """Draw what the display holds.
 
         Parameters
         ----------

@@ -65,11 +65,10 @@ class CurriculumDisplay:
 
         net = split_network(estimator)[1]
         check_is_fitted(net)
-        history = pd.DataFrame(net.history.to_list()).set_index("epoch")
-        return cls(history).plot(axes=axes)
+        return cls(net.history_).plot(axes=axes)
 
     def plot(self, *, axes=None):
-        """Draw.
+        """Draw what the display holds.
 
         Parameters
         ----------

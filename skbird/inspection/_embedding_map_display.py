@@ -91,10 +91,10 @@ class EmbeddingMapDisplay:
         *,
         method="pca",
         max_points=2000,
-        random_state=0,
+        random_state=None,
         ax=None,
     ):
-        """Draw embeddings.
+        """Draw embeddings of training segments and of soundscapes.
 
         Parameters
         ----------
@@ -104,7 +104,7 @@ class EmbeddingMapDisplay:
             "umap" needs umap-learn; distances on its map mean little, neighbours much.
         max_points : int >= 10, default=2000
             If there are more rows of a kind, so many are drawn.
-        random_state : int, RandomState instance or None, default=0
+        random_state : int, RandomState instance or None, default=None
         ax : matplotlib.axes.Axes, default=None
             Where to draw; by default in a new figure.
 
@@ -158,7 +158,7 @@ class EmbeddingMapDisplay:
         return display.plot(ax=ax)
 
     def plot(self, *, ax=None):
-        """Draw.
+        """Draw what the display holds.
 
         Parameters
         ----------

@@ -43,7 +43,7 @@ def explanation_report(
     max_examples=1000,
     n_bootstrap=1000,
     confidence=0.95,
-    random_state=0,
+    random_state=None,
 ):
     """Measure how much of what a network looks at lies on the calls.
 
@@ -78,7 +78,7 @@ def explanation_report(
         Resamples of the recordings for the intervals.
     confidence : float in (0, 1), default=0.95
         Of the intervals.
-    random_state : int, RandomState instance or None, default=0
+    random_state : int, RandomState instance or None, default=None
         Draws examples and resamples.
 
     Returns
@@ -126,7 +126,8 @@ def explanation_report(
     >>> X = rng.standard_normal((8, 32, 64))
     >>> Y = pd.DataFrame(np.tile([[1, 0], [0, 1]], (4, 1)), columns=["owl", "frog"])
     >>> net = SEDClassifier(
-    ...     "lcnet_035", attention="time", weights=None, max_epochs=1, verbose=0
+    ...     "lcnet_035", attention="time", backbone_weights=None, max_epochs=1,
+    ...     verbose=0
     ... ).fit(X, Y)
     >>> boxes = pd.DataFrame(
     ...     {

@@ -55,7 +55,7 @@ class GradCAMDisplay:
     >>> rng = np.random.default_rng(0)
     >>> X = rng.standard_normal((8, 32, 64))
     >>> Y = np.tile([[1, 0], [0, 1]], (4, 1))
-    >>> net = CNNClassifier("lcnet_035", weights=None, max_epochs=1, verbose=0)
+    >>> net = CNNClassifier("lcnet_035", backbone_weights=None, max_epochs=1, verbose=0)
     >>> display = GradCAMDisplay.from_estimator(net.fit(X, Y), X, blocks="all")
     >>> list(display.maps)[-1], display.axes_.shape
     ('blocks.5', (7,))
@@ -141,7 +141,7 @@ class GradCAMDisplay:
         return display.plot(axes=axes)
 
     def plot(self, *, axes=None):
-        """Draw.
+        """Draw what the display holds.
 
         Parameters
         ----------

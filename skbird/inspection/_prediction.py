@@ -29,13 +29,14 @@ class PredictionDisplay:
     truth : ndarray of shape (n_rows, n_species) or None
         In [0, 1], or NaN.
     species : sequence of str, shape (n_species,)
-    spectrograms : sequence of (start_s, ndarray of shape (n_mels, n_frames))
-        Stretches of the recording; may be empty.
+    spectrograms : sequence of (float, ndarray), default=()
+        Stretches of the recording: where each starts, in seconds, and its spectrogram
+        (n_mels, n_frames).
     mel_hz : sequence of shape (n_mels,), default=()
         Centres of the mel bands in Hz.
     frame_s : float, default=0.016
         Seconds from one frame to the next.
-    top_k : int, default=5
+    top_species : int, default=5
         How many species to show: those with the highest probability in any row. Others
         that are present in truth come below them, so that what was missed is seen.
     title : str, default=""
@@ -58,10 +59,10 @@ class PredictionDisplay:
     >>> path = Path(tempfile.mkdtemp()) / "night.wav"
     >>> rng = np.random.default_rng(0)
     >>> soundfile.write(path, 0.1 * rng.standard_normal(10 * 16_000), 16_000)
-    >>> rows = segment_table([path])
+    >>> X = segment_table([path])
     >>> proba = [[0.1, 0.7, 0.2], [0.9, 0.3, 0.1]]
     >>> display = PredictionDisplay.from_predictions(
-    ...     rows, proba, species=["owl", "frog", "bat"], top_k=2
+    ...     X, proba, species=["owl", "frog", "bat"], top_species=2
     ... )
     >>> [text.get_text() for text in display.axes_[1].get_yticklabels()]
     ['owl', 'frog']
@@ -78,7 +79,7 @@ class PredictionDisplay:
         spectrograms=(),
         mel_hz=(),
         frame_s=0.016,
-        top_k=5,
+        top_species=5,
         title="",
     ):
         self.starts = starts
@@ -89,12 +90,12 @@ class PredictionDisplay:
         self.spectrograms = spectrograms
         self.mel_hz = mel_hz
         self.frame_s = frame_s
-        self.top_k = top_k
+        self.top_species = top_species
         self.title = title
 
     @classmethod
     def from_estimator(
-        cls, estimator, rows, Y=None, *, species=None, top_k=5, axes=None
+        cls, estimator, X, Y=None, *, species=None, top_species=5, axes=None
     ):
         """Draw what a fitted model says of the rows of one recording.
 
@@ -103,14 +104,14 @@ class PredictionDisplay:
         estimator : multi-label classifier
             Fitted. Of a pipeline with a `LogMel` its own spectrograms are drawn,
             otherwise those of ``LogMel()``.
-        rows : DataFrame
+        X : DataFrame
             Of one recording: ``path``, ``start``, ``end``, as
             :func:`skbird.data.segment_table` makes it.
         Y : array-like or DataFrame of shape (n_rows, n_species), default=None
             The truth; NaN is unknown.
         species : sequence of str, default=None
             Names of the columns; by default those that the estimator or Y tells.
-        top_k : int, default=5
+        top_species : int, default=5
             How many species to show.
         axes : sequence of matplotlib.axes.Axes, default=None
             Two, or three with `Y`; by default in a new figure.
@@ -119,7 +120,7 @@ class PredictionDisplay:
         -------
         PredictionDisplay
         """
-        rows = _check_one_recording(rows, top_k)
+        X = _check_one_recording(X, top_species)
         if not hasattr(estimator, "predict_proba"):
             raise TypeError(
                 f"estimator={estimator!r:.100} must be a fitted classifier with "
@@ -130,15 +131,15 @@ class PredictionDisplay:
         else:
             species = check_list(species, "species")
         n_species = None if species is None else len(species)
-        proba = predict_matrix(estimator, rows, n_species)
+        proba = predict_matrix(estimator, X, n_species)
         split = split_front_end(estimator)
-        spectrograms = None if split is None else transform([*split[0], split[1]], rows)
+        spectrograms = None if split is None else transform([*split[0], split[1]], X)
         return cls.from_predictions(
-            rows,
+            X,
             proba,
             Y,
             species=species,
-            top_k=top_k,
+            top_species=top_species,
             spectrograms=spectrograms,
             axes=axes,
         )
@@ -146,12 +147,12 @@ class PredictionDisplay:
     @classmethod
     def from_predictions(
         cls,
-        rows,
+        X,
         proba,
         Y=None,
         *,
         species=None,
-        top_k=5,
+        top_species=5,
         spectrograms=None,
         axes=None,
     ):
@@ -159,7 +160,7 @@ class PredictionDisplay:
 
         Parameters
         ----------
-        rows : DataFrame
+        X : DataFrame
             Of one recording: ``path``, ``start``, ``end``.
         proba : array-like or DataFrame of shape (n_rows, n_species)
             NaN throughout for rows that could not be read.
@@ -167,10 +168,10 @@ class PredictionDisplay:
             The truth; NaN is unknown.
         species : sequence of str, default=None
             Names of the columns; by default those of `proba` or `Y`, else numbers.
-        top_k : int, default=5
+        top_species : int, default=5
             How many species to show.
         spectrograms : Spectrograms, default=None
-            Of the rows; by default ``LogMel().transform(rows)``.
+            Of the rows; by default ``LogMel().transform(X)``.
         axes : sequence of matplotlib.axes.Axes, default=None
             Two, or three with `Y`; by default in a new figure.
 
@@ -183,18 +184,18 @@ class PredictionDisplay:
         ValueError
             If shapes do not fit, or rows are of several recordings.
         """
-        rows = _check_one_recording(rows, top_k)
+        X = _check_one_recording(X, top_species)
         names = None if species is None else check_list(species, "species")
         for table in (proba, Y):
             if names is None:
                 names = getattr(table, "columns", None)
-        proba = _check_matrix(proba, "proba", len(rows), names)
+        proba = _check_matrix(proba, "proba", len(X), names)
         if names is None:
             names = [str(number) for number in range(proba.shape[1])]
-        truth = None if Y is None else _check_matrix(Y, "Y", len(rows), names)
+        truth = None if Y is None else _check_matrix(Y, "Y", len(X), names)
         if spectrograms is None:
-            logmel = LogMel(on_error="skip", verbose=False)
-            spectrograms = logmel.fit(rows).transform(rows)
+            logmel = LogMel(on_error="skip", verbose=0)
+            spectrograms = logmel.fit(X).transform(X)
         elif not isinstance(spectrograms, Spectrograms):
             raise TypeError(
                 f"spectrograms is of type {type(spectrograms).__name__}; Spectrograms, "
@@ -202,21 +203,21 @@ class PredictionDisplay:
             )
         pieces, format = _pieces(spectrograms)
         display = cls(
-            rows["start"].to_numpy(),
-            _ends(rows, spectrograms),
+            X["start"].to_numpy(),
+            _ends(X, spectrograms),
             proba,
             truth,
             [str(name) for name in names],
             spectrograms=pieces,
             mel_hz=format.mel_hz,
             frame_s=format.frame_s,
-            top_k=top_k,
-            title=rows["path"].iloc[0].rpartition("/")[2],
+            top_species=top_species,
+            title=X["path"].iloc[0].rpartition("/")[2],
         )
         return display.plot(axes=axes)
 
     def plot(self, *, axes=None):
-        """Draw.
+        """Draw what the display holds.
 
         Parameters
         ----------
@@ -230,7 +231,7 @@ class PredictionDisplay:
         check_matplotlib_support(f"{type(self).__name__}.plot")
         import matplotlib.pyplot as plt
 
-        self.shown_ = choose_species(self.proba, self.truth, self.top_k)
+        self.shown_ = choose_species(self.proba, self.truth, self.top_species)
         matrices = {"predicted": self.proba, "truth": self.truth}
         matrices = {k: v for k, v in matrices.items() if v is not None}
         check_axes(axes, 2 if self.truth is None else 3)
@@ -285,41 +286,43 @@ class PredictionDisplay:
         return mesh
 
 
-def choose_species(proba, truth, top_k):
+def choose_species(proba, truth, top_species):
     """Choose the species worth showing.
 
     Parameters
     ----------
     proba : ndarray of shape (n_rows, n_species)
     truth : ndarray of shape (n_rows, n_species) or None
-    top_k : int
+    top_species : int
 
     Returns
     -------
     ndarray of int
-        The `top_k` with the highest probability in any row, falling; then others that
-        the truth has in any row.
+        The `top_species` with the highest probability in any row, falling; then others
+        that the truth has in any row.
     """
     highest = np.where(np.isnan(proba), -1, proba).max(axis=0)
     order = np.argsort(-highest, kind="stable")
     if truth is None:
-        return order[:top_k]
+        return order[:top_species]
     present = (np.where(np.isnan(truth), 0, truth) >= PRESENT_FROM).any(axis=0)
-    rest = order[top_k:]
-    return np.r_[order[:top_k], rest[present[rest]]]
+    rest = order[top_species:]
+    return np.r_[order[:top_species], rest[present[rest]]]
 
 
-def _check_one_recording(rows, top_k):
-    check_params("PredictionDisplay", {"top_k": [AT_LEAST_ONE]}, top_k=top_k)
-    rows = check_rows(rows, input_name="rows")
-    check_some_rows(rows)
-    paths = rows["path"].unique()
+def _check_one_recording(X, top_species):
+    check_params(
+        "PredictionDisplay", {"top_species": [AT_LEAST_ONE]}, top_species=top_species
+    )
+    X = check_rows(X, input_name="X")
+    check_some_rows(X)
+    paths = X["path"].unique()
     if len(paths) > 1:
         raise ValueError(
-            f"rows are of {len(paths)} recordings, the first {paths[:2].tolist()}. "
-            "Choose those of one: rows[rows['path'] == path]."
+            f"X has rows of {len(paths)} recordings, the first {paths[:2].tolist()}. "
+            "Choose those of one: X[X['path'] == path]."
         )
-    return rows
+    return X
 
 
 def _check_matrix(values, name, n_rows, species):
@@ -350,8 +353,8 @@ def _pieces(spectrograms):
     return pieces, spectrograms.format
 
 
-def _ends(rows, spectrograms):
+def _ends(X, spectrograms):
     """Return the ends of the rows; those to the end of the file end with its sound."""
-    ends = rows["end"].to_numpy(dtype=float)
+    ends = X["end"].to_numpy(dtype=float)
     seconds = np.maximum(spectrograms.n_frames - 1, 1) * spectrograms.format.frame_s
-    return np.where(np.isnan(ends), rows["start"].to_numpy() + seconds, ends)
+    return np.where(np.isnan(ends), X["start"].to_numpy() + seconds, ends)

@@ -45,9 +45,9 @@ class ReliabilityDisplay:
     >>> matplotlib.use("Agg")
     >>> from skbird.inspection import ReliabilityDisplay
     >>> rng = np.random.default_rng(0)
-    >>> y_score = rng.random((5000, 3))
-    >>> y_true = rng.random((5000, 3)) < y_score
-    >>> display = ReliabilityDisplay.from_predictions(y_true, y_score, n_bins=5)
+    >>> proba = rng.random((5000, 3))
+    >>> y_true = rng.random((5000, 3)) < proba
+    >>> display = ReliabilityDisplay.from_predictions(y_true, proba, n_bins=5)
     >>> display.curves[display.curves["species"] == "all species"].round(1)
            species  mean_predicted  share_present
     0  all species             0.1            0.1
@@ -65,7 +65,7 @@ class ReliabilityDisplay:
     def from_predictions(
         cls,
         y_true,
-        y_score,
+        proba,
         *,
         species=(),
         n_bins=10,
@@ -80,7 +80,7 @@ class ReliabilityDisplay:
         ----------
         y_true : array-like or DataFrame of shape (n_rows, n_species)
             Truth in [0, 1], NaN where unknown. From 0.5 on it counts as presence.
-        y_score : array-like or DataFrame of shape (n_rows, n_species)
+        proba : array-like or DataFrame of shape (n_rows, n_species)
             Probabilities in [0, 1].
         species : sequence of str, default=()
             Columns of `y_true` to be drawn in colour, seven at most.
@@ -91,7 +91,7 @@ class ReliabilityDisplay:
         min_positives : int, default=10
             Species with fewer positives have no curve of their own.
         nan_rows : {"raise", "omit"}, default="raise"
-            What to do with rows of `y_score` that are NaN throughout.
+            What to do with rows of `proba` that are NaN throughout.
         ax : matplotlib.axes.Axes, default=None
             Where to draw; by default in a new figure.
 
@@ -117,7 +117,7 @@ class ReliabilityDisplay:
             min_positives=min_positives,
         )
         species = check_list(species, "species")
-        truth, score = validate_scores(y_true, y_score, nan_rows=nan_rows)
+        truth, score = validate_scores(y_true, proba, nan_rows=nan_rows)
         if not truth.known.any():
             raise ValueError("y_true has no known entry: there is nothing to compare.")
         bins = {"n_bins": n_bins, "strategy": strategy}
@@ -140,7 +140,7 @@ class ReliabilityDisplay:
         return cls(pd.concat(curves, ignore_index=True), species).plot(ax=ax)
 
     def plot(self, *, ax=None):
-        """Draw.
+        """Draw what the display holds.
 
         Parameters
         ----------

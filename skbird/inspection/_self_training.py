@@ -84,7 +84,7 @@ class SelfTrainingDisplay:
         return cls(estimator.history_, estimator.coverage_).plot(axes=axes)
 
     def plot(self, *, axes=None):
-        """Draw.
+        """Draw what the display holds.
 
         Parameters
         ----------

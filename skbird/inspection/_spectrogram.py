@@ -39,7 +39,7 @@ class SpectrogramDisplay:
         In seconds after the start of the row.
     segment_s : float, default=5.0
         Length of a segment in seconds.
-    weights : sequence of float, default=(1.0,)
+    segment_weights : sequence of float, default=(1.0,)
         Of the segments, in [0, 1].
     traces : sequence of FilterTrace, default=()
         One for each filter.
@@ -76,7 +76,7 @@ class SpectrogramDisplay:
         *,
         segment_starts=(0.0,),
         segment_s=5.0,
-        weights=(1.0,),
+        segment_weights=(1.0,),
         traces=(),
         title="",
     ):
@@ -86,7 +86,7 @@ class SpectrogramDisplay:
         self.start_s = start_s
         self.segment_starts = segment_starts
         self.segment_s = segment_s
-        self.weights = weights
+        self.segment_weights = segment_weights
         self.traces = traces
         self.title = title
 
@@ -136,14 +136,14 @@ class SpectrogramDisplay:
             row_start(spectrograms),
             segment_starts=spectrograms.segment_starts,
             segment_s=format.grid.segment_s,
-            weights=row_weights(clip.measured, *cut),
+            segment_weights=row_weights(clip.measured, *cut),
             traces=[trace(op, values, *cut) for op, values in clip.measured],
             title=str(spectrograms.paths[0]).rpartition("/")[2],
         )
         return display.plot(axes=axes)
 
     def plot(self, *, axes=None):
-        """Draw.
+        """Draw what the display holds.
 
         Parameters
         ----------
@@ -192,7 +192,7 @@ class SpectrogramDisplay:
         lanes = stack_lanes(self.segment_starts, self.segment_s)
         n_lanes = 1 + max(lanes, default=0)
         for start, weight, lane in zip(
-            self.segment_starts, self.weights, lanes, strict=True
+            self.segment_starts, self.segment_weights, lanes, strict=True
         ):
             corner = self.start_s + start, lane - 0.45
             box = Rectangle(

@@ -34,8 +34,8 @@ class SupportDisplay:
     >>> matplotlib.use("Agg")
     >>> from skbird.inspection import SupportDisplay
     >>> y_true = [[1, 0], [0, 1], [1, 1]]
-    >>> y_score = [[0.9, 0.6], [0.5, 0.3], [0.7, 0.8]]
-    >>> SupportDisplay.from_predictions(y_true, y_score).ax_.get_xlabel()
+    >>> proba = [[0.9, 0.6], [0.5, 0.3], [0.7, 0.8]]
+    >>> SupportDisplay.from_predictions(y_true, proba).ax_.get_xlabel()
     'positives'
     """
 
@@ -48,7 +48,7 @@ class SupportDisplay:
     def from_predictions(
         cls,
         y_true,
-        y_score,
+        proba,
         *,
         metric="roc_auc",
         support=None,
@@ -60,7 +60,7 @@ class SupportDisplay:
 
         Parameters
         ----------
-        y_true, y_score : array-like or DataFrame of shape (n_rows, n_species)
+        y_true, proba : array-like or DataFrame of shape (n_rows, n_species)
             Truth and probabilities.
         metric : str, default="roc_auc"
             A column of :func:`skbird.metrics.species_report`.
@@ -69,7 +69,7 @@ class SupportDisplay:
         threshold : float or array-like of shape (n_species,), default=0.5
             For metrics that need one.
         nan_rows : {"raise", "omit"}, default="raise"
-            What to do with rows of `y_score` that are NaN throughout.
+            What to do with rows of `proba` that are NaN throughout.
         ax : matplotlib.axes.Axes, default=None
             Where to draw; by default in a new figure.
 
@@ -87,11 +87,11 @@ class SupportDisplay:
                 f"support={support!r:.100} must be a Series indexed by species, or "
                 "None."
             )
-        report = species_report(y_true, y_score, threshold=threshold, nan_rows=nan_rows)
+        report = species_report(y_true, proba, threshold=threshold, nan_rows=nan_rows)
         return cls(report, metric, support).plot(ax=ax)
 
     def plot(self, *, ax=None):
-        """Draw.
+        """Draw what the display holds.
 
         Parameters
         ----------

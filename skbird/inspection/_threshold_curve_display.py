@@ -30,8 +30,8 @@ class ThresholdCurveDisplay:
     >>> matplotlib.use("Agg")
     >>> from skbird.inspection import ThresholdCurveDisplay
     >>> y_true = [[1, 0], [0, 1], [1, 1]]
-    >>> y_score = [[0.9, 0.6], [0.5, 0.3], [0.7, 0.8]]
-    >>> display = ThresholdCurveDisplay.from_predictions(y_true, y_score)
+    >>> proba = [[0.9, 0.6], [0.5, 0.3], [0.7, 0.8]]
+    >>> display = ThresholdCurveDisplay.from_predictions(y_true, proba)
     >>> display.best_threshold_
     0.61
     """
@@ -42,7 +42,7 @@ class ThresholdCurveDisplay:
 
     @classmethod
     def from_predictions(
-        cls, y_true, y_score, *, species=None, beta=1.0, nan_rows="raise", ax=None
+        cls, y_true, proba, *, species=None, beta=1.0, nan_rows="raise", ax=None
     ):
         """Draw the curve of one species, or the mean over all.
 
@@ -50,7 +50,7 @@ class ThresholdCurveDisplay:
         ----------
         y_true : array-like or DataFrame of shape (n_rows, n_species)
             Truth in [0, 1], NaN where unknown.
-        y_score : array-like or DataFrame of shape (n_rows, n_species)
+        proba : array-like or DataFrame of shape (n_rows, n_species)
             Probabilities.
         species : str or int, default=None
             A column of `y_true`, or its number if it is an array. None: the mean over
@@ -58,7 +58,7 @@ class ThresholdCurveDisplay:
         beta : float > 0, default=1.0
             How many times as much recall counts as precision.
         nan_rows : {"raise", "omit"}, default="raise"
-            What to do with rows of `y_score` that are NaN throughout.
+            What to do with rows of `proba` that are NaN throughout.
         ax : matplotlib.axes.Axes, default=None
             Where to draw; by default in a new figure.
 
@@ -69,7 +69,7 @@ class ThresholdCurveDisplay:
         Raises
         ------
         ValueError
-            If there is no such species, or y_true and y_score do not fit.
+            If there is no such species, or y_true and proba do not fit.
         """
         if not isinstance(species, Hashable):
             raise TypeError(
@@ -77,7 +77,7 @@ class ThresholdCurveDisplay:
             )
         average = "macro" if species is None else None
         options = {"beta": beta, "average": average, "nan_rows": nan_rows}
-        curve = threshold_curve(y_true, y_score, **options)
+        curve = threshold_curve(y_true, proba, **options)
         if species is None:
             return cls(curve).plot(ax=ax)
         if species not in set(curve["species"]):
@@ -89,7 +89,7 @@ class ThresholdCurveDisplay:
         return cls(curve, str(species)).plot(ax=ax)
 
     def plot(self, *, ax=None):
-        """Draw.
+        """Draw what the display holds.
 
         Parameters
         ----------

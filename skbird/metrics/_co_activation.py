@@ -12,7 +12,7 @@ _CONSTRAINTS = {"return_support": ["boolean"]}
 
 def co_activation(
     y_true,
-    y_score,
+    proba,
     threshold=0.5,
     *,
     species=None,
@@ -40,7 +40,7 @@ def co_activation(
     y_true : array-like or DataFrame of shape (n_rows, n_species)
         Truth in [0, 1]. From 0.5 on it counts as presence. NaN = unknown: that entry
         is neither presence nor absence. Rows that are -1 throughout are left out.
-    y_score : array-like or DataFrame of shape (n_rows, n_species)
+    proba : array-like or DataFrame of shape (n_rows, n_species)
         Probabilities or any finite scores; rows match `y_true` by position.
     threshold : float, array-like of shape (n_species,) or None, default=0.5
         Score from which a species counts as predicted. None takes the mean score of b
@@ -49,7 +49,7 @@ def co_activation(
         Names of the species. By default the columns of `y_true`: their names if it is
         a DataFrame, else their numbers.
     nan_rows : {"raise", "omit"}, default="raise"
-        What to do with rows of `y_score` that are NaN throughout; see
+        What to do with rows of `proba` that are NaN throughout; see
         `skbird.metrics.macro_roc_auc`.
     return_support : bool, default=False
         Whether to return the numbers of rows as well.
@@ -77,8 +77,8 @@ def co_activation(
 
     >>> from skbird.metrics import co_activation
     >>> y_true = [[1, 0, 0], [1, 0, 0], [0, 1, 0], [0, 1, 1]]
-    >>> y_score = [[0.9, 0.1, 0.8], [0.7, 0.2, 0.1], [0.2, 0.9, 0.3], [0.1, 0.8, 0.4]]
-    >>> co_activation(y_true, y_score, species=["frog", "robin", "owl"])
+    >>> proba = [[0.9, 0.1, 0.8], [0.7, 0.2, 0.1], [0.2, 0.9, 0.3], [0.1, 0.8, 0.4]]
+    >>> co_activation(y_true, proba, species=["frog", "robin", "owl"])
     predicted  frog  robin  owl
     true
     frog        1.0    0.0  0.5
@@ -86,7 +86,7 @@ def co_activation(
     owl         0.0    NaN  0.0
     """
     check_params("co_activation", _CONSTRAINTS, return_support=return_support)
-    truth, score = validate_scores(y_true, y_score, species=species, nan_rows=nan_rows)
+    truth, score = validate_scores(y_true, proba, species=species, nan_rows=nan_rows)
     if threshold is None:
         activation = np.where(truth.known, score, 0.0)
     else:

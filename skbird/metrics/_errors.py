@@ -13,11 +13,11 @@ _COLUMNS = ["row", "species", "error", "truth", "score", "margin"]
 
 def error_table(
     y_true,
-    y_score,
+    proba,
     threshold=0.5,
     *,
     kind="both",
-    rows=None,
+    X=None,
     max_per_species=None,
     species=None,
     nan_rows="raise",
@@ -33,14 +33,14 @@ def error_table(
     y_true : array-like or DataFrame of shape (n_rows, n_species)
         Truth in [0, 1]. From 0.5 on it counts as presence. NaN = unknown: that entry
         cannot be an error. Rows that are -1 throughout are left out.
-    y_score : array-like or DataFrame of shape (n_rows, n_species)
+    proba : array-like or DataFrame of shape (n_rows, n_species)
         Probabilities or any finite scores; rows match `y_true` by position.
     threshold : float or array-like of shape (n_species,), default=0.5
         Score from which a species counts as predicted.
     kind : {"both", "false positive", "false negative"}, default="both"
         Which errors to list. At thresholds far from 0.5 one kind has the larger
         margins and comes first; then look at each by itself.
-    rows : DataFrame of n_rows rows, default=None
+    X : DataFrame of n_rows rows, default=None
         What was predicted, in the order of `y_true`; its columns (``path``,
         ``start``, ``end``, ...) are appended, its index is ignored.
     max_per_species : int >= 1, default=None
@@ -49,7 +49,7 @@ def error_table(
         Names of the species. By default the columns of `y_true`: their names if it is
         a DataFrame, else their numbers.
     nan_rows : {"raise", "omit"}, default="raise"
-        What to do with rows of `y_score` that are NaN throughout; see
+        What to do with rows of `proba` that are NaN throughout; see
         `skbird.metrics.macro_roc_auc`.
 
     Returns
@@ -57,14 +57,14 @@ def error_table(
     errors : DataFrame
         One line per error: ``row`` (position, from 0), ``species``, ``error``,
         ``truth`` and ``score`` as given, ``margin``, which is the distance of the
-        score from the threshold and orders the lines, then the columns of `rows`.
+        score from the threshold and orders the lines, then the columns of `X`.
 
     Raises
     ------
     TypeError
-        If `rows` is not a DataFrame.
+        If `X` is not a DataFrame.
     ValueError
-        If shapes or species differ, values are out of range, or `rows` has other
+        If shapes or species differ, values are out of range, or `X` has other
         rows, or columns of the table's own names.
 
     See Also
@@ -76,19 +76,19 @@ def error_table(
     >>> import pandas as pd
     >>> from skbird.metrics import error_table
     >>> y_true = pd.DataFrame({"amerob": [1, 0, 1], "banowl": [0, 0, 1]})
-    >>> y_score = [[0.9, 0.6], [0.95, 0.3], [0.2, 0.7]]
-    >>> rows = pd.DataFrame({"path": ["a.ogg", "a.ogg", "b.ogg"]})
-    >>> error_table(y_true, y_score, rows=rows)
+    >>> proba = [[0.9, 0.6], [0.95, 0.3], [0.2, 0.7]]
+    >>> X = pd.DataFrame({"path": ["a.ogg", "a.ogg", "b.ogg"]})
+    >>> error_table(y_true, proba, X=X)
        row species           error  truth  score  margin   path
     0    1  amerob  false positive    0.0   0.95    0.45  a.ogg
     1    2  amerob  false negative    1.0   0.20    0.30  b.ogg
     2    0  banowl  false positive    0.0   0.60    0.10  a.ogg
     """
     _check_options(kind, max_per_species)
-    truth, score = validate_scores(y_true, y_score, species=species, nan_rows=nan_rows)
+    truth, score = validate_scores(y_true, proba, species=species, nan_rows=nan_rows)
     threshold = validate_threshold(threshold, score.shape[1])
-    if rows is not None:
-        _check_rows(rows, len(score))
+    if X is not None:
+        _check_rows(X, len(score))
     predicted = score >= threshold
     # Unknown entries are NaN in score, so neither predicted nor positive.
     wrong = predicted != truth.positive
@@ -112,9 +112,9 @@ def error_table(
     if max_per_species is not None:
         nth = errors.groupby([column, errors["error"]]).cumcount()
         errors = errors[nth < max_per_species].reset_index(drop=True)
-    if rows is None:
+    if X is None:
         return errors
-    return errors.join(rows.reset_index(drop=True), on="row")
+    return errors.join(X.reset_index(drop=True), on="row")
 
 
 def _check_options(kind, max_per_species):
@@ -130,20 +130,20 @@ def _check_options(kind, max_per_species):
         )
 
 
-def _check_rows(rows, n_rows):
-    if not isinstance(rows, pd.DataFrame):
+def _check_rows(X, n_rows):
+    if not isinstance(X, pd.DataFrame):
         raise TypeError(
-            f"rows must be a DataFrame, such as the one that was predicted; got "
-            f"{type(rows).__name__}."
+            f"X must be a DataFrame, such as the one that was predicted; got "
+            f"{type(X).__name__}."
         )
-    if len(rows) != n_rows:
+    if len(X) != n_rows:
         raise ValueError(
-            f"rows has {len(rows)} rows and y_true {n_rows}; pass the very table that "
+            f"X has {len(X)} rows and y_true {n_rows}; pass the very table that "
             "was predicted."
         )
-    taken = [name for name in _COLUMNS if name in rows.columns]
+    taken = [name for name in _COLUMNS if name in X.columns]
     if taken:
         raise ValueError(
-            f"rows has the columns {taken}, which the table of errors has itself. "
+            f"X has the columns {taken}, which the table of errors has itself. "
             "Rename or drop them."
         )

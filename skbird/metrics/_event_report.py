@@ -11,7 +11,7 @@ from skbird.utils._params import check_list
 
 
 def event_report(
-    true_events, predicted_events, *, min_iou=0.5, species=None, paths=None
+    true_events, predicted_events, *, min_iou=0.5, species=None, recordings=None
 ):
     """Judge detected events species by species.
 
@@ -34,8 +34,8 @@ def event_report(
     species : sequence, default=None
         Species to judge, in this order; events of others are left out. By default
         all of either table, sorted.
-    paths : sequence of str, default=None
-        Recordings to judge: pass those that were annotated, also the ones in which
+    recordings : sequence of str, default=None
+        Files to judge: pass those that were annotated, also the ones in which
         nothing was found; events in others are left out. By default all of either
         table, so that predictions in recordings nobody annotated count as false.
 
@@ -49,7 +49,7 @@ def event_report(
     Raises
     ------
     TypeError
-        If a table is not a DataFrame, or `species` or `paths` is one text.
+        If a table is not a DataFrame, or `species` or `recordings` is one text.
     ValueError
         If columns or values are missing, an event does not end after its start,
         `min_iou` is out of range, or neither table has any of `species`.
@@ -94,9 +94,9 @@ def event_report(
         _warn_about_unknown(
             species, {*true_events["species"], *predicted_events["species"]}
         )
-    if paths is not None:
-        true_events = _only_in(paths, true_events)
-        predicted_events = _only_in(paths, predicted_events)
+    if recordings is not None:
+        true_events = _only_in(recordings, true_events)
+        predicted_events = _only_in(recordings, predicted_events)
     if species is None:
         species = sorted({*true_events["species"], *predicted_events["species"]})
     _warn_about_other_paths(true_events["path"], predicted_events["path"])
@@ -131,8 +131,8 @@ def _warn_about_unknown(species, found):
         warnings.warn(message, stacklevel=3)
 
 
-def _only_in(paths, events):
-    paths = map(str, check_list(paths, "paths", "paths"))
+def _only_in(recordings, events):
+    paths = map(str, check_list(recordings, "recordings", "paths"))
     known = match_names(events["path"].unique(), paths, plain_path)
     return events[events["path"].isin(known)]
 

@@ -9,7 +9,7 @@ from sklearn.metrics import label_ranking_average_precision_score
 from skbird.utils._truth import validate_scores
 
 
-def lrap(y_true, y_score, *, nan_rows="raise"):
+def lrap(y_true, proba, *, nan_rows="raise"):
     r"""Label-ranking average precision, over the rows that have a positive.
 
     It asks whether the species present in a row score highest in it: for each of
@@ -29,10 +29,10 @@ def lrap(y_true, y_score, *, nan_rows="raise"):
     y_true : array-like or DataFrame of shape (n_rows, n_species)
         Truth in [0, 1]. From 0.5 on it counts as presence. NaN = unknown: that entry
         is left out of its row's ranking. Rows that are -1 throughout are left out.
-    y_score : array-like or DataFrame of shape (n_rows, n_species)
+    proba : array-like or DataFrame of shape (n_rows, n_species)
         Probabilities or any finite scores; rows match `y_true` by position.
     nan_rows : {"raise", "omit"}, default="raise"
-        What to do with rows of `y_score` that are NaN throughout; see `macro_roc_auc`.
+        What to do with rows of `proba` that are NaN throughout; see `macro_roc_auc`.
 
     Returns
     -------
@@ -59,14 +59,14 @@ def lrap(y_true, y_score, *, nan_rows="raise"):
     >>> import numpy as np
     >>> from skbird.metrics import lrap
     >>> y_true = [[1, 0, 0], [0, 0, 1], [0, 0, 0]]
-    >>> y_score = [[0.8, 0.5, 0.9], [0.2, 0.1, 0.7], [0.3, 0.3, 0.3]]
-    >>> lrap(y_true, y_score)
+    >>> proba = [[0.8, 0.5, 0.9], [0.2, 0.1, 0.7], [0.3, 0.3, 0.3]]
+    >>> lrap(y_true, proba)
     0.75
     >>> y_true[0][2] = np.nan  # whether the third species calls there is not known
-    >>> lrap(y_true, y_score)
+    >>> lrap(y_true, proba)
     1.0
     """
-    truth, score = validate_scores(y_true, y_score, nan_rows=nan_rows)
+    truth, score = validate_scores(y_true, proba, nan_rows=nan_rows)
     rows = truth.positive.any(axis=1)
     if not rows.any():
         warnings.warn(

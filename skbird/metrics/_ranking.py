@@ -15,7 +15,7 @@ _CONSTRAINTS = {"return_skipped": ["boolean"]}
 _MAX_PADDING = 100_000  # rows, which are made
 
 
-def macro_roc_auc(y_true, y_score, *, nan_rows="raise", return_skipped=False):
+def macro_roc_auc(y_true, proba, *, nan_rows="raise", return_skipped=False):
     r"""Mean ROC-AUC over species that have both positives and negatives.
 
     The area of one species is the probability that a row with it scores higher than
@@ -32,10 +32,10 @@ def macro_roc_auc(y_true, y_score, *, nan_rows="raise", return_skipped=False):
     y_true : array-like or DataFrame of shape (n_rows, n_species)
         Truth in [0, 1]. From 0.5 on it counts as presence. NaN = unknown: that entry
         is left out of its species. Rows that are -1 throughout are left out.
-    y_score : array-like or DataFrame of shape (n_rows, n_species)
+    proba : array-like or DataFrame of shape (n_rows, n_species)
         Probabilities or any finite scores; rows match `y_true` by position.
     nan_rows : {"raise", "omit"}, default="raise"
-        What to do with rows of `y_score` that are NaN throughout, which are recordings
+        What to do with rows of `proba` that are NaN throughout, which are recordings
         that could not be read. "omit" judges the others only and warns how many are
         missing: the score is then of the readable recordings, not of all.
     return_skipped : bool, default=False
@@ -68,17 +68,17 @@ def macro_roc_auc(y_true, y_score, *, nan_rows="raise", return_skipped=False):
     --------
     >>> from skbird.metrics import macro_roc_auc
     >>> y_true = [[1, 0, 0], [0, 1, 0], [0, 1, 0]]
-    >>> y_score = [[0.9, 0.2, 0.1], [0.1, 0.3, 0.2], [0.2, 0.1, 0.3]]
-    >>> macro_roc_auc(y_true, y_score, return_skipped=True)
+    >>> proba = [[0.9, 0.2, 0.1], [0.1, 0.3, 0.2], [0.2, 0.1, 0.3]]
+    >>> macro_roc_auc(y_true, proba, return_skipped=True)
     (0.75, [2])
     """
     check_params("macro_roc_auc", _CONSTRAINTS, return_skipped=return_skipped)
-    truth, score = validate_scores(y_true, y_score, nan_rows=nan_rows)
+    truth, score = validate_scores(y_true, proba, nan_rows=nan_rows)
     per_species = roc_auc_per_species(truth, score)
     return _macro_mean(per_species, truth.species, "ROC-AUC", return_skipped)
 
 
-def macro_average_precision(y_true, y_score, *, nan_rows="raise", return_skipped=False):
+def macro_average_precision(y_true, proba, *, nan_rows="raise", return_skipped=False):
     r"""Mean average precision over species that have positives.
 
     The average precision of one species is the precision at each distinct score,
@@ -95,10 +95,10 @@ def macro_average_precision(y_true, y_score, *, nan_rows="raise", return_skipped
     y_true : array-like or DataFrame of shape (n_rows, n_species)
         Truth in [0, 1]. From 0.5 on it counts as presence. NaN = unknown: that entry
         is left out of its species. Rows that are -1 throughout are left out.
-    y_score : array-like or DataFrame of shape (n_rows, n_species)
+    proba : array-like or DataFrame of shape (n_rows, n_species)
         Probabilities or any finite scores; rows match `y_true` by position.
     nan_rows : {"raise", "omit"}, default="raise"
-        What to do with rows of `y_score` that are NaN throughout; see `macro_roc_auc`.
+        What to do with rows of `proba` that are NaN throughout; see `macro_roc_auc`.
     return_skipped : bool, default=False
         Whether to return the species left out as well.
 
@@ -124,17 +124,17 @@ def macro_average_precision(y_true, y_score, *, nan_rows="raise", return_skipped
     --------
     >>> from skbird.metrics import macro_average_precision
     >>> y_true = [[1, 0], [0, 0], [1, 0]]
-    >>> y_score = [[0.9, 0.2], [0.5, 0.3], [0.2, 0.1]]
-    >>> round(macro_average_precision(y_true, y_score), 3)
+    >>> proba = [[0.9, 0.2], [0.5, 0.3], [0.2, 0.1]]
+    >>> round(macro_average_precision(y_true, proba), 3)
     0.833
     """
     check_params("macro_average_precision", _CONSTRAINTS, return_skipped=return_skipped)
-    truth, score = validate_scores(y_true, y_score, nan_rows=nan_rows)
+    truth, score = validate_scores(y_true, proba, nan_rows=nan_rows)
     per_species = average_precision_per_species(truth, score)
     return _macro_mean(per_species, truth.species, "average precision", return_skipped)
 
 
-def padded_cmap(y_true, y_score, *, padding=5, nan_rows="raise", return_skipped=False):
+def padded_cmap(y_true, proba, *, padding=5, nan_rows="raise", return_skipped=False):
     """Mean average precision over all species, padded as in BirdCLEF 2023.
 
     Each species gets `padding` further rows, in which it is present and scored 1. So
@@ -148,12 +148,12 @@ def padded_cmap(y_true, y_score, *, padding=5, nan_rows="raise", return_skipped=
     y_true : array-like or DataFrame of shape (n_rows, n_species)
         Truth in [0, 1]. From 0.5 on it counts as presence. NaN = unknown: that entry
         is left out of its species. Rows that are -1 throughout are left out.
-    y_score : array-like or DataFrame of shape (n_rows, n_species)
+    proba : array-like or DataFrame of shape (n_rows, n_species)
         Probabilities in [0, 1]; rows match `y_true` by position.
     padding : int >= 1, default=5
         Rows added to each species.
     nan_rows : {"raise", "omit"}, default="raise"
-        What to do with rows of `y_score` that are NaN throughout; see `macro_roc_auc`.
+        What to do with rows of `proba` that are NaN throughout; see `macro_roc_auc`.
     return_skipped : bool, default=False
         Whether to return the species left out as well.
 
@@ -183,8 +183,8 @@ def padded_cmap(y_true, y_score, *, padding=5, nan_rows="raise", return_skipped=
     --------
     >>> from skbird.metrics import padded_cmap
     >>> y_true = [[1, 0], [0, 0], [1, 0]]
-    >>> y_score = [[0.9, 0.2], [0.5, 0.3], [0.2, 0.1]]
-    >>> round(padded_cmap(y_true, y_score), 3)
+    >>> proba = [[0.9, 0.2], [0.5, 0.3], [0.2, 0.1]]
+    >>> round(padded_cmap(y_true, proba), 3)
     0.991
     """
     if not isinstance(padding, Integral) or not 1 <= padding <= _MAX_PADDING:
@@ -193,11 +193,11 @@ def padded_cmap(y_true, y_score, *, padding=5, nan_rows="raise", return_skipped=
             f"{_MAX_PADDING:,}. Without padding the score is macro_average_precision."
         )
     check_params("padded_cmap", _CONSTRAINTS, return_skipped=return_skipped)
-    truth, score = validate_scores(y_true, y_score, nan_rows=nan_rows)
+    truth, score = validate_scores(y_true, proba, nan_rows=nan_rows)
     outside = score[(score < 0) | (score > 1)]
     if len(outside):
         raise ValueError(
-            f"y_score has values outside [0, 1], such as {outside[0]:g}, which the "
+            f"proba has values outside [0, 1], such as {outside[0]:g}, which the "
             "padding's score of 1 does not fit. Pass probabilities, not logits."
         )
     present = np.ones((padding, score.shape[1]), dtype=bool)

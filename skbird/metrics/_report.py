@@ -9,7 +9,7 @@ from skbird.metrics._ranking import average_precision_per_species, roc_auc_per_s
 from skbird.utils._truth import validate_scores, validate_threshold
 
 
-def species_report(y_true, y_score, species=None, threshold=0.5, *, nan_rows="raise"):
+def species_report(y_true, proba, species=None, threshold=0.5, *, nan_rows="raise"):
     """Judge each species by itself.
 
     Parameters
@@ -17,7 +17,7 @@ def species_report(y_true, y_score, species=None, threshold=0.5, *, nan_rows="ra
     y_true : array-like or DataFrame of shape (n_rows, n_species)
         Truth in [0, 1]. From 0.5 on it counts as presence. NaN = unknown: that entry
         is left out of its species. Rows that are -1 throughout are left out.
-    y_score : array-like or DataFrame of shape (n_rows, n_species)
+    proba : array-like or DataFrame of shape (n_rows, n_species)
         Probabilities or any finite scores; rows match `y_true` by position.
     species : sequence of str, default=None
         Names of the species. By default the columns of `y_true`: their names if it is
@@ -26,7 +26,7 @@ def species_report(y_true, y_score, species=None, threshold=0.5, *, nan_rows="ra
         Score from which a species counts as predicted. Raise it for fewer false
         detections (precision), lower it for fewer misses (recall).
     nan_rows : {"raise", "omit"}, default="raise"
-        What to do with rows of `y_score` that are NaN throughout; see
+        What to do with rows of `proba` that are NaN throughout; see
         `skbird.metrics.macro_roc_auc`.
 
     Returns
@@ -55,8 +55,8 @@ def species_report(y_true, y_score, species=None, threshold=0.5, *, nan_rows="ra
     --------
     >>> from skbird.metrics import species_report
     >>> y_true = [[1, 0], [0, 0], [1, 0]]
-    >>> y_score = [[0.9, 0.6], [0.5, 0.3], [0.2, 0.1]]
-    >>> report = species_report(y_true, y_score, species=["amerob", "banowl"])
+    >>> proba = [[0.9, 0.6], [0.5, 0.3], [0.2, 0.1]]
+    >>> report = species_report(y_true, proba, species=["amerob", "banowl"])
     >>> report[["n_positive", "roc_auc", "precision", "recall"]]
              n_positive  roc_auc  precision  recall
     species
@@ -68,7 +68,7 @@ def species_report(y_true, y_score, species=None, threshold=0.5, *, nan_rows="ra
             f"species={species!r} must be a list of names. Parameters from the third "
             "on are best passed by name: threshold=0.7, nan_rows='omit'."
         )
-    truth, score = validate_scores(y_true, y_score, species=species, nan_rows=nan_rows)
+    truth, score = validate_scores(y_true, proba, species=species, nan_rows=nan_rows)
     threshold = validate_threshold(threshold, score.shape[1])
     # NaN >= threshold is false, so unknown entries are never predicted.
     predicted = score >= threshold

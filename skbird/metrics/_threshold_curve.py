@@ -12,7 +12,7 @@ from skbird.utils._truth import validate_scores
 
 def threshold_curve(
     y_true,
-    y_score,
+    proba,
     thresholds=None,
     *,
     beta=1.0,
@@ -30,11 +30,11 @@ def threshold_curve(
     y_true : array-like or DataFrame of shape (n_rows, n_species)
         Truth in [0, 1]. From 0.5 on it counts as presence. NaN = unknown: that entry
         is left out of its species. Rows that are -1 throughout are left out.
-    y_score : array-like or DataFrame of shape (n_rows, n_species)
+    proba : array-like or DataFrame of shape (n_rows, n_species)
         Probabilities or any finite scores; rows match `y_true` by position.
     thresholds : array-like of shape (n_thresholds,), default=None
         Scores from which a species counts as predicted. None: 0, 0.01, ... 1, for
-        which `y_score` must be in [0, 1].
+        which `proba` must be in [0, 1].
     beta : float > 0, default=1.0
         How many times as much recall counts as precision. Below 1 false detections
         cost more, above 1 misses do.
@@ -44,7 +44,7 @@ def threshold_curve(
         Names of the species. By default the columns of `y_true`: their names if it is
         a DataFrame, else their numbers.
     nan_rows : {"raise", "omit"}, default="raise"
-        What to do with rows of `y_score` that are NaN throughout; see
+        What to do with rows of `proba` that are NaN throughout; see
         `skbird.metrics.macro_roc_auc`.
 
     Returns
@@ -71,8 +71,8 @@ def threshold_curve(
     --------
     >>> from skbird.metrics import threshold_curve
     >>> y_true = [[1, 0], [0, 1], [1, 1]]
-    >>> y_score = [[0.9, 0.6], [0.5, 0.3], [0.2, 0.7]]
-    >>> curve = threshold_curve(y_true, y_score, [0.1, 0.4], species=["amerob", "owl"])
+    >>> proba = [[0.9, 0.6], [0.5, 0.3], [0.2, 0.7]]
+    >>> curve = threshold_curve(y_true, proba, [0.1, 0.4], species=["amerob", "owl"])
     >>> curve.round(2)
       species  threshold  n_predicted  precision  recall  f_beta
     0  amerob        0.1            3       0.67     1.0     0.8
@@ -92,7 +92,7 @@ def threshold_curve(
         raise ValueError(f"beta={beta!r} must be above 0, and finite.")
     if average is not None and not (isinstance(average, str) and average == "macro"):
         raise ValueError(f"average={average!r} must be None or 'macro'.")
-    truth, score = validate_scores(y_true, y_score, species=species, nan_rows=nan_rows)
+    truth, score = validate_scores(y_true, proba, species=species, nan_rows=nan_rows)
     thresholds = _check_thresholds(thresholds, score)
     n_positive = truth.positive.sum(axis=0)
     n_predicted = _n_reaching(score, thresholds)
@@ -136,7 +136,7 @@ def _check_thresholds(thresholds, score):
         outside = score[(score < 0) | (score > 1)]
         if len(outside):
             raise ValueError(
-                f"y_score has values outside [0, 1], such as {outside[0]:g}. Pass "
+                f"proba has values outside [0, 1], such as {outside[0]:g}. Pass "
                 "thresholds that suit such scores."
             )
         return np.arange(101) / 100

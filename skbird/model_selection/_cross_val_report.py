@@ -51,18 +51,18 @@ _N_SPLITS = 5
 def cross_val_report(
     estimator,
     X,
-    y,
+    Y,
     *,
     groups=None,
     cv=None,
-    recordings=None,
+    recording_ids=None,
     fit_params=None,
     n_bootstrap=1000,
     confidence=0.95,
     random_state=None,
     n_jobs=None,
     return_estimators=False,
-    verbose=False,
+    verbose=0,
 ):
     r"""Cross-validate a multi-label classifier and judge it species by species.
 
@@ -94,7 +94,7 @@ def cross_val_report(
         is cloned for each fold.
     X : DataFrame, sequence of paths, or whatever `estimator` takes
         The rows.
-    y : array-like or DataFrame of shape (n_rows, n_species)
+    Y : array-like or DataFrame of shape (n_rows, n_species)
         Labels in [0, 1], presence from 0.5. NaN = unknown, -1 throughout a row =
         unlabelled, where `estimator` accepts such.
     groups : str or array-like of shape (n_rows,), default=None
@@ -102,7 +102,7 @@ def cross_val_report(
         `cv` is a number or None, the recordings.
     cv : int, splitter or iterable of (train, test), default=None
         None means 5; a number n means ``GroupMultilabelKFold(n)``.
-    recordings : str or array-like of shape (n_rows,), default=None
+    recording_ids : str or array-like of shape (n_rows,), default=None
         What is resampled for the interval; or a column of X. By default the paths that
         X tells, else `groups`, else each row.
     fit_params : dict, default=None
@@ -119,8 +119,8 @@ def cross_val_report(
         Folds fitted at the same time, as in joblib. None means one.
     return_estimators : bool, default=False
         Whether to keep the fitted estimators.
-    verbose : bool or int, default=False
-        Whether to show a progress bar over the folds.
+    verbose : int, default=0
+        0 shows no progress bar over the folds.
 
     Returns
     -------
@@ -172,17 +172,17 @@ def cross_val_report(
       rows are compared within their fold; mean of the folds 0.790, pooled 0.764
       2 of 2 species judged, 0 without a positive in any test part
     """
-    species = validate_truth(y, "y").species
-    _check_length(X, len(y))
+    species = validate_truth(Y, "Y").species
+    _check_length(X, len(Y))
     groups = groups_of_rows(X, groups)
-    recordings = groups_of_rows(X, recordings, "recordings")
-    if recordings is None:
-        recordings = _recordings(X, groups, len(y))
-    recording, _ = number_groups(recordings, len(y), "recordings")
+    recording_ids = groups_of_rows(X, recording_ids, "recording_ids")
+    if recording_ids is None:
+        recording_ids = _recordings(X, groups, len(Y))
+    recording, _ = number_groups(recording_ids, len(Y), "recording_ids")
     if groups is None and (cv is None or isinstance(cv, Integral)):
-        groups = recordings
-    folds = _make_folds(cv, X, y, groups)
-    test_fold = _test_fold(folds, len(y))
+        groups = recording_ids
+    folds = _make_folds(cv, X, Y, groups)
+    test_fold = _test_fold(folds, len(Y))
     warn_about_cheap_leaks(X, folds)
 
     fit_params = fit_params or {}
@@ -193,7 +193,7 @@ def cross_val_report(
         delayed(_fit_and_predict)(
             clone(estimator),
             _safe_indexing(X, train),
-            _safe_indexing(y, train),
+            _safe_indexing(Y, train),
             _safe_indexing(X, test),
             _check_method_params(X, fit_params, train),
             len(species),
@@ -203,25 +203,25 @@ def cross_val_report(
     )
     options = {"desc": "folds", "unit": "fold", "verbose": verbose}
     fits = list(progress_bar(fits, total=len(folds), **options))
-    proba = np.full((len(y), len(species)), np.nan)
+    proba = np.full((len(Y), len(species)), np.nan)
     for (_, test), fit in zip(folds, fits, strict=True):
         proba[test] = fit.proba
 
     judged = np.flatnonzero((test_fold >= 0) & ~np.isnan(proba).all(axis=1))
-    y_judged = _safe_indexing(y, judged)
+    Y_judged = _safe_indexing(Y, judged)
     recording = np.unique(recording[judged], return_inverse=True)[1]
     n_recordings = recording.max(initial=-1) + 1
     replicates, pooled = np.full(n_bootstrap + 1, np.nan), np.nan
     if len(judged):  # else no recording could be read
         replicates = within_fold_macro_auc(
-            *validate_scores(y_judged, proba[judged]),
+            *validate_scores(Y_judged, proba[judged]),
             test_fold[judged],
             recording,
             resample_counts(n_recordings, n_bootstrap, random_state),
         )
-        pooled = macro_roc_auc(y_judged, proba[judged])
-    per_species = _species_table(y, proba, folds)
-    index = next((a.index for a in (X, y) if isinstance(a, pd.DataFrame)), None)
+        pooled = macro_roc_auc(Y_judged, proba[judged])
+    per_species = _species_table(Y, proba, folds)
+    index = next((a.index for a in (X, Y) if isinstance(a, pd.DataFrame)), None)
     return CrossValReport(
         macro_roc_auc=float(replicates[0]),
         interval=percentile_interval(replicates[1:], confidence, n_recordings),
@@ -242,10 +242,10 @@ def _check_length(X, n_rows):
     except TypeError as exc:
         raise TypeError(
             f"X is of type {type(X).__name__}, which has no rows; {n_rows} are needed, "
-            "as in y."
+            "as in Y."
         ) from exc
     if n_found != n_rows:
-        raise ValueError(f"X has {n_found} rows and y {n_rows}; pass the same rows.")
+        raise ValueError(f"X has {n_found} rows and Y {n_rows}; pass the same rows.")
 
 
 def _recordings(X, groups, n_rows):
@@ -265,9 +265,9 @@ class _Fit(NamedTuple):
     estimator: object  # None if it is not to be kept
 
 
-def _fit_and_predict(estimator, X, y, X_test, fit_params, n_species, keep):
+def _fit_and_predict(estimator, X, Y, X_test, fit_params, n_species, keep):
     started = time.perf_counter()
-    estimator.fit(X, y, **fit_params)
+    estimator.fit(X, Y, **fit_params)
     fitted = time.perf_counter()
     proba = predict_matrix(estimator, X_test, n_species)
     predicted = time.perf_counter()
@@ -276,18 +276,18 @@ def _fit_and_predict(estimator, X, y, X_test, fit_params, n_species, keep):
     )
 
 
-def _make_folds(cv, X, y, groups):
+def _make_folds(cv, X, Y, groups):
     if cv is None or isinstance(cv, Integral):
         splitter = GroupMultilabelKFold(_N_SPLITS if cv is None else cv)
         try:
-            folds = list(splitter.split(X, y, groups))
+            folds = list(splitter.split(X, Y, groups))
         except ValueError as exc:  # it knows the number as n_splits
             raise ValueError(f"cv={cv!r}: {exc}") from exc
     elif isinstance(cv, bytes) or not hasattr(cv, "split"):
-        folds = list(check_cv(list_folds(cv, "cv")).split(X, y, groups))
+        folds = list(check_cv(list_folds(cv, "cv")).split(X, Y, groups))
     else:
-        folds = list(check_cv(cv).split(X, y, groups))
-    folds = check_folds(folds, len(y))
+        folds = list(check_cv(cv).split(X, Y, groups))
+    folds = check_folds(folds, len(Y))
     for number, (train, test) in enumerate(folds):
         if len(train) == 0 or len(test) == 0:
             raise ValueError(
@@ -312,14 +312,14 @@ def _test_fold(folds, n_rows):
     return test_fold
 
 
-def _species_table(y, proba, folds):
+def _species_table(Y, proba, folds):
     reports = [
-        species_report(_safe_indexing(y, test), proba[test], nan_rows="omit")
+        species_report(_safe_indexing(Y, test), proba[test], nan_rows="omit")
         for _, test in folds
     ]
     columns = ["n_rows", "n_positive", "roc_auc", "average_precision"]
     table = pd.concat(dict(enumerate(reports)), names=["fold"])[columns]
-    table.insert(0, "n_train_positive", fold_report(y, folds)["n_train_positive"])
+    table.insert(0, "n_train_positive", fold_report(Y, folds)["n_train_positive"])
     return table
 
 

@@ -7,12 +7,12 @@ from skbird.utils._folds import list_folds
 from skbird.utils._truth import validate_truth
 
 
-def fold_report(y, folds):
+def fold_report(Y, folds):
     """Count the positives of each species in training and test of each fold.
 
     Parameters
     ----------
-    y : array-like or DataFrame of shape (n_rows, n_species)
+    Y : array-like or DataFrame of shape (n_rows, n_species)
         Labels in [0, 1], presence from 0.5. NaN = unknown, -1 throughout a row =
         unlabelled.
     folds : iterable of (train, test)
@@ -29,7 +29,7 @@ def fold_report(y, folds):
     TypeError
         If `folds` is a splitter, or a single (train, test).
     ValueError
-        If y is not such a table, or there is no fold.
+        If Y is not such a table, or there is no fold.
 
     Examples
     --------
@@ -44,7 +44,7 @@ def fold_report(y, folds):
     0    owl                     0                1
     1    owl                     1                0
     """
-    truth = validate_truth(y, "y")
+    truth = validate_truth(Y, "Y")
     counts = [
         [truth.positive[part].sum(axis=0) for part in fold]
         for fold in list_folds(folds)

@@ -108,8 +108,9 @@ class GroupMultilabelKFold(BaseCrossValidator):
         y : array-like or DataFrame of shape (n_rows, n_species)
             Labels in [0, 1], presence from 0.5. NaN = unknown, -1 throughout a row =
             unlabelled.
-        groups : str or array-like of shape (n_rows,)
-            What must stay together: recordings, recordists, sites; or a column of X.
+        groups : str or array-like of shape (n_rows,), default=None
+            What must stay together: recordings, recordists, sites; or a column of X. It
+            must be given.
 
         Yields
         ------
@@ -137,7 +138,17 @@ class GroupMultilabelKFold(BaseCrossValidator):
             yield np.flatnonzero(~held_out), np.flatnonzero(held_out & labelled)
 
     def get_n_splits(self, X=None, y=None, groups=None):
-        """Return the number of folds; the arguments are not looked at."""
+        """Return the number of folds; the arguments are not looked at.
+
+        Parameters
+        ----------
+        X, y, groups : ignored
+            There for scikit-learn.
+
+        Returns
+        -------
+        int
+        """
         return self.n_splits
 
     def _fold_of_group(self, truth, labelled, group_of_row):

@@ -16,9 +16,9 @@ from skbird.utils._truth import validate_scores
 @validate_params(BOOTSTRAP_CONSTRAINTS, prefer_skip_nested_validation=True)
 def macro_roc_auc_interval(
     y_true,
-    y_score,
+    proba,
     *,
-    recordings=None,
+    recording_ids=None,
     n_bootstrap=1000,
     confidence=0.95,
     random_state=None,
@@ -32,10 +32,10 @@ def macro_roc_auc_interval(
     ----------
     y_true : array-like or DataFrame of shape (n_rows, n_species)
         Truth in [0, 1], presence from 0.5, NaN = unknown, -1 throughout = unlabelled.
-    y_score : array-like or DataFrame of shape (n_rows, n_species)
+    proba : array-like or DataFrame of shape (n_rows, n_species)
         Probabilities of rows that training has not seen. Rows that are NaN throughout,
         which could not be read, are left out.
-    recordings : array-like of shape (n_rows,), default=None
+    recording_ids : array-like of shape (n_rows,), default=None
         The recording of each row, or the recordist or site, to resample those. By
         default each row is by itself.
     n_bootstrap : int >= 1, default=1000
@@ -75,10 +75,10 @@ def macro_roc_auc_interval(
     >>> print(f"{score:.2f} [{low:.2f}, {high:.2f}]")
     0.72 [0.67, 0.77]
     """
-    truth, score = validate_scores(y_true, y_score, nan_rows="omit")
-    if recordings is None:
-        recordings = np.arange(len(score))
-    recording, names = number_groups(recordings, len(score), "recordings")
+    truth, score = validate_scores(y_true, proba, nan_rows="omit")
+    if recording_ids is None:
+        recording_ids = np.arange(len(score))
+    recording, names = number_groups(recording_ids, len(score), "recording_ids")
     replicates = within_fold_macro_auc(
         truth,
         score,

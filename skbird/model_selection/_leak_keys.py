@@ -57,8 +57,8 @@ def leak_keys(
     date="date",
     identical=True,
     near_duplicates=False,
-    n_jobs=None,
-    verbose=False,
+    n_jobs=-1,
+    verbose=0,
 ):
     """Give a number to what rows may share; `find_leaks` has the parameters.
 

@@ -47,8 +47,8 @@ def find_leaks(
     date="date",
     identical=True,
     near_duplicates=False,
-    n_jobs=None,
-    verbose=False,
+    n_jobs=-1,
+    verbose=0,
 ):
     """Find test rows that share their recording or its circumstances with training.
 
@@ -83,10 +83,10 @@ def find_leaks(
         Whether to compare the sound; includes `identical`. The first minute of every
         file is decoded: about a minute per 8 hours of audio on one core. Files with
         less than 3 s of sound are not compared.
-    n_jobs : int, default=None
-        Threads that read files, as in joblib.
-    verbose : bool or int, default=False
-        Whether to show a progress bar.
+    n_jobs : int, default=-1
+        Threads that read files, as in joblib; -1 uses all cores.
+    verbose : int, default=0
+        0 shows no progress bar.
 
     Returns
     -------

@@ -93,8 +93,8 @@ class LeaveOneSourceOut(BaseCrossValidator):
         y : array-like or DataFrame of shape (n_rows, n_species)
             Labels in [0, 1], presence from 0.5. NaN = unknown, -1 throughout a row =
             unlabelled.
-        groups : array-like of shape (n_rows,)
-            The source of each row.
+        groups : str or array-like of shape (n_rows,), default=None
+            The source of each row, or the column of X that tells. It must be given.
 
         Yields
         ------
@@ -150,10 +150,10 @@ class LeaveOneSourceOut(BaseCrossValidator):
         ----------
         X : object, default=None
             Looked at only if `groups` names a column.
-        y : array-like or DataFrame of shape (n_rows, n_species)
-            Labels.
-        groups : array-like of shape (n_rows,)
-            The source of each row.
+        y : array-like or DataFrame of shape (n_rows, n_species), default=None
+            Labels. They must be given.
+        groups : str or array-like of shape (n_rows,), default=None
+            The source of each row, or the column of X that tells. It must be given.
 
         Returns
         -------

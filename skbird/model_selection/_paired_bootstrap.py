@@ -66,7 +66,7 @@ def paired_bootstrap(
     proba_a,
     proba_b,
     *,
-    recordings=None,
+    recording_ids=None,
     folds=None,
     n_bootstrap=1000,
     confidence=0.95,
@@ -93,7 +93,7 @@ def paired_bootstrap(
     proba_a, proba_b : array-like or DataFrame of shape (n_rows, n_species)
         Predictions of the two models. A row that is NaN throughout in either of them,
         not tested or unreadable, is left out of both.
-    recordings : array-like of shape (n_rows,), default=None
+    recording_ids : array-like of shape (n_rows,), default=None
         The recording of each row. By default each row is one.
     folds : array-like of int, shape (n_rows,), default=None
         The fold in which each row was tested, such as ``report.test_fold`` of
@@ -130,9 +130,9 @@ def paired_bootstrap(
     >>> rng = np.random.default_rng(0)
     >>> Y = rng.integers(0, 2, (200, 3))
     >>> good, poor = Y + rng.normal(0, 1, Y.shape), Y + rng.normal(0, 3, Y.shape)
-    >>> recordings = np.arange(200) // 5
+    >>> recording_ids = np.arange(200) // 5
     >>> result = paired_bootstrap(
-    ...     Y, good, poor, recordings=recordings, random_state=0)
+    ...     Y, good, poor, recording_ids=recording_ids, random_state=0)
     >>> round(result.difference, 2), round(result.p_value, 3)
     (0.24, 0.002)
     """
@@ -146,9 +146,9 @@ def paired_bootstrap(
     if not np.any(rows):
         raise ValueError("No row was predicted by both: there is nothing to compare.")
     recording, names = number_groups(
-        np.arange(len(y_true)) if recordings is None else recordings,
+        np.arange(len(y_true)) if recording_ids is None else recording_ids,
         len(y_true),
-        "recordings",
+        "recording_ids",
     )
     fold = np.zeros(len(y_true)) if folds is None else folds
     counts = resample_counts(len(names), n_bootstrap, random_state)

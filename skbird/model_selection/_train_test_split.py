@@ -22,7 +22,7 @@ _FEW_GROUPS = 15  # a choice among so few is quick, and much depends on each
     },
     prefer_skip_nested_validation=True,
 )
-def group_train_test_split(y, groups, *, test_size=0.2, random_state=None):
+def group_train_test_split(Y, groups, *, test_size=0.2, random_state=None):
     """Split rows once, groups whole, so that each species can be learned and judged.
 
     Groups are moved into the test part one by one, first one with a positive, then in
@@ -36,7 +36,7 @@ def group_train_test_split(y, groups, *, test_size=0.2, random_state=None):
 
     Parameters
     ----------
-    y : array-like or DataFrame of shape (n_rows, n_species)
+    Y : array-like or DataFrame of shape (n_rows, n_species)
         Labels in [0, 1], presence from 0.5. NaN = unknown, -1 throughout a row =
         unlabelled; such rows are never tested.
     groups : array-like of shape (n_rows,)
@@ -77,7 +77,7 @@ def group_train_test_split(y, groups, *, test_size=0.2, random_state=None):
     >>> set(recordists[row] for row in train) & set(recordists[row] for row in test)
     set()
     """
-    truth = validate_truth(y, "y")
+    truth = validate_truth(Y, "Y")
     _check_positives(truth.positive)
     labelled = truth.known.any(axis=1)
     group, names = number_groups(groups, len(labelled))
@@ -101,12 +101,12 @@ def _check_positives(positive):
     n_rows, n_species = positive.shape
     if n_rows == 0 or n_species == 0:
         raise ValueError(
-            f"y has shape {positive.shape}, but rows and species are needed. Pass a "
+            f"Y has shape {positive.shape}, but rows and species are needed. Pass a "
             "row per recording and a column per species."
         )
     if not positive.any():
         raise ValueError(
-            f"y has no positives: none of its {n_rows} rows has a label of 0.5 or more "
+            f"Y has no positives: none of its {n_rows} rows has a label of 0.5 or more "
             "for a species. Pass rows with species."
         )
 

@@ -116,7 +116,7 @@ class BackgroundNoise(SegmentAugmentation):
 
     Parameters
     ----------
-    background : Spectrograms, optional
+    background : Spectrograms, default=None
         What to add: what the front end of the same pipeline makes of recordings without
         calls, ``pipe[:-1].transform(noise_files)``. Pink noise by default, whose power
         per Hz falls with 1 / frequency. Give the front end a ``cache_dir``: otherwise

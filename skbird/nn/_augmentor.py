@@ -21,7 +21,7 @@ class SpectrogramAugmentor(RecipeCallback):
         the key None is for segments of all other groups. The default follows the
         report on BirdCLEF 2025: masks and erasing for all, more of time for amphibians,
         whose calls repeat, more of frequency for insects, whose calls are broad.
-    groups : str or mapping of str to str, default="group"
+    species_groups : str or mapping of str to str, default="group"
         The column of the row table that names the group, as ``load_birdclef`` gives
         it; or the group of each species, where a row belongs to its most certain one.
     p : float in [0, 1], default=1.0
@@ -32,7 +32,7 @@ class SpectrogramAugmentor(RecipeCallback):
     --------
     >>> from skbird.nn import CNNClassifier, FrequencyMask, SpectrogramAugmentor
     >>> augment = SpectrogramAugmentor({"Insecta": [FrequencyMask(0.3, p=0.8)]})
-    >>> net = CNNClassifier(weights=None).set_params(
+    >>> net = CNNClassifier(backbone_weights=None).set_params(
     ...     callbacks__augment=augment,
     ...     callbacks__time_mask__p=0,
     ...     callbacks__frequency_mask__p=0,
@@ -41,15 +41,15 @@ class SpectrogramAugmentor(RecipeCallback):
 
     _parameter_constraints: dict = {
         "by_group": [Mapping, None],
-        "groups": [str, Mapping],
+        "species_groups": [str, Mapping],
         "p": SHARE,
     }
 
     transient = ("by_group_", "keys_", "codes_")
 
-    def __init__(self, by_group=None, groups="group", p=1.0):
+    def __init__(self, by_group=None, species_groups="group", p=1.0):
         self.by_group = by_group
-        self.groups = groups
+        self.species_groups = species_groups
         self.p = p
 
     def check_parameters(self):
@@ -92,21 +92,21 @@ class SpectrogramAugmentor(RecipeCallback):
 
     def _row_groups(self, dataset, species):
         rows = dataset.spectrograms.rows
-        if isinstance(self.groups, Mapping):
-            missing = [name for name in species if name not in self.groups]
+        if isinstance(self.species_groups, Mapping):
+            missing = [name for name in species if name not in self.species_groups]
             if missing:
                 raise ValueError(
-                    f"groups names no group for {len(missing)} species, such as "
-                    f"{missing[0]!r}."
+                    f"species_groups names no group for {len(missing)} species, "
+                    f"such as {missing[0]!r}."
                 )
             most_certain = np.nan_to_num(dataset.target, nan=-1.0).argmax(axis=1)
-            return [self.groups[species[column]] for column in most_certain]
-        if self.groups not in rows:
+            return [self.species_groups[species[column]] for column in most_certain]
+        if self.species_groups not in rows:
             raise ValueError(
-                f"X has no column groups={self.groups!r}; its columns are "
-                f"{list(rows.columns)}. Pass a mapping of species to groups."
+                f"X has no column species_groups={self.species_groups!r}; its columns "
+                f"are {list(rows.columns)}. Pass a mapping of species to groups."
             )
-        return rows[self.groups]
+        return rows[self.species_groups]
 
     def on_batch_begin(self, net, batch=None, training=False, **kwargs):
         """Change the batch in place."""

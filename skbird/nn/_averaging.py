@@ -131,7 +131,7 @@ def soup(nets):
     >>> X = np.random.default_rng(0).standard_normal((8, 32, 64))
     >>> Y = np.tile([[1, 0], [0, 1]], (4, 1))
     >>> net = CNNClassifier(
-    ...     "lcnet_035", weights=None, max_epochs=1, random_state=0, verbose=0
+    ...     "lcnet_035", backbone_weights=None, max_epochs=1, random_state=0, verbose=0
     ... )
     >>> nets = [clone(net).set_params(lr=lr).fit(X, Y) for lr in (1e-3, 1e-4)]
     >>> soup(nets).predict_proba(X).shape
@@ -179,7 +179,7 @@ def _traits(net, number):
         )
     check_is_fitted(net, ["species_", "module_"])
     # What only steers the training may differ.
-    free = ("weights", "drop_rate", "drop_path_rate")
+    free = ("backbone_weights", "drop_rate", "drop_path_rate")
     heads = {
         name: getattr(net, name) for name in net._module_params if name not in free
     }

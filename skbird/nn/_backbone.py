@@ -88,7 +88,8 @@ def _weight_options(weights):
     path = Path(weights).expanduser()
     if not path.is_file():
         raise ValueError(
-            f"weights={str(weights)!r} is neither 'pretrained', None nor a file."
+            f"backbone_weights={str(weights)!r} is neither 'pretrained', None nor a "
+            "file."
         )
     return {
         "pretrained": True,
@@ -107,14 +108,14 @@ def _read_state(path):
             state = torch.load(path, map_location="cpu", weights_only=True)
     except Exception as exc:  # each damaged format has errors of its own
         raise ValueError(
-            f"weights={str(path)!r} cannot be read as safetensors or as a state dict "
-            f"that torch.save wrote ({type(exc).__name__}): it is damaged, or holds "
-            "more than names and tensors."
+            f"backbone_weights={str(path)!r} cannot be read as safetensors or as a "
+            f"state dict that torch.save wrote ({type(exc).__name__}): it is damaged, "
+            "or holds more than names and tensors."
         ) from None  # torch's message recommends to run the code of the file
     if not isinstance(state, dict):
         raise ValueError(
-            f"weights={str(path)!r} holds a {type(state).__name__} instead of a state "
-            "dict (names and tensors)."
+            f"backbone_weights={str(path)!r} holds a {type(state).__name__} instead of "
+            "a state dict (names and tensors)."
         )
     return state
 
@@ -124,9 +125,10 @@ def _weights_message(name, weights, exc):
     reason = reason.rstrip(".")
     if weights == "pretrained":
         return (
-            f"weights='pretrained' loads the ImageNet weights of {name} from the "
-            f"network or its cache, which failed: {reason}. Without a network pass "
-            "weights=None (random weights) or the path of a weights file; with "
-            "HF_HUB_OFFLINE=1 in the environment it fails at once instead of retrying."
+            f"backbone_weights='pretrained' loads the ImageNet weights of {name} from "
+            f"the network or its cache, which failed: {reason}. Without a network "
+            "pass backbone_weights=None (random weights) or the path of a weights "
+            "file; with HF_HUB_OFFLINE=1 in the environment it fails at once instead "
+            "of retrying."
         )
-    return f"weights={str(weights)!r} do not fit {name}: {reason}."
+    return f"backbone_weights={str(weights)!r} do not fit {name}: {reason}."

@@ -6,6 +6,7 @@ import warnings
 from numbers import Integral, Real
 
 import numpy as np
+import pandas as pd
 import torch
 from sklearn.base import BaseEstimator
 from sklearn.utils import check_random_state
@@ -16,6 +17,7 @@ from sklearn.utils._param_validation import (
 )
 from skorch import NeuralNet
 from skorch.callbacks import Callback
+from skorch.history import History
 from skorch.utils import TeeGenerator
 
 from skbird.base import MultilabelMixin
@@ -51,7 +53,8 @@ from skbird.nn._targets import (
     warn_of_unheard,
 )
 from skbird.utils._finite import NotFiniteError
-from skbird.utils._params import AT_LEAST_ONE
+from skbird.utils._params import AT_LEAST_ONE, THRESHOLD
+from skbird.utils._truth import validate_threshold
 
 
 class SegmentNet(MultilabelMixin, NeuralNet):
@@ -63,7 +66,7 @@ class SegmentNet(MultilabelMixin, NeuralNet):
 
     _module_params = (
         "backbone",
-        "weights",
+        "backbone_weights",
         "drop_rate",
         "drop_path_rate",
         "feature_pooling",
@@ -76,6 +79,7 @@ class SegmentNet(MultilabelMixin, NeuralNet):
         "feature_pooling": [StrOptions({"mean", "gem"})],
         "pooling": [StrOptions(set(POOLINGS))],
         "tta_shifts_s": ["array-like"],
+        "threshold": THRESHOLD,
         "segments_per_row": [Interval(Integral, 1, 10_000, closed="both")],
         "max_epochs": [AT_LEAST_ONE],
         "batch_size": [AT_LEAST_ONE],
@@ -95,12 +99,13 @@ class SegmentNet(MultilabelMixin, NeuralNet):
         module,
         backbone,
         *,
-        weights,
+        backbone_weights,
         drop_rate,
         drop_path_rate,
         feature_pooling,
         pooling,
         tta_shifts_s,
+        threshold,
         segments_per_row,
         weight_decay,
         backbone_lr_factor,
@@ -112,12 +117,13 @@ class SegmentNet(MultilabelMixin, NeuralNet):
         **kwargs,
     ):
         self.backbone = backbone
-        self.weights = weights
+        self.backbone_weights = backbone_weights
         self.drop_rate = drop_rate
         self.drop_path_rate = drop_path_rate
         self.feature_pooling = feature_pooling
         self.pooling = pooling
         self.tta_shifts_s = tta_shifts_s
+        self.threshold = threshold
         self.segments_per_row = segments_per_row
         self.weight_decay = weight_decay
         self.backbone_lr_factor = backbone_lr_factor
@@ -230,9 +236,37 @@ class SegmentNet(MultilabelMixin, NeuralNet):
         Examples
         --------
         >>> from skbird.nn import CNNClassifier
-        >>> CNNClassifier("lcnet_035", weights=None).check_input(128, 313)
+        >>> CNNClassifier("lcnet_035", backbone_weights=None).check_input(128, 313)
         """
         check_net(self, n_mels, n_frames, n_species)
+
+    # History --------------------------------------------------------------------
+
+    @property
+    def history(self):
+        """The record that skorch and its callbacks keep of epochs and batches."""
+        return self._history
+
+    @history.setter
+    def history(self, value):
+        self._history = value
+
+    @property
+    def history_(self):
+        """The epochs of the training as a DataFrame: loss, seconds and size."""
+        if not self._history:
+            raise AttributeError(f"{type(self).__name__} has no history_ before fit.")
+        table = pd.DataFrame(self._history.to_list()).set_index("epoch")
+        return table.drop(columns="batches")
+
+    @history_.setter
+    def history_(self, value):
+        self._history = value  # skorch's own name for its record
+
+    def initialize_history(self):
+        """Begin the record of a training anew."""
+        self.history = History()
+        return self
 
     # Training -------------------------------------------------------------------
 
@@ -248,9 +282,9 @@ class SegmentNet(MultilabelMixin, NeuralNet):
             In [0, 1]; fractions are soft targets, NaN is unknown. A row that is -1
             throughout is unlabelled and not used. Columns name the species; rows match
             those of X by position, whatever their index.
-        sample_weight : array of shape (n_rows,), optional
+        sample_weight : array of shape (n_rows,), default=None
             How often a row is drawn, relative to the others; >= 0.
-        label_weight : array of shape (n_rows, n_species), optional
+        label_weight : array of shape (n_rows, n_species), default=None
             Factor of the loss of each label; >= 0.
 
         Returns
@@ -273,6 +307,7 @@ class SegmentNet(MultilabelMixin, NeuralNet):
         check_some_rows(X)
         species, target = check_targets(y, len(X))
         self._check_warm_start(species)
+        validate_threshold(self.threshold, len(species))
         self.species_ = species
         # As one array, not a list: cross_val_predict asks for its shape.
         self.classes_ = np.tile([0, 1], (len(species), 1))
@@ -412,7 +447,17 @@ class SegmentNet(MultilabelMixin, NeuralNet):
         return self.precision
 
     def steps_per_epoch(self, dataset):
-        """Return the number of batches that an epoch of a `SegmentDataset` has."""
+        """Return the number of batches that an epoch of a `SegmentDataset` has.
+
+        Parameters
+        ----------
+        dataset : SegmentDataset
+            What the network is trained on.
+
+        Returns
+        -------
+        int
+        """
         return len(self.get_iterator(dataset, training=True))
 
     def get_iterator(self, dataset, training=False):

@@ -14,9 +14,9 @@ class SegmentDataset(Dataset):
         The rows; those without segments are never drawn.
     target : ndarray of shape (n_rows, n_species), float32
         In [0, 1]; NaN = unknown.
-    sample_weight : ndarray of shape (n_rows,), optional
+    sample_weight : ndarray of shape (n_rows,), default=None
         How often a row is drawn, relative to the others.
-    label_weight : ndarray of shape (n_rows, n_species), optional
+    label_weight : ndarray of shape (n_rows, n_species), default=None
         Factor of each label's loss.
 
     Attributes

@@ -26,7 +26,7 @@ class RecipeCallback(Callback):
     ...     def on_epoch_end(self, net, **kwargs):
     ...         if net.history[-1, "train_loss"] < self.loss:
     ...             net.stop_training_ = True
-    >>> net = CNNClassifier(weights=None, callbacks=[("stop", StopBelow())])
+    >>> net = CNNClassifier(backbone_weights=None, callbacks=[("stop", StopBelow())])
     >>> net.set_params(callbacks__stop__loss=0.1).get_params()["callbacks__stop__loss"]
     0.1
     """

@@ -18,7 +18,7 @@ from skbird.nn._weights import not_finite
 from skbird.utils._files import make_folder, open_whole
 
 # What may differ between the killed training and the one that goes on.
-_FREE = ("checkpoint_dir", "device", "verbose")
+_FREE = ("checkpoint_dir", "device", "threshold", "verbose")
 
 # A file begins with this and a checksum of what follows.
 _MARK = b"skbird checkpoint 1\n"
@@ -163,7 +163,7 @@ class TrainingCheckpoint:
     def restore(state, net, dataset):
         """Put a state that `load` returned into a net whose training has begun."""
         net.module_.load_state_dict(state["module"])
-        net.history_ = History(state["history"])
+        net.history = History(state["history"])
         net.precision_ = state["precision"]
         if state["finished"]:
             return

@@ -17,7 +17,7 @@ class CNNClassifier(SegmentNet):
     ----------
     backbone : str, default="efficientnet_b0"
         A model of timm.
-    weights : {"pretrained", None} or path, default="pretrained"
+    backbone_weights : {"pretrained", None} or path, default="pretrained"
         What the backbone starts from: ImageNet weights, which need a network the first
         time; random weights; or a file (safetensors or a torch state dict).
     drop_rate : float in [0, 1), default=0.2
@@ -34,6 +34,8 @@ class CNNClassifier(SegmentNet):
         Test-time augmentation: logits are averaged with those of segments shifted by
         each of these, in seconds, such as ``(-1.25, 1.25)``. Shifted segments reach
         into neighbouring rows of the recording, as far as X has them.
+    threshold : float in [0, 1] or array of shape (n_species,), default=0.5
+        Probability from which `predict` counts a species as present.
     segments_per_row : int in [1, 10000], default=1
         Segments drawn of each row in each epoch.
     max_epochs : int >= 1, default=20
@@ -63,6 +65,8 @@ class CNNClassifier(SegmentNet):
         As torch names it; "auto" is CUDA where there is one, else the CPU.
     verbose : int, default=1
         0 shows no progress.
+    module : class, default=CNN
+        The network: called with the parameters of the backbone and ``n_species``.
     **kwargs
         Further parameters of :class:`skorch.NeuralNet`, such as ``compile=True``
         (torch.compile), ``criterion=FocalLoss``, or ``callbacks__cutmix__p=0.5``:
@@ -78,8 +82,8 @@ class CNNClassifier(SegmentNet):
         The network.
     precision_ : str
         Number format of the training.
-    history : skorch.history.History
-        Loss, time and size of each epoch.
+    history_ : DataFrame indexed by epoch
+        Loss, seconds and size of each epoch, and what callbacks record.
 
     See Also
     --------
@@ -92,7 +96,7 @@ class CNNClassifier(SegmentNet):
     >>> rng = np.random.default_rng(0)
     >>> X = rng.standard_normal((8, 32, 64))
     >>> Y = np.tile([[1, 0], [0, 1]], (4, 1))
-    >>> net = CNNClassifier("lcnet_035", weights=None, max_epochs=1, verbose=0)
+    >>> net = CNNClassifier("lcnet_035", backbone_weights=None, max_epochs=1, verbose=0)
     >>> net.fit(X, Y).predict_proba(X).shape
     (8, 2)
     """
@@ -101,12 +105,13 @@ class CNNClassifier(SegmentNet):
         self,
         backbone="efficientnet_b0",
         *,
-        weights="pretrained",
+        backbone_weights="pretrained",
         drop_rate=0.2,
         drop_path_rate=0.0,
         feature_pooling="mean",
         pooling="max",
         tta_shifts_s=(),
+        threshold=0.5,
         segments_per_row=1,
         max_epochs=20,
         lr=1e-3,
@@ -124,12 +129,13 @@ class CNNClassifier(SegmentNet):
         super().__init__(
             module,
             backbone,
-            weights=weights,
+            backbone_weights=backbone_weights,
             drop_rate=drop_rate,
             drop_path_rate=drop_path_rate,
             feature_pooling=feature_pooling,
             pooling=pooling,
             tta_shifts_s=tta_shifts_s,
+            threshold=threshold,
             segments_per_row=segments_per_row,
             weight_decay=weight_decay,
             backbone_lr_factor=backbone_lr_factor,

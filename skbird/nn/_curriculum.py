@@ -16,10 +16,11 @@ class Curriculum(RecipeCallback):
 
     In epoch t of T (from 0) the easiest share
 
-        ``min(1, (start^power + (1 - start^power) t / (full T)) ^ (1 / power))``
+        ``min(1, (start^a + (1 - start^a) t / (full T)) ^ (1 / a))``
 
-    of the rows is drawn. Epochs stay as long as they are: rows come more often instead.
-    The history has ``curriculum_rows``, the number admitted in each epoch.
+    of the rows is drawn, a being `pacing_power`. Epochs stay as long as they are: rows
+    come more often instead. The history has ``curriculum_rows``, the number admitted in
+    each epoch.
 
     Parameters
     ----------
@@ -27,7 +28,7 @@ class Curriculum(RecipeCallback):
         Share of the rows in the first epoch; 1 switches the curriculum off.
     full : float in (0, 1], default=0.5
         Share of the epochs after which all rows are in.
-    power : float > 0, default=1.0
+    pacing_power : float > 0, default=1.0
         1 admits at a steady pace; 2 fast at first (the square-root pacing of Platanios
         et al.); below 1 slowly at first.
     by : str, default="rating"
@@ -66,15 +67,15 @@ class Curriculum(RecipeCallback):
     _parameter_constraints: dict = {
         "start": [Interval(Real, 0, 1, closed="right")],
         "full": [Interval(Real, 0, 1, closed="right")],
-        "power": [Interval(Real, 0, np.inf, closed="neither")],
+        "pacing_power": [Interval(Real, 0, np.inf, closed="neither")],
         "by": [str],
         "easy": [StrOptions({"high", "low"})],
     }
 
-    def __init__(self, start=0.3, full=0.5, power=1.0, by="rating", easy="high"):
+    def __init__(self, start=0.3, full=0.5, pacing_power=1.0, by="rating", easy="high"):
         self.start = start
         self.full = full
-        self.power = power
+        self.pacing_power = pacing_power
         self.by = by
         self.easy = easy
 
@@ -97,11 +98,21 @@ class Curriculum(RecipeCallback):
         values = table[self.by].to_numpy(dtype=float)
         return -values if self.easy == "high" else values
 
-    def share(self, epoch, n_epochs):
-        """Return the share of the rows admitted in an epoch, counted from 0."""
+    def admitted_share(self, epoch, n_epochs):
+        """Return the share of the rows admitted in an epoch, counted from 0.
+
+        Parameters
+        ----------
+        epoch, n_epochs : int
+            Number of the epoch, and how many there are.
+
+        Returns
+        -------
+        float in (0, 1]
+        """
         progress = min(epoch / (self.full * n_epochs), 1.0)
-        start = self.start**self.power
-        return (start + (1 - start) * progress) ** (1 / self.power)
+        start = self.start**self.pacing_power
+        return (start + (1 - start) * progress) ** (1 / self.pacing_power)
 
     def on_epoch_begin(self, net, dataset_train=None, **kwargs):
         """Admit the rows of this epoch."""
@@ -113,7 +124,7 @@ class Curriculum(RecipeCallback):
         n_admitted = len(usable)
         if known.any():
             difficulty[~known] = np.median(difficulty[known])
-            share = self.share(self.epoch_, net.max_epochs)
+            share = self.admitted_share(self.epoch_, net.max_epochs)
             n_admitted = max(int(np.ceil(share * len(usable))), 1)
         # Equals, as most ratings are, in random order: not by their place in the table.
         order = np.lexsort((net.rng_.permutation(len(usable)), difficulty))

@@ -48,7 +48,8 @@ class LastSound:
         if name is not None:
             raise NotFiniteError(
                 f"The training would begin with weights that are NaN or infinite "
-                f"({name}). Take another weights={net.weights!r}, or, where "
+                f"({name}). Take another "
+                f"backbone_weights={net.backbone_weights!r}, or, where "
                 "warm_start=True goes on with a network that diverged, set it to False."
             )
 

@@ -55,7 +55,7 @@ class CNN(nn.Module):
         A model of timm.
     n_species : int
         Number of outputs.
-    weights, drop_rate, drop_path_rate, feature_pooling
+    backbone_weights, drop_rate, drop_path_rate, feature_pooling
         See :class:`skbird.nn.CNNClassifier`.
     """
 
@@ -63,13 +63,13 @@ class CNN(nn.Module):
         self,
         backbone,
         n_species,
-        weights=None,
+        backbone_weights=None,
         drop_rate=0.2,
         drop_path_rate=0.0,
         feature_pooling="mean",
     ):
         super().__init__()
-        self.backbone = make_backbone(backbone, weights, drop_path_rate)
+        self.backbone = make_backbone(backbone, backbone_weights, drop_path_rate)
         self.feature_pooling = _POOLINGS[feature_pooling]()
         self.dropout = nn.Dropout(drop_rate)
         self.classifier = nn.Linear(self.backbone.num_features, n_species)
@@ -110,13 +110,18 @@ class SED(CNN):
         n_species,
         attention="time",
         step_pooling="lse",
-        weights=None,
+        backbone_weights=None,
         drop_rate=0.2,
         drop_path_rate=0.0,
         feature_pooling="mean",
     ):
         super().__init__(
-            backbone, n_species, weights, drop_rate, drop_path_rate, feature_pooling
+            backbone,
+            n_species,
+            backbone_weights,
+            drop_rate,
+            drop_path_rate,
+            feature_pooling,
         )
         self.attention_axis = attention
         channels = self.backbone.num_features

@@ -36,7 +36,7 @@ class _MultiLabelLoss(nn.Module):
         ----------
         logits, target : tensor of shape (batch, n_species)
             What the network says, and what is true (NaN: unknown).
-        label_weight : tensor of shape (batch, n_species), optional
+        label_weight : tensor of shape (batch, n_species), default=None
             Factor of each label's loss.
 
         Returns
@@ -207,7 +207,7 @@ class SoftmaxCrossEntropy(_MultiLabelLoss):
         ----------
         logits, target : tensor of shape (batch, n_species)
             What the network says, and what is true (NaN: unknown).
-        label_weight : tensor of shape (batch, n_species), optional
+        label_weight : tensor of shape (batch, n_species), default=None
             Factor of each label.
 
         Returns

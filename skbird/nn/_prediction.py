@@ -19,7 +19,7 @@ def map_segments(net, X, function, read=None):
     X : Spectrograms
     function : callable
         Normalised segments (batch, 1, n_mels, n_frames) -> tensor or tuple of tensors.
-    read : callable, optional
+    read : callable, default=None
         Numbers of segments -> (n, n_frames, n_mels): other sound in their places. By
         default it is ``X.segments``.
 

@@ -8,7 +8,7 @@ from skbird.utils._progress import progress_bar
 class EpochProgress(Callback):
     """Show a bar over all batches with epoch, loss and the time left.
 
-    Nothing is shown with ``verbose=0``. The losses stay in ``net.history``.
+    Nothing is shown with ``verbose=0``. The losses stay in ``net.history_``.
 
     Examples
     --------

@@ -23,7 +23,7 @@ class PseudoLabelMix(Mixup):
     p : float in [0, 1], default=1.0
         Share of the segments that get one. 0 switches all of this off: pseudo-labelled
         rows are trained on as all others are.
-    share : float in [0.5, 1), default=0.5
+    labeled_share : float in [0.5, 1), default=0.5
         Of the labelled segment, in amplitude; the other one has the rest.
     column : str, default="pseudo"
         Column of the row table that says which rows are pseudo-labelled, as
@@ -48,7 +48,7 @@ class PseudoLabelMix(Mixup):
     _parameter_constraints: dict = {
         **{k: v for k, v in Mixup._parameter_constraints.items() if k != "alpha"},
         "p": SHARE,
-        "share": [Interval(Real, 0.5, 1, closed="left")],
+        "labeled_share": [Interval(Real, 0.5, 1, closed="left")],
         "column": [str],
     }
     transient = ("dataset_", "rows_", "chance_")
@@ -56,14 +56,14 @@ class PseudoLabelMix(Mixup):
     def __init__(
         self,
         p=1.0,
-        share=0.5,
+        labeled_share=0.5,
         column="pseudo",
         domain="power",
         equalize=True,
         labels="union",
     ):
         self.p = p
-        self.share = share
+        self.labeled_share = labeled_share
         self.column = column
         self.domain = domain
         self.equalize = equalize
@@ -113,4 +113,4 @@ class PseudoLabelMix(Mixup):
         return self._prepare(partners, net.format_), labels, weight
 
     def _draw_share(self, n):
-        return torch.full((n,), float(self.share))
+        return torch.full((n,), float(self.labeled_share))

@@ -53,7 +53,7 @@ class WarmupCosine(RecipeCallback):
         self.cycles = cycles
 
     def on_train_begin(self, net, X=None, y=None, **kwargs):
-        """Start counting."""
+        """Start counting the steps of the training."""
         super().on_train_begin(net, X=X, y=y)
         self.step_ = 0
         self.n_steps_ = net.max_epochs * net.steps_per_epoch(X)
@@ -69,7 +69,17 @@ class WarmupCosine(RecipeCallback):
         self.step_ += 1
 
     def factor(self, step, n_steps):
-        """Return the share of the learning rate at a step, counted from 0."""
+        """Return the share of the learning rate at a step, counted from 0.
+
+        Parameters
+        ----------
+        step, n_steps : int
+            Number of the step, and how many there are.
+
+        Returns
+        -------
+        float in [0, 1]
+        """
         n_warmup = self.warmup * n_steps
         if step < n_warmup:
             return (step + 1) / (n_warmup + 1)

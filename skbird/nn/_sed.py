@@ -68,7 +68,7 @@ class SEDClassifier(SegmentNet):
         follow each other are joined for that: behind ``Segmenter(20.0)`` rows of 5 s
         are scored within 20 s of context, if X has the rows around them. Moments are
         pooled as `step_pooling` says, and all count: filters are not asked.
-    weights : {"pretrained", None} or path, default="pretrained"
+    backbone_weights : {"pretrained", None} or path, default="pretrained"
         What the backbone starts from: ImageNet weights, which need a network the first
         time; random weights; or a file (safetensors or a torch state dict).
     drop_rate : float in [0, 1), default=0.2
@@ -85,6 +85,8 @@ class SEDClassifier(SegmentNet):
         Test-time augmentation: logits are averaged with those of segments shifted by
         each of these, in seconds, such as ``(-1.25, 1.25)``. Shifted segments reach
         into neighbouring rows of the recording, as far as X has them.
+    threshold : float in [0, 1] or array of shape (n_species,), default=0.5
+        Probability from which `predict` counts a species as present.
     segments_per_row : int in [1, 10000], default=1
         Segments drawn of each row in each epoch.
     max_epochs : int >= 1, default=20
@@ -116,6 +118,8 @@ class SEDClassifier(SegmentNet):
         As torch names it; "auto" is CUDA where there is one, else the CPU.
     verbose : int, default=1
         0 shows no progress.
+    module : class, default=SED
+        The network: called with the parameters of the backbone and ``n_species``.
     **kwargs
         Further parameters of :class:`skorch.NeuralNet`, such as ``compile=True``
         (torch.compile), ``criterion=FocalLoss``, or ``callbacks__cutmix__p=0.5``:
@@ -131,8 +135,8 @@ class SEDClassifier(SegmentNet):
         The network.
     precision_ : str
         Number format of the training.
-    history : skorch.history.History
-        Loss, time and size of each epoch.
+    history_ : DataFrame indexed by epoch
+        Loss, seconds and size of each epoch, and what callbacks record.
 
     See Also
     --------
@@ -146,7 +150,8 @@ class SEDClassifier(SegmentNet):
     >>> X = rng.standard_normal((8, 32, 64))
     >>> Y = np.tile([[1, 0], [0, 1]], (4, 1))
     >>> net = SEDClassifier(
-    ...     "lcnet_035", attention="time", weights=None, max_epochs=1, verbose=0
+    ...     "lcnet_035", attention="time", backbone_weights=None, max_epochs=1,
+    ...     verbose=0
     ... )
     >>> net.fit(X, Y).activations(X)[0].probability.shape
     (1, 2, 2)
@@ -168,12 +173,13 @@ class SEDClassifier(SegmentNet):
         *,
         step_pooling="lse",
         frame_scores=False,
-        weights="pretrained",
+        backbone_weights="pretrained",
         drop_rate=0.2,
         drop_path_rate=0.0,
         feature_pooling="mean",
         pooling="max",
         tta_shifts_s=(),
+        threshold=0.5,
         segments_per_row=1,
         max_epochs=20,
         lr=1e-3,
@@ -194,12 +200,13 @@ class SEDClassifier(SegmentNet):
         super().__init__(
             module,
             backbone,
-            weights=weights,
+            backbone_weights=backbone_weights,
             drop_rate=drop_rate,
             drop_path_rate=drop_path_rate,
             feature_pooling=feature_pooling,
             pooling=pooling,
             tta_shifts_s=tta_shifts_s,
+            threshold=threshold,
             segments_per_row=segments_per_row,
             weight_decay=weight_decay,
             backbone_lr_factor=backbone_lr_factor,

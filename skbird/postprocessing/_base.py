@@ -27,16 +27,16 @@ class PostProcessor(MultilabelMetaMixin, BaseEstimator):
     >>> from sklearn.neighbors import KNeighborsClassifier
     >>> from skbird.postprocessing import PostProcessor
     >>> class Power(PostProcessor):
-    ...     def __init__(self, estimator, power=2.0):
+    ...     def __init__(self, estimator, exponent=2.0):
     ...         self.estimator = estimator
-    ...         self.power = power
+    ...         self.exponent = exponent
     ...
     ...     def fit(self, X, y):
     ...         self._fit_estimator(X, y, {})
     ...         return self
     ...
     ...     def predict_proba(self, X):
-    ...         return super().predict_proba(X) ** self.power
+    ...         return super().predict_proba(X) ** self.exponent
     >>> X, Y = np.array([[0.0], [1.0], [2.0]]), np.array([[1, 0], [0, 1], [0, 1]])
     >>> Power(KNeighborsClassifier(2)).fit(X, Y).predict_proba([[0.4]])
     array([[0.25, 0.25]])
@@ -104,7 +104,8 @@ class FilePostProcessor(PostProcessor):
         r"""Predict which species are present.
 
         A species is present from the value on that a row of probability 0.5 gets in a
-        file whose level is 0.5, :math:`(1 - share)\, 0.5^{1 + power} + share / 2`.
+        file whose level is 0.5, :math:`(1 - s)\, 0.5^{1 + a} + s / 2` with a =
+        `level_power` and s = `level_share`.
         Thresholds of `estimator` are not used.
 
         Parameters

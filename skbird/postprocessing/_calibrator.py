@@ -9,6 +9,7 @@ from sklearn.utils._param_validation import HasMethods, Interval, StrOptions
 
 from skbird.postprocessing._base import PostProcessor, held_out_pairs
 from skbird.postprocessing._calibration import EVALUATE, fit_curves
+from skbird.utils._params import THRESHOLD
 from skbird.utils._rows import groups_of_rows
 
 
@@ -46,6 +47,8 @@ class MultilabelCalibrator(PostProcessor):
     shrinkage : float >= 0, default=5.0
         Presences from which a species' own rows count more than the curve of all. 0:
         each species by itself.
+    threshold : float in [0, 1] or array of shape (n_species,), default=0.5
+        Probability from which `predict` counts a species as present.
     cv : int, splitter or iterable of (train, test), default=None
         The folds, in which files must stay whole. An int, 5 if None, sees to that.
 
@@ -99,15 +102,19 @@ class MultilabelCalibrator(PostProcessor):
         "estimator": [HasMethods(["fit", "predict_proba"])],
         "method": [StrOptions(set(EVALUATE))],
         "shrinkage": [Interval(Real, 0, None, closed="left")],
+        "threshold": THRESHOLD,
         "cv": ["cv_object"],
     }
 
     __metadata_request__fit = {"groups": True}
 
-    def __init__(self, estimator, *, method="platt", shrinkage=5.0, cv=None):
+    def __init__(
+        self, estimator, *, method="platt", shrinkage=5.0, threshold=0.5, cv=None
+    ):
         self.estimator = estimator
         self.method = method
         self.shrinkage = shrinkage
+        self.threshold = threshold
         self.cv = cv
 
     @_fit_context(prefer_skip_nested_validation=False)

@@ -8,6 +8,7 @@ from sklearn.base import _fit_context
 from sklearn.utils._param_validation import HasMethods, Interval
 
 from skbird.postprocessing._base import PostProcessor, held_out_pairs
+from skbird.utils._params import THRESHOLD
 from skbird.utils._rows import file_numbers, groups_of_rows
 from skbird.utils._truth import validate_truth
 
@@ -43,6 +44,8 @@ class ConformalClassifier(PostProcessor):
         given to `fit` must be new to it.
     alpha : float in (0, 1), default=0.1
         The share of presences that may be missed.
+    threshold : float in [0, 1] or array of shape (n_species,), default=0.5
+        Probability from which `predict` counts a species as present.
     cv : int, splitter or iterable of (train, test), default=None
         The folds, in which files must stay whole. An int, 5 if None, sees to that.
 
@@ -90,14 +93,16 @@ class ConformalClassifier(PostProcessor):
     _parameter_constraints: dict = {
         "estimator": [HasMethods(["fit", "predict_proba"])],
         "alpha": [Interval(Real, 0, 1, closed="neither")],
+        "threshold": THRESHOLD,
         "cv": ["cv_object"],
     }
 
     __metadata_request__fit = {"groups": True}
 
-    def __init__(self, estimator, *, alpha=0.1, cv=None):
+    def __init__(self, estimator, *, alpha=0.1, threshold=0.5, cv=None):
         self.estimator = estimator
         self.alpha = alpha
+        self.threshold = threshold
         self.cv = cv
 
     @_fit_context(prefer_skip_nested_validation=False)

@@ -19,15 +19,16 @@ class SoundscapeReweighter(FilePostProcessor):
     A species that is heard all over a soundscape is more likely to be in each of its
     rows, and one that shows up nowhere else is more likely to be an error:
 
-    .. math:: \hat p_{ij} = (1 - share_j)\, q_{ij}\, L_{ij}^{power_j}
-              + share_j\, L_{ij}, \qquad
+    .. math:: \hat p_{ij} = (1 - s_j)\, q_{ij}\, L_{ij}^{a_j}
+              + s_j\, L_{ij}, \qquad
               L_{ij} = \frac{1}{|T|} \sum_{k \in T} q_{kj}
 
-    where q are the probabilities, smoothed over the neighbouring rows by `kernel` if it
-    is given, and T holds the `top_k` rows of the file of row i with the highest q of
-    species j, or all its rows. It helps the ranking of rows across files, which the
-    macro ROC-AUC measures. The results are no longer calibrated. By default, which is
-    ``p * file mean``, they are never higher than before.
+    where a is `level_power`, s `level_share`, and q are the probabilities, smoothed
+    over the neighbouring rows by `kernel` if it is given; T holds the `top_rows` rows
+    of the file of row i with the highest q of species j, or all its rows. It helps the
+    ranking of rows across files, which the macro ROC-AUC measures. The results are no
+    longer calibrated. By default, which is ``p * file mean``, they are never higher
+    than before.
 
     All rows of a file must be predicted in one call. Their order does not matter if X
     has a column ``start``. X says which rows share a file: its column ``path``, its
@@ -40,15 +41,15 @@ class SoundscapeReweighter(FilePostProcessor):
     estimator : estimator object
         A multi-label classifier with ``predict_proba``, usually a whole pipeline. Wrap
         a fitted one in `sklearn.frozen.FrozenEstimator` to keep it as it is.
-    top_k : int >= 1, default=None
+    top_rows : int >= 1, default=None
         How many rows of a file to average. None: all of them, the file mean. 1: the
         file's maximum, which does not punish a species for calling only once.
-    power : float >= 0 or array of shape (n_species,), default=1.0
+    level_power : float >= 0 or array of shape (n_species,), default=1.0
         How much to multiply by the level: 0 not at all; more than 1 silences doubtful
         files further.
-    share : float in [0, 1] or array of shape (n_species,), default=0.0
-        How much of the level to add. With ``power=0``, adding w times the level is the
-        share w / (1 + w): "p + 0.2 x file mean" is 1/6.
+    level_share : float in [0, 1] or array of shape (n_species,), default=0.0
+        How much of the level to add. With ``level_power=0``, adding w times the level
+        is the share w / (1 + w): "p + 0.2 x file mean" is 1/6.
     kernel : array-like of odd length, default=None
         Weights of the rows before, at and after a row in its file, the earliest first,
         such as ``(0.1, 0.2, 0.4, 0.2, 0.1)``; ``(1, 2, 1)`` is "p + 0.5 x neighbours".
@@ -77,8 +78,8 @@ class SoundscapeReweighter(FilePostProcessor):
     References
     ----------
     Write-ups on Kaggle: Sydorskyi et al., second place of BirdCLEF 2025, for
-    ``top_k=1``; Lasseck, second place of 2024, for neighbours; sixth place of 2024, for
-    smoothing and 0.2 x file mean.
+    ``top_rows=1``; Lasseck, second place of 2024, for neighbours; sixth place of 2024,
+    for smoothing and 0.2 x file mean.
 
     Examples
     --------
@@ -97,11 +98,13 @@ class SoundscapeReweighter(FilePostProcessor):
         **PARAMETER_CONSTRAINTS,
     }
 
-    def __init__(self, estimator, *, top_k=None, power=1.0, share=0.0, kernel=None):
+    def __init__(
+        self, estimator, *, top_rows=None, level_power=1.0, level_share=0.0, kernel=None
+    ):
         self.estimator = estimator
-        self.top_k = top_k
-        self.power = power
-        self.share = share
+        self.top_rows = top_rows
+        self.level_power = level_power
+        self.level_share = level_share
         self.kernel = kernel
 
     @_fit_context(prefer_skip_nested_validation=False)
@@ -144,4 +147,4 @@ class SoundscapeReweighter(FilePostProcessor):
         return reweight(proba, groups, start=start, **self._parameters())
 
     def _neutral(self):
-        return neutral_probability(self.power, self.share)
+        return neutral_probability(self.level_power, self.level_share)

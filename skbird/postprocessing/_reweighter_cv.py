@@ -24,12 +24,17 @@ from skbird.utils._held_out import labelled_rows
 from skbird.utils._rows import check_targets, file_numbers, groups_of_rows
 from skbird.utils._truth import validate_truth
 
-_NOTHING = {"top_k": None, "power": 0.0, "share": 0.0, "kernel": None}
+_NOTHING = {"top_rows": None, "level_power": 0.0, "level_share": 0.0, "kernel": None}
 _KERNELS = [None, (1, 2, 1), (1, 2, 4, 2, 1)]
 _DEFAULT_GRID = [
-    {"power": [0.0], "kernel": _KERNELS},
-    {"power": [0.5, 1.0], "top_k": [None, 1], "kernel": _KERNELS},
-    {"power": [0.0], "share": [1 / 6, 1 / 3], "top_k": [None, 1], "kernel": _KERNELS},
+    {"level_power": [0.0], "kernel": _KERNELS},
+    {"level_power": [0.5, 1.0], "top_rows": [None, 1], "kernel": _KERNELS},
+    {
+        "level_power": [0.0],
+        "level_share": [1 / 6, 1 / 3],
+        "top_rows": [None, 1],
+        "kernel": _KERNELS,
+    },
 ]
 _METRICS = {
     "roc_auc": roc_auc_per_species,
@@ -58,11 +63,11 @@ class SoundscapeReweighterCV(FilePostProcessor):
         fitted one in `sklearn.frozen.FrozenEstimator` is kept as it is: then the rows
         given to `fit` must be new to it.
     param_grid : dict or list of dict, default=None
-        Lists of values of `SoundscapeReweighter`'s ``top_k``, ``power``, ``share`` and
-        ``kernel``, as for `sklearn.model_selection.ParameterGrid`; what is not given
-        has its default there. None: 27 candidates, with powers of 0.5 and 1 or shares
-        of 1/6 and 1/3 of the file's mean or maximum, and three kernels. Of equals the
-        first one wins.
+        Lists of values of `SoundscapeReweighter`'s ``top_rows``, ``level_power``,
+        ``level_share`` and ``kernel``, as for `sklearn.model_selection.ParameterGrid`;
+        what is not given has its default there. None: 27 candidates, with powers of 0.5
+        and 1 or shares of 1/6 and 1/3 of the file's mean or maximum, and three kernels.
+        Of equals the first one wins.
     per_species : bool, default=False
         Whether each species gets parameters of its own.
     shrinkage : float >= 0, default=20.0
@@ -83,9 +88,9 @@ class SoundscapeReweighterCV(FilePostProcessor):
         Its score on the held-out predictions. It is the best of many, so somewhat
         higher than what new files will give.
     search_results_ : DataFrame
-        A row per candidate, the first of which does nothing: ``top_k``, ``power``,
-        ``share``, ``kernel``, ``score`` and ``gain``, the score less that of doing
-        nothing.
+        A row per candidate, the first of which does nothing: ``top_rows``,
+        ``level_power``, ``level_share``, ``kernel``, ``score`` and ``gain``, the score
+        less that of doing nothing.
     species_params_ : DataFrame indexed by species
         The parameters that are used, ``n_files`` with the species, and ``gain``, the
         shrunk one if `per_species`, else that of `best_params_`.
@@ -116,15 +121,16 @@ class SoundscapeReweighterCV(FilePostProcessor):
     >>> Y = (lives_here[files] & (rng.random((240, 2)) < 0.7)).astype(int)
     >>> X = Y + rng.normal(size=(240, 2))
     >>> pipe = OneVsRestClassifier(LogisticRegression())
-    >>> model = SoundscapeReweighterCV(pipe, param_grid={"power": [0.5, 1.0, 2.0]})
+    >>> grid = {"level_power": [0.5, 1.0, 2.0]}
+    >>> model = SoundscapeReweighterCV(pipe, param_grid=grid)
     >>> model = model.fit(X, Y, groups=files)
-    >>> model.search_results_[["power", "score"]].round(3)
-      power  score
+    >>> model.search_results_[["level_power", "score"]].round(3)
+      level_power  score
     0   0.0  0.778
     1   0.5  0.805
     2   1.0  0.819
     3   2.0  0.834
-    >>> model.best_params_["power"]
+    >>> model.best_params_["level_power"]
     2.0
     """
 
@@ -258,7 +264,7 @@ class SoundscapeReweighterCV(FilePostProcessor):
     def _neutral(self):
         params = [self._candidates[candidate] for candidate in self._chosen]
         return neutral_probability(
-            [p["power"] for p in params], [p["share"] for p in params]
+            [p["level_power"] for p in params], [p["level_share"] for p in params]
         )
 
 
@@ -269,7 +275,7 @@ def _list_candidates(grid):
         unknown = sorted(given.keys() - _NOTHING.keys())
         if unknown:
             raise ValueError(f"param_grid has {unknown}; it can have {[*_NOTHING]}.")
-        params = _NOTHING | {"power": 1.0} | given
+        params = _NOTHING | {"level_power": 1.0} | given
         check_parameters("param_grid", None, **params)
         candidates.append(params)
     return candidates

@@ -95,7 +95,7 @@ class ClipTransformer(NoMatrixMixin, BaseEstimator):
         ----------
         X : sequence of paths, DataFrame with a column ``path``, or Recordings
             The rows.
-        y : array-like of n_rows rows, optional
+        y : array-like of n_rows rows, default=None
             Only their number is looked at: a wrong one would else be found after all
             recordings were decoded.
 

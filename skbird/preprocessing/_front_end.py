@@ -53,7 +53,7 @@ class FrontEnd:
     """
 
     def __init__(
-        self, recordings, mel, cache_dir, *, n_jobs=-1, on_error="raise", verbose=True
+        self, recordings, mel, cache_dir, *, n_jobs=-1, on_error="raise", verbose=1
     ):
         self.recordings = recordings
         self.rows = recordings.rows

@@ -124,13 +124,8 @@ class LogMel(NoMatrixMixin, BaseEstimator):
         What a row that cannot be read does: raise an error that names it, before any
         work where the header tells; or be left out of training, get NaN predictions,
         and be listed in ``Spectrograms.errors`` and in a warning.
-    verbose : bool, default=True
-        Whether to show a progress bar when it takes longer than a second.
-
-    Attributes
-    ----------
-    errors_ : DataFrame
-        Columns ``row``, ``path``, ``error``: the rows left out by the latest call.
+    verbose : int, default=1
+        0 shows no progress bar; else there is one if it takes longer than a second.
 
     Examples
     --------
@@ -159,7 +154,7 @@ class LogMel(NoMatrixMixin, BaseEstimator):
         "cache_dir": [str, os.PathLike, None],
         "n_jobs": [Interval(Integral, -1000, 1000, closed="both"), None],
         "on_error": [StrOptions({"raise", "skip"})],
-        "verbose": ["boolean"],
+        "verbose": ["verbose"],
     }
 
     def __init__(
@@ -176,7 +171,7 @@ class LogMel(NoMatrixMixin, BaseEstimator):
         cache_dir=None,
         n_jobs=-1,
         on_error="raise",
-        verbose=True,
+        verbose=1,
     ):
         self.n_mels = n_mels
         self.n_fft = n_fft
@@ -198,7 +193,7 @@ class LogMel(NoMatrixMixin, BaseEstimator):
         ----------
         X : sequence of paths, DataFrame with a column ``path``, or Recordings
             The rows.
-        y : array-like of n_rows rows, optional
+        y : array-like of n_rows rows, default=None
             Only their number is looked at.
 
         Returns
@@ -219,7 +214,7 @@ class LogMel(NoMatrixMixin, BaseEstimator):
         ----------
         X : sequence of paths, DataFrame with a column ``path``, or Recordings
             The rows.
-        y : array-like of n_rows rows, optional
+        y : array-like of n_rows rows, default=None
             Only their number is looked at.
 
         Returns
@@ -273,12 +268,12 @@ class LogMel(NoMatrixMixin, BaseEstimator):
         )
         spectrograms = front_end.spectrograms(self.normalize, self.top_db)
         spectrograms.index = recordings.index
-        self.errors_ = spectrograms.errors
-        if len(self.errors_):
-            first = self.errors_.iloc[0]
+        errors = spectrograms.errors
+        if len(errors):
+            first = errors.iloc[0]
             warnings.warn(
-                f"{len(self.errors_)} of {len(spectrograms)} rows cannot be used and "
-                f"are left out; LogMel.errors_ lists them. The first is row "
+                f"{len(errors)} of {len(spectrograms)} rows cannot be used and are "
+                f"left out; `errors` of the Spectrograms lists them. The first is row "
                 f"{first['row']}: {first['error']}",
                 stacklevel=3,
             )

@@ -28,7 +28,7 @@ _TASK_S = 600
 MOST_IN_MEMORY = 64 * 2**20
 
 
-def run_pass(rows, channels, chosen, work, *, n_jobs=1, verbose=False, label="audio"):
+def run_pass(rows, channels, chosen, work, *, n_jobs=1, verbose=0, label="audio"):
     """Do some work on each of the chosen rows, file by file.
 
     Parameters
@@ -43,7 +43,7 @@ def run_pass(rows, channels, chosen, work, *, n_jobs=1, verbose=False, label="au
         Called as ``work(audio, row)`` with an open `AudioFile` and the row's number.
     n_jobs : int
         Threads; -1 for all processors.
-    verbose : bool
+    verbose : int
         Whether to show a progress bar, if it takes longer than a second.
     label : str
         What the bar says.

@@ -76,7 +76,7 @@ class RMSFilter(ClipTransformer):
         weight of quiet segments to 0: see ``docs/results/ablation.md``.
     max_rows : int >= 1, default=1000
         Rows that `fit` measures with scope "train", drawn at random.
-    random_state : int, RandomState instance or None, default=0
+    random_state : int, RandomState instance or None, default=None
         Draws them.
     cache_dir : str, path or None, default=None
         Folder that keeps what `fit` measures with scope "train". Give it the one of
@@ -128,7 +128,7 @@ class RMSFilter(ClipTransformer):
         scope="row",
         mode="weight",
         max_rows=1000,
-        random_state=0,
+        random_state=None,
         cache_dir=None,
         use_at_predict=False,
     ):
@@ -147,7 +147,7 @@ class RMSFilter(ClipTransformer):
         ----------
         X : sequence of paths, DataFrame with a column ``path``, or Recordings
             The rows. Those that cannot be read are left out here: LogMel names them.
-        y : array-like of n_rows rows, optional
+        y : array-like of n_rows rows, default=None
             Only their number is looked at.
 
         Returns

@@ -175,7 +175,7 @@ class VADFilter(ClipTransformer):
         ----------
         X : sequence of paths, DataFrame with a column ``path``, or Recordings
             With thresholds by collection, a table with a column ``collection``.
-        y : array-like of n_rows rows, optional
+        y : array-like of n_rows rows, default=None
             Only their number is looked at.
 
         Returns

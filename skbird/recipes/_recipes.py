@@ -21,7 +21,7 @@ from skbird.semi_supervised import PseudoLabelSelfTraining
 def default(
     backbone="efficientnet_b0",
     *,
-    weights="pretrained",
+    backbone_weights="pretrained",
     cache_dir=None,
     random_state=None,
 ):
@@ -37,7 +37,7 @@ def default(
     ----------
     backbone : str, default="efficientnet_b0"
         A convolutional network of timm.
-    weights : {"pretrained", None} or path, default="pretrained"
+    backbone_weights : {"pretrained", None} or path, default="pretrained"
         What the backbone starts from; see :class:`skbird.nn.SEDClassifier`.
     cache_dir : str or path, default=None
         Folder in which spectrograms are kept; see :class:`skbird.preprocessing.LogMel`.
@@ -57,7 +57,7 @@ def default(
     Examples
     --------
     >>> from skbird.recipes import default
-    >>> pipe = default(weights=None).set_params(sedclassifier__max_epochs=5)
+    >>> pipe = default(backbone_weights=None).set_params(sedclassifier__max_epochs=5)
     >>> list(pipe.named_steps)[-3:]
     ['rmsfilter', 'logmel', 'sedclassifier']
     """
@@ -67,7 +67,9 @@ def default(
         Segmenter(5.0, overlap=0.5),
         RMSFilter(),
         LogMel(cache_dir=cache_dir),
-        SEDClassifier(backbone, weights=weights, random_state=random_state),
+        SEDClassifier(
+            backbone, backbone_weights=backbone_weights, random_state=random_state
+        ),
     )
 
 
@@ -76,7 +78,7 @@ def report(
     *,
     attention="frequency",
     species_groups="group",
-    weights="pretrained",
+    backbone_weights="pretrained",
     cache_dir=None,
     random_state=None,
 ):
@@ -101,7 +103,7 @@ def report(
     species_groups : str, mapping of str to str or None, default="group"
         Column of X with the group (Aves, Amphibia, Insecta, Mammalia) of each row, or
         the group of each species; it chooses the masks. None masks all rows alike.
-    weights, cache_dir, random_state
+    backbone_weights, cache_dir, random_state
         See :func:`default`.
 
     Returns
@@ -114,7 +116,7 @@ def report(
     Examples
     --------
     >>> from skbird.recipes import report
-    >>> pipe = report(weights=None)
+    >>> pipe = report(backbone_weights=None)
     >>> pipe["vadfilter"].threshold
     {'CSA': 0.3, 'XC': 0.7, 'default': 0.5}
     >>> pipe["sedclassifier"].get_params()["criterion"].__name__
@@ -124,7 +126,7 @@ def report(
         masks = {"callbacks__augment__p": 0.0}
     else:
         masks = {
-            "callbacks__augment": SpectrogramAugmentor(groups=species_groups),
+            "callbacks__augment": SpectrogramAugmentor(species_groups=species_groups),
             "callbacks__time_mask__p": 0.0,
             "callbacks__frequency_mask__p": 0.0,
             "callbacks__erasing__p": 0.0,
@@ -140,7 +142,7 @@ def report(
             backbone,
             attention,
             step_pooling="max",
-            weights=weights,
+            backbone_weights=backbone_weights,
             criterion=BCEFocalLoss,
             criterion__gamma=2.0,
             callbacks__mixup__alpha=0.4,
@@ -154,7 +156,7 @@ def report(
 def competition(
     backbone="efficientnet_b0",
     *,
-    weights="pretrained",
+    backbone_weights="pretrained",
     cache_dir=None,
     random_state=None,
 ):
@@ -167,7 +169,7 @@ def competition(
 
     Parameters
     ----------
-    backbone, weights, cache_dir, random_state
+    backbone, backbone_weights, cache_dir, random_state
         See :func:`default`.
 
     Returns
@@ -189,8 +191,8 @@ def competition(
     Examples
     --------
     >>> from skbird.recipes import competition
-    >>> model = competition(weights=None)
-    >>> model.estimator.power
+    >>> model = competition(backbone_weights=None)
+    >>> model.estimator.proba_power
     2.0
     >>> model.estimator.estimator["segmenter"].segment_s
     20.0
@@ -204,19 +206,21 @@ def competition(
             backbone,
             "time",
             frame_scores=True,
-            weights=weights,
+            backbone_weights=backbone_weights,
             criterion=SoftAUCLoss,
             random_state=random_state,
         ),
     )
-    students = PseudoLabelSelfTraining(pipe, mix=1.0, hard_threshold=None, power=2.0)
+    students = PseudoLabelSelfTraining(
+        pipe, mix=1.0, hard_threshold=None, proba_power=2.0
+    )
     return SoundscapeReweighter(students)
 
 
 def fast(
     backbone="mobilenetv3_small_050",
     *,
-    weights="pretrained",
+    backbone_weights="pretrained",
     cache_dir=None,
     random_state=None,
 ):
@@ -228,7 +232,7 @@ def fast(
     Parameters
     ----------
     backbone : str, default="mobilenetv3_small_050"
-    weights, cache_dir, random_state
+    backbone_weights, cache_dir, random_state
         See :func:`default`.
 
     Returns
@@ -240,7 +244,7 @@ def fast(
     Examples
     --------
     >>> from skbird.recipes import fast
-    >>> list(fast(weights=None).named_steps)
+    >>> list(fast(backbone_weights=None).named_steps)
     ['resampler', 'bandpass', 'segmenter', 'logmel', 'sedclassifier']
     """
     return make_pipeline(
@@ -250,7 +254,7 @@ def fast(
         LogMel(64, cache_dir=cache_dir),
         SEDClassifier(
             backbone,
-            weights=weights,
+            backbone_weights=backbone_weights,
             lr=8e-3,
             segments_per_row=3,
             random_state=random_state,

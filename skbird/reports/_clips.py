@@ -41,7 +41,7 @@ class Cut:
     channels: str | int = "mean"
 
 
-def make_clips(cuts, clip_s, *, n_jobs=-1, verbose=False):
+def make_clips(cuts, clip_s, *, n_jobs=-1, verbose=0):
     """Read, cut and encode clips, in threads.
 
     A recording that cannot be read becomes a clip without sound that says why.
@@ -52,7 +52,7 @@ def make_clips(cuts, clip_s, *, n_jobs=-1, verbose=False):
     clip_s : float
         Longest clip in seconds; of longer rows the loudest stretch is taken.
     n_jobs : int
-    verbose : bool
+    verbose : int
 
     Returns
     -------

@@ -34,7 +34,7 @@ _CONSTRAINTS = {
 def describe_errors(
     X,
     y_true,
-    y_score,
+    proba,
     *,
     threshold=0.5,
     train=None,
@@ -45,9 +45,9 @@ def describe_errors(
     clip_s=5.0,
     max_decoded=400,
     title="Errors",
-    random_state=0,
+    random_state=None,
     n_jobs=-1,
-    verbose=True,
+    verbose=1,
 ):
     """Describe what a model gets wrong: species, confusions, the worst errors as clips.
 
@@ -57,12 +57,12 @@ def describe_errors(
         The rows that were predicted. If it names no files there are no clips.
     y_true : array-like or DataFrame of shape (n_rows, n_species)
         Truth in [0, 1], NaN where unknown. From 0.5 on it counts as presence.
-    y_score : array-like or DataFrame of shape (n_rows, n_species)
+    proba : array-like or DataFrame of shape (n_rows, n_species)
         Probabilities in [0, 1], of rows that training has not seen. Rows that are NaN
         throughout could not be read; they are counted and left out.
     threshold : float or array-like of shape (n_species,), default=0.5
         Score from which a species counts as predicted.
-    train : tuple (y_true, y_score), default=None
+    train : tuple (y_true, proba), default=None
         The same of the rows of training. If given, species that are known by heart
         are listed: good in training, bad held out.
     explain : callable, default=None
@@ -83,12 +83,12 @@ def describe_errors(
         all.
     title : str, default="Errors"
         Of the page.
-    random_state : int, RandomState instance or None, default=0
+    random_state : int, RandomState instance or None, default=None
         Draws rows to be measured.
     n_jobs : int, default=-1
         Threads, as in joblib.
-    verbose : bool, default=True
-        Whether to show progress.
+    verbose : int, default=1
+        0 shows no progress.
 
     Returns
     -------
@@ -126,8 +126,8 @@ def describe_errors(
     >>> import numpy as np
     >>> from skbird.reports import describe_errors
     >>> y_true = np.array([[1, 0], [0, 1], [1, 0], [0, 1]])
-    >>> y_score = np.array([[0.9, 0.6], [0.1, 0.8], [0.4, 0.1], [0.2, 0.7]])
-    >>> report = describe_errors(None, y_true, y_score)
+    >>> proba = np.array([[0.9, 0.6], [0.1, 0.8], [0.4, 0.1], [0.2, 0.7]])
+    >>> report = describe_errors(None, y_true, proba)
     >>> report.tables["errors"][["row", "species", "error"]]
        row  species           error
     0    0        1  false positive
@@ -148,11 +148,11 @@ def describe_errors(
     rng = check_random_state(random_state)
     with warnings.catch_warnings():
         # Rows that could not be read are counted on the page.
-        warnings.filterwarnings("ignore", message=".*rows of y_score are NaN")
-        truth, score = validate_scores(y_true, y_score, nan_rows="omit")
+        warnings.filterwarnings("ignore", message=".*rows of proba are NaN")
+        truth, score = validate_scores(y_true, proba, nan_rows="omit")
         threshold = validate_threshold(threshold, score.shape[1])
-        report = tables.species_table(y_true, y_score, threshold)
-        errors = error_table(y_true, y_score, threshold, nan_rows="omit")
+        report = tables.species_table(y_true, proba, threshold)
+        errors = error_table(y_true, proba, threshold, nan_rows="omit")
     memory = None
     if train is not None:
         memory = tables.memory_table(report, _train_report(train, threshold, y_true))
@@ -170,7 +170,7 @@ def describe_errors(
         clips = make_clips(cuts, clip_s, **threads)
     findings = sections.Findings(
         y_true=y_true,
-        y_score=y_score,
+        proba=proba,
         truth=truth,
         score=score,
         threshold=threshold,
@@ -204,7 +204,7 @@ def _check_limits(n_clips, max_per_species, max_decoded, clip_s):
 def _train_report(train, threshold, y_true):
     if not isinstance(train, tuple) or len(train) != 2:
         raise ValueError(
-            "train must be a tuple (y_true, y_score) of the rows of training, got "
+            "train must be a tuple (y_true, proba) of the rows of training, got "
             f"{type(train).__name__}."
         )
     report = species_report(*train, threshold=threshold, nan_rows="omit")

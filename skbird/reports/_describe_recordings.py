@@ -36,9 +36,9 @@ def describe_recordings(
     n_clips=40,
     clip_s=5.0,
     title="Recordings",
-    random_state=0,
+    random_state=None,
     n_jobs=-1,
-    verbose=True,
+    verbose=1,
 ):
     """Describe recordings: labels, levels, noise, copies, what cannot be read.
 
@@ -71,12 +71,12 @@ def describe_recordings(
         Their length in seconds; of longer recordings the loudest stretch is taken.
     title : str, default="Recordings"
         Of the page.
-    random_state : int, RandomState instance or None, default=0
+    random_state : int, RandomState instance or None, default=None
         Draws files and clips.
     n_jobs : int, default=-1
         Threads, as in joblib.
-    verbose : bool, default=True
-        Whether to show progress.
+    verbose : int, default=1
+        0 shows no progress.
 
     Returns
     -------
@@ -110,7 +110,7 @@ def describe_recordings(
     ...     soundfile.write(folder / name, 0.1 * rng.standard_normal(16_000), 16_000)
     >>> X = pd.DataFrame({"path": [folder / "a.wav", folder / "b.wav", "gone.wav"],
     ...                   "primary_label": ["amerob", "amerob", "norcar"]})
-    >>> report = describe_recordings(X, verbose=False)
+    >>> report = describe_recordings(X, verbose=0)
     >>> report.tables["species"][["species", "recordings"]]
       species  recordings
     0  amerob           2

@@ -25,7 +25,7 @@ class Findings:
     """All that the sections look at."""
 
     y_true: object
-    y_score: object
+    proba: object
     truth: object
     score: np.ndarray
     threshold: np.ndarray
@@ -71,7 +71,7 @@ def error_sections(found):
 
 def _overview(found):
     kinds = found.errors["error"].value_counts()
-    unread = np.isnan(np.asarray(found.y_score, dtype=float)).all(axis=1)
+    unread = np.isnan(np.asarray(found.proba, dtype=float)).all(axis=1)
     report = found.report
     facts = {
         "rows": len(found.score),

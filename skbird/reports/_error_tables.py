@@ -7,10 +7,10 @@ from skbird.compose import has_own_tags, parse_tags
 from skbird.metrics import co_activation, ratio, species_report, threshold_curve
 
 
-def species_table(y_true, y_score, threshold):
+def species_table(y_true, proba, threshold):
     """Return the figures of each species, the best threshold with them."""
-    report = species_report(y_true, y_score, threshold=threshold, nan_rows="omit")
-    curve = threshold_curve(y_true, y_score, nan_rows="omit").dropna(subset="f_beta")
+    report = species_report(y_true, proba, threshold=threshold, nan_rows="omit")
+    curve = threshold_curve(y_true, proba, nan_rows="omit").dropna(subset="f_beta")
     best = curve.loc[curve.groupby("species", sort=False)["f_beta"].idxmax()]
     best = best.set_index("species").reindex(report.index)
     report["best_threshold"], report["best_f1"] = best["threshold"], best["f_beta"]

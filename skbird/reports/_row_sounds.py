@@ -23,7 +23,7 @@ def measure_rows(rows, chosen, *, n_jobs, verbose):
         ``path``, ``start``, ``end`` and, if wanted, ``channels``.
     chosen : ndarray of int
     n_jobs : int
-    verbose : bool
+    verbose : int
 
     Returns
     -------

@@ -32,7 +32,7 @@ def scan(paths, decoded, *, speech, near_duplicates, n_jobs, verbose):
     near_duplicates : bool
         Whether to make fingerprints of those decoded.
     n_jobs : int
-    verbose : bool
+    verbose : int
 
     Returns
     -------

@@ -11,7 +11,7 @@ from skbird.utils._proba import check_proba
 PARAMETER_CONSTRAINTS = {
     "soft_threshold": [Interval(Real, 0, 1, closed="both")],
     "hard_threshold": [Interval(Real, 0, 1, closed="both"), None],
-    "power": [Interval(Real, 0, None, closed="neither")],
+    "proba_power": [Interval(Real, 0, None, closed="neither")],
     "max_per_species": [AT_LEAST_ONE, None],
     "max_mass": [NOT_NEGATIVE, None],
 }
@@ -22,14 +22,15 @@ def make_pseudo_labels(
     *,
     soft_threshold=0.05,
     hard_threshold=0.25,
-    power=1.0,
+    proba_power=1.0,
     max_per_species=None,
     max_mass=None,
 ):
-    r"""Turn a teacher's probabilities into targets.
+    """Turn a teacher's probabilities into targets.
 
-    With :math:`q = p^{power}`, a label is 1 where q is at least `hard_threshold`, stays
-    q, a soft target, where it is at least `soft_threshold`, and is 0 below.
+    With q the probability to the power of `proba_power`, a label is 1 where q is at
+    least `hard_threshold`, stays q, a soft target, where it is at least
+    `soft_threshold`, and is 0 below.
 
     Parameters
     ----------
@@ -40,7 +41,7 @@ def make_pseudo_labels(
     hard_threshold : float in [0, 1], default=0.25
         From it on a species counts as present. None keeps all labels soft; the same as
         `soft_threshold` makes all of them hard.
-    power : float > 0, default=1.0
+    proba_power : float > 0, default=1.0
         More than 1 lowers what is uncertain. The first place of BirdCLEF 2025 took 1,
         then 1/0.65, 1/0.55 and 1/0.6 in four rounds.
     max_per_species : int >= 1, default=None
@@ -76,7 +77,7 @@ def make_pseudo_labels(
     params = {
         "soft_threshold": soft_threshold,
         "hard_threshold": hard_threshold,
-        "power": power,
+        "proba_power": proba_power,
         "max_per_species": max_per_species,
         "max_mass": max_mass,
     }
@@ -85,7 +86,7 @@ def make_pseudo_labels(
     )
     check_thresholds(soft_threshold, hard_threshold)
     proba = check_proba(proba, np.float32)
-    labels = proba ** float(power)
+    labels = proba ** float(proba_power)
     labels[labels < soft_threshold] = 0.0
     if hard_threshold is not None:
         labels[labels >= hard_threshold] = 1.0

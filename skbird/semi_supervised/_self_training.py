@@ -58,7 +58,7 @@ class PseudoLabelSelfTraining(MultilabelMetaMixin, BaseEstimator):
     hard_threshold : float in [0, 1], default=0.25
         From it on a species counts as present; between the two the probability is a
         soft target. None keeps all soft.
-    power : float > 0 or sequence of them, default=1.0
+    proba_power : float > 0 or sequence of them, default=1.0
         Power that probabilities are raised to first; a sequence has one for each round,
         such as ``(1, 1/0.65, 1/0.55, 1/0.6)`` of BirdCLEF 2025's first place.
     max_iter : int >= 1, default=2
@@ -126,7 +126,7 @@ class PseudoLabelSelfTraining(MultilabelMetaMixin, BaseEstimator):
 
     Notes
     -----
-    For networks, ``mix=1.0, hard_threshold=None, power=2.0`` gained most in
+    For networks, ``mix=1.0, hard_threshold=None, proba_power=2.0`` gained most in
     ``benchmarks/semi_supervised.py``: in as many steps, macro ROC-AUC on soundscapes of
     other places rose from 0.928 to 0.951 and 0.962 in two rounds on synthetic sets,
     and from 0.651 to 0.757 and 0.781 where birds call in real soundscapes. A good part
@@ -157,7 +157,7 @@ class PseudoLabelSelfTraining(MultilabelMetaMixin, BaseEstimator):
     _parameter_constraints: dict = {
         "estimator": [HasMethods(["fit", "predict_proba"])],
         **PARAMETER_CONSTRAINTS,
-        "power": [Interval(Real, 0, None, closed="neither"), "array-like"],
+        "proba_power": [Interval(Real, 0, None, closed="neither"), "array-like"],
         "max_iter": [Interval(Integral, 1, None, closed="left")],
         "tol": [Interval(Real, 0, None, closed="left")],
         "max_mass": [Interval(Real, 0, None, closed="neither"), None],
@@ -175,7 +175,7 @@ class PseudoLabelSelfTraining(MultilabelMetaMixin, BaseEstimator):
         *,
         soft_threshold=0.05,
         hard_threshold=0.25,
-        power=1.0,
+        proba_power=1.0,
         max_iter=2,
         tol=1e-3,
         max_per_species=None,
@@ -190,7 +190,7 @@ class PseudoLabelSelfTraining(MultilabelMetaMixin, BaseEstimator):
         self.estimator = estimator
         self.soft_threshold = soft_threshold
         self.hard_threshold = hard_threshold
-        self.power = power
+        self.proba_power = proba_power
         self.max_iter = max_iter
         self.tol = tol
         self.max_per_species = max_per_species
@@ -320,13 +320,13 @@ class PseudoLabelSelfTraining(MultilabelMetaMixin, BaseEstimator):
     def _check_parameters(self):
         """Check what depends on several parameters; return the power of each round."""
         check_thresholds(self.soft_threshold, self.hard_threshold)
-        powers = np.asarray(self.power, dtype=float)
+        powers = np.asarray(self.proba_power, dtype=float)
         if powers.ndim == 0:
             powers = np.full(self.max_iter, powers)
         if len(powers) < self.max_iter or not (powers > 0).all():
             raise ValueError(
-                f"power={self.power!r} must be positive, one number or one for each of "
-                f"max_iter={self.max_iter} rounds."
+                f"proba_power={self.proba_power!r} must be positive, one number or one "
+                f"for each of max_iter={self.max_iter} rounds."
             )
         if self.warm_start and self.cv is not None:
             raise ValueError(

@@ -10,6 +10,7 @@ from sklearn.utils._param_validation import Interval, validate_parameter_constra
 MOST = 1_000_000_000
 
 WHOLE = Interval(Integral, 0, MOST, closed="both")
+THRESHOLD = [Interval(Real, 0, 1, closed="both"), "array-like"]
 AT_LEAST_ONE = Interval(Integral, 1, MOST, closed="both")
 POSITIVE = Interval(Real, 0, None, closed="neither")
 NOT_NEGATIVE = Interval(Real, 0, np.inf, closed="both")

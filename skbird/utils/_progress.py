@@ -12,9 +12,9 @@ def progress_bar(iterable=None, *, verbose, **options):
 
     Parameters
     ----------
-    iterable : iterable, optional
+    iterable : iterable, default=None
         What to iterate over; without it the caller moves the bar on.
-    verbose : bool or int
+    verbose : int
         Whether to show anything.
     **options
         Of tqdm: total, desc, unit, delay (seconds before it appears).

@@ -53,14 +53,14 @@ def validate_truth(y_true, name="y_true"):
     return Truth(known & (values >= PRESENT_FROM), known, species)
 
 
-def validate_scores(y_true, y_score, *, species=None, nan_rows="raise"):
+def validate_scores(y_true, proba, *, species=None, nan_rows="raise"):
     """Check truth and scores together.
 
     Parameters
     ----------
     y_true : array-like or DataFrame of shape (n_rows, n_species)
         See `validate_truth`.
-    y_score : array-like or DataFrame of shape (n_rows, n_species)
+    proba : array-like or DataFrame of shape (n_rows, n_species)
         Probabilities or any other finite scores. A row that is NaN throughout is a
         recording that could not be read.
     species : sequence of str, default=None
@@ -84,8 +84,8 @@ def validate_scores(y_true, y_score, *, species=None, nan_rows="raise"):
     if not isinstance(nan_rows, str) or nan_rows not in ("raise", "omit"):
         raise ValueError(f"nan_rows={nan_rows!r} must be 'raise' or 'omit'.")
     truth = validate_truth(y_true)
-    score, score_species = _as_matrix(y_score, "y_score")
-    _check_alike(y_true, y_score, truth, score, score_species)
+    score, score_species = _as_matrix(proba, "proba")
+    _check_alike(y_true, proba, truth, score, score_species)
     names = truth.species if species is None else check_list(species, "species")
     if len(names) != score.shape[1]:
         raise ValueError(
@@ -96,7 +96,7 @@ def validate_scores(y_true, y_score, *, species=None, nan_rows="raise"):
     if not np.isfinite(score[known]).all():
         row, column = np.argwhere(known & ~np.isfinite(score))[0]
         raise ValueError(
-            f"y_score holds {score[row, column]} at row {row}, species "
+            f"proba holds {score[row, column]} at row {row}, species "
             f"{names[column]!r}; scores must be finite. Only a row that is NaN "
             "throughout can be left out, as a recording that could not be read."
         )
@@ -165,21 +165,21 @@ def _as_matrix(table, name):
     return values, list(table.columns) if is_frame else list(range(values.shape[1]))
 
 
-def _check_alike(y_true, y_score, truth, score, score_species):
+def _check_alike(y_true, proba, truth, score, score_species):
     if truth.known.shape != score.shape:
         raise ValueError(
-            f"y_true has shape {truth.known.shape} and y_score {score.shape}; both "
+            f"y_true has shape {truth.known.shape} and proba {score.shape}; both "
             "must have the same rows and species."
         )
-    both_named = isinstance(y_true, pd.DataFrame) and isinstance(y_score, pd.DataFrame)
+    both_named = isinstance(y_true, pd.DataFrame) and isinstance(proba, pd.DataFrame)
     if both_named and truth.species != score_species:
         pairs = zip(truth.species, score_species, strict=True)
         a, b = next((a, b) for a, b in pairs if a != b)
         raise ValueError(
-            f"y_true and y_score name different species in the same place: {a!r} and "
-            f"{b!r}. Order them alike: y_score[y_true.columns]."
+            f"y_true and proba name different species in the same place: {a!r} and "
+            f"{b!r}. Order them alike: proba[y_true.columns]."
         )
-    check_same_order(y_true, y_score, ("y_true", "y_score"))
+    check_same_order(y_true, proba, ("y_true", "proba"))
 
 
 def _without_nan_rows(truth, score, nan_rows):
@@ -188,7 +188,7 @@ def _without_nan_rows(truth, score, nan_rows):
     if not unread.any():
         return truth.known
     rows = np.flatnonzero(unread)
-    found = f"{rows.size} of {len(score)} rows of y_score are NaN"
+    found = f"{rows.size} of {len(score)} rows of proba are NaN"
     if nan_rows == "raise":
         shown = ", ".join(map(str, rows[:5])) + (", ..." if rows.size > 5 else "")
         raise ValueError(

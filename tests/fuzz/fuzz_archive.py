@@ -26,7 +26,7 @@ def prepare(folder):
 
 
 def predict(model, paths, out):
-    options = {"segment_s": 1.0, "block_s": 3.0, "verbose": False}
+    options = {"segment_s": 1.0, "block_s": 3.0, "verbose": 0}
     table = predict_archive(model, paths, out, **options).read()
     return table.sort_values(["path", "start"], ignore_index=True)
 

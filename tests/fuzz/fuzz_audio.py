@@ -12,7 +12,7 @@ from skbird.data import segment_table
 from skbird.preprocessing import LogMel, Resampler
 
 RATE, SECONDS = 16_000, 3.0
-LOGMEL = LogMel(8, hop_length=1024, on_error="skip", n_jobs=1, verbose=False)
+LOGMEL = LogMel(8, hop_length=1024, on_error="skip", n_jobs=1, verbose=0)
 FORMATS = {
     "wav": {"subtype": "PCM_16"},
     "float.wav": {"subtype": "FLOAT"},
@@ -56,7 +56,7 @@ def frames_of(paths):
     of_file = {path: [] for path in paths}
     for row, path in enumerate(rows["path"]):
         of_file[path].append((found.n_frames[row], np.array(found[row])))
-    return of_file, set(LOGMEL.errors_["path"]), rows
+    return of_file, set(found.errors["path"]), rows
 
 
 def run(prepared, rng, place, story):

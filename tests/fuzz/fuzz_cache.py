@@ -24,12 +24,12 @@ def prepare(folder):
 
 def transform(cache, paths):
     logmel = LogMel(
-        8, hop_length=1024, cache_dir=cache, n_jobs=1, verbose=False, on_error="skip"
+        8, hop_length=1024, cache_dir=cache, n_jobs=1, verbose=0, on_error="skip"
     )
     X = RMSFilter(use_at_predict=True).transform(paths)
     found = logmel.fit_transform(X)
     frames = [np.array(found[row]) for row in range(len(found))]
-    return frames, found.segment_weights.copy(), len(logmel.errors_)
+    return frames, found.segment_weights.copy(), len(found.errors)
 
 
 def run(prepared, rng, place, story):

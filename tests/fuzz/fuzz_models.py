@@ -26,7 +26,7 @@ seen = []
 def prepare(folder):
     folder.mkdir()
     table = CheckData().table.iloc[:2]
-    model = CompiledPipeline(Pipeline([("logmel", MEL)]), NETWORK, verbose=False)
+    model = CompiledPipeline(Pipeline([("logmel", MEL)]), NETWORK, verbose=0)
     path = folder / "birds.skbird"
     expected = model.predict_proba(table)
     save_model(model, path)

@@ -52,7 +52,7 @@ from skbird.utils.estimator_checks._targets import (
     check_soft_targets,
     check_species_columns,
     check_unknown_targets,
-    check_unlabelled_rows,
+    check_unlabeled_rows,
 )
 from skbird.utils.estimator_checks._usage import (
     check_metadata_routing,
@@ -94,7 +94,7 @@ __all__ = [
     "check_threads",
     "check_unfitted",
     "check_unknown_targets",
-    "check_unlabelled_rows",
+    "check_unlabeled_rows",
     "check_unreadable_rows",
     "parametrize_with_audio_checks",
 ]

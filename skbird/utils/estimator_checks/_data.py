@@ -61,6 +61,14 @@ class CheckData:
 
         Input tags with ``string`` are of estimators that take recordings; others with
         ``one_d_array`` or ``three_d_array`` take `Spectrograms`.
+
+        Parameters
+        ----------
+        estimator : estimator object
+
+        Returns
+        -------
+        CheckData
         """
         tags = get_tags(estimator).input_tags
         if not tags.string and (tags.one_d_array or tags.three_d_array):
@@ -80,7 +88,17 @@ class CheckData:
         return self.make_X is None
 
     def rows(self, numbers):
-        """Return some rows of X."""
+        """Return some rows of X.
+
+        Parameters
+        ----------
+        numbers : array-like of int
+            Numbers of the rows.
+
+        Returns
+        -------
+        What X is, with these rows.
+        """
         return _safe_indexing(self.X, np.asarray(numbers, dtype=int))
 
     def beside_unreadable(self):
@@ -105,7 +123,7 @@ def make_spectrograms(table):
     """Return small `Spectrograms` of a row table; rows may be unreadable."""
     from skbird.preprocessing import LogMel
 
-    logmel = LogMel(32, hop_length=1024, on_error="skip", verbose=False, n_jobs=1)
+    logmel = LogMel(32, hop_length=1024, on_error="skip", verbose=0, n_jobs=1)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", UserWarning)
         return logmel.fit_transform(table)

@@ -53,8 +53,8 @@ class LevelClassifier(ClassifierMixin, BaseEstimator):
         X : sequence of rows
         y : array or DataFrame of shape (n_rows, n_species)
             In [0, 1]; NaN is unknown, a row of -1 unlabelled.
-        sample_weight : array of shape (n_rows,), optional
-        label_weight : array of shape (n_rows, n_species), optional
+        sample_weight : array of shape (n_rows,), default=None
+        label_weight : array of shape (n_rows, n_species), default=None
 
         Returns
         -------

@@ -37,7 +37,7 @@ CHECKS = (
     _targets.check_species_columns,
     _targets.check_soft_targets,
     _targets.check_unknown_targets,
-    _targets.check_unlabelled_rows,
+    _targets.check_unlabeled_rows,
     _usage.check_pipeline,
     _usage.check_search,
     _usage.check_set_output,

@@ -112,7 +112,7 @@ def check_unknown_targets(estimator, data):
 
 
 @promise
-def check_unlabelled_rows(estimator, data):
+def check_unlabeled_rows(estimator, data):
     """Check that rows of targets may be -1 (unlabelled), which is no target.
 
     Estimators that learn from such rows in another way need not pass.
