@@ -324,7 +324,7 @@ def test_nothing_or_everything_unlabelled(chain):
         self_training().fit(X, np.full((20, 2), -1))
     with pytest.warns(UserWarning, match="No row of y is -1"):
         model = self_training().fit(X[:2], Y[:2])
-    assert model.termination_condition_ == "no_unlabelled_rows"
+    assert model.termination_condition_ == "no_unlabeled_rows"
     assert model.n_iter_ == 0
     assert len(model.history_) == 0
     np.testing.assert_array_equal(

@@ -31,19 +31,58 @@ class ClipOp:
     changes_samples = True
 
     def __call__(self, clip):
-        """Return the clip after this op."""
+        """Return the clip after this op.
+
+        Parameters
+        ----------
+        clip : Clip
+
+        Returns
+        -------
+        Clip
+        """
         raise NotImplementedError(f"{type(self).__name__} must define __call__.")
 
     def sample_rate_after(self, sample_rate):
-        """Return the sample rate in Hz that a clip has after this op."""
+        """Return the sample rate that a clip has after this op.
+
+        Parameters
+        ----------
+        sample_rate : int or None
+            Before it, in Hz; None if it is not known.
+
+        Returns
+        -------
+        int or None
+        """
         return sample_rate
 
     def grid_after(self, grid):
-        """Return the `SegmentGrid` that a clip has after this op."""
+        """Return how a clip is cut after this op.
+
+        Parameters
+        ----------
+        grid : SegmentGrid
+            How it was cut before.
+
+        Returns
+        -------
+        SegmentGrid
+        """
         return grid
 
     def channels_read(self, channels):
-        """Return which channels a clip is read from, if other ops want `channels`."""
+        """Return which channels a clip is read from.
+
+        Parameters
+        ----------
+        channels : {"mean", "loudest"} or int
+            What the ops before this one want.
+
+        Returns
+        -------
+        {"mean", "loudest"} or int
+        """
         return channels
 
 

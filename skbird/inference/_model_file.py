@@ -103,7 +103,7 @@ def save_model(model, path, *, metrics=None, data=None, license=None, notes=None
     >>> path = folder / "frog.wav"
     >>> rng = np.random.default_rng(0)
     >>> soundfile.write(path, 0.1 * rng.standard_normal(32_000 * 5), 32_000)
-    >>> net = CNNClassifier("lcnet_035", weights=None, max_epochs=1, verbose=0)
+    >>> net = CNNClassifier("lcnet_035", backbone_weights=None, max_epochs=1, verbose=0)
     >>> pipe = make_pipeline(LogMel(n_mels=32), net).fit([path], [[0, 1]])
     >>> compiled = compile_pipeline(pipe, precision="float32")
     >>> save_model(compiled, folder / "frog.skbird", notes="A pond near Ulm.")
@@ -209,12 +209,12 @@ def load_model(path, *, max_bytes=MAX_BYTES):
     >>> path = folder / "frog.wav"
     >>> rng = np.random.default_rng(0)
     >>> soundfile.write(path, 0.1 * rng.standard_normal(32_000 * 5), 32_000)
-    >>> net = CNNClassifier("lcnet_035", weights=None, max_epochs=1, verbose=0)
+    >>> net = CNNClassifier("lcnet_035", backbone_weights=None, max_epochs=1, verbose=0)
     >>> pipe = make_pipeline(LogMel(n_mels=32), net).fit([path], [[0, 1]])
     >>> compiled = compile_pipeline(pipe, precision="float32")
-    >>> save_model(compiled, folder / "frog.skbird", licence="CC0")
+    >>> save_model(compiled, folder / "frog.skbird", license="CC0")
     >>> model = load_model(folder / "frog.skbird")
-    >>> model.about_["licence"]
+    >>> model.about_["license"]
     'CC0'
     >>> bool((model.predict_proba([path]) == compiled.predict_proba([path])).all())
     True
@@ -276,7 +276,7 @@ def trained_on(model, X):
     >>> path = folder / "frog.wav"
     >>> rng = np.random.default_rng(0)
     >>> soundfile.write(path, 0.1 * rng.standard_normal(32_000 * 5), 32_000)
-    >>> net = CNNClassifier("lcnet_035", weights=None, max_epochs=1, verbose=0)
+    >>> net = CNNClassifier("lcnet_035", backbone_weights=None, max_epochs=1, verbose=0)
     >>> pipe = make_pipeline(LogMel(n_mels=32), net).fit([path], [[0, 1]])
     >>> compiled = compile_pipeline(pipe, precision="float32")
     >>> save_model(compiled, folder / "frog.skbird", data=[path])

@@ -280,7 +280,7 @@ MODELS = {
                         "max_iter",
                         "no_change",
                         "no_pseudo_labels",
-                        "no_unlabelled_rows",
+                        "no_unlabeled_rows",
                     )
                 ),
             },

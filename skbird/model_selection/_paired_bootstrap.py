@@ -46,7 +46,7 @@ class PairedBootstrapResult:
     >>> Y = rng.integers(0, 2, (200, 3))
     >>> good, poor = Y + rng.normal(0, 1, Y.shape), Y + rng.normal(0, 3, Y.shape)
     >>> result = paired_bootstrap(
-    ...     Y, good, poor, recordings=np.arange(200), random_state=0
+    ...     Y, good, poor, recording_ids=np.arange(200), random_state=0
     ... )
     >>> result.interval[0] > 0
     True

@@ -54,13 +54,13 @@ class Curriculum(RecipeCallback):
     >>> X, Y = rng.standard_normal((8, 32, 64)), np.tile([[1, 0], [0, 1]], (4, 1))
     >>> net = CNNClassifier(
     ...     "lcnet_035",
-    ...     weights=None,
+    ...     backbone_weights=None,
     ...     max_epochs=4,
     ...     callbacks__curriculum__start=0.25,
     ...     callbacks__curriculum__by="loss",
     ...     verbose=0,
     ... )
-    >>> net.fit(X, Y).history[:, "curriculum_rows"]
+    >>> net.fit(X, Y).history_["curriculum_rows"].tolist()
     [8, 5, 8, 8]
     """
 
@@ -176,12 +176,12 @@ class HardNegativeMining(RecipeCallback):
     >>> X, Y = rng.standard_normal((8, 32, 64)), np.tile([[1, 0], [0, 1]], (4, 1))
     >>> net = CNNClassifier(
     ...     "lcnet_035",
-    ...     weights=None,
+    ...     backbone_weights=None,
     ...     max_epochs=2,
     ...     callbacks__hard_negatives__boost=3.0,
     ...     verbose=0,
     ... )
-    >>> sorted(net.fit(X, Y).history[-1, "hard_negatives"])
+    >>> sorted(net.fit(X, Y).history_["hard_negatives"].iloc[-1])
     ['species 0', 'species 1']
     """
 

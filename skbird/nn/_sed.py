@@ -30,7 +30,11 @@ class Activations:
     >>> rng = np.random.default_rng(0)
     >>> X, Y = rng.standard_normal((8, 32, 64)), np.tile([[1, 0], [0, 1]], (4, 1))
     >>> net = SEDClassifier(
-    ...     "lcnet_035", attention="time", weights=None, max_epochs=1, verbose=0
+    ...     "lcnet_035",
+    ...     attention="time",
+    ...     backbone_weights=None,
+    ...     max_epochs=1,
+    ...     verbose=0,
     ... )
     >>> activations = net.fit(X, Y).activations(X)[0]
     >>> activations.probability.shape, activations.attention.shape

@@ -50,12 +50,12 @@ class ValidationSplit(RecipeCallback):
     >>> X, Y = rng.standard_normal((8, 32, 64)), np.tile([[1, 0], [0, 1]], (4, 1))
     >>> net = CNNClassifier(
     ...     "lcnet_035",
-    ...     weights=None,
+    ...     backbone_weights=None,
     ...     max_epochs=2,
     ...     callbacks__validation__fraction=0.25,
     ...     verbose=0,
     ... )
-    >>> len(net.fit(X, Y).history[:, "valid_score"])
+    >>> len(net.fit(X, Y).history_["valid_score"])
     2
     """
 

@@ -113,7 +113,7 @@ class PseudoLabelSelfTraining(MultilabelMetaMixin, BaseEstimator):
     n_iter_ : int
         Rounds that were trained.
     termination_condition_ : {"max_iter", "no_change", "no_pseudo_labels", \
-            "no_unlabelled_rows"}
+            "no_unlabeled_rows"}
         Why it ended.
     classes_ : ndarray of shape (n_species, 2)
         The two values of each label, [0, 1].
@@ -281,7 +281,7 @@ class PseudoLabelSelfTraining(MultilabelMetaMixin, BaseEstimator):
         self.labeled_iter_ = np.where((target == -1).all(axis=1), -1, 0)
         self.termination_condition_ = "max_iter"
         if len(hidden) == 0:
-            self.termination_condition_, powers = "no_unlabelled_rows", []
+            self.termination_condition_, powers = "no_unlabeled_rows", []
         student, lines, coverage = None, [], []
         if self.teacher is None or len(hidden) == 0:
             student = self._train(data, labels)
