@@ -1719,6 +1719,24 @@ def test_columns_of_several_types_are_text(values):
     assert arrow_column(rows["x"], kind).to_pylist() == texts
 
 
+@pytest.mark.parametrize(
+    ("kind", "values", "texts"),
+    [
+        ("string_view", ["x", None, "y"], ["x", None, "y"]),
+        ("binary_view", [b"x", None, b"y"], ["b'x'", None, "b'y'"]),
+        ("month_day_nano_interval", [None] * 3, [None] * 3),
+    ],
+)
+def test_all_kinds_of_arrow_reach_the_results(run, nights, kind, values, texts):
+    pyarrow = pytest.importorskip("pyarrow")
+    kind = getattr(pyarrow, kind)()
+    column = pd.array(pyarrow.array(values, kind), dtype=pd.ArrowDtype(kind))
+    path = min(map(str, nights.iterdir()))
+    table = pd.DataFrame({"path": path, "start": [0, 1, 2], "end": [1, 2, 3]})
+    found = run(recordings=table.assign(site=column)).read()["site"]
+    assert found.astype(object).where(found.notna(), None).tolist() == texts
+
+
 @pytest.mark.parametrize("values", [[1, 2, None], [BIG, BIG + 1, None], [0.5, None]])
 def test_categories_of_numbers_may_have_gaps(values):
     categories = pd.Index([value for value in values if value is not None])

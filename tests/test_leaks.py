@@ -178,10 +178,23 @@ def test_missing_files_are_counted_and_the_others_compared(write_wav, tmp_path):
     copy = str(tmp_path / "copy.wav")
     shutil.copy(a, copy)
     X = [a, "gone.wav", copy, "gone too.wav"]
-    with pytest.warns(UserWarning, match=r"2 of 4 files are missing.*'gone.wav'"):
+    with pytest.warns(UserWarning, match=r"2 of 4 files are missing or.*'gone.wav'"):
         leaks = find_leaks(X, [0, 1], [2, 3], author=None, near_duplicates=True)
     assert pairs(leaks, "identical") == [(0, 2)]
     assert len(leaks) == 1
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no pipes here")
+def test_what_never_ends_is_not_compared(write_wav, tmp_path):
+    a = write_wav("a.wav", forest(0, 1))
+    shutil.copy(a, tmp_path / "copy.wav")
+    os.mkfifo(tmp_path / "pipe.wav")
+    (tmp_path / "zero.wav").symlink_to("/dev/zero")
+    (tmp_path / "empty.wav").touch()
+    X = [str(tmp_path / f"{n}.wav") for n in ("a", "pipe", "zero", "copy", "empty")]
+    with pytest.warns(UserWarning, match=r"2 of 5 files are missing or.*pipe.wav"):
+        leaks = find_leaks(X, [0, 1, 2], [3, 4], author=None)
+    assert pairs(leaks, "identical") == [(0, 3)]
 
 
 @pytest.mark.parametrize(

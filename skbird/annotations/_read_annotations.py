@@ -129,7 +129,7 @@ def read_annotations(paths, audio=None, *, format=None, annotation_column=None):
         format=format,
         annotation_column=annotation_column,
     )
-    if not (audio is None or isinstance(audio, str | os.PathLike)):
+    if not (audio is None or isinstance(audio, str | os.PathLike | AudioFinder)):
         audio = AudioFinder(audio)  # once for all files
     by_format = {}
     for file in map(TextFile, as_path_list(paths)):

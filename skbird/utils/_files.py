@@ -303,8 +303,9 @@ def read_bytes(path, *, max_bytes=MAX_TEXT_BYTES, remedy=""):
     """
     check_regular(path, max_bytes=max_bytes, remedy=remedy)
     with open(path, "rb") as file:
-        data = file.read(max_bytes + 1)  # some say that they have 0 bytes
-    if len(data) > max_bytes:
+        # Some say that they have 0 bytes.
+        data = file.read(-1 if max_bytes is None else max_bytes + 1)
+    if max_bytes is not None and len(data) > max_bytes:
         raise ValueError(_too_large(path, len(data), max_bytes, remedy))
     return data
 
