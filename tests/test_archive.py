@@ -282,6 +282,16 @@ def test_columns_that_would_be_there_twice_are_refused(
         run(recordings=table, **options)
 
 
+def test_a_run_that_is_refused_leaves_no_folder(run, tmp_path):
+    with pytest.raises(ValueError, match="step_s=1e-09 would make"):
+        run(out=tmp_path / "new" / "out", step_s=1e-9)
+    assert not (tmp_path / "new").exists()
+    (tmp_path / "own").mkdir()
+    with pytest.raises(ValueError, match="step_s=1e-09 would make"):
+        run(out=tmp_path / "own", step_s=1e-9)
+    assert (tmp_path / "own").is_dir()
+
+
 def test_column_numbers_for_names_of_species_may_be_taken_too(run, table):
     class Nameless(Level):
         species_ = None

@@ -190,6 +190,27 @@ def make_folder(path):
     return path
 
 
+@contextmanager
+def making_folder(path):
+    """Make a folder that goes again if an error leaves it empty.
+
+    Parameters
+    ----------
+    path : path-like
+        See `make_folder`.
+    """
+    path = Path(path)
+    new = [folder for folder in (path, *path.parents) if not folder.exists()]
+    make_folder(path)
+    try:
+        yield
+    except BaseException:
+        with suppress(OSError):  # something is in it
+            for folder in new:
+                folder.rmdir()
+        raise
+
+
 def hold(file):
     """Show others, as long as an open file is not closed, that somebody uses it.
 
