@@ -241,6 +241,18 @@ def test_a_second_chunk_of_samples_is_heard(written, hear, between):
     assert "all is read" in header.note
 
 
+def test_a_last_chunk_without_a_name_is_not_heard(written, hear, sound):
+    content = written("WAV")
+    rest = b"\x7f\x12" * 2000
+    size = struct.pack("<I", len(rest))
+    header, samples = hear(content + bytes(4) + size + rest)
+    np.testing.assert_allclose(samples, sound, atol=1e-4)
+    assert header.note == ""
+    # Samples that begin with silence are heard: no size lies behind it.
+    header, _ = hear(content + bytes(8) + rest)
+    assert header.n_frames == len(sound) + 4 + len(rest) // 2
+
+
 def test_loud_samples_of_8_bits_are_no_text(written, hear):
     samples = np.full(SECONDS * RATE, -0.3) + 0.01 * np.sin(np.arange(SECONDS * RATE))
     content = written("WAV", "PCM_U8", samples=samples)

@@ -328,8 +328,11 @@ def _are_chunks(file, form, at, size):
         if name[:4] in _KNOWN_CHUNKS:
             return True
         stop = first + n_bytes
-        if not _NAME_BYTES.issuperset(name[:4]) or stop > size + form.step:
+        is_last = size - form.step <= stop <= size + form.step
+        # Silence may look like a name of zeros, but its size then is 0 as well.
+        is_named = _NAME_BYTES.issuperset(name[:4]) or (is_last and not any(name))
+        if not is_named or stop > size + form.step:
             return False
-        if stop >= size - form.step:
+        if is_last:
             return True
     return False
