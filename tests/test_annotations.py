@@ -473,6 +473,37 @@ def test_files_find_their_recording_by_name(name, tmp_path):
         )
 
 
+@pytest.mark.parametrize("write_", [write_raven, write_birdnet])
+def test_boxes_may_be_of_any_kind_of_arrow(write_, boxes, tmp_path):
+    pyarrow = pytest.importorskip("pyarrow")
+    kind = pyarrow.string_view()
+    species = pyarrow.array(["owl"] * len(boxes), kind)
+    notes = pyarrow.array(["x"] * len(boxes), kind)
+    boxes = boxes.assign(
+        species=pd.array(species, dtype=pd.ArrowDtype(kind)),
+        note=pd.array(notes, dtype=pd.ArrowDtype(kind)),
+    )
+    write_(boxes, tmp_path / "arrow")
+    assert (tmp_path / "arrow").exists()
+
+
+@pytest.mark.parametrize(
+    "stem",
+    ["a.selections", "a.Table.1", "a.BirdNET.results", "A.SELECTIONS", "a.txt", "a"],
+)
+def test_recordings_named_like_tables_keep_their_boxes(stem, tmp_path):
+    audio = [str(tmp_path / f"{name}.wav") for name in dict.fromkeys(("a", stem))]
+    box = {"path": audio[-1], "start": 1.0, "end": 2.0, "species": "owl"}
+    box |= {"low_hz": np.nan, "high_hz": np.nan}
+    labels = write_audacity(pd.DataFrame([box]), tmp_path / "labels")
+    assert read_audacity(labels, audio)["path"].tolist() == audio[-1:]
+    tables = write_raven(pd.DataFrame([box | {"path": stem}]), tmp_path / "raven")
+    lines = [line.split("\t") for line in tables[0].read_text().splitlines()]
+    bare = ["\t".join(np.delete(line, lines[0].index("Begin Path"))) for line in lines]
+    path = write(tmp_path / f"{stem}.csv", "\n".join(bare))
+    assert read_raven(path, audio)["path"].tolist() == audio[-1:]
+
+
 def test_birdnet_tables_of_a_german_spreadsheet(tmp_path):
     plain = (
         "Start (s),End (s),Scientific name,Common name,Confidence,File,week\n"

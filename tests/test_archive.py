@@ -289,6 +289,16 @@ def test_columns_that_would_be_there_twice_are_refused(
         run(recordings=table, **options)
 
 
+def test_a_run_that_is_refused_leaves_no_folder(run, tmp_path):
+    with pytest.raises(ValueError, match="step_s=1e-09 would make"):
+        run(out=tmp_path / "new" / "out", step_s=1e-9)
+    assert not (tmp_path / "new").exists()
+    (tmp_path / "own").mkdir()
+    with pytest.raises(ValueError, match="step_s=1e-09 would make"):
+        run(out=tmp_path / "own", step_s=1e-9)
+    assert (tmp_path / "own").is_dir()
+
+
 def test_column_numbers_for_names_of_species_may_be_taken_too(run, table):
     class Nameless(Level):
         species_ = None
@@ -1724,6 +1734,24 @@ def test_columns_of_several_types_are_text(values):
     kind = further_columns(rows)["x"]
     texts = [None if value is None else str(value) for value in values]
     assert arrow_column(rows["x"], kind).to_pylist() == texts
+
+
+@pytest.mark.parametrize(
+    ("kind", "values", "texts"),
+    [
+        ("string_view", ["x", None, "y"], ["x", None, "y"]),
+        ("binary_view", [b"x", None, b"y"], ["b'x'", None, "b'y'"]),
+        ("month_day_nano_interval", [None] * 3, [None] * 3),
+    ],
+)
+def test_all_kinds_of_arrow_reach_the_results(run, nights, kind, values, texts):
+    pyarrow = pytest.importorskip("pyarrow")
+    kind = getattr(pyarrow, kind)()
+    column = pd.array(pyarrow.array(values, kind), dtype=pd.ArrowDtype(kind))
+    path = min(map(str, nights.iterdir()))
+    table = pd.DataFrame({"path": path, "start": [0, 1, 2], "end": [1, 2, 3]})
+    found = run(recordings=table.assign(site=column)).read()["site"]
+    assert found.astype(object).where(found.notna(), None).tolist() == texts
 
 
 @pytest.mark.parametrize("values", [[1, 2, None], [BIG, BIG + 1, None], [0.5, None]])

@@ -17,7 +17,7 @@ from sklearn.pipeline import make_pipeline
 
 from skbird.preprocessing import LogMel, RMSFilter
 from skbird.utils import _files
-from skbird.utils._array_files import map_array, store_array
+from skbird.utils._array_files import DamagedArrayError, map_array, store_array
 from skbird.utils._files import (
     explained,
     hold,
@@ -182,6 +182,24 @@ def test_an_array_is_checked_once(tmp_path, monkeypatch):
     os.utime(path, (1e9, 1e9 + 1))
     with pytest.raises(TypeError, match="not callable"):
         map_array(path)
+
+
+@pytest.mark.skipif(os.name == "nt", reason="no times of changes here")
+def test_a_damaged_array_is_found_though_its_time_is_put_back(tmp_path):
+    path = tmp_path / "a.npy"
+    store_array(str(path), np.arange(1000.0).reshape(10, 100))
+    os.utime(path, (1e9, 1e9))
+    map_array(str(path))
+    before = path.stat()
+    with path.open("r+b") as file:
+        file.seek(-100, os.SEEK_END)
+        file.write(b"\x55")
+    while path.stat().st_ctime_ns == before.st_ctime_ns:  # clocks may be coarse
+        os.utime(path, (1e9, 1e9))
+    os.utime(path, (1e9, 1e9))
+    assert path.stat().st_mtime_ns == before.st_mtime_ns
+    with pytest.raises(DamagedArrayError, match="its content has changed"):
+        map_array(str(path))
 
 
 @pytest.mark.parametrize("shape", [(0,), (3, 0), (2, 3), (), (2, 3, 4)])

@@ -1,5 +1,6 @@
 """What commands take for the truth: all formats, short calls, no model's own word."""
 
+import os
 import pickle
 import shutil
 
@@ -246,6 +247,21 @@ def test_a_model_does_not_grade_itself(predict, evaluate, field, format_, out, m
     assert REFUSED in report.stderr
 
 
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no pipes here")
+@pytest.mark.parametrize("kind", ["pipe", "device"])
+def test_what_never_ends_is_not_compared_with_what_predict_wrote(
+    predict, evaluate, field, kind
+):
+    predict("--out", "events.csv")
+    if kind == "pipe":
+        os.mkfifo(field / "endless.csv")
+    else:
+        (field / "endless.csv").symlink_to("/dev/zero")
+    result = evaluate("endless.csv")
+    assert result.exit_code == 1
+    assert f"'endless.csv' is a {kind}, not a file" in result.output
+
+
 def run_options(evaluate, annotations):
     model = evaluate.__closure__[0].cell_contents
     options = ("--annotations", annotations, "--out", "page.html", "--trust-pickle")
@@ -394,6 +410,19 @@ def test_tables_of_all_kinds_are_placed_alike(field, truth):
     assert len(placed) == 2 * len(truth)
     names = placed["path"].str.rpartition("/")[2]
     assert names.tolist() == truth["path"].tolist() * 2
+
+
+def test_recordings_named_like_tables_keep_their_boxes(evaluate, field):
+    (field / "data").mkdir()
+    for name, new in (("quiet", "a"), ("a", "a.selections")):
+        source = field / "soundscapes" / f"{name}.wav"
+        shutil.copy(source, field / "data" / f"{new}.wav")
+    (field / "labels").mkdir()
+    (field / "labels" / "a.selections.txt").write_text("1\t3\tdove\n")
+    options = ("--annotated-only", "--out", "rows.csv")
+    result = evaluate("labels", *options, data="data")
+    assert result.exit_code == 0
+    assert pd.read_csv("rows.csv").set_index("species").loc["dove", "roc_auc"] == 1.0
 
 
 # describe ---------------------------------------------------------------------

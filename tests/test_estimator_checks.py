@@ -3,6 +3,9 @@
 import importlib
 import os
 import pkgutil
+import subprocess
+import sys
+import tempfile
 from concurrent.futures.process import BrokenProcessPool
 
 import pytest
@@ -14,6 +17,7 @@ from skbird.utils import estimator_checks
 from skbird.utils.estimator_checks import (
     CheckData,
     LevelClassifier,
+    _data,
     check_audio_estimator,
     parametrize_with_audio_checks,
 )
@@ -30,6 +34,18 @@ BY_DESIGN = {
     "PseudoLabelSelfTraining": {"check_unlabeled_rows": _FROM_UNLABELLED},
     "SoundscapeReweighter": {"check_subset_of_rows": _OF_FILES},
 }
+
+
+@pytest.mark.parametrize("end", ["", "; os._exit(0)"], ids=["end", "kill"])
+def test_recordings_go_with_the_process_or_the_next(end, tmp_path, monkeypatch):
+    code = "import os; from skbird.utils.estimator_checks import CheckData; CheckData()"
+    environment = os.environ | dict.fromkeys(("TMPDIR", "TEMP", "TMP"), str(tmp_path))
+    subprocess.run([sys.executable, "-c", code + end], env=environment, check=True)
+    left = list(tmp_path.glob("skbird-checks-*"))
+    assert len(left) == (1 if end else 0)
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    folders = {_data._make_folder() for _ in range(2)}  # the second spares the first
+    assert set(tmp_path.glob("skbird-checks-*")) == folders
 
 
 def public_estimators():

@@ -165,6 +165,17 @@ def test_a_file_cut_short_is_listed_as_such(written, hear, sound, format):
     assert "Its header says 12.00 s" in header.note
 
 
+@pytest.mark.parametrize("share", [0.3, 0.6, 0.99])
+def test_what_a_cut_file_of_packets_holds_is_heard(written, hear, sound, share):
+    content = written("CAF", "ALAC_16")
+    header, samples = hear(content[: int(len(content) * share)], "cut.caf")
+    np.testing.assert_allclose(samples, sound[: len(samples)], atol=1e-4)
+    # The last packet, of 4096 samples, may be lost.
+    assert len(sound) * (share - 0.1) - 4096 < len(samples) < len(sound)
+    assert header.n_frames == len(samples)
+    assert "Its header says 12.00 s" in header.note
+
+
 def _rf64(content, size):
     return patched(content, 28, struct.pack("<Q", size))
 
@@ -228,6 +239,18 @@ def test_a_second_chunk_of_samples_is_heard(written, hear, between):
     header, _ = hear(content + second)
     assert header.duration_s == pytest.approx(2 * SECONDS)
     assert "all is read" in header.note
+
+
+def test_a_last_chunk_without_a_name_is_not_heard(written, hear, sound):
+    content = written("WAV")
+    rest = b"\x7f\x12" * 2000
+    size = struct.pack("<I", len(rest))
+    header, samples = hear(content + bytes(4) + size + rest)
+    np.testing.assert_allclose(samples, sound, atol=1e-4)
+    assert header.note == ""
+    # Samples that begin with silence are heard: no size lies behind it.
+    header, _ = hear(content + bytes(8) + rest)
+    assert header.n_frames == len(sound) + 4 + len(rest) // 2
 
 
 def test_loud_samples_of_8_bits_are_no_text(written, hear):

@@ -178,7 +178,7 @@ def test_missing_files_are_counted_and_the_others_compared(write_wav, tmp_path):
     copy = str(tmp_path / "copy.wav")
     shutil.copy(a, copy)
     X = [a, "gone.wav", copy, "gone too.wav"]
-    with pytest.warns(UserWarning, match=r"2 of 4 files are missing.*'gone.wav'"):
+    with pytest.warns(UserWarning, match=r"2 of 4 files are missing or.*'gone.wav'"):
         leaks = find_leaks(X, [0, 1], [2, 3], author=None, near_duplicates=True)
     assert pairs(leaks, "identical") == [(0, 2)]
     assert len(leaks) == 1
@@ -192,7 +192,7 @@ def test_what_is_no_file_is_not_waited_for(write_wav, tmp_path):
     for path in paths[2:]:
         os.mkfifo(path)
     X = [*map(str, paths), write_wav("e.wav", forest(0, 1))]
-    with pytest.warns(UserWarning, match="4 of 5 files are missing, or no files, such"):
+    with pytest.warns(UserWarning, match="4 of 5 files are missing or cannot be"):
         leaks = find_leaks(X, [0, 2], [1, 3, 4], author=None, near_duplicates=True)
     assert len(leaks) == 0
 
@@ -206,9 +206,22 @@ def test_files_that_may_not_be_opened_are_copies_of_nothing(write_wav, monkeypat
         return open(path, *args)
 
     monkeypatch.setattr("skbird.model_selection._leak_keys.open", refuse, raising=False)
-    leaks = find_leaks(X, [0, 1], [2], author=None)
+    with pytest.warns(UserWarning, match="1 of 3 files are missing or cannot be read"):
+        leaks = find_leaks(X, [0, 1], [2], author=None)
     assert pairs(leaks, "identical") == [(1, 2)]
     assert leaks["n_train_rows"].tolist() == [1]
+
+
+def test_what_never_ends_is_not_compared(write_wav, tmp_path):
+    a = write_wav("a.wav", forest(0, 1))
+    shutil.copy(a, tmp_path / "copy.wav")
+    os.mkfifo(tmp_path / "pipe.wav")
+    (tmp_path / "zero.wav").symlink_to("/dev/zero")
+    (tmp_path / "empty.wav").touch()
+    X = [str(tmp_path / f"{n}.wav") for n in ("a", "pipe", "zero", "copy", "empty")]
+    with pytest.warns(UserWarning, match=r"2 of 5 files are missing or.*pipe.wav"):
+        leaks = find_leaks(X, [0, 1, 2], [3, 4], author=None)
+    assert pairs(leaks, "identical") == [(0, 3)]
 
 
 @pytest.mark.parametrize(

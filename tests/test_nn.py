@@ -173,7 +173,7 @@ def test_a_callback_of_ones_own_ends_a_training_and_is_called_with_its_loss(stri
             return (logits - torch.nan_to_num(target)).square().mean()
 
     X, Y = stripes
-    net = CNNClassifier("lcnet_035", weights=None, max_epochs=5, verbose=0)
+    net = CNNClassifier("lcnet_035", backbone_weights=None, max_epochs=5, verbose=0)
     net.set_params(criterion=Count, callbacks=[("stop", StopBelow())])
     net.set_params(callbacks__stop__loss=100.0).fit(X, Y)
     assert len(net.history) == 1

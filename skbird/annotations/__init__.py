@@ -39,7 +39,7 @@ __all__ = [
 set_public_module(globals())
 
 # For the other rooms; not public.
-from skbird.annotations._audio_names import AudioFinder, annotation_names
+from skbird.annotations._audio_names import AudioFinder, NameFinder, annotation_names
 from skbird.annotations._boxes import BOX_COLUMNS, check_boxes
 from skbird.annotations._files import write_csv
 from skbird.annotations._places import place_boxes

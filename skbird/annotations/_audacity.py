@@ -186,4 +186,4 @@ def _lines(start, end, low, high, label, score):
         return text
     # Audacity writes -1 for a frequency that is not set.
     low, high = (-1.0 if np.isnan(hz) else hz for hz in (low, high))
-    return f"{text}\n\\t{low}\t{high}"
+    return f"{text}\n\\\t{low}\t{high}"

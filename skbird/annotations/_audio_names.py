@@ -108,8 +108,17 @@ class AudioFinder:
 
     def by_file(self, file):
         """Return the recording that the name of an annotation file stands for."""
-        name = recording_name(file)
+        name = self.name_of(file)
         return self.only(self.named_like(name), name, file)
+
+    def name_of(self, file):
+        """Return which name of a recording an annotation file says.
+
+        All but its suffix, where a recording bears that name, as ``a.selections.wav``
+        does beside ``a.wav``; else see `recording_name`.
+        """
+        whole = without_suffix(path_parts(os.fspath(file))[-1])
+        return whole if _alike(whole) in self._by_joined else recording_name(file)
 
     def named_like(self, name):
         """Return the recordings that the name of an annotation file may stand for."""
@@ -132,6 +141,18 @@ class AudioFinder:
             f"{place}: {name!r} is not among the {len(self.recordings)} recordings "
             f"given, such as {', '.join(map(repr, self.recordings[:3]))}. Add it."
         )
+
+
+class NameFinder(AudioFinder):
+    """Name the recordings that annotations speak of; `place_boxes` then finds them."""
+
+    def by_path(self, path, place):
+        """Return the path as the annotations say it."""
+        return path
+
+    def by_file(self, file):
+        """Return the name of the recording that an annotation file is named after."""
+        return self.name_of(file)
 
 
 def find_recordings(table, named, recordings):

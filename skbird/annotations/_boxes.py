@@ -7,6 +7,8 @@ from numbers import Integral, Real
 import numpy as np
 import pandas as pd
 
+from skbird.utils._arrow import with_rows
+
 TEXT = pd.Series([""]).dtype  # what pandas makes of text: object, or str since 3.0
 SECONDS = ["start", "end"]
 HERTZ = ["low_hz", "high_hz"]
@@ -66,7 +68,7 @@ def check_boxes(boxes, name="boxes"):
     checked["species"] = as_text(boxes["species"], name)
     if "score" in boxes:
         checked["score"] = _as_numbers(boxes, "score", name)
-    others = boxes.drop(columns=list(checked), errors="ignore")
+    others = with_rows(boxes.drop(columns=list(checked), errors="ignore"))
     boxes = pd.concat([pd.DataFrame(checked, index=boxes.index), others], axis=1)
     _check_values(boxes, name)
     return boxes

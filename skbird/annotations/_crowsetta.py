@@ -65,7 +65,7 @@ def read_crowsetta(files, format, recordings=None, **options):
     >>> path = Path(tempfile.mkdtemp()) / "song.csv"
     >>> _ = path.write_text("onset_s,offset_s,label\n0.5,0.75,trill\n")
     >>> read_crowsetta(
-    ...     path, "simple-seq", audio="song.wav"
+    ...     path, "simple-seq", recordings="song.wav"
     ... )[["path", "start", "end", "species"]]  # doctest: +SKIP
            path  start   end species
     0  song.wav    0.5  0.75   trill

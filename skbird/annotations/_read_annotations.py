@@ -129,7 +129,8 @@ def read_annotations(files, recordings=None, *, format=None, annotation_column=N
         format=format,
         annotation_column=annotation_column,
     )
-    if not (recordings is None or isinstance(recordings, str | os.PathLike)):
+    is_one = isinstance(recordings, str | os.PathLike | AudioFinder)
+    if not (recordings is None or is_one):
         recordings = AudioFinder(recordings)  # once for all files
     by_format = {}
     for file in map(TextFile, as_path_list(files)):

@@ -26,6 +26,7 @@ from skbird.archive._part_files import (
 )
 from skbird.audio import AudioReadError, cut_short, read_headers
 from skbird.data import segment_table
+from skbird.utils._files import read_bytes
 from skbird.utils._nested import predict_matrix
 
 _LOST = "it could not be opened for a moment."
@@ -226,7 +227,7 @@ class SharedModel:
         thread = threading.get_ident()
         digest, model = _loaded.get(thread, (None, None))
         if digest != self.digest:
-            data = Path(self.path).read_bytes()
+            data = read_bytes(self.path, max_bytes=None)
             if blake2b(data).hexdigest() != self.digest:
                 raise RuntimeError(f"{self.path} is not the file that this run wrote.")
             model = pickle.loads(data)

@@ -59,7 +59,11 @@ def _arrow_type(column):
         kind = kind.value_type
     if types.is_float16(kind):
         return pyarrow.float32()
-    is_flat = types.is_primitive(kind) and not types.is_null(kind)
+    flat = (
+        *(types.is_boolean, types.is_integer, types.is_floating),
+        *(types.is_date, types.is_time, types.is_timestamp, types.is_duration),
+    )
+    is_flat = any(is_kind(kind) for is_kind in flat)
     return kind if is_flat else pyarrow.string()
 
 

@@ -32,7 +32,7 @@ from skbird.archive._part_files import (
 from skbird.archive._probe import probe_model
 from skbird.archive._result import summarize
 from skbird.archive._time_budget import TimeBudget
-from skbird.utils._files import hold, make_folder
+from skbird.utils._files import hold, making_folder
 from skbird.utils._nested import species_of
 from skbird.utils._params import N_JOBS, check_params, check_path
 from skbird.utils._progress import progress_bar
@@ -237,22 +237,22 @@ def predict_archive(
     }
     folder = Path(out).expanduser().absolute()
     check_text("out", folder)
-    make_folder(folder)
-    remove_temporary(folder)
-    # A cluster is for blocks, not for the threads of what happens here.
-    with parallel_config(backend="threading"):
-        plan = make_plan(
-            folder, stat_files(files), settings, fresh=fresh, verbose=verbose
-        )
-        plan = replace(plan, files=assign_blocks(plan.files, rows, block_s))
-        blocks = Blocks(plan.files, rows)
-        probe = probe_model(model, blocks, segment_s, step_s, plan)
-    check_names(probe.species, rows, is_long=is_long)
-    if plan.manifest is not None:
-        check_model(folder, plan, probe)
-    if fresh:
-        remove_run(folder)
-    store_plan(folder, plan, settings, probe)
+    with making_folder(folder):
+        remove_temporary(folder)
+        # A cluster is for blocks, not for the threads of what happens here.
+        with parallel_config(backend="threading"):
+            plan = make_plan(
+                folder, stat_files(files), settings, fresh=fresh, verbose=verbose
+            )
+            plan = replace(plan, files=assign_blocks(plan.files, rows, block_s))
+            blocks = Blocks(plan.files, rows)
+            probe = probe_model(model, blocks, segment_s, step_s, plan)
+        check_names(probe.species, rows, is_long=is_long)
+        if plan.manifest is not None:
+            check_model(folder, plan, probe)
+        if fresh:
+            remove_run(folder)
+        store_plan(folder, plan, settings, probe)
     numbers = np.flatnonzero(blocks.n_files).tolist()
     todo = [number for number in numbers if number not in plan.infos]
     todo_s = blocks.audio_s[todo].sum()

@@ -2,10 +2,9 @@
 
 import io
 from hashlib import blake2b
-from pathlib import Path
 
 from skbird.archive._columns import import_pyarrow
-from skbird.utils._files import check_regular
+from skbird.utils._files import read_bytes
 
 _SEAL = b"skbird.blake2b"
 _BLANK = b"0" * 32
@@ -58,10 +57,9 @@ def unseal(path):
     """
     pyarrow = import_pyarrow()
     try:
-        check_regular(path)
+        data = read_bytes(path, max_bytes=None)
     except ValueError as exc:  # a pipe would be waited for, a device read for ever
         raise DamagedFileError(str(exc)) from exc
-    data = Path(path).read_bytes()
     place = _find_digest(data)
     if place is None:
         raise DamagedFileError(

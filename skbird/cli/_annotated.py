@@ -135,7 +135,12 @@ class AnnotatedRows:
     """
 
     def __init__(self, data, annotations, species, segment_s):
-        from skbird.annotations import boxes_to_rows, place_boxes, read_annotations
+        from skbird.annotations import (
+            NameFinder,
+            boxes_to_rows,
+            place_boxes,
+            read_annotations,
+        )
         from skbird.audio import drop_links, find_audio
         from skbird.data import segment_table
 
@@ -144,7 +149,10 @@ class AnnotatedRows:
         audio = drop_links(audio)
         tables, self._n_untouched = self._find_tables()
         boxes = read_annotations(
-            tables, format=annotations.format_, annotation_column=annotations.column
+            tables,
+            NameFinder(audio),
+            format=annotations.format_,
+            annotation_column=annotations.column,
         )
         if self._n_untouched and not len(boxes):
             raise ValueError(NONE_LEFT.format(path=annotations.path))

@@ -4,7 +4,7 @@ import json
 import os
 import tempfile
 from contextlib import contextmanager
-from hashlib import blake2b
+from hashlib import blake2b, file_digest
 from pathlib import Path
 
 import click
@@ -125,8 +125,18 @@ def read_note(path):
 
 
 def digest(file):
-    """Return what tells the content of a file from others."""
-    return blake2b(file.read_bytes(), digest_size=16).hexdigest()
+    """Return what tells the content of a file from others.
+
+    Raises
+    ------
+    OSError, ValueError
+        If it cannot be read, or is no file, such as a pipe or a device.
+    """
+    from skbird.utils._files import check_regular
+
+    check_regular(file)
+    with open(file, "rb") as opened:
+        return file_digest(opened, lambda: blake2b(digest_size=16)).hexdigest()
 
 
 def _write(data, file):

@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 
 from skbird.audio import AudioReadError, check_column, read_headers
+from skbird.utils._arrow import with_rows
 from skbird.utils._names import printable_path
 from skbird.utils._rows import check_columns
 
@@ -85,6 +86,7 @@ def check_placed_rows(X, input_name, place):
             f"({len(wrong)} such rows)."
         )
     others = table.drop(columns=["path", "start", "end"], errors="ignore")
+    others = with_rows(others)
     if "channels" in others:
         others["channels"] = check_column(others["channels"], place)
     return pd.concat(

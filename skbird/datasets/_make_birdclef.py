@@ -21,6 +21,7 @@ from skbird.datasets._synthetic_scenes import (
     synthesize_recording,
     synthesize_soundscape,
 )
+from skbird.utils._files import read_bytes
 from skbird.utils._json import parse_json
 from skbird.utils._params import N_JOBS, check_params, check_path
 
@@ -175,7 +176,7 @@ def _is_made(root, manifest):
     found = "no manifest of make_birdclef"
     if (root / _MANIFEST).is_file():
         try:
-            found = parse_json((root / _MANIFEST).read_bytes())
+            found = parse_json(read_bytes(root / _MANIFEST))
         except ValueError as exc:
             found = f"a damaged {_MANIFEST} ({exc})"
     if found == manifest:

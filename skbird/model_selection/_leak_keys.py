@@ -2,7 +2,6 @@
 
 import hashlib
 import os
-import stat
 import warnings
 from collections.abc import Hashable
 from difflib import get_close_matches
@@ -21,6 +20,7 @@ from skbird.audio import (
     fingerprint,
     read_audio,
 )
+from skbird.utils._files import check_regular
 from skbird.utils._names import existing_path
 from skbird.utils._params import N_JOBS, check_params
 from skbird.utils._progress import progress_bar
@@ -201,12 +201,15 @@ def number_contents(files, n_jobs, verbose):
     """Give a number to each content; files of a size of their own are not read."""
     sizes = pd.Series([_size(path) for path in files])
     alike = np.flatnonzero(sizes.duplicated(keep=False) & sizes.notna())
+    digests = _in_threads(_digest, files[alike], n_jobs, verbose, "content")
+    unread = sizes.isna().to_numpy(copy=True)
+    unread[alike] = [digest is None for digest in digests]
     content = np.array(files, dtype=object)
-    content[alike] = _in_threads(_digest, files[alike], n_jobs, verbose, "content")
-    unread = sizes.isna().to_numpy()
+    content[alike] = digests
+    content[unread] = files[unread]
     if unread.any():
         warnings.warn(
-            f"{unread.sum()} of {len(files)} files are missing, or no files, such "
+            f"{unread.sum()} of {len(files)} files are missing or cannot be read, such "
             f"as {files[unread.argmax()]!r}; their content is not checked.",
             UserWarning,
             stacklevel=4,
@@ -240,20 +243,22 @@ def _in_threads(work, paths, n_jobs, verbose, label):
 
 
 def _size(path):
+    """Return the bytes of a file; None if it is none, such as a pipe, or missing."""
+    path = existing_path(path)
     try:
-        found = os.stat(existing_path(path))
-    except OSError:
+        check_regular(path)
+        return os.path.getsize(path)
+    except (OSError, ValueError):
         return None
-    return found.st_size if stat.S_ISREG(found.st_mode) else None  # a pipe never ends
 
 
 def _digest(path):
-    """Return a hash of the content, or the path if it cannot be read."""
+    """Return what tells the content of a file from others; None if it is unreadable."""
     try:
         with open(existing_path(path), "rb") as file:
             return hashlib.file_digest(file, "blake2b").hexdigest()
     except OSError:
-        return path
+        return None
 
 
 def _fingerprint_file(path):

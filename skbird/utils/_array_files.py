@@ -125,7 +125,8 @@ def _check(file, path, marked):
     """Return how many bytes of a file are the array's; complain if they are others."""
     found = os.fstat(file.fileno())
     n_bytes = max(found.st_size - _END, 0)
-    identity = hash((path, found.st_ino, found.st_size, found.st_mtime_ns))
+    times = found.st_mtime_ns, found.st_ctime_ns  # copies may keep the first
+    identity = hash((path, found.st_ino, found.st_size, times))
     if identity in _whole:
         return n_bytes
     file.seek(n_bytes)

@@ -190,6 +190,27 @@ def make_folder(path):
     return path
 
 
+@contextmanager
+def making_folder(path):
+    """Make a folder that goes again if an error leaves it empty.
+
+    Parameters
+    ----------
+    path : path-like
+        See `make_folder`.
+    """
+    path = Path(path)
+    new = [folder for folder in (path, *path.parents) if not folder.exists()]
+    make_folder(path)
+    try:
+        yield
+    except BaseException:
+        with suppress(OSError):  # something is in it
+            for folder in new:
+                folder.rmdir()
+        raise
+
+
 def hold(file):
     """Show others, as long as an open file is not closed, that somebody uses it.
 
@@ -303,8 +324,9 @@ def read_bytes(path, *, max_bytes=MAX_TEXT_BYTES, remedy=""):
     """
     check_regular(path, max_bytes=max_bytes, remedy=remedy)
     with open(path, "rb") as file:
-        data = file.read(max_bytes + 1)  # some say that they have 0 bytes
-    if len(data) > max_bytes:
+        # Some say that they have 0 bytes.
+        data = file.read(-1 if max_bytes is None else max_bytes + 1)
+    if max_bytes is not None and len(data) > max_bytes:
         raise ValueError(_too_large(path, len(data), max_bytes, remedy))
     return data
 

@@ -5,7 +5,7 @@ of its last pause. Sizes of 32 bits wrap at 4 GB. What follows the samples is an
 chunk in a true file, or another recording; if it is neither, it is sound.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 from skbird.audio._decode._counting import count_once
@@ -63,13 +63,14 @@ class _Sound(NamedTuple):
 
 
 _WAV = _Form(12, b"data", "little")
+_CAF = _Form(8, b"data", "big", 8, 0, 1, own_head=4)
 _FORMS = {
     b"RIFF": _WAV,
     b"RIFX": _Form(12, b"data", "big"),
     b"RF64": _WAV,
     b"riff": _Form(40, b"data" + _WAVE_GUID, "little", 8, 24, 8),
     b"FORM": _Form(12, b"SSND", "big", own_head=8),
-    b"caff": _Form(8, b"data", "big", 8, 0, 1, own_head=4),
+    b"caff": _CAF,
     b".snd": _Form(24, b"", "big"),  # AU has no chunks
 }
 MAGICS = frozenset(_FORMS)
@@ -99,7 +100,21 @@ def look_at_chunks(file, start, size):
     more = _find_more(file, sound, size)
     if more:
         return _join(start, sound, more)
-    return _judge(file, start, size, sound) or _without_rest(start, size, sound)
+    finding = _judge(file, start, size, sound)
+    if finding is not None and sound.form is _CAF:
+        n_frames = _count_packed(file, start, size)
+        if n_frames is not None:  # bytes say nothing of how long packets are
+            return replace(finding, promised=n_frames, held=None)
+    return finding or _without_rest(start, size, sound)
+
+
+def _count_packed(file, start, size):
+    """Return how many frames a CAF file of packets (ALAC) promises; None for others."""
+    for name, at, n_bytes in _walk(file, _CAF, start, size):
+        if name == b"pakt" and n_bytes >= 16:
+            file.seek(at + 8)  # behind the number of packets
+            return int.from_bytes(file.read(8), "big")
+    return None
 
 
 def _find_more(file, sound, size):
@@ -313,8 +328,11 @@ def _are_chunks(file, form, at, size):
         if name[:4] in _KNOWN_CHUNKS:
             return True
         stop = first + n_bytes
-        if not _NAME_BYTES.issuperset(name[:4]) or stop > size + form.step:
+        is_last = size - form.step <= stop <= size + form.step
+        # Silence may look like a name of zeros, but its size then is 0 as well.
+        is_named = _NAME_BYTES.issuperset(name[:4]) or (is_last and not any(name))
+        if not is_named or stop > size + form.step:
             return False
-        if stop >= size - form.step:
+        if is_last:
             return True
     return False
