@@ -344,7 +344,7 @@ def test_every_argument_of_every_part_is_known_or_left_out():
         (lambda m: m["params"].update(__class__="x"), "where .* are expected"),
         (lambda m: m["state"].update(estimator_=1), "where .* are expected"),
         (lambda m: m.update(species=["dove"]), "of 1 columns holds a model of 2"),
-        (lambda m: m.update(species=["dove", "owl"]), "not those of its description"),
+        (lambda m: m.update(species=["dove", "owl"]), "column 'owl' where .* 'wren'"),
         (lambda m: m.update(inner=[]), "needs 1 to 1 inner models"),
         (lambda m: m["inner"].append(m["inner"][0]), "needs 1 to 1 inner models"),
         (lambda m: network_of(m).update(network=7), "networks/7.onnx is missing"),
