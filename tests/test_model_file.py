@@ -801,6 +801,15 @@ def test_networks_that_are_no_plain_arithmetic_are_refused(
         edit_network(change)
 
 
+def test_the_limits_leave_room_for_networks_of_a_hundred_times_the_work(
+    path, monkeypatch
+):
+    for name in ("_MAX_WORK_PER_S", "_MAX_WORK"):
+        most = getattr(model_file, name)
+        monkeypatch.setattr(model_file, name, most / 100)
+    assert load_model(path)
+
+
 def test_inputs_that_may_be_left_out_may_have_no_name(edit_network):
     def normalize(model):
         n_mels = model.graph.input[0].type.tensor_type.shape.dim[2].dim_value
