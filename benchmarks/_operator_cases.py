@@ -352,6 +352,15 @@ CASES = {
         for kind in ("MaxPool", "AveragePool")
         for size in (3, 31)
     },
+    "AveragePool 301 on a line": lambda g, x, dims: g.reshape(
+        g.add(
+            "AveragePool",
+            g.reshape(x, (*dims[:2], dims[2] * dims[3])),
+            kernel_shape=[min(301, dims[2] * dims[3] // 2 * 2 - 1)],
+            pads=[min(301, dims[2] * dims[3] // 2 * 2 - 1) // 2] * 2,
+        ),
+        dims,
+    ),
     "AveragePool 31 with pads": _window("AveragePool", 31, count_include_pad=1),
     **{f"Split {n}": _split(n) for n in (2, 64)},
     **{f"Concat {axis}": _joined(axis) for axis in _AXES},

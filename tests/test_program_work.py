@@ -47,6 +47,7 @@ MEASURED = [
     ("MaxPool", [FLAT], window(1, 31), 1100),
     ("AveragePool", [FLAT], window(1, 3), 250),
     ("AveragePool", [TALL], window(3, 1), 120),
+    ("AveragePool", [(4, 16, 16_384)], window(301), 120 * 301),
     ("Conv", [FLAT, (2, 2, 1, 31)], {"pads": (0, 15, 0, 15)}, 700),
     ("Conv", [TALL, (64, 2, 15, 1)], {"pads": (7, 0, 7, 0), "group": 32}, 1100),
     ("Conv", [SQUARE, (16, 1, 15, 15)], {"pads": (7,) * 4, "group": 16}, 450),

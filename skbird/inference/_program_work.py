@@ -40,6 +40,7 @@ _ROWS = {"LayerNormalization": 1500, "LogSoftmax": 5000, "Softmax": 5000}
 _MATRIX = 12_000
 # For each multiplication, and for each number that a window or filter looks at.
 _PRODUCT, _FILTER, _BY_CHANNEL, _WINDOW, _EINSUM = 1, 2, 8, 8, 40
+_MEAN_OF_LINE = 160  # ONNX Runtime averages on one axis in one thread
 
 
 def work_of(operation, results):
@@ -78,8 +79,11 @@ def _of_convolution(operation, result):
 
 def _of_window(operation, result):
     looks = result[0] * round_up(result[1]) * math.prod(result[2:])
+    kernel = operation.attributes["kernel_shape"]
+    is_line = operation.kind == "AveragePool" and len(kernel) == 1
+    weight = _MEAN_OF_LINE if is_line else _WINDOW
     # A place takes as long as some numbers, even if its window has one.
-    return _WINDOW * looks * (BLOCK + math.prod(operation.attributes["kernel_shape"]))
+    return weight * looks * (BLOCK + math.prod(kernel))
 
 
 def _of_product(operation, result):
