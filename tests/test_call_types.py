@@ -232,7 +232,7 @@ def test_soft_unknown_and_unlabelled_targets(primary):
 def test_arrays_of_targets_name_species_by_number(birds):
     X, Y = birds
     model = CallTypeClassifier(Spy(), min_recordings=2).fit(X, Y.to_numpy())
-    assert list(model.estimator_.y_) == ["0 | call", "0 | song", 1]
+    assert list(model.estimator_.y_) == ["0 | call", "0 | song", "1"]
     assert model.species_.tolist() == [0, 1]
 
 

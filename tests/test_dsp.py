@@ -1,5 +1,6 @@
 """The maths on samples, on signals small enough to work out by hand."""
 
+import tracemalloc
 import warnings
 
 import librosa
@@ -88,7 +89,18 @@ def test_mel_bands_are_the_whole_matrix_of_librosa(n_fft, n_mels, fmax, htk):
     whole = np.zeros_like(expected)
     for mels, bins, weights in bands:
         whole[mels, bins] = weights.T
-    np.testing.assert_allclose(whole, expected, rtol=1e-6)
+    np.testing.assert_array_equal(whole, expected)
+
+
+def test_many_mel_filters_take_little_memory():
+    tracemalloc.start()
+    try:
+        bands = mel_filters(32_000, 65_536, 4096, 0, None, False)
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert bands[-1].mels.stop == 4096
+    assert peak < 32 * 2**20  # the whole matrix has 512 MiB
 
 
 def test_frames_are_those_of_librosa():

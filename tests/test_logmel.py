@@ -20,7 +20,7 @@ from sklearn.pipeline import make_pipeline
 import skbird.preprocessing._front_end as front_end
 import skbird.preprocessing._pass as audio_pass
 import skbird.utils._frame_file as frame_file
-from skbird.audio import AudioReadError
+from skbird.audio import AudioFile, AudioReadError
 from skbird.audio._audio_header import AudioHeader
 from skbird.data import Spectrograms, segment_table
 from skbird.data._spectrograms import normalize_segments
@@ -126,6 +126,33 @@ def test_long_rows_in_blocks_equal_whole_ones(write_wav, monkeypatch):
     monkeypatch.setattr(audio_pass, "_BLOCK_S", 8)
     blocks = steps.fit_transform([path])
     assert blocks[0].shape == whole[0].shape
+    np.testing.assert_allclose(
+        blocks[0].astype(float), whole[0].astype(float), atol=0.1
+    )
+    np.testing.assert_array_equal(blocks.segment_weights, whole.segment_weights)
+
+
+@pytest.mark.parametrize("rate", [16_000, 64_000])
+def test_blocks_are_short_where_rates_are_high(write_wav, monkeypatch, rate):
+    own = 22_050
+    noise = 0.1 * np.random.default_rng(0).standard_normal(own * 33 + 123)
+    noise *= np.repeat([0.1, 1, 0.3, 0.5], own * 9)[: len(noise)]
+    # In the end, the rate is low: the highest on the way counts.
+    steps = make_pipeline(
+        Resampler(rate), RMSFilter(), Resampler(8000), LogMel(n_mels=32)
+    )
+    path = write_wav("long.wav", noise, own)
+    whole = steps.fit_transform([path])
+    monkeypatch.setattr(audio_pass, "_MOST_SAMPLES", 8 * 64_000)
+    reaches, read = [], AudioFile.read
+
+    def count(audio, first, stop):
+        reaches.append((stop - first) / own)
+        return read(audio, first, stop)
+
+    monkeypatch.setattr(AudioFile, "read", count)
+    blocks = steps.fit_transform([path])
+    assert max(reaches) <= max(8, 8 * 64_000 / max(rate, own)) + 5
     np.testing.assert_allclose(
         blocks[0].astype(float), whole[0].astype(float), atol=0.1
     )

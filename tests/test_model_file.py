@@ -348,7 +348,7 @@ def test_every_argument_of_every_part_is_known_or_left_out():
         (lambda m: m["params"].update(__class__="x"), "where .* are expected"),
         (lambda m: m["state"].update(estimator_=1), "where .* are expected"),
         (lambda m: m.update(species=["dove"]), "of 1 columns holds a model of 2"),
-        (lambda m: m.update(species=["dove", "owl"]), "not those of its description"),
+        (lambda m: m.update(species=["dove", "owl"]), "column 'owl' where .* 'wren'"),
         (lambda m: m.update(inner=[]), "needs 1 to 1 inner models"),
         (lambda m: m["inner"].append(m["inner"][0]), "needs 1 to 1 inner models"),
         (lambda m: network_of(m).update(network=7), "networks/7.onnx is missing"),
@@ -803,6 +803,15 @@ def test_networks_that_are_no_plain_arithmetic_are_refused(
 ):
     with pytest.raises(ModelFileError, match=rf"birds\.skbird is not .*{message}"):
         edit_network(change)
+
+
+def test_the_limits_leave_room_for_networks_of_a_hundred_times_the_work(
+    path, monkeypatch
+):
+    for name in ("_MAX_WORK_PER_S", "_MAX_WORK"):
+        most = getattr(model_file, name)
+        monkeypatch.setattr(model_file, name, most / 100)
+    assert load_model(path)
 
 
 def test_inputs_that_may_be_left_out_may_have_no_name(edit_network):

@@ -242,6 +242,11 @@ def test_the_work_of_one_batch_is_bounded(monkeypatch, refused):
     refused(pipeline(network()), "a batch needs .* multiplications, more than 1e.03")
 
 
+def test_the_work_of_a_second_is_bounded(monkeypatch, refused):
+    monkeypatch.setattr("skbird.inference._model_file._MAX_WORK_PER_S", 1e3)
+    refused(pipeline(network()), "a second of sound needs .* more than 1e.03")
+
+
 def test_lists_in_descriptions_are_few(monkeypatch, refused):
     monkeypatch.setattr("skbird.inference._model_archive._MAX_LISTS", 20)
     refused(pipeline(network()), "model.json has over 20 lists and objects")

@@ -178,9 +178,13 @@ def test_scales_give_clear_sizes(scale):
         ),
         (
             node(
-                "MaxPool", "segments", "x", kernel_shape=[2], dilations=[2], pads=[2, 0]
+                "MaxPool", "segments", "x", kernel_shape=[2], dilations=[1], pads=[2, 0]
             ),
             "MaxPool has wide pads",
+        ),
+        (
+            node("MaxPool", "segments", "x", kernel_shape=[2], dilations=[2]),
+            "MaxPool has gaps",
         ),
         (node("InstanceNormalization", "mean,two,two", "x"), "has no places"),
     ],

@@ -54,7 +54,7 @@ def split_targets(X, y, *, column, min_recordings, siblings, ignore):
             "species": [species[i] for i in owner],
             "type": pd.Series(types, dtype=object),
             "column": [
-                species[i] if kind is None else f"{species[i]} | {kind}"
+                str(species[i]) if kind is None else f"{species[i]} | {kind}"
                 for i, kind in zip(owner, types, strict=True)
             ],
             "n_recordings": [

@@ -24,11 +24,11 @@ from skbird.inference._fields import (
 )
 from skbird.inference._fixed_sizes import fix_sizes
 from skbird.inference._model_checks import (
-    check_counts,
     check_front_end,
     check_suits,
     takes_files,
 )
+from skbird.inference._model_members import check_members, check_species
 from skbird.inference._model_parts import (
     CALL_TYPE,
     FORMAT,
@@ -46,6 +46,8 @@ _MAX_NAMES = 64 * 2**20
 _MAX_DEPTH = 12
 # Each takes threads and, to be made ready, time.
 _MAX_NETWORKS = 64
+# Candidates that some species chose: each is a pass over the rows.
+_MAX_RULES = 1_000
 
 
 def describe(model, networks):
@@ -117,29 +119,34 @@ def build(plain, networks):
         If a name, a value or a combination of them is not in the list.
     """
     known = _read_model(plain)
-    numbers = list(_numbers_of_networks(known))
+    parts = list(_parts_within(known))
+    numbers = [part["network"] for part in parts if "network" in part]
     if len(set(numbers)) != len(numbers):
         raise FieldError("several models have the same network")
-    if len(numbers) > _MAX_NETWORKS:
-        raise FieldError(f"it has {len(numbers)} networks, more than {_MAX_NETWORKS}")
-    if sum(_bytes_of_names(known)) > _MAX_NAMES:
+    names = [part["species"] for part in parts if "species" in part]
+    chosen = [part["state"].get("_chosen", ()) for part in parts]
+    for what, n, most in (
+        ("networks", len(numbers), _MAX_NETWORKS),
+        ("reweighting rules", sum(len(np.unique(c)) for c in chosen), _MAX_RULES),
+    ):
+        if n > most:
+            raise FieldError(f"it has {n} {what}, more than {most}")
+    if sum(map(_bytes_of, names)) > _MAX_NAMES:
         raise FieldError(f"its names of species are over {_MAX_NAMES >> 20} MiB")
+    for species in names:
+        check_species(species)
     takes_files(known)
     return _build(known, networks)
 
 
-def _numbers_of_networks(known):
-    if "network" in known:
-        yield known["network"]
+def _parts_within(known):
+    yield known
     for inner in known.get("inner", ()):
-        yield from _numbers_of_networks(inner)
+        yield from _parts_within(inner)
 
 
-def _bytes_of_names(known):
-    names = known.get("species", ())
-    yield 4 * len(names) * max((len(str(name)) for name in names), default=0)
-    for inner in known.get("inner", ()):
-        yield from _bytes_of_names(inner)
+def _bytes_of(names):
+    return 4 * len(names) * max(len(str(name)) for name in names)
 
 
 def _part_of(estimator, parts):
@@ -262,7 +269,7 @@ def _build(known, networks):
         model.call_types_ = pd.DataFrame(known["call_types"], columns=[*CALL_TYPE])
     if part.type is MultilabelVotingClassifier:
         model.weights = model.weights_
-    check_counts(model, inner)
+    check_members(model, inner)
     return model
 
 

@@ -1,4 +1,4 @@
-"""Values of a model file that are each in range, and together make no model."""
+"""Front ends of a model file that cannot run, and networks that do not suit them."""
 
 import math
 from collections import Counter
@@ -6,18 +6,10 @@ from dataclasses import replace
 
 import numpy as np
 
-from skbird.compose import CallTypeClassifier
 from skbird.data import SegmentGrid, check_same_axes
-from skbird.ensemble import MultilabelVotingClassifier
 from skbird.inference._fields import FieldError
 from skbird.inference._network import CompiledNetwork
 from skbird.inference._pipeline import CompiledPipeline
-from skbird.postprocessing import (
-    MultilabelCalibrator,
-    SoundscapeReweighter,
-    SoundscapeReweighterCV,
-    reweight,
-)
 from skbird.preprocessing import BandPass, LogMel, Resampler, Segmenter
 from skbird.utils._nested import parts_of
 
@@ -180,88 +172,3 @@ def _check_axes(network, logmel, rate, grid):
             f"segments have {n_frames} frames, where the network takes "
             f"{own.frames_per_segment}"
         )
-
-
-def check_counts(model, inner):
-    """Refuse models whose numbers of species or members contradict each other.
-
-    Parameters
-    ----------
-    model : estimator
-        An ensemble or a meta-estimator.
-    inner : list of estimators
-        What it holds.
-    """
-    n = len(model.species_)
-    columns = len(model.call_types_) if isinstance(model, CallTypeClassifier) else n
-    for member in inner:
-        if len(member.species_) != columns:
-            raise FieldError(
-                f"{type(model).__name__} of {columns} columns holds a model of "
-                f"{len(member.species_)}"
-            )
-    lengths = {
-        "weights_": len(inner),
-        "_chosen": n,
-        "_curves": n,
-        "thresholds_": n,
-        "n_positives_": n,
-        "n_files_": n,
-        "_first_columns": n,
-    }
-    for name, expected in lengths.items():
-        value = getattr(model, name, None)
-        if value is not None and len(value) != expected:
-            raise FieldError(f"{name} has {len(value)} entries, not {expected}")
-    threshold = getattr(model, "threshold", None)
-    if np.shape(threshold) not in ((), (n,)):
-        raise FieldError(f"threshold has {len(threshold)} entries, not {n}")
-    if isinstance(model, MultilabelVotingClassifier):
-        _check_weights(model)
-    elif isinstance(model, SoundscapeReweighter):
-        level = {name: getattr(model, name) for name in _LEVEL}
-        _check_level(level, n)
-    elif isinstance(model, SoundscapeReweighterCV):
-        _check_candidates(model)
-    elif isinstance(model, MultilabelCalibrator):
-        _check_curves(model)
-    elif isinstance(model, CallTypeClassifier):
-        first = model._first_columns
-        if first[0] != 0 or first[-1] >= columns or (np.diff(first) <= 0).any():
-            raise FieldError(f"_first_columns are not ascending within {columns}")
-
-
-_LEVEL = ("top_rows", "level_power", "level_share", "kernel")
-
-
-def _check_level(level, n_species):
-    try:
-        reweight(np.zeros((1, n_species)), [0], **level)
-    except ValueError as exc:
-        raise FieldError(str(exc)) from None
-
-
-def _check_candidates(model):
-    chosen, counts = np.unique(model._chosen, return_counts=True)
-    if chosen[-1] >= len(model._candidates):
-        raise FieldError("_chosen names candidates that are not there")
-    for number, n_species in zip(chosen, counts, strict=True):
-        _check_level(model._candidates[number], n_species)
-
-
-def _check_weights(model):
-    if (model.weights_ is None) != (model.voting == "min"):
-        raise FieldError(f"voting={model.voting!r} with weights_={model.weights_}")
-    if model.weights_ is not None and not np.isclose(model.weights_.sum(), 1):
-        raise FieldError(f"weights_ sum to {model.weights_.sum():g}, not to 1")
-
-
-def _check_curves(model):
-    for x, y in model._curves:
-        if len(x) != len(y) or len(x) == 0:
-            raise FieldError("a curve has not as many x as y")
-        is_curve = model._method == "isotonic"
-        if (is_curve and (np.diff(x) < 0).any()) or (not is_curve and len(x) != 1):
-            raise FieldError(f"a curve is none of method {model._method!r}")
-        if is_curve and not (0 <= y[0] and y[-1] <= 1 and (np.diff(y) >= 0).all()):
-            raise FieldError("an isotonic curve falls, or leaves [0, 1]")

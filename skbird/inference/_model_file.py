@@ -41,10 +41,11 @@ from skbird.utils._rows import files_of_rows
 MAX_BYTES = 128 * 2**20
 # How many times the size of its file a model may need for what it computes.
 _WORKING_SHARE = 3
-# Some cores need about as long as the sound lasts. EfficientNet-B7 needs 1e9.
-_MAX_WORK_PER_S = 1e11
+# Two cores need up to three times what the sound lasts. ConvNeXt-T needs 3e9, and
+# EfficientNet-B0 half of it.
+_MAX_WORK_PER_S = 6e10
 # A recording of a second needs a whole batch, of each network.
-_MAX_WORK = 1e12
+_MAX_WORK = 6e11
 # Four times what a network may have, or 20 times EfficientNet-B0.
 _MAX_OPERATIONS = 4 * MAX_OPERATIONS
 _BYTES = Interval(Integral, 1, None, closed="left")

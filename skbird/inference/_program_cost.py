@@ -2,10 +2,8 @@
 
 import math
 
-from skbird.inference._program_shapes import einsum_sizes
+from skbird.inference._program_work import round_up, work_of
 
-# Engines keep channels, and the rows and columns of weights, in blocks of so many.
-_BLOCK = 16
 _BYTES = {"float32": 4, "bool": 4, "int64": 8}  # engines compute bool as a float
 # What the input takes on its way to the engine.
 _INPUT_COPIES = 4
@@ -17,8 +15,6 @@ _PREPARATION = {"Einsum": 16, "Gelu": 8, "InstanceNormalization": 5}
 _PREPARATION["LayerNormalization"] = 5
 # What engines compute of two inputs after the other.
 _PAIRED = ("Concat", "Max", "Mean", "Min", "Sum")
-# What is not multiplied and summed up takes so much longer for each number.
-_SLOW = 20
 
 
 class Cost:
@@ -32,7 +28,7 @@ class Cost:
     Attributes
     ----------
     work : int
-        Multiplications for one batch, about.
+        Multiplications of a convolution that take as long as one batch, about.
     """
 
     def __init__(self, tensors):
@@ -45,7 +41,7 @@ class Cost:
     def add(self, operation, node, results):
         """Add an operation, its node, and its results."""
         self._nodes.append(node)
-        self.work += _work_of(operation, results)
+        self.work += work_of(operation, results)
         self._n_packed += sum(_packed_bytes(operation))
         scratch = _SCRATCH.get(operation.kind, 0) * sum(map(_count_bytes, results))
         self._scratch[node.output[0]] = scratch
@@ -100,22 +96,6 @@ def preparation(node):
     return max(n_pairs, len(node.output), _PREPARATION.get(node.op_type, 1))
 
 
-def _work_of(operation, results):
-    n_results = sum(math.prod(tensor.dims) for tensor in results)
-    if operation.kind == "Conv":
-        return n_results * math.prod(operation.dims(1)[1:])
-    if operation.kind == "MatMul":
-        return n_results * operation.dims()[-1]
-    if operation.kind == "Gemm":
-        return n_results * max(operation.dims())
-    if operation.kind == "Einsum":
-        return math.prod(einsum_sizes(operation).values())
-    if "kernel_shape" in operation.attributes:
-        return n_results * math.prod(operation.attributes["kernel_shape"])
-    inputs = [tensor for tensor in operation.inputs if tensor is not None]
-    return _SLOW * (n_results + sum(math.prod(tensor.dims) for tensor in inputs))
-
-
 def _packed_bytes(operation):
     """Yield what engines need of weights beyond the weights: a copy for each use."""
     for number, tensor in enumerate(operation.inputs):
@@ -127,19 +107,15 @@ def _packed_bytes(operation):
             continue
         is_grouped = operation.get("group", 1) > 1
         for axis in range(first, first + 1 if is_grouped else first + 2):
-            dims[axis] = _round_up(dims[axis])
+            dims[axis] = round_up(dims[axis])
         yield 4 * math.prod(dims)
 
 
 def _count_bytes(tensor):
     dims = list(tensor.dims)
     if len(dims) > 2:
-        dims[1] = _round_up(dims[1])
+        dims[1] = round_up(dims[1])
     return math.prod(dims) * _BYTES[tensor.kind]
-
-
-def _round_up(n):
-    return -(-n // _BLOCK) * _BLOCK
 
 
 def _depth_first(nodes, step):

@@ -1,6 +1,5 @@
 """Signal processing on plain arrays: the only place where samples are computed with."""
 
-import warnings
 from functools import lru_cache
 from typing import NamedTuple
 
@@ -107,21 +106,38 @@ class MelBand(NamedTuple):
 
 @lru_cache(maxsize=32)
 def mel_filters(sample_rate, n_fft, n_mels, fmin, fmax, htk):
-    """Triangular mel filters of unit area, as a tuple of `MelBand`."""
-    with warnings.catch_warnings():
-        # Narrow low bands may hold no FFT bin: they are constant and do no harm.
-        warnings.filterwarnings("ignore", message="Empty filters detected")
-        filters = librosa.filters.mel(
-            sr=sample_rate, n_fft=n_fft, n_mels=n_mels, fmin=fmin, fmax=fmax, htk=htk
-        )
+    """Triangular mel filters of unit area, as a tuple of `MelBand`.
+
+    The same numbers as those of ``librosa.filters.mel``, which makes the whole matrix:
+    gigabytes for 4096 filters of 65,536 samples.
+    """
+    fmax = sample_rate / 2 if fmax is None else fmax
+    bins_hz = librosa.fft_frequencies(sr=sample_rate, n_fft=n_fft)
+    edges_hz = librosa.mel_frequencies(n_mels + 2, fmin=fmin, fmax=fmax, htk=htk)
     bands = []
     for first in range(0, n_mels, _MELS_PER_BAND):
         mels = slice(first, min(first + _MELS_PER_BAND, n_mels))
-        used = np.flatnonzero(filters[mels].any(axis=0))
-        bins = slice(used[0], used[-1] + 1) if len(used) else slice(0, 1)
-        weights = np.ascontiguousarray(filters[mels, bins].T, dtype=np.float32)
-        bands.append(MelBand(mels, bins, weights))
+        near, end = np.searchsorted(bins_hz, edges_hz[[first, mels.stop + 1]])
+        weights = _triangles(edges_hz[first : mels.stop + 2], bins_hz[near:end])
+        used = near + np.flatnonzero(weights.any(axis=0))
+        if len(used):
+            bins = slice(used[0], used[-1] + 1)
+            weights = weights[:, bins.start - near : bins.stop - near]
+        else:
+            # Narrow low bands may hold no bin: they are constant and do no harm.
+            bins, weights = slice(0, 1), np.zeros((len(weights), 1), np.float32)
+        bands.append(MelBand(mels, bins, np.ascontiguousarray(weights.T)))
     return tuple(bands)
+
+
+def _triangles(edges_hz, bins_hz):
+    """Return filters between neighbouring edges, (n_edges - 2, n_bins), float32."""
+    widths = np.diff(edges_hz)[:, None]
+    ramps = np.subtract.outer(edges_hz, bins_hz)
+    rising, falling = -ramps[:-2] / widths[:-1], ramps[2:] / widths[1:]
+    filters = np.maximum(0, np.minimum(rising, falling)).astype(np.float32)
+    filters *= (2 / (edges_hz[2:] - edges_hz[:-2]))[:, None]
+    return filters
 
 
 @lru_cache(maxsize=8)

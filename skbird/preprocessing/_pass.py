@@ -16,8 +16,11 @@ from skbird.utils._progress import progress_bar
 # Rows longer than this are worked on in blocks of this length. Whole seconds, so that
 # blocks begin at whole samples at every sample rate.
 _BLOCK_S = 120
+# Samples of a block at most, at the highest rate that it has on its way: 120 s of a
+# recorder for bats. A resampler can make a hundred times as many of a small file.
+_MOST_SAMPLES = 120 * 192_000
 # What a block sees before its beginning, for filters to settle; the detectors' time
-# grids (32 ms, 10 ms) divide it.
+# grids (32 ms, 10 ms) divide it, and the length of every block.
 _LEAD_S = 4
 _TAIL_S = 1
 # Audio that one task decodes at most: short enough for a smooth progress bar and for
@@ -130,7 +133,7 @@ def process_row(audio, row, ops, mel=None):
     start, stop = stretch_frames(audio.header, row["start"], row["end"])
     rate = audio.header.sample_rate
     frames, series, clip = None, [], None
-    for first, last, reach in _blocks(start, stop, rate):
+    for first, last, reach in _blocks(start, stop, rate, _seconds(rate, ops)):
         samples = audio.read(*reach)
         if len(samples) <= first - reach[0]:
             break  # the file ends before its header says
@@ -162,13 +165,23 @@ def process_row(audio, row, ops, mel=None):
     return frames, measured
 
 
-def _blocks(start, stop, rate):
+def _seconds(rate, ops):
+    """Return the length of blocks, in whole leads: shorter where rates are high."""
+    highest = rate
+    for op in ops:
+        rate = op.sample_rate_after(rate)
+        highest = max(highest, rate)
+    whole = int(_MOST_SAMPLES / highest) // _LEAD_S * _LEAD_S
+    return min(_BLOCK_S, max(whole, _LEAD_S))
+
+
+def _blocks(start, stop, rate, seconds):
     """Yield the first and last frame of each block, and what is read around it."""
-    if stop - start <= (_BLOCK_S + _LEAD_S) * rate:
+    if stop - start <= (seconds + _LEAD_S) * rate:
         yield start, stop, (start, stop)
         return
-    for first in range(start, stop, _BLOCK_S * rate):
-        last = min(first + _BLOCK_S * rate, stop)
+    for first in range(start, stop, seconds * rate):
+        last = min(first + seconds * rate, stop)
         reach = max(start, first - _LEAD_S * rate), min(stop, last + _TAIL_S * rate)
         yield first, last, reach
 

@@ -117,7 +117,7 @@ def pool(sizes):
     if kind == "AveragePool":
         attributes["count_include_pad"] = sizes.one(0, 1)
     elif sizes.one(0, 1):
-        attributes["dilations"] = sizes.some(2, 1, 3)
+        attributes["dilations"] = sizes.some(2, 1, 2)
     return kind, attributes, []
 
 
