@@ -21,7 +21,7 @@ from skbird.ensemble import (
     SeedEnsemble,
 )
 from skbird.inference import compile_pipeline
-from skbird.inspection._rows import split_front_end
+from skbird.inspection._row_views import split_front_end
 from skbird.metrics import macro_roc_auc, macro_roc_auc_scorer
 from skbird.nn import CNNClassifier
 from skbird.postprocessing import (

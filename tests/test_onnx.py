@@ -17,7 +17,7 @@ from skbird.inference._export import SamplesToSegments
 from skbird.inference._onnx import _mel_matrix
 from skbird.nn import CNNClassifier, SEDClassifier
 from skbird.preprocessing import BandPass, LogMel, Resampler, RMSFilter, Segmenter
-from skbird.preprocessing._base import ClipTransformer
+from skbird.preprocessing._clip_transformer import ClipTransformer
 
 pytest.importorskip("onnxscript")
 onnxruntime = pytest.importorskip("onnxruntime")

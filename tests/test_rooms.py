@@ -3,6 +3,7 @@
 import ast
 import importlib
 import inspect
+import re
 from pathlib import Path
 
 import pytest
@@ -115,6 +116,12 @@ def test_no_room_is_a_house():
     whole = sum(lines.values())
     too_large = {room for room, n in lines.items() if n > MOST_SHARE * whole}
     assert not too_large, {room: lines[room] / whole for room in too_large}
+
+
+def test_private_names_of_scikit_learn_come_through_one_file():
+    private = re.compile(r"^\s*(from|import) sklearn(\.[a-z_]+)*\._", re.MULTILINE)
+    files = [path for path in PACKAGE.rglob("*.py") if private.search(path.read_text())]
+    assert [path.name for path in files] == ["_sklearn_compat.py"]
 
 
 def without_examples():

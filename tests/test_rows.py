@@ -8,7 +8,13 @@ import pytest
 from sklearn.utils import _safe_indexing, resample
 
 from skbird.audio import AudioReadError
-from skbird.data import ClipOp, Recordings, _rows, check_rows, read_rows, segment_table
+from skbird.data import (
+    ClipOp,
+    Recordings,
+    check_rows,
+    read_rows,
+    segment_table,
+)
 
 
 @pytest.mark.parametrize(
@@ -90,7 +96,7 @@ def test_segment_table_with_overlap(write_wav):
 
 
 def test_rows_of_a_recording_given_twice_count_twice(write_wav, monkeypatch):
-    monkeypatch.setattr(_rows, "_MAX_ROWS", 30)
+    monkeypatch.setattr(_row_table, "_MAX_ROWS", 30)
     path = write_wav("a.wav", np.zeros(16_000))
     assert len(segment_table([path] * 3, 0.1, 0.1)) == 30
     with pytest.raises(ValueError, match=r"step_s=0.1 would make 40 rows, 10 of .*a"):

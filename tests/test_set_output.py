@@ -23,7 +23,7 @@ from skbird.preprocessing import (
     Segmenter,
     SpectrogramStatistics,
 )
-from skbird.preprocessing._base import ClipTransformer, NoMatrixMixin
+from skbird.preprocessing._clip_transformer import ClipTransformer, NoMatrixMixin
 
 NAMES = [f"{name}_mel{band}" for name in ("mean", "std", "contrast") for band in (0, 1)]
 FRONT = (BandPass(100, 7000), Segmenter(1.0), RMSFilter(random_state=0), LogMel(2))

@@ -1,7 +1,6 @@
 import numpy as np
 from sklearn.base import ClassifierMixin, MetaEstimatorMixin
 from sklearn.utils import get_tags
-from sklearn.utils._metadata_requests import _routing_enabled
 from sklearn.utils.metadata_routing import (
     UNUSED,
     MetadataRouter,
@@ -12,6 +11,7 @@ from sklearn.utils.metadata_routing import (
 from skbird.metrics import macro_roc_auc
 from skbird.utils._fit_params import check_lengths, fit_key, given_params, hand_on
 from skbird.utils._nested import check_same_species, species_of
+from skbird.utils._sklearn_compat import routing_enabled
 from skbird.utils._truth import validate_threshold
 
 
@@ -188,7 +188,7 @@ class MultilabelMetaMixin(MultilabelMixin, MetaEstimatorMixin):
         """
         params = given_params(fit_params, **weights)
         check_lengths(X, params)
-        if _routing_enabled():
+        if routing_enabled():
             params = given_params(params, groups=groups)
             return dict(process_routing(self, "fit", **params)["estimator"]["fit"])
         if fit_key(self.estimator, "groups") is not None:

@@ -5,13 +5,13 @@ from numbers import Integral
 import numpy as np
 import pandas as pd
 from sklearn.base import BaseEstimator, _fit_context, clone
-from sklearn.utils._param_validation import HasMethods, Interval, StrOptions
 from sklearn.utils.validation import check_is_fitted
 
 from skbird.base import MultilabelMetaMixin
 from skbird.compose._type_targets import split_targets
 from skbird.utils._nested import predict_matrix
 from skbird.utils._params import THRESHOLD
+from skbird.utils._sklearn_compat import HasMethods, Interval, StrOptions
 
 # Who calls, not how. A nestling begs as no adult does, so "nestling" is a call type.
 _NO_CALL_TYPES = (

@@ -4,7 +4,7 @@ from skbird.data._labels import encode_labels
 from skbird.data._ops import ClipOp, WeightOp
 from skbird.data._read_rows import read_rows
 from skbird.data._recordings import Clip, Recordings, as_recordings
-from skbird.data._rows import check_rows, segment_table
+from skbird.data._row_table import check_rows, segment_table
 from skbird.data._sampling import recording_weights
 from skbird.data._segments import SegmentGrid, row_weights, segment_means
 from skbird.data._spectrograms import SpectrogramFormat, Spectrograms
@@ -45,5 +45,5 @@ from skbird.data._labels import (
 from skbird.data._pooling import POOLINGS, check_shifts, pool_rows, score_rows
 from skbird.data._read_rows import TABLE_SUFFIXES
 from skbird.data._recordings import file_identity
-from skbird.data._rows import check_some_rows
+from skbird.data._row_table import check_some_rows
 from skbird.data._spectrograms import FLOOR_DB, no_errors

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from skbird.data._label_table import read_table
-from skbird.data._rows import check_placed_rows
+from skbird.data._row_table import check_placed_rows
 from skbird.utils._params import check_path
 
 #: Endings of the files that hold row tables.

@@ -11,7 +11,7 @@ import pandas as pd
 
 from skbird.audio import read_audio, row_channels
 from skbird.data._ops import ClipOp, WeightOp
-from skbird.data._rows import check_rows
+from skbird.data._row_table import check_rows
 from skbird.data._segments import SegmentGrid, row_weights
 from skbird.utils._names import existing_path
 from skbird.utils._params import check_list

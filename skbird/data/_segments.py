@@ -4,9 +4,9 @@ from dataclasses import dataclass
 from numbers import Real
 
 import numpy as np
-from sklearn.utils._param_validation import Interval, StrOptions
 
 from skbird.utils._params import POSITIVE, as_floats, check_list, check_params
+from skbird.utils._sklearn_compat import Interval, StrOptions
 
 _CONSTRAINTS = {
     "segment_s": [Interval(Real, 0, None, closed="left")],

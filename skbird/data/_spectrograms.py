@@ -5,12 +5,12 @@ from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
-from sklearn.utils._param_validation import StrOptions
 
 from skbird.data._segments import SegmentGrid
 from skbird.utils._array_files import DamagedArrayError, map_array
 from skbird.utils._frame_file import FrameFile
 from skbird.utils._params import POSITIVE, as_floats, check_params
+from skbird.utils._sklearn_compat import StrOptions
 
 #: Level of digital silence in the spectrograms, in dB.
 FLOOR_DB = -100.0

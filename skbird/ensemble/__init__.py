@@ -9,8 +9,8 @@ already. To average the weights of networks in place of their predictions, see
 """
 
 from skbird.ensemble._combine import combine_proba
-from skbird.ensemble._folds import FoldEnsemble
-from skbird.ensemble._seeds import SeedEnsemble
+from skbird.ensemble._fold_ensemble import FoldEnsemble
+from skbird.ensemble._seed_ensemble import SeedEnsemble
 from skbird.ensemble._voting import MultilabelVotingClassifier
 from skbird.ensemble._weights import fit_weights
 from skbird.utils._public import set_public_module
@@ -25,4 +25,4 @@ __all__ = [
 set_public_module(globals())
 
 # For the other rooms; not public.
-from skbird.ensemble._base import ProbaEnsemble
+from skbird.ensemble._proba_ensemble import ProbaEnsemble

@@ -5,14 +5,11 @@ from numbers import Integral
 import numpy as np
 from sklearn.base import _fit_context
 from sklearn.utils import Bunch
-from sklearn.utils._metadata_requests import _routing_enabled
-from sklearn.utils._param_validation import StrOptions
 from sklearn.utils.metadata_routing import process_routing
 from sklearn.utils.metaestimators import _BaseComposition
 from sklearn.utils.parallel import Parallel, delayed
 from sklearn.utils.validation import check_is_fitted
 
-from skbird.ensemble._base import ProbaEnsemble
 from skbird.ensemble._combine import (
     VOTINGS,
     check_voting,
@@ -24,11 +21,13 @@ from skbird.ensemble._members import (
     share_out,
     unseen_proba,
 )
+from skbird.ensemble._proba_ensemble import ProbaEnsemble
 from skbird.ensemble._weights import METHODS, fit_weights
 from skbird.utils._fit_params import check_all_request, check_lengths, given_params
 from skbird.utils._nested import check_same_species, species_of
 from skbird.utils._params import N_JOBS, THRESHOLD
 from skbird.utils._rows import check_targets, file_numbers, groups_of_rows
+from skbird.utils._sklearn_compat import StrOptions, routing_enabled
 
 
 class MultilabelVotingClassifier(ProbaEnsemble, _BaseComposition):
@@ -240,7 +239,7 @@ class MultilabelVotingClassifier(ProbaEnsemble, _BaseComposition):
 
     def _params_of_members(self, members, params):
         """Return the arguments of the ``fit`` of each member, by name."""
-        if not _routing_enabled():
+        if not routing_enabled():
             return share_out(params, members, [name for name, _ in self.estimators])
         routed = process_routing(self, "fit", **params)
         if "label_weight" in params:

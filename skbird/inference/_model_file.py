@@ -16,7 +16,6 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from sklearn.utils._param_validation import Interval
 
 import skbird
 from skbird.data import check_rows
@@ -37,6 +36,7 @@ from skbird.inference._programs import MAX_OPERATIONS, ProgramError, check_progr
 from skbird.utils._files import open_whole
 from skbird.utils._params import check_params, check_path
 from skbird.utils._rows import files_of_rows
+from skbird.utils._sklearn_compat import Interval
 
 MAX_BYTES = 128 * 2**20
 # How many times the size of its file a model may need for what it computes.

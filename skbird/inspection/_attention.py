@@ -1,12 +1,12 @@
 """The steps that the attention of a sound-event-detection network looks at."""
 
 import numpy as np
-from sklearn.utils._optional_dependencies import check_matplotlib_support
 
 from skbird.inspection._axes import draw_spectrogram, spectrogram_extent
 from skbird.inspection._figures import check_axes
 from skbird.inspection._grad_cam import evaluating
-from skbird.inspection._rows import choose_segment
+from skbird.inspection._row_views import choose_segment
+from skbird.utils._sklearn_compat import check_matplotlib_support
 
 
 class AttentionDisplay:

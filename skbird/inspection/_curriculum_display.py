@@ -2,10 +2,10 @@
 
 import numpy as np
 import pandas as pd
-from sklearn.utils._optional_dependencies import check_matplotlib_support
 from sklearn.utils.validation import check_is_fitted
 
 from skbird.inspection._figures import COLOURS, plain_text
+from skbird.utils._sklearn_compat import check_matplotlib_support
 
 _N_SPECIES = 15
 
@@ -61,7 +61,7 @@ class CurriculumDisplay:
         -------
         CurriculumDisplay
         """
-        from skbird.inspection._rows import split_network
+        from skbird.inspection._row_views import split_network
 
         net = split_network(estimator)[1]
         check_is_fitted(net)

@@ -9,10 +9,10 @@ from sklearn.model_selection import StratifiedKFold, cross_val_score
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.utils import check_random_state
-from sklearn.utils._param_validation import Interval
 
 from skbird.inspection._figures import COLOURS, axes_for
 from skbird.utils._params import MOST, as_floats, check_params
+from skbird.utils._sklearn_compat import Interval
 
 _METHODS = ("pca", "umap")
 
@@ -74,7 +74,7 @@ class EmbeddingMapDisplay:
         EmbeddingMapDisplay
         """
         from skbird.data import as_spectrograms
-        from skbird.inspection._rows import split_network, transform
+        from skbird.inspection._row_views import split_network, transform
 
         steps, net = split_network(estimator)
         embedded = [

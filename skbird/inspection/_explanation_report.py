@@ -6,7 +6,6 @@ import numpy as np
 import pandas as pd
 from scipy.special import expit
 from sklearn.utils import check_random_state
-from sklearn.utils._param_validation import Interval
 
 from skbird.annotations import check_boxes
 from skbird.data import as_spectrograms
@@ -18,9 +17,10 @@ from skbird.inspection._localization import (
     place_peaks,
     share_inside,
 )
-from skbird.inspection._rows import split_network, transform
+from skbird.inspection._row_views import split_network, transform
 from skbird.model_selection import percentile_interval, resample_counts
 from skbird.utils._params import NOT_NEGATIVE, check_params
+from skbird.utils._sklearn_compat import Interval
 
 # What is left of (n, frequency, time) if the other axis is added up.
 _SUMMED = {"time": 1, "frequency": 2, "both": None}

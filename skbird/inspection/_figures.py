@@ -3,7 +3,7 @@
 import unicodedata
 from collections.abc import Iterable
 
-from sklearn.utils._optional_dependencies import check_matplotlib_support
+from skbird.utils._sklearn_compat import check_matplotlib_support
 
 # Okabe and Ito's, which the colour-blind tell apart; black is for lines.
 COLOURS = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#D55E00", "#56B4E9", "#999999")

@@ -1,15 +1,15 @@
 """Species over time, under the spectrogram, and the truth beside it."""
 
 import numpy as np
-from sklearn.utils._optional_dependencies import check_matplotlib_support
 
 from skbird.data import Spectrograms, check_rows, check_some_rows, join_rows
 from skbird.inspection._axes import draw_spectrogram
 from skbird.inspection._figures import check_axes
-from skbird.inspection._rows import split_front_end, transform
+from skbird.inspection._row_views import split_front_end, transform
 from skbird.preprocessing import LogMel
 from skbird.utils._nested import predict_matrix, species_of
 from skbird.utils._params import AT_LEAST_ONE, as_floats, check_list, check_params
+from skbird.utils._sklearn_compat import check_matplotlib_support
 from skbird.utils._truth import PRESENT_FROM
 
 

@@ -5,10 +5,10 @@ from numbers import Integral
 import numpy as np
 import pandas as pd
 from sklearn.calibration import calibration_curve
-from sklearn.utils._param_validation import Interval, StrOptions
 
 from skbird.inspection._figures import COLOURS, axes_for, plain_text
 from skbird.utils._params import WHOLE, check_list, check_params
+from skbird.utils._sklearn_compat import Interval, StrOptions
 from skbird.utils._truth import validate_scores
 
 _POOLED = "all species"

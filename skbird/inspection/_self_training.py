@@ -1,12 +1,11 @@
 """What the rounds of a self-training came to."""
 
 import numpy as np
-from sklearn.utils._optional_dependencies import check_matplotlib_support
-from sklearn.utils._param_validation import HasMethods
 from sklearn.utils.validation import check_is_fitted
 
 from skbird.inspection._figures import COLOURS, check_axes
 from skbird.utils._params import check_params
+from skbird.utils._sklearn_compat import HasMethods, check_matplotlib_support
 
 # Inside, it would cover bars: species may have as many rows as there are.
 _ABOVE = {"loc": "lower left", "bbox_to_anchor": (0, 1), "ncols": 4, "frameon": False}

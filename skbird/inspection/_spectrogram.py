@@ -1,19 +1,19 @@
 """One row as the front end sees it: spectrogram, segments, decisions of the filters."""
 
 import numpy as np
-from sklearn.utils._optional_dependencies import check_matplotlib_support
 
 from skbird.data import as_recordings, row_weights
 from skbird.inspection._axes import draw_spectrogram
 from skbird.inspection._figures import check_axes
 from skbird.inspection._filter_trace import trace
-from skbird.inspection._rows import (
+from skbird.inspection._row_views import (
     check_readable,
     row_start,
     split_front_end,
     take_row,
     transform,
 )
+from skbird.utils._sklearn_compat import check_matplotlib_support
 
 # Weights of more segments than this are shown by colour alone.
 _N_LABELLED = 40

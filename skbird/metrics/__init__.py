@@ -37,13 +37,13 @@ from skbird.metrics._ranking import (
     macro_roc_auc,
     padded_cmap,
 )
-from skbird.metrics._report import species_report
 from skbird.metrics._scorers import (
     lrap_scorer,
     macro_average_precision_scorer,
     macro_roc_auc_scorer,
     padded_cmap_scorer,
 )
+from skbird.metrics._species_report import species_report
 from skbird.metrics._threshold_curve import threshold_curve
 from skbird.utils._public import set_public_module
 

@@ -7,10 +7,6 @@ as soon as one species has no positive in a fold.
 import numpy as np
 from sklearn.base import BaseEstimator, ClassifierMixin
 
-# The only class that multi-metric scoring shares predictions with: with a plain
-# callable, scoring two metrics would predict all recordings twice.
-from sklearn.metrics._scorer import _BaseScorer
-
 from skbird.metrics._label_ranking import lrap
 from skbird.metrics._ranking import (
     macro_average_precision,
@@ -18,6 +14,10 @@ from skbird.metrics._ranking import (
     padded_cmap,
 )
 from skbird.utils._nested import check_same_species, predict_matrix, species_of
+
+# The only class that multi-metric scoring shares predictions with: with a plain
+# callable, scoring two metrics would predict all recordings twice.
+from skbird.utils._sklearn_compat import BaseScorer
 from skbird.utils._truth import validate_truth
 
 
@@ -38,7 +38,7 @@ class _MatrixClassifier(ClassifierMixin, BaseEstimator):
         return predict_matrix(self.estimator, X, self.n_species)
 
 
-class _ProbaScorer(_BaseScorer):
+class _ProbaScorer(BaseScorer):
     """Call ``metric(Y, estimator.predict_proba(X))``; higher is better.
 
     Unreadable recordings (NaN rows) are left out with a warning instead of an error:

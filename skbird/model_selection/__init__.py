@@ -23,6 +23,7 @@ array([0.375 , 0.4375])
 """
 
 from skbird.model_selection._cross_val_report import cross_val_report
+from skbird.model_selection._cross_val_result import CrossValReport
 from skbird.model_selection._fold_report import fold_report
 from skbird.model_selection._group_kfold import GroupMultilabelKFold
 from skbird.model_selection._interval import macro_roc_auc_interval
@@ -37,7 +38,6 @@ from skbird.model_selection._paired_bootstrap import (
     PairedBootstrapResult,
     paired_bootstrap,
 )
-from skbird.model_selection._report import CrossValReport
 from skbird.model_selection._train_test_split import group_train_test_split
 from skbird.utils._public import set_public_module
 

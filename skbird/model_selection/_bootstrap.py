@@ -5,7 +5,8 @@ from numbers import Integral, Real
 import numpy as np
 from scipy import sparse
 from sklearn.utils import check_random_state
-from sklearn.utils._param_validation import Interval
+
+from skbird.utils._sklearn_compat import Interval
 
 BOOTSTRAP_CONSTRAINTS = {
     "n_bootstrap": [Interval(Integral, 1, 1_000_000, closed="both")],

@@ -10,8 +10,6 @@ from joblib import Parallel, delayed
 from sklearn.base import clone
 from sklearn.model_selection import check_cv
 from sklearn.utils import _safe_indexing
-from sklearn.utils._metadata_requests import _routing_enabled
-from sklearn.utils._param_validation import HasMethods, validate_params
 from sklearn.utils.validation import _check_method_params, _num_samples
 
 from skbird.metrics import macro_roc_auc, species_report
@@ -21,16 +19,17 @@ from skbird.model_selection._bootstrap import (
     resample_counts,
     within_fold_macro_auc,
 )
+from skbird.model_selection._cross_val_result import CrossValReport
 from skbird.model_selection._fold_report import fold_report
 from skbird.model_selection._group_kfold import GroupMultilabelKFold
 from skbird.model_selection._leaks import warn_about_cheap_leaks
-from skbird.model_selection._report import CrossValReport
 from skbird.utils._fit_params import check_lengths, hand_on
 from skbird.utils._folds import check_folds, list_folds
 from skbird.utils._nested import predict_matrix
 from skbird.utils._params import N_JOBS
 from skbird.utils._progress import progress_bar
 from skbird.utils._rows import files_of_rows, groups_of_rows, number_groups
+from skbird.utils._sklearn_compat import HasMethods, routing_enabled, validate_params
 from skbird.utils._truth import validate_scores, validate_truth
 
 _N_SPLITS = 5
@@ -187,7 +186,7 @@ def cross_val_report(
 
     fit_params = fit_params or {}
     check_lengths(X, fit_params)
-    if not _routing_enabled():
+    if not routing_enabled():
         fit_params = hand_on(estimator, fit_params)
     fits = Parallel(n_jobs=n_jobs, return_as="generator")(
         delayed(_fit_and_predict)(

@@ -6,10 +6,10 @@ import numpy as np
 from scipy import sparse
 from sklearn.model_selection import BaseCrossValidator
 from sklearn.utils import check_consistent_length, check_random_state
-from sklearn.utils._param_validation import Interval, validate_parameter_constraints
 
 from skbird.model_selection._stratify import assign_folds
 from skbird.utils._rows import groups_of_rows, number_groups
+from skbird.utils._sklearn_compat import Interval, validate_parameter_constraints
 from skbird.utils._truth import validate_truth
 
 _PARAMETER_CONSTRAINTS = {

@@ -1,7 +1,6 @@
 """How far the score of one set of predictions can be trusted."""
 
 import numpy as np
-from sklearn.utils._param_validation import validate_params
 
 from skbird.model_selection._bootstrap import (
     BOOTSTRAP_CONSTRAINTS,
@@ -10,6 +9,7 @@ from skbird.model_selection._bootstrap import (
     within_fold_macro_auc,
 )
 from skbird.utils._rows import number_groups
+from skbird.utils._sklearn_compat import validate_params
 from skbird.utils._truth import validate_scores
 
 

@@ -7,9 +7,9 @@ import numpy as np
 import pandas as pd
 from sklearn.model_selection import BaseCrossValidator
 from sklearn.utils import check_consistent_length
-from sklearn.utils._param_validation import Interval, validate_parameter_constraints
 
 from skbird.utils._rows import groups_of_rows, number_groups, row_table
+from skbird.utils._sklearn_compat import Interval, validate_parameter_constraints
 from skbird.utils._truth import validate_truth
 
 _PARAMETER_CONSTRAINTS = {

@@ -4,7 +4,6 @@ from dataclasses import dataclass
 
 import numpy as np
 from sklearn.utils import _safe_indexing
-from sklearn.utils._param_validation import validate_params
 
 from skbird.model_selection._bootstrap import (
     BOOTSTRAP_CONSTRAINTS,
@@ -13,9 +12,10 @@ from skbird.model_selection._bootstrap import (
     resample_counts,
     within_fold_macro_auc,
 )
-from skbird.model_selection._report import CrossValReport
+from skbird.model_selection._cross_val_result import CrossValReport
 from skbird.utils._params import as_floats
 from skbird.utils._rows import check_same_order, number_groups
+from skbird.utils._sklearn_compat import validate_params
 from skbird.utils._truth import validate_scores, validate_truth
 
 

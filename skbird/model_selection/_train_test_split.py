@@ -5,9 +5,9 @@ from numbers import Real
 import numpy as np
 from scipy import sparse
 from sklearn.utils import check_random_state
-from sklearn.utils._param_validation import Interval, validate_params
 
 from skbird.utils._rows import number_groups
+from skbird.utils._sklearn_compat import Interval, validate_params
 from skbird.utils._truth import validate_truth
 
 # Rows that are off by a tenth weigh as much as a twelfth of rare species untested.

@@ -14,7 +14,6 @@ from skbird.nn._acoustics import BackgroundNoise, FrequencyResponse, Gain, TimeS
 from skbird.nn._augmentation import SegmentAugmentation
 from skbird.nn._augmentor import SpectrogramAugmentor
 from skbird.nn._averaging import WeightAverage, soup
-from skbird.nn._callback import RecipeCallback
 from skbird.nn._cnn import CNNClassifier
 from skbird.nn._curriculum import Curriculum, HardNegativeMining
 from skbird.nn._losses import (
@@ -28,9 +27,10 @@ from skbird.nn._masking import FrequencyMask, RandomErasing, TimeMask
 from skbird.nn._mixing import CutMix, Mixup
 from skbird.nn._progress import EpochProgress
 from skbird.nn._pseudo_mix import PseudoLabelMix
+from skbird.nn._recipe_callback import RecipeCallback
 from skbird.nn._schedule import WarmupCosine
 from skbird.nn._sed import Activations, SEDClassifier
-from skbird.nn._validation import ValidationSplit
+from skbird.nn._validation_split import ValidationSplit
 from skbird.utils._public import set_public_module
 
 __all__ = [
@@ -67,5 +67,5 @@ set_public_module(globals())
 
 # For the other rooms; not public.
 from skbird.nn._allocator import keep_freed_memory
-from skbird.nn._base import SegmentNet
 from skbird.nn._batches import normalize_batch, to_segment_tensor
+from skbird.nn._segment_net import SegmentNet

@@ -4,7 +4,6 @@ from numbers import Integral, Real
 
 import numpy as np
 import torch
-from sklearn.utils._param_validation import Interval, StrOptions
 from torch.nn import functional as F
 
 from skbird.data import Spectrograms
@@ -17,6 +16,7 @@ from skbird.nn._augmentation import (
     uniform,
 )
 from skbird.nn._batches import to_segment_tensor
+from skbird.utils._sklearn_compat import Interval, StrOptions
 
 _ANY_DECIBEL = [Interval(Real, -200, 200, closed="both")]
 

@@ -3,9 +3,9 @@
 from numbers import Real
 
 import torch
-from sklearn.utils._param_validation import Interval
 
-from skbird.nn._callback import RecipeCallback
+from skbird.nn._recipe_callback import RecipeCallback
+from skbird.utils._sklearn_compat import Interval
 
 SHARE = [Interval(Real, 0, 1, closed="both")]
 DECIBEL = [Interval(Real, 0, 200, closed="both")]  # float32 holds their powers

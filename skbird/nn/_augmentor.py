@@ -7,8 +7,8 @@ import numpy as np
 import torch
 
 from skbird.nn._augmentation import SHARE, SegmentAugmentation
-from skbird.nn._callback import RecipeCallback
 from skbird.nn._masking import FrequencyMask, RandomErasing, TimeMask
+from skbird.nn._recipe_callback import RecipeCallback
 
 
 class SpectrogramAugmentor(RecipeCallback):

@@ -4,12 +4,12 @@ import copy
 import reprlib
 from numbers import Real
 
-from sklearn.utils._param_validation import Interval
 from sklearn.utils.validation import check_is_fitted
 
-from skbird.nn._callback import RecipeCallback
+from skbird.nn._recipe_callback import RecipeCallback
 from skbird.nn._weights import copy_weights, mean_weights, not_finite
 from skbird.utils._params import check_list
+from skbird.utils._sklearn_compat import Interval
 
 # Of the format of the spectrograms; how long the segments were is no matter.
 _AXES = ("mel_hz", "frame_s", "normalize", "top_db")

@@ -1,5 +1,5 @@
-from skbird.nn._base import SegmentNet
 from skbird.nn._heads import CNN
+from skbird.nn._segment_net import SegmentNet
 
 
 class CNNClassifier(SegmentNet):

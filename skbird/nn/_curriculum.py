@@ -5,10 +5,10 @@ from numbers import Real
 import numpy as np
 import torch
 from pandas.api.types import is_numeric_dtype
-from sklearn.utils._param_validation import Interval, StrOptions
 from torch.nn import functional as F
 
-from skbird.nn._callback import RecipeCallback
+from skbird.nn._recipe_callback import RecipeCallback
+from skbird.utils._sklearn_compat import Interval, StrOptions
 
 
 class Curriculum(RecipeCallback):

@@ -3,9 +3,9 @@
 from numbers import Integral
 
 import torch
-from sklearn.utils._param_validation import Interval
 
 from skbird.nn._augmentation import SHARE, SegmentAugmentation, draw_stripes, uniform
+from skbird.utils._sklearn_compat import Interval
 
 _FREQUENCY, _TIME = 2, 3  # axes of a batch
 

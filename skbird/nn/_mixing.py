@@ -3,11 +3,11 @@
 from numbers import Real
 
 import torch
-from sklearn.utils._param_validation import Interval, StrOptions
 
 from skbird.nn._augmentation import SHARE, db_to_power, draw_stripes, power_to_db
 from skbird.nn._batches import normalize_batch
-from skbird.nn._callback import RecipeCallback
+from skbird.nn._recipe_callback import RecipeCallback
+from skbird.utils._sklearn_compat import Interval, StrOptions
 
 # Beyond, shares drawn in float32 are not finite, or all the same.
 _ALPHA = [Interval(Real, 1e-3, 1000, closed="both")]

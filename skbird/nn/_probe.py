@@ -4,7 +4,7 @@ import torch
 from sklearn.base import clone
 
 from skbird.data import SegmentGrid, SpectrogramFormat
-from skbird.nn._callback import RecipeCallback
+from skbird.nn._recipe_callback import RecipeCallback
 
 # Most networks halve their input five times; some fit its halves together again.
 _STRIDE = 32

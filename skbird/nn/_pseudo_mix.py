@@ -4,11 +4,11 @@ from numbers import Real
 
 import numpy as np
 import torch
-from sklearn.utils._param_validation import Interval
 
 from skbird.nn._augmentation import SHARE
 from skbird.nn._batches import to_segment_tensor
 from skbird.nn._mixing import Mixup
+from skbird.utils._sklearn_compat import Interval
 
 
 class PseudoLabelMix(Mixup):

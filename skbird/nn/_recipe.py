@@ -3,20 +3,20 @@
 from numbers import Real
 
 import numpy as np
-from sklearn.utils._param_validation import Interval, Options
 from skorch.callbacks import EpochTimer, GradientNormClipping, PassthroughScoring
 
 from skbird.nn._acoustics import BackgroundNoise, FrequencyResponse, Gain, TimeShift
 from skbird.nn._augmentor import SpectrogramAugmentor
 from skbird.nn._averaging import WeightAverage
-from skbird.nn._callback import RecipeCallback
 from skbird.nn._curriculum import Curriculum, HardNegativeMining
 from skbird.nn._masking import FrequencyMask, RandomErasing, TimeMask
 from skbird.nn._mixing import CutMix, Mixup
 from skbird.nn._progress import EpochProgress
 from skbird.nn._pseudo_mix import PseudoLabelMix
+from skbird.nn._recipe_callback import RecipeCallback
 from skbird.nn._schedule import WarmupCosine
-from skbird.nn._validation import ValidationSplit
+from skbird.nn._validation_split import ValidationSplit
+from skbird.utils._sklearn_compat import Interval, Options
 
 
 class NormClipping(RecipeCallback, GradientNormClipping):

@@ -3,10 +3,9 @@
 import math
 from numbers import Real
 
-from sklearn.utils._param_validation import Interval
-
-from skbird.nn._callback import RecipeCallback
+from skbird.nn._recipe_callback import RecipeCallback
 from skbird.utils._params import AT_LEAST_ONE
+from skbird.utils._sklearn_compat import Interval
 
 
 class WarmupCosine(RecipeCallback):

@@ -2,11 +2,11 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
-from sklearn.utils._param_validation import StrOptions
 
 from skbird.data import POOLINGS, score_rows_by_moments
-from skbird.nn._base import SegmentNet
 from skbird.nn._heads import SED
+from skbird.nn._segment_net import SegmentNet
+from skbird.utils._sklearn_compat import StrOptions
 
 
 @dataclass(frozen=True)

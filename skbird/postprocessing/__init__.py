@@ -5,9 +5,9 @@ the whole pipeline: there they still see X and know which rows share a file. Wha
 learn, they learn on predictions of rows that were held out from training.
 """
 
-from skbird.postprocessing._base import PostProcessor
 from skbird.postprocessing._calibrator import MultilabelCalibrator
 from skbird.postprocessing._conformal import ConformalClassifier
+from skbird.postprocessing._post_processor import PostProcessor
 from skbird.postprocessing._reweight import reweight
 from skbird.postprocessing._reweighter import SoundscapeReweighter
 from skbird.postprocessing._reweighter_cv import SoundscapeReweighterCV

@@ -5,12 +5,12 @@ from numbers import Real
 import numpy as np
 import pandas as pd
 from sklearn.base import _fit_context
-from sklearn.utils._param_validation import HasMethods, Interval, StrOptions
 
-from skbird.postprocessing._base import PostProcessor, held_out_pairs
 from skbird.postprocessing._calibration import EVALUATE, fit_curves
+from skbird.postprocessing._post_processor import PostProcessor, held_out_pairs
 from skbird.utils._params import THRESHOLD
 from skbird.utils._rows import groups_of_rows
+from skbird.utils._sklearn_compat import HasMethods, Interval, StrOptions
 
 
 class MultilabelCalibrator(PostProcessor):

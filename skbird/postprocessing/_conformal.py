@@ -5,11 +5,11 @@ from numbers import Real
 
 import numpy as np
 from sklearn.base import _fit_context
-from sklearn.utils._param_validation import HasMethods, Interval
 
-from skbird.postprocessing._base import PostProcessor, held_out_pairs
+from skbird.postprocessing._post_processor import PostProcessor, held_out_pairs
 from skbird.utils._params import THRESHOLD
 from skbird.utils._rows import file_numbers, groups_of_rows
+from skbird.utils._sklearn_compat import HasMethods, Interval
 from skbird.utils._truth import validate_truth
 
 

@@ -3,11 +3,11 @@
 from numbers import Real
 
 import numpy as np
-from sklearn.utils._param_validation import Interval, validate_parameter_constraints
 
 from skbird.postprocessing._smoothing import check_kernel, smooth
 from skbird.utils._params import AT_LEAST_ONE, as_floats
 from skbird.utils._rows import number_groups
+from skbird.utils._sklearn_compat import Interval, validate_parameter_constraints
 
 PARAMETER_CONSTRAINTS = {
     "top_rows": [None, AT_LEAST_ONE],

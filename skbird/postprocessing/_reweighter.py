@@ -1,9 +1,8 @@
 """Trust a detection more if the same species is heard elsewhere in its recording."""
 
 from sklearn.base import _fit_context
-from sklearn.utils._param_validation import HasMethods
 
-from skbird.postprocessing._base import FilePostProcessor
+from skbird.postprocessing._post_processor import FilePostProcessor
 from skbird.postprocessing._reweight import (
     PARAMETER_CONSTRAINTS,
     check_parameters,
@@ -11,6 +10,7 @@ from skbird.postprocessing._reweight import (
     reweight,
 )
 from skbird.utils._rows import check_targets
+from skbird.utils._sklearn_compat import HasMethods
 
 
 class SoundscapeReweighter(FilePostProcessor):

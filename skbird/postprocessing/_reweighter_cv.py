@@ -7,10 +7,9 @@ import numpy as np
 import pandas as pd
 from sklearn.base import _fit_context
 from sklearn.model_selection import ParameterGrid
-from sklearn.utils._param_validation import HasMethods, Interval, StrOptions
 
 from skbird.metrics import average_precision_per_species, roc_auc_per_species
-from skbird.postprocessing._base import (
+from skbird.postprocessing._post_processor import (
     FilePostProcessor,
     held_out_pairs,
     starts_of_rows,
@@ -22,6 +21,7 @@ from skbird.postprocessing._reweight import (
 )
 from skbird.utils._held_out import labelled_rows
 from skbird.utils._rows import check_targets, file_numbers, groups_of_rows
+from skbird.utils._sklearn_compat import HasMethods, Interval, StrOptions
 from skbird.utils._truth import validate_truth
 
 _NOTHING = {"top_rows": None, "level_power": 0.0, "level_share": 0.0, "kernel": None}

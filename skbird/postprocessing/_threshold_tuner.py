@@ -4,12 +4,12 @@ from numbers import Integral, Real
 
 import numpy as np
 from sklearn.base import _fit_context
-from sklearn.utils._param_validation import HasMethods, Interval, StrOptions
 
-from skbird.postprocessing._base import PostProcessor, held_out_pairs
 from skbird.postprocessing._calibration import pool_species
+from skbird.postprocessing._post_processor import PostProcessor, held_out_pairs
 from skbird.postprocessing._thresholds import best_threshold
 from skbird.utils._rows import groups_of_rows
+from skbird.utils._sklearn_compat import HasMethods, Interval, StrOptions
 from skbird.utils._truth import PRESENT_FROM, validate_truth
 
 

@@ -1,7 +1,7 @@
 """From recordings to spectrograms: lazy audio steps, ended by `LogMel`."""
 
 from skbird.preprocessing._bandpass import BandPass
-from skbird.preprocessing._base import ClipTransformer
+from skbird.preprocessing._clip_transformer import ClipTransformer
 from skbird.preprocessing._logmel import LogMel
 from skbird.preprocessing._resampler import Resampler
 from skbird.preprocessing._rms import RMSFilter

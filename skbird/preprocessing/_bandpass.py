@@ -1,11 +1,10 @@
 from dataclasses import dataclass, replace
 from numbers import Integral, Real
 
-from sklearn.utils._param_validation import Interval
-
 from skbird.data import ClipOp
 from skbird.preprocessing import _dsp
-from skbird.preprocessing._base import ClipTransformer
+from skbird.preprocessing._clip_transformer import ClipTransformer
+from skbird.utils._sklearn_compat import Interval
 
 
 @dataclass(frozen=True)

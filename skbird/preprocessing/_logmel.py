@@ -6,13 +6,13 @@ from numbers import Integral, Real
 import librosa
 import numpy as np
 from sklearn.base import BaseEstimator
-from sklearn.utils._param_validation import Interval, StrOptions
 
 from skbird.data import WeightOp, as_recordings, check_some_rows
 from skbird.preprocessing import _dsp
-from skbird.preprocessing._base import NoMatrixMixin
+from skbird.preprocessing._clip_transformer import NoMatrixMixin
 from skbird.preprocessing._front_end import FrontEnd
 from skbird.utils._rows import check_y_length
+from skbird.utils._sklearn_compat import Interval, StrOptions
 
 
 @dataclass(frozen=True)

@@ -1,12 +1,11 @@
 from dataclasses import dataclass, field, replace
 from numbers import Integral
 
-from sklearn.utils._param_validation import Interval, StrOptions
-
 from skbird.audio import WORDS, check_channels
 from skbird.data import ClipOp
 from skbird.preprocessing import _dsp
-from skbird.preprocessing._base import ClipTransformer
+from skbird.preprocessing._clip_transformer import ClipTransformer
+from skbird.utils._sklearn_compat import Interval, StrOptions
 
 
 @dataclass(frozen=True)

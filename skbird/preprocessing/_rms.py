@@ -4,7 +4,6 @@ from numbers import Integral, Real
 
 import numpy as np
 from sklearn.utils import check_random_state
-from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.validation import check_is_fitted
 
 from skbird.data import (
@@ -15,9 +14,10 @@ from skbird.data import (
     segment_means,
 )
 from skbird.preprocessing import _dsp
-from skbird.preprocessing._base import ClipTransformer
+from skbird.preprocessing._clip_transformer import ClipTransformer
 from skbird.preprocessing._front_end import FrontEnd
 from skbird.utils._rows import check_y_length
+from skbird.utils._sklearn_compat import Interval, StrOptions
 
 
 @dataclass(frozen=True)

@@ -1,10 +1,9 @@
 from dataclasses import dataclass, replace
 from numbers import Real
 
-from sklearn.utils._param_validation import Interval, StrOptions
-
 from skbird.data import ClipOp, SegmentGrid
-from skbird.preprocessing._base import ClipTransformer
+from skbird.preprocessing._clip_transformer import ClipTransformer
+from skbird.utils._sklearn_compat import Interval, StrOptions
 
 
 @dataclass(frozen=True)

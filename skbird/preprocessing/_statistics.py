@@ -3,10 +3,10 @@ from itertools import pairwise
 import numpy as np
 import pandas as pd
 from sklearn.base import BaseEstimator, TransformerMixin
-from sklearn.utils._set_output import _get_output_config
 from sklearn.utils.validation import check_is_fitted
 
 from skbird.data import Spectrograms, check_some_rows
+from skbird.utils._sklearn_compat import output_config
 
 _NAMES = "mean", "std", "contrast"
 
@@ -94,7 +94,7 @@ class SpectrogramStatistics(TransformerMixin, BaseEstimator):
                 used = np.flatnonzero(weights) + first
                 values = _statistics(X.to_numpy(used))
                 features[row] = np.average(values, axis=0, weights=weights[weights > 0])
-        if _get_output_config("transform", self)["dense"] == "pandas":
+        if output_config("transform", self)["dense"] == "pandas":
             # scikit-learn names the columns, but would number the rows anew.
             return pd.DataFrame(features, index=X.index)
         return features

@@ -7,12 +7,12 @@ from numbers import Real
 from threading import Lock
 
 import numpy as np
-from sklearn.utils._param_validation import Interval, StrOptions
 
 from skbird.data import WeightOp, as_recordings, segment_means
 from skbird.preprocessing import _dsp
-from skbird.preprocessing._base import ClipTransformer
+from skbird.preprocessing._clip_transformer import ClipTransformer
 from skbird.utils._extras import install_hint
+from skbird.utils._sklearn_compat import Interval, StrOptions
 
 _SILERO_HZ = 16_000
 

@@ -7,7 +7,6 @@ from numbers import Integral, Real
 import numpy as np
 import pandas as pd
 from sklearn.utils import check_random_state
-from sklearn.utils._optional_dependencies import check_matplotlib_support
 
 from skbird.audio import row_channels
 from skbird.data import check_rows, check_some_rows
@@ -19,6 +18,7 @@ from skbird.reports._report import Report
 from skbird.reports._row_sounds import measure_rows
 from skbird.utils._params import MOST, N_JOBS, check_params
 from skbird.utils._rows import row_table
+from skbird.utils._sklearn_compat import check_matplotlib_support
 from skbird.utils._truth import validate_scores, validate_threshold
 
 _CONSTRAINTS = {

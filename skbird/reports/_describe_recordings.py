@@ -5,7 +5,6 @@ from numbers import Integral, Real
 import numpy as np
 import pandas as pd
 from sklearn.utils import check_random_state
-from sklearn.utils._optional_dependencies import check_matplotlib_support
 
 from skbird.data import check_rows, check_some_rows
 from skbird.reports import _recording_sections as sections
@@ -14,6 +13,7 @@ from skbird.reports._clips import Cut, make_clips
 from skbird.reports._report import Report
 from skbird.reports._scan import choose_decoded, scan
 from skbird.utils._params import MOST, N_JOBS, as_floats, check_params
+from skbird.utils._sklearn_compat import check_matplotlib_support
 from skbird.utils._truth import PRESENT_FROM
 
 _CONSTRAINTS = {

@@ -3,10 +3,10 @@
 from numbers import Real
 
 import numpy as np
-from sklearn.utils._param_validation import Interval, validate_parameter_constraints
 
 from skbird.utils._params import AT_LEAST_ONE, NOT_NEGATIVE
 from skbird.utils._proba import check_proba
+from skbird.utils._sklearn_compat import Interval, validate_parameter_constraints
 
 PARAMETER_CONSTRAINTS = {
     "soft_threshold": [Interval(Real, 0, 1, closed="both")],

@@ -9,7 +9,6 @@ from numbers import Integral, Real
 import numpy as np
 import pandas as pd
 from sklearn.base import BaseEstimator, _fit_context, clone
-from sklearn.utils._param_validation import HasMethods, Interval
 from sklearn.utils.validation import check_is_fitted
 
 from skbird.base import MultilabelMetaMixin
@@ -32,6 +31,7 @@ from skbird.utils._nested import (
     takes_fractions,
 )
 from skbird.utils._rows import assign_column, check_targets
+from skbird.utils._sklearn_compat import HasMethods, Interval
 
 _MIX = "callbacks__pseudo_mix__p"
 

@@ -4,12 +4,12 @@ import warnings
 from inspect import Parameter, signature
 
 from sklearn.frozen import FrozenEstimator
-from sklearn.model_selection._search import BaseSearchCV
 from sklearn.pipeline import Pipeline
 from sklearn.utils.metadata_routing import get_routing_for_object
 from sklearn.utils.validation import _num_samples, has_fit_parameter
 
 from skbird.utils._nested import given_models, is_opaque
+from skbird.utils._sklearn_compat import BaseSearchCV
 
 _WEIGHTS = ("sample_weight", "label_weight")
 

@@ -8,11 +8,11 @@ does not depend on the wrapping.
 
 import numpy as np
 from sklearn.frozen import FrozenEstimator
-from sklearn.model_selection._search import BaseSearchCV
 from sklearn.pipeline import Pipeline
 from sklearn.utils.validation import _num_samples
 
 from skbird.utils._proba import as_proba_matrix
+from skbird.utils._sklearn_compat import BaseSearchCV
 
 
 def predict_matrix(model, X, n_species=None):

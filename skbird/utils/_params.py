@@ -4,7 +4,8 @@ import os
 from numbers import Integral, Real
 
 import numpy as np
-from sklearn.utils._param_validation import Interval, validate_parameter_constraints
+
+from skbird.utils._sklearn_compat import Interval, validate_parameter_constraints
 
 # More of anything would not end, or overflow numpy's counts.
 MOST = 1_000_000_000

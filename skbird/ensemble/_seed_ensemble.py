@@ -3,15 +3,14 @@
 from numbers import Integral
 
 from sklearn.base import BaseEstimator, _fit_context, clone
-from sklearn.ensemble._base import _set_random_states
 from sklearn.utils import check_random_state
-from sklearn.utils._param_validation import HasMethods, Interval
 from sklearn.utils.parallel import Parallel, delayed
 
-from skbird.ensemble._base import ProbaEnsemble
 from skbird.ensemble._members import fit_clone
+from skbird.ensemble._proba_ensemble import ProbaEnsemble
 from skbird.utils._params import N_JOBS, THRESHOLD
 from skbird.utils._rows import check_targets
+from skbird.utils._sklearn_compat import HasMethods, Interval, set_random_states
 
 
 class SeedEnsemble(ProbaEnsemble, BaseEstimator):
@@ -127,7 +126,7 @@ class SeedEnsemble(ProbaEnsemble, BaseEstimator):
         rng = check_random_state(self.random_state)
         clones = [clone(self.estimator) for _ in range(self.n_estimators)]
         for member in clones:
-            _set_random_states(member, rng)
+            set_random_states(member, rng)
         self.estimators_ = Parallel(n_jobs=self.n_jobs)(
             delayed(fit_clone)(member, X, y, fit_params) for member in clones
         )

@@ -10,11 +10,6 @@ import pandas as pd
 import torch
 from sklearn.base import BaseEstimator
 from sklearn.utils import check_random_state
-from sklearn.utils._param_validation import (
-    Interval,
-    StrOptions,
-    validate_parameter_constraints,
-)
 from skorch import NeuralNet
 from skorch.callbacks import Callback
 from skorch.history import History
@@ -54,6 +49,11 @@ from skbird.nn._targets import (
 )
 from skbird.utils._finite import NotFiniteError
 from skbird.utils._params import AT_LEAST_ONE, THRESHOLD
+from skbird.utils._sklearn_compat import (
+    Interval,
+    StrOptions,
+    validate_parameter_constraints,
+)
 from skbird.utils._truth import validate_threshold
 
 

@@ -4,13 +4,13 @@ from numbers import Integral, Real
 
 import numpy as np
 import pandas as pd
-from sklearn.utils._param_validation import Interval, StrOptions
 
 from skbird.metrics import macro_roc_auc
-from skbird.nn._callback import RecipeCallback
+from skbird.nn._recipe_callback import RecipeCallback
 from skbird.nn._weights import copy_weights, mean_weights
 from skbird.utils._finite import NotFiniteError
 from skbird.utils._rows import check_groups, groups_of_rows
+from skbird.utils._sklearn_compat import Interval, StrOptions
 from skbird.utils._truth import PRESENT_FROM
 
 

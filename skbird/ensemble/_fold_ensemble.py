@@ -1,12 +1,12 @@
 """The models of a cross-validation, kept."""
 
 from sklearn.base import BaseEstimator, _fit_context, clone
-from sklearn.utils._param_validation import HasMethods
 
-from skbird.ensemble._base import ProbaEnsemble
+from skbird.ensemble._proba_ensemble import ProbaEnsemble
 from skbird.utils._held_out import held_out_proba
 from skbird.utils._params import THRESHOLD
 from skbird.utils._rows import check_targets, groups_of_rows
+from skbird.utils._sklearn_compat import HasMethods
 
 
 class FoldEnsemble(ProbaEnsemble, BaseEstimator):

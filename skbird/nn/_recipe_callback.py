@@ -1,7 +1,8 @@
 """What all callbacks of the training recipe share."""
 
-from sklearn.utils._param_validation import validate_parameter_constraints
 from skorch.callbacks import Callback
+
+from skbird.utils._sklearn_compat import validate_parameter_constraints
 
 
 class RecipeCallback(Callback):
@@ -15,7 +16,7 @@ class RecipeCallback(Callback):
     Examples
     --------
     >>> from numbers import Real
-    >>> from sklearn.utils._param_validation import Interval
+    >>> from skbird.utils._sklearn_compat import Interval
     >>> from skbird.nn import CNNClassifier, RecipeCallback
     >>> class StopBelow(RecipeCallback):
     ...     _parameter_constraints = {"loss": [Interval(Real, 0, None, closed="left")]}

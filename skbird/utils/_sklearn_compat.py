@@ -1,0 +1,34 @@
+"""What skbird uses of scikit-learn that is not public: one place to mend.
+
+scikit-learn promises nothing about these names from one release to the next.
+"""
+
+from sklearn.ensemble._base import _set_random_states as set_random_states
+from sklearn.metrics._scorer import _BaseScorer as BaseScorer
+from sklearn.model_selection._search import BaseSearchCV
+from sklearn.utils._metadata_requests import _routing_enabled as routing_enabled
+from sklearn.utils._optional_dependencies import check_matplotlib_support
+from sklearn.utils._param_validation import (
+    HasMethods,
+    Interval,
+    Options,
+    StrOptions,
+    validate_parameter_constraints,
+    validate_params,
+)
+from sklearn.utils._set_output import _get_output_config as output_config
+
+__all__ = [
+    "BaseScorer",
+    "BaseSearchCV",
+    "HasMethods",
+    "Interval",
+    "Options",
+    "StrOptions",
+    "check_matplotlib_support",
+    "output_config",
+    "routing_enabled",
+    "set_random_states",
+    "validate_parameter_constraints",
+    "validate_params",
+]
