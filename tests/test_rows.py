@@ -11,6 +11,7 @@ from skbird.audio import AudioReadError
 from skbird.data import (
     ClipOp,
     Recordings,
+    _row_table,
     check_rows,
     read_rows,
     segment_table,
