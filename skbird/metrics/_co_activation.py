@@ -2,23 +2,25 @@
 
 import numpy as np
 import pandas as pd
+from numpy.typing import ArrayLike
 
 from skbird.metrics._counts import ratio
 from skbird.utils._params import check_params
 from skbird.utils._truth import validate_scores, validate_threshold
+from skbird.utils._typing import Names, NanRows
 
 _CONSTRAINTS = {"return_support": ["boolean"]}
 
 
 def co_activation(
-    y_true,
-    proba,
-    threshold=0.5,
+    y_true: ArrayLike,
+    proba: ArrayLike,
+    threshold: ArrayLike | None = 0.5,
     *,
-    species=None,
-    nan_rows="raise",
-    return_support=False,
-):
+    species: Names | None = None,
+    nan_rows: NanRows = "raise",
+    return_support: bool = False,
+) -> pd.DataFrame | tuple[pd.DataFrame, pd.DataFrame]:
     r"""Say how often one species sets off the prediction of another.
 
     It is what a confusion matrix is for single labels. Rows can have several species,

@@ -1,9 +1,10 @@
 import numpy as np
+from numpy.typing import ArrayLike
 
 from skbird.utils._proba import check_proba
 
 
-def prediction_entropy(proba):
+def prediction_entropy(proba: ArrayLike) -> np.ndarray:
     """Say how unsure predictions are, row by row.
 
     The mean over the species of the binary entropy ``-p log2(p) - (1-p) log2(1-p)``.

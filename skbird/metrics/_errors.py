@@ -1,27 +1,30 @@
 """A table of the errors that are worth listening to."""
 
 from numbers import Integral
+from typing import Literal
 
 import numpy as np
 import pandas as pd
+from numpy.typing import ArrayLike
 
 from skbird.utils._truth import validate_scores, validate_threshold
+from skbird.utils._typing import Names, NanRows
 
 FALSE_POSITIVE, FALSE_NEGATIVE = "false positive", "false negative"
 _COLUMNS = ["row", "species", "error", "truth", "score", "margin"]
 
 
 def error_table(
-    y_true,
-    proba,
-    threshold=0.5,
+    y_true: ArrayLike,
+    proba: ArrayLike,
+    threshold: ArrayLike = 0.5,
     *,
-    kind="both",
-    X=None,
-    max_per_species=None,
-    species=None,
-    nan_rows="raise",
-):
+    kind: Literal["both", "false positive", "false negative"] = "both",
+    X: pd.DataFrame | None = None,
+    max_per_species: int | None = None,
+    species: Names | None = None,
+    nan_rows: NanRows = "raise",
+) -> pd.DataFrame:
     """List false positives and false negatives, the most confident errors first.
 
     Among the confident false positives are calls that the annotator missed, and among

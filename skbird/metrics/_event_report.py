@@ -8,11 +8,17 @@ from skbird.metrics._counts import ratio
 from skbird.metrics._matching import check_both, pair_events
 from skbird.utils._names import match_names, plain_path
 from skbird.utils._params import check_list
+from skbird.utils._typing import Names, Paths
 
 
 def event_report(
-    true_events, predicted_events, *, min_iou=0.5, species=None, recordings=None
-):
+    true_events: pd.DataFrame,
+    predicted_events: pd.DataFrame,
+    *,
+    min_iou: float = 0.5,
+    species: Names | None = None,
+    recordings: Paths | None = None,
+) -> pd.DataFrame:
     """Judge detected events species by species.
 
     A predicted event is right if `match_events` pairs it with a true one: same

@@ -3,13 +3,15 @@
 import warnings
 
 import numpy as np
+from numpy.typing import ArrayLike
 from sklearn.exceptions import UndefinedMetricWarning
 from sklearn.metrics import label_ranking_average_precision_score
 
 from skbird.utils._truth import validate_scores
+from skbird.utils._typing import NanRows
 
 
-def lrap(y_true, proba, *, nan_rows="raise"):
+def lrap(y_true: ArrayLike, proba: ArrayLike, *, nan_rows: NanRows = "raise") -> float:
     r"""Label-ranking average precision, over the rows that have a positive.
 
     It asks whether the species present in a row score highest in it: for each of

@@ -20,7 +20,9 @@ from skbird.utils._overlaps import overlapping_pairs
 _TYPES = {"path": str, "start": np.float64, "end": np.float64, "species": str}
 
 
-def match_events(true_events, predicted_events, *, min_iou=0.5):
+def match_events(
+    true_events: pd.DataFrame, predicted_events: pd.DataFrame, *, min_iou: float = 0.5
+) -> pd.DataFrame:
     r"""Pair true and predicted events one to one.
 
     Only events of the same recording and species can be partners, if their
@@ -73,7 +75,8 @@ def match_events(true_events, predicted_events, *, min_iou=0.5):
        true  predicted   iou
     0     0          0  0.75
     """
-    return pair_events(*check_both(true_events, predicted_events), min_iou)
+    true_events, predicted_events = check_both(true_events, predicted_events)
+    return pair_events(true_events, predicted_events, min_iou)
 
 
 def pair_events(true_events, predicted_events, min_iou):

@@ -4,18 +4,26 @@ import warnings
 from numbers import Integral
 
 import numpy as np
+from numpy.typing import ArrayLike
 from scipy.stats import rankdata
 from sklearn.exceptions import UndefinedMetricWarning
 from sklearn.metrics import average_precision_score
 
 from skbird.utils._params import check_params
 from skbird.utils._truth import Truth, validate_scores
+from skbird.utils._typing import NanRows
 
 _CONSTRAINTS = {"return_skipped": ["boolean"]}
 _MAX_PADDING = 100_000  # rows, which are made
 
 
-def macro_roc_auc(y_true, proba, *, nan_rows="raise", return_skipped=False):
+def macro_roc_auc(
+    y_true: ArrayLike,
+    proba: ArrayLike,
+    *,
+    nan_rows: NanRows = "raise",
+    return_skipped: bool = False,
+) -> float | tuple[float, list]:
     r"""Mean ROC-AUC over species that have both positives and negatives.
 
     The area of one species is the probability that a row with it scores higher than
@@ -78,7 +86,13 @@ def macro_roc_auc(y_true, proba, *, nan_rows="raise", return_skipped=False):
     return _macro_mean(per_species, truth.species, "ROC-AUC", return_skipped)
 
 
-def macro_average_precision(y_true, proba, *, nan_rows="raise", return_skipped=False):
+def macro_average_precision(
+    y_true: ArrayLike,
+    proba: ArrayLike,
+    *,
+    nan_rows: NanRows = "raise",
+    return_skipped: bool = False,
+) -> float | tuple[float, list]:
     r"""Mean average precision over species that have positives.
 
     The average precision of one species is the precision at each distinct score,
@@ -134,7 +148,14 @@ def macro_average_precision(y_true, proba, *, nan_rows="raise", return_skipped=F
     return _macro_mean(per_species, truth.species, "average precision", return_skipped)
 
 
-def padded_cmap(y_true, proba, *, padding=5, nan_rows="raise", return_skipped=False):
+def padded_cmap(
+    y_true: ArrayLike,
+    proba: ArrayLike,
+    *,
+    padding: int = 5,
+    nan_rows: NanRows = "raise",
+    return_skipped: bool = False,
+) -> float | tuple[float, list]:
     """Mean average precision over all species, padded as in BirdCLEF 2023.
 
     Each species gets `padding` further rows, in which it is present and scored 1. So

@@ -3,13 +3,22 @@
 from numbers import Real
 
 import pandas as pd
+from numpy.typing import ArrayLike
 
 from skbird.metrics._counts import ratio
 from skbird.metrics._ranking import average_precision_per_species, roc_auc_per_species
 from skbird.utils._truth import validate_scores, validate_threshold
+from skbird.utils._typing import Names, NanRows
 
 
-def species_report(y_true, proba, species=None, threshold=0.5, *, nan_rows="raise"):
+def species_report(
+    y_true: ArrayLike,
+    proba: ArrayLike,
+    species: Names | None = None,
+    threshold: ArrayLike = 0.5,
+    *,
+    nan_rows: NanRows = "raise",
+) -> pd.DataFrame:
     """Judge each species by itself.
 
     Parameters

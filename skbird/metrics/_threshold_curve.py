@@ -1,25 +1,28 @@
 """Precision, recall and F score as the threshold moves."""
 
 from numbers import Real
+from typing import Literal
 
 import numpy as np
 import pandas as pd
+from numpy.typing import ArrayLike
 
 from skbird.metrics._counts import ratio
 from skbird.utils._params import as_floats
 from skbird.utils._truth import validate_scores
+from skbird.utils._typing import Names, NanRows
 
 
 def threshold_curve(
-    y_true,
-    proba,
-    thresholds=None,
+    y_true: ArrayLike,
+    proba: ArrayLike,
+    thresholds: ArrayLike | None = None,
     *,
-    beta=1.0,
-    average=None,
-    species=None,
-    nan_rows="raise",
-):
+    beta: float = 1.0,
+    average: Literal["macro"] | None = None,
+    species: Names | None = None,
+    nan_rows: NanRows = "raise",
+) -> pd.DataFrame:
     r"""Judge predictions at many thresholds, for plots and for choosing one.
 
     .. math:: F_\beta = \frac{(1 + \beta^2) \, tp}{(1 + \beta^2) \, tp + \beta^2 \, fn

@@ -1,0 +1,15 @@
+"""Hints that several rooms share."""
+
+import os
+from collections.abc import Sequence
+from typing import Literal
+
+import numpy as np
+import pandas as pd
+
+PathLike = str | os.PathLike[str]
+Paths = Sequence[PathLike] | np.ndarray | pd.Series
+Rows = Paths | pd.DataFrame  # what check_rows takes
+Names = Sequence[str] | np.ndarray | pd.Index
+NanRows = Literal["raise", "omit"]
+Channels = Literal["mean", "loudest"] | int
