@@ -5,7 +5,7 @@ import inspect
 
 import pytest
 
-ROOMS = ["metrics"]
+ROOMS = ["data", "metrics"]
 
 
 def functions_of(name, thing):
@@ -18,7 +18,8 @@ def functions_of(name, thing):
                 member = member.fget
             member = inspect.unwrap(getattr(member, "__func__", member))
             is_own = getattr(member, "__module__", "").startswith("skbird.")
-            if inspect.isfunction(member) and is_own and attribute[0] != "_":
+            is_public = attribute[0] != "_" or attribute in ("__init__", "__call__")
+            if inspect.isfunction(member) and is_own and is_public:
                 yield f"{name}.{attribute}", member
 
 

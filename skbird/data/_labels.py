@@ -11,13 +11,16 @@ import pandas as pd
 from skbird.utils._names import commonest_names, names_species, plain_name, settle_names
 from skbird.utils._params import check_list
 from skbird.utils._rows import check_columns
+from skbird.utils._typing import Names
 
 _SHOWN_LABELS = 10
 _LONGEST_CELL = 100_000  # characters
 _LARGEST = 2**64  # what tables hold as whole numbers
 
 
-def encode_labels(table, species=None, secondary_weight=0.5):
+def encode_labels(
+    table: pd.DataFrame, species: Names | None = None, secondary_weight: float = 0.5
+) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Encode primary and secondary labels as targets and label weights.
 
     A species heard in the background *is* present, so its target is 1 like that of the

@@ -1,6 +1,16 @@
 """What the steps between a recording and its spectrogram do to a clip."""
 
+from collections.abc import Mapping
 from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from skbird.data._segments import SegmentGrid
+from skbird.utils._typing import Channels
+
+if TYPE_CHECKING:
+    from skbird.data._recordings import Clip
 
 
 class ClipOp:
@@ -30,7 +40,7 @@ class ClipOp:
     #: Whether the spectrogram becomes another one.
     changes_samples = True
 
-    def __call__(self, clip):
+    def __call__(self, clip: "Clip") -> "Clip":
         """Return the clip after this op.
 
         Parameters
@@ -43,7 +53,7 @@ class ClipOp:
         """
         raise NotImplementedError(f"{type(self).__name__} must define __call__.")
 
-    def sample_rate_after(self, sample_rate):
+    def sample_rate_after(self, sample_rate: int | None) -> int | None:
         """Return the sample rate that a clip has after this op.
 
         Parameters
@@ -57,7 +67,7 @@ class ClipOp:
         """
         return sample_rate
 
-    def grid_after(self, grid):
+    def grid_after(self, grid: SegmentGrid) -> SegmentGrid:
         """Return how a clip is cut after this op.
 
         Parameters
@@ -71,7 +81,7 @@ class ClipOp:
         """
         return grid
 
-    def channels_read(self, channels):
+    def channels_read(self, channels: Channels) -> Channels:
         """Return which channels a clip is read from.
 
         Parameters
@@ -126,7 +136,7 @@ class WeightOp(ClipOp):
     #: Whether the weights matter for prediction too.
     use_at_predict: bool
 
-    def measure(self, samples, sample_rate):
+    def measure(self, samples: np.ndarray, sample_rate: int) -> np.ndarray:
         """Return a series (n_values,) float32 at `values_per_s`.
 
         Parameters
@@ -142,7 +152,9 @@ class WeightOp(ClipOp):
         """
         raise NotImplementedError(f"{type(self).__name__} must define measure.")
 
-    def judge(self, values, starts, segment_s, row):
+    def judge(
+        self, values: np.ndarray, starts: np.ndarray, segment_s: float, row: Mapping
+    ) -> tuple[np.ndarray, np.ndarray]:
         """Return weight and quality of each segment, both (n_segments,) in [0, 1].
 
         Parameters
@@ -162,6 +174,6 @@ class WeightOp(ClipOp):
         """
         raise NotImplementedError(f"{type(self).__name__} must define judge.")
 
-    def __call__(self, clip):
+    def __call__(self, clip: "Clip") -> "Clip":
         values = self.measure(clip.samples, clip.sample_rate)
         return replace(clip, measured=(*clip.measured, (self, values)))

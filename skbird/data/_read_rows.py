@@ -2,15 +2,18 @@
 
 from pathlib import Path
 
+import pandas as pd
+
 from skbird.data._label_table import read_table
 from skbird.data._row_table import check_placed_rows
 from skbird.utils._params import check_path
+from skbird.utils._typing import PathLike
 
 #: Endings of the files that hold row tables.
 TABLE_SUFFIXES = (".csv", ".tsv", ".parquet")
 
 
-def read_rows(path):
+def read_rows(path: PathLike) -> pd.DataFrame:
     r"""Read a row table from a file.
 
     Parameters

@@ -3,8 +3,9 @@
 import os
 import warnings
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any, overload
 
 import numpy as np
 import pandas as pd
@@ -15,6 +16,7 @@ from skbird.data._row_table import check_rows
 from skbird.data._segments import SegmentGrid, row_weights
 from skbird.utils._names import existing_path
 from skbird.utils._params import check_list
+from skbird.utils._typing import Channels, Key, Rows
 
 
 @dataclass(frozen=True)
@@ -47,20 +49,20 @@ class Clip:
     sample_rate: int
     row: Mapping = field(default_factory=dict)
     grid: SegmentGrid = SegmentGrid()
-    measured: tuple = ()
+    measured: tuple[tuple[WeightOp, np.ndarray], ...] = ()
 
     @property
-    def duration_s(self):
+    def duration_s(self) -> float:
         """Length in seconds."""
         return len(self.samples) / self.sample_rate
 
     @property
-    def starts(self):
+    def starts(self) -> np.ndarray:
         """Starts of the segments in seconds, shape (n_segments,)."""
         return self.grid.starts(self.duration_s)
 
     @property
-    def weights(self):
+    def weights(self) -> np.ndarray:
         """How much training should use each segment, in [0, 1]; (n_segments,)."""
         return row_weights(self.measured, self.starts, self.grid.segment_s, self.row)
 
@@ -115,7 +117,7 @@ class Recordings:
 
     ndim = 1
 
-    def __init__(self, rows, ops=()):
+    def __init__(self, rows: Rows, ops: Sequence[ClipOp] = ()) -> None:
         self.rows = check_rows(rows, input_name="rows")
         self.ops = tuple(check_list(ops, "ops", "operations"))
         for op in self.ops:
@@ -124,23 +126,23 @@ class Recordings:
                     f"{op!r:.100} is no operation on clips. Pass frozen dataclasses "
                     "that inherit from skbird.data.ClipOp."
                 )
-        is_labelled = isinstance(rows, pd.DataFrame | pd.Series)
-        self.index = rows.index if is_labelled else self.rows.index
+        labelled = rows if isinstance(rows, pd.DataFrame | pd.Series) else self.rows
+        self.index = labelled.index
         if {"start", "end"}.isdisjoint(getattr(rows, "columns", ())):
             _warn_of_repeats(self.paths)
 
     @property
-    def shape(self):
+    def shape(self) -> tuple[int]:
         """Number of rows, as a tuple."""
         return (len(self.rows),)
 
     @property
-    def paths(self):
+    def paths(self) -> np.ndarray:
         """The file of each row, shape (n_rows,), object."""
         return self.rows["path"].to_numpy(dtype=object)
 
     @property
-    def grid(self):
+    def grid(self) -> SegmentGrid:
         """How rows are cut after the chain."""
         grid = SegmentGrid()
         for op in self.ops:
@@ -148,19 +150,19 @@ class Recordings:
         return grid
 
     @property
-    def channels(self):
+    def channels(self) -> Channels:
         """Which channels rows are read from, unless the table says so itself."""
-        channels = "mean"
+        channels: Channels = "mean"
         for op in self.ops:
             channels = op.channels_read(channels)
         return channels
 
     @property
-    def weight_ops(self):
+    def weight_ops(self) -> tuple[WeightOp, ...]:
         """Ops of the chain that judge segments."""
         return tuple(op for op in self.ops if isinstance(op, WeightOp))
 
-    def sample_rate_after(self, sample_rate):
+    def sample_rate_after(self, sample_rate: int | None) -> int | None:
         """Return the rate in Hz that files of `sample_rate` have after the chain.
 
         Parameters
@@ -176,9 +178,13 @@ class Recordings:
             sample_rate = op.sample_rate_after(sample_rate)
         return sample_rate
 
-    def __len__(self):
+    def __len__(self) -> int:
         return len(self.rows)
 
+    @overload
+    def __getitem__(self, key: int | np.integer) -> Clip: ...
+    @overload
+    def __getitem__(self, key: Key) -> "Recordings": ...
     def __getitem__(self, key):
         if isinstance(key, (int, np.integer)):
             return self._clip(int(key))
@@ -186,19 +192,19 @@ class Recordings:
             key = key[0]
         return Recordings(self._labelled_rows().iloc[key], self.ops)
 
-    def __iter__(self):
+    def __iter__(self) -> Iterator[Clip]:
         return (self._clip(row) for row in range(len(self)))
 
-    def __repr__(self):
+    def __repr__(self) -> str:
         ops = ", ".join(type(op).__name__ for op in self.ops)
         return f"<Recordings: {len(self)} rows, ops: {ops or 'none'}>"
 
-    def then(self, op):
+    def then(self, op: ClipOp) -> "Recordings":
         """Return these rows with one more op at the end of the chain.
 
         Parameters
         ----------
-        op : callable
+        op : ClipOp
             A frozen dataclass that takes a `Clip` and returns one.
 
         Returns
@@ -207,12 +213,12 @@ class Recordings:
         """
         return self.with_ops((*self.ops, op))
 
-    def with_ops(self, ops):
+    def with_ops(self, ops: Sequence[ClipOp]) -> "Recordings":
         """Return these rows with another chain.
 
         Parameters
         ----------
-        ops : sequence of callables
+        ops : sequence of ClipOp
             Frozen dataclasses that take a `Clip` and return one.
 
         Returns
@@ -221,7 +227,7 @@ class Recordings:
         """
         return Recordings(self._labelled_rows(), ops)
 
-    def assign(self, **columns):
+    def assign(self, **columns: Any) -> "Recordings":
         """Return these rows with further columns in the row table.
 
         Parameters
@@ -240,7 +246,7 @@ class Recordings:
     def _labelled_rows(self):
         return self.rows.set_axis(self.index)
 
-    def _clip(self, row):
+    def _clip(self, row: int) -> Clip:
         record = self.rows.iloc[row].to_dict()
         samples, sample_rate = read_audio(
             record["path"],
@@ -282,7 +288,7 @@ def _warn_of_repeats(paths):
         )
 
 
-def as_recordings(X):
+def as_recordings(X: Rows | Recordings) -> Recordings:
     """Return X as `Recordings`, whether it is one already, paths, or a row table.
 
     Parameters

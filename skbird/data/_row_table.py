@@ -3,6 +3,7 @@
 import os
 from decimal import Decimal
 from numbers import Real
+from typing import Literal
 
 import numpy as np
 import pandas as pd
@@ -11,12 +12,13 @@ from skbird.audio import AudioReadError, check_column, read_headers
 from skbird.utils._arrow import with_rows
 from skbird.utils._names import printable_path
 from skbird.utils._rows import check_columns
+from skbird.utils._typing import Paths, Rows
 
 # Of 5 s, they are 69,000 hours, and take a gigabyte.
 _MAX_ROWS = 50_000_000
 
 
-def check_rows(X, *, input_name="X"):
+def check_rows(X: Rows, *, input_name: str = "X") -> pd.DataFrame:
     r"""Bring X into the form of a row table.
 
     A row is a whole recording or a stretch of one. The number and the order of rows
@@ -188,7 +190,13 @@ def _may_be_seconds(value):
     return isinstance(value, Real | Decimal) and not isinstance(value, bool | np.bool_)
 
 
-def segment_table(recordings, segment_s=5.0, step_s=5.0, *, on_error="raise"):
+def segment_table(
+    recordings: Paths,
+    segment_s: float = 5.0,
+    step_s: float = 5.0,
+    *,
+    on_error: Literal["raise", "skip"] = "raise",
+) -> pd.DataFrame:
     """Make the row table of soundscapes: one row for each stretch to be predicted.
 
     Only headers are read, so that thousands of hours take seconds; but files whose

@@ -5,6 +5,7 @@ from numbers import Real
 
 import numpy as np
 import pandas as pd
+from numpy.typing import ArrayLike
 
 from skbird.utils._params import as_floats
 from skbird.utils._truth import PRESENT_FROM
@@ -13,14 +14,14 @@ _HIGHEST_RATING = 5  # xeno-canto's stars
 
 
 def recording_weights(
-    table,
-    Y,
+    table: pd.DataFrame,
+    Y: ArrayLike,
     *,
-    collection=None,
-    class_power=-0.5,
-    rating_power=0.0,
-    max_per_species=None,
-):
+    collection: Mapping[str, float] | None = None,
+    class_power: float = -0.5,
+    rating_power: float = 0.0,
+    max_per_species: int | None = None,
+) -> np.ndarray:
     """Weigh recordings by collection, species count and quality.
 
     The weight of a recording is the product of

@@ -1,12 +1,18 @@
 """Where the segments of a row lie, and how much each of them weighs."""
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from numbers import Real
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from skbird.utils._params import POSITIVE, as_floats, check_list, check_params
 from skbird.utils._sklearn_compat import Interval, StrOptions
+
+if TYPE_CHECKING:
+    from skbird.data._ops import WeightOp
 
 _CONSTRAINTS = {
     "segment_s": [Interval(Real, 0, None, closed="left")],
@@ -38,7 +44,7 @@ class SegmentGrid:
 
     segment_s: float = 5.0
     overlap: float = 0.5
-    pad: str = "cycle"
+    pad: Literal["cycle", "zero"] = "cycle"
 
     # A rest this short, as a share of a segment, gets no segment of its own: 5.001 s
     # of audio are one segment, not two that are the same.
@@ -47,7 +53,7 @@ class SegmentGrid:
     def __post_init__(self):
         check_params("SegmentGrid", _CONSTRAINTS, **vars(self))
 
-    def starts(self, duration_s):
+    def starts(self, duration_s: float) -> np.ndarray:
         """Return the starts of the segments, in seconds after the row's start.
 
         Parameters
@@ -71,7 +77,9 @@ class SegmentGrid:
         return starts
 
 
-def segment_means(values, values_per_s, starts, segment_s):
+def segment_means(
+    values: ArrayLike, values_per_s: float, starts: ArrayLike, segment_s: float
+) -> np.ndarray:
     """Average a series over each segment.
 
     Parameters
@@ -113,7 +121,12 @@ def segment_means(values, values_per_s, starts, segment_s):
     return (total[stop] - total[first]) / (stop - first)
 
 
-def row_weights(measured, starts, segment_s, row):
+def row_weights(
+    measured: Sequence[tuple["WeightOp", np.ndarray]],
+    starts: ArrayLike,
+    segment_s: float,
+    row: Mapping,
+) -> np.ndarray:
     """Multiply the weights that several filters give to the segments of a row.
 
     A row always keeps at least its best segment: where the product is zero throughout,

@@ -1,20 +1,25 @@
 """The spectrograms of many rows, and the segments that are slices of them."""
 
 import copy
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any, Literal, overload
 
 import numpy as np
 import pandas as pd
+from numpy.typing import ArrayLike
 
 from skbird.data._segments import SegmentGrid
 from skbird.utils._array_files import DamagedArrayError, map_array
 from skbird.utils._frame_file import FrameFile
 from skbird.utils._params import POSITIVE, as_floats, check_params
 from skbird.utils._sklearn_compat import StrOptions
+from skbird.utils._typing import Key
 
 #: Level of digital silence in the spectrograms, in dB.
 FLOOR_DB = -100.0
 
+Normalization = Literal["minmax", "standard"] | None
 
 _CONSTRAINTS = {
     "frame_s": [POSITIVE],
@@ -49,10 +54,10 @@ class SpectrogramFormat:
     (3, 313)
     """
 
-    mel_hz: tuple
+    mel_hz: tuple[float, ...]
     frame_s: float
     grid: SegmentGrid = SegmentGrid()
-    normalize: str | None = "minmax"
+    normalize: Normalization = "minmax"
     top_db: float | None = 80.0
 
     def __post_init__(self):
@@ -61,17 +66,17 @@ class SpectrogramFormat:
             raise ValueError(f"mel_hz={self.mel_hz!r:.100} must be a tuple of numbers.")
 
     @property
-    def n_mels(self):
+    def n_mels(self) -> int:
         """Number of mel bands."""
         return len(self.mel_hz)
 
     @property
-    def frames_per_segment(self):
+    def frames_per_segment(self) -> int:
         """Number of frames of a segment; its first and last lie on its edges."""
         # The small amount keeps 5 s / 16 ms = 312.5 from depending on rounding.
         return 1 + int(self.grid.segment_s / self.frame_s + 1e-6)
 
-    def segment_frames(self, n_frames):
+    def segment_frames(self, n_frames: int) -> np.ndarray:
         """Return the first frame of each segment of a row of `n_frames` frames.
 
         Parameters
@@ -136,14 +141,14 @@ class Spectrograms:
 
     def __init__(
         self,
-        rows,
-        entries,
-        n_frames,
-        format,
-        segment_weights=None,
-        segment_predict_weights=None,
-        errors=None,
-    ):
+        rows: pd.DataFrame,
+        entries: Sequence | np.ndarray,
+        n_frames: ArrayLike,
+        format: SpectrogramFormat,
+        segment_weights: Sequence[np.ndarray] | None = None,
+        segment_predict_weights: Sequence[np.ndarray] | None = None,
+        errors: pd.DataFrame | None = None,
+    ) -> None:
         self.rows = rows.reset_index(drop=True)
         self.index = rows.index
         self.format = format
@@ -162,7 +167,14 @@ class Spectrograms:
         self.segment_predict_weights = _flatten_weights(segment_predict_weights, counts)
 
     @classmethod
-    def from_arrays(cls, arrays, *, frame_s=0.016, normalize=None, top_db=None):
+    def from_arrays(
+        cls,
+        arrays: ArrayLike,
+        *,
+        frame_s: float = 0.016,
+        normalize: Normalization = None,
+        top_db: float | None = None,
+    ) -> "Spectrograms":
         """Wrap plain arrays, one segment a row, such as features of one's own.
 
         Parameters
@@ -207,28 +219,32 @@ class Spectrograms:
         return cls(rows, entries, [n_frames] * n_rows, format)
 
     @property
-    def shape(self):
+    def shape(self) -> tuple[int]:
         """Number of rows, as a tuple."""
         return (len(self.rows),)
 
     @property
-    def n_segments(self):
+    def n_segments(self) -> int:
         """Number of segments of all rows."""
         return len(self.segment_rows)
 
     @property
-    def paths(self):
+    def paths(self) -> np.ndarray:
         """The file of each row, shape (n_rows,), object."""
         return self.rows["path"].to_numpy(dtype=object)
 
     @property
-    def segment_starts(self):
+    def segment_starts(self) -> np.ndarray:
         """Start of each segment in seconds after the start of its row."""
         return self._first_frames * self.format.frame_s
 
-    def __len__(self):
+    def __len__(self) -> int:
         return len(self.rows)
 
+    @overload
+    def __getitem__(self, key: int | np.integer) -> np.ndarray: ...
+    @overload
+    def __getitem__(self, key: Key) -> "Spectrograms": ...
     def __getitem__(self, key):
         if isinstance(key, (int, np.integer)):
             return self.frames(int(key)).T
@@ -249,7 +265,7 @@ class Spectrograms:
             pd.DataFrame(errors, columns=["row", "path", "error"]),
         )
 
-    def assign(self, **columns):
+    def assign(self, **columns: Any) -> "Spectrograms":
         """Return the same spectrograms with further columns in the row table.
 
         Parameters
@@ -265,13 +281,13 @@ class Spectrograms:
         assigned.rows = self.rows.assign(**columns)
         return assigned
 
-    def __repr__(self):
+    def __repr__(self) -> str:
         return (
             f"<Spectrograms: {len(self)} rows, {self.n_segments} segments of "
             f"({self.format.n_mels} mels, {self.format.frames_per_segment} frames)>"
         )
 
-    def segments(self, which, shift=0):
+    def segments(self, which: np.ndarray, shift: int | np.ndarray = 0) -> np.ndarray:
         """Read segments as they are kept: in dB, not normalised, time first.
 
         Parameters
@@ -287,7 +303,7 @@ class Spectrograms:
         """
         return self.read(self.segment_rows[which], self._first_frames[which] + shift)
 
-    def read(self, rows, first_frames):
+    def read(self, rows: np.ndarray, first_frames: np.ndarray) -> np.ndarray:
         """Read stretches of a segment's length from anywhere in the rows.
 
         Parameters
@@ -311,12 +327,12 @@ class Spectrograms:
                 _fill(out, len(part), self.format.grid.pad)
         return batch
 
-    def blank_segment(self):
+    def blank_segment(self) -> np.ndarray:
         """Return a silent segment, (1, n_frames, n_mels) float16."""
         shape = (1, self.format.frames_per_segment, self.format.n_mels)
         return np.full(shape, FLOOR_DB, np.float16)
 
-    def to_numpy(self, which=None):
+    def to_numpy(self, which: np.ndarray | None = None) -> np.ndarray:
         """Read segments, normalised: what any estimator for arrays can take.
 
         Parameters
@@ -334,7 +350,7 @@ class Spectrograms:
         batch = normalize_segments(batch, self.format.normalize, self.format.top_db)
         return batch.transpose(0, 2, 1)
 
-    def frames(self, row):
+    def frames(self, row: int) -> np.ndarray:
         """Return the spectrogram of a row, time first: (n_frames, n_mels) float16.
 
         Parameters

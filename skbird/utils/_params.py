@@ -2,8 +2,10 @@
 
 import os
 from numbers import Integral, Real
+from typing import Any
 
 import numpy as np
+from numpy.typing import DTypeLike
 
 from skbird.utils._sklearn_compat import Interval, validate_parameter_constraints
 
@@ -94,7 +96,7 @@ def check_list(values, name, what="names"):
     )
 
 
-def as_floats(values, name, dtype=None):
+def as_floats(values: Any, name: str, dtype: DTypeLike | None = None) -> np.ndarray:
     """Return numbers as an array of floats.
 
     Parameters

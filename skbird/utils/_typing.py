@@ -13,3 +13,4 @@ Rows = Paths | pd.DataFrame  # what check_rows takes
 Names = Sequence[str] | np.ndarray | pd.Index
 NanRows = Literal["raise", "omit"]
 Channels = Literal["mean", "loudest"] | int
+Key = slice | Sequence[int] | np.ndarray  # what chooses several rows
