@@ -5,7 +5,7 @@ import inspect
 
 import pytest
 
-ROOMS = ["data", "metrics"]
+ROOMS = ["archive", "data", "metrics"]
 
 
 def functions_of(name, thing):

@@ -46,7 +46,7 @@ class OtherRunError(ValueError):
     skbird.archive.OtherRunError: The folder is of another model. ...
     """
 
-    def __init__(self, reason):
+    def __init__(self, reason: str) -> None:
         super().__init__(f"{reason} {_REMEDY}")
         self.reason = reason
 

@@ -4,6 +4,7 @@ import time
 from dataclasses import replace
 from numbers import Integral, Real
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from joblib import Parallel, delayed, parallel_config
@@ -30,31 +31,32 @@ from skbird.archive._part_files import (
     remove_temporary,
 )
 from skbird.archive._probe import probe_model
-from skbird.archive._result import summarize
+from skbird.archive._result import ArchiveResult, summarize
 from skbird.archive._time_budget import TimeBudget
 from skbird.utils._files import hold, making_folder
 from skbird.utils._nested import species_of
 from skbird.utils._params import N_JOBS, check_params, check_path
 from skbird.utils._progress import progress_bar
+from skbird.utils._typing import PathLike, Rows
 
 _CONSTRAINTS = {"n_jobs": N_JOBS, "verbose": ["verbose"]}
 
 
 def predict_archive(
-    model,
-    recordings,
-    out,
+    model: Any,
+    recordings: PathLike | Rows,
+    out: PathLike,
     *,
-    segment_s=5.0,
-    step_s=None,
-    min_proba=None,
-    top_species=None,
-    block_s=3600.0,
-    n_jobs=None,
-    time_budget_s=None,
-    fresh=False,
-    verbose=1,
-):
+    segment_s: float = 5.0,
+    step_s: float | None = None,
+    min_proba: float | None = None,
+    top_species: int | None = None,
+    block_s: float = 3600.0,
+    n_jobs: int | None = None,
+    time_budget_s: float | None = None,
+    fresh: bool = False,
+    verbose: int = 1,
+) -> ArchiveResult:
     """Predict any number of recordings into a folder of Parquet files.
 
     The archive is cut into blocks of whole files. Each is predicted by one call of

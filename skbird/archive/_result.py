@@ -54,17 +54,17 @@ class ArchiveResult:
     """
 
     folder: Path
-    parts: list
+    parts: list[Path]
     n_files: int
     n_rows: int
     hours: float
     seconds: float
     times_real_time: float
     errors: pd.DataFrame
-    dropped: list
-    columns: Sequence = ()
+    dropped: list[str]
+    columns: Sequence[str] = ()
 
-    def read(self):
+    def read(self) -> pd.DataFrame:
         """Read all rows, in the order of the recordings.
 
         Returns
@@ -84,7 +84,7 @@ class ArchiveResult:
         tables = map(read_part, self.parts)
         return pd.concat(map(to_frame, tables), ignore_index=True)
 
-    def __str__(self):
+    def __str__(self) -> str:
         lines = [
             f"{self.n_files} recordings, {self.hours:.3g} hours: {self.n_rows} rows in "
             f"{self.folder}",
