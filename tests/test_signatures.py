@@ -5,7 +5,7 @@ import inspect
 
 import pytest
 
-ROOMS = ["archive", "data", "metrics"]
+ROOMS = ["annotations", "archive", "data", "metrics"]
 
 
 def functions_of(name, thing):

@@ -1,5 +1,7 @@
 """Label tracks of Audacity."""
 
+from pathlib import Path
+
 import numpy as np
 import pandas as pd
 
@@ -13,11 +15,12 @@ from skbird.annotations._text_tables import (
     read_text,
     split_lines,
 )
+from skbird.utils._typing import FileNames, Files, PathLike
 
 _COLUMNS = ["start", "end", "label", "score", "low frequency", "high frequency"]
 
 
-def read_audacity(files, recordings=None):
+def read_audacity(files: Files, recordings: Files | None = None) -> pd.DataFrame:
     r"""Read boxes from label tracks of Audacity.
 
     Parameters
@@ -59,22 +62,23 @@ def read_audacity(files, recordings=None):
             path  start  end  low_hz  high_hz species
     0  night.wav    0.5  3.0  2593.1   8866.9    CRER
     """
-    files, rows = as_path_list(files), []
+    files = as_path_list(files)
+    rows: list[list] = []
     for number, file in enumerate(files):
         for line, content in enumerate(split_lines(read_text(file)), start=1):
-            cells = [cell.strip() for cell in content.split("\t")]
-            if cells[0] == "\\":
+            parts = [cell.strip() for cell in content.split("\t")]
+            if parts[0] == "\\":
                 if not rows or rows[-1][0] != number:
                     raise ValueError(
                         f"{file}, line {line}: frequencies without a label before "
                         "them. Delete the line."
                     )
-                rows[-1][-2:] = [*cells[1:], "", ""][:2]
-            elif any(cells):
-                rows.append([number, line, *_label(cells), "", ""])
+                rows[-1][-2:] = [*parts[1:], "", ""][:2]
+            elif any(parts):
+                rows.append([number, line, *_label(parts), "", ""])
     cells = pd.DataFrame(rows, columns=["file", "line", *_COLUMNS], dtype=object)
-    file, line = (cells.pop(name).to_numpy(dtype=int) for name in ("file", "line"))
-    table = TextTable(files, [tuple(_COLUMNS)] * len(files), cells, file, line)
+    places = [cells.pop(name).to_numpy(dtype=int) for name in ("file", "line")]
+    table = TextTable(files, [tuple(_COLUMNS)] * len(files), cells, *places)
     start, end = (table.numbers(name, required=True) for name in _COLUMNS[:2])
     table.check_start(start, _COLUMNS[0])
     table.check_order(start, end, _COLUMNS[:2])
@@ -112,7 +116,9 @@ def _is_number(cell):
         return False
 
 
-def write_audacity(boxes, folder, *, recordings=None):
+def write_audacity(
+    boxes: pd.DataFrame, folder: PathLike, *, recordings: FileNames | None = None
+) -> list[Path]:
     r"""Write one label track for Audacity per recording.
 
     Parameters
@@ -174,8 +180,9 @@ def write_audacity(boxes, folder, *, recordings=None):
     lines = [
         _lines(*values) for values in zip(*columns, labels, score.tolist(), strict=True)
     ]
-    lines = np.array(lines, dtype=object)
-    return write_per_recording(boxes["path"], lines, folder, recordings, ".txt")
+    return write_per_recording(
+        boxes["path"], np.array(lines, dtype=object), folder, recordings, ".txt"
+    )
 
 
 def _lines(start, end, low, high, label, score):

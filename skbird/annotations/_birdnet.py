@@ -7,6 +7,7 @@ from skbird.annotations._boxes import BOX_COLUMNS, check_boxes
 from skbird.annotations._files import warn_of_changes, write_csv
 from skbird.annotations._text_tables import read_text_tables
 from skbird.utils._params import check_params, check_path
+from skbird.utils._typing import Files, PathLike
 
 _START, _END, _FILE = "Start (s)", "End (s)", "File"
 _SCIENTIFIC, _COMMON, _SCORE = "Scientific name", "Common name", "Confidence"
@@ -22,7 +23,12 @@ _ALIASES = {
 _BOTH_NAMES = ("species_name", "label")  # "Pica pica_Eurasian Magpie"
 
 
-def read_birdnet(files, recordings=None, *, annotation_column=_SCIENTIFIC):
+def read_birdnet(
+    files: Files,
+    recordings: Files | None = None,
+    *,
+    annotation_column: str = _SCIENTIFIC,
+) -> pd.DataFrame:
     """Read detections from CSV files of BirdNET.
 
     Parameters
@@ -114,7 +120,7 @@ def _species(table, annotation_column):
     return table.text(column), column
 
 
-def write_birdnet(boxes, path):
+def write_birdnet(boxes: pd.DataFrame, path: PathLike) -> None:
     """Write detections into one CSV file, as BirdNET-Analyzer does.
 
     Parameters

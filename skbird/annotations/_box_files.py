@@ -12,11 +12,12 @@ from skbird.utils._files import open_whole
 from skbird.utils._params import check_path
 from skbird.utils._parquet import read_parquet
 from skbird.utils._text import as_utf_8
+from skbird.utils._typing import PathLike
 
 LABELS = ("species", "primary_label", "label")
 
 
-def read_boxes(path):
+def read_boxes(path: PathLike) -> pd.DataFrame:
     r"""Read a table of boxes that `write_boxes` wrote, or any with its columns.
 
     Parameters
@@ -110,7 +111,7 @@ def read_text_boxes(path, annotation_column=None):
     return check_boxes(pd.concat([pd.DataFrame(boxes), others], axis=1), str(path))
 
 
-def write_boxes(boxes, path):
+def write_boxes(boxes: pd.DataFrame, path: PathLike) -> None:
     """Write a table of boxes with all its columns.
 
     Parameters

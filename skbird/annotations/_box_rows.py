@@ -17,20 +17,21 @@ from skbird.utils._names import (
 )
 from skbird.utils._overlaps import overlapping_pairs
 from skbird.utils._params import check_list
+from skbird.utils._typing import Names, Rows
 
 _ROUNDING_S = 1e-9  # seconds such as 0.3 - 0.2 are not exact
 
 
 def boxes_to_rows(
-    boxes,
-    X,
-    segment_s=5.0,
-    step_s=5.0,
+    boxes: pd.DataFrame,
+    X: Rows,
+    segment_s: float = 5.0,
+    step_s: float = 5.0,
     *,
-    min_overlap_s=0.25,
-    min_overlap_fraction=None,
-    species=None,
-):
+    min_overlap_s: float = 0.25,
+    min_overlap_fraction: float | None = None,
+    species: Names | None = None,
+) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Cut annotated recordings into rows, and say which species call in each.
 
     Parameters
@@ -103,8 +104,8 @@ def boxes_to_rows(
     """
     _check_overlaps(min_overlap_s, min_overlap_fraction)
     boxes = check_boxes(boxes)
-    named = boxes["species"].dropna().unique()
-    named = [name for name in named if names_species(name)]
+    labels = boxes["species"].dropna().unique()
+    named = [label for label in labels if names_species(label)]
     boxes = boxes[boxes["species"].isin(named)]
     if species is None:
         species = commonest_names(boxes["species"])
@@ -125,7 +126,7 @@ def boxes_to_rows(
     )
     box, row = _count(boxes, rows, min_overlap_s, min_overlap_fraction)
     Y = np.zeros((len(rows), len(species)), dtype=np.float32)
-    Y[row, species.get_indexer(boxes["species"])[box]] = 1
+    Y[row, species.get_indexer(pd.Index(boxes["species"]))[box]] = 1
     _warn_about_lost(boxes, rows, box)
     return rows, pd.DataFrame(Y, columns=species)
 

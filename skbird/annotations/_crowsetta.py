@@ -1,6 +1,7 @@
 """Annotations in any format that crowsetta reads."""
 
 import os
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -12,11 +13,14 @@ from skbird.audio import read_header
 from skbird.utils._extras import install_hint
 from skbird.utils._files import check_regular
 from skbird.utils._params import check_params
+from skbird.utils._typing import Files
 
 _COLUMNS = ["file", "line", "path", "start", "end", "low_hz", "high_hz", "species"]
 
 
-def read_crowsetta(files, format, recordings=None, **options):
+def read_crowsetta(
+    files: Files, format: str, recordings: Files | None = None, **options: Any
+) -> pd.DataFrame:
     r"""Read boxes from files of any format that the package crowsetta knows.
 
     Parameters
@@ -95,8 +99,8 @@ def read_crowsetta(files, format, recordings=None, **options):
             for line, box in enumerate(_boxes(annotation), start=1):
                 rows.append((number, line, path, *box))
     cells = pd.DataFrame(rows, columns=[*_COLUMNS, "in_samples"])
-    file, line = (cells.pop(name).to_numpy(dtype=int) for name in ("file", "line"))
-    table = TextTable(files, [], cells, file, line)
+    places = [cells.pop(name).to_numpy(dtype=int) for name in ("file", "line")]
+    table = TextTable(files, [], cells, *places)
     cells["path"] = find_recordings(table, cells["path"].astype(TEXT), recordings)
     in_samples = cells.pop("in_samples").to_numpy(dtype=bool)
     for path in cells["path"][in_samples].unique():

@@ -4,16 +4,25 @@ from numbers import Real
 
 import numpy as np
 import pandas as pd
+from numpy.typing import ArrayLike
 
 from skbird.annotations._submission import as_species_table
 from skbird.data import check_rows
 from skbird.utils._rows import check_same_order
 from skbird.utils._truth import validate_threshold
+from skbird.utils._typing import Names
 
 _ROUNDING_S = 1e-3  # less than a millisecond between two rows is rounding, not time
 
 
-def proba_to_events(proba, X, threshold=0.5, max_gap_s=0.0, *, species=None):
+def proba_to_events(
+    proba: ArrayLike,
+    X: pd.DataFrame,
+    threshold: ArrayLike = 0.5,
+    max_gap_s: float = 0.0,
+    *,
+    species: Names | None = None,
+) -> pd.DataFrame:
     """Join consecutive rows in which a species is predicted to events.
 
     Parameters

@@ -7,6 +7,7 @@ from skbird.annotations._audio_names import find_recordings
 from skbird.annotations._boxes import check_boxes
 from skbird.annotations._text_tables import read_text_tables
 from skbird.utils._params import check_params
+from skbird.utils._typing import Files
 
 OFFSET = "OFFSET"
 _DURATION, _MANUAL = "DURATION", "MANUAL ID"
@@ -17,7 +18,12 @@ _NO_ID = ("noid", "no id")
 _SCORE = "confidence"
 
 
-def read_kaleidoscope(files, recordings=None, *, annotation_column=None):
+def read_kaleidoscope(
+    files: Files,
+    recordings: Files | None = None,
+    *,
+    annotation_column: str | None = None,
+) -> pd.DataFrame:
     """Read boxes from the CSV files of Kaleidoscope, also those of BirdNET-Analyzer.
 
     Parameters

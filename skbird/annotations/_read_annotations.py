@@ -25,6 +25,7 @@ from skbird.annotations._text_tables import (
 )
 from skbird.utils._params import check_params
 from skbird.utils._parquet import read_parquet
+from skbird.utils._typing import Files
 
 # By a column that only tables of the format have, or two.
 _SIGNS = {
@@ -63,7 +64,13 @@ _BIRDNET_PARQUET = {
 }
 
 
-def read_annotations(files, recordings=None, *, format=None, annotation_column=None):
+def read_annotations(
+    files: Files,
+    recordings: Files | None = None,
+    *,
+    format: str | None = None,
+    annotation_column: str | None = None,
+) -> pd.DataFrame:
     r"""Read boxes from files of any format, which each file itself tells.
 
     Parameters
@@ -130,14 +137,14 @@ def read_annotations(files, recordings=None, *, format=None, annotation_column=N
         annotation_column=annotation_column,
     )
     is_one = isinstance(recordings, str | os.PathLike | AudioFinder)
-    if not (recordings is None or is_one):
-        recordings = AudioFinder(recordings)  # once for all files
-    by_format = {}
+    as_it_is = recordings is None or is_one
+    finder = recordings if as_it_is else AudioFinder(recordings)  # once for all files
+    by_format: dict[str, list[TextFile]] = {}
     for file in map(TextFile, as_path_list(files)):
         by_format.setdefault(format or tell_format(file), []).append(file)
     parts = []
     for kind, members in by_format.items():
-        parts += _read(kind, members, recordings, annotation_column)
+        parts += _read(kind, members, finder, annotation_column)
     filled = [part for part in parts if len(part)] or parts[:1]
     return check_boxes(pd.concat(filled, ignore_index=True), "files")
 

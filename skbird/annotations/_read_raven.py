@@ -9,6 +9,7 @@ from skbird.annotations._audio_names import find_recordings
 from skbird.annotations._boxes import check_boxes
 from skbird.annotations._text_tables import read_text_tables
 from skbird.utils._params import check_params
+from skbird.utils._typing import Files
 
 BEGIN, END = "Begin Time (s)", "End Time (s)"
 LOW, HIGH = "Low Freq (Hz)", "High Freq (Hz)"
@@ -25,7 +26,12 @@ _USUAL = (
 )
 
 
-def read_raven(files, recordings=None, *, annotation_column=None):
+def read_raven(
+    files: Files,
+    recordings: Files | None = None,
+    *,
+    annotation_column: str | None = None,
+) -> pd.DataFrame:
     """Read boxes from selection tables of Raven.
 
     Parameters

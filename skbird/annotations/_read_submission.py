@@ -6,9 +6,10 @@ import pandas as pd
 from skbird.annotations._row_tables import ROW_ID, read_row_table, some
 from skbird.annotations._submission import row_ids
 from skbird.utils._params import check_path
+from skbird.utils._typing import PathLike
 
 
-def read_submission(path, X=None):
+def read_submission(path: PathLike, X: pd.DataFrame | None = None) -> pd.DataFrame:
     """Read the probabilities of a submission.
 
     Parameters

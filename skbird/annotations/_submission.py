@@ -6,15 +6,25 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+from numpy.typing import ArrayLike
 
 from skbird.annotations._row_tables import ROW_ID, read_row_table, some
 from skbird.utils._files import open_whole
 from skbird.utils._names import match_names, same_text, settle_names
 from skbird.utils._params import as_floats, check_list, check_path
 from skbird.utils._text import as_utf_8
+from skbird.utils._typing import Names, PathLike
 
 
-def write_submission(proba, X, path, *, like=None, species=None, fill_nan=None):
+def write_submission(
+    proba: ArrayLike,
+    X: pd.DataFrame,
+    path: PathLike,
+    *,
+    like: pd.DataFrame | PathLike | None = None,
+    species: Names | None = None,
+    fill_nan: float | None = None,
+) -> pd.DataFrame:
     """Write one line per row: its ``row_id`` and a probability per species.
 
     The file appears whole or not at all: it is written beside `path` and then renamed.

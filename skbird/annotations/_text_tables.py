@@ -254,7 +254,7 @@ def _check_names(names, file):
         )
 
 
-def as_path_list(files):
+def as_path_list(files) -> list:
     """Return one or several files as a list of text, or of a `TextFile` as it is."""
     if isinstance(files, str | os.PathLike):
         files = [files]

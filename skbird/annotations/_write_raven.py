@@ -1,6 +1,7 @@
 """Write selection tables for Raven."""
 
 from numbers import Real
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -21,9 +22,16 @@ from skbird.annotations._read_raven import (
     SCORE,
 )
 from skbird.utils._text import guard_formula
+from skbird.utils._typing import FileNames, PathLike
 
 
-def write_raven(boxes, folder, *, recordings=None, full_band_hz=None):
+def write_raven(
+    boxes: pd.DataFrame,
+    folder: PathLike,
+    *,
+    recordings: FileNames | None = None,
+    full_band_hz: float | None = None,
+) -> list[Path]:
     """Write one selection table for Raven per recording.
 
     Parameters
