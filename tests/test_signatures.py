@@ -5,7 +5,7 @@ import inspect
 
 import pytest
 
-ROOMS = ["annotations", "archive", "data", "metrics"]
+ROOMS = ["annotations", "archive", "audio", "data", "metrics"]
 
 
 def functions_of(name, thing):

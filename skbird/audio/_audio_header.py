@@ -20,7 +20,7 @@ class AudioReadError(ValueError):
     gone.wav does not exist
     """
 
-    def __init__(self, message):
+    def __init__(self, message: str) -> None:
         super().__init__(printable_path(message))  # it names a file
 
 
@@ -55,6 +55,6 @@ class AudioHeader:
     is_cut: bool = False
 
     @property
-    def duration_s(self):
+    def duration_s(self) -> float:
         """Length of the recording in seconds."""
         return self.n_frames / self.sample_rate

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from skbird.utils._names import printable_path
 from skbird.utils._params import check_path
+from skbird.utils._typing import PathLike
 
 # What libsndfile reads and recorders or archives write.
 _SNDFILE_SUFFIXES = frozenset(
@@ -39,7 +40,7 @@ _BAD_NAME = "Its name, or that of its folder, is not UTF-8. Rename it."
 _UNREAD = "The folder or link cannot be read: {}. Is a disk missing?"
 
 
-def list_audio(folder):
+def list_audio(folder: PathLike) -> list[str]:
     """List the audio files of a folder, at any depth, whatever case their suffix has.
 
     Links are followed, but no file is listed twice. Hidden files and folders are left

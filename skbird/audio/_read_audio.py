@@ -7,10 +7,11 @@ import numpy as np
 from joblib import Parallel, delayed
 
 from skbird.audio._audio_file import AudioFile
-from skbird.audio._audio_header import AudioReadError
+from skbird.audio._audio_header import AudioHeader, AudioReadError
 from skbird.audio._channels import check_channels, warn_of_cancelled
 from skbird.utils._params import check_path
 from skbird.utils._progress import progress_bar
+from skbird.utils._typing import Channels, PathLike
 
 
 def read_headers(paths, *, n_jobs=-1, verbose=0):
@@ -81,7 +82,7 @@ def cut_short(paths, headers):
     ]
 
 
-def read_header(path):
+def read_header(path: PathLike) -> AudioHeader:
     """Read the header of an audio file.
 
     Parameters
@@ -118,7 +119,13 @@ def read_header(path):
         return audio.header
 
 
-def read_audio(path, start_s=0.0, end_s=None, *, channels="mean"):
+def read_audio(
+    path: PathLike,
+    start_s: float = 0.0,
+    end_s: float | None = None,
+    *,
+    channels: Channels = "mean",
+) -> tuple[np.ndarray, int]:
     """Read a stretch of a recording, of one channel or mixed.
 
     Parameters
