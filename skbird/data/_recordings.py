@@ -119,7 +119,7 @@ class Recordings:
 
     def __init__(self, rows: Rows, ops: Sequence[ClipOp] = ()) -> None:
         self.rows = check_rows(rows, input_name="rows")
-        self.ops = tuple(check_list(ops, "ops", "operations"))
+        self.ops: tuple[ClipOp, ...] = tuple(check_list(ops, "ops", "operations"))
         for op in self.ops:
             if not isinstance(op, ClipOp):
                 raise TypeError(

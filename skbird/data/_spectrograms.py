@@ -397,11 +397,11 @@ def no_errors():
     return pd.DataFrame({"row": pd.Series(dtype=int), "path": [], "error": []})
 
 
-def _flatten(arrays, dtype):
+def _flatten(arrays, dtype) -> np.ndarray:
     return np.concatenate([*arrays, np.empty(0)]).astype(dtype)
 
 
-def _flatten_weights(weights, counts):
+def _flatten_weights(weights, counts) -> np.ndarray:
     if weights is None:
         return np.ones(sum(counts), np.float32)
     for row, (weight, count) in enumerate(zip(weights, counts, strict=True)):
