@@ -159,7 +159,7 @@ def test_what_macos_leaves_beside_soundscapes_is_none(root_2021):
     for path in list((root_2021 / "train_soundscapes").iterdir()):
         path.with_name(f"._{path.name}").write_bytes(b"\0\5\x16\7")
     after = load_birdclef(root_2021)
-    pd.testing.assert_frame_equal(before.unlabelled, after.unlabelled)
+    pd.testing.assert_frame_equal(before.unlabeled, after.unlabeled)
 
 
 def test_2024_keeps_unlabelled_soundscapes_in_a_folder_of_their_own(root_2021):

@@ -20,7 +20,7 @@ __all__ = ["refused", "write"]  # fixtures
 
 
 def calibrator(method, curve, fitted=None):
-    params = {"method": method, "shrinkage": 1}
+    params = {"method": method, "shrinkage": 1, "threshold": 0.5}
     state = {"_method": fitted or method, "_curves": [curve] * 2}
     return around("MultilabelCalibrator", network(), params, state)
 
@@ -41,7 +41,7 @@ def call_types(owners, columns, inner_columns):
     return around(
         "CallTypeClassifier",
         network(species=inner_columns),
-        params | {"combine": "max"},
+        params | {"combine": "max", "threshold": 0.5},
         {"_first_columns": [0, 1]},
         call_types=types,
     )
@@ -51,12 +51,13 @@ def vote(*members):
     return around(
         "MultilabelVotingClassifier",
         list(members),
-        {"voting": "mean"},
+        {"voting": "mean", "threshold": None},
         {"weights_": [0.5, 0.5]},
         names=["a", "b"],
     )
 
 
+HALF = {"threshold": 0.5}
 TURNED = network(1, species=SPECIES[::-1])
 
 
@@ -64,10 +65,15 @@ TURNED = network(1, species=SPECIES[::-1])
     "model",
     [
         pipeline(vote(network(), TURNED)),
-        around("FoldEnsemble", [network(), TURNED], {}, {}),
-        around("SeedEnsemble", [TURNED, network()], {"n_estimators": 2}, {}),
+        around("FoldEnsemble", [network(), TURNED], HALF, {}),
+        around(
+            "SeedEnsemble",
+            [TURNED, network()],
+            HALF | {"n_estimators": 2},
+            {},
+        ),
         around("SoundscapeReweighter", pipeline(TURNED), NO_LEVEL, {}),
-        vote(network(), around("FoldEnsemble", [TURNED], {}, {})),
+        vote(network(), around("FoldEnsemble", [TURNED], HALF, {})),
     ],
 )
 def test_members_have_the_same_species_in_the_same_order(refused, model):
@@ -112,7 +118,8 @@ def test_calibration_keeps_the_order_of_rows(refused):
 
 
 def test_seeds_are_counted(refused):
-    model = around("SeedEnsemble", [network(), network(1)], {"n_estimators": 3}, {})
+    params = HALF | {"n_estimators": 3}
+    model = around("SeedEnsemble", [network(), network(1)], params, {})
     refused(model, "n_estimators=3 with 2 members")
 
 
