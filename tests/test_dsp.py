@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from conftest import tone
 
-from skbird.data._spectrograms import FLOOR_DB
+from skbird.data._spectrogram_format import FLOOR_DB
 from skbird.preprocessing._dsp import (
     band_sections,
     log_mel,

@@ -23,7 +23,7 @@ import skbird.utils._frame_file as frame_file
 from skbird.audio import AudioFile, AudioReadError
 from skbird.audio._audio_header import AudioHeader
 from skbird.data import Spectrograms, segment_table
-from skbird.data._spectrograms import normalize_segments
+from skbird.data._spectrogram_format import normalize_segments
 from skbird.preprocessing import (
     BandPass,
     LogMel,

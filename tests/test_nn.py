@@ -13,7 +13,7 @@ from skorch.callbacks import Callback
 from skorch.exceptions import NotInitializedError
 
 from skbird.data import Spectrograms
-from skbird.data._spectrograms import normalize_segments
+from skbird.data._spectrogram_format import normalize_segments
 from skbird.nn import (
     BinaryCrossEntropy,
     CNNClassifier,

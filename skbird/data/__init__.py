@@ -7,7 +7,8 @@ from skbird.data._recordings import Clip, Recordings, as_recordings
 from skbird.data._row_table import check_rows, segment_table
 from skbird.data._sampling import recording_weights
 from skbird.data._segments import SegmentGrid, row_weights, segment_means
-from skbird.data._spectrograms import SpectrogramFormat, Spectrograms
+from skbird.data._spectrogram_format import SpectrogramFormat
+from skbird.data._spectrograms import Spectrograms
 from skbird.utils._public import set_public_module
 
 __all__ = [
@@ -46,4 +47,5 @@ from skbird.data._pooling import POOLINGS, check_shifts, pool_rows, score_rows
 from skbird.data._read_rows import TABLE_SUFFIXES
 from skbird.data._recordings import file_identity
 from skbird.data._row_table import check_some_rows
-from skbird.data._spectrograms import FLOOR_DB, no_errors
+from skbird.data._spectrogram_format import FLOOR_DB
+from skbird.data._spectrograms import no_errors

@@ -2,7 +2,8 @@
 
 import numpy as np
 
-from skbird.data._spectrograms import FLOOR_DB, Spectrograms
+from skbird.data._spectrogram_format import FLOOR_DB
+from skbird.data._spectrograms import Spectrograms
 
 
 class _JoinedFrames:
