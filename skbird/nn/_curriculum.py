@@ -58,6 +58,7 @@ class Curriculum(RecipeCallback):
     ...     max_epochs=4,
     ...     callbacks__curriculum__start=0.25,
     ...     callbacks__curriculum__by="loss",
+    ...     random_state=0,
     ...     verbose=0,
     ... )
     >>> net.fit(X, Y).history_["curriculum_rows"].tolist()
@@ -179,6 +180,7 @@ class HardNegativeMining(RecipeCallback):
     ...     backbone_weights=None,
     ...     max_epochs=2,
     ...     callbacks__hard_negatives__boost=3.0,
+    ...     random_state=0,
     ...     verbose=0,
     ... )
     >>> sorted(net.fit(X, Y).history_["hard_negatives"].iloc[-1])

@@ -53,6 +53,7 @@ class ValidationSplit(RecipeCallback):
     ...     backbone_weights=None,
     ...     max_epochs=2,
     ...     callbacks__validation__fraction=0.25,
+    ...     random_state=0,
     ...     verbose=0,
     ... )
     >>> len(net.fit(X, Y).history_["valid_score"])
