@@ -5,7 +5,6 @@ import os
 import pkgutil
 import subprocess
 import sys
-import tempfile
 from concurrent.futures.process import BrokenProcessPool
 
 import pytest
@@ -13,11 +12,10 @@ from broken_promises import CASES, MUTATIONS, remade, run_check
 from estimator_cases import ESTIMATORS
 
 import skbird
-from skbird.utils import estimator_checks
+from skbird.utils import _process_folder, estimator_checks
 from skbird.utils.estimator_checks import (
     CheckData,
     LevelClassifier,
-    _data,
     check_audio_estimator,
     parametrize_with_audio_checks,
 )
@@ -37,14 +35,15 @@ BY_DESIGN = {
 
 
 @pytest.mark.parametrize("end", ["", "; os._exit(0)"], ids=["end", "kill"])
-def test_recordings_go_with_the_process_or_the_next(end, tmp_path, monkeypatch):
+def test_recordings_go_with_the_process_or_the_next(end, tmp_path):
     code = "import os; from skbird.utils.estimator_checks import CheckData; CheckData()"
     environment = os.environ | dict.fromkeys(("TMPDIR", "TEMP", "TMP"), str(tmp_path))
     subprocess.run([sys.executable, "-c", code + end], env=environment, check=True)
     left = list(tmp_path.glob("skbird-checks-*"))
     assert len(left) == (1 if end else 0)
-    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
-    folders = {_data._make_folder() for _ in range(2)}  # the second spares the first
+    make = _process_folder._make_folder.__wrapped__  # as in two processes
+    folders = {make("skbird-checks-", str(tmp_path), k) for k in range(2)}
+    assert len(folders) == 2  # the second spares the first
     assert set(tmp_path.glob("skbird-checks-*")) == folders
 
 

@@ -177,6 +177,10 @@ def test_a_long_row_takes_the_memory_of_a_block(long_rows):
     assert peak < 2.2 * block.nbytes  # the one before is still there
 
 
+def frame_files(folder):
+    return [path for path in folder.glob("skbird-frames-*/*") if path.name != "held"]
+
+
 @pytest.fixture
 def long_rows(monkeypatch, tmp_path):
     """Rows beyond a second count as long; returns where their frames go."""
@@ -199,24 +203,34 @@ def test_long_rows_are_on_disk_and_the_same(
         found = mel.fit_transform([noise, noise])
         np.testing.assert_array_equal(found[0], expected[0])
         np.testing.assert_array_equal(found.to_numpy(), expected.to_numpy())
-        n_files = len(list(long_rows.iterdir()))
-        assert n_files == (0 if cached else 2)
+        assert len(frame_files(long_rows)) == (0 if cached else 2)
     part = pickle.loads(pickle.dumps(found[1:]))
     del found
     np.testing.assert_array_equal(part.to_numpy(), expected[1:].to_numpy())
-    assert not list(long_rows.iterdir())
+    assert not frame_files(long_rows)
 
 
-def test_frames_of_killed_processes_go(long_rows, noise):
-    ended = subprocess.Popen([sys.executable, "-c", ""])
-    ended.wait()
-    left = long_rows / f"skbird-{ended.pid}-abc.frames"
-    other = long_rows / f"skbird-{os.getppid()}-abc.frames"
-    for path in (left, other):
-        path.write_bytes(b"")
-    LogMel(n_mels=16).fit_transform([noise])
-    assert not left.exists()
-    assert other.exists()
+def test_frames_of_killed_processes_go_and_those_of_living_ones_stay(long_rows, noise):
+    code = (
+        "import sys, numpy as np; from skbird.utils._frame_file import FrameFile\n"
+        "frames = FrameFile(); frames.append(np.zeros((2, 3), np.float16))\n"
+        "print('there', flush=True); sys.stdin.read()"
+    )
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE}
+    command, env = [sys.executable, "-c", code], os.environ | {"TMPDIR": str(long_rows)}
+    dead, living = (subprocess.Popen(command, env=env, **pipes) for _ in range(2))
+    assert [dead.stdout.readline(), living.stdout.readline()] == [b"there\n"] * 2
+    left = set(long_rows.iterdir())
+    dead.kill()
+    dead.communicate()
+    found = LogMel(n_mels=16).fit_transform([noise])
+    kept = left & set(long_rows.iterdir())
+    assert len(left) == 2
+    assert len(kept) == 1
+    assert len(list(kept.pop().iterdir())) == 2  # the lock, and the frames
+    living.communicate()  # ends
+    assert left.isdisjoint(long_rows.iterdir())
+    assert len(found.to_numpy())
 
 
 def test_a_full_disk_of_a_long_row_names_the_remedy(noise, long_rows, monkeypatch):
@@ -224,7 +238,7 @@ def test_a_full_disk_of_a_long_row_names_the_remedy(noise, long_rows, monkeypatc
         raise OSError(errno.ENOSPC, "No space left on device")
 
     monkeypatch.setattr(frame_file, "open", full, raising=False)
-    with pytest.raises(OSError, match=r"No space is left for skbird-.* cache_dir"):
+    with pytest.raises(OSError, match=r"No space is left.*skbird-frames.* cache_dir"):
         LogMel(n_mels=16, n_jobs=1).fit_transform([noise])
 
 

@@ -1,16 +1,13 @@
 """Frames of a long row, on disk."""
 
 import os
-import re
 import tempfile
 import weakref
-from contextlib import suppress
-from functools import cache
-from pathlib import Path
 
 import numpy as np
 
 from skbird.utils._files import explained
+from skbird.utils._process_folder import process_folder
 
 _REMEDY = (
     "The frames of long rows are kept there: free some space, give LogMel a cache_dir "
@@ -28,10 +25,8 @@ class FrameFile:
     """
 
     def __init__(self):
-        folder = tempfile.gettempdir()
-        _remove_leftovers(folder)
-        prefix = f"skbird-{os.getpid()}-"
-        number, self._path = tempfile.mkstemp(".frames", prefix, folder)
+        folder = process_folder("skbird-frames-")
+        number, self._path = tempfile.mkstemp(dir=folder)
         os.close(number)
         self._remove = weakref.finalize(self, _remove, self._path, os.getpid())
         self._shape, self._dtype = (0,), None
@@ -69,28 +64,6 @@ class FrameFile:
     def __reduce__(self):
         # Another process must not rely on a file that goes with this one.
         return np.array, (self.map(),)
-
-
-@cache  # once for each process
-def _remove_leftovers(folder):
-    """Remove the files of killed processes."""
-    for path in Path(folder).glob("skbird-*.frames"):
-        name = re.fullmatch(r"skbird-(\d+)-\w+\.frames", path.name)
-        if name and not _is_running(int(name[1])):
-            with suppress(OSError):  # somebody else's
-                path.unlink()
-
-
-def _is_running(process):
-    if os.name == "nt":
-        return True  # where signal 0 would end it
-    try:
-        os.kill(process, 0)
-    except (ProcessLookupError, OverflowError):
-        return False
-    except PermissionError:
-        pass
-    return True
 
 
 def _remove(path, process):

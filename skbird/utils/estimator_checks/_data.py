@@ -1,21 +1,16 @@
 """Sound, labels and weights on which estimators are checked."""
 
 import copy
-import os
-import shutil
-import tempfile
 import warnings
 from functools import lru_cache
-from multiprocessing.util import Finalize
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 from sklearn.utils import _safe_indexing, get_tags
 
-from skbird.utils._files import hold, remove_dead
+from skbird.utils._process_folder import process_folder
 
-_PREFIX, _HELD = "skbird-checks-", "held"
 _RATE = 16_000
 # Species of each file: what one of them has makes macro ROC-AUC defined in each half.
 _SPECIES = (("dove",), ("wren",), (), ("dove", "wren"), ("wren",), ("dove",))
@@ -133,35 +128,10 @@ def make_spectrograms(table):
         return logmel.fit_transform(table)
 
 
-def _make_folder():
-    """Make a folder that goes when this process ends.
-
-    After a kill, the next process removes it.
-    """
-    for path in Path(tempfile.gettempdir()).glob(f"{_PREFIX}*/{_HELD}"):
-        remove_dead(path)
-        if not path.exists():
-            shutil.rmtree(path.parent, ignore_errors=True)
-    while True:
-        folder = Path(tempfile.mkdtemp(prefix=_PREFIX))
-        held = open(folder / _HELD, "xb")
-        hold(held)
-        if os.path.exists(held.name):  # else one took it for dead before it was held
-            break
-    # As `atexit`, but also in children of multiprocessing, and not for the parent.
-    Finalize(None, _remove, args=(folder, held), exitpriority=0)
-    return folder
-
-
-def _remove(folder, held):
-    held.close()
-    shutil.rmtree(folder, ignore_errors=True)
-
-
 @lru_cache(maxsize=1)
 def _tables():
     """Write the recordings; return their row table and targets."""
-    folder = _make_folder()
+    folder = process_folder("skbird-checks-")
     (folder / "damaged.wav").write_bytes(b"RIFF, but no recording")
     rows, targets = [], []
     for number, (species, seconds) in enumerate(zip(_SPECIES, _SECONDS, strict=True)):
