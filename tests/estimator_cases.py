@@ -59,7 +59,7 @@ def make_tiny_onnx():
 
 
 NET = {
-    "backbone": "lcnet_035",
+    "backbone": "test_efficientnet",
     "backbone_weights": None,
     "max_epochs": 1,
     "batch_size": 16,

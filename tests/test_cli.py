@@ -30,7 +30,7 @@ from skbird.utils._extras import install_hint
 README = Path(__file__).parent.parent / "README.md"
 # What makes a training short enough for a test.
 SHORT = (
-    "--backbone lcnet_035 --backbone-weights none --epochs 3 --segment-s 1 --n-mels 32 "
+    "--backbone test_efficientnet --backbone-weights none --epochs 3 --segment-s 1 --n-mels 32 "
     "--sample-rate 16000 --lr 0.01 --set sedclassifier__verbose=0"
 ).split()
 HZ = {"dove": 1000, "wren": 3000}
@@ -322,7 +322,7 @@ def test_models_beyond_a_size_are_refused(folder, tmp_path, command):
 def test_flags_count_more_than_the_file(folder, tmp_path):
     config = tmp_path / "train.toml"
     config.write_text(
-        'backbone = "lcnet_035"\nbackbone_weights = "none"\nepochs = 1\n'
+        'backbone = "test_efficientnet"\nbackbone_weights = "none"\nepochs = 1\n'
         "sample_rate = 16000\nn_mels = 16\nhold_out = 0\n[set]\n"
         "segmenter__overlap = 0.0\nsedclassifier__verbose = 0\n"
         "sedclassifier__callbacks__mixup__alpha = 0.2\n"
@@ -378,7 +378,7 @@ def test_a_wrong_file_is_refused_at_once(folder, tmp_path, text, message):
         ),
         (
             (
-                *("--out", "b.skbird", "--backbone", "lcnet_035"),
+                *("--out", "b.skbird", "--backbone", "test_efficientnet"),
                 *("--set", "sedclassifier__criterion__label_smoothing=2"),
             ),
             1,

@@ -315,7 +315,7 @@ def test_the_page_is_written_before_anything_is_printed(
 
 
 TRAIN = (
-    "--backbone lcnet_035 --backbone-weights none --epochs 1 --segment-s 1 --n-mels 16 "
+    "--backbone test_efficientnet --backbone-weights none --epochs 1 --segment-s 1 --n-mels 16 "
     "--sample-rate 16000 --segments-per-row 1 --set sedclassifier__verbose=0"
 ).split()
 

@@ -115,7 +115,7 @@ def rows(bird_folder):
 
 @pytest.fixture(scope="module")
 def fitted(rows):
-    net = CNNClassifier("lcnet_035", **NET)
+    net = CNNClassifier("test_efficientnet", **NET)
     return livened(make(net, on_error="skip").fit(*rows))
 
 
@@ -128,10 +128,14 @@ def compiled(fitted):
     "net",
     [
         CNNClassifier(
-            "lcnet_035", tta_shifts_s=(-0.5, 0.5), pooling="mean", threshold=0.1, **NET
+            "test_efficientnet",
+            tta_shifts_s=(-0.5, 0.5),
+            pooling="mean",
+            threshold=0.1,
+            **NET,
         ),
-        SEDClassifier("lcnet_035", attention="frequency", pooling="lse", **NET),
-        SEDClassifier("lcnet_035", attention="time", frame_scores=True, **NET),
+        SEDClassifier("test_efficientnet", attention="frequency", pooling="lse", **NET),
+        SEDClassifier("test_efficientnet", attention="time", frame_scores=True, **NET),
     ],
     ids=["cnn, tta", "sed", "sed, frame scores"],
 )
@@ -285,7 +289,7 @@ def test_unreadable_rows_are_named_early(rows, compiled, tmp_path, monkeypatch):
 
 def test_members_with_one_front_end_share_it(rows, monkeypatch):
     X, Y = rows
-    net = CNNClassifier("lcnet_035", **NET)
+    net = CNNClassifier("test_efficientnet", **NET)
     model = SeedEnsemble(make(net), n_estimators=2, random_state=0).fit(X, Y)
     compiled = compile_pipeline(model, X, precision="float32")
     assert isinstance(compiled, CompiledPipeline)
@@ -296,7 +300,7 @@ def test_members_with_one_front_end_share_it(rows, monkeypatch):
 
 def test_members_with_other_front_ends_and_ranks_predict_by_themselves(rows, fitted):
     X, Y = rows
-    other = make(CNNClassifier("lcnet_035", **NET), hop_length=256).fit(X, Y)
+    other = make(CNNClassifier("test_efficientnet", **NET), hop_length=256).fit(X, Y)
     members = [("one", FrozenEstimator(fitted)), ("two", FrozenEstimator(other))]
     model = MultilabelVotingClassifier(members, weights=[1, 3], voting="rank")
     model.fit(X, Y)
@@ -375,7 +379,7 @@ def test_names_what_to_install(fitted, monkeypatch):
 def test_needs_a_fitted_network(rows):
     X, Y = rows
     with pytest.raises(NotFittedError, match="not fitted yet"):
-        compile_pipeline(make(CNNClassifier("lcnet_035", **NET)))
+        compile_pipeline(make(CNNClassifier("test_efficientnet", **NET)))
     logistic = MultiOutputClassifier(LogisticRegression())
     steps = [*make(None).steps[:-1], ("mean", SpectrogramStatistics()), ("l", logistic)]
     with pytest.raises(TypeError, match=r"ends in MultiOutputClassifier.*network"):

@@ -190,7 +190,7 @@ def long_context(tmp_path_factory):
     log_mel = LogMel(32, hop_length=1024, normalize=None, top_db=None)
     front_end = make_pipeline(Segmenter(20.0, 0.5), log_mel)
     net = SEDClassifier(
-        "lcnet_035",
+        "test_efficientnet",
         "time",
         frame_scores=True,
         **{**TINY, "max_epochs": 25},
@@ -249,9 +249,9 @@ def test_frame_scores_need_time(birds):
     X, Y = birds
     X = LogMel(16).fit_transform(X)
     with pytest.raises(ValueError, match="needs attention='time', got 'frequency'"):
-        SEDClassifier("lcnet_035", frame_scores=True, **TINY).fit(X, Y)
+        SEDClassifier("test_efficientnet", frame_scores=True, **TINY).fit(X, Y)
     net = SEDClassifier(
-        "lcnet_035", "time", frame_scores=True, tta_shifts_s=(1.0,), **TINY
+        "test_efficientnet", "time", frame_scores=True, tta_shifts_s=(1.0,), **TINY
     )
     with pytest.raises(ValueError, match="averages overlapping segments already"):
         net.fit(X, Y)
@@ -316,7 +316,7 @@ def test_each_segment_is_shifted_from_its_own_place(noise_net, pooling):
 def test_shifts_keep_nan_rows_and_order():
     X = ramp_rows([0, 20, 40, 60], [21, 0, 21, 21])
     Y = np.array([[1.0], [0.0], [1.0], [0.0]])
-    net = CNNClassifier("lcnet_035", tta_shifts_s=[0.05], **TINY).fit(X, Y)
+    net = CNNClassifier("test_efficientnet", tta_shifts_s=[0.05], **TINY).fit(X, Y)
     proba = net.predict_proba(X)[:, 0]
     assert np.isnan(proba).tolist() == [False, True, False, False]
     again = net.predict_proba(X[[3, 0, 2]])[:, 0]

@@ -245,10 +245,10 @@ def networks(bird_folder):
         "verbose": 0,
     }
     heads = {
-        "cnn": CNNClassifier("lcnet_035", **options),
-        "sed": SEDClassifier("lcnet_035", tta_shifts_s=[0.5], **options),
+        "cnn": CNNClassifier("test_efficientnet", **options),
+        "sed": SEDClassifier("test_efficientnet", tta_shifts_s=[0.5], **options),
         "moments": SEDClassifier(
-            "lcnet_035", attention="time", frame_scores=True, **options
+            "test_efficientnet", attention="time", frame_scores=True, **options
         ),
     }
     X = bird_folder.drop(columns="species")

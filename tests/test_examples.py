@@ -20,7 +20,7 @@ pytestmark = pytest.mark.filterwarnings("ignore:Round .. 100% of the pseudo-labe
 EXAMPLES = Path(__file__).resolve().parent.parent / "examples"
 PNG = b"\x89PNG"
 SCORE = r"0\.\d{3}"
-NETWORK = ("--backbone", "lcnet_035", "--epochs", "1")
+NETWORK = ("--backbone", "test_efficientnet", "--epochs", "1")
 
 
 @pytest.fixture(scope="module")
@@ -48,7 +48,7 @@ def weights(tmp_path_factory):
     """Return a file of weights, in place of ImageNet's, which need a network."""
     timm, torch = pytest.importorskip("timm"), pytest.importorskip("torch")
     path = tmp_path_factory.mktemp("weights") / "lcnet.pt"
-    torch.save(timm.create_model("lcnet_035").state_dict(), path)
+    torch.save(timm.create_model("test_efficientnet").state_dict(), path)
     return path
 
 
@@ -191,7 +191,11 @@ def test_the_search_shares_the_cache_and_goes_on(tmp_path, monkeypatch, capsys):
     make_pipeline = example.make_pipeline
 
     def make_small(cache_dir):
-        small = {"backbone": "lcnet_035", "max_epochs": 1, "segments_per_row": 1}
+        small = {
+            "backbone": "test_efficientnet",
+            "max_epochs": 1,
+            "segments_per_row": 1,
+        }
         return make_pipeline(cache_dir).set_params(
             **{f"net__{name}": value for name, value in small.items()}
         )

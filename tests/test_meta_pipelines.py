@@ -79,7 +79,11 @@ def baseline(front_end):
 @pytest.fixture
 def network(front_end):
     net = CNNClassifier(
-        "lcnet_035", backbone_weights=None, max_epochs=2, random_state=0, verbose=0
+        "test_efficientnet",
+        backbone_weights=None,
+        max_epochs=2,
+        random_state=0,
+        verbose=0,
     )
     return Pipeline([*front_end, ("net", net)])
 

@@ -54,7 +54,7 @@ def pipe(rows):
     """A fitted pipeline, its front end a pipeline of its own."""
     front = make_pipeline(Segmenter(1.0), "passthrough", LogMel(32))
     net = CNNClassifier(
-        "lcnet_035",
+        "test_efficientnet",
         backbone_weights=None,
         max_epochs=1,
         segments_per_row=1,

@@ -62,7 +62,7 @@ def test_the_examples_with_own_recordings_run(tmp_path, monkeypatch):
         "verbose": 0,
         "random_state": 0,
     }
-    net = CNNClassifier("lcnet_035", **options)
+    net = CNNClassifier("test_efficientnet", **options)
     namespace = {"pipe": make_pipeline(LogMel(16), net)}
     (first,) = examples(README)
     (own,) = examples(ROOT / "docs/recordings.md")

@@ -81,7 +81,9 @@ def test_predicts_where_torch_is_not_installed(bird_folder, slim_folder, tmp_pat
         BandPass(100, 7000),
         Segmenter(1.0),
         LogMel(32, verbose=0),
-        CNNClassifier("lcnet_035", backbone_weights=None, max_epochs=1, verbose=0),
+        CNNClassifier(
+            "test_efficientnet", backbone_weights=None, max_epochs=1, verbose=0
+        ),
     )
     compiled = compile_pipeline(livened(model.fit(X, Y)), precision="float32")
     save_model(compiled, tmp_path / "birds.skbird")

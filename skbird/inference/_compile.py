@@ -12,7 +12,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from skbird.data import Spectrograms
 from skbird.inference._engines import check_engine, has_fast_bf16
-from skbird.inference._network import CompiledNetwork
+from skbird.inference._network import CompiledNetwork, Program
 from skbird.inference._pipeline import CompiledPipeline
 from skbird.preprocessing import LogMel
 from skbird.utils._nested import named_steps_of, parts_of
@@ -234,7 +234,7 @@ def _compile_network(net, options, differences):
     export = _export.network_to_torch if of_torch else _export.network_to_onnx
     steps = getattr(net, "frame_scores", False)
     compiled = CompiledNetwork(
-        export(net, steps=steps),
+        Program(export(net, steps=steps)),
         net.format_,
         net.species_,
         net.step_pooling if steps else net.pooling,

@@ -37,7 +37,7 @@ from skbird.inference._model_parts import (
     PARTS,
     STEPS,
 )
-from skbird.inference._network import CompiledNetwork
+from skbird.inference._network import CompiledNetwork, Program
 from skbird.inference._pipeline import CompiledPipeline
 
 # Names of species in all of a model's parts, in bytes: arrays give each of them the
@@ -250,7 +250,7 @@ def _build(known, networks):
         format = SpectrogramFormat(grid=SegmentGrid(**known["grid"]), **known["format"])
         species = np.array(known["species"])
         network = CompiledNetwork(None, format, species, **params)
-        network.program = networks(known["network"], network)
+        network.program = Program(networks(known["network"], network))
         return network
     if part.type is CompiledPipeline:
         front_end = Pipeline([(s["name"], _build_step(s)) for s in known["front_end"]])

@@ -24,6 +24,13 @@ from skbird.utils._finite import check_answers
 _making = threading.Lock()  # an engine, once for all threads
 
 
+class Program(bytes):
+    """Bytes of a network's program, of which an estimator prints the number alone."""
+
+    def __repr__(self):
+        return f"<{len(self)} bytes>"
+
+
 class CompiledNetwork(MultilabelMixin, BaseEstimator):
     """A fitted network as a program that OpenVINO, ONNX Runtime or torch runs.
 

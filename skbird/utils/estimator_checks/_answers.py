@@ -107,7 +107,7 @@ def main_values(X):
     """Yield an array for each row: samples, spectrogram or whatever X holds."""
     if hasattr(X, "segment_rows"):
         yield from (X[row] if X.n_frames[row] else None for row in range(len(X)))
-    elif hasattr(X, "ops") or _holds_paths(X):
+    elif holds_recordings(X):
         from skbird.audio import AudioReadError
 
         recordings = _recordings(X)
@@ -124,6 +124,11 @@ def _recordings(X):
     from skbird.data import as_recordings
 
     return as_recordings(X)
+
+
+def holds_recordings(X):
+    """Return whether rows are recordings: `Recordings`, a row table or paths."""
+    return hasattr(X, "ops") or _holds_paths(X)
 
 
 def _holds_paths(output):
