@@ -1,4 +1,4 @@
-"""What all augmentations of single segments share."""
+"""Base of the augmentations of single segments, and their helpers."""
 
 from numbers import Real
 

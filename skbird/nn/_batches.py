@@ -55,7 +55,7 @@ class SegmentDataset(Dataset):
         """Draw the segments of one epoch, shuffled.
 
         Where all rows weigh the same, each comes as often as the others; otherwise rows
-        are drawn with replacement. Of a row, segments are drawn by their weights.
+        are drawn with replacement. The segments of a row are drawn by their weights.
 
         Parameters
         ----------

@@ -21,7 +21,7 @@ def _check_factor(name, value):
 
 
 class _MultiLabelLoss(nn.Module):
-    """Base: masks what is unknown and smooths the targets."""
+    """Base of the losses: masks unknown labels and smooths the targets."""
 
     def __init__(self, label_smoothing=0.0):
         super().__init__()
@@ -86,7 +86,7 @@ class BinaryCrossEntropy(_MultiLabelLoss):
 
 
 class FocalLoss(_MultiLabelLoss):
-    """Cross-entropy that counts labels less the better they are predicted already.
+    """Binary cross-entropy that counts well-predicted labels less.
 
     ``a |y - p| ** gamma * bce(p, y)`` with ``a = alpha y + (1 - alpha) (1 - y)``, or 1
     if alpha is None. For y of 0 and 1 this is the focal loss of Lin et al.; the form
@@ -229,7 +229,7 @@ class SoftmaxCrossEntropy(_MultiLabelLoss):
 
 
 class SoftAUCLoss(_MultiLabelLoss):
-    """A smooth stand-in for 1 - ROC-AUC, species by species within the batch.
+    """Smooth surrogate of 1 - ROC-AUC, species by species within the batch.
 
     For each species, the weighted mean of ``softplus(z_n - z_p)`` over all pairs of a
     segment p with a target above one half and a segment n with one below. A pair counts

@@ -1,4 +1,4 @@
-"""How the learning rate goes from batch to batch."""
+"""The schedule of the learning rate."""
 
 import math
 from numbers import Real
