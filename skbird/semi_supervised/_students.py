@@ -36,7 +36,8 @@ def make_student(estimator, *, params, mix, earlier=None):
         params |= {name: mix for name in names if name.endswith(MIX)}
     if earlier is not None:
         params |= {name: True for name in names if name.endswith("warm_start")}
-    return student.set_params(**params)
+    student.set_params(**params)  # returns nothing if the estimator is frozen
+    return student
 
 
 def fit_labelled(model, data, labels):
