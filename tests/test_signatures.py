@@ -7,7 +7,7 @@ import re
 import pytest
 
 from skbird.nn import CNNClassifier, SEDClassifier
-from skbird.nn._parameters import with_parameters_of
+from skbird.nn._shared_parameters import with_parameters_of
 
 ROOMS = ["annotations", "archive", "audio", "data", "metrics"]
 

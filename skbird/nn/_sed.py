@@ -6,9 +6,9 @@ import torch
 from skbird.data import POOLINGS, score_rows_by_moments
 from skbird.nn._cnn import CNNClassifier
 from skbird.nn._heads import SED
-from skbird.nn._parameters import with_parameters_of
 from skbird.nn._prediction import map_segments, spectrograms_for
 from skbird.nn._segment_net import SegmentNet
+from skbird.nn._shared_parameters import with_parameters_of
 from skbird.utils._sklearn_compat import StrOptions
 
 

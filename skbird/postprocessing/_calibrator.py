@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 
 from skbird.postprocessing._calibration import EVALUATE, fit_curves
-from skbird.postprocessing._held_out import HeldOutPostProcessor
+from skbird.postprocessing._held_out_post_processor import HeldOutPostProcessor
 from skbird.utils._params import THRESHOLD
 from skbird.utils._sklearn_compat import HasMethods, Interval, StrOptions
 

@@ -5,7 +5,7 @@ from numbers import Real
 
 import numpy as np
 
-from skbird.postprocessing._held_out import HeldOutPostProcessor
+from skbird.postprocessing._held_out_post_processor import HeldOutPostProcessor
 from skbird.utils._params import THRESHOLD
 from skbird.utils._rows import file_numbers
 from skbird.utils._sklearn_compat import HasMethods, Interval

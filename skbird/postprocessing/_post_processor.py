@@ -1,4 +1,4 @@
-"""What the post-processors share: a classifier inside, and its rows and species."""
+"""Bases of the post-processors: a classifier inside, and its rows and species."""
 
 import numpy as np
 from sklearn.base import BaseEstimator, clone

@@ -8,7 +8,7 @@ import pandas as pd
 from sklearn.model_selection import ParameterGrid
 
 from skbird.metrics import average_precision_per_species, roc_auc_per_species
-from skbird.postprocessing._held_out import HeldOutPostProcessor
+from skbird.postprocessing._held_out_post_processor import HeldOutPostProcessor
 from skbird.postprocessing._post_processor import FilePostProcessor, starts_of_rows
 from skbird.postprocessing._reweight import (
     check_parameters,

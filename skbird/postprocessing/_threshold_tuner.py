@@ -5,7 +5,7 @@ from numbers import Integral, Real
 import numpy as np
 
 from skbird.postprocessing._calibration import pool_species
-from skbird.postprocessing._held_out import HeldOutPostProcessor
+from skbird.postprocessing._held_out_post_processor import HeldOutPostProcessor
 from skbird.postprocessing._thresholds import best_threshold
 from skbird.utils._sklearn_compat import HasMethods, Interval, StrOptions
 from skbird.utils._truth import PRESENT_FROM, validate_truth

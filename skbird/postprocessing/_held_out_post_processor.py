@@ -1,4 +1,4 @@
-"""What post-processors share that learn from held-out predictions."""
+"""Base of the post-processors that learn from held-out predictions."""
 
 import numpy as np
 from sklearn.base import _fit_context
@@ -11,10 +11,11 @@ from skbird.utils._truth import validate_truth
 
 
 class HeldOutPostProcessor(PostProcessor):
-    """Base of post-processors that learn from predictions of rows held out.
+    """Base of post-processors that learn from held-out predictions.
 
-    Subclasses define ``_learn(proba, target, prepared)``, and, if they must know more
-    of the rows, ``_prepare(X, y, groups)``, which returns it.
+    Subclasses define ``_learn(proba, target, prepared)``, which gets what
+    `held_out_pairs` returns, and, if they need to know more of the rows,
+    ``_prepare(X, y, groups)``, which returns it.
     """
 
     __metadata_request__fit = {"groups": True}
@@ -82,7 +83,7 @@ class HeldOutPostProcessor(PostProcessor):
 
 
 def held_out_pairs(estimator, X, y, *, cv, groups, fit_params):
-    """Return what there is to learn from: held-out predictions and known targets.
+    """Return the held-out predictions and the known targets of all rows.
 
     Parameters
     ----------
