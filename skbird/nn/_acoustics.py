@@ -169,6 +169,8 @@ class BackgroundNoise(SegmentAugmentation):
         noise = self._noise(segments, format)
         power = db_to_power(segments)
         snr = uniform(len(segments), self.min_snr_db, self.max_snr_db, segments)
+        # Powers of the whole segment are compared: a short call, loud for a moment,
+        # stands out of noise that would hide a song of the same mean power.
         wanted = power.mean((2, 3), keepdim=True) / db_to_power(snr)
         noise = noise * (wanted / noise.mean((2, 3), keepdim=True).clamp(min=1e-10))
         return power_to_db(power + noise)

@@ -65,6 +65,7 @@ class WeightAverage(RecipeCallback):
         if not training or self.average_ is None:
             return
         self.n_steps_ += 1
+        # A fixed decay would keep the random weights of the beginning for long.
         decay = min(self.decay, (1 + self.n_steps_) / (10 + self.n_steps_))
         for name, value in net.module_.state_dict().items():
             if value.is_floating_point():

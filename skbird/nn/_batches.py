@@ -179,6 +179,7 @@ def normalize_batch(segments, normalize, top_db):
     if normalize == "minmax":
         low = segments.amin(axes, keepdim=True)
         extent = segments.amax(axes, keepdim=True) - low
+        # Segments of digital silence are flat: they become 0, not 0 / 0.
         return (segments - low) / extent.clamp(min=1e-3)
     if normalize == "standard":
         mean = segments.mean(axes, keepdim=True)

@@ -54,6 +54,8 @@ class _MultiLabelLoss(nn.Module):
     def _loss(self, logits, target, weight, known):
         """Return the loss; `weight` is 0 where a label is unknown."""
         terms = self._terms(logits, target)
+        # Over the number of labels, not the sum of weights: a batch of doubtful labels
+        # must not count as much as one of certain labels.
         return (weight * terms).sum() / known.sum().clamp(min=1)
 
     def _terms(self, logits, target):
@@ -220,6 +222,7 @@ class SoftmaxCrossEntropy(_MultiLabelLoss):
             share = share * label_weight.float()
         total = share.sum(dim=1, keepdim=True)
         share = share / total.clamp(min=1e-6)
+        # Smoothing spreads a part of the target over the species that take part.
         even = known / known.sum(dim=1, keepdim=True).clamp(min=1)
         share = share * (1 - self.label_smoothing) + even * self.label_smoothing
         logits = logits.float().masked_fill(~known, torch.finfo(torch.float32).min)
@@ -256,6 +259,7 @@ class SoftAUCLoss(_MultiLabelLoss):
         super().__init__()
 
     def _loss(self, logits, target, weight, known):
+        # A target of one half is neither: it makes no pairs. 0 and 1 make full ones.
         certainty = weight * (2 * target - 1)
         positive, negative = certainty.clamp(min=0), (-certainty).clamp(min=0)
         difference = logits[None, :, :] - logits[:, None, :]  # [p, n] = z_n - z_p

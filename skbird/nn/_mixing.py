@@ -185,7 +185,7 @@ class CutMix(_Mixing):
         self.shape = shape
 
     def _mix_segments(self, segments, other, share):
-        cut = 1 - share
+        cut = 1 - share  # of the area, by a rectangle with sides of its square root
         if self.shape == "stretch":
             replaced = draw_stripes(segments.shape[3], cut, 3)
             replaced = replaced.expand(-1, 1, segments.shape[2], -1)
@@ -193,12 +193,14 @@ class CutMix(_Mixing):
             side = cut.sqrt()
             replaced = draw_stripes(segments.shape[2], side, 2)
             replaced = replaced & draw_stripes(segments.shape[3], side, 3)
+        # Labels go by what was kept: stripes are of whole frames and bands.
         kept = 1 - replaced.float().mean((2, 3), keepdim=True)
         return torch.where(replaced, other, segments), kept
 
 
 def _draw_others(n):
     """Draw a partner for each of n segments; only a single one is its own."""
+    # A random ring: each segment gets the one before it, so that each is used once.
     order = torch.randperm(n)
     others = torch.empty_like(order)
     others[order] = order.roll(1)

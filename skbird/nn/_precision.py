@@ -74,6 +74,8 @@ def _measure_gain(net, dataset):
                     loss = module(batch).float().square().mean()
                 loss.backward()
                 times.append(time.perf_counter() - start)
+    # The first steps allocate memory and choose kernels; of the others the fastest was
+    # disturbed least.
     return min(seconds[None][1:]) / min(seconds[torch.bfloat16][1:])
 
 
