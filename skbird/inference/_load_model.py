@@ -33,7 +33,8 @@ def load_model(path, *, max_bytes=MAX_BYTES):
     Returns
     -------
     model : estimator
-        With the attribute ``about_``: a dict of what `save_model` noted.
+        It has an attribute ``about_``: a dict of metadata, such as ``metrics``,
+        ``license``, ``versions`` and ``created``.
 
     Raises
     ------

@@ -57,7 +57,7 @@ def save_model(model, path, *, metrics=None, data=None, license=None, notes=None
 
     See Also
     --------
-    load_model : The way back.
+    load_model : Reads the file again.
 
     Notes
     -----
