@@ -4,11 +4,13 @@ import json
 import os
 from importlib.metadata import PackageNotFoundError
 
+import numpy as np
 import pytest
 
 from skbird.utils import _extras
+from skbird.utils._array_files import store_array
 from skbird.utils._extras import install_hint
-from skbird.utils._files import check_regular, read_bytes
+from skbird.utils._files import check_regular, open_whole, read_bytes
 
 
 def test_what_never_ends_is_not_read(tmp_path):
@@ -92,3 +94,31 @@ def test_a_checkout_that_is_not_installed_has_a_hint(monkeypatch):
     assert install_hint("cpu").startswith("pip install ")
     assert install_hint("cpu").endswith("[cpu]'")
     _extras._source.cache_clear()
+
+
+@pytest.fixture
+def synced(monkeypatch):
+    """Whether the file was there under its name each time that one was synced."""
+    seen, fsync = [], os.fsync
+
+    def noted(descriptor):
+        seen.append(os.path.exists("result"))
+        fsync(descriptor)
+
+    monkeypatch.setattr(os, "fsync", noted)
+    return seen
+
+
+def test_a_file_is_on_disk_before_it_gets_its_name(tmp_path, monkeypatch, synced):
+    monkeypatch.chdir(tmp_path)
+    with open_whole("result") as file:
+        file.write("whole")
+    assert synced == [False]
+    assert os.listdir() == ["result"]
+
+
+def test_what_can_be_made_again_does_not_wait_for_the_disk(tmp_path, synced):
+    with open_whole(tmp_path / "result", sync=False) as file:
+        file.write("whole")
+    store_array(str(tmp_path / "entry"), np.zeros(3))
+    assert synced == []

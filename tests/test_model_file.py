@@ -37,18 +37,19 @@ from skbird.ensemble import FoldEnsemble, MultilabelVotingClassifier, SeedEnsemb
 from skbird.inference import (
     CompiledNetwork,
     ModelFileError,
+    _program_limits,
     compile_pipeline,
     load_model,
     save_model,
     trained_on,
 )
 from skbird.inference import _compile as compile_module
-from skbird.inference import _model_file as model_file
 from skbird.inference._description import build
 from skbird.inference._engines import OnnxRuntimeEngine
 from skbird.inference._fields import FieldError, Number
 from skbird.inference._model_parts import PARTS
 from skbird.inference._programs import check_program
+from skbird.inference._trained_on import describe_rows
 from skbird.nn import CNNClassifier
 from skbird.postprocessing import (
     ConformalClassifier,
@@ -164,10 +165,10 @@ def test_the_fingerprint_is_of_the_rows_not_of_their_place(X_and_Y):
     X, _ = X_and_Y
     names = X["path"].str.split("/").str[-2:].str.join("/")
     moved = X.assign(path="/elsewhere/" + names)[::-1]
-    assert model_file._fingerprint(moved) == model_file._fingerprint(X)
-    assert model_file._fingerprint(X[1:]) != model_file._fingerprint(X)
+    assert describe_rows(moved) == describe_rows(X)
+    assert describe_rows(X[1:]) != describe_rows(X)
     paths = list(X["path"])
-    assert model_file._fingerprint(paths) == model_file._fingerprint(X[["path"]])
+    assert describe_rows(paths) == describe_rows(X[["path"]])
 
 
 def test_recordings_of_the_training_are_known_by_name(path, compiled, X_and_Y):
@@ -817,8 +818,8 @@ def test_the_limits_leave_room_for_networks_of_a_hundred_times_the_work(
     path, monkeypatch
 ):
     for name in ("_MAX_WORK_PER_S", "_MAX_WORK"):
-        most = getattr(model_file, name)
-        monkeypatch.setattr(model_file, name, most / 100)
+        most = getattr(_program_limits, name)
+        monkeypatch.setattr(_program_limits, name, most / 100)
     assert load_model(path)
 
 
@@ -1032,7 +1033,7 @@ def widest(program, shape, **kwargs):
 @pytest.fixture
 def greedy(monkeypatch):
     """Each network needs 250 MiB, as far as one can see."""
-    monkeypatch.setattr(model_file, "check_program", widest)
+    monkeypatch.setattr(_program_limits, "check_program", widest)
 
 
 def test_networks_are_counted_together(compiled, path, tmp_path, greedy):
@@ -1054,7 +1055,7 @@ def test_what_save_model_advises_can_be_passed_to_load_model(
     def wide(program, **kwargs):
         return check_program(program, **kwargs)._replace(n_bytes=4 * 2**30)
 
-    monkeypatch.setattr(model_file, "check_program", wide)
+    monkeypatch.setattr(_program_limits, "check_program", wide)
     with pytest.warns(UserWarning, match="max_bytes=1431655766 ") as noted:
         save_model(compiled, tmp_path / "wide.skbird")
     needed = int(re.search(r"max_bytes=(\d+)", str(noted[0].message))[1])

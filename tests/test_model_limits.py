@@ -230,20 +230,20 @@ def test_networks_are_counted(refused):
 
 def test_operations_of_networks_are_counted_together(monkeypatch, refused, write):
     both = around("FoldEnsemble", [network(), network(1)], {"threshold": 0.5}, {})
-    monkeypatch.setattr("skbird.inference._model_file._MAX_OPERATIONS", 6)
+    monkeypatch.setattr("skbird.inference._program_limits._MAX_OPERATIONS", 6)
     assert load_model(write(both))
-    monkeypatch.setattr("skbird.inference._model_file._MAX_OPERATIONS", 5)
+    monkeypatch.setattr("skbird.inference._program_limits._MAX_OPERATIONS", 5)
     refused(both, "more than 5 operations together")
 
 
 def test_the_work_of_one_batch_is_bounded(monkeypatch, refused):
     # A short recording needs a whole batch of segments of any length.
-    monkeypatch.setattr("skbird.inference._model_file._MAX_WORK", 1e3)
+    monkeypatch.setattr("skbird.inference._program_limits._MAX_WORK", 1e3)
     refused(pipeline(network()), "a batch needs .* multiplications, more than 1e.03")
 
 
 def test_the_work_of_a_second_is_bounded(monkeypatch, refused):
-    monkeypatch.setattr("skbird.inference._model_file._MAX_WORK_PER_S", 1e3)
+    monkeypatch.setattr("skbird.inference._program_limits._MAX_WORK_PER_S", 1e3)
     refused(pipeline(network()), "a second of sound needs .* more than 1e.03")
 
 
@@ -342,7 +342,7 @@ def test_bands_lie_below_half_the_rate(refused):
 )
 def test_calibrated_probabilities_are_probabilities(refused, curve):
     params = {"method": "isotonic", "shrinkage": 1, "threshold": 0.5}
-    state = {"_method": "isotonic", "_curves": [curve] * 2}
+    state = {"method_": "isotonic", "curves_": [curve] * 2}
     model = around("MultilabelCalibrator", pipeline(network()), params, state)
     refused(model, "isotonic curve falls, or leaves")
 
@@ -362,14 +362,14 @@ def test_levels_of_files_suit_the_species(refused, write, change, message):
     refused(around("SoundscapeReweighter", base, level, {}), message)
     params = {"per_species": True, "shrinkage": 1, "scoring": "roc_auc"}
     state = {
-        "_candidates": [NO_LEVEL, level],
-        "_chosen": [0, 0],
+        "candidates_": [NO_LEVEL, level],
+        "chosen_": [0, 0],
         "best_params_": NO_LEVEL,
         "best_score_": 0,
     }
     model = around("SoundscapeReweighterCV", base, params, state)
     assert load_model(write(model))  # what nobody chose does no harm
-    state["_chosen"] = [1, 1]
+    state["chosen_"] = [1, 1]
     refused(model, message)
 
 

@@ -21,13 +21,13 @@ __all__ = ["refused", "write"]  # fixtures
 
 def calibrator(method, curve, fitted=None):
     params = {"method": method, "shrinkage": 1, "threshold": 0.5}
-    state = {"_method": fitted or method, "_curves": [curve] * 2}
+    state = {"method_": fitted or method, "curves_": [curve] * 2}
     return around("MultilabelCalibrator", network(), params, state)
 
 
 def chosen(candidates, numbers, best, inner=None, **params):
     params = {"per_species": False, "shrinkage": 1, "scoring": "roc_auc"} | params
-    state = {"_candidates": candidates, "_chosen": numbers}
+    state = {"candidates_": candidates, "chosen_": numbers}
     state |= {"best_params_": best, "best_score_": 0.5}
     return around("SoundscapeReweighterCV", inner or network(), params, state)
 
@@ -42,7 +42,7 @@ def call_types(owners, columns, inner_columns):
         "CallTypeClassifier",
         network(species=inner_columns),
         params | {"combine": "max", "threshold": 0.5},
-        {"_first_columns": [0, 1]},
+        {"first_columns_": [0, 1]},
         call_types=types,
     )
 
@@ -103,7 +103,7 @@ def test_the_best_parameters_are_those_of_a_candidate(refused, write):
         refused(chosen(candidates, numbers, candidates[1 - best]), message)
     differing = [candidates, [0, 1], candidates[0]]
     assert load_model(write(chosen(*differing, per_species=True)))
-    refused(chosen(*differing), "_chosen differs by species, with per_species=False")
+    refused(chosen(*differing), "chosen_ differs by species, with per_species=False")
 
 
 def test_curves_are_of_the_method(refused, write):

@@ -61,6 +61,6 @@ def write_per_recording(of_line, lines, folder, recordings, ending, header=()):
     files = []
     for recording, part in zip(recordings, parts, strict=False):
         files.append(folder / f"{names[recording]}{ending}")
-        with open_whole(files[-1]) as file:
+        with open_whole(files[-1], sync=False) as file:  # there may be thousands
             file.writelines(f"{line}\n" for line in [*header, *part])
     return files

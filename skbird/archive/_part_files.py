@@ -228,7 +228,9 @@ def read_part(path):
 
 
 def write_whole(path, data):
-    """Write a file so that nobody ever sees half of it.
+    """Write a file of an archive run so that nobody ever sees half of it.
+
+    Its temporary name tells that it is of a run, so that `remove_run` knows it.
 
     Parameters
     ----------
@@ -242,7 +244,7 @@ def write_whole(path, data):
         If it cannot be written; it says what to do.
     """
     temporary = path.with_name(f".{path.name}.{uuid4().hex}.tmp")
-    with replacing(path, temporary, sync=True, remedy=_FULL_REMEDY) as file:
+    with replacing(path, temporary, remedy=_FULL_REMEDY) as file:
         file.write(data)
 
 

@@ -143,5 +143,5 @@ def _write(data, file):
     from skbird.utils._files import open_whole
 
     file.parent.mkdir(parents=True, exist_ok=True)
-    with open_whole(file, "wb") as opened:
+    with open_whole(file, "wb", sync=False) as opened:  # there may be thousands
         opened.write(data)

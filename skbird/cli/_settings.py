@@ -137,9 +137,11 @@ class Settings:
         pipe : Pipeline
             As `make_pipeline` returned it.
         """
+        from skbird.utils._sklearn_compat import validate_params_of
+
         for _, step in pipe.steps[:-1]:
             if step != "passthrough":
-                step._validate_params()  # sizes are used below
+                validate_params_of(step)  # sizes are used below
         mel, net = pipe["logmel"], pipe["sedclassifier"]
         per_s = pipe["resampler"].sample_rate / mel.hop_length
         n_frames = 1 + int(pipe["segmenter"].segment_s * per_s + 1e-6)

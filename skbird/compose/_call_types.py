@@ -80,6 +80,8 @@ class CallTypeClassifier(MultilabelMetaMixin, BaseEstimator):
         One row per column that `estimator_` was fitted on: ``species``, ``type`` (None
         for a species in one column), ``column`` (its name) and ``n_recordings``, those
         with a target of at least 0.5 there.
+    first_columns_ : ndarray of int, shape (n_species,)
+        Where the columns of each species begin in `call_types_`.
     classes_ : ndarray of shape (n_species, 2)
         The two values of each label, [0, 1].
     species_ : ndarray of str or of int
@@ -196,7 +198,7 @@ class CallTypeClassifier(MultilabelMetaMixin, BaseEstimator):
         self.estimator_ = clone(self.estimator).fit(X, targets, **fit_params)
         self.species_ = np.asarray(getattr(y, "columns", np.arange(np.shape(y)[1])))
         self.classes_ = np.tile([0, 1], (len(self.species_), 1))
-        self._first_columns = np.unique(owner, return_index=True)[1]
+        self.first_columns_ = np.unique(owner, return_index=True)[1]
         return self
 
     def predict_call_type_proba(self, X):
@@ -234,9 +236,9 @@ class CallTypeClassifier(MultilabelMetaMixin, BaseEstimator):
         """
         proba = self.predict_call_type_proba(X).to_numpy()
         if self.combine == "max":
-            return np.maximum.reduceat(proba, self._first_columns, axis=1)
+            return np.maximum.reduceat(proba, self.first_columns_, axis=1)
         with np.errstate(divide="ignore"):  # the logarithm of 0, from p = 1, is meant
-            absent = np.add.reduceat(np.log1p(-proba), self._first_columns, axis=1)
+            absent = np.add.reduceat(np.log1p(-proba), self.first_columns_, axis=1)
         # 1 - prod(1 - p) would round small p to 0, and ties cost ROC-AUC.
         return np.abs(np.expm1(absent))
 

@@ -72,7 +72,8 @@ def pool_moments(step_logits, joined, run, first_frames, n_frames, pooling):
         of_run = slice(*segment_bounds[number : number + 2])
         moments = _average(step_logits[of_run], starts[of_run] / frames_per_step)
         for row in order[slice(*row_bounds[number : number + 2])]:
-            # The moments whose middle lies in the row; one at least.
+            # The moments whose middle lies in the row, one at least: moment m is around
+            # the frame (m + 1/2) * frames_per_step.
             edges = first_frames[row], first_frames[row] + n_frames[row] - 1
             begin, end = np.ceil(np.array(edges) / frames_per_step - 0.5).astype(int)
             begin = min(begin, len(moments) - 1)

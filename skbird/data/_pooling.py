@@ -30,6 +30,8 @@ def pool_rows(values, rows, n_rows, pooling):
         NaN where a row has no segment.
     """
     pooled = np.full((n_rows, values.shape[1]), np.nan, np.float32)
+    # `reduceat` adds up what lies between two starts: rows without segments, which
+    # have no start, must not be in the list.
     present, first, counts = np.unique(rows, return_index=True, return_counts=True)
     if len(present) == 0:
         return pooled
@@ -38,6 +40,8 @@ def pool_rows(values, rows, n_rows, pooling):
     elif pooling == "mean":
         pooled[present] = np.add.reduceat(values, first) / counts[:, None]
     else:
+        # Less log(count), the mean of the exponentials: else a row would score higher
+        # for having more segments.
         total = np.logaddexp.reduceat(values, first)
         pooled[present] = total - np.log(counts)[:, None]
     return pooled
@@ -88,9 +92,11 @@ def score_rows(X, map_segments, *, pooling, shifts_s=()):
     ndarray of shape (n_rows, n_species), float32
         Logits; NaN for rows that could not be read.
     """
+    # Shifted segments are averaged before the pooling, each with itself: the maximum
+    # would else take the luckiest shift.
     logits = map_segments(X, None)
     for read in shifted_reads(X, shifts_s):
         logits = logits + map_segments(X, read)
     logits = logits / (1 + len(shifts_s))
-    used = X.segment_predict_weights > 0
+    used = X.segment_predict_weights > 0  # filters may have dropped some
     return pool_rows(logits[used], X.segment_rows[used], len(X), pooling)

@@ -1,4 +1,4 @@
-"""Let several classifiers answer as one.
+"""Combine several classifiers into one.
 
 ``VotingClassifier`` in ``sklearn.ensemble`` refuses targets with several labels. These
 meta-estimators take them, fit whole pipelines and combine their probabilities: of

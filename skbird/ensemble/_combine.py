@@ -1,4 +1,4 @@
-"""The maths of voting: matrices of probabilities in, one matrix out."""
+"""The maths of voting: several matrices of probabilities in, one out."""
 
 from functools import reduce
 

@@ -1,4 +1,4 @@
-"""The models of a cross-validation, kept."""
+"""Ensemble of the models of a cross-validation."""
 
 from sklearn.base import BaseEstimator, _fit_context, clone
 
@@ -136,7 +136,7 @@ class FoldEnsemble(ProbaEnsemble, BaseEstimator):
 
 
 class _Kept(BaseEstimator):
-    """Stands for an estimator, and keeps what is fitted of it in a shared list."""
+    """Stand-in for an estimator that keeps each fitted clone in a shared list."""
 
     def __init__(self, estimator, fitted):
         self.estimator = estimator

@@ -1,4 +1,4 @@
-"""What an ensemble does with each of its members."""
+"""Fit the members of an ensemble, and share out the arguments of `fit`."""
 
 from sklearn.base import clone
 from sklearn.frozen import FrozenEstimator
@@ -13,7 +13,7 @@ def fit_clone(estimator, X, y, fit_params):
 
 
 def unseen_proba(member, X, y, cv, groups, fit_params):
-    """Predict the training rows of a fitted member as if they were new to it.
+    """Predict the training rows of a member by models that were not fitted on them.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""What the ensembles share: members that answer, rows and species."""
+"""Base of the ensembles: predictions of their members."""
 
 import numpy as np
 from sklearn.utils.validation import check_is_fitted
@@ -16,7 +16,7 @@ class ProbaEnsemble(MultilabelMetaMixin):
         return self.estimators_[0]
 
     def _member_probas(self, X, used=None):
-        """Matrices (n_rows, n_species) of the members, or of those `used`."""
+        """Return the probabilities of all members, or of those `used`."""
         check_is_fitted(self)
         numbers = range(len(self.estimators_)) if used is None else np.flatnonzero(used)
         members = [self.estimators_[number] for number in numbers]

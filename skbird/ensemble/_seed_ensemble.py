@@ -1,4 +1,4 @@
-"""One pipeline, several draws of luck."""
+"""Ensemble of clones of one pipeline with different random states."""
 
 from numbers import Integral
 

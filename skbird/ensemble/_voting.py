@@ -1,4 +1,4 @@
-"""Different pipelines vote on the species of each row."""
+"""Ensemble of different pipelines that vote on the species of each row."""
 
 from numbers import Integral
 
@@ -247,7 +247,7 @@ class MultilabelVotingClassifier(ProbaEnsemble, _BaseComposition):
         return {name: dict(routed[name]["fit"]) for name in members}
 
     def _learn_weights(self, X, y, params, groups):
-        """Weights (n_members,) that sum to 1."""
+        """Return weights (n_members,) that sum to 1; None if the minimum is taken."""
         if self.voting == "min":
             return None
         if not isinstance(self.weights, str):

@@ -120,14 +120,29 @@ def fit_weights(proba, Y, *, method="fit", voting="mean", groups=None):
 
 
 class _Pairs(NamedTuple):
-    """Pairs of a row with and a row without a species, of all species."""
+    """Pairs of a row with and a row without a species, of all species.
 
-    difference: np.ndarray  # (n_pairs, n_members): of the scores of the two rows
-    share: np.ndarray  # (n_pairs,): in the macro mean; sums to 1
-    error: float  # standard error of the macro ROC-AUC of equal weights
+    The ROC-AUC of a species is the share of its pairs in which the row with the species
+    scores higher. Scores are weighted sums over the members, and so are differences of
+    scores: those of the members, kept once, give the AUC of any weights.
+
+    Attributes
+    ----------
+    difference : ndarray of shape (n_pairs, n_members)
+        Each member's score of the row with the species, less that of the other row.
+    share : ndarray of shape (n_pairs,)
+        What a pair counts in the mean over the species and their pairs; sums to 1.
+    error : float
+        Standard error of the macro ROC-AUC of equal weights.
+    """
+
+    difference: np.ndarray
+    share: np.ndarray
+    error: float
 
 
 def _make_pairs(proba, truth, voting, groups):
+    """Return the `_Pairs` of all species that can be judged; None if none can."""
     differences, shares, variances = [], [], []
     limit = max(_N_PAIRS // truth.known.shape[1], 1)
     for j, positive in enumerate(truth.positive.T):
@@ -139,6 +154,10 @@ def _make_pairs(proba, truth, voting, groups):
         first, second = _choose_pairs(len(heard), len(silent), limit)
         difference = scores[heard[first]] - scores[silent[second]]
         combined = difference.mean(axis=1)
+        # Whatever the distributions, the variance of an AUC is at most a (1 - a) over
+        # the size of the smaller sample (Birnbaum & Klose 1957). Rows of one group are
+        # alike: they add nothing to that size. One more right and one more wrong pair
+        # (Laplace's rule) keep a perfect AUC of few groups from looking certain.
         n_groups = min(len(pd.unique(groups[rows])) for rows in (heard, silent))
         auc = (n_groups * _share_won(combined).mean() + 1) / (n_groups + 2)
         variances.append(auc * (1 - auc) / n_groups)
@@ -148,37 +167,66 @@ def _make_pairs(proba, truth, voting, groups):
     if not variances:
         return None
     n_judged = len(variances)
+    # Of a mean over species that are taken for independent.
     error = np.sqrt(np.mean(variances) / n_judged)
     return _Pairs(np.concatenate(differences), np.concatenate(shares) / n_judged, error)
 
 
 def _choose_pairs(n_first, n_second, limit):
-    """Return the numbers of both rows of all pairs, or of `limit` spread evenly."""
+    """Return the rows of all pairs, or of `limit` pairs that are spread evenly.
+
+    Parameters
+    ----------
+    n_first, n_second : int
+        Rows with and rows without the species.
+    limit : int
+
+    Returns
+    -------
+    first, second : ndarray of int, shape (n_pairs,)
+        Numbers of rows, from 0.
+    """
     pair = np.arange(min(n_first * n_second, limit))
     if len(pair) == n_first * n_second:
         return pair // n_second, pair % n_second
+    # Multiples of the golden ratio, modulo 1, fill [0, 1) most evenly, however many
+    # there are, and not in step with the first rows. Nothing is drawn: the weights
+    # need no random state.
     return pair * n_first // limit, (pair * _GOLDEN % 1 * n_second).astype(np.intp)
 
 
 def _share_won(difference):
-    """Return 1 where the row with the species scores higher, 1/2 at a tie."""
+    """Return 1 for each pair whose row with the species scores higher, 1/2 at a tie."""
     return (difference > 0) + 0.5 * (difference == 0)
 
 
 def _fit(pairs):
-    """Minimise the logistic loss of the pairs, of free scale, and the penalty."""
+    r"""Minimise the logistic loss of the pairs, and the penalty of unequal weights.
+
+    With not negative :math:`u`, weights :math:`w = u / \sum u` and differences
+    :math:`D` (n_pairs, n_members), it is
+
+    .. math:: \sum_i share_i \log(1 + e^{-(D u)_i})
+              + penalty \sum_m (w_m - 1/n)^2
+
+    The loss stands for 1 - AUC, which has no gradient. Its scale, :math:`\beta` of
+    `fit_weights`, is the sum of :math:`u`: left free, it is how clearly the members
+    separate the rows, and does not touch the weights.
+    """
     n_members = pairs.difference.shape[1]
+    # So that the penalty is one standard error if one member has all the weight.
     penalty = pairs.error * n_members / (n_members - 1)
     # Members that differ in scale by orders of magnitude would be hard to optimise.
     scale = np.sqrt(pairs.share @ pairs.difference**2)
     scale[scale == 0] = 1.0
     scaled = pairs.difference / scale
 
-    def objective(coefficient):
+    def objective(coefficient):  # u times scale
         margin = scaled @ coefficient
-        total = (coefficient / scale).sum() + 1e-12
+        total = (coefficient / scale).sum() + 1e-12  # all may be 0, at the bounds
         deviation = coefficient / scale / total - 1 / n_members
         loss = pairs.share @ np.logaddexp(0, -margin) + penalty * deviation @ deviation
+        # The gradient by u, times the sum of u: 2 penalty (w - 1/n - (w - 1/n) @ w).
         pull = 2 * penalty * (deviation - deviation @ (deviation + 1 / n_members))
         slope = pull / total / scale - (pairs.share * expit(-margin)) @ scaled
         return loss, slope
@@ -194,7 +242,11 @@ def _fit(pairs):
 
 
 def _greedy(pairs):
-    """Add members with replacement; keep the point of the path that is best."""
+    """Add members with replacement; keep the best point of the path.
+
+    Caruana et al. (2004). A member that is added again gets more weight. The AUC itself
+    is what counts here: no gradient is needed.
+    """
     n_members = pairs.difference.shape[1]
     penalty = pairs.error * n_members / (n_members - 1)
     columns = np.ascontiguousarray(pairs.difference.T)
@@ -203,6 +255,7 @@ def _greedy(pairs):
         auc = pairs.share @ _share_won(combined)
         return auc - penalty * np.sum((weights - 1 / n_members) ** 2)
 
+    # Equal weights are the first candidate: nothing learnt must do better.
     best_weights = np.full(n_members, 1 / n_members)
     best_value = value(columns.sum(axis=0), best_weights)
     counts, total = np.zeros(n_members), np.zeros(columns.shape[1])
@@ -212,6 +265,7 @@ def _greedy(pairs):
             value(total + column, weights)
             for column, weights in zip(columns, options, strict=True)
         ]
+        # The path goes on where the best step is one down: it may lead up again.
         added = int(np.argmax(values))
         counts[added] += 1
         total += columns[added]

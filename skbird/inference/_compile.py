@@ -40,7 +40,7 @@ def compile_pipeline(
     batch_size=None,
     n_threads=None,
 ):
-    """Make a fitted pipeline predict faster on CPUs, and where torch is missing.
+    """Compile a fitted pipeline to predict faster on CPUs, and without torch.
 
     Parameters
     ----------
@@ -51,8 +51,8 @@ def compile_pipeline(
     X : sequence of paths, DataFrame or Recordings, default=None
         Rows to compare old and new on. None compares each network on noise.
     backend : {"openvino", "onnxruntime", "torch"}, default="openvino"
-        What runs the networks: ``pip install 'skbird[cpu]'`` brings the first two,
-        which need no torch. "torch" is slower, for want of anything else.
+        The engine that runs the networks. ``pip install 'skbird[cpu]'`` brings the
+        first two, which need no torch. "torch" is slower, for want of anything else.
     precision : {"auto", "float32", "bfloat16"}, default="auto"
         Number format of the networks. "auto" is bfloat16 with OpenVINO on CPUs that
         compute in it, else float32. On other CPUs OpenVINO computes in float32 whatever
@@ -63,7 +63,7 @@ def compile_pipeline(
     batch_size : int >= 1, default=None
         Segments in a call of a network. None: 4, with torch 32.
     n_threads : int >= 1, default=None
-        Of the networks. None: all cores.
+        Threads of the networks. None: all cores.
 
     Returns
     -------

@@ -39,6 +39,7 @@ from skbird.inference._model_parts import (
 )
 from skbird.inference._network import CompiledNetwork, Program
 from skbird.inference._pipeline import CompiledPipeline
+from skbird.utils._sklearn_compat import validate_params_of
 
 # Names of species in all of a model's parts, in bytes: arrays give each of them the
 # place of the longest.
@@ -56,7 +57,7 @@ def describe(model, networks):
     Parameters
     ----------
     model : estimator
-        What `compile_pipeline` made.
+        A model from `compile_pipeline`.
     networks : list of bytes
         Gets the networks' programs, which the description numbers.
 
@@ -124,7 +125,7 @@ def build(plain, networks):
     if len(set(numbers)) != len(numbers):
         raise FieldError("several models have the same network")
     names = [part["species"] for part in parts if "species" in part]
-    chosen = [part["state"].get("_chosen", ()) for part in parts]
+    chosen = [part["state"].get("chosen_", ()) for part in parts]
     for what, n, most in (
         ("networks", len(numbers), _MAX_NETWORKS),
         ("reweighting rules", sum(len(np.unique(c)) for c in chosen), _MAX_RULES),
@@ -266,7 +267,7 @@ def _build(known, networks):
     model.species_ = np.array(known["species"])
     model.classes_ = np.tile([0, 1], (len(model.species_), 1))
     if part.type is CallTypeClassifier:
-        model.call_types_ = pd.DataFrame(known["call_types"], columns=[*CALL_TYPE])
+        model.call_types_ = pd.DataFrame(known["call_types"], columns=list(CALL_TYPE))
     if part.type is MultilabelVotingClassifier:
         model.weights = model.weights_
     check_members(model, inner)
@@ -279,16 +280,16 @@ def wrap(kind, inner, names, params):
     Parameters
     ----------
     kind : class
-        Of `MODELS`.
+        One of `MODELS`.
     inner : list of estimators
     names : sequence of str or None
-        Of the members, where they have names.
+        Names of the members, where they have names.
     params : dict
 
     Returns
     -------
     estimator
-        Of which nothing is set but its parameters and what it holds.
+        Only its parameters and its members are set.
     """
     if PARTS[kind.__name__].inner == "estimator":
         model = kind(inner[0], **params)
@@ -311,7 +312,7 @@ def _build_step(known):
         if value is not None:
             setattr(step, name, value)
     try:
-        step._validate_params()
+        validate_params_of(step)
         step.make_op()
     except ValueError as exc:
         raise FieldError(str(exc)) from None

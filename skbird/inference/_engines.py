@@ -1,4 +1,4 @@
-"""What runs a network on a CPU: OpenVINO, ONNX Runtime or torch, imported late."""
+"""Engines that run networks on CPUs: OpenVINO, ONNX Runtime, torch; imported late."""
 
 import io
 import os
@@ -19,12 +19,12 @@ BATCH_SIZES = {"openvino": 4, "onnxruntime": 4, "torch": 32}
 
 @dataclass
 class Limits:
-    """What was found of a stranger's program, and engines hold it to.
+    """Limits of a program from a model file, which engines enforce.
 
     Parameters
     ----------
     shapes : dict of str to tuple of int
-        Of its results, by name.
+        Shapes of its results, by name.
     most_streams : int >= 1
         Batches that may be computed at the same time, each with memory of its own.
     """
@@ -35,7 +35,7 @@ class Limits:
 
 @contextmanager
 def engine_failures(backend):
-    """Turn what an engine raises, which has classes of its own, into a RuntimeError."""
+    """Turn the exceptions of an engine, of its own classes, into a RuntimeError."""
     try:
         yield
     except MemoryError:
@@ -60,7 +60,7 @@ class OpenVinoEngine:
     n_threads : int or None
         None: all cores.
     limits : Limits, default=None
-        Of programs of strangers.
+        Limits of programs from model files.
     """
 
     def __init__(self, program, precision, batch_size, n_threads, limits=None):
@@ -141,7 +141,7 @@ class OnnxRuntimeEngine:
 
 
 def _check_shapes(model, shapes):
-    """Complain of results that are not of the shape that they should have."""
+    """Raise if a result does not have the shape that it should have."""
     for operation in model.get_ordered_ops():
         for output in operation.outputs():
             for name in output.get_names() & shapes.keys():
@@ -166,7 +166,7 @@ class TorchEngine:
     Parameters
     ----------
     program : bytes
-        What `torch.export` saved.
+        The program, as `torch.export` saves it.
     precision, batch_size, n_threads
         See `OpenVinoEngine`; the threads are those of the whole process.
     limits : None

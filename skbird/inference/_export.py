@@ -1,4 +1,4 @@
-"""From a network of skbird.nn to programs for the engines; here torch is needed."""
+"""Export networks of skbird.nn as programs for the engines; this needs torch."""
 
 import copy
 import io
@@ -8,12 +8,12 @@ import torch
 from torch import nn
 
 from skbird.data import FLOOR_DB
-from skbird.nn import normalize_batch
+from skbird.nn import normalize_batch, uncompiled
 from skbird.preprocessing import window
 
 
 class SegmentsToLogits(nn.Module):
-    """From segments as spectrograms keep them to logits: all that depends on torch.
+    """Torch module from segments, as `Spectrograms` keep them, to logits.
 
     Parameters
     ----------
@@ -25,8 +25,7 @@ class SegmentsToLogits(nn.Module):
 
     def __init__(self, net, steps):
         super().__init__()
-        module = getattr(net.module_, "_orig_mod", net.module_)
-        self.module = copy.deepcopy(module).cpu()
+        self.module = copy.deepcopy(uncompiled(net.module_)).cpu()
         self.steps = steps
         self.normalize = net.format_.normalize
         self.top_db = net.format_.top_db
@@ -41,7 +40,7 @@ class SegmentsToLogits(nn.Module):
 
 
 class SamplesToSegments(nn.Module):
-    """The front end in operators that every runtime has.
+    """Torch module from samples to segments, in operators that every runtime has.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""Which values a model file may hold: JSON in, checked values out, and back."""
+"""Fields of a model file: read JSON into checked values, and write it."""
 
 import math
 from collections.abc import Mapping
@@ -83,7 +83,7 @@ class Choice:
 
 @dataclass(frozen=True)
 class Text:
-    """A text of so many characters, spaces around it not counted for the least."""
+    """A text of a bounded number of characters; the least counts no outer spaces."""
 
     most: int = 1000
     least: int = 0
@@ -108,7 +108,7 @@ class Text:
 
 @dataclass(frozen=True)
 class Several:
-    """So many values of one field, as a tuple."""
+    """A bounded number of values of one field, as a tuple."""
 
     field: object
     most: int = 100_000

@@ -1,4 +1,4 @@
-"""Programs whose sizes are constants, for a stranger to check without running them."""
+"""Make all sizes in a program constants, so that it can be checked without a run."""
 
 import numpy as np
 

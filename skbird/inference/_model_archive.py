@@ -1,4 +1,4 @@
-"""Read the members of a model file, none of them unchecked."""
+"""Read the members of a model file, each within bounds that are checked first."""
 
 import base64
 import json
@@ -78,7 +78,7 @@ _DAMAGE = (
 
 
 class ModelFileError(ValueError):
-    """A file is no model of skbird, is damaged, or holds what skbird does not write.
+    """A file is not a model of skbird, is damaged, or holds unknown content.
 
     Examples
     --------
@@ -132,7 +132,7 @@ class ModelArchive:
         self._opened.close()
 
     def read_about(self):
-        """Return what the file says of itself, a dict with the keys of ABOUT_FIELDS."""
+        """Return the metadata of the file, a dict with the keys of ABOUT_FIELDS."""
         about = self.read_json(ABOUT)
         self._check_format(about)
         with self._failures():
@@ -142,7 +142,7 @@ class ModelArchive:
         return about
 
     def read_json(self, name):
-        """Return what a member of JSON holds."""
+        """Return the content of a JSON member."""
         with self._failures():
             info = self._find(name)
             if info.file_size > _MAX_JSON:
@@ -171,7 +171,7 @@ class ModelArchive:
 
     @contextmanager
     def _failures(self):
-        """Turn what goes wrong into a ModelFileError that names the file."""
+        """Turn exceptions into a ModelFileError that names the file."""
         try:
             yield
         except (FileNotFoundError, ModelFileError):
@@ -188,7 +188,7 @@ class ModelArchive:
             raise ModelFileError(f"{self.path} is no regular file, so no model file.")
 
     def _check_file(self, file):
-        """Refuse what is no file, what is too large, and what lists many members."""
+        """Refuse what is no regular file, too large, or lists too many members."""
         info = os.fstat(file.fileno())
         self._check_kind(info)
         if info.st_size > self.max_bytes:

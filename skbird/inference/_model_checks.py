@@ -1,4 +1,4 @@
-"""Front ends of a model file that cannot run, and networks that do not suit them."""
+"""Check that a front end from a model file can run, and suits its network."""
 
 import math
 from collections import Counter
@@ -13,7 +13,7 @@ from skbird.inference._pipeline import CompiledPipeline
 from skbird.preprocessing import BandPass, LogMel, Resampler, Segmenter
 from skbird.utils._nested import parts_of
 
-# Of recordings, where no Resampler says it.
+# Sample rate of recordings where no Resampler sets it.
 _USUAL_RATE = 48_000
 # Spectrograms, or logits, of a block in bytes; blocks are whole files, so that short
 # ones say nothing of what a file needs.
@@ -78,7 +78,7 @@ def check_front_end(front_end):
 
 
 def _check_band(step, rate):
-    """Refuse filters that swing up, or that no numbers describe."""
+    """Refuse filters that are unstable, or whose coefficients are not finite."""
     # Where the rate is that of the recordings, one that the band fits into.
     rate = rate or max(_USUAL_RATE, 4 * step.low_hz)
     band = f"BandPass from {step.low_hz:g} to {step.high_hz} Hz at {rate:g} Hz"

@@ -1,4 +1,4 @@
-"""What parts of a model file say of each other: species, members and parameters."""
+"""Check that the parts of a model file agree: species, members, parameters."""
 
 from collections import Counter
 
@@ -40,14 +40,14 @@ def check_members(model, inner):
     model : estimator
         An ensemble or a meta-estimator.
     inner : list of estimators
-        What it holds.
+        The models that it holds.
     """
     _check_species_of(model, inner)
     n = len(model.species_)
     lengths = {
         "weights_": len(inner),
-        "_chosen": n,
-        "_curves": n,
+        "chosen_": n,
+        "curves_": n,
         "thresholds_": n,
         "n_positives_": n,
         "n_files_": n,
@@ -68,11 +68,11 @@ def _check_species_of(model, inner):
     """Refuse members that name other species, or the same in another order."""
     columns = model.species_.tolist()
     if isinstance(model, CallTypeClassifier):
-        first = model._first_columns
+        first = model.first_columns_
         owner = model.call_types_["species"].tolist()
         n_columns = np.diff([*first, len(owner)])
         if len(first) != len(columns) or first[0] != 0 or (n_columns <= 0).any():
-            raise FieldError(f"_first_columns are not ascending within {len(owner)}")
+            raise FieldError(f"first_columns_ are not ascending within {len(owner)}")
         if owner != np.repeat(model.species_, n_columns).tolist():
             raise FieldError("call_types are not those of the species, in their order")
         columns = model.call_types_["column"].tolist()
@@ -106,15 +106,15 @@ def _check_reweighter(model):
 
 
 def _check_candidates(model):
-    candidates = model._candidates
-    chosen, counts = np.unique(model._chosen, return_counts=True)
+    candidates = model.candidates_
+    chosen, counts = np.unique(model.chosen_, return_counts=True)
     if chosen[-1] >= len(candidates):
-        raise FieldError("_chosen names candidates that are not there")
+        raise FieldError("chosen_ names candidates that are not there")
     for number, n_species in zip(chosen, counts, strict=True):
         _check_level(candidates[number], n_species)
     if not model.per_species:
         if len(chosen) > 1:
-            raise FieldError("_chosen differs by species, with per_species=False")
+            raise FieldError("chosen_ differs by species, with per_species=False")
         candidates = [candidates[chosen[0]]]
     if not any(_are_equal(model.best_params_, found) for found in candidates):
         raise FieldError("best_params_ are not those of a chosen candidate")
@@ -139,16 +139,16 @@ def _check_weights(model):
 
 
 def _check_curves(model):
-    if model.method != model._method:
+    if model.method != model.method_:
         raise FieldError(
-            f"method={model.method!r} with curves of method {model._method!r}"
+            f"method={model.method!r} with curves of method {model.method_!r}"
         )
-    for x, y in model._curves:
+    for x, y in model.curves_:
         if len(x) != len(y) or len(x) == 0:
             raise FieldError("a curve has not as many x as y")
-        is_curve = model._method == "isotonic"
+        is_curve = model.method_ == "isotonic"
         if (is_curve and (np.diff(x) < 0).any()) or (not is_curve and len(x) != 1):
-            raise FieldError(f"a curve is none of method {model._method!r}")
+            raise FieldError(f"a curve is none of method {model.method_!r}")
         if is_curve and not (0 <= y[0] and y[-1] <= 1 and (np.diff(y) >= 0).all()):
             raise FieldError("an isotonic curve falls, or leaves [0, 1]")
         if not is_curve and x[0] <= 0:

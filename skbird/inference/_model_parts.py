@@ -1,4 +1,4 @@
-"""The closed list of what a model file may hold: classes, and ranges of their values.
+"""The closed list of classes that a model file may hold, with ranges of values.
 
 `compile_pipeline` makes models of these classes and of no others of skbird's. A class
 that is not here, or an argument that is not here, is not in any model file.
@@ -64,7 +64,7 @@ class Part:
     params : dict of str to field
         Arguments of its ``__init__``.
     state : dict of str to field
-        What `fit` learned and prediction needs.
+        Fitted attributes that prediction needs.
     left_out : tuple of str
         Arguments that matter to `fit` alone; they have their defaults when read.
     inner : {None, "estimator", "estimators"}
@@ -201,8 +201,8 @@ MODELS = {
                 "scoring": Choice(("roc_auc", "average_precision")),
             },
             state={
-                "_candidates": Several(Table(_LEVEL), most=10_000, least=1),
-                "_chosen": Vector(_COUNT),
+                "candidates_": Several(Table(_LEVEL), most=10_000, least=1),
+                "chosen_": Vector(_COUNT),
                 "best_params_": Table(_LEVEL),
                 "best_score_": _SHARE,
             },
@@ -217,8 +217,8 @@ MODELS = {
                 "threshold": _THRESHOLD,
             },
             state={
-                "_method": Choice(("platt", "temperature", "isotonic")),
-                "_curves": Several(Several(Vector(Number(-1e9, 1e9)), 2, 2), least=1),
+                "method_": Choice(("platt", "temperature", "isotonic")),
+                "curves_": Several(Several(Vector(Number(-1e9, 1e9)), 2, 2), least=1),
             },
             left_out=("cv",),
             inner="estimator",
@@ -255,7 +255,7 @@ MODELS = {
                 "combine": Choice(("max", "noisy_or")),
                 "threshold": _THRESHOLD,
             },
-            state={"_first_columns": Vector(_COUNT)},
+            state={"first_columns_": Vector(_COUNT)},
             left_out=("ignore",),
             inner="estimator",
         ),

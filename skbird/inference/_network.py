@@ -1,4 +1,4 @@
-"""A network made ready for one engine."""
+"""A network compiled for one engine."""
 
 import threading
 
@@ -46,7 +46,7 @@ class CompiledNetwork(MultilabelMixin, BaseEstimator):
         n_frames, n_mels), float32, to logits (batch, n_species), or (batch, n_species,
         n_steps) if `frame_scores`.
     format : SpectrogramFormat
-        Of the spectrograms that the network was trained on.
+        Format of the spectrograms that the network was trained on.
     species : array of str
         The species, in the order of the logits.
     pooling : {"max", "mean", "lse"}

@@ -1,4 +1,4 @@
-"""From files to probabilities, some files at a time."""
+"""The compiled pipeline: files to probabilities, some files at a time."""
 
 import warnings
 from concurrent.futures import ThreadPoolExecutor
@@ -14,7 +14,7 @@ from skbird.utils._progress import progress_bar
 
 
 class CompiledPipeline(MultilabelMixin, BaseEstimator):
-    """A front end and compiled networks: from files to probabilities without torch.
+    """Compiled pipeline: front end and networks that predict files without torch.
 
     :func:`compile_pipeline` makes it. Files go through in blocks: while the networks
     work on one, the front end makes the spectrograms of the next, so that memory does

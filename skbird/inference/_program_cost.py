@@ -1,4 +1,4 @@
-"""What a program of known sizes needs: memory, and multiplications."""
+"""Memory and multiplications that a program of known sizes needs."""
 
 import math
 
@@ -18,7 +18,7 @@ _PAIRED = ("Concat", "Max", "Mean", "Min", "Sum")
 
 
 class Cost:
-    """Adds up what the operations of a program need.
+    """Adds up the memory and the work of the operations of a program.
 
     Parameters
     ----------
@@ -97,7 +97,7 @@ def preparation(node):
 
 
 def _packed_bytes(operation):
-    """Yield what engines need of weights beyond the weights: a copy for each use."""
+    """Yield the bytes of the copies that engines make of weights, one for each use."""
     for number, tensor in enumerate(operation.inputs):
         if tensor is None or tensor.moves or number == 0 or len(tensor.dims) < 2:
             continue

@@ -1,4 +1,4 @@
-"""The form in which a checked program is given to engines: what was checked, alone.
+"""Reduce a program to what was checked, before an engine gets it.
 
 Readers of ONNX do not agree on what counts where a message says something twice, such
 as a number beside a list, or a claim of a shape. So all that is left in a program is
@@ -32,7 +32,7 @@ def forget_unchecked(model):
 
 
 def keep_attributes(node, attributes):
-    """Write the attributes of a node anew: those that were read, nothing beside them.
+    """Rewrite the attributes of a node: only those that were read.
 
     Parameters
     ----------
@@ -45,7 +45,7 @@ def keep_attributes(node, attributes):
 
 
 def keep_value(node):
-    """Leave the attribute of a checked ``Constant`` nothing but its tensor.
+    """Strip the attribute of a checked ``Constant`` down to its tensor.
 
     Parameters
     ----------

@@ -13,7 +13,7 @@ _MAX_TEXT = 100
 
 
 class ProgramError(ValueError):
-    """A network's program is not one that skbird writes."""
+    """A network's program is not of the kind that skbird writes."""
 
 
 @dataclass(frozen=True)
@@ -25,7 +25,7 @@ class Tensor:
     dims : tuple of int
     kind : {"float32", "int64", "bool"}
     value : ndarray, default=None
-        Of constants that may be sizes.
+        Values of constants that may be sizes.
     moves : bool, default=False
         Whether it depends on the segments.
     """
@@ -98,7 +98,7 @@ class Operation:
         return axes
 
     def check(self, is_right, what):
-        """Complain of an operation that is not right."""
+        """Raise a ProgramError unless a condition holds."""
         if not is_right:
             shapes = [None if t is None else t.dims for t in self.inputs]
             raise ProgramError(f"{self.kind} {what} (inputs of shape {shapes})")

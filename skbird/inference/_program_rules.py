@@ -1,4 +1,4 @@
-"""What each operator of a program may do, and how large its result is.
+"""Rules for each operator: its inputs, its attributes, and the shape of its result.
 
 ONNX's own inference of shapes is made for honest programs: of others, some end the
 process, some never end, and engines broadcast where it does not. Here, an operator has
@@ -24,7 +24,7 @@ _MAX_CONSTANT = 2**20
 
 @dataclass(frozen=True)
 class Rule:
-    """What an operator may have.
+    """Inputs and attributes that an operator may have.
 
     Parameters
     ----------
@@ -152,7 +152,7 @@ def results_of(operation):
     Parameters
     ----------
     operation : Operation
-        Of an operator of `RULES`.
+        Operation of an operator in `RULES`.
 
     Returns
     -------

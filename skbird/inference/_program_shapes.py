@@ -1,4 +1,4 @@
-"""The shape of the result of each operator, and what must hold of its inputs.
+"""Shape of the result of each operator, and conditions on its inputs.
 
 Each function takes an `Operation` and returns the shape of its result, or a list of
 shapes. It raises `ProgramError` where engines could make something else of it.

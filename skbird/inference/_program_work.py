@@ -1,4 +1,4 @@
-"""How long an operation of a program takes, in multiplications of a plain convolution.
+"""Work of an operation, in multiplications of a convolution that take as long.
 
 Most of what a network of a stranger may do is slower for each number than a
 convolution, and slowest on awkward shapes. The weights are what the slower engine needs

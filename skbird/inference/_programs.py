@@ -1,4 +1,4 @@
-"""Whether an ONNX program of a stranger is arithmetic of a bounded size."""
+"""Check that an ONNX program from a model file is arithmetic of bounded size."""
 
 import math
 from typing import NamedTuple
@@ -46,7 +46,7 @@ class Checked(NamedTuple):
     n_operations : int
         How many simple operations take as long to make ready.
     shapes : dict of str to tuple of int
-        Of the results in the program, by name.
+        Shapes of the results in the program, by name.
     """
 
     program: bytes
@@ -107,7 +107,7 @@ def check_program(program, *, shape, n_species, frame_scores):
 
 
 def _check_structure(model):
-    """Refuse other files, functions, foreign operators, and data that is not there."""
+    """Refuse external files, functions, foreign operators and missing data."""
     graph = model.graph
     domains = {opset.domain for opset in model.opset_import}
     if not domains <= {"", "ai.onnx"} or model.functions or model.training_info:
@@ -159,7 +159,7 @@ def _read_weights(graph):
 
 
 def _read_tensor(weights):
-    """Refuse data of another file, and shapes that promise more than there is."""
+    """Refuse data in external files, and shapes larger than their data."""
     import onnx
 
     name = f"the weights {weights.name!r:.100}"

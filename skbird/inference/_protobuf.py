@@ -1,4 +1,4 @@
-"""Look into an ONNX program without parsing it, which could fill the memory."""
+"""Bound what parsing an ONNX program would take, before it is parsed."""
 
 # A field takes some hundred bytes, a message in a list up to 600.
 _MAX_FIELDS = 300_000
@@ -17,12 +17,12 @@ _RAW_DATA = 9
 
 
 def check_message(program):
-    """Refuse what would take much more memory than it has bytes.
+    """Refuse messages that would take much more memory than they have bytes.
 
     Parameters
     ----------
     program : bytes
-        Of an ONNX program.
+        The bytes of an ONNX program.
 
     Raises
     ------

@@ -8,7 +8,6 @@ from scipy.special import expit
 from sklearn.utils import check_random_state
 
 from skbird.annotations import check_boxes
-from skbird.data import as_spectrograms
 from skbird.inspection._examples import example_regions, find_examples
 from skbird.inspection._grad_cam import block_names, evaluating, grad_cam, resize
 from skbird.inspection._localization import (
@@ -170,9 +169,11 @@ def example_scores(estimator, X, boxes, layers, min_overlap_s, max_examples, rng
     DataFrame
         Columns ``map``, ``axis``, ``measure``, ``path``, ``value``, ``control``.
     """
+    from skbird.nn import spectrograms_for
+
     steps, net = split_network(estimator)
     boxes = check_boxes(boxes)
-    X = net._check_predict(as_spectrograms(transform(steps, X)))
+    X = spectrograms_for(net, transform(steps, X))
     segment, column = find_examples(X, boxes, net.species_, min_overlap_s)
     if not isinstance(max_examples, Integral) or max_examples < 2:
         raise ValueError(f"max_examples={max_examples!r} must be a whole number >= 2.")
@@ -222,9 +223,11 @@ def summarize_scores(scores, n_bootstrap, confidence, rng):
 
 def _score_steps(net, X, segment, column, region, paths):
     """Score what the steps of a SED network say; see `_score`."""
+    from skbird.nn import map_segments
+
     axis = net.attention
     with evaluating(net.module_):
-        step_logits, attention = net._map_segments(X, net.module_.step_maps)
+        step_logits, attention = map_segments(net, X, net.module_.step_maps)
     steps = expit(step_logits[segment, column])
     # Attention is the same for all species: once for each segment, with all calls.
     segment, first = np.unique(segment, return_index=True)

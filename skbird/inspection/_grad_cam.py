@@ -119,9 +119,9 @@ def grad_cam(net, X, segments, species, layer):
     """
     import torch
 
-    from skbird.nn import normalize_batch, to_segment_tensor
+    from skbird.nn import normalize_batch, spectrograms_for, to_segment_tensor
 
-    X = net._check_predict(X)
+    X = spectrograms_for(net, X)
     segments, species = np.asarray(segments), np.asarray(species)
     module = _module(net)
     explain = _import_captum()(module, find_layer(net, layer))
@@ -164,5 +164,6 @@ def resize(maps, shape):
 
 
 def _module(net):
-    # torch.compile wraps the network; hooks do not work inside.
-    return getattr(net.module_, "_orig_mod", net.module_)
+    from skbird.nn import uncompiled
+
+    return uncompiled(net.module_)  # hooks do not work inside a compiled one

@@ -188,6 +188,8 @@ def choose_segment(estimator, X, row, species, segment):
 
 def segment_proba(net, X):
     """Return the probability of each species in each segment."""
+    from skbird.nn import map_segments, spectrograms_for
+
     with evaluating(net.module_):
-        logits = net._map_segments(net._check_predict(X), net.module_)
+        logits = map_segments(net, spectrograms_for(net, X), net.module_)
     return expit(logits)

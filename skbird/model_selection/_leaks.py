@@ -285,19 +285,34 @@ def _take(rows, part, name):
 def _pair(key, explained, train, test):
     """Pair each test row with the first training row that has the same key.
 
-    Rows that agree in `explained` (n_rows,), too, are no pair.
+    Parameters
+    ----------
+    key : ndarray of int, shape (n_rows,)
+        Of the kind of leak; -1 is unknown, and shared with nobody.
+    explained : ndarray of int, shape (n_rows,), or None
+        Key of the kind that explains this one: rows that agree in it as well, such as
+        two with the same bytes since they are of the same file, are no pair.
+    train, test : ndarray of int
+        Numbers of rows.
+
+    Returns
+    -------
+    DataFrame
+        ``test_row``, ``train_row`` and ``n_train_rows``.
     """
-    if explained is None:
+    if explained is None:  # all pairs count: let these differ
         inner_train, inner_test = np.zeros(len(train)), np.ones(len(test))
     else:
         inner_train, inner_test = explained[train], explained[test]
     left = pd.DataFrame({"test_row": test, "key": key[test], "inner": inner_test})
     right = pd.DataFrame({"train_row": train, "key": key[train], "inner": inner_train})
     left, right = left[left["key"] >= 0], right[right["key"] >= 0]
-    # Of two training rows that differ in `inner`, one differs from the test row.
+    # A join of all pairs would be quadratic. Two training rows of a key are enough if
+    # they differ in `inner`: one of them differs from any test row.
     examples = right.drop_duplicates(["key", "inner"]).groupby("key").head(2)
     pairs = left.merge(examples, on="key", suffixes=("", "_train"))
     pairs = pairs[pairs["inner"] != pairs["inner_train"]].drop_duplicates("test_row")
+    # How many there are: those of the key, less those that are explained.
     n_same = right.groupby("key").size().reindex(pairs["key"]).to_numpy()
     both = pd.MultiIndex.from_frame(pairs[["key", "inner"]])
     n_explained = right.groupby(["key", "inner"]).size().reindex(both, fill_value=0)

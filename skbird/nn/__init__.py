@@ -68,4 +68,6 @@ set_public_module(globals())
 # For the other rooms; not public.
 from skbird.nn._allocator import keep_freed_memory
 from skbird.nn._batches import normalize_batch, to_segment_tensor
+from skbird.nn._compiled import uncompiled
+from skbird.nn._prediction import map_segments, spectrograms_for
 from skbird.nn._segment_net import SegmentNet

@@ -1,4 +1,4 @@
-"""Augmentation that imitates other places, devices and moments. Works on raw dB."""
+"""Augmentation that imitates other places, recorders and times; it works on raw dB."""
 
 from numbers import Integral, Real
 
@@ -24,7 +24,7 @@ _ANY_DECIBEL = [Interval(Real, -200, 200, closed="both")]
 class Gain(SegmentAugmentation):
     """Make some segments of a batch louder or softer.
 
-    Of use with ``LogMel(normalize=None)`` or before `Mixup` with ``equalize=False``:
+    Useful with ``LogMel(normalize=None)`` or before `Mixup` with ``equalize=False``:
     normalisation takes the gain out again.
 
     Parameters
@@ -59,7 +59,7 @@ class Gain(SegmentAugmentation):
 
 
 class FrequencyResponse(SegmentAugmentation):
-    """Filter some segments of a batch at random, as another microphone would.
+    """Filter some segments of a batch at random, as other microphones would.
 
     The response in dB goes linearly over the mel bands between a few random values.
 
@@ -169,6 +169,8 @@ class BackgroundNoise(SegmentAugmentation):
         noise = self._noise(segments, format)
         power = db_to_power(segments)
         snr = uniform(len(segments), self.min_snr_db, self.max_snr_db, segments)
+        # Powers of the whole segment are compared: a short call, loud for a moment,
+        # stands out of noise that would hide a song of the same mean power.
         wanted = power.mean((2, 3), keepdim=True) / db_to_power(snr)
         noise = noise * (wanted / noise.mean((2, 3), keepdim=True).clamp(min=1e-10))
         return power_to_db(power + noise)
@@ -271,6 +273,6 @@ class TimeShift(SegmentAugmentation):
 
 
 def _away_from_zero(frames):
-    """Round to whole frames, so that none stays and the farthest is as likely."""
+    """Round shifts to whole frames, away from 0: each frame is as likely, 0 never."""
     module = torch if isinstance(frames, torch.Tensor) else np
     return module.sign(frames) * module.ceil(abs(frames))

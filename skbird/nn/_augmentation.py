@@ -1,4 +1,4 @@
-"""What all augmentations of single segments share."""
+"""Base of the augmentations of single segments, and their helpers."""
 
 from numbers import Real
 
@@ -104,6 +104,7 @@ def draw_stripes(size, share, axis):
     bool tensor of shape (n, 1, size, 1) or (n, 1, 1, size)
     """
     width = (share * size).round().clamp(min=1) * (share > 0)
+    # All places at which a stripe lies within the segment are as likely.
     first = (uniform(len(share), 0, 1, share) * (size - width + 1)).floor()
     shape = [1, 1, 1, 1]
     shape[axis] = size

@@ -85,7 +85,7 @@ class SpectrogramAugmentor(RecipeCallback):
         for step in chain.from_iterable(self.by_group_.values()):
             step.on_train_begin(net, X=X, y=y)
         row_groups = self._row_groups(X, net.species_)
-        self.keys_ = [*self.by_group_]
+        self.keys_ = list(self.by_group_)
         rest = self.keys_.index(None) if None in self.keys_ else -1
         code = {key: number for number, key in enumerate(self.keys_)}
         self.codes_ = torch.tensor([code.get(group, rest) for group in row_groups])

@@ -6,12 +6,13 @@ from numbers import Real
 
 from sklearn.utils.validation import check_is_fitted
 
+from skbird.nn._compiled import uncompiled
 from skbird.nn._recipe_callback import RecipeCallback
 from skbird.nn._weights import copy_weights, mean_weights, not_finite
 from skbird.utils._params import check_list
 from skbird.utils._sklearn_compat import Interval
 
-# Of the format of the spectrograms; how long the segments were is no matter.
+# Fields of the format that must agree; segments may be of different lengths.
 _AXES = ("mel_hz", "frame_s", "normalize", "top_db")
 
 
@@ -47,7 +48,7 @@ class WeightAverage(RecipeCallback):
         self.decay = decay
 
     def on_train_begin(self, net, X=None, y=None, **kwargs):
-        """Start an average."""
+        """Start the average with the weights as they are."""
         super().on_train_begin(net, X=X, y=y)
         self.raw_ = None
         self.average_ = copy_weights(net.module_) if self.decay else None
@@ -64,6 +65,7 @@ class WeightAverage(RecipeCallback):
         if not training or self.average_ is None:
             return
         self.n_steps_ += 1
+        # A fixed decay would keep the random weights of the beginning for long.
         decay = min(self.decay, (1 + self.n_steps_) / (10 + self.n_steps_))
         for name, value in net.module_.state_dict().items():
             if value.is_floating_point():
@@ -78,7 +80,7 @@ class WeightAverage(RecipeCallback):
             net.module_.load_state_dict(self.average_)
 
     def on_train_end(self, net, **kwargs):
-        """Forget all but what the network has now."""
+        """Forget both sets of weights: the network has the averaged ones."""
         self.raw_ = self.average_ = None
 
 
@@ -166,8 +168,8 @@ def soup(nets):
 
 
 def _state(net):
-    """State dict of the module, also of one that torch.compile wrapped."""
-    return getattr(net.module_, "_orig_mod", net.module_).state_dict()
+    """Return the state dict of the module, also of a compiled one."""
+    return uncompiled(net.module_).state_dict()
 
 
 def _traits(net, number):

@@ -55,7 +55,7 @@ class SegmentDataset(Dataset):
         """Draw the segments of one epoch, shuffled.
 
         Where all rows weigh the same, each comes as often as the others; otherwise rows
-        are drawn with replacement. Of a row, segments are drawn by their weights.
+        are drawn with replacement. The segments of a row are drawn by their weights.
 
         Parameters
         ----------
@@ -179,6 +179,7 @@ def normalize_batch(segments, normalize, top_db):
     if normalize == "minmax":
         low = segments.amin(axes, keepdim=True)
         extent = segments.amax(axes, keepdim=True) - low
+        # Segments of digital silence are flat: they become 0, not 0 / 0.
         return (segments - low) / extent.clamp(min=1e-3)
     if normalize == "standard":
         mean = segments.mean(axes, keepdim=True)

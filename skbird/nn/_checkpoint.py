@@ -1,4 +1,4 @@
-"""Trainings that go on after they were killed."""
+"""Checkpoints: files from which a killed training goes on."""
 
 import io
 import pickle
@@ -26,11 +26,11 @@ _DIGEST = 32
 
 
 class DamagedCheckpointError(ValueError):
-    """A file is not, or no longer, the checkpoint of this training."""
+    """A file is damaged, or is not the checkpoint of this training."""
 
 
 class TrainingCheckpoint:
-    """The state of one training on disk, written after each epoch.
+    """Checkpoint of one training, written after each epoch.
 
     The file is named by everything that the training depends on: the parameters, the
     rows, their spectrograms and targets. So a folder can be shared by all folds of a
@@ -45,7 +45,7 @@ class TrainingCheckpoint:
     net : SegmentNet
         Initialised.
     dataset : SegmentDataset
-        What it is trained on.
+        The rows that it is trained on.
     """
 
     def __init__(self, folder, net, dataset):
@@ -81,7 +81,7 @@ class TrainingCheckpoint:
             file.write(buffer.getbuffer())
 
     def _fitted(self, name, callback):
-        """Return what a callback has learnt: its attributes that end with "_".
+        """Return the fitted state of a callback: its attributes that end with "_".
 
         A class may list as `transient` those that `on_train_begin` makes anew.
         """

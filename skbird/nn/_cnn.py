@@ -1,4 +1,3 @@
-from skbird.nn._heads import CNN
 from skbird.nn._segment_net import SegmentNet
 
 
@@ -18,8 +17,8 @@ class CNNClassifier(SegmentNet):
     backbone : str, default="efficientnet_b0"
         A model of timm.
     backbone_weights : {"pretrained", None} or path, default="pretrained"
-        What the backbone starts from: ImageNet weights, which need a network the first
-        time; random weights; or a file (safetensors or a torch state dict).
+        Initial weights of the backbone: those of ImageNet, which are downloaded the
+        first time; random ones; or a file (safetensors or a torch state dict).
     drop_rate : float in [0, 1), default=0.2
         Dropout before the last layer.
     drop_path_rate : float in [0, 1), default=0.0
@@ -45,7 +44,7 @@ class CNNClassifier(SegmentNet):
     batch_size : int >= 1, default=32
         Segments per step.
     weight_decay : float >= 0, default=0.01
-        Of AdamW; norms and biases are spared.
+        Weight decay of AdamW; norms and biases have none.
     backbone_lr_factor : float >= 0, default=1.0
         Learning rate of the backbone, as a share of `lr`.
     precision : {"auto", "float32", "bfloat16", "float16"}, default="auto"
@@ -56,7 +55,9 @@ class CNNClassifier(SegmentNet):
         Folder in which the training is saved after each epoch: called again after a
         kill, fit goes on from there, with the same result. Finished trainings are kept
         too and not repeated, so that a cross-validation goes on with the fold at which
-        it was killed. Needs `random_state` to be an int.
+        it was killed. Needs `random_state` to be an int. What is damaged or of another
+        training there is left aside, with a warning. Callbacks of one's own go on if
+        what they keep (attributes that end with ``_``) is plain data.
     random_state : int, RandomState instance or None, default=None
         Seeds weights, draws, augmentation and dropout. The same int gives the same
         model on the same CPU, if `precision` is not "auto" or the training is short:
@@ -100,52 +101,3 @@ class CNNClassifier(SegmentNet):
     >>> net.fit(X, Y).predict_proba(X).shape
     (8, 2)
     """
-
-    def __init__(
-        self,
-        backbone="efficientnet_b0",
-        *,
-        backbone_weights="pretrained",
-        drop_rate=0.2,
-        drop_path_rate=0.0,
-        feature_pooling="mean",
-        pooling="max",
-        tta_shifts_s=(),
-        threshold=0.5,
-        segments_per_row=1,
-        max_epochs=20,
-        lr=1e-3,
-        batch_size=32,
-        weight_decay=0.01,
-        backbone_lr_factor=1.0,
-        precision="auto",
-        checkpoint_dir=None,
-        random_state=None,
-        device="auto",
-        verbose=1,
-        module=CNN,
-        **kwargs,
-    ):
-        super().__init__(
-            module,
-            backbone,
-            backbone_weights=backbone_weights,
-            drop_rate=drop_rate,
-            drop_path_rate=drop_path_rate,
-            feature_pooling=feature_pooling,
-            pooling=pooling,
-            tta_shifts_s=tta_shifts_s,
-            threshold=threshold,
-            segments_per_row=segments_per_row,
-            weight_decay=weight_decay,
-            backbone_lr_factor=backbone_lr_factor,
-            precision=precision,
-            checkpoint_dir=checkpoint_dir,
-            random_state=random_state,
-            max_epochs=max_epochs,
-            lr=lr,
-            batch_size=batch_size,
-            device=device,
-            verbose=verbose,
-            **kwargs,
-        )

@@ -1,4 +1,4 @@
-"""Which rows an epoch draws more often, or not yet."""
+"""Callbacks that decide how often each row is drawn in an epoch."""
 
 from numbers import Real
 
@@ -116,7 +116,7 @@ class Curriculum(RecipeCallback):
         return (start + (1 - start) * progress) ** (1 / self.pacing_power)
 
     def on_epoch_begin(self, net, dataset_train=None, **kwargs):
-        """Admit the rows of this epoch."""
+        """Admit the easiest rows, as many as this epoch may draw."""
         if self.difficulty_ is None:
             return
         usable = dataset_train.usable
@@ -197,11 +197,11 @@ class HardNegativeMining(RecipeCallback):
         self.threshold = threshold
 
     def on_epoch_begin(self, net, dataset_train=None, **kwargs):
-        """Start with no row known to be hard."""
+        """Begin the epoch with no row marked as hard."""
         self.wrong_ = np.zeros(dataset_train.target.shape, bool)
 
     def on_batch_end(self, net, batch=None, training=False, y_pred=None, **kwargs):
-        """Note which absent species the batch scored high."""
+        """Mark rows in which an absent species scored high."""
         if not training or self.boost == 1:
             return
         inputs, target = batch

@@ -1,4 +1,4 @@
-"""What a training does when its numbers are no numbers any more."""
+"""Detect that a training diverges, and go back to its last finite weights."""
 
 import math
 import warnings
@@ -20,7 +20,7 @@ def check_step(net):
 
 
 def check_epoch(net):
-    """Complain if an epoch has left weights that are not finite, or none that learn."""
+    """Complain if weights are not finite, or gradients overflow whatever the scale."""
     name = not_finite(net.module_.state_dict())
     if name is not None:
         raise NotFiniteError(f"weights are NaN or infinite (first of all {name})")
@@ -29,7 +29,7 @@ def check_epoch(net):
 
 
 class LastSound:
-    """The weights after the last epoch whose numbers were finite.
+    """Keeps the weights after the last epoch that left them finite.
 
     Parameters
     ----------
@@ -54,11 +54,11 @@ class LastSound:
             )
 
     def note(self, net):
-        """Keep the weights as they are now."""
+        """Keep a copy of the current weights."""
         self.weights = copy_weights(net.module_)
 
     def go_back(self, net, n_before, exc):
-        """Put the weights back, and say so; without an epoch that was sound, raise.
+        """Put the last finite weights back and warn; raise if there is no such epoch.
 
         Parameters
         ----------
@@ -66,7 +66,7 @@ class LastSound:
         n_before : int
             Epochs in the history when fit was called.
         exc : NotFiniteError
-            What happened.
+            The fault that was found.
         """
         net.module_.load_state_dict(self.weights)
         epoch = len(net.history)

@@ -1,4 +1,4 @@
-"""Networks: a backbone, and what is made of its feature map."""
+"""The networks as torch modules: a timm backbone with a head for species."""
 
 import math
 
@@ -47,7 +47,7 @@ _POOLINGS = {"mean": Mean, "gem": GeneralizedMean}
 
 
 class CNN(nn.Module):
-    """Backbone, pooling of its feature map, dropout, linear layer.
+    """Convolutional network: backbone, pooling, dropout and a linear layer.
 
     Parameters
     ----------
@@ -79,7 +79,7 @@ class CNN(nn.Module):
         return self.backbone.forward_features(x)
 
     def embed(self, x):
-        """Map (batch, 1, n_mels, n_frames) to (batch, channels)."""
+        """Map (batch, 1, n_mels, n_frames) to embeddings (batch, channels)."""
         return self.feature_pooling(self.features(x), dim=(2, 3))
 
     def forward(self, x):
@@ -88,7 +88,7 @@ class CNN(nn.Module):
 
 
 class SED(CNN):
-    """Backbone and a sound-event-detection head with attention along one axis.
+    """Backbone with a sound-event-detection head: attention along one axis.
 
     The feature map is pooled over the other axis; a softmax attention weighs its
     steps (bands of frequency, or moments); a 1x1 convolution maps each step to the
@@ -130,7 +130,7 @@ class SED(CNN):
         self.step_pooling = step_pooling
 
     def step_maps(self, x):
-        """Compute what each step along the kept axis says.
+        """Compute the logits and the attention of each step along the kept axis.
 
         Parameters
         ----------
@@ -158,4 +158,6 @@ class SED(CNN):
             return step_logits.amax(dim=2)
         if self.step_pooling == "mean":
             return step_logits.mean(dim=2)
+        # Less log(n), the mean of the exponentials: longer segments, which have more
+        # steps, do not score higher for that.
         return torch.logsumexp(step_logits, dim=2) - math.log(step_logits.shape[2])

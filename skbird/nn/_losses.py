@@ -21,7 +21,7 @@ def _check_factor(name, value):
 
 
 class _MultiLabelLoss(nn.Module):
-    """Base: masks what is unknown and smooths the targets."""
+    """Base of the losses: masks unknown labels and smooths the targets."""
 
     def __init__(self, label_smoothing=0.0):
         super().__init__()
@@ -54,6 +54,8 @@ class _MultiLabelLoss(nn.Module):
     def _loss(self, logits, target, weight, known):
         """Return the loss; `weight` is 0 where a label is unknown."""
         terms = self._terms(logits, target)
+        # Over the number of labels, not the sum of weights: a batch of doubtful labels
+        # must not count as much as one of certain labels.
         return (weight * terms).sum() / known.sum().clamp(min=1)
 
     def _terms(self, logits, target):
@@ -86,7 +88,7 @@ class BinaryCrossEntropy(_MultiLabelLoss):
 
 
 class FocalLoss(_MultiLabelLoss):
-    """Cross-entropy that counts labels less the better they are predicted already.
+    """Binary cross-entropy that counts well-predicted labels less.
 
     ``a |y - p| ** gamma * bce(p, y)`` with ``a = alpha y + (1 - alpha) (1 - y)``, or 1
     if alpha is None. For y of 0 and 1 this is the focal loss of Lin et al.; the form
@@ -220,6 +222,7 @@ class SoftmaxCrossEntropy(_MultiLabelLoss):
             share = share * label_weight.float()
         total = share.sum(dim=1, keepdim=True)
         share = share / total.clamp(min=1e-6)
+        # Smoothing spreads a part of the target over the species that take part.
         even = known / known.sum(dim=1, keepdim=True).clamp(min=1)
         share = share * (1 - self.label_smoothing) + even * self.label_smoothing
         logits = logits.float().masked_fill(~known, torch.finfo(torch.float32).min)
@@ -229,7 +232,7 @@ class SoftmaxCrossEntropy(_MultiLabelLoss):
 
 
 class SoftAUCLoss(_MultiLabelLoss):
-    """A smooth stand-in for 1 - ROC-AUC, species by species within the batch.
+    """Smooth surrogate of 1 - ROC-AUC, species by species within the batch.
 
     For each species, the weighted mean of ``softplus(z_n - z_p)`` over all pairs of a
     segment p with a target above one half and a segment n with one below. A pair counts
@@ -256,6 +259,7 @@ class SoftAUCLoss(_MultiLabelLoss):
         super().__init__()
 
     def _loss(self, logits, target, weight, known):
+        # A target of one half is neither: it makes no pairs. 0 and 1 make full ones.
         certainty = weight * (2 * target - 1)
         positive, negative = certainty.clamp(min=0), (-certainty).clamp(min=0)
         difference = logits[None, :, :] - logits[:, None, :]  # [p, n] = z_n - z_p

@@ -1,4 +1,4 @@
-"""Augmentation that hides a part of a segment."""
+"""Augmentation that silences a part of each segment."""
 
 from numbers import Integral
 
@@ -11,7 +11,7 @@ _FREQUENCY, _TIME = 2, 3  # axes of a batch
 
 
 def silence(segments, hidden):
-    """Give points the lowest value of their segment, whatever its scale."""
+    """Set the marked points to the lowest value of their segment."""
     lowest = segments.amin((_FREQUENCY, _TIME), keepdim=True)
     return torch.where(hidden, lowest, segments)
 

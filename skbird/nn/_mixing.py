@@ -1,4 +1,4 @@
-"""Augmentation that makes one segment, and its labels, of two."""
+"""Augmentation that mixes two segments, and their labels, into one."""
 
 from numbers import Real
 
@@ -16,8 +16,8 @@ _ALPHA = [Interval(Real, 1e-3, 1000, closed="both")]
 class _Mixing(RecipeCallback):
     """Base: mix a share `p` of the segments of a batch with another segment each.
 
-    What a segment mostly consists of stays itself: its share is at least one half, so
-    that other callbacks know which row a segment is of.
+    A segment's own share is at least one half, so that other callbacks know which row
+    it is of.
     """
 
     def on_batch_begin(self, net, batch=None, training=False, **kwargs):
@@ -72,7 +72,7 @@ class Mixup(_Mixing):
     p : float in [0, 1], default=1.0
         Share of the segments that are mixed.
     domain : {"log-mel", "power"}, default="log-mel"
-        What is added up.
+        The quantity that is added up.
     equalize : bool, default=True
         In "power", whether to bring the other segment's loudest point to the level of
         the segment's own first.
@@ -185,7 +185,7 @@ class CutMix(_Mixing):
         self.shape = shape
 
     def _mix_segments(self, segments, other, share):
-        cut = 1 - share
+        cut = 1 - share  # of the area, by a rectangle with sides of its square root
         if self.shape == "stretch":
             replaced = draw_stripes(segments.shape[3], cut, 3)
             replaced = replaced.expand(-1, 1, segments.shape[2], -1)
@@ -193,12 +193,14 @@ class CutMix(_Mixing):
             side = cut.sqrt()
             replaced = draw_stripes(segments.shape[2], side, 2)
             replaced = replaced & draw_stripes(segments.shape[3], side, 3)
+        # Labels go by what was kept: stripes are of whole frames and bands.
         kept = 1 - replaced.float().mean((2, 3), keepdim=True)
         return torch.where(replaced, other, segments), kept
 
 
 def _draw_others(n):
-    """Draw for each of n segments another one: none is its own, unless it is alone."""
+    """Draw a partner for each of n segments; only a single one is its own."""
+    # A random ring: each segment gets the one before it, so that each is used once.
     order = torch.randperm(n)
     others = torch.empty_like(order)
     others[order] = order.roll(1)

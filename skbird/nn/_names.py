@@ -6,8 +6,12 @@ from inspect import Parameter, isroutine, signature
 import torch
 
 _PARTS = (
-    *("module", "criterion", "optimizer"),
-    *("iterator_train", "iterator_valid", "dataset"),
+    "module",
+    "criterion",
+    "optimizer",
+    "iterator_train",
+    "iterator_valid",
+    "dataset",
 )
 
 
@@ -21,9 +25,9 @@ def check_names(net, params, error):
     ----------
     net : SegmentNet
     params : dict of str to object
-        What is to be set, as ``__init__`` and ``set_params`` take it.
+        The parameters to set, as ``__init__`` and ``set_params`` take it.
     error : type
-        What to raise: TypeError or ValueError.
+        Class of the error: TypeError or ValueError.
     """
     # With `kwargs` itself, which scikit-learn's checks pass: skorch refuses it in fit.
     own = {name for cls in type(net).__mro__ for name in signature(cls).parameters}

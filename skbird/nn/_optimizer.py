@@ -1,4 +1,6 @@
-"""Which parameters the optimizer treats how."""
+"""Groups of parameters that the optimizer treats differently."""
+
+from skbird.nn._compiled import uncompiled_name
 
 
 def make_parameter_groups(named_parameters, lr, weight_decay, backbone_lr_factor):
@@ -9,7 +11,7 @@ def make_parameter_groups(named_parameters, lr, weight_decay, backbone_lr_factor
     named_parameters : iterable of (str, Parameter)
         Those of the network; the backbone's names start with ``backbone.``.
     lr, weight_decay : float
-        Of the head; the decay of all weights.
+        Learning rate of the head; decay of all weights but norms and biases.
     backbone_lr_factor : float
         Rate of the backbone, as a share of `lr`.
 
@@ -22,8 +24,7 @@ def make_parameter_groups(named_parameters, lr, weight_decay, backbone_lr_factor
     for name, parameter in named_parameters:
         if not parameter.requires_grad:
             continue
-        # torch.compile puts a name of its own in front.
-        in_backbone = name.removeprefix("_orig_mod.").startswith("backbone.")
+        in_backbone = uncompiled_name(name).startswith("backbone.")
         # Scales, shifts and biases have one dimension.
         key = (in_backbone, parameter.ndim > 1)
         groups.setdefault(key, []).append(parameter)

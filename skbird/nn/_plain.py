@@ -1,4 +1,4 @@
-"""States of trainings as plain data, which no program is needed to read."""
+"""States of trainings as plain data, so that reading a checkpoint runs no code."""
 
 import numpy as np
 import torch
@@ -8,7 +8,7 @@ _KIND = "skbird kind"
 
 
 class NotPlainError(TypeError):
-    """A value is more than data."""
+    """A value is not plain data."""
 
 
 def to_plain(value):

@@ -1,4 +1,4 @@
-"""In which number format a network is trained."""
+"""Number formats of the training: float32, bfloat16 and float16."""
 
 import copy
 import time
@@ -30,7 +30,7 @@ def choose_precision(net, dataset):
     net : SegmentNet
         Initialised.
     dataset : SegmentDataset
-        What it will be trained on.
+        The rows that it will be trained on.
 
     Returns
     -------
@@ -74,6 +74,8 @@ def _measure_gain(net, dataset):
                     loss = module(batch).float().square().mean()
                 loss.backward()
                 times.append(time.perf_counter() - start)
+    # The first steps allocate memory and choose kernels; of the others the fastest was
+    # disturbed least.
     return min(seconds[None][1:]) / min(seconds[torch.bfloat16][1:])
 
 

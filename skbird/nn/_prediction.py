@@ -1,21 +1,46 @@
-"""The pass over segments that predicts."""
+"""Apply a fitted network to the segments of spectrograms."""
 
 import numpy as np
 import torch
 
+from skbird.data import as_spectrograms, with_same_axes
 from skbird.nn._allocator import keep_freed_memory
 from skbird.nn._batches import normalize_batch, to_segment_tensor
 from skbird.utils._finite import check_answers
 from skbird.utils._progress import progress_bar
 
 
-def map_segments(net, X, function, read=None):
-    """Apply a function of a net's module to all segments.
+def spectrograms_for(net, X):
+    """Return input as spectrograms, if a fitted network can take their axes.
 
     Parameters
     ----------
     net : SegmentNet
-        Tells the device, the size of the batches, and whether to show progress.
+    X : Spectrograms or array of shape (n_rows, n_mels, n_frames)
+
+    Returns
+    -------
+    Spectrograms
+
+    Raises
+    ------
+    NotFittedError
+        If the network was not fitted.
+    ValueError
+        If the spectrograms have another format than those that it was fitted on.
+    """
+    net.check_is_fitted(["species_"])
+    return with_same_axes(as_spectrograms(X), net.format_)
+
+
+def map_segments(net, X, function, read=None):
+    """Apply a function of a network's module to all segments, in evaluation mode.
+
+    Parameters
+    ----------
+    net : SegmentNet
+        Fitted. It tells the device, the size of the batches, and whether to show
+        progress.
     X : Spectrograms
     function : callable
         Normalised segments (batch, 1, n_mels, n_frames) -> tensor or tuple of tensors.
@@ -34,6 +59,7 @@ def map_segments(net, X, function, read=None):
         If a number is not.
     """
     read = X.segments if read is None else read
+    net.module_.eval()
     keep_freed_memory()
     # With nothing to predict, one blank segment tells the shape of nothing.
     batches = np.arange(0, max(X.n_segments, 1), net.batch_size)

@@ -1,4 +1,4 @@
-"""Find out before a training, or before anything is decoded, what would break it."""
+"""Check parameters and shapes before a training, or before files are decoded."""
 
 import torch
 from sklearn.base import clone
@@ -11,7 +11,7 @@ _STRIDE = 32
 
 
 def check_net(net, n_mels, n_frames, n_species):
-    """Complain of what `fit` would refuse; see `SegmentNet.check_input`."""
+    """Raise for parameters that `fit` would refuse; see `SegmentNet.check_input`."""
     net = clone(net)
     net._check_parameters()
     _check_device(net.device)
@@ -37,14 +37,14 @@ def _check_device(device):
 
 
 def check_takes(module, backbone, n_mels, n_frames):
-    """Complain if a network cannot take segments of the shape that it will get.
+    """Raise if a network cannot take segments of this shape.
 
     Parameters
     ----------
     module : torch.nn.Module
-        With its head. What it has learnt stays as it is.
+        The network with its head. It is not changed.
     backbone : str
-        What the message calls it.
+        Its name, for the message.
     n_mels, n_frames : int
         Shape of the segments.
 

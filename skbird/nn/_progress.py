@@ -1,4 +1,4 @@
-"""What a user sees while a network trains."""
+"""The progress bar of a training."""
 
 from skorch.callbacks import Callback
 

@@ -1,4 +1,4 @@
-"""Pseudo-labelled sound behind labelled sound."""
+"""Mix pseudo-labelled segments into labelled ones."""
 
 from numbers import Real
 
@@ -24,7 +24,7 @@ class PseudoLabelMix(Mixup):
         Share of the segments that get one. 0 switches all of this off: pseudo-labelled
         rows are trained on as all others are.
     labeled_share : float in [0.5, 1), default=0.5
-        Of the labelled segment, in amplitude; the other one has the rest.
+        Share of the labelled segment, in amplitude; the other one has the rest.
     column : str, default="pseudo"
         Column of the row table that says which rows are pseudo-labelled, as
         :class:`skbird.semi_supervised.PseudoLabelSelfTraining` sets it. Those with more

@@ -20,7 +20,9 @@ from skbird.utils._sklearn_compat import Interval, Options
 
 
 class NormClipping(RecipeCallback, GradientNormClipping):
-    """skorch's, with its parameters checked: a negative value would turn the training.
+    """Gradient clipping of skorch, with checked parameters.
+
+    A negative value would turn the training round.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""What all callbacks of the training recipe share."""
+"""Base of the callbacks of the training recipe."""
 
 from skorch.callbacks import Callback
 

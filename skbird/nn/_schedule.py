@@ -1,4 +1,4 @@
-"""How the learning rate goes from batch to batch."""
+"""The schedule of the learning rate."""
 
 import math
 from numbers import Real
@@ -83,7 +83,7 @@ class WarmupCosine(RecipeCallback):
         if step < n_warmup:
             return (step + 1) / (n_warmup + 1)
         progress = min((step - n_warmup) / max(n_steps - n_warmup, 1), 1.0)
-        if progress < 1:
+        if progress < 1:  # the last step ends a cycle, and begins none
             progress = progress * self.cycles % 1
         cosine = (1 + math.cos(math.pi * progress)) / 2
         return self.final + (1 - self.final) * cosine

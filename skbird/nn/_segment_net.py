@@ -1,53 +1,35 @@
-"""What the networks share: training on segments, predicting rows."""
+"""Base of the networks: parameters, their checks, and `fit`."""
 
-import copy
 import os
-import warnings
 from numbers import Integral, Real
 
 import numpy as np
-import pandas as pd
 import torch
 from sklearn.base import BaseEstimator
 from sklearn.utils import check_random_state
 from skorch import NeuralNet
 from skorch.callbacks import Callback
-from skorch.history import History
-from skorch.utils import TeeGenerator
 
 from skbird.base import MultilabelMixin
-from skbird.data import (
-    POOLINGS,
-    as_spectrograms,
-    check_shifts,
-    check_some_rows,
-    pool_rows,
-    score_rows,
-    with_same_axes,
-)
+from skbird.data import POOLINGS, as_spectrograms, check_shifts, check_some_rows
 from skbird.nn._allocator import keep_freed_memory
-from skbird.nn._batches import SegmentDataset, TrainingBatches, normalize_batch
-from skbird.nn._checkpoint import TrainingCheckpoint
-from skbird.nn._divergence import LastSound, check_epoch, check_step
+from skbird.nn._batches import SegmentDataset
+from skbird.nn._heads import CNN
 from skbird.nn._losses import BinaryCrossEntropy
 from skbird.nn._names import check_names
 from skbird.nn._optimizer import make_parameter_groups
-from skbird.nn._precision import (
-    PRECISIONS,
-    autocast,
-    choose_precision,
-    depthwise_in_float32,
-)
-from skbird.nn._prediction import map_segments
+from skbird.nn._portable_state import PortableState
+from skbird.nn._precision import PRECISIONS
 from skbird.nn._probe import check_net, check_takes
 from skbird.nn._recipe import default_callbacks
+from skbird.nn._row_prediction import RowPrediction
 from skbird.nn._targets import (
     check_label_weight,
     check_sample_weight,
     check_targets,
     warn_of_unheard,
 )
-from skbird.utils._finite import NotFiniteError
+from skbird.nn._training_loop import TrainingLoop
 from skbird.utils._params import AT_LEAST_ONE, THRESHOLD
 from skbird.utils._sklearn_compat import (
     Interval,
@@ -57,11 +39,13 @@ from skbird.utils._sklearn_compat import (
 from skbird.utils._truth import validate_threshold
 
 
-class SegmentNet(MultilabelMixin, NeuralNet):
+class SegmentNet(
+    TrainingLoop, RowPrediction, PortableState, MultilabelMixin, NeuralNet
+):
     """Base of the networks: a skorch net that takes `Spectrograms`.
 
-    A subclass passes its module to ``__init__`` and lists in `_module_params` the
-    parameters of its own that the module takes.
+    `CNNClassifier` documents the parameters. A subclass lists in `_module_params` those
+    that its module takes.
     """
 
     _module_params = (
@@ -96,24 +80,27 @@ class SegmentNet(MultilabelMixin, NeuralNet):
 
     def __init__(
         self,
-        module,
-        backbone,
+        backbone="efficientnet_b0",
         *,
-        backbone_weights,
-        drop_rate,
-        drop_path_rate,
-        feature_pooling,
-        pooling,
-        tta_shifts_s,
-        threshold,
-        segments_per_row,
-        weight_decay,
-        backbone_lr_factor,
-        precision,
-        checkpoint_dir,
-        random_state,
-        criterion=BinaryCrossEntropy,
-        optimizer=torch.optim.AdamW,
+        backbone_weights="pretrained",
+        drop_rate=0.2,
+        drop_path_rate=0.0,
+        feature_pooling="mean",
+        pooling="max",
+        tta_shifts_s=(),
+        threshold=0.5,
+        segments_per_row=1,
+        max_epochs=20,
+        lr=1e-3,
+        batch_size=32,
+        weight_decay=0.01,
+        backbone_lr_factor=1.0,
+        precision="auto",
+        checkpoint_dir=None,
+        random_state=None,
+        device="auto",
+        verbose=1,
+        module=CNN,
         **kwargs,
     ):
         self.backbone = backbone
@@ -130,11 +117,21 @@ class SegmentNet(MultilabelMixin, NeuralNet):
         self.precision = precision
         self.checkpoint_dir = checkpoint_dir
         self.random_state = random_state
-        kwargs.setdefault("train_split", None)
-        super().__init__(module, criterion, optimizer=optimizer, **kwargs)
+        defaults = {  # where skorch has others, or none
+            "criterion": BinaryCrossEntropy,
+            "optimizer": torch.optim.AdamW,
+            "train_split": None,
+        }
+        super().__init__(
+            module,
+            max_epochs=max_epochs,
+            lr=lr,
+            batch_size=batch_size,
+            device=device,
+            verbose=verbose,
+            **(defaults | kwargs),
+        )
         check_names(self, kwargs, TypeError)
-
-    # Parameters -----------------------------------------------------------------
 
     @property
     def device(self):
@@ -147,6 +144,9 @@ class SegmentNet(MultilabelMixin, NeuralNet):
     @device.setter
     def device(self, value):
         self.__dict__["device"] = value
+
+    # skorch prints every layer.
+    __repr__ = BaseEstimator.__repr__
 
     def get_params(self, deep=True, **kwargs):
         """Return the parameters as they were given."""
@@ -165,7 +165,7 @@ class SegmentNet(MultilabelMixin, NeuralNet):
         return params
 
     def set_params(self, **params):
-        """Set parameters, also of the callbacks and of what the network is made of.
+        """Set parameters, also of the module, the loss, the optimizer and callbacks.
 
         Parameters
         ----------
@@ -215,7 +215,7 @@ class SegmentNet(MultilabelMixin, NeuralNet):
         return self
 
     def check_input(self, n_mels, n_frames, n_species=2):
-        """Complain now of what `fit` would refuse once all recordings are decoded.
+        """Check parameters and input shape before `fit`, which takes them much later.
 
         In a pipeline nothing but `fit` itself sees the segments, hours after it was
         called. Call this before: all parameters are checked, also those of the loss and
@@ -239,36 +239,6 @@ class SegmentNet(MultilabelMixin, NeuralNet):
         >>> CNNClassifier("lcnet_035", backbone_weights=None).check_input(128, 313)
         """
         check_net(self, n_mels, n_frames, n_species)
-
-    # History --------------------------------------------------------------------
-
-    @property
-    def history(self):
-        """The record that skorch and its callbacks keep of epochs and batches."""
-        return self._history
-
-    @history.setter
-    def history(self, value):
-        self._history = value
-
-    @property
-    def history_(self):
-        """The epochs of the training as a DataFrame: loss, seconds and size."""
-        if not self._history:
-            raise AttributeError(f"{type(self).__name__} has no history_ before fit.")
-        table = pd.DataFrame(self._history.to_list()).set_index("epoch")
-        return table.drop(columns="batches")
-
-    @history_.setter
-    def history_(self, value):
-        self._history = value  # skorch's own name for its record
-
-    def initialize_history(self):
-        """Begin the record of a training anew."""
-        self.history = History()
-        return self
-
-    # Training -------------------------------------------------------------------
 
     def fit(self, X, y, sample_weight=None, label_weight=None):
         """Train the network.
@@ -372,223 +342,6 @@ class SegmentNet(MultilabelMixin, NeuralNet):
                 f"warm_start=True continues with the {len(self.species_)} species of "
                 f"the last fit, but Y has {len(species)}, or others. Set it to False."
             )
-
-    def partial_fit(self, X, y=None, classes=None, **fit_params):
-        """Run the training loop; `fit` calls it.
-
-        Unlike skorch's, it lets a KeyboardInterrupt through: a net whose training was
-        broken off must not pass for a fitted one.
-        """
-        if not isinstance(X, SegmentDataset):
-            raise TypeError(
-                f"{type(self).__name__} has no partial_fit for data of one's own. To "
-                "go on training, use fit with warm_start=True."
-            )
-        state, checkpoint = None, None
-        if self.checkpoint_dir is not None:
-            checkpoint = TrainingCheckpoint(self.checkpoint_dir, self, X)
-            state = checkpoint.load()
-        if state is not None and state["finished"]:
-            checkpoint.restore(state, self, X)
-            return self
-        self.precision_ = state["precision"] if state else self._choose_precision(X)
-        self.scaler_ = torch.amp.GradScaler(
-            torch.device(self.device).type, enabled=self.precision_ == "float16"
-        )
-        self.stop_training_ = False
-        n_before = len(self.history)
-        self.notify("on_train_begin", X=X, y=y)
-        try:
-            if state is not None:
-                checkpoint.restore(state, self, X)
-            with self._fast_layers():
-                finished = self._run_epochs(X, y, checkpoint, n_before)
-        finally:
-            self.notify("on_train_end", X=X, y=y)
-        # One that diverged stays unfinished: called again, it says so again.
-        if checkpoint is not None and finished:
-            checkpoint.save(self, X, finished=True)
-        return self
-
-    def _run_epochs(self, X, y, checkpoint, n_before):
-        """Train; return False if that ended early because the network diverged."""
-        sound = LastSound(self)
-        while len(self.history) - n_before < self.max_epochs:
-            if self.stop_training_:
-                break
-            try:
-                self.fit_loop(X, y, epochs=1)
-            except NotFiniteError as exc:
-                sound.go_back(self, n_before, exc)
-                return False
-            sound.note(self)
-            if checkpoint is not None:
-                checkpoint.save(self, X, finished=False)
-        return True
-
-    def on_batch_end(self, net, batch=None, training=False, **kwargs):
-        """Stop where the loss is not finite, before any callback takes note of it."""
-        if training:
-            check_step(self)
-
-    def on_epoch_end(self, net, **kwargs):
-        """Stop where weights are not finite, before any callback judges them."""
-        check_epoch(self)
-
-    def _fast_layers(self):
-        on_cpu = torch.device(self.device).type == "cpu"
-        return depthwise_in_float32(
-            self.module_, on_cpu and self.precision_ != "float32"
-        )
-
-    def _choose_precision(self, dataset):
-        if self.precision == "auto":
-            return choose_precision(self, dataset)
-        return self.precision
-
-    def steps_per_epoch(self, dataset):
-        """Return the number of batches that an epoch of a `SegmentDataset` has.
-
-        Parameters
-        ----------
-        dataset : SegmentDataset
-            What the network is trained on.
-
-        Returns
-        -------
-        int
-        """
-        return len(self.get_iterator(dataset, training=True))
-
-    def get_iterator(self, dataset, training=False):
-        """Return the batches of a `SegmentDataset`."""
-        return TrainingBatches(
-            dataset, self.batch_size, self.segments_per_row, self.rng_, self.device
-        )
-
-    def train_step(self, batch, **fit_params):
-        """Take one step of the optimizer: skorch's, with losses scaled for float16."""
-        self._zero_grad_optimizer()
-        step = self.train_step_single(batch)
-        self.scaler_.unscale_(self.optimizer_)
-        self.notify(
-            "on_grad_computed",
-            named_parameters=TeeGenerator(self.get_all_learnable_params()),
-            batch=batch,
-            training=True,
-        )
-        self.scaler_.step(self.optimizer_)
-        self.scaler_.update()
-        return step
-
-    def train_step_single(self, batch, **fit_params):
-        """Compute the gradients of a batch."""
-        self._set_training(True)
-        inputs, target = batch
-        device_type = target.device.type
-        with autocast(device_type, PRECISIONS[self.precision_]):
-            logits = self.infer(inputs).float()
-        loss = self.get_loss(logits, target, X=inputs, training=True)
-        self.scaler_.scale(loss).backward()
-        return {"loss": loss, "y_pred": logits}
-
-    def infer(self, x, **fit_params):
-        """Return the logits of a batch."""
-        segments = normalize_batch(
-            x["segments"], self.format_.normalize, self.format_.top_db
-        )
-        return self.module_(segments.contiguous(memory_format=torch.channels_last))
-
-    def get_loss(self, y_pred, y_true, X=None, training=False):
-        """Return the loss of a batch."""
-        return self.criterion_(y_pred, y_true, X.get("label_weight"))
-
-    # Prediction -----------------------------------------------------------------
-
-    def predict_proba(self, X):
-        """Predict the probability of each species in each row.
-
-        Parameters
-        ----------
-        X : Spectrograms or array of shape (n_rows, n_mels, n_frames)
-
-        Returns
-        -------
-        ndarray of shape (n_rows, n_species), float32
-            Rows of several segments are pooled as `pooling` says; rows that could not
-            be read, and only those, are NaN.
-
-        Raises
-        ------
-        FloatingPointError
-            If the network answers NaN or infinity, as after a training that diverged.
-        """
-        logits = self._row_logits(self._check_predict(X))
-        return torch.sigmoid(torch.from_numpy(logits)).numpy()
-
-    def _row_logits(self, X):
-        check_shifts(self.tta_shifts_s)  # set_params may have come after fit
-        return score_rows(
-            X,
-            lambda X, read: self._map_segments(X, self.module_, read),
-            pooling=self.pooling,
-            shifts_s=self.tta_shifts_s,
-        )
-
-    def embed(self, X):
-        """Return what the network makes of each row before it names species.
-
-        Parameters
-        ----------
-        X : Spectrograms or array of shape (n_rows, n_mels, n_frames)
-
-        Returns
-        -------
-        ndarray of shape (n_rows, n_features), float32
-            The mean over the row's segments; NaN for rows that could not be read.
-        """
-        X = self._check_predict(X)
-        embedded = self._map_segments(X, self.module_.embed)
-        used = X.segment_predict_weights > 0
-        return pool_rows(embedded[used], X.segment_rows[used], len(X), "mean")
-
-    def _check_predict(self, X):
-        self.check_is_fitted(["species_"])
-        return with_same_axes(as_spectrograms(X), self.format_)
-
-    def _map_segments(self, X, function, read=None):
-        self._set_training(False)
-        return map_segments(self, X, function, read)
-
-    # Pickling -------------------------------------------------------------------
-
-    # skorch prints every layer.
-    __repr__ = BaseEstimator.__repr__
-
-    def __getstate__(self):
-        # The optimizer is two to three times as large as the weights, and prediction
-        # does not need it; tensors go as CPU tensors, so that any machine can load.
-        state = self.__dict__.copy()
-        for name in ("optimizer_", "criterion_", "rng_", "scaler_"):
-            state.pop(name, None)
-        if "module_" in state:
-            # What torch.compile made is left out too: it is of this machine.
-            module = getattr(self.module_, "_orig_mod", self.module_)
-            state["module_"] = copy.deepcopy(module).cpu()
-        state["virtual_params_"] = {}  # they would reach for the optimizer
-        return state
-
-    def __setstate__(self, state):
-        self.__dict__.update(state)
-        if str(self.device).startswith("cuda") and not torch.cuda.is_available():
-            warnings.warn(
-                f"device={self.device!r} is not there; the network uses the CPU.",
-                stacklevel=2,
-            )
-            self.device = "cpu"
-        if "module_" in state:
-            self.module_ = self.module_.to(self.device)
-            self._initialize_criterion()
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()

@@ -15,7 +15,7 @@ from skbird.utils._truth import PRESENT_FROM
 
 
 class ValidationSplit(RecipeCallback):
-    """Hold recordings out of the training and keep the weights that suit them best.
+    """Hold recordings out of the training and keep the weights that predict them best.
 
     After each epoch the macro ROC-AUC on the held-out rows goes into the history as
     ``valid_score``. Each species keeps at least one group to train on, so that the
@@ -136,7 +136,7 @@ class ValidationSplit(RecipeCallback):
         return check_groups(np.asarray(self.groups)[rows], len(rows))
 
     def on_epoch_end(self, net, **kwargs):
-        """Judge the epoch."""
+        """Score the rows held out with the weights of this epoch."""
         if self.held_out_ is None:
             return
         X, target = self.held_out_

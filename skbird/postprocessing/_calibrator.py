@@ -4,16 +4,14 @@ from numbers import Real
 
 import numpy as np
 import pandas as pd
-from sklearn.base import _fit_context
 
 from skbird.postprocessing._calibration import EVALUATE, fit_curves
-from skbird.postprocessing._post_processor import PostProcessor, held_out_pairs
+from skbird.postprocessing._held_out_post_processor import HeldOutPostProcessor
 from skbird.utils._params import THRESHOLD
-from skbird.utils._rows import groups_of_rows
 from skbird.utils._sklearn_compat import HasMethods, Interval, StrOptions
 
 
-class MultilabelCalibrator(PostProcessor):
+class MultilabelCalibrator(HeldOutPostProcessor):
     r"""Calibrate each species, those of few recordings like all species together.
 
     Of the rows that a calibrated classifier gives 0.8, a share of 0.8 has the species.
@@ -59,6 +57,10 @@ class MultilabelCalibrator(PostProcessor):
     calibration_ : DataFrame indexed by species
         ``n_present``, the sum of the species' targets; ``weight``, :math:`w_j`;
         ``slope`` and ``intercept``, NaN if isotonic.
+    curves_ : list of (ndarray, ndarray)
+        One per species: slope and intercept, or the corners of the isotonic curve.
+    method_ : str
+        The `method` of `curves_`.
     classes_ : ndarray of shape (n_species, 2)
         The two values of each label, [0, 1].
     species_ : ndarray of str or of int
@@ -106,8 +108,6 @@ class MultilabelCalibrator(PostProcessor):
         "cv": ["cv_object"],
     }
 
-    __metadata_request__fit = {"groups": True}
-
     def __init__(
         self, estimator, *, method="platt", shrinkage=5.0, threshold=0.5, cv=None
     ):
@@ -117,71 +117,27 @@ class MultilabelCalibrator(PostProcessor):
         self.threshold = threshold
         self.cv = cv
 
-    @_fit_context(prefer_skip_nested_validation=False)
-    def fit(
-        self,
-        X,
-        y,
-        *,
-        groups=None,
-        sample_weight=None,
-        label_weight=None,
-        **fit_params,
-    ):
-        """Fit the curves on held-out predictions, and the estimator on all rows.
-
-        Parameters
-        ----------
-        X : DataFrame, sequence of paths, or whatever `estimator` takes
-            The rows.
-        y : array-like or DataFrame of shape (n_rows, n_species)
-            Their labels: in [0, 1], NaN = unknown, -1 throughout = unlabelled.
-        groups : str or array-like of shape (n_rows,), default=None
-            What must stay together in a fold, such as sites; or a column of X. By
-            default files do.
-        sample_weight : array-like of shape (n_rows,), default=None
-            Weights of the rows, for what is at the end of `estimator`, whatever its
-            step is called.
-        label_weight : array-like of shape (n_rows, n_species), default=None
-            Weights of the labels, likewise: networks multiply the loss by them.
-        **fit_params
-            Passed on to ``estimator.fit``. What has n_rows entries is cut to the fold.
-
-        Returns
-        -------
-        self : MultilabelCalibrator
-        """
-        groups = groups_of_rows(X, groups)
-        fit_params = self._params_of_fit(
-            X,
-            fit_params,
-            groups=groups,
-            sample_weight=sample_weight,
-            label_weight=label_weight,
-        )
-        proba, target = held_out_pairs(
-            self.estimator, X, y, cv=self.cv, groups=groups, fit_params=fit_params
-        )
-        self._curves, weight = fit_curves(
+    def _learn(self, proba, target, prepared):
+        self.curves_, weight = fit_curves(
             proba, target, method=self.method, shrinkage=self.shrinkage
         )
         # set_params may change `method` before the next fit.
-        self._method = self.method
-        self._fit_estimator(X, y, fit_params)
-        is_sigmoid = self.method != "isotonic"
-        slope, intercept = (
-            np.transpose(self._curves) if is_sigmoid else (np.nan, np.nan)
-        )
+        self.method_ = self.method
+        slope, intercept = np.nan, np.nan
+        if self.method != "isotonic":
+            slope, intercept = np.transpose(self.curves_)
         self.calibration_ = pd.DataFrame(
             {
                 "n_present": np.nansum(target, axis=0),
                 "weight": weight,
                 "slope": slope,
                 "intercept": intercept,
-            },
-            index=pd.Index(self.species_, name="species"),
+            }
         )
-        return self
+
+    def _learn_species(self, y):
+        super()._learn_species(y)
+        self.calibration_.index = pd.Index(self.species_, name="species")
 
     def predict_proba(self, X):
         """Predict calibrated probabilities.
@@ -197,6 +153,6 @@ class MultilabelCalibrator(PostProcessor):
             NaN for rows that could not be read.
         """
         proba = super().predict_proba(X)
-        evaluate = EVALUATE[self._method]
-        curves = zip(proba.T, self._curves, strict=True)
+        evaluate = EVALUATE[self.method_]
+        curves = zip(proba.T, self.curves_, strict=True)
         return np.column_stack([evaluate(p, *curve) for p, curve in curves])

@@ -4,16 +4,15 @@ import warnings
 from numbers import Real
 
 import numpy as np
-from sklearn.base import _fit_context
 
-from skbird.postprocessing._post_processor import PostProcessor, held_out_pairs
+from skbird.postprocessing._held_out_post_processor import HeldOutPostProcessor
 from skbird.utils._params import THRESHOLD
-from skbird.utils._rows import file_numbers, groups_of_rows
+from skbird.utils._rows import file_numbers
 from skbird.utils._sklearn_compat import HasMethods, Interval
 from skbird.utils._truth import validate_truth
 
 
-class ConformalClassifier(PostProcessor):
+class ConformalClassifier(HeldOutPostProcessor):
     r"""Predict sets of species that hold each present species with a given confidence.
 
     For each species, by itself, a threshold is put below all but a share `alpha` of the
@@ -26,7 +25,8 @@ class ConformalClassifier(PostProcessor):
               \sum_{i \in f} [p_i < \tau]\Big) \le alpha
 
     so that rows of a file, which are alike, count together as one. If there is none,
-    with fewer than 1 / alpha - 1 files, the species is in every set.
+    with fewer than 1 / alpha - 1 files, the species is in every set; `fit` warns if
+    that is so of all species.
 
     The guarantee is about a row that is drawn from the species' rows of a new file, on
     average over files, those given to `fit` included. **It assumes that the new file
@@ -97,66 +97,16 @@ class ConformalClassifier(PostProcessor):
         "cv": ["cv_object"],
     }
 
-    __metadata_request__fit = {"groups": True}
-
     def __init__(self, estimator, *, alpha=0.1, threshold=0.5, cv=None):
         self.estimator = estimator
         self.alpha = alpha
         self.threshold = threshold
         self.cv = cv
 
-    @_fit_context(prefer_skip_nested_validation=False)
-    def fit(
-        self,
-        X,
-        y,
-        *,
-        groups=None,
-        sample_weight=None,
-        label_weight=None,
-        **fit_params,
-    ):
-        """Put the thresholds on held-out predictions, and fit on all rows.
+    def _prepare(self, X, y, groups):
+        return file_numbers(X, groups)
 
-        Parameters
-        ----------
-        X : DataFrame, sequence of paths, or whatever `estimator` takes
-            The rows.
-        y : array-like or DataFrame of shape (n_rows, n_species)
-            Their labels: in [0, 1], present from 0.5 on, NaN = unknown, -1 throughout =
-            unlabelled.
-        groups : str or array-like of shape (n_rows,), default=None
-            What must stay together in a fold, such as sites; or a column of X. If X
-            does not name files, these are the files.
-        sample_weight : array-like of shape (n_rows,), default=None
-            Weights of the rows, for what is at the end of `estimator`, whatever its
-            step is called.
-        label_weight : array-like of shape (n_rows, n_species), default=None
-            Weights of the labels, likewise: networks multiply the loss by them.
-        **fit_params
-            Passed on to ``estimator.fit``. What has n_rows entries is cut to the fold.
-
-        Returns
-        -------
-        self : ConformalClassifier
-
-        Warns
-        -----
-        UserWarning
-            If there are too few files for a threshold of any species.
-        """
-        groups = groups_of_rows(X, groups)
-        fit_params = self._params_of_fit(
-            X,
-            fit_params,
-            groups=groups,
-            sample_weight=sample_weight,
-            label_weight=label_weight,
-        )
-        files = file_numbers(X, groups)
-        proba, target = held_out_pairs(
-            self.estimator, X, y, cv=self.cv, groups=groups, fit_params=fit_params
-        )
+    def _learn(self, proba, target, files):
         present = validate_truth(target).positive
         pairs = [(proba[rows, j], files[rows]) for j, rows in enumerate(present.T)]
         self.n_files_ = np.array([len(np.unique(own)) for _, own in pairs])
@@ -170,10 +120,8 @@ class ConformalClassifier(PostProcessor):
                 f"more, and none has more than {self.n_files_.max()}. Raise alpha, or "
                 "label more files.",
                 UserWarning,
-                stacklevel=3,  # between stands the check of parameters
+                stacklevel=4,  # between stand fit and its check of parameters
             )
-        self._fit_estimator(X, y, fit_params)
-        return self
 
     def predict_set(self, X):
         """Predict the set of species that may be present.

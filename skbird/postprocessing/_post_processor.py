@@ -1,4 +1,4 @@
-"""What the post-processors share: a classifier inside, and its rows and species."""
+"""Bases of the post-processors: a classifier inside, and its rows and species."""
 
 import numpy as np
 from sklearn.base import BaseEstimator, clone
@@ -6,11 +6,8 @@ from sklearn.utils.validation import check_is_fitted
 
 from skbird.base import MultilabelMetaMixin
 from skbird.metrics import macro_roc_auc
-from skbird.utils._held_out import held_out_proba
 from skbird.utils._nested import check_same_species, predict_matrix
-from skbird.utils._params import as_floats
 from skbird.utils._rows import check_targets, files_of_rows, groups_of_rows, row_table
-from skbird.utils._truth import validate_truth
 
 
 class PostProcessor(MultilabelMetaMixin, BaseEstimator):
@@ -158,30 +155,3 @@ def starts_of_rows(X):
     if table is None or "start" not in table.columns:
         return None
     return table["start"].to_numpy(dtype=np.float64, na_value=np.nan)
-
-
-def held_out_pairs(estimator, X, y, *, cv, groups, fit_params):
-    """Return what there is to learn from: held-out predictions and known targets.
-
-    Parameters
-    ----------
-    estimator, X, y, cv, groups, fit_params
-        See `held_out_proba`.
-
-    Returns
-    -------
-    proba : ndarray of float, shape (n_rows, n_species)
-        NaN in rows that were not predicted or could not be read.
-    target : ndarray of float, shape (n_rows, n_species)
-        In [0, 1]; NaN where it is unknown or without a prediction.
-    """
-    proba, _ = held_out_proba(
-        estimator, X, y, cv=cv, groups=groups, fit_params=fit_params
-    )
-    known = validate_truth(y).known & ~np.isnan(proba)
-    if not known.any():
-        raise ValueError(
-            "All held-out predictions of labelled rows are NaN: no recording could be "
-            "read, or the classifier diverged."
-        )
-    return proba, np.where(known, as_floats(y, "y", np.float64), np.nan)

@@ -5,22 +5,18 @@ from numbers import Real
 
 import numpy as np
 import pandas as pd
-from sklearn.base import _fit_context
 from sklearn.model_selection import ParameterGrid
 
 from skbird.metrics import average_precision_per_species, roc_auc_per_species
-from skbird.postprocessing._post_processor import (
-    FilePostProcessor,
-    held_out_pairs,
-    starts_of_rows,
-)
+from skbird.postprocessing._held_out_post_processor import HeldOutPostProcessor
+from skbird.postprocessing._post_processor import FilePostProcessor, starts_of_rows
 from skbird.postprocessing._reweight import (
     check_parameters,
     neutral_probability,
     reweight,
 )
 from skbird.utils._held_out import labelled_rows
-from skbird.utils._rows import check_targets, file_numbers, groups_of_rows
+from skbird.utils._rows import check_targets, file_numbers
 from skbird.utils._sklearn_compat import HasMethods, Interval, StrOptions
 from skbird.utils._truth import validate_truth
 
@@ -42,7 +38,7 @@ _METRICS = {
 }
 
 
-class SoundscapeReweighterCV(FilePostProcessor):
+class SoundscapeReweighterCV(HeldOutPostProcessor, FilePostProcessor):
     r"""Reweight soundscapes with the parameters that serve held-out predictions best.
 
     The estimator is fitted once per fold, and predicts the fold's rows; all candidates
@@ -91,6 +87,10 @@ class SoundscapeReweighterCV(FilePostProcessor):
         A row per candidate, the first of which does nothing: ``top_rows``,
         ``level_power``, ``level_share``, ``kernel``, ``score`` and ``gain``, the score
         less that of doing nothing.
+    candidates_ : list of dict
+        The parameters of each candidate.
+    chosen_ : ndarray of int, shape (n_species,)
+        Number of the candidate that each species gets.
     species_params_ : DataFrame indexed by species
         The parameters that are used, ``n_files`` with the species, and ``gain``, the
         shrunk one if `per_species`, else that of `best_params_`.
@@ -143,8 +143,6 @@ class SoundscapeReweighterCV(FilePostProcessor):
         "cv": ["cv_object"],
     }
 
-    __metadata_request__fit = {"groups": True}
-
     def __init__(
         self,
         estimator,
@@ -162,119 +160,72 @@ class SoundscapeReweighterCV(FilePostProcessor):
         self.scoring = scoring
         self.cv = cv
 
-    @_fit_context(prefer_skip_nested_validation=False)
-    def fit(
-        self,
-        X,
-        y,
-        *,
-        groups=None,
-        sample_weight=None,
-        label_weight=None,
-        **fit_params,
-    ):
-        """Choose the parameters and fit the estimator.
-
-        Parameters
-        ----------
-        X : DataFrame, sequence of paths, or whatever `estimator` takes
-            The rows, all those of a file.
-        y : array-like or DataFrame of shape (n_rows, n_species)
-            Their labels: in [0, 1], NaN = unknown, -1 throughout = unlabelled.
-        groups : str or array-like of shape (n_rows,), default=None
-            What must stay together in a fold, such as sites; or a column of X. If X
-            does not name files, these are the files.
-        sample_weight : array-like of shape (n_rows,), default=None
-            Weights of the rows, for what is at the end of `estimator`, whatever its
-            step is called.
-        label_weight : array-like of shape (n_rows, n_species), default=None
-            Weights of the labels, likewise: networks multiply the loss by them.
-        **fit_params
-            Passed on to ``estimator.fit``. What has n_rows entries is cut to the fold.
-
-        Returns
-        -------
-        self : SoundscapeReweighterCV
-
-        Raises
-        ------
-        ValueError
-            If no file has several rows, or no species can be judged.
-        """
+    def _prepare(self, X, y, groups):
         check_targets(X, y)
-        groups = groups_of_rows(X, groups)
-        fit_params = self._params_of_fit(
-            X,
-            fit_params,
-            groups=groups,
-            sample_weight=sample_weight,
-            label_weight=label_weight,
-        )
         candidates = _list_candidates(self.param_grid)
-        files, start = file_numbers(X, groups), starts_of_rows(X)
+        files = file_numbers(X, groups)
         # Whole files, since the rows that cannot be judged have their places, too.
         used = np.isin(files, files[labelled_rows(y)])
         _check_files(files[used])
-        proba, target = held_out_pairs(
-            self.estimator, X, y, cv=self.cv, groups=groups, fit_params=fit_params
-        )
+        start = starts_of_rows(X)
+        start = None if start is None else start[used]
+        return candidates, used, files[used], start
+
+    def _learn(self, proba, target, prepared):
+        candidates, used, files, start = prepared
         truth = validate_truth(target[used])
         _check_truth(truth)
         scores = _score_candidates(
-            candidates,
-            truth,
-            proba[used],
-            files[used],
-            None if start is None else start[used],
-            _METRICS[self.scoring],
+            candidates, truth, proba[used], files, start, _METRICS[self.scoring]
         )
+        # The first candidate does nothing.
         gains = scores - scores[0]
         pooled = np.nanmean(gains, axis=1)
         best = int(pooled.argmax())
-        n_files = _count_files(truth, files[used])
+        n_files = _count_files(truth, files)
         if self.per_species:
             gains = _shrink(gains, pooled, n_files, self.shrinkage)
-            self._chosen = gains.argmax(axis=0)
+            self.chosen_ = gains.argmax(axis=0)
         else:
             gains = np.repeat(pooled[:, None], len(n_files), axis=1)
-            self._chosen = np.full(len(n_files), best)
-        self._candidates = candidates
+            self.chosen_ = np.full(len(n_files), best)
+        self.candidates_ = candidates
         self.best_params_ = candidates[best]
         self.best_score_ = float(np.nanmean(scores[best]))
         self.search_results_ = pd.DataFrame(candidates, dtype=object).assign(
             score=np.nanmean(scores, axis=1), gain=pooled
         )
-        self._fit_estimator(X, y, fit_params)
         self.species_params_ = pd.DataFrame(
-            [candidates[c] for c in self._chosen],
-            index=pd.Index(self.species_, name="species"),
-            dtype=object,
+            [candidates[c] for c in self.chosen_], dtype=object
         ).assign(n_files=n_files, gain=gains.max(axis=0))
-        return self
+
+    def _learn_species(self, y):
+        super()._learn_species(y)
+        self.species_params_.index = pd.Index(self.species_, name="species")
 
     def _reweight(self, proba, groups, start):
         result = np.empty_like(proba)
-        for candidate in np.unique(self._chosen):
-            columns = self._chosen == candidate
+        for candidate in np.unique(self.chosen_):
+            columns = self.chosen_ == candidate
             result[:, columns] = reweight(
-                proba[:, columns], groups, start=start, **self._candidates[candidate]
+                proba[:, columns], groups, start=start, **self.candidates_[candidate]
             )
         return result
 
     def _neutral(self):
-        params = [self._candidates[candidate] for candidate in self._chosen]
+        params = [self.candidates_[candidate] for candidate in self.chosen_]
         return neutral_probability(
             [p["level_power"] for p in params], [p["level_share"] for p in params]
         )
 
 
 def _list_candidates(grid):
-    """Doing nothing, and what the grid holds."""
+    """Return the candidate that does nothing, and those of the grid."""
     candidates = [_NOTHING]
     for given in ParameterGrid(_DEFAULT_GRID if grid is None else grid):
         unknown = sorted(given.keys() - _NOTHING.keys())
         if unknown:
-            raise ValueError(f"param_grid has {unknown}; it can have {[*_NOTHING]}.")
+            raise ValueError(f"param_grid has {unknown}; it can have {list(_NOTHING)}.")
         params = _NOTHING | {"level_power": 1.0} | given
         check_parameters("param_grid", None, **params)
         candidates.append(params)
@@ -282,7 +233,7 @@ def _list_candidates(grid):
 
 
 def _score_candidates(candidates, truth, proba, files, start, metric):
-    """Score of each candidate and species; NaN for species that cannot be judged."""
+    """Score each candidate and species; NaN for species that cannot be judged."""
     scores = np.full((len(candidates), proba.shape[1]), np.nan)
     for candidate, params in enumerate(candidates):
         reweighted = reweight(proba, files, start=start, **params)

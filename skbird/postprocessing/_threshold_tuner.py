@@ -3,17 +3,15 @@
 from numbers import Integral, Real
 
 import numpy as np
-from sklearn.base import _fit_context
 
 from skbird.postprocessing._calibration import pool_species
-from skbird.postprocessing._post_processor import PostProcessor, held_out_pairs
+from skbird.postprocessing._held_out_post_processor import HeldOutPostProcessor
 from skbird.postprocessing._thresholds import best_threshold
-from skbird.utils._rows import groups_of_rows
 from skbird.utils._sklearn_compat import HasMethods, Interval, StrOptions
 from skbird.utils._truth import PRESENT_FROM, validate_truth
 
 
-class ThresholdTuner(PostProcessor):
+class ThresholdTuner(HeldOutPostProcessor):
     r"""Predict each species from a probability on that suits it.
 
     The thresholds are chosen on held-out predictions. A species with few presences gets
@@ -95,8 +93,6 @@ class ThresholdTuner(PostProcessor):
         "cv": ["cv_object"],
     }
 
-    __metadata_request__fit = {"groups": True}
-
     def __init__(
         self,
         estimator,
@@ -114,57 +110,7 @@ class ThresholdTuner(PostProcessor):
         self.min_positives = min_positives
         self.cv = cv
 
-    @_fit_context(prefer_skip_nested_validation=False)
-    def fit(
-        self,
-        X,
-        y,
-        *,
-        groups=None,
-        sample_weight=None,
-        label_weight=None,
-        **fit_params,
-    ):
-        """Choose the thresholds on held-out predictions, and fit on all rows.
-
-        Parameters
-        ----------
-        X : DataFrame, sequence of paths, or whatever `estimator` takes
-            The rows.
-        y : array-like or DataFrame of shape (n_rows, n_species)
-            Their labels: in [0, 1], present from 0.5 on, NaN = unknown, -1 throughout =
-            unlabelled.
-        groups : str or array-like of shape (n_rows,), default=None
-            What must stay together in a fold, such as sites; or a column of X. By
-            default files do.
-        sample_weight : array-like of shape (n_rows,), default=None
-            Weights of the rows, for what is at the end of `estimator`, whatever its
-            step is called.
-        label_weight : array-like of shape (n_rows, n_species), default=None
-            Weights of the labels, likewise: networks multiply the loss by them.
-        **fit_params
-            Passed on to ``estimator.fit``. What has n_rows entries is cut to the fold.
-
-        Returns
-        -------
-        self : ThresholdTuner
-
-        Raises
-        ------
-        ValueError
-            If no species is present in any held-out row.
-        """
-        groups = groups_of_rows(X, groups)
-        fit_params = self._params_of_fit(
-            X,
-            fit_params,
-            groups=groups,
-            sample_weight=sample_weight,
-            label_weight=label_weight,
-        )
-        proba, target = held_out_pairs(
-            self.estimator, X, y, cv=self.cv, groups=groups, fit_params=fit_params
-        )
+    def _learn(self, proba, target, prepared):
         truth = validate_truth(target)
         self.n_positives_ = truth.positive.sum(axis=0)
         if not self.n_positives_.any():
@@ -177,8 +123,6 @@ class ThresholdTuner(PostProcessor):
         for j in np.flatnonzero(self.n_positives_ >= self.min_positives):
             known = truth.known[:, j]
             self.thresholds_[j] = self._tune(proba[known, j], target[known, j])
-        self._fit_estimator(X, y, fit_params)
-        return self
 
     def _tune(self, proba, target):
         return best_threshold(

@@ -1,4 +1,4 @@
-"""Learn from recordings without labels, such as soundscapes of the place that matters.
+"""Learn from recordings without labels, such as soundscapes of the survey sites.
 
 Rows of Y that are -1 throughout are unlabelled. What learns from them wraps a whole
 pipeline and knows only the scikit-learn contract.

@@ -1,4 +1,4 @@
-"""From a teacher's probabilities to targets: arrays in, arrays out."""
+"""Turn a teacher's probabilities into targets: arrays in, arrays out."""
 
 from numbers import Real
 
@@ -48,7 +48,7 @@ def make_pseudo_labels(
         Rows that a species may have: a row counts for the species with its highest
         label, and those with the highest are kept.
     max_mass : float > 0, default=None
-        What the labels of all rows may add up to. The rows with the highest labels are
+        Highest sum of the labels of all rows. The rows with the highest labels are
         kept. The first place of BirdCLEF 2026 kept it below the sum of the true labels.
 
     Returns
@@ -90,12 +90,15 @@ def make_pseudo_labels(
     labels[labels < soft_threshold] = 0.0
     if hard_threshold is not None:
         labels[labels >= hard_threshold] = 1.0
+    unread = np.isnan(proba).any(axis=1)
+    used = np.flatnonzero(~unread & labels.any(axis=1))
+    # The surest rows first, by probabilities: labels of 1 no longer tell how sure.
     certainty = np.nan_to_num(proba).max(axis=1)
-    used = np.flatnonzero(np.nan_to_num(labels).any(axis=1) & ~np.isnan(proba).any(1))
     used = used[np.argsort(-certainty[used], kind="stable")]
     if max_per_species is not None:
         used = used[_rank_in_group(proba[used].argmax(axis=1)) < max_per_species]
     if max_mass is not None:
+        # In double precision: sums of many small labels would stand still.
         used = used[np.cumsum(labels[used].sum(axis=1, dtype=np.float64)) <= max_mass]
     kept = np.full(proba.shape, -1.0, np.float32)
     kept[used] = labels[used]
@@ -103,7 +106,7 @@ def make_pseudo_labels(
 
 
 def check_thresholds(soft_threshold, hard_threshold):
-    """Raise unless what is hard is at least as certain as what is soft."""
+    """Raise if hard labels would begin below soft ones."""
     if hard_threshold is not None and soft_threshold > hard_threshold:
         raise ValueError(
             f"soft_threshold={soft_threshold:g} is above hard_threshold="
@@ -112,7 +115,7 @@ def check_thresholds(soft_threshold, hard_threshold):
 
 
 def _rank_in_group(groups):
-    """Return the number of each member within its group, in the order given."""
+    """Count each member within its group, from 0, in the order given."""
     order = np.argsort(groups, kind="stable")
     ordered = groups[order]
     first = np.searchsorted(ordered, ordered)

@@ -1,4 +1,4 @@
-"""The rows that a self-training works on, and what it notes of each round."""
+"""The rows of a self-training, and the history of its rounds."""
 
 import warnings
 from dataclasses import dataclass
@@ -11,22 +11,39 @@ from sklearn.utils.validation import _check_method_params
 
 from skbird.utils._rows import file_numbers
 
+# The columns of `history_`.
 HISTORY = (
-    *("n_rows", "n_hard", "n_soft", "n_zero", "n_left_out", "labels_per_row", "mass"),
-    *("n_species", "change", "seconds"),
+    "n_rows",
+    "n_hard",
+    "n_soft",
+    "n_zero",
+    "n_left_out",
+    "labels_per_row",
+    "mass",
+    "n_species",
+    "change",
+    "seconds",
 )
-
-
-_NEARLY_ALL = 0.9
+_NEARLY_ALL = 0.9  # of all pseudo-labels of a round
 
 
 @dataclass(frozen=True)
 class TrainingRows:
-    """What fit was given, to be cut to rows."""
+    """The rows that `fit` was given, of which each round trains on some.
+
+    Parameters
+    ----------
+    X, y
+        As `fit` got them.
+    hidden : ndarray of int, shape (n_unlabelled,)
+        The unlabelled rows.
+    fit_params : dict
+        Arguments of the estimator's ``fit``.
+    """
 
     X: object
     y: object
-    hidden: np.ndarray  # the unlabelled rows
+    hidden: np.ndarray
     fit_params: dict
 
     def take(self, rows):
@@ -47,11 +64,26 @@ class TrainingRows:
 
 
 def describe_round(pseudo, before, proba, soft_threshold):
-    """Return the line of the history that a round begins with."""
+    """Count a round's pseudo-labels, for its line of the history.
+
+    Parameters
+    ----------
+    pseudo, before : ndarray of shape (n_unlabelled, n_species)
+        Pseudo-labels of this round and of the one before; rows of -1 have none.
+    proba : ndarray of shape (n_unlabelled, n_species)
+        The teacher's probabilities, raised to their power.
+    soft_threshold : float
+
+    Returns
+    -------
+    dict
+        All of `HISTORY` but the seconds.
+    """
     used, was_used = ((labels >= 0).any(axis=1) for labels in (pseudo, before))
     positive = pseudo > 0
     change = np.nan
     if was_used.any():
+        # A row that had labels, or has some now, counts where it has none as absent.
         moved = np.abs(np.maximum(pseudo, 0) - np.maximum(before, 0))
         change = float(moved[used | was_used].mean())
     n_rows, n_zero = int(used.sum()), int((proba < soft_threshold).all(axis=1).sum())

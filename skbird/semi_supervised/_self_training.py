@@ -1,6 +1,5 @@
 """Teach a classifier with its own predictions of unlabelled recordings."""
 
-import copy
 import time
 import warnings
 from collections.abc import Mapping
@@ -12,9 +11,9 @@ from sklearn.base import BaseEstimator, _fit_context, clone
 from sklearn.utils.validation import check_is_fitted
 
 from skbird.base import MultilabelMetaMixin
+from skbird.semi_supervised._checks import check_parameters
 from skbird.semi_supervised._pseudo_labels import (
     PARAMETER_CONSTRAINTS,
-    check_thresholds,
     make_pseudo_labels,
 )
 from skbird.semi_supervised._rounds import (
@@ -24,16 +23,14 @@ from skbird.semi_supervised._rounds import (
     print_round,
     warn_of_labels_everywhere,
 )
-from skbird.utils._nested import (
-    check_same_species,
-    predict_matrix,
-    species_of,
-    takes_fractions,
+from skbird.semi_supervised._students import (
+    fit_labelled,
+    make_student,
+    teach_out_of_fold,
 )
+from skbird.utils._nested import check_same_species, predict_matrix, species_of
 from skbird.utils._rows import assign_column, check_targets
 from skbird.utils._sklearn_compat import HasMethods, Interval
-
-_MIX = "callbacks__pseudo_mix__p"
 
 
 class PseudoLabelSelfTraining(MultilabelMetaMixin, BaseEstimator):
@@ -69,8 +66,8 @@ class PseudoLabelSelfTraining(MultilabelMetaMixin, BaseEstimator):
     max_per_species : int >= 1, default=None
         Pseudo-labelled rows that a species may have; the most certain ones are kept.
     max_mass : float > 0, default=None
-        What all pseudo-labels may add up to, as a multiple of what the true labels add
-        up to. BirdCLEF 2026's first place stayed below 1.
+        Highest sum of all pseudo-labels, as a multiple of the sum of the true labels.
+        BirdCLEF 2026's first place stayed below 1.
     mix : float in [0, 1], default=None
         For networks of skbird: do not train on pseudo-labelled rows by themselves, but
         mix one into this share of the labelled segments, and unite their labels (see
@@ -238,7 +235,7 @@ class PseudoLabelSelfTraining(MultilabelMetaMixin, BaseEstimator):
         UserWarning
             If no row is unlabelled, or nearly all pseudo-labels are positive.
         """
-        powers = self._check_parameters()
+        powers = check_parameters(self)
         fit_params = self._params_of_fit(
             X,
             fit_params,
@@ -276,7 +273,7 @@ class PseudoLabelSelfTraining(MultilabelMetaMixin, BaseEstimator):
         return self
 
     def _self_train(self, data, target, powers):
-        """Take turns at teaching; return the targets of the last student."""
+        """Run the rounds; return the targets of the last student."""
         hidden, labels = data.hidden, target.copy()
         self.labeled_iter_ = np.where((target == -1).all(axis=1), -1, 0)
         self.termination_condition_ = "max_iter"
@@ -287,6 +284,8 @@ class PseudoLabelSelfTraining(MultilabelMetaMixin, BaseEstimator):
             student = self._train(data, labels)
         for power in powers:
             start = time.perf_counter()
+            # A power above 1 lowers doubtful probabilities most: their errors would be
+            # learnt by the student, and grow from round to round.
             proba = self._teach(data, labels, student) ** power
             pseudo = self._pseudo_labels(proba, target)
             line = describe_round(pseudo, labels[hidden], proba, self.soft_threshold)
@@ -295,10 +294,11 @@ class PseudoLabelSelfTraining(MultilabelMetaMixin, BaseEstimator):
             warn_of_labels_everywhere(len(lines), line, pseudo, self.soft_threshold)
             if line["n_rows"] == 0:
                 self.termination_condition_ = "no_pseudo_labels"
-            elif line["change"] < self.tol:
+            elif line["change"] < self.tol:  # never in the first, where it is NaN
                 self.termination_condition_ = "no_change"
             else:
                 self.n_iter_ += 1
+                # All are replaced, not added to: a teacher's errors can be unlearnt.
                 labels[hidden] = pseudo
                 is_first = (pseudo >= 0).any(axis=1) & (self.labeled_iter_[hidden] < 0)
                 self.labeled_iter_[hidden[is_first]] = self.n_iter_
@@ -309,6 +309,7 @@ class PseudoLabelSelfTraining(MultilabelMetaMixin, BaseEstimator):
                 print_round(len(lines), line, self.termination_condition_)
             if self.termination_condition_ != "max_iter":
                 break
+        # The students of folds were for the next labels; the last learns from all rows.
         if student is None or (self.cv is not None and self.n_iter_):
             student = self._train(data, labels)
         self.estimator_ = student
@@ -317,83 +318,28 @@ class PseudoLabelSelfTraining(MultilabelMetaMixin, BaseEstimator):
         self.coverage_ = pd.DataFrame(coverage, rounds, self.species_)
         return labels
 
-    def _check_parameters(self):
-        """Check what depends on several parameters; return the power of each round."""
-        check_thresholds(self.soft_threshold, self.hard_threshold)
-        powers = np.asarray(self.proba_power, dtype=float)
-        if powers.ndim == 0:
-            powers = np.full(self.max_iter, powers)
-        if len(powers) < self.max_iter or not (powers > 0).all():
-            raise ValueError(
-                f"proba_power={self.proba_power!r} must be positive, one number or one "
-                f"for each of max_iter={self.max_iter} rounds."
-            )
-        if self.warm_start and self.cv is not None:
-            raise ValueError(
-                f"warm_start=True and cv={self.cv} exclude each other: a student that "
-                "goes on from one trained on a file's pseudo-labels has seen them."
-            )
-        names = self.estimator.get_params()
-        if self.mix is not None and not any(name.endswith(_MIX) for name in names):
-            raise ValueError(
-                f"mix={self.mix:g} needs a network of skbird in the estimator "
-                f"({type(self.estimator).__name__}): no parameter is named {_MIX}. Set "
-                "mix=None."
-            )
-        if self.warm_start and not any(name.endswith("warm_start") for name in names):
-            raise ValueError(
-                "warm_start=True needs an estimator with a parameter warm_start; "
-                f"{type(self.estimator).__name__} has none."
-            )
-        soft_to = 1 if self.hard_threshold is None else self.hard_threshold
-        if soft_to > self.soft_threshold and not takes_fractions(self.estimator):
-            raise ValueError(
-                f"Probabilities from soft_threshold={self.soft_threshold:g} to "
-                f"{soft_to:g} become soft targets, which classifiers of scikit-learn "
-                "refuse. Set hard_threshold to soft_threshold, such as both to 0.5."
-            )
-        try:
-            clone(self.estimator).set_params(**self.student_params or {})
-        except (TypeError, ValueError) as exc:
-            raise ValueError(f"student_params={self.student_params}: {exc}") from exc
-        return powers[: self.max_iter].tolist()
-
     def _train(self, data, labels, earlier=None):
-        """Fit a clone on the rows that have labels: a student, but for the first."""
-        model = clone(self.estimator)
-        if self.n_iter_:
-            params = dict(self.student_params or {})
-            names = model.get_params()
-            if self.mix is not None:
-                params |= {n: self.mix for n in names if n.endswith(_MIX)}
-            if self.warm_start and earlier is not None:
-                model = copy.deepcopy(earlier)
-                params |= {n: True for n in names if n.endswith("warm_start")}
-            model.set_params(**params)
-        rows = np.flatnonzero((labels != -1).any(axis=1))
-        X, params = data.take(rows)
-        model.fit(X, data.like_y(labels, rows), **params)
-        # What is frozen was fitted on another y.
-        check_same_species("The estimator", species_of(model), data.y)
-        return model
+        """Fit the first teacher, or, once there are pseudo-labels, a student."""
+        if self.n_iter_ == 0:
+            return fit_labelled(clone(self.estimator), data, labels)
+        student = make_student(
+            self.estimator,
+            params=self.student_params,
+            mix=self.mix,
+            earlier=earlier if self.warm_start else None,
+        )
+        return fit_labelled(student, data, labels)
 
     def _teach(self, data, labels, student):
         """Predict the unlabelled rows."""
-        X, _ = data.take(data.hidden)
-        if self.n_iter_ == 0:
-            return self._predict(self.teacher or student, X)
-        if self.cv is None:
-            return self._predict(student, X)
-        proba = np.full((len(data.hidden), labels.shape[1]), np.nan, np.float32)
-        for _, fold in data.folds(self.cv):
-            seen = labels.copy()
-            seen[data.hidden[fold]] = -1
-            X, _ = data.take(data.hidden[fold])
-            proba[fold] = self._predict(self._train(data, seen), X)
-        return proba
+        if self.n_iter_ and self.cv is not None:
+            return teach_out_of_fold(self._train, self._predict, data, labels, self.cv)
+        if self.n_iter_ == 0 and self.teacher is not None:
+            student = self.teacher
+        return self._predict(student, data.take(data.hidden)[0])
 
     def _pseudo_labels(self, proba, target):
-        """Turn what the teacher said, raised to its power, into targets."""
+        """Turn the teacher's probabilities, raised to their power, into targets."""
         max_mass = None
         if self.max_mass is not None:
             max_mass = self.max_mass * np.nansum(target[self.labeled_iter_ == 0])
@@ -439,6 +385,5 @@ class PseudoLabelSelfTraining(MultilabelMetaMixin, BaseEstimator):
         if len(X) == 0:  # which many estimators refuse
             return np.empty((0, len(self.species_)), np.int64)
         labels = np.asarray(self.estimator_.predict(X), dtype=np.int64)
-        return labels.reshape(
-            -1, len(self.species_)
-        )  # forests flatten a single species
+        # Forests flatten a single species.
+        return labels.reshape(-1, len(self.species_))

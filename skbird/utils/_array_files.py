@@ -75,7 +75,9 @@ def _store(path, layout, pieces, remedy):
     header = io.BytesIO()
     np.lib.format.write_array_header_1_0(header, layout)
     crc = zlib.crc32(header.getvalue(), _seed(path))
-    with replacing(path, f"{path}.{uuid4().hex}.part", remedy=remedy) as file:
+    part = f"{path}.{uuid4().hex}.part"
+    # Not synced: what a power cut spoils is found by its checksum, and made again.
+    with replacing(path, part, sync=False, remedy=remedy) as file:
         file.write(header.getvalue())
         for piece in pieces:
             # Not by tofile, whose error for a full disk does not say so.

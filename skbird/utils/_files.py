@@ -34,11 +34,11 @@ _tidied: set[Path] = set()
 
 
 @contextmanager
-def open_whole(path, mode="w"):
+def open_whole(path, mode="w", *, sync=True):
     """Open a file that appears whole or not at all.
 
-    It is written beside `path` and then renamed, so that a killed run leaves no half
-    file.
+    It is written beside `path` and then renamed, so that a killed run, or a power cut,
+    leaves no half file.
 
     Parameters
     ----------
@@ -46,6 +46,8 @@ def open_whole(path, mode="w"):
         Where to write. An existing file is replaced.
     mode : {"w", "wb"}, default="w"
         "w" writes UTF-8 and leaves line ends as they are.
+    sync : bool, default=True
+        See `replacing`.
 
     Yields
     ------
@@ -67,13 +69,16 @@ def open_whole(path, mode="w"):
         )
     remove_leftovers(path.parent)
     part = path.with_name(f".{uuid4().hex}.part")  # short: names may be at the limit
-    with replacing(path, part, mode) as file:
+    with replacing(path, part, mode, sync=sync) as file:
         yield file
 
 
 @contextmanager
-def replacing(path, part, mode="wb", *, sync=False, remedy=None):
+def replacing(path, part, mode="wb", *, sync=True, remedy=None):
     """Write a file under another name, and rename it once it is whole.
+
+    All files that must not be half-written are written by this, most of them by way of
+    `open_whole`.
 
     Parameters
     ----------
@@ -83,8 +88,9 @@ def replacing(path, part, mode="wb", *, sync=False, remedy=None):
         What it is called until then; in the same folder. `remove_dead` tells whether
         somebody still writes it.
     mode : {"w", "wb"}, default="wb"
-    sync : bool, default=False
-        Whether it must survive a power cut.
+    sync : bool, default=True
+        Whether it must be whole after a power cut, too, which takes the disk some
+        milliseconds. False suits thousands of small files that can be made again.
     remedy : str, default=None
         What helps when the disk is full.
 

@@ -31,4 +31,10 @@ __all__ = [
     "set_random_states",
     "validate_parameter_constraints",
     "validate_params",
+    "validate_params_of",
 ]
+
+
+def validate_params_of(estimator):
+    """Raise unless each parameter of an estimator is one that its `fit` would take."""
+    estimator._validate_params()

@@ -1,0 +1,92 @@
+"""Make students from the estimator, fit them, and let them teach."""
+
+import copy
+
+import numpy as np
+from sklearn.base import clone
+
+from skbird.utils._nested import check_same_species, species_of
+
+#: The parameter of a network that says how often pseudo-labelled rows are mixed in.
+MIX = "callbacks__pseudo_mix__p"
+
+
+def make_student(estimator, *, params, mix, earlier=None):
+    """Make a student, which is still to be fitted.
+
+    Parameters
+    ----------
+    estimator : estimator object
+    params : dict or None
+        Parameters that are set on students only.
+    mix : float or None
+        Set as `MIX` wherever the estimator has that.
+    earlier : estimator object, default=None
+        A fitted one whose state the student goes on from.
+
+    Returns
+    -------
+    estimator object
+    """
+    names = estimator.get_params()
+    # A copy: the teacher must stay what it was when it predicted.
+    student = clone(estimator) if earlier is None else copy.deepcopy(earlier)
+    params = dict(params or {})
+    if mix is not None:
+        params |= {name: mix for name in names if name.endswith(MIX)}
+    if earlier is not None:
+        params |= {name: True for name in names if name.endswith("warm_start")}
+    student.set_params(**params)  # returns nothing if the estimator is frozen
+    return student
+
+
+def fit_labelled(model, data, labels):
+    """Fit a model on the rows that have a label, true or pseudo.
+
+    Parameters
+    ----------
+    model : estimator object
+    data : TrainingRows
+    labels : ndarray of shape (n_rows, n_species)
+        -1 throughout in the other rows.
+
+    Returns
+    -------
+    estimator object
+        The model.
+    """
+    rows = np.flatnonzero((labels != -1).any(axis=1))
+    X, params = data.take(rows)
+    model.fit(X, data.like_y(labels, rows), **params)
+    # What is frozen was fitted on another y.
+    check_same_species("The estimator", species_of(model), data.y)
+    return model
+
+
+def teach_out_of_fold(train, predict, data, labels, n_folds):
+    """Predict unlabelled rows by students that were not fitted on these rows.
+
+    A student that predicts what it was fitted on repeats the errors of its teacher.
+
+    Parameters
+    ----------
+    train : callable
+        ``train(data, labels)`` returns a fitted student.
+    predict : callable
+        ``predict(student, X)`` returns probabilities (n_rows, n_species).
+    data : TrainingRows
+    labels : ndarray of shape (n_rows, n_species)
+        True and pseudo-labels.
+    n_folds : int
+
+    Returns
+    -------
+    ndarray of shape (n_unlabelled, n_species), float32
+    """
+    proba = np.full((len(data.hidden), labels.shape[1]), np.nan, np.float32)
+    for _, fold in data.folds(n_folds):
+        rows = data.hidden[fold]
+        seen = labels.copy()
+        seen[rows] = -1
+        proba[fold] = predict(train(data, seen), data.take(rows)[0])
+    return proba
