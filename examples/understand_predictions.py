@@ -124,7 +124,7 @@ errors = describe_errors(
     Y_test,
     proba,
     threshold=threshold,
-    train=(Y_train, proba_train),
+    train_predictions=(Y_train, proba_train),
     explain=explain,
     n_clips=20,
 )

@@ -496,7 +496,7 @@ def test_other_recordings_or_species_are_refused(run, nights, tmp_path):
     with pytest.raises(ValueError, match=r"2 recordings are missing, first .*night00"):
         run(recordings=paths[2:])
     paths[4].rename(tmp_path / "elsewhere")  # a disk that is not there
-    with pytest.raises(ValueError, match=r"1 recordings are missing, first .*night04"):
+    with pytest.raises(ValueError, match=r"1 recording is missing, first .*night04"):
         run(recordings=paths)
     (tmp_path / "elsewhere").rename(paths[4])
 
@@ -538,7 +538,7 @@ def test_new_recordings_are_predicted_and_the_others_kept(
     soundfile.write(nights / "later.wav", np.full(6000, 0.5), RATE)
     assert run().n_rows == 37
     assert run().times_real_time == 0
-    with pytest.raises(ValueError, match=r"1 recordings are missing, first .*early0"):
+    with pytest.raises(ValueError, match=r"1 recording is missing, first .*early0"):
         run(recordings=sorted(nights.iterdir())[1:])
 
 
@@ -590,7 +590,7 @@ def test_blocks_stay_small_when_broken_recordings_become_whole(run, tmp_path):
 def test_without_the_recording_that_tells_models_apart_nothing_goes_on(run, nights):
     run()
     soundfile.write(nights / "night00.wav", np.full(9 * RATE, 0.5), RATE)
-    message = "1 recordings are changed by which models are told apart, first .*night00"
+    message = "1 recording is changed by which models are told apart, first .*night00"
     with pytest.raises(ValueError, match=message):
         run(Level(gain=0.8))
 
@@ -1321,7 +1321,7 @@ def test_paths_that_are_not_text_are_listed(run, nights, tmp_path, n_jobs):
         result.errors.to_csv(tmp_path / "errors.csv")
 
 
-@pytest.mark.filterwarnings("ignore:1 files have names that are not UTF-8")
+@pytest.mark.filterwarnings("ignore:1 file name is not UTF-8")
 def test_a_name_that_is_not_text_stops_no_folder(run, nights):
     name_without_text(nights)
     assert run().read()["path"].nunique() == 8

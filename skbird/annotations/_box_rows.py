@@ -32,7 +32,7 @@ def boxes_to_rows(
     min_overlap_fraction: float | None = None,
     species: Names | None = None,
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Cut annotated recordings into rows, and say which species call in each.
+    """Cut annotated recordings into rows, and tell which species call in each.
 
     Parameters
     ----------
@@ -48,13 +48,13 @@ def boxes_to_rows(
         ``path``, ``start`` and ``end`` has the rows themselves (without start and end:
         whole recordings), and no file is touched.
     segment_s, step_s : float > 0, default=5.0
-        Length of a row, and from the start of a row to that of the next, in seconds.
+        Length of a row, and distance from the start of a row to the next, in seconds.
     min_overlap_s : float >= 0, default=0.25
         Seconds of a box that must lie in a row. With 0, any overlap counts, and points
         in time count for the row they lie in.
     min_overlap_fraction : float in (0, 1], default=None
-        Share of a box that is enough as well, such as 0.5, with which each call counts
-        somewhere, however short.
+        Share of a box that is enough as well. With 0.5, each call counts in some row,
+        however short it is.
     species : sequence of str, default=None
         Columns of Y, in this order; boxes of other species are left out. By default
         all of `boxes`, sorted. Names that differ in case, blanks or underscores only

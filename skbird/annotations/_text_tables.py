@@ -17,6 +17,7 @@ from skbird.utils._files import read_bytes
 from skbird.utils._params import check_list, check_path
 from skbird.utils._parquet import MOST_COLUMNS
 from skbird.utils._text import (
+    counted,
     decode_text,
     looks_like_name,
     refuse_binary,
@@ -343,9 +344,9 @@ def _fit(cells, header, file, line):
     """Bring a line to the length of the header."""
     if any(cells[len(header) :]):
         raise ValueError(
-            f"{file}, line {line}: {len(cells)} cells, but {len(header)} columns are "
-            "named in line 1. Does a label or a path hold a separator? Quote it, or "
-            "take it out."
+            f"{file}, line {line}: {counted(len(cells), 'cell')}, but "
+            f"{counted(len(header), 'column')} are named in line 1. Does a label or a "
+            "path hold a separator? Quote it, or take it out."
         )
     return [*cells[: len(header)], *[""] * (len(header) - len(cells))]
 

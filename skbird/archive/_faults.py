@@ -137,7 +137,7 @@ def file_errors(rows, unread, reasons, faults=None):
     reasons : dict
         What the model said of some files.
     faults : dict, default=None
-        Of the rows that were not predicted; None means to find them.
+        Reasons why rows were not predicted; None means to find them.
 
     Returns
     -------
@@ -161,7 +161,7 @@ def blocks_to_mend(infos):
     Parameters
     ----------
     infos : dict of int to PartInfo
-        Of the parts, by block.
+        What each part says of itself, by block.
 
     Returns
     -------

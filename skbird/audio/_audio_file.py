@@ -33,7 +33,7 @@ class AudioFile:
     Attributes
     ----------
     header : AudioHeader
-        Its length is what can be read, whatever the file promises.
+        Header with the length that can be read, whatever the file promises.
     mixer : Mixer
         Says whether the channels that were read cancel each other.
 

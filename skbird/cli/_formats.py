@@ -6,6 +6,7 @@ import click
 
 from skbird.cli import _console
 from skbird.cli._outputs import check_file, check_folder
+from skbird.utils._text import counted
 
 _KEYS = ["path", "start", "end"]
 
@@ -233,8 +234,8 @@ class Submission:
             )
         elif unread.any():
             _console.say(
-                f"Warning: {unread.sum()} recordings cannot be opened and have no rows "
-                "in the submission; with --like they get probabilities of 0."
+                f"Warning: {counted(unread.sum(), 'recording')} cannot be opened: no "
+                "rows in the submission. With --like they get probabilities of 0."
             )
         self._rows = pd.DataFrame({ROW_ID: names})
         self._species = [str(name) for name in species]

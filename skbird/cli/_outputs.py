@@ -13,7 +13,7 @@ def check_file(out, *endings):
     ----------
     out : Path
     *endings : str
-        That its name may have; none: any.
+        Endings that its name may have; none: any.
 
     Raises
     ------

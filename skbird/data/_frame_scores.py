@@ -10,7 +10,7 @@ _RUNS_AT_A_TIME = 256
 
 
 def score_rows_by_moments(X, map_steps, n_species, pooling):
-    """Score rows by averages of what overlapping segments say of each moment.
+    """Score rows by averaging overlapping segments moment by moment.
 
     Parameters
     ----------
@@ -19,7 +19,8 @@ def score_rows_by_moments(X, map_steps, n_species, pooling):
         ``map_steps(X)`` gives the logits (n_segments, n_species, n_steps) of segments.
     n_species : int
     pooling : {"max", "mean", "lse"}
-        How the logits of the moments of a row become the row's.
+        How the logits of a row's moments become one: their highest, mean or
+        log-mean-exp.
 
     Returns
     -------
@@ -54,7 +55,8 @@ def pool_moments(step_logits, joined, run, first_frames, n_frames, pooling):
     run, first_frames, n_frames : ndarray of shape (n_rows,), int
         The run that holds each row (-1: none), where it begins in it, its length.
     pooling : {"max", "mean", "lse"}
-        How the logits of the moments of a row become the row's.
+        How the logits of a row's moments become one: their highest, mean or
+        log-mean-exp.
 
     Returns
     -------
@@ -82,7 +84,7 @@ def pool_moments(step_logits, joined, run, first_frames, n_frames, pooling):
 
 
 def _average(step_logits, first_steps):
-    """Average what segments of one run say of the same moment: (n_moments, n_species).
+    """Average the logits of one run's segments by moment: (n_moments, n_species).
 
     Moments are as long as steps; a step counts for the moment its middle lies in.
     """

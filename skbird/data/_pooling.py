@@ -1,4 +1,4 @@
-"""From what segments say to what their rows say."""
+"""From the logits of segments to the logits of their rows."""
 
 import numpy as np
 
@@ -11,7 +11,7 @@ _MOST_SHIFTS, _LONGEST_SHIFT_S = 20, 600
 
 
 def pool_rows(values, rows, n_rows, pooling):
-    """Pool what the segments say to what their rows say.
+    """Combine the values of each row's segments into one value per species.
 
     Parameters
     ----------
@@ -71,7 +71,7 @@ def check_shifts(shifts_s):
 
 
 def score_rows(X, map_segments, *, pooling, shifts_s=()):
-    """Score rows by what a network says of their segments.
+    """Score rows by the network's logits of their segments.
 
     Parameters
     ----------

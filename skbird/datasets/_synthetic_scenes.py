@@ -35,7 +35,7 @@ class Collection:
     name : str
         Also the prefix of its file names.
     share : float
-        Of all recordings.
+        Share of all recordings.
     sample_rates : tuple of int
         In Hz, equally often.
     snr_db, level_dbfs : (low, high)
@@ -47,7 +47,7 @@ class Collection:
     tilt_db : float
         Their spectral tilt per octave.
     voice_share : float
-        Of recordings that begin with the recordist speaking.
+        Share of recordings that begin with the recordist speaking.
     clip_db : float
         Peaks are cut this far above the RMS.
     """

@@ -1,4 +1,4 @@
-"""What a filter measured of a row, and what it made of it."""
+"""The measurements of a filter in a row, and the limit it compares them with."""
 
 from dataclasses import dataclass
 
@@ -9,12 +9,12 @@ from skbird.preprocessing import RMSOp, VADOp
 
 @dataclass(frozen=True)
 class FilterTrace:
-    """What a filter measured of a row, and what it made of it.
+    """The measurements of a filter in a row, and the limit it compares them with.
 
     Parameters
     ----------
     name : str
-        Of what it measured, with its unit.
+        Name of what the filter measured, with its unit.
     values : ndarray of shape (n_values,)
         The series.
     values_per_s : float

@@ -48,7 +48,7 @@ def percentile_interval(replicates, confidence, n_recordings):
         NaN, where a replicate has nothing to judge, does not count.
     confidence : float in (0, 1)
     n_recordings : int
-        That were resampled.
+        Number of recordings that were resampled.
 
     Returns
     -------
@@ -62,7 +62,7 @@ def percentile_interval(replicates, confidence, n_recordings):
 
 
 def within_fold_macro_auc(truth, score, fold, recording, counts):
-    r"""Macro ROC-AUC in which only rows of the same fold are compared.
+    r"""Compute the macro ROC-AUC in which only rows of the same fold are compared.
 
     .. math:: AUC_s = \frac{\sum_f n^+_{sf} AUC_{sf}}{\sum_f n^+_{sf}}
 

@@ -14,10 +14,10 @@ from skbird.utils._truth import validate_truth
 
 
 class PostProcessor(MultilabelMetaMixin, BaseEstimator):
-    """Base of meta-estimators that change what a multi-label classifier predicts.
+    """Base class of meta-estimators that change the predictions of a classifier.
 
-    A subclass fits the classifier inside with ``_fit_estimator``, which learns its
-    species, too, and changes what ``super().predict_proba(X)`` returns.
+    A subclass fits the inner classifier with ``_fit_estimator``, which also learns its
+    species, and changes the probabilities that ``super().predict_proba(X)`` returns.
 
     Examples
     --------

@@ -7,6 +7,7 @@ import pandas as pd
 from sklearn.utils.validation import _num_samples
 
 from skbird.utils._names import printable_path
+from skbird.utils._text import counted
 
 
 def files_of_rows(X):
@@ -256,8 +257,8 @@ def check_groups(groups, n_rows, name="groups"):
         groups = np.asarray(groups, dtype=object)
     if groups.shape != (n_rows,):
         raise ValueError(
-            f"{name} has shape {groups.shape}, but there are {n_rows} rows: pass one "
-            "name or number per row."
+            f"{name} has shape {groups.shape}, but there are {counted(n_rows, 'row')}: "
+            "pass one name or number per row."
         )
     if groups.dtype == object:
         kinds = {type(group): group for group in groups}
@@ -272,8 +273,8 @@ def check_groups(groups, n_rows, name="groups"):
     if missing.any():
         raise ValueError(
             f"{name} is missing (None or NaN) at row {missing.argmax()} "
-            f"({missing.sum()} of {n_rows} rows). Name the group of each row; one that "
-            "stands alone needs a name of its own."
+            f"({missing.sum()} of {counted(n_rows, 'row')}). Name the group of each "
+            "row; one that stands alone needs a name of its own."
         )
     return groups
 

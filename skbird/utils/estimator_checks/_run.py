@@ -154,7 +154,7 @@ def parametrize_with_audio_checks(
     Returns
     -------
     decorator
-        Of a function with one parameter, ``check``, which it is to call.
+        Decorates a function with one parameter, ``check``, which it must call.
 
     Examples
     --------
