@@ -159,7 +159,7 @@ def test_untrusted_labels_break_no_file_and_come_back(label, tmp_path):
     assert_frame_equal(read_audacity(files, ["=p.wav", "b.wav"]), plain)
 
 
-@pytest.mark.filterwarnings("ignore:1 text is written as others")
+@pytest.mark.filterwarnings("ignore:1 text is changed in the file")
 @pytest.mark.parametrize("label", ["a\tb", "a\nb", "a\r\nb", "a\u2028b", "a\x00b"])
 def test_breaks_in_labels_become_spaces(label, tmp_path):
     boxes = table(("p.wav", 0.0, 1.0, 1.0, 2.0, label, 0.5))

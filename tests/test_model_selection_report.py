@@ -418,7 +418,7 @@ def test_predictions_that_are_all_unreadable_give_nan():
         ({"groups": [1, 2]}, r"groups has shape \(2,\), but there are"),
         ({"recording_ids": [None] * 90}, "recording_ids is missing"),
         ({"Y": np.zeros(90)}, r"shape \(90,\)"),
-        ({"groups": np.zeros(90)}, "n_splits=5 exceeds the 1 groups"),
+        ({"groups": np.zeros(90)}, "n_splits=5 exceeds the 1 group with"),
     ],
 )
 def test_report_refuses_bad_arguments(data, arguments, message):

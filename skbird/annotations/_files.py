@@ -66,8 +66,8 @@ def warn_of_changes(columns, plain=plain_text, stacklevel=3):
         )
     if changed:
         warnings.warn(
-            f"{counted(len(changed), 'text is', 'texts are')} written as others, such "
-            f"as {changed[0]!r} as {plain(changed[0])!r}: a line of text holds no "
+            f"{counted(len(changed), 'text is', 'texts are')} changed in the file, "
+            f"such as {changed[0]!r} to {plain(changed[0])!r}: a line of text holds no "
             "tabs, line breaks or other control characters, nor blanks at its ends, "
             "and UTF-8 not every name of a file. Rename them if the difference "
             "matters.",

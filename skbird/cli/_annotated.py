@@ -189,9 +189,10 @@ class AnnotatedRows:
         untouched = untouched_tables(tables, path)
         if untouched:
             _console.say(
-                f"Left out: {counted(len(untouched), 'table')} of {len(tables)} as "
-                "`skbird predict` wrote them, because a model must not grade itself. "
-                "(--reviewed, if somebody has gone through them.)"
+                f"{len(untouched)} of {counted(len(tables), 'table')} "
+                f"{'is' if len(untouched) == 1 else 'are'} as `skbird predict` wrote "
+                "them: left out, because a model must not grade itself. (--reviewed, "
+                "if somebody has gone through them.)"
             )
         if len(untouched) == len(tables):
             raise ValueError(NONE_LEFT.format(path=path))
@@ -217,9 +218,9 @@ class AnnotatedRows:
             return chosen
         if n_without:
             _console.say(
-                f"Warning: {counted(n_without, 'recording has', 'recordings have')} no "
-                f"annotations (of {len(audio)}), and count as recordings in which "
-                "nothing calls. --annotated-only leaves them out."
+                f"Warning: {n_without} of {counted(len(audio), 'recording')} without "
+                "annotations: nothing seems to call there. --annotated-only leaves "
+                "them out."
             )
         return audio
 

@@ -137,6 +137,6 @@ def _say_if_trained_on(model, X):
     known = trained_on(model, X)
     if known.any():
         _console.say(
-            f"Warning: the model was trained on the recordings of {known.sum()} of "
+            f"Warning: the model was trained on recordings of {known.sum()} of these "
             f"{counted(len(X), 'row')}, going by their names: the figures flatter it."
         )

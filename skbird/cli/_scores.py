@@ -70,15 +70,15 @@ def _advise(table, highest, threshold, has_interval):
     threshold : float
     has_interval : bool
     """
+    if not has_interval:
+        return [
+            f"Do not quote these scores: fewer than {_FEWEST} recordings tell nothing "
+            "of others."
+        ]
     advice = [
         "Quote the macro ROC-AUC, with its interval. Average precision depends on how "
         "common the species are: compare it on the same rows only."
     ]
-    if not has_interval:
-        advice = [
-            f"Do not quote these scores: fewer than {_FEWEST} recordings tell nothing "
-            "of others."
-        ]
     unjudged = table.index[table["roc_auc"].isna()]
     if len(unjudged):
         advice.append(f"Not judged, as in all rows or in none: {_enumerate(unjudged)}.")

@@ -278,8 +278,7 @@ def _split(X, Y, settings):
             by = None  # too few: recordings at least are apart
         elif not known.all():
             n_alone = (~known).sum()
-            alone = counted(n_alone, "row has", "rows have")
-            by = f"{by} ({alone} none and stand alone, of {len(X)})"
+            by = f"{by} (unknown in {n_alone} of {len(X)} rows, which stand alone)"
     if by is None:
         groups = leak_groups(X, author=None, date=None)
         by = "recording (recordists are not known, or too few: figures may be too good)"

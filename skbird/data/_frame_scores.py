@@ -64,6 +64,9 @@ def pool_moments(step_logits, joined, run, first_frames, n_frames, pooling):
         Logits; NaN for rows without frames.
     """
     n_species, n_steps = step_logits.shape[1:]
+    # A step is what the network's last feature map keeps of time, some 30 frames; its
+    # edges need not be those of rows, nor of the steps of the next segment. So a moment
+    # is a step long, and both steps and rows are matched with moments by their middles.
     frames_per_step = joined.format.frames_per_segment / n_steps
     starts = joined.segment_starts / joined.format.frame_s
     segment_bounds = np.searchsorted(joined.segment_rows, np.arange(len(joined) + 1))
@@ -74,7 +77,8 @@ def pool_moments(step_logits, joined, run, first_frames, n_frames, pooling):
         of_run = slice(*segment_bounds[number : number + 2])
         moments = _average(step_logits[of_run], starts[of_run] / frames_per_step)
         for row in order[slice(*row_bounds[number : number + 2])]:
-            # The moments whose middle lies in the row; one at least.
+            # The moments whose middle lies in the row; one at least. Moment m has its
+            # middle at m + 1/2 steps, hence the rounding.
             edges = first_frames[row], first_frames[row] + n_frames[row] - 1
             begin, end = np.ceil(np.array(edges) / frames_per_step - 0.5).astype(int)
             begin = min(begin, len(moments) - 1)
@@ -94,7 +98,8 @@ def _average(step_logits, first_steps):
     count = np.zeros(len(total))
     np.add.at(total, moment, step_logits.transpose(0, 2, 1))
     np.add.at(count, moment, 1)
-    # The last segment is shifted to end where the run ends: a moment may be left out.
+    # The last segment is shifted to end where the run ends, so that its steps may lie
+    # between moments and leave one without any: it takes the values of the next one.
     covered = np.flatnonzero(count)
     nearest = covered[
         np.searchsorted(covered, np.arange(len(count))).clip(max=len(covered) - 1)

@@ -33,11 +33,15 @@ def pool_rows(values, rows, n_rows, pooling):
     present, first, counts = np.unique(rows, return_index=True, return_counts=True)
     if len(present) == 0:
         return pooled
+    # `rows` ascend, so that the segments of a row are neighbours, from `first` on.
     if pooling == "max":
         pooled[present] = np.maximum.reduceat(values, first)
     elif pooling == "mean":
         pooled[present] = np.add.reduceat(values, first) / counts[:, None]
     else:
+        # log(mean(exp)) follows the highest logit, as "max" does, but every segment
+        # has a say (and a gradient): a call in two of ten segments counts for more
+        # than one in one of ten. Added up in logs, since exp(89) overflows float32.
         total = np.logaddexp.reduceat(values, first)
         pooled[present] = total - np.log(counts)[:, None]
     return pooled
@@ -92,5 +96,6 @@ def score_rows(X, map_segments, *, pooling, shifts_s=()):
     for read in shifted_reads(X, shifts_s):
         logits = logits + map_segments(X, read)
     logits = logits / (1 + len(shifts_s))
+    # Filters with use_at_predict=True leave segments out; by default all are used.
     used = X.segment_predict_weights > 0
     return pool_rows(logits[used], X.segment_rows[used], len(X), pooling)

@@ -102,6 +102,8 @@ def threshold_curve(
     n_positive = truth.positive.sum(axis=0)
     n_predicted = _n_reaching(score, thresholds)
     hits = _n_reaching(np.where(truth.positive, score, np.nan), thresholds)
+    # With tp = hits, fn = positives - tp and fp = predicted - tp, the denominator of F,
+    # (1 + beta^2) tp + beta^2 fn + fp, becomes beta^2 positives + predicted.
     scale = float(beta) ** 2
     curves = {  # each (n_species, n_thresholds)
         "n_predicted": n_predicted,

@@ -160,8 +160,8 @@ class GroupMultilabelKFold(BaseCrossValidator):
         if len(testable) < self.n_splits:
             raise ValueError(
                 f"n_splits={self.n_splits} exceeds the "
-                f"{counted(len(testable), 'group')} that have labelled rows. Lower it, "
-                "or use finer groups."
+                f"{counted(len(testable), 'group')} with labelled rows. Lower it, or "
+                "use finer groups."
             )
         rows, species = np.nonzero(truth.positive)
         ones = np.ones(len(rows), dtype=np.int64)

@@ -224,6 +224,8 @@ def leak_groups(X, **options):
     check_options("leak_groups", options)
     keys = [key.numbers for key in leak_keys(X, **options).values()]
     # Rows and keys are the nodes of a graph; a row is linked to each key that it has.
+    # Its connected components are the groups: a leak has no length, so a row that
+    # shares its file with one row and its author with another ties the two together.
     n_nodes = n_rows = len(keys[0])
     rows, nodes = [], []
     for key in keys:
@@ -263,6 +265,8 @@ def _find_in_folds(keys, folds):
 def _find(keys, train, test):
     found = []
     for kind, key in keys.items():
+        # Rows of one file also share its author and its bytes, and copies their sound:
+        # of kinds that imply each other, only the first is listed.
         explained = keys[KINDS[kind]].numbers if KINDS[kind] in keys else None
         rows = np.arange(len(key.numbers))
         train_rows = _take(rows, train, "train")
@@ -295,7 +299,10 @@ def _pair(key, explained, train, test):
     left = pd.DataFrame({"test_row": test, "key": key[test], "inner": inner_test})
     right = pd.DataFrame({"train_row": train, "key": key[train], "inner": inner_train})
     left, right = left[left["key"] >= 0], right[right["key"] >= 0]
-    # Of two training rows that differ in `inner`, one differs from the test row.
+    # To merge all rows of a key would make n_train x n_test pairs. Two examples per key
+    # are enough: of two training rows that differ in `inner`, at least one differs from
+    # any test row. How many there are is then counted, as all with the key less those
+    # that are explained.
     examples = right.drop_duplicates(["key", "inner"]).groupby("key").head(2)
     pairs = left.merge(examples, on="key", suffixes=("", "_train"))
     pairs = pairs[pairs["inner"] != pairs["inner_train"]].drop_duplicates("test_row")
