@@ -439,7 +439,7 @@ def test_describe_says_how_to_describe_soundscapes(field):
     (field / "sites").mkdir()
     (field / "sites" / "one").symlink_to(field / "soundscapes")
     result = run("describe", "sites")
-    assert "Folders are taken for species; pass --no-labels" in result.stderr
+    assert "Each folder is taken for a species; pass --no-labels" in result.stderr
 
 
 def test_own_events_without_scores_are_said_to_look_so(predict, evaluate):

@@ -27,12 +27,12 @@ _OPTIONS = (
         "--annotations-format",
         "format_",
         help="raven, audacity, birdnet, kaleidoscope, boxes, rows (zeros and ones), or "
-        "a format of crowsetta.  [default: told by each file]",
+        "a format of crowsetta.  [default: detected file by file]",
     ),
     click.option(
         "--annotation-column",
         "column",
-        help="The column that names the species, where several could.",
+        help="The column that names the species, if several could.",
     ),
     click.option(
         "--annotated-only",

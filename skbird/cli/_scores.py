@@ -66,24 +66,24 @@ def _advise(table, highest, threshold, has_interval):
     table : DataFrame indexed by species
         As `skbird.metrics.species_report` returns it.
     highest : ndarray of shape (n_species,)
-        Highest probability of each species.
+        Highest probability of each species in the rows that have it.
     threshold : float
     has_interval : bool
     """
-    if not has_interval:
-        return [
-            f"Do not quote these scores: fewer than {_FEWEST} recordings tell nothing "
-            "of others."
-        ]
     advice = [
         "Quote the macro ROC-AUC, with its interval. Average precision depends on how "
         "common the species are: compare it on the same rows only."
     ]
+    if not has_interval:
+        advice = [
+            f"Do not quote these scores: fewer than {_FEWEST} recordings tell nothing "
+            "of others."
+        ]
     unjudged = table.index[table["roc_auc"].isna()]
     if len(unjudged):
         advice.append(f"Not judged, as in all rows or in none: {_enumerate(unjudged)}.")
     few = table["n_positive"][table["n_positive"].between(1, _FEWEST - 1)]
-    if len(few):
+    if len(few) and has_interval:
         named = _enumerate([f"{name} ({n})" for name, n in few.items()])
         advice.append(
             f"Fewer than {_FEWEST} positive rows, do not trust these scores: {named}."
@@ -93,8 +93,8 @@ def _advise(table, highest, threshold, has_interval):
         pairs = zip(table.index[silent], highest[silent], strict=True)
         named = _enumerate([f"{name} ({proba:.3f})" for name, proba in pairs])
         advice.append(
-            f"High ROC-AUC, but recall 0 at {threshold:g}; lower --threshold below the "
-            f"highest probability of each: {named}."
+            f"High ROC-AUC, but recall 0 at {threshold:g}: lower --threshold below the "
+            f"highest probability of the rows with the species: {named}."
         )
     return advice
 
@@ -143,6 +143,7 @@ def score(X, Y, proba, threshold=0.5):
 
     from skbird.metrics import macro_average_precision, species_report
     from skbird.model_selection import macro_roc_auc_interval
+    from skbird.utils._truth import PRESENT_FROM
 
     read = ~np.isnan(proba).all(axis=1)
     if not read.any():
@@ -163,7 +164,7 @@ def score(X, Y, proba, threshold=0.5):
         )
         precision = macro_average_precision(Y, proba, nan_rows="omit")
     has_interval = X["path"].nunique() >= _FEWEST
-    highest = np.nanmax(proba, axis=0)
+    highest = np.where(Y.to_numpy() >= PRESENT_FROM, proba, -np.inf).max(axis=0)
     figures = {"macro_roc_auc": auc}
     if has_interval:
         figures |= {"macro_roc_auc_low": low, "macro_roc_auc_high": high}
