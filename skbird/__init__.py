@@ -19,9 +19,9 @@ The rooms, each a subpackage:
 - :mod:`skbird.inference`: prediction without torch, and model files
 - :mod:`skbird.archive`: prediction of archives of any size
 - :mod:`skbird.annotations`: read and write annotations of other programs
-- :mod:`skbird.base`: base classes for classifiers of one's own
+- :mod:`skbird.base`: base classes for classifiers of your own
 - :mod:`skbird.cli`: the command line
-- :mod:`skbird.utils`: checks for estimators of one's own
+- :mod:`skbird.utils`: checks for estimators of your own
 
 Importing ``skbird`` loads none of them and needs no torch: each is loaded when it is
 first used.

@@ -1,4 +1,4 @@
-"""From time-stamped boxes to the rows and the Y that a classifier trains on."""
+"""Turn time-stamped boxes into the rows and the Y that a classifier trains on."""
 
 import warnings
 from numbers import Real

@@ -1,4 +1,4 @@
-"""From probabilities of rows to events with a beginning and an end."""
+"""Join rows with detections to events with a beginning and an end."""
 
 from numbers import Real
 

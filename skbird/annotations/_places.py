@@ -164,7 +164,7 @@ def _is_end(path, other):
 
 
 def _check_clear(found, table):
-    """Complain of different paths that seem to be of one recording."""
+    """Raise an error if different paths seem to be of one recording."""
     paths = {}
     for path, place in found.items():
         other = paths.setdefault(place.recording, path)

@@ -1,4 +1,4 @@
-"""What defines an archive run, so that only the same run is resumed."""
+"""The manifest of an archive run, so that only the same run is resumed."""
 
 import json
 import os
@@ -54,7 +54,7 @@ class OtherRunError(ValueError):
 
 @dataclass(frozen=True)
 class Plan:
-    """What an archive run is to do.
+    """The plan of an archive run.
 
     Attributes
     ----------

@@ -39,7 +39,7 @@ _ERRORS = rf"_errors\.csv|\.{_HEX}\.part"
 
 @dataclass(frozen=True)
 class PartInfo:
-    """What a part says of itself.
+    """The information that a part holds about itself.
 
     Attributes
     ----------

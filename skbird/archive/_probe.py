@@ -91,7 +91,7 @@ def probe_model(model, blocks, segment_s, step_s, plan):
 
 
 def _predict(model, rows, some, names):
-    """Return those of some rows that a model can read, and what it makes of them.
+    """Return the rows that a model can read, and its predictions of them.
 
     A model may see all rows at once: each must have been there when numbers are kept.
     """

@@ -145,7 +145,7 @@ class Mixer:
 
     @property
     def cancels(self):
-        """Whether the mean lost sound, of all that was mixed, to silence or antiphase.
+        """True if the mean of the channels lost sound to silence or opposite signs.
 
         That is, whether all channels but one are dead, or less is left than of channels
         that have nothing to do with each other.

@@ -1,4 +1,4 @@
-"""Which files of a folder are recordings."""
+"""Find the recordings in a folder."""
 
 import os
 import re

@@ -140,12 +140,12 @@ class MultilabelMetaMixin(MultilabelMixin, MetaEstimatorMixin):
 
     @property
     def _inner(self):
-        """What the class wraps, not fitted."""
+        """The wrapped estimator, not fitted."""
         return self.estimator
 
     @property
     def _fitted_inner(self):
-        """What `fit` made of it; AttributeError before."""
+        """The wrapped estimator, fitted; AttributeError before `fit`."""
         return self.estimator_
 
     def _learn_species(self, y):

@@ -1,4 +1,4 @@
-"""What the commands print: results to standard output, all else to standard error."""
+"""Print results to standard output, and all else to standard error."""
 
 import math
 import re

@@ -1,4 +1,4 @@
-"""From the parts of an archive run to the files of other programs."""
+"""Write the parts of an archive run as files of other programs."""
 
 import os
 
@@ -120,7 +120,7 @@ _LONGEST = 255  # bytes of a file's name, nearly everywhere
 
 
 def check_out(out, format_):
-    """Complain now of an ``--out`` that does not suit the format."""
+    """Raise an error now if ``--out`` does not suit the format."""
     if format_ in _ENDINGS:
         check_file(out, *_ENDINGS[format_])
     else:
@@ -194,7 +194,7 @@ def write_nothing(submission, results, work_dir, out):
 
 
 class Submission:
-    """What a Kaggle submission must hold, checked before the work.
+    """A Kaggle submission, checked before the work.
 
     Parameters
     ----------

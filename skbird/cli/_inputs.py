@@ -32,7 +32,7 @@ class Inputs:
 
     @property
     def is_cut(self):
-        """Whether the table has rows, and not whole recordings, which are to be cut."""
+        """True if the table lists rows; False if recordings are to be cut."""
         return (
             self.table is not None
             and (self.table["end"].notna() | (self.table["start"] > 0)).any()
@@ -113,7 +113,7 @@ def read_inputs(arguments, *, may_be_empty=False):
     arguments : sequence of Path
         Folders and files; or a single row table.
     may_be_empty : bool
-        Whether a folder without recordings is none of the user's mistakes.
+        Whether a folder may hold no recordings.
 
     Returns
     -------

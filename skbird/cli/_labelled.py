@@ -124,7 +124,7 @@ def _load(data, species):
 
 
 def _check_labels(X, data):
-    """Complain of labels that ``predict`` wrote; warn of what looks like them."""
+    """Refuse labels that ``predict`` wrote; warn of those that look like them."""
     if data.is_file() and untouched_tables([data], data):
         raise ValueError(NONE_LEFT.format(path=data))
     if {"start", "end"} <= set(X):  # a table of events

@@ -36,7 +36,7 @@ _WIDEST = 40  # characters of a name that others are aligned with
 
 
 class Trust(NamedTuple):
-    """How far the user trusts the maker of a model."""
+    """The user's trust in the maker of a model."""
 
     pickle: bool
     max_bytes: int

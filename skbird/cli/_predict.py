@@ -247,7 +247,7 @@ def _say_highest(probability, species):
 
 
 def _check_together(format_, min_proba, top_species, like, work_dir):
-    """Complain of options that mean nothing in this format."""
+    """Refuse options that have no effect in this format."""
     for flag, value in {"--min-proba": min_proba, "--top-species": top_species}.items():
         if value is not None and format_ != "parquet":
             raise click.UsageError(f"{flag} goes with --format parquet only.")
@@ -260,7 +260,7 @@ def _check_together(format_, min_proba, top_species, like, work_dir):
 
 
 def _check_work_dir(work_dir, out, format_):
-    """Complain now of a work folder in which something would be lost."""
+    """Raise an error now if something would be lost in the work folder."""
     from skbird.archive import MANIFEST, part_paths
 
     if format_ != "parquet" and work_dir.absolute() == out.absolute():

@@ -134,7 +134,7 @@ class Settings:
         )
 
     def check_network(self, pipe):
-        """Complain of the network now, not after hours of decoding.
+        """Raise an error about the network now, not after hours of decoding.
 
         Parameters
         ----------

@@ -1,4 +1,4 @@
-"""Scores of rows from what a network says at each moment of a longer sound."""
+"""Scores of rows from the network's logits at each moment of a longer sound."""
 
 import numpy as np
 

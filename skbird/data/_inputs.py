@@ -47,7 +47,7 @@ def with_same_axes(X, seen):
 
 
 def check_same_axes(given, seen):
-    """Complain if spectrograms have other axes than those that a network was fitted to.
+    """Refuse spectrograms whose axes differ from those that a network was fitted on.
 
     Parameters
     ----------

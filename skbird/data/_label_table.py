@@ -1,4 +1,4 @@
-"""Read tables of recordings and their labels, whoever wrote them."""
+"""Read tables of recordings and their labels, as many programs write them."""
 
 import csv
 import io

@@ -1,4 +1,4 @@
-"""From a metadata table to the two arrays that training needs: targets and weights."""
+"""Turn a metadata table into targets and label weights."""
 
 import ast
 import warnings

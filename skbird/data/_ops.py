@@ -1,4 +1,4 @@
-"""What the steps between a recording and its spectrogram do to a clip."""
+"""Base classes of operations between a recording and its spectrogram."""
 
 from collections.abc import Mapping
 from dataclasses import replace

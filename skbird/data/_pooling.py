@@ -1,4 +1,4 @@
-"""From the logits of segments to the logits of their rows."""
+"""Combine the logits of segments into the logits of their rows."""
 
 import numpy as np
 
@@ -48,7 +48,7 @@ def pool_rows(values, rows, n_rows, pooling):
 
 
 def check_shifts(shifts_s):
-    """Complain of test-time shifts that `score_rows` could not take.
+    """Refuse test-time shifts that `score_rows` cannot use.
 
     Parameters
     ----------

@@ -64,7 +64,7 @@ class Clip:
 
     @property
     def weights(self) -> np.ndarray:
-        """How much training should use each segment, in [0, 1]; (n_segments,)."""
+        """Weights of the segments in training, in [0, 1]; (n_segments,)."""
         return row_weights(self.measured, self.starts, self.grid.segment_s, self.row)
 
 
@@ -144,7 +144,7 @@ class Recordings:
 
     @property
     def grid(self) -> SegmentGrid:
-        """How rows are cut after the chain."""
+        """The grid by which rows are cut after the chain."""
         grid = SegmentGrid()
         for op in self.ops:
             grid = op.grid_after(grid)
@@ -152,7 +152,7 @@ class Recordings:
 
     @property
     def channels(self) -> Channels:
-        """Which channels rows are read from, unless the table says so itself."""
+        """Channels that rows are read from, unless the table has a column for them."""
         channels: Channels = "mean"
         for op in self.ops:
             channels = op.channels_read(channels)

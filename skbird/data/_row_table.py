@@ -50,7 +50,8 @@ def check_rows(X: Rows, *, input_name: str = "X") -> pd.DataFrame:
     TypeError
         If X is a single path or does not hold paths.
     ValueError
-        If X has no column ``path`` or several, or a row's stretch is none.
+        If X has no column ``path`` or several, or a row does not end
+        after its start.
 
     Examples
     --------
@@ -279,7 +280,7 @@ def _check_seconds(name, value):
 
 
 def _check_number(paths, n_rows, step_s):
-    """Complain of more rows than memory holds."""
+    """Refuse to make more rows than memory holds."""
     if n_rows.sum() > _MAX_ROWS:
         most = n_rows.argmax()
         raise ValueError(

@@ -1,4 +1,4 @@
-"""How often training should draw each recording."""
+"""Sampling weights of recordings."""
 
 from collections.abc import Mapping
 from numbers import Real

@@ -1,4 +1,4 @@
-"""Where the segments of a row lie, and how much each of them weighs."""
+"""Positions and weights of the segments of a row."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass

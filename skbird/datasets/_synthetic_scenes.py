@@ -28,7 +28,7 @@ _SOUNDSCAPE_SNR_DB = (-4, 13)
 
 @dataclass(frozen=True)
 class Collection:
-    """How the recordings of one source sound.
+    """The sound of the recordings of one source.
 
     Attributes
     ----------

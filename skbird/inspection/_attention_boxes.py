@@ -1,4 +1,4 @@
-"""Boxes from what a network says of moments and of frequency bands."""
+"""Boxes from the activations of a network over time and over frequency bands."""
 
 from numbers import Real
 
@@ -115,7 +115,7 @@ def attention_boxes(
 
 
 class _Segments:
-    """What one network says of the segments of all rows.
+    """The activations of one network for the segments of all rows.
 
     Attributes
     ----------

@@ -1,4 +1,4 @@
-"""Which species sets off the prediction of which, as a picture."""
+"""Confusions between species, as a picture."""
 
 import numpy as np
 

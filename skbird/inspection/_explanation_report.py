@@ -1,4 +1,4 @@
-"""How much of the maps of a network lies on the calls, against a control."""
+"""A report on how much of a network's maps lies on the calls, against a control."""
 
 from numbers import Integral, Real
 

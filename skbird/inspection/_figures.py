@@ -1,4 +1,4 @@
-"""What figures share: colours, and names that nobody has checked."""
+"""Colours, axes and safe names for figures."""
 
 import unicodedata
 from collections.abc import Iterable

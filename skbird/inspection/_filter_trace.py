@@ -19,11 +19,11 @@ class FilterTrace:
         The series.
     values_per_s : float
     limit : float or None
-        What it compares the series, or the segments' levels, with.
+        Limit that the series, or the levels of the segments, are compared with.
     weights : ndarray of shape (n_segments,)
-        What this filter alone gives to the segments.
+        Weights that this filter alone gives to the segments.
     levels : ndarray of shape (n_segments,), default=None
-        What it measured of each segment as a whole.
+        Measurement of each segment as a whole.
     limit_name : str, default="threshold"
     """
 

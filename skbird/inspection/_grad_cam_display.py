@@ -1,4 +1,4 @@
-"""Where the layers of a network find evidence for a species, as pictures."""
+"""Grad-CAM pictures: where the layers of a network find evidence for a species."""
 
 import numpy as np
 

@@ -1,4 +1,4 @@
-"""How well a map lies on what it should explain: array functions."""
+"""Measures of how much of a map lies inside a region: array functions."""
 
 import numpy as np
 

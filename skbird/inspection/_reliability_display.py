@@ -1,4 +1,4 @@
-"""How often a species is present if its predicted probability is 30 %."""
+"""Reliability curves: predicted probability against how often species are present."""
 
 from numbers import Integral
 

@@ -74,7 +74,7 @@ def take_row(X, row):
 
 
 def check_readable(X):
-    """Complain if the one row of `Spectrograms` could not be read."""
+    """Raise an error if the one row of `Spectrograms` could not be read."""
     if X.n_segments == 0:
         reason = X.errors["error"].iloc[0] if len(X.errors) else "it holds nothing"
         raise ValueError(
@@ -116,13 +116,13 @@ class Segment:
     spectrograms : Spectrograms
         The row.
     number : int
-        Of the segment within the row.
+        Number of the segment within the row.
     column : int
-        Of the species.
+        Column of the species.
     species : str
-        Its name.
+        Name of the species.
     probability : float
-        Of the species in this segment.
+        Probability of the species in this segment.
     """
 
     spectrograms: object

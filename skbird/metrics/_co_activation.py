@@ -1,4 +1,4 @@
-"""Which species a model takes for which, when a row may have several."""
+"""Confusions between species, for rows that may have several."""
 
 import numpy as np
 import pandas as pd

@@ -1,4 +1,4 @@
-"""What tables of counts share."""
+"""Arithmetic on tables of counts."""
 
 import numpy as np
 

@@ -261,7 +261,7 @@ def _recordings(X, groups, n_rows):
 
 
 class _Fit(NamedTuple):
-    """What one fold gave."""
+    """The result of one fold."""
 
     proba: np.ndarray  # (n_test, n_species)
     fit_s: float

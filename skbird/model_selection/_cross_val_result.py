@@ -10,7 +10,7 @@ from skbird.utils._text import counted
 
 @dataclass(frozen=True, eq=False, repr=False)
 class CrossValReport:
-    """What `cross_val_report` found; printing it gives a summary.
+    """Result of `cross_val_report`; printing it gives a summary.
 
     Attributes
     ----------

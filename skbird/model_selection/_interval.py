@@ -1,4 +1,4 @@
-"""How far the score of one set of predictions can be trusted."""
+"""The interval of the score of one set of predictions."""
 
 import numpy as np
 

@@ -1,4 +1,4 @@
-"""What rows of training and test may share: a key per row for each kind of leak."""
+"""Keys of rows, one for each kind of leak: rows with equal keys share something."""
 
 import hashlib
 import os
@@ -45,7 +45,7 @@ _SHORTEST_DATE = len("20210503")  # a year or a month is no day
 
 
 class Key(NamedTuple):
-    """What rows may share, of one kind."""
+    """The keys of all rows for one kind of leak."""
 
     numbers: np.ndarray  # (n_rows,) int: rows with the same one share it; -1: unknown
     texts: np.ndarray  # (n_rows,) object: how to call it

@@ -40,7 +40,7 @@ def assign_folds(counts, sizes, n_splits):
 
 
 class _Shares:
-    """What each fold has so far."""
+    """Rows, positives and groups that each fold has so far."""
 
     def __init__(self, counts, sizes, n_splits):
         self.counts, self.sizes, self.n_rows = counts, sizes, sizes.sum()

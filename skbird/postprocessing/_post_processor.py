@@ -1,4 +1,4 @@
-"""What the post-processors share: a classifier inside, and its rows and species."""
+"""Base classes of post-processors, which change what a classifier predicts."""
 
 import numpy as np
 from sklearn.base import BaseEstimator, clone

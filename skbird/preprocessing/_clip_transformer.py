@@ -1,4 +1,4 @@
-"""What the lazy steps of a pipeline share."""
+"""Base class of the lazy steps of a pipeline."""
 
 import numpy as np
 from sklearn.base import BaseEstimator, TransformerMixin, _fit_context

@@ -1,4 +1,4 @@
-"""From recordings to spectrograms: look up what is known, compute the rest."""
+"""Make spectrograms of recordings: look up cached ones, compute the rest."""
 
 import os
 import warnings

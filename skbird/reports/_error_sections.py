@@ -41,7 +41,7 @@ class Findings:
 
     @property
     def judgement(self):
-        """What functions of the metrics take."""
+        """The arguments that functions of the metrics take."""
         return self.truth, self.score, self.threshold
 
 

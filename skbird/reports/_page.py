@@ -1,4 +1,4 @@
-"""From sections of tables, figures and clips to one self-contained HTML file."""
+"""Write sections of tables, figures and clips as one self-contained HTML file."""
 
 import base64
 import hashlib

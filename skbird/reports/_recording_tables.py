@@ -219,7 +219,7 @@ def count_collections(files):
 
 
 def species_findings(species):
-    """Count species that a model can hardly learn, or only by heart."""
+    """Count species that a model can hardly learn, or can only memorise."""
     tests = [("species with fewer than 5 recordings", species["recordings"] < 5)]
     if (species["collections"] > 1).any():  # else there is only one, or none is known
         tests.append(("species from one collection", species["collections"] <= 1))

@@ -1,4 +1,4 @@
-"""How weights and groups reach the estimators inside others."""
+"""Pass weights and groups on to the estimators inside others."""
 
 import warnings
 from inspect import Parameter, signature

@@ -204,7 +204,7 @@ def existing_path(path, folder=""):
     Returns
     -------
     str
-        Of a file that exists; if there is none, what `path` says as it is.
+        Path of a file that exists, else `path` as it is.
 
     Examples
     --------

@@ -1,4 +1,4 @@
-"""What meta-estimators may know of the rows of X, whatever form X has."""
+"""Files, groups and columns of the rows of X, for X of any form."""
 
 import os
 
@@ -46,7 +46,7 @@ def files_of_rows(X):
 
 
 def check_y_length(y, n_rows):
-    """Complain if y cannot be the labels of `n_rows` rows, whoever is to learn them.
+    """Raise an error if y cannot be the labels of `n_rows` rows.
 
     Parameters
     ----------

@@ -88,7 +88,7 @@ def decode_text(raw, name="A table"):
 
 
 def refuse_binary(text, name):
-    """Complain of what was decoded from a file that is no text."""
+    """Raise an error if what was decoded from a file is no text."""
     if "\0" in text:
         raise ValueError(
             f"{name} is no text. If it is a spreadsheet, open it there and save it as "

@@ -14,7 +14,7 @@ PRESENT_FROM = 0.5  # a soft target counts as presence from here on
 
 
 class Truth(NamedTuple):
-    """Which species are known to be present or absent in each row."""
+    """Masks of the species known to be present, and known at all, in each row."""
 
     positive: np.ndarray  # (n_rows, n_species) bool: known to be present
     known: np.ndarray  # (n_rows, n_species) bool: known at all

@@ -62,7 +62,7 @@ def seems_ffmpeg(head):
 
 @dataclass(frozen=True)
 class Timeline:
-    """Where the parts of a recording begin, as decoding it once has shown.
+    """Starts of the parts of a recording, found by decoding it once.
 
     Parameters
     ----------
