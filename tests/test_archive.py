@@ -356,7 +356,7 @@ def test_finished_parts_are_kept_and_the_rest_is_run(run, tmp_path):
     damaged.write_bytes(damaged.read_bytes()[:-20])
     (out / f".part-000001.parquet.{'a1' * 16}.tmp").write_bytes(b"half")
     n_calls = len(log.read_text().splitlines())
-    with pytest.warns(UserWarning, match="1 finished parts are damaged"):
+    with pytest.warns(UserWarning, match="1 finished part is damaged"):
         result = run(Level(log=log))
     calls = log.read_text().splitlines()[n_calls:]
     assert calls == [
@@ -733,7 +733,7 @@ def test_a_lost_list_of_files_is_named(run, tmp_path):
         run()
 
 
-DAMAGED = "1 finished parts are damaged, .*; the first is .*part-00000{}.parquet"
+DAMAGED = "1 finished part is damaged, .*; the first is .*part-00000{}.parquet"
 
 
 def test_a_part_with_a_damaged_footer_is_made_again(run, nights, tmp_path):
@@ -825,7 +825,7 @@ def test_damage_that_comes_while_a_run_is_read_is_made_good_by_the_next(run, nig
     result.parts[2].mkdir()
     message = r"part-000002.parquet in .*out is a folder, where .* Move it away"
     with (
-        pytest.warns(UserWarning, match="1 finished parts are damaged"),
+        pytest.warns(UserWarning, match="1 finished part is damaged"),
         pytest.raises(OSError, match=message),
     ):
         run()

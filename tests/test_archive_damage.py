@@ -162,7 +162,7 @@ def test_what_is_no_file_in_the_place_of_a_part_is_no_part(folder, replace_file)
     if kind == "folder":
         part.rmdir()
         part.touch()
-    with pytest.warns(UserWarning, match="1 finished parts are damaged"):
+    with pytest.warns(UserWarning, match="1 finished part is damaged"):
         again = run(Level(), folder)
     assert again.read().equals(expected)
 

@@ -172,9 +172,10 @@ class FrontEnd:
                 use(row, series)
         if damaged:
             warnings.warn(
-                f"The cache {self.cache.directory} has "
-                f"{counted(len(damaged), 'entry', 'entries')} that must be made again, "
-                f"damaged or of another version of skbird; the first is {damaged[0]}.",
+                f"{counted(len(damaged), 'entry', 'entries')} of the cache "
+                f"{self.cache.directory} {'is' if len(damaged) == 1 else 'are'} "
+                "damaged, or of another version of skbird, and will be made again; the "
+                f"first is {damaged[0]}.",
                 stacklevel=7,
             )
         return np.array(pending, int)
