@@ -311,7 +311,8 @@ def test_a_table_of_several_recordings(tmp_path):
     ):
         read_raven(path, ["/y/a.wav", "/x/a.wav"])
     with pytest.raises(
-        ValueError, match=r"line 2: .*not among the 1 recording .*'b.wav'"
+        ValueError,
+        match=r"line 2: .*not among the recordings given \(1 file\).*'b.wav'",
     ):
         read_raven(path, ["b.wav"])
     text = "\n".join(

@@ -139,8 +139,8 @@ class AudioFinder:
                 "annotations."
             )
         raise ValueError(
-            f"{place}: {name!r} is not among the "
-            f"{counted(len(self.recordings), 'recording')} given, such as "
+            f"{place}: {name!r} is not among the recordings given "
+            f"({counted(len(self.recordings), 'file')}), such as "
             f"{', '.join(map(repr, self.recordings[:3]))}. Add it."
         )
 
