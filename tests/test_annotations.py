@@ -773,7 +773,7 @@ def test_lost_boxes_are_told():
     )
     rows = pd.DataFrame({"path": ["a"], "start": [0.0], "end": [5.0]})
     with pytest.warns(
-        UserWarning, match=r"1 of 3 boxes count for no row.*'owl' at 1 to 1.1"
+        UserWarning, match=r"1 of 3 boxes counts for no row.*'owl' at 1 to 1.1"
     ):
         boxes_to_rows(boxes, rows, species=["owl"])
     with pytest.warns(
@@ -798,7 +798,7 @@ def test_bad_arguments_of_rows_are_refused(boxes, options, message):
 @pytest.mark.skipif(
     not DATA.is_dir(), reason="SKBIRD_DATA names no folder with donana_soundscapes/"
 )
-@pytest.mark.filterwarnings("ignore:1 of 79 boxes count for no row")
+@pytest.mark.filterwarnings("ignore:1 of 79 boxes counts for no row")
 def test_the_annotations_of_donana_give_the_published_rows(tmp_path):
     windows = pd.read_csv(DATA / "windows5s.csv", keep_default_na=False)
     meta = pd.read_csv(DATA / "metadata.csv")

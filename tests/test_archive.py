@@ -1143,8 +1143,8 @@ def test_bad_files_are_listed_and_cost_no_good_one(run, bad_nights, model):
         one, four, five = errors.values()
         assert "not an audio file" in one
         assert "no samples" in four
-        assert five.startswith("1 of 3 rows are left out: ")
-        assert "night05.wav holds 1 samples that are NaN" in five
+        assert five.startswith("1 of 3 rows is left out: ")
+        assert "night05.wav holds 1 sample that is NaN" in five
         rows = result.read()
         n_rows = rows["path"].map(lambda path: Path(path).stem).value_counts()
         whole = {f"night{n:02d}": 3 for n in (0, 2, 3, 6, 7, 8)}
@@ -1343,7 +1343,7 @@ def test_rows_that_only_the_model_cannot_use_are_listed_as_such(run):
 
     result = run(Deaf())
     assert result.n_rows == 26
-    message = "1 of 3 rows are left out: the model gives NaN for them"
+    message = "1 of 3 rows is left out: the model gives NaN for them"
     assert result.errors["error"].item().startswith(message)
 
 

@@ -81,7 +81,8 @@ def test_a_damaged_place_costs_only_the_rows_around_it(folder, name, damage):
     np.testing.assert_allclose(own[SPECIES], Level().predict_proba(good), rtol=1e-6)
     assert (read["path"] == str(folder / "good.flac")).sum() == 12
     n_bad = 12 - len(good)
-    assert f"{n_bad} of 12 rows are left out" in result.errors["error"].item()
+    lost = f"{n_bad} of 12 rows {'is' if n_bad == 1 else 'are'} left out"
+    assert lost in result.errors["error"].item()
 
 
 @pytest.mark.parametrize("damage", [[0.5], [0.02, 0.15]], ids=str)

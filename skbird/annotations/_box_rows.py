@@ -17,6 +17,7 @@ from skbird.utils._names import (
 )
 from skbird.utils._overlaps import overlapping_pairs
 from skbird.utils._params import check_list
+from skbird.utils._text import counted
 from skbird.utils._typing import Names, Rows
 
 _ROUNDING_S = 1e-9  # seconds such as 0.3 - 0.2 are not exact
@@ -156,23 +157,24 @@ def _check_overlaps(min_overlap_s, min_overlap_fraction):
         )
 
 
-def _warn_about_lost(boxes, rows, counted):
+def _warn_about_lost(boxes, rows, kept):
     if len(boxes) == 0:
         return
     here = np.array(boxes["path"].isin(rows["path"]))
     if not here.any():
         warnings.warn(
-            f"None of the {len(boxes)} boxes is in any of the recordings: the boxes "
-            f"are in {boxes['path'][0]!r}, ..., the recordings are "
-            f"{', '.join(map(repr, rows['path'][:1])) or 'none'}, .... Write paths "
+            f"None of the {counted(len(boxes), 'box', 'boxes')} is in any of the "
+            f"recordings: the boxes are in {boxes['path'][0]!r}, ..., the recordings "
+            f"are {', '.join(map(repr, rows['path'][:1])) or 'none'}, .... Write paths "
             "alike in both, or pass recordings when reading.",
             stacklevel=3,
         )
-    here[counted] = False
+    here[kept] = False
     if here.any():
         first = boxes.iloc[here.argmax()]
         warnings.warn(
-            f"{here.sum()} of {len(boxes)} boxes count for no row, such as "
+            f"{here.sum()} of {counted(len(boxes), 'box', 'boxes')} "
+            f"{'counts' if here.sum() == 1 else 'count'} for no row, such as "
             f"{first['species']!r} at {first['start']:g} to {first['end']:g} s of "
             f"{first['path']!r}: they lie behind its end, or share too little time "
             "with any (see min_overlap_s, min_overlap_fraction).",

@@ -295,8 +295,9 @@ def _make_folds(cv, X, Y, groups):
     for number, (train, test) in enumerate(folds):
         if len(train) == 0 or len(test) == 0:
             raise ValueError(
-                f"Fold {number} of cv={cv!r} has {len(train)} training rows and "
-                f"{len(test)} test rows; both need some. Use fewer folds."
+                f"Fold {number} of cv={cv!r} has {counted(len(train), 'training row')} "
+                f"and {counted(len(test), 'test row')}; both need some. Use fewer "
+                "folds."
             )
     return folds
 

@@ -69,7 +69,9 @@ def check_y_length(y, n_rows):
             "Y, label_weight = encode_labels(table)."
         )
     if _num_samples(y) != n_rows:
-        raise ValueError(f"Y has {_num_samples(y)} rows, but X has {n_rows}.")
+        raise ValueError(
+            f"Y has {counted(_num_samples(y), 'row')}, but X has {n_rows}."
+        )
 
 
 def assign_column(X, name, values):
