@@ -1,4 +1,4 @@
-"""What the ablation changes, one thing at a time, and what the report found of it."""
+"""The changes that the ablation makes, one at a time, and what the report found."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, field

@@ -1,4 +1,4 @@
-"""What the benchmarks share: where the data is, and how results are written down."""
+"""Helpers of the benchmarks: find the data, write down the results."""
 
 import json
 import os

@@ -1,4 +1,4 @@
-"""What each part of the training recipe is worth: one change at a time.
+"""Measure what each part of the training recipe is worth: one change at a time.
 
 Usage::
 

@@ -1,4 +1,4 @@
-"""What kills cost a run over an archive, and whether memory grows with the archive.
+"""Measure what kills cost an archive run, and whether memory grows with the archive.
 
 Usage::
 

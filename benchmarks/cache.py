@@ -1,4 +1,4 @@
-"""What the cache of spectrograms saves, and what it takes.
+"""Measure what the cache of spectrograms saves, and what it costs.
 
 Usage::
 
@@ -112,7 +112,7 @@ def main():
         results[f"three folds, {name} cache, s"] = seconds
     for name, speed in speeds.items():
         results[f"segments per second, {name}"] = speed
-    print(pd.Series(results).round(4).to_string())
+    print(pd.Series(results).round(3).to_string())
     print(f"written to {write_results('cache', vars(args), results)}")
 
 

@@ -1,4 +1,4 @@
-"""Whether networks look at the calls: Grad-CAM per block, and attention.
+"""Measure whether networks look at the calls: Grad-CAM per block, and attention.
 
 Usage::
 

@@ -1,4 +1,4 @@
-"""What the front end costs: time against decoding alone, memory, and a warm cache.
+"""Measure the front end: time against decoding alone, memory, and a warm cache.
 
 Usage::
 
@@ -176,7 +176,7 @@ def main():
     for how, times in silero.items():
         results[f"times Silero's default and librosa, {how}"] = times
     path = write_results(f"front_end_{args.filters}", vars(args), results)
-    print(pd.Series(results).round(4).to_string())
+    print(pd.Series(results).round(3).to_string())
     print(f"written to {path}")
 
 

@@ -1,4 +1,4 @@
-"""How fast files become probabilities on a CPU, against a notebook and decoding alone.
+"""Time files to probabilities on a CPU, against a notebook and decoding alone.
 
 Usage::
 

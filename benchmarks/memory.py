@@ -1,4 +1,4 @@
-"""How much memory the front end takes, however many the rows and long the files.
+"""Measure the memory of the front end, with many rows and with long files.
 
 Usage::
 

@@ -1,4 +1,4 @@
-"""How long operators of networks take, against what programs of strangers are charged.
+"""Time operators of networks, against what programs of strangers are charged.
 
 Usage::
 

@@ -1,4 +1,4 @@
-"""How fast files become probabilities, against other programs, side by side.
+"""Time files to probabilities, against other programs, side by side.
 
 Usage::
 

@@ -1,4 +1,4 @@
-"""What is gained after training: ensembles, TTA, smoothing, reweighting by the file.
+"""Measure gains after training: ensembles, TTA, smoothing, reweighting by the file.
 
 Usage::
 
@@ -159,7 +159,7 @@ def main():
         for name, other in pairs
     }
     table = pd.DataFrame(table).T
-    print(table.round(4).to_string())
+    print(table.round(3).to_string())
     rows = table.rename_axis(["method", "reference"]).reset_index().to_dict("records")
     path = write_results(f"postprocessing_{args.task}", vars(args), rows)
     print(f"written to {path}")

@@ -1,4 +1,4 @@
-"""How good skbird is on real audio: ESC-10, xeno-canto birds, Doñana soundscapes.
+"""Score skbird on real audio: ESC-10, xeno-canto birds, Doñana soundscapes.
 
 Usage::
 

@@ -1,4 +1,4 @@
-"""What unlabelled soundscapes are worth: self-training against labels alone.
+"""Measure self-training with unlabelled soundscapes against labels alone.
 
 Usage::
 
@@ -139,7 +139,7 @@ def main():
         for name in scores.columns.drop(others)
         for other in others
     }
-    print(pd.DataFrame(lines).T.round(4).to_string())
+    print(pd.DataFrame(lines).T.round(3).to_string())
     path = write_results(
         f"semi_supervised_{args.task}", vars(args), scores.to_dict("index")
     )

@@ -1,4 +1,4 @@
-"""The quickstart's comparison on several synthetic data sets, with their spread.
+"""Repeat the quickstart's comparison on several synthetic data sets, with their spread.
 
 Usage::
 

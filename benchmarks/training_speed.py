@@ -1,4 +1,4 @@
-"""How fast skbird trains, against loops written by hand on the same batches.
+"""Time training with skbird, against loops written by hand on the same batches.
 
 Usage::
 

@@ -31,7 +31,7 @@ from skbird.reports import describe_recordings
 parser = argparse.ArgumentParser(description="Describe recordings.")
 parser.add_argument("--root", type=Path, help="folder of a BirdCLEF competition")
 parser.add_argument("--output", type=Path, default=Path("eda_output"))
-parser.add_argument("--limit", type=int, help="so many recordings, drawn at random")
+parser.add_argument("--limit", type=int, help="recordings to use, drawn at random")
 parser.add_argument("--speech", action="store_true", help="look for human voices, too")
 args, _ = parser.parse_known_args()
 args.output.mkdir(parents=True, exist_ok=True)

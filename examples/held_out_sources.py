@@ -1,12 +1,13 @@
-"""Three ways to split one data set, and which of them says what soundscapes will bring.
+"""Compare three ways to split a data set, and which score soundscapes confirm.
 
 Makes a synthetic data set and cross-validates the same cheap classifier on random
 segments of the recordings, on held-out recordists and on held-out collections, then
 tries it on soundscapes. Random splits have pieces of one recording on both sides, and
-the leak check says so. Prints the scores with their intervals and draws them, and the
-held-out score of each species and collection, in ``held_out_sources_output/``.
+the leak check says so. Prints the scores with their intervals, and draws them and the
+held-out score of each species and collection in ``held_out_sources_output/``.
 """
 
+import argparse
 import time
 import warnings
 from pathlib import Path
@@ -16,6 +17,7 @@ import matplotlib
 matplotlib.use("Agg")
 import matplotlib.pyplot as plt
 import numpy as np
+from sklearn.base import clone
 from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import KFold
 from sklearn.multiclass import OneVsRestClassifier
@@ -34,15 +36,13 @@ from skbird.model_selection import (
 )
 from skbird.preprocessing import LogMel, Resampler, Segmenter, SpectrogramStatistics
 
-OUTPUT = Path("held_out_sources_output")
 
-
-def make_classifier():
-    """Statistics of the mel bands and logistic regression."""
+def make_classifier(cache_dir):
+    """Make a classifier: statistics of the mel bands and logistic regression."""
     return make_pipeline(
         Resampler(32_000),
         Segmenter(5.0),
-        LogMel(64, normalize=None, top_db=None, cache_dir=OUTPUT / "cache", verbose=0),
+        LogMel(64, normalize=None, top_db=None, cache_dir=cache_dir, verbose=0),
         SpectrogramStatistics(),
         StandardScaler(),
         OneVsRestClassifier(LogisticRegression(max_iter=1000)),
@@ -87,8 +87,12 @@ def plot_species(report, axis):
 
 def main():
     """Split in three ways, print the scores and draw them."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--output", type=Path, default=Path("held_out_sources_output"))
+    output = parser.parse_args().output
     start = time.perf_counter()
-    data = make_birdclef(OUTPUT / "birdclef", random_state=0)
+    data = make_birdclef(output / "birdclef", random_state=0)
+    classifier = make_classifier(output / "cache")
     X, Y = cut(data)
     splits = {
         "random rows": (KFold(5, shuffle=True, random_state=0), None),
@@ -101,20 +105,20 @@ def main():
             warnings.simplefilter("ignore", LeakageWarning)  # looked at below
             leaks = check_leaks(X, cv.split(X, Y, groups), identical=False, author=None)
             reports[name] = cross_val_report(
-                make_classifier(), X, Y, groups=groups, cv=cv, random_state=0
+                classifier, X, Y, groups=groups, cv=cv, random_state=0
             )
         print(f"\n{name}: {len(leaks)} leaks")
         print(reports[name])
-    model = make_classifier().fit(X, Y)
+    model = clone(classifier).fit(X, Y)
     soundscapes = macro_roc_auc(data.test_Y, model.predict_proba(data.test))
     print(f"\ntest soundscapes: macro ROC-AUC {soundscapes:.3f}")
 
     figure, axes = plt.subplots(2, 1, figsize=(8, 8), layout="constrained")
     plot_scores(reports, soundscapes, axes[0])
     plot_species(reports["collections"], axes[1])
-    figure.savefig(OUTPUT / "scores.png", dpi=100)
+    figure.savefig(output / "scores.png", dpi=100)
     plt.close(figure)
-    print(f"Wrote {OUTPUT / 'scores.png'}. Took {time.perf_counter() - start:.0f} s.")
+    print(f"Wrote {output / 'scores.png'}. Took {time.perf_counter() - start:.0f} s.")
 
 
 if __name__ == "__main__":

@@ -42,7 +42,7 @@ parser = argparse.ArgumentParser(description="Fill a cache of spectrograms.")
 parser.add_argument("--root", type=Path, help="folder of a BirdCLEF competition")
 parser.add_argument("--output", type=Path, default=Path("precompute_output"))
 parser.add_argument("--cache", type=Path, help="folder; by default in the output")
-parser.add_argument("--limit", type=int, help="so many recordings, drawn at random")
+parser.add_argument("--limit", type=int, help="recordings to use, drawn at random")
 args, _ = parser.parse_known_args()
 args.output.mkdir(parents=True, exist_ok=True)
 cache_dir = args.cache or args.output / "cache"
@@ -68,7 +68,7 @@ start = time.perf_counter()
 spectrograms = front_end.fit_transform(X)
 first_s = time.perf_counter() - start
 print(spectrograms)
-print(f"{len(spectrograms.errors)} recordings could not be read")
+print(f"Recordings that could not be read: {len(spectrograms.errors)}")
 
 # %%
 # The second pass

@@ -39,7 +39,7 @@ parser = argparse.ArgumentParser(description="Learn from unlabelled soundscapes.
 parser.add_argument("--root", type=Path, help="folder of a BirdCLEF competition")
 parser.add_argument("--output", type=Path, default=Path("self_training_output"))
 parser.add_argument("--cache", type=Path, help="folder; by default in the output")
-parser.add_argument("--limit", type=int, help="so many recordings, and unlabelled rows")
+parser.add_argument("--limit", type=int, help="recordings, and unlabelled rows, to use")
 parser.add_argument("--backbone", help="a network of timm")
 parser.add_argument("--weights", help="'pretrained' or a file; else random")
 parser.add_argument("--epochs", type=int)

@@ -45,7 +45,7 @@ parser = argparse.ArgumentParser(description="Look at the predictions of a netwo
 parser.add_argument("--root", type=Path, help="folder of a BirdCLEF competition")
 parser.add_argument("--output", type=Path, default=Path("understand_output"))
 parser.add_argument("--cache", type=Path, help="folder; by default in the output")
-parser.add_argument("--limit", type=int, help="so many recordings, drawn at random")
+parser.add_argument("--limit", type=int, help="recordings to use, drawn at random")
 parser.add_argument("--attention", default="time", choices=["time", "frequency"])
 parser.add_argument("--backbone", help="a network of timm")
 parser.add_argument("--weights", help="'pretrained' or a file; else random")
@@ -124,14 +124,14 @@ errors = describe_errors(
     Y_test,
     proba,
     threshold=threshold,
-    train=(Y_train, proba_train),
+    train_predictions=(Y_train, proba_train),
     explain=explain,
     n_clips=20,
 )
 columns = ["species", "n_positive", "roc_auc", "precision", "recall", "f1"]
-print(errors.tables["species"][columns].sort_values("f1").head(15).round(2))
-print(errors.tables["confusions"].head(5).round(2))
-print(errors.tables["memory"].head(5).round(2))
+print(errors.tables["species"][columns].sort_values("f1").head(15).round(3))
+print(errors.tables["confusions"].head(5).round(3))
+print(errors.tables["memory"].head(5).round(3))
 page = errors.to_html(args.output / "errors.html")
 
 # %%

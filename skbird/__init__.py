@@ -2,26 +2,26 @@
 
 The rooms, each a subpackage:
 
-- :mod:`skbird.audio`: sound files, whatever their format
-- :mod:`skbird.data`: what X and Y are
+- :mod:`skbird.audio`: sound files of any format
+- :mod:`skbird.data`: the tables X and Y, lazy recordings, spectrograms
 - :mod:`skbird.datasets`: recordings and labels from disk, and synthetic ones
 - :mod:`skbird.preprocessing`: from paths to spectrograms
 - :mod:`skbird.nn`: networks and how they are trained
 - :mod:`skbird.recipes`: whole pipelines by name
 - :mod:`skbird.compose`: call types as classes
 - :mod:`skbird.semi_supervised`: learning from recordings without labels
-- :mod:`skbird.ensemble`: several models
+- :mod:`skbird.ensemble`: several models voting
 - :mod:`skbird.postprocessing`: reweighting, calibration, thresholds
 - :mod:`skbird.model_selection`: splits that do not leak, scores with intervals
 - :mod:`skbird.metrics`: scores and tables, species by species
-- :mod:`skbird.inspection`: what was learnt, drawn
-- :mod:`skbird.reports`: pages about recordings and errors
+- :mod:`skbird.inspection`: displays of predictions, errors and networks
+- :mod:`skbird.reports`: HTML pages about recordings and errors
 - :mod:`skbird.inference`: prediction without torch, and model files
 - :mod:`skbird.archive`: prediction of archives of any size
-- :mod:`skbird.annotations`: files of other programs, in and out
-- :mod:`skbird.base`: base classes for classifiers of one's own
+- :mod:`skbird.annotations`: read and write annotations of other programs
+- :mod:`skbird.base`: base classes for classifiers of your own
 - :mod:`skbird.cli`: the command line
-- :mod:`skbird.utils`: checks for estimators of one's own
+- :mod:`skbird.utils`: checks for estimators of your own
 
 Importing ``skbird`` loads none of them and needs no torch: each is loaded when it is
 first used.
@@ -44,6 +44,10 @@ Rows and what is known of them:
   (n_rows,), or the name of a column where there is an X
 - ``species_groups``: the class of animals (Aves, Amphibia, ...) of each species
 - ``recording_ids``: which recording a row is from, whatever names or numbers say so
+- ``train``, ``test``: numbers, or masks, of the rows that a model is trained and tested
+  on, as splitters yield them. Never the rows themselves, which are ``X_train``
+- ``train_predictions``: the pair ``(y_true, proba)`` of the rows trained on;
+  ``train_embeddings`` their embeddings, beside ``soundscape_embeddings``
 - ``sample_weight``, ``label_weight``, ``segment_weights``: of rows, of labels, of
   segments. ``weights`` without more are those of an ensemble's members, as in
   scikit-learn's ``VotingClassifier``; ``backbone_weights`` are a network's
@@ -82,6 +86,15 @@ The same rule everywhere:
 - ``random_state``: None by default, which draws anew in each call. `make_birdclef`
   alone begins with 0: what it writes is found again by the next call
 - Spelling is scikit-learn's: ``labeled``, ``normalize``, ``summarize``
+
+Words in results and messages:
+
+- held-out rows: rows that the model which predicts them was not trained on
+- embedding: the vector of features in which a network sums up a row
+- pooled: of segments, combined into one value of their row; of predictions, those of
+  all folds, or of all species, ranked or counted together
+- margin: the distance of a score from the threshold, a measure of confidence
+- F score: the harmonic mean of precision and recall, weighted by ``beta``
 
 What a call finds out is in what it returns (``Spectrograms.errors``), not in the
 estimator; ``history_`` of what is trained in epochs or rounds is a DataFrame. The one

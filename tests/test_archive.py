@@ -356,7 +356,7 @@ def test_finished_parts_are_kept_and_the_rest_is_run(run, tmp_path):
     damaged.write_bytes(damaged.read_bytes()[:-20])
     (out / f".part-000001.parquet.{'a1' * 16}.tmp").write_bytes(b"half")
     n_calls = len(log.read_text().splitlines())
-    with pytest.warns(UserWarning, match="1 finished parts are damaged"):
+    with pytest.warns(UserWarning, match="1 finished part is damaged"):
         result = run(Level(log=log))
     calls = log.read_text().splitlines()[n_calls:]
     assert calls == [
@@ -496,7 +496,7 @@ def test_other_recordings_or_species_are_refused(run, nights, tmp_path):
     with pytest.raises(ValueError, match=r"2 recordings are missing, first .*night00"):
         run(recordings=paths[2:])
     paths[4].rename(tmp_path / "elsewhere")  # a disk that is not there
-    with pytest.raises(ValueError, match=r"1 recordings are missing, first .*night04"):
+    with pytest.raises(ValueError, match=r"1 recording is missing, first .*night04"):
         run(recordings=paths)
     (tmp_path / "elsewhere").rename(paths[4])
 
@@ -538,7 +538,7 @@ def test_new_recordings_are_predicted_and_the_others_kept(
     soundfile.write(nights / "later.wav", np.full(6000, 0.5), RATE)
     assert run().n_rows == 37
     assert run().times_real_time == 0
-    with pytest.raises(ValueError, match=r"1 recordings are missing, first .*early0"):
+    with pytest.raises(ValueError, match=r"1 recording is missing, first .*early0"):
         run(recordings=sorted(nights.iterdir())[1:])
 
 
@@ -590,7 +590,7 @@ def test_blocks_stay_small_when_broken_recordings_become_whole(run, tmp_path):
 def test_without_the_recording_that_tells_models_apart_nothing_goes_on(run, nights):
     run()
     soundfile.write(nights / "night00.wav", np.full(9 * RATE, 0.5), RATE)
-    message = "1 recordings are changed by which models are told apart, first .*night00"
+    message = "1 recording is changed by which models are told apart, first .*night00"
     with pytest.raises(ValueError, match=message):
         run(Level(gain=0.8))
 
@@ -733,7 +733,7 @@ def test_a_lost_list_of_files_is_named(run, tmp_path):
         run()
 
 
-DAMAGED = "1 finished parts are damaged, .*; the first is .*part-00000{}.parquet"
+DAMAGED = "1 finished part is damaged, .*; the first is .*part-00000{}.parquet"
 
 
 def test_a_part_with_a_damaged_footer_is_made_again(run, nights, tmp_path):
@@ -825,7 +825,7 @@ def test_damage_that_comes_while_a_run_is_read_is_made_good_by_the_next(run, nig
     result.parts[2].mkdir()
     message = r"part-000002.parquet in .*out is a folder, where .* Move it away"
     with (
-        pytest.warns(UserWarning, match="1 finished parts are damaged"),
+        pytest.warns(UserWarning, match="1 finished part is damaged"),
         pytest.raises(OSError, match=message),
     ):
         run()
@@ -1143,8 +1143,8 @@ def test_bad_files_are_listed_and_cost_no_good_one(run, bad_nights, model):
         one, four, five = errors.values()
         assert "not an audio file" in one
         assert "no samples" in four
-        assert five.startswith("1 of 3 rows are left out: ")
-        assert "night05.wav holds 1 samples that are NaN" in five
+        assert five.startswith("1 of 3 rows is left out: ")
+        assert "night05.wav holds 1 sample that is NaN" in five
         rows = result.read()
         n_rows = rows["path"].map(lambda path: Path(path).stem).value_counts()
         whole = {f"night{n:02d}": 3 for n in (0, 2, 3, 6, 7, 8)}
@@ -1321,7 +1321,7 @@ def test_paths_that_are_not_text_are_listed(run, nights, tmp_path, n_jobs):
         result.errors.to_csv(tmp_path / "errors.csv")
 
 
-@pytest.mark.filterwarnings("ignore:1 files have names that are not UTF-8")
+@pytest.mark.filterwarnings("ignore:1 file name is not UTF-8")
 def test_a_name_that_is_not_text_stops_no_folder(run, nights):
     name_without_text(nights)
     assert run().read()["path"].nunique() == 8
@@ -1343,7 +1343,7 @@ def test_rows_that_only_the_model_cannot_use_are_listed_as_such(run):
 
     result = run(Deaf())
     assert result.n_rows == 26
-    message = "1 of 3 rows are left out: the model gives NaN for them"
+    message = "1 of 3 rows is left out: the model gives NaN for them"
     assert result.errors["error"].item().startswith(message)
 
 

@@ -81,7 +81,8 @@ def test_a_damaged_place_costs_only_the_rows_around_it(folder, name, damage):
     np.testing.assert_allclose(own[SPECIES], Level().predict_proba(good), rtol=1e-6)
     assert (read["path"] == str(folder / "good.flac")).sum() == 12
     n_bad = 12 - len(good)
-    assert f"{n_bad} of 12 rows are left out" in result.errors["error"].item()
+    lost = f"{n_bad} of 12 rows {'is' if n_bad == 1 else 'are'} left out"
+    assert lost in result.errors["error"].item()
 
 
 @pytest.mark.parametrize("damage", [[0.5], [0.02, 0.15]], ids=str)
@@ -162,7 +163,7 @@ def test_what_is_no_file_in_the_place_of_a_part_is_no_part(folder, replace_file)
     if kind == "folder":
         part.rmdir()
         part.touch()
-    with pytest.warns(UserWarning, match="1 finished parts are damaged"):
+    with pytest.warns(UserWarning, match="1 finished part is damaged"):
         again = run(Level(), folder)
     assert again.read().equals(expected)
 

@@ -54,7 +54,7 @@ def entry(request, compute, tmp_path):
 
 def check_mended(compute, expected):
     """Check that there is one warning, the right numbers, and then none."""
-    with pytest.warns(UserWarning, match=r"1 entries of the cache .* are made again"):
+    with pytest.warns(UserWarning, match=r"1 entry of the cache .* made again"):
         again = compute()
     np.testing.assert_array_equal(again.to_numpy(), expected.to_numpy())
     np.testing.assert_array_equal(again.segment_weights, expected.segment_weights)
@@ -136,7 +136,7 @@ def test_an_entry_under_the_name_of_another_is_none(write_wav, compute, tmp_path
         if file.stat().st_size == first.stat().st_size and file != first
     )
     second.write_bytes(first.read_bytes())
-    with pytest.warns(UserWarning, match="1 entries of the cache"):
+    with pytest.warns(UserWarning, match="1 entry of the cache"):
         again = compute([other])
     np.testing.assert_array_equal(again.to_numpy(), expected.to_numpy())
 

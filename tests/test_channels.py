@@ -20,7 +20,7 @@ from skbird.data import Recordings, check_rows
 from skbird.preprocessing import LogMel, Resampler, RMSFilter
 
 HOT, COLD = tone(1000, 2), 0.25 * tone(3000, 2)
-pytestmark = pytest.mark.filterwarnings("ignore:. rows name 1 recordings")
+pytestmark = pytest.mark.filterwarnings("ignore:. rows name 1 recording ")
 CANCELS = r"the mean of the channels is some 6 dB or more quieter than the loudest"
 
 
@@ -120,7 +120,7 @@ def test_a_mean_that_cancels_is_said_once_for_all_files(write_wav, other):
     with pytest.warns(UserWarning, match=f"In 2 recordings {CANCELS}") as warned:
         chain("mean").fit_transform(rows)
     assert len(warned) == 1
-    with pytest.warns(UserWarning, match=f"In 1 recordings {CANCELS}"):
+    with pytest.warns(UserWarning, match=f"In 1 recording {CANCELS}"):
         read_audio(paths[0])
 
 

@@ -215,7 +215,7 @@ def test_a_submission_has_zeros_for_what_cannot_be_read(predict, tmp_path):
     options = ("--format", "kaggle", "--segment-s", 1, "--out", "submission.csv")
     result = predict("a", *options)
     assert result.exit_code == 3
-    assert "1 recordings cannot be opened" in result.stderr
+    assert "1 recording cannot be opened" in result.stderr
     table = pd.read_csv("submission.csv", index_col="row_id")
     assert len(table) == 4 + 5
     torn = [name for name in table.index if name.startswith("torn")]
@@ -315,8 +315,9 @@ def test_the_page_is_written_before_anything_is_printed(
 
 
 TRAIN = (
-    "--backbone test_efficientnet --backbone-weights none --epochs 1 --segment-s 1 --n-mels 16 "
-    "--sample-rate 16000 --segments-per-row 1 --set sedclassifier__verbose=0"
+    "--backbone test_efficientnet --backbone-weights none --epochs 1 --segment-s 1 "
+    "--n-mels 16 --sample-rate 16000 --segments-per-row 1 "
+    "--set sedclassifier__verbose=0"
 ).split()
 
 
@@ -749,7 +750,7 @@ def test_folders_count_where_sites_have_recordings_of_one_name(evaluate, tmp_pat
     soundfile.write(tmp_path / "a" / "two.wav", samples, RATE)
     result = evaluate("a", "--annotations", "boxes.csv", "--out", "species.csv")
     assert result.exit_code == 0, result.output
-    assert "boxes of 1 recordings that are not in a, such as b/one.wav" in result.stderr
+    assert "boxes of 1 recording not in a, such as b/one.wav" in result.stderr
     table = pd.read_csv("species.csv", index_col="species")
     assert table["n_positive"].to_dict() == {"dove": 2, "wren": 4}
 
@@ -785,7 +786,7 @@ def test_a_model_is_where_it_was_said_to_be(bird_folder, tmp_path, name):
     (tmp_path / f"{name}.heldout.csv").touch()
     result = run("train", tmp_path / "birds.csv", "--out", out, *TRAIN, *options)
     assert result.exit_code == 0, result.output
-    assert "heldout.csv is of another training" in result.stderr
+    assert "heldout.csv belongs to another training" in result.stderr
     assert out.stat().st_size > 10_000
 
 
@@ -878,11 +879,11 @@ def test_boxes_of_another_site_are_left_out(tmp_path, capsys):
     audio = ["24/1.wav", "24/2.wav"]
     placed, said = place(["A/24/1.wav", "B/24/2.wav"], audio)
     assert placed == {0: "24/1.wav"}
-    assert "boxes of 1 recordings that are not in" in said
+    assert "boxes of 1 recording not in" in said
     # The same where the tables know another disk.
     placed, said = place(["/d/A/24/1.wav", "/d/B/24/2.wav"], audio)
     assert placed == {0: "24/1.wav"}
-    assert "1 recordings of" in said
+    assert "1 recording of" in said
     assert "found by the ends of their paths" in said
     assert "B/24/2.wav; they are left out" in said
     with pytest.raises(ValueError, match="no box is in any of the 2 recordings"):
@@ -937,7 +938,7 @@ def test_a_species_of_broken_recordings_only_is_named(tmp_path):
     shutil.rmtree(tmp_path / "birds" / "nocall")
     result = run("train", tmp_path / "birds", "--out", tmp_path / "b.pkl", *TRAIN)
     assert result.exit_code == 1
-    assert "What can be read is all of ['dove']" in result.stderr
+    assert "All recordings that can be read are of ['dove']" in result.stderr
     assert "No recording of wren can be read. The first error: " in result.stderr
     assert "2.wav" in result.stderr
     said = CliRunner().invoke(
@@ -961,7 +962,7 @@ def test_a_species_that_does_not_decode_is_not_in_the_model(tmp_path):
     options = "--hold-out", 0, "--channels", "loudest"
     result = run("train", tmp_path / "birds", "--out", out, *TRAIN, *options)
     assert result.exit_code == 3, result.stderr
-    assert "no recordings, and give no species: 'empty'" in result.stderr
+    assert "no recordings, so that there are no species 'empty'" in result.stderr
     assert "the model will not know wren: none of the rec" in result.stderr
     model = pickle.loads(out.read_bytes())
     assert list(model[-1].species_) == ["dove"]
@@ -978,7 +979,7 @@ def test_who_is_held_out_by_unknown_authors_is_told():
     assert by.startswith("recording (recordists are not known")
     authors = [f"a{n}" for n in range(30)] + [None] * 10
     *_, by = _train._split(X.assign(author=authors), Y, settings)
-    assert by == "author (10 of 40 rows have none and stand alone)"
+    assert by == "author (unknown in 10 of 40 rows, which stand alone)"
 
 
 def test_boxes_in_parquet_may_have_labels_of_other_names(tmp_path):
@@ -993,9 +994,9 @@ def test_labels_that_the_model_does_not_know_are_named_and_others_are_matched(
     lines = "a/one.wav,2,4,Dove \na/one.wav,0,1,owl\nb/two.wav,2,4,wren\n"
     (tmp_path / "boxes.csv").write_text("path,start,end,species\n" + lines)
     result = evaluate(".", "--annotations", "boxes.csv")
-    assert "1 boxes have labels that the model does not know (1 labels" in result.stderr
+    assert "the model does not know the labels of 1 box (1 label" in result.stderr
     assert "such as 'owl')" in result.stderr
-    assert "taken for species from whose names they differ" in result.stderr
+    assert "taken for a species whose name differs" in result.stderr
     assert "'Dove' for 'dove'" in result.stderr
 
 
@@ -1015,7 +1016,7 @@ def test_recordings_without_annotations_are_said_or_left_out(
     assert "Warning: 1 of " in result.stderr
     assert "--annotated-only leaves them out" in result.stderr
     result = evaluate(".", "--annotations", truth, "--annotated-only")
-    assert "1 recordings without annotations are left out" in result.stderr
+    assert "Left out: 1 recording without annotations" in result.stderr
     n_rows = 4 if format_ == "csv" else 6
     assert f"{n_rows} rows of" in result.stdout
     assert "(too few recordings for an interval)" in result.stdout
@@ -1037,5 +1038,5 @@ def test_one_species_can_be_described_but_not_trained(tmp_path):
     assert "are of ['Owl, Barn']: there is nothing to tell it from" in result.stderr
     result = run("train", tmp_path / "birds", "--out", tmp_path / "b.pkl", *TRAIN)
     assert result.exit_code == 1
-    assert "is all of ['Owl, Barn']" in result.stderr
+    assert "All recordings that can be read are of ['Owl, Barn']" in result.stderr
     assert "in a folder 'nocall'" in result.stderr

@@ -17,8 +17,8 @@ from skbird.cli._rehearsal import _write_noise
 from skbird.cli._settings import Settings
 
 SHORT = (
-    "--backbone test_efficientnet --backbone-weights none --epochs 1 --segment-s 1 --n-mels 16 "
-    "--sample-rate 16000 --segments-per-row 1"
+    "--backbone test_efficientnet --backbone-weights none --epochs 1 --segment-s 1 "
+    "--n-mels 16 --sample-rate 16000 --segments-per-row 1"
 ).split()
 NET = "sedclassifier"
 

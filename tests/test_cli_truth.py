@@ -213,7 +213,7 @@ def test_points_and_calls_between_rows_count(evaluate, truth):
 
 # Its own word -----------------------------------------------------------------
 
-REFUSED = "nothing but what the model itself"
+REFUSED = "nothing but detections of the model itself"
 
 
 @pytest.mark.parametrize(
@@ -241,7 +241,7 @@ def test_a_model_does_not_grade_itself(predict, evaluate, field, format_, out, m
     assert "--reviewed" in result.stderr
     result = evaluate(out, "--reviewed")
     assert result.exit_code == 0, result.output
-    assert "annotated just as the model predicts them" in result.stderr
+    assert "exactly the annotations that the model predicts" in result.stderr
     report = run("report", *run_options(evaluate, out))
     assert report.exit_code == 1
     assert REFUSED in report.stderr
@@ -309,11 +309,13 @@ def test_only_corrected_tables_count(predict, evaluate, field, moved):
     correct(field / "tables" / "b.Table.1.selections.txt", "wren", "dove")
     result = evaluate("tables")
     assert result.exit_code == 0, result.output
-    assert "8 rows of 1 recordings" in result.stdout
+    assert "8 rows of 1 recording " in result.stdout
     assert n_positive() == {"dove": 3, "wren": 0}
     said = "3 of 4 tables are as `skbird predict` wrote them"
     if moved:
-        said = "2 recordings are annotated just as the model predicts them, and 1 have"
+        said = (
+            "2 recordings with exactly the annotations that the model predicts, and 1 "
+        )
     assert said in result.stderr
     # A table from elsewhere is the truth of its recording; it may have scores.
     write_raven(
@@ -339,7 +341,7 @@ def test_recordings_count_as_soon_as_a_box_is_corrected(predict, evaluate, chang
     write_boxes(events, "corrected.csv")
     result = evaluate("corrected.csv")
     assert result.exit_code == 0, result.output
-    assert "8 rows of 1 recordings" in result.stdout
+    assert "8 rows of 1 recording " in result.stdout
 
 
 def test_boxes_of_other_programs_are_said_to_be_so(evaluate, truth):
@@ -437,14 +439,14 @@ def test_describe_says_how_to_describe_soundscapes(field):
     (field / "sites").mkdir()
     (field / "sites" / "one").symlink_to(field / "soundscapes")
     result = run("describe", "sites")
-    assert "Folders are taken for species; pass --no-labels" in result.stderr
+    assert "Each folder is taken for a species; pass --no-labels" in result.stderr
 
 
 def test_own_events_without_scores_are_said_to_look_so(predict, evaluate):
     assert predict("--out", "events.csv").exit_code == 0
     boxes = read_boxes("events.csv").drop(columns="score")
     boxes.to_csv("bare.csv", index=False)
-    assert "just where the model itself finds events" in evaluate("bare.csv").stderr
+    assert "exactly where the model itself finds events" in evaluate("bare.csv").stderr
     boxes.assign(start=boxes["start"] + 0.3).to_csv("moved.csv", index=False)
     assert "just where the model itself" not in evaluate("moved.csv").stderr
 

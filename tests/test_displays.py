@@ -53,7 +53,7 @@ def test_given_axes_are_used(rounds):
 @pytest.mark.parametrize("n_axes", [0, 1])
 def test_axes_that_are_too_few_are_counted(rounds, n_axes):
     axes = [plt.figure().add_subplot() for _ in range(n_axes)]
-    message = f"axes has {n_axes} axes, but 2 are needed"
+    message = f"axes has {n_axes} ax[ei]s, but 2 are needed"
     with pytest.raises(ValueError, match=message):
         SelfTrainingDisplay(*rounds).plot(axes=axes)
     curve = np.ones(4)

@@ -284,7 +284,7 @@ def test_activations_of_nothing(networks):
 def test_rows_that_cannot_be_read_need_no_rate(networks, tmp_path):
     (tmp_path / "broken.wav").write_text("no sound")
     pipe = clone_with(networks["sed"], logmel__on_error="skip")
-    with pytest.warns(UserWarning, match="1 of 1 rows cannot be used"):
+    with pytest.warns(UserWarning, match="1 of 1 row cannot be used"):
         assert np.isnan(pipe.predict_proba([tmp_path / "broken.wav"])).all()
 
 

@@ -165,7 +165,7 @@ def test_a_fresh_process_without_torch_predicts_the_same(run, tmp_path):
 @pytest.mark.parametrize(
     ("name", "found"),
     [
-        ("precompute", "0 recordings could not be read"),
+        ("precompute", "Recordings that could not be read: 0"),
         ("train", "it predicts:"),
         ("understand_predictions", "roc_auc_gap"),
         ("self_training", " recordings with labels, 4 rows without"),

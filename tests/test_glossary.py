@@ -140,6 +140,15 @@ def test_groups_may_be_a_column_where_there_is_an_x():
         assert doc is None or doc[1].startswith(("str or array-like", "ignored")), name
 
 
+def test_train_is_the_numbers_of_rows():
+    for name, member in CALLABLES.items():
+        names = [*getattr(signature_of(member), "parameters", ())]
+        assert ("train" in names) == ("test" in names), name
+        if "train" in names:
+            doc = re.search(r"train, test : (.*)", inspect.getdoc(member))
+            assert doc[1] == "array-like of int", name
+
+
 def test_histories_are_tables():
     for name, member in CALLABLES.items():
         doc = re.search(r"^history_ : (.*)", inspect.getdoc(member) or "", re.M)

@@ -806,7 +806,7 @@ def liars(written, tmp_path):
 
 
 def test_rows_end_where_the_sound_ends(liars):
-    with pytest.warns(UserWarning, match="3 of 3 files have headers that are not"):
+    with pytest.warns(UserWarning, match="The header is not believed in 3 of 3 files"):
         rows = segment_table(liars)
     assert list(rows["end"]) == [5, 10, 12] * 3
     with warnings.catch_warnings():
@@ -833,9 +833,9 @@ def test_files_are_said_to_be_what_they_are(monkeypatch):
         _audio.read_headers(list(notes), n_jobs=1)
     said = [str(warning.message).split("; the first")[0] for warning in caught]
     assert said == [
-        "1 of 5 files have headers that are not believed",
-        "2 of 5 files cannot be heard whole",
-        "1 of 5 files hold more than is heard",
+        "The header is not believed in 1 of 5 files",
+        "Some sound is lost in 2 of 5 files",
+        "Further sound is not heard in 1 of 5 files",
     ]
 
 

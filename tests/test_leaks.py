@@ -206,7 +206,7 @@ def test_files_that_may_not_be_opened_are_copies_of_nothing(write_wav, monkeypat
         return open(path, *args)
 
     monkeypatch.setattr("skbird.model_selection._leak_keys.open", refuse, raising=False)
-    with pytest.warns(UserWarning, match="1 of 3 files are missing or cannot be read"):
+    with pytest.warns(UserWarning, match="1 of 3 files is missing or cannot be read"):
         leaks = find_leaks(X, [0, 1], [2], author=None)
     assert pairs(leaks, "identical") == [(1, 2)]
     assert leaks["n_train_rows"].tolist() == [1]
@@ -431,7 +431,8 @@ def test_authors_alone_are_compared_without_a_date():
     assert leak_groups(X, **options).tolist() == [0, 0, 1, 2, 0]
     folds = [([0], [1])]
     with pytest.warns(
-        LeakageWarning, match=r"an author \(1 rows.*groups=leak_groups\(X, date=None\)"
+        LeakageWarning,
+        match=r"an author \(1 row in 1 fold,.*groups=leak_groups\(X, date=None\)",
     ):
         check_leaks(X, folds, **options)
     with pytest.warns(UserWarning, match=r"^Same author is not .*no column 'author'"):

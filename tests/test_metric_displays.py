@@ -149,14 +149,18 @@ def test_embeddings_apart_are_told_apart():
     train, same = rng.standard_normal((2, 300, 8))
     train[7] = np.nan
     display = EmbeddingMapDisplay.from_embeddings(train, same)
-    assert display.train.shape == (299, 2)
+    assert display.train_points.shape == (299, 2)
     assert 0.35 < display.separability < 0.65
     far = EmbeddingMapDisplay.from_embeddings(train, same + 1, max_points=100)
     assert far.separability > 0.9
-    assert len(far.soundscapes) == 100
-    with pytest.raises(ValueError, match="train has 8 features and soundscapes 4"):
+    assert len(far.soundscape_points) == 100
+    with pytest.raises(
+        ValueError, match=r"train_embeddings has 8 .*soundscape_embeddings 4"
+    ):
         EmbeddingMapDisplay.from_embeddings(train, same[:, :4])
-    with pytest.raises(ValueError, match="soundscapes has 5 rows without NaN"):
+    with pytest.raises(
+        ValueError, match="soundscape_embeddings has 5 rows without NaN"
+    ):
         EmbeddingMapDisplay.from_embeddings(train, same[:5])
     with pytest.raises(ValueError, match="method='tsne' must be one of"):
         EmbeddingMapDisplay.from_embeddings(train, same, method="tsne")

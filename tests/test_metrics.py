@@ -268,7 +268,7 @@ def test_report_is_nan_where_undefined():
 
 @pytest.mark.parametrize(
     ("arguments", "message"),
-    [({"species": ["a"]}, "species has 1 names"),
+    [({"species": ["a"]}, "species has 1 name,"),
      ({"threshold": [0.1, 0.2, 0.3]}, r"threshold has shape \(3,\)"),
      ({"threshold": np.nan}, r"threshold=nan must not be NaN.*numpy.inf")],
 )  # fmt: skip

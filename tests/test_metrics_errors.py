@@ -95,7 +95,7 @@ def test_perfect_predictions_give_an_empty_table_with_all_columns():
             r"columns \['score'\].*Rename",
         ),
         ({"threshold": [0.1] * 3}, ValueError, "threshold has shape"),
-        ({"species": ["a"]}, ValueError, "species has 1 names"),
+        ({"species": ["a"]}, ValueError, "species has 1 name,"),
     ],
 )
 def test_bad_arguments_are_refused(arguments, error, message):

@@ -180,7 +180,7 @@ def test_species_of_which_there_is_no_event_are_a_typo():
     with pytest.raises(TypeError, match="species='owl' must be a list"):
         event_report(table, table, species="owl")
     nothing = table[:0]
-    with pytest.warns(UserWarning, match="1 of 1 names"):
+    with pytest.warns(UserWarning, match="1 of 1 name"):
         assert len(event_report(nothing, nothing, species=["owl"])) == 1
 
 

@@ -356,7 +356,7 @@ def test_printing_gives_the_summary(rng):
     assert text.startswith(f"Macro ROC-AUC {report.macro_roc_auc:.3f}")
     assert f"[{low:.3f}, {high:.3f}], 90 % interval over 10 recordings" in text
     assert "2 of 3 species judged, 1 without a positive" in text
-    assert "never saw them: owl\n" in text
+    assert "never trained on: owl\n" in text
     assert "5 groups" in text
     assert repr(report) == text
 
@@ -418,7 +418,7 @@ def test_predictions_that_are_all_unreadable_give_nan():
         ({"groups": [1, 2]}, r"groups has shape \(2,\), but there are"),
         ({"recording_ids": [None] * 90}, "recording_ids is missing"),
         ({"Y": np.zeros(90)}, r"shape \(90,\)"),
-        ({"groups": np.zeros(90)}, "n_splits=5 exceeds the 1 groups"),
+        ({"groups": np.zeros(90)}, "n_splits=5 exceeds the 1 group with"),
     ],
 )
 def test_report_refuses_bad_arguments(data, arguments, message):
@@ -758,7 +758,7 @@ def test_a_few_recordings_have_no_interval(rng, n_recordings, is_given):
     assert np.isfinite(ends).tolist() == [is_given] * 7
     first = str(report).split("\n")[0]
     assert ("95 % interval over 5 recordings" in first) == is_given
-    assert (f"no interval: {n_recordings} recordings" in first) != is_given
+    assert (f"no interval: {n_recordings} recording" in first) != is_given
 
 
 @pytest.mark.parametrize(

@@ -48,7 +48,7 @@ def put(tmp_path):
 def test_labels_are_matched_with_species_that_are_spelled_otherwise(spelled):
     species = ["Parus major", "Pica pica", NFC]
     table = pd.DataFrame({"primary_label": [spelled, "Parus major"]})
-    with pytest.warns(UserWarning, match="1 labels are taken for species .* for '"):
+    with pytest.warns(UserWarning, match="1 label is taken for a species .* for '"):
         Y, _ = encode_labels(table, species)
     assert list(Y.columns) == species
     assert Y.to_numpy().argmax(axis=1).tolist() == [2 if spelled == NFD else 1, 0]
@@ -74,7 +74,7 @@ def test_species_named_in_two_spellings_are_two_and_that_is_said():
     table = pd.DataFrame({"primary_label": ["Pica pica", "Pica_pica", "pica pica"]})
     with (
         pytest.warns(UserWarning, match="species has 'Pica pica' and 'Pica_pica'"),
-        pytest.warns(UserWarning, match=r"1 labels.*not among.*'pica pica' \(1x\)"),
+        pytest.warns(UserWarning, match=r"1 label, .*not among.*'pica pica' \(1x\)"),
     ):
         Y, _ = encode_labels(table, ["Pica pica", "Pica_pica"])
     assert Y.to_numpy().tolist() == [[1, 0], [0, 1], [0, 0]]

@@ -387,7 +387,7 @@ def test_given_axes_are_used(sed, patches):
     )
     assert display.figure_ is axes[0].figure
     assert axes[1].get_title(loc="left").startswith("blocks.2.1.conv_pw")
-    with pytest.raises(ValueError, match="axes has 1 axes, but 2 are needed"):
+    with pytest.raises(ValueError, match="axes has 1 axis, but 2 are needed"):
         display.plot(axes=axes[:1])
 
 

@@ -209,7 +209,7 @@ def test_errors_are_clips_tables_and_pictures(table, predictions):
     report = describe_errors(
         table,
         *predictions,
-        train=(predictions[0], predictions[0].clip(0, 1).fillna(0)),
+        train_predictions=(predictions[0], predictions[0].clip(0, 1).fillna(0)),
         explain=explain,
         verbose=0,
         clip_s=1.0,

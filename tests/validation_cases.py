@@ -385,8 +385,8 @@ def _inspection(m):
         "pointing_game": {"maps": maps, "region": region},
         "CoActivationDisplay.from_predictions": judged,
         "EmbeddingMapDisplay.from_embeddings": {
-            "train": np.tile(m.proba, (3, 1)),
-            "soundscapes": np.tile(m.Y, (3, 1)),
+            "train_embeddings": np.tile(m.proba, (3, 1)),
+            "soundscape_embeddings": np.tile(m.Y, (3, 1)),
         },
         "PredictionDisplay.from_estimator": {"estimator": m.model}
         | {"X": m.X[["path", "start", "end"]][:1]},

@@ -1,8 +1,8 @@
-"""Read and write annotations and predictions as other programs do.
+"""Read and write annotations and predictions in the formats of other programs.
 
 All annotations are tables of boxes: a line per call, with ``path``, ``start`` and
-``end`` in seconds, ``low_hz`` and ``high_hz`` (NaN: unknown), ``species``, if there is
-one a ``score``, and further columns.
+``end`` in seconds, ``low_hz`` and ``high_hz`` (NaN: unknown), ``species``, perhaps a
+``score``, and further columns.
 """
 
 from skbird.annotations._audacity import read_audacity, write_audacity

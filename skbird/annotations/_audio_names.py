@@ -1,4 +1,4 @@
-"""Which recording a file of annotations belongs to, and what to call that file."""
+"""Match files of annotations with recordings by their names."""
 
 import os
 import re
@@ -8,6 +8,7 @@ import pandas as pd
 
 from skbird.utils._names import printable_path, same_text
 from skbird.utils._params import check_list, check_path
+from skbird.utils._text import counted
 
 _ENDING = re.compile(
     r"(\.Table\.\d+)?(\.BirdNET)?(\.(selections|selection\.table|results))?"
@@ -72,7 +73,7 @@ def annotation_names(recordings):
 
 
 class AudioFinder:
-    """Find the recordings that annotations speak of.
+    """Find the recordings that annotations belong to.
 
     Parameters
     ----------
@@ -138,8 +139,9 @@ class AudioFinder:
                 "annotations."
             )
         raise ValueError(
-            f"{place}: {name!r} is not among the {len(self.recordings)} recordings "
-            f"given, such as {', '.join(map(repr, self.recordings[:3]))}. Add it."
+            f"{place}: {name!r} is not among the recordings given "
+            f"({counted(len(self.recordings), 'file')}), such as "
+            f"{', '.join(map(repr, self.recordings[:3]))}. Add it."
         )
 
 

@@ -1,4 +1,4 @@
-"""From time-stamped boxes to the rows and the Y that a classifier trains on."""
+"""Turn time-stamped boxes into the rows and the Y that a classifier trains on."""
 
 import warnings
 from numbers import Real
@@ -17,6 +17,7 @@ from skbird.utils._names import (
 )
 from skbird.utils._overlaps import overlapping_pairs
 from skbird.utils._params import check_list
+from skbird.utils._text import counted
 from skbird.utils._typing import Names, Rows
 
 _ROUNDING_S = 1e-9  # seconds such as 0.3 - 0.2 are not exact
@@ -32,7 +33,7 @@ def boxes_to_rows(
     min_overlap_fraction: float | None = None,
     species: Names | None = None,
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Cut annotated recordings into rows, and say which species call in each.
+    """Cut annotated recordings into rows, and tell which species call in each.
 
     Parameters
     ----------
@@ -48,13 +49,13 @@ def boxes_to_rows(
         ``path``, ``start`` and ``end`` has the rows themselves (without start and end:
         whole recordings), and no file is touched.
     segment_s, step_s : float > 0, default=5.0
-        Length of a row, and from the start of a row to that of the next, in seconds.
+        Length of a row, and distance from the start of a row to the next, in seconds.
     min_overlap_s : float >= 0, default=0.25
         Seconds of a box that must lie in a row. With 0, any overlap counts, and points
         in time count for the row they lie in.
     min_overlap_fraction : float in (0, 1], default=None
-        Share of a box that is enough as well, such as 0.5, with which each call counts
-        somewhere, however short.
+        Share of a box that is enough as well. With 0.5, each call counts in some row,
+        however short it is.
     species : sequence of str, default=None
         Columns of Y, in this order; boxes of other species are left out. By default
         all of `boxes`, sorted. Names that differ in case, blanks or underscores only
@@ -156,23 +157,24 @@ def _check_overlaps(min_overlap_s, min_overlap_fraction):
         )
 
 
-def _warn_about_lost(boxes, rows, counted):
+def _warn_about_lost(boxes, rows, kept):
     if len(boxes) == 0:
         return
     here = np.array(boxes["path"].isin(rows["path"]))
     if not here.any():
         warnings.warn(
-            f"None of the {len(boxes)} boxes is in any of the recordings: the boxes "
-            f"are in {boxes['path'][0]!r}, ..., the recordings are "
-            f"{', '.join(map(repr, rows['path'][:1])) or 'none'}, .... Write paths "
+            f"None of the {counted(len(boxes), 'box', 'boxes')} is in any of the "
+            f"recordings: the boxes are in {boxes['path'][0]!r}, ..., the recordings "
+            f"are {', '.join(map(repr, rows['path'][:1])) or 'none'}, .... Write paths "
             "alike in both, or pass recordings when reading.",
             stacklevel=3,
         )
-    here[counted] = False
+    here[kept] = False
     if here.any():
         first = boxes.iloc[here.argmax()]
         warnings.warn(
-            f"{here.sum()} of {len(boxes)} boxes count for no row, such as "
+            f"{here.sum()} of {counted(len(boxes), 'box', 'boxes')} "
+            f"{'counts' if here.sum() == 1 else 'count'} for no row, such as "
             f"{first['species']!r} at {first['start']:g} to {first['end']:g} s of "
             f"{first['path']!r}: they lie behind its end, or share too little time "
             "with any (see min_overlap_s, min_overlap_fraction).",

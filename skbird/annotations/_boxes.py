@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 
 from skbird.utils._arrow import with_rows
+from skbird.utils._text import counted
 
 TEXT = pd.Series([""]).dtype  # what pandas makes of text: object, or str since 3.0
 SECONDS = ["start", "end"]
@@ -142,7 +143,7 @@ def _as_numbers(boxes, column, name):
     if wrong.any():
         raise ValueError(
             f"{name}[{column!r}] is {numbers[wrong.argmax()]} at row {wrong.argmax()} "
-            f"({wrong.sum()} such rows). Write a number, or leave it out."
+            f"({counted(wrong.sum(), 'such row')}). Write a number, or leave it out."
         )
     return numbers
 
@@ -175,5 +176,5 @@ def _check_values(boxes, name):
             raise ValueError(
                 f"{name} has {first}={boxes[first][row]:g} and {last}="
                 f"{boxes[last][row]:g} {unit} at row {row} ({boxes['path'][row]}): "
-                f"{first} <= {last} is needed ({wrong.sum()} such rows)."
+                f"{first} <= {last} is needed ({counted(wrong.sum(), 'such row')})."
             )

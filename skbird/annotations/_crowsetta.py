@@ -36,8 +36,8 @@ def read_crowsetta(
         that is named like the file: ``a.TextGrid`` is of ``a.wav``. None: what the
         annotation says, else the name of its file.
     **options
-        Of the format's ``from_file``, such as ``annot_col="Species"`` for ``"raven"``,
-        or ``audio_path`` for ``"timit"``, which counts samples.
+        Options of the format's ``from_file``, such as ``annot_col="Species"`` for
+        ``"raven"``, or ``audio_path`` for ``"timit"``, which counts samples.
 
     Returns
     -------

@@ -1,4 +1,4 @@
-"""From probabilities of rows to events with a beginning and an end."""
+"""Join rows with detections to events with a beginning and an end."""
 
 from numbers import Real
 
@@ -9,6 +9,7 @@ from numpy.typing import ArrayLike
 from skbird.annotations._submission import as_species_table
 from skbird.data import check_rows
 from skbird.utils._rows import check_same_order
+from skbird.utils._text import counted
 from skbird.utils._truth import validate_threshold
 from skbird.utils._typing import Names
 
@@ -38,9 +39,9 @@ def proba_to_events(
     threshold : float or array-like of shape (n_species,), default=0.5
         Probability from which a species counts as predicted.
     max_gap_s : float >= 0, default=0.0
-        Seconds without a prediction that an event may span. With 0, rows are joined
-        if one starts where the other ends, or before. Rows that overlap thus span a
-        row between them that is not predicted itself.
+        Longest gap, in seconds, between rows of one event. With 0, rows are joined if
+        one starts where the other ends, or earlier; if rows overlap, an event can
+        therefore span a row in which the species is not predicted.
     species : sequence of str, default=None
         Names of the columns of `proba`, such as ``model.species_``. Needed unless
         `proba` is a DataFrame.
@@ -109,8 +110,8 @@ def _check_stretches(X, n_rows):
         )
     if len(X) != n_rows:
         raise ValueError(
-            f"proba has {n_rows} rows and X has {len(X)}; pass the very table "
-            "that was predicted."
+            f"proba has {counted(n_rows, 'row')} and X has {len(X)}; pass the very "
+            "table that was predicted."
         )
     return check_rows(X)[["path", "start", "end"]]
 

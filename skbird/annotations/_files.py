@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from skbird.utils._files import open_whole
-from skbird.utils._text import as_utf_8, guard_formula, one_line
+from skbird.utils._text import as_utf_8, counted, guard_formula, one_line
 
 
 def as_cells(column):
@@ -66,10 +66,11 @@ def warn_of_changes(columns, plain=plain_text, stacklevel=3):
         )
     if changed:
         warnings.warn(
-            f"{len(changed)} texts, such as {changed[0]!r}, are written as others, "
-            f"that one as {plain(changed[0])!r}: a line of text holds no tabs, line "
-            "breaks or other control characters, nor blanks at its ends, and UTF-8 not "
-            "every name of a file. Rename them if the difference matters.",
+            f"{counted(len(changed), 'text is', 'texts are')} changed in the file, "
+            f"such as {changed[0]!r} to {plain(changed[0])!r}: a line of text holds no "
+            "tabs, line breaks or other control characters, nor blanks at its ends, "
+            "and UTF-8 not every name of a file. Rename them if the difference "
+            "matters.",
             UserWarning,
             stacklevel=stacklevel,
         )

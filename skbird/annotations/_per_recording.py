@@ -8,6 +8,7 @@ import numpy as np
 from skbird.annotations._audio_names import annotation_names
 from skbird.utils._files import open_whole
 from skbird.utils._params import check_list, check_path
+from skbird.utils._text import counted
 
 
 def write_per_recording(of_line, lines, folder, recordings, ending, header=()):
@@ -25,7 +26,7 @@ def write_per_recording(of_line, lines, folder, recordings, ending, header=()):
         What to write files of, also without lines; None: all that have lines. A dict
         says what to call the file of each, without its ending.
     ending : str
-        Of the files' names.
+        Ending of the files' names.
     header : sequence of str
         Lines that begin each file.
 
@@ -46,7 +47,7 @@ def write_per_recording(of_line, lines, folder, recordings, ending, header=()):
     left_out = set(annotated) - set(recordings)
     if left_out:
         raise ValueError(
-            f"boxes has boxes in {len(left_out)} files that are not in recordings, "
+            f"boxes has boxes in {counted(len(left_out), 'file')} not in recordings, "
             f"such as {min(left_out)!r}. Add them to recordings, or drop their boxes; "
             "write paths alike in both."
         )

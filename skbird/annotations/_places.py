@@ -1,4 +1,4 @@
-"""Which recordings the boxes of a table are in, wherever both lie by now."""
+"""Find the recordings of the boxes of a table, even if files were moved."""
 
 import os
 from dataclasses import dataclass
@@ -6,6 +6,7 @@ from pathlib import Path
 
 from skbird.annotations._audio_names import AudioFinder, path_parts, without_suffix
 from skbird.utils._names import same_text
+from skbird.utils._text import counted
 
 _COMPARED_BYTES = 2**16
 
@@ -74,14 +75,14 @@ def place_boxes(boxes, table, data, audio, say):
     if not found:
         first = f"the first is in {missing[0]!r}" if missing else "there are none"
         raise ValueError(
-            f"{table}: no box is in any of the {len(audio)} recordings of {data}; "
-            f"{first}. Write paths as they are seen from the table."
+            f"{table}: no box is in any of the {counted(len(audio), 'recording')} of "
+            f"{data}; {first}. Write paths as they are seen from the table."
         )
     _say_how_found(found, table, say)
     if missing:
         say(
-            f"Warning: {table} has boxes of {len(missing)} recordings that are not in "
-            f"{data}, such as {missing[0]}; they are left out."
+            f"Warning: {table} has boxes of {counted(len(missing), 'recording')} not "
+            f"in {data}, such as {missing[0]}; they are left out."
         )
     recordings = {path: place.recording for path, place in found.items()}
     boxes = boxes[boxes["path"].isin(recordings)]
@@ -163,7 +164,7 @@ def _is_end(path, other):
 
 
 def _check_clear(found, table):
-    """Complain of different paths that seem to be of one recording."""
+    """Raise an error if different paths seem to be of one recording."""
     paths = {}
     for path, place in found.items():
         other = paths.setdefault(place.recording, path)
@@ -181,6 +182,7 @@ def _say_how_found(found, table, say):
     names_alone = place.n_parts == 1 and not place.whole
     how = "their names alone" if names_alone else "the ends of their paths"
     say(
-        f"{'Warning: ' if names_alone else ''}{len(found)} recordings of {table} were "
-        f"found by {how}, such as {place.recording} for {path}. Are they the same?"
+        f"{'Warning: ' if names_alone else ''}{counted(len(found), 'recording')} of "
+        f"{table} {'was' if len(found) == 1 else 'were'} found by {how}, such as "
+        f"{place.recording} for {path}. Are they the same?"
     )

@@ -1,4 +1,4 @@
-"""Annotations in whatever format they are."""
+"""Read annotations of any format."""
 
 import os
 from pathlib import Path
@@ -34,8 +34,11 @@ _SIGNS = {
     "rows": [{"row_id"}],
     "birdnet": [
         {"start (s)"},
-        *({"start", name} for name in ("filepath", "scientific_name", "common_name")),
-        *({"start_time", name} for name in ("scientific_name", "species_name")),
+        {"start", "filepath"},
+        {"start", "scientific_name"},
+        {"start", "common_name"},
+        {"start_time", "scientific_name"},
+        {"start_time", "species_name"},
     ],
     "generic-seq": [{"onset_s", "offset_s", "notated_path"}],
     "simple-seq": [{"onset_s", "offset_s"}],
@@ -71,7 +74,7 @@ def read_annotations(
     format: str | None = None,
     annotation_column: str | None = None,
 ) -> pd.DataFrame:
-    r"""Read boxes from files of any format, which each file itself tells.
+    r"""Read boxes from files of any format, which is detected file by file.
 
     Parameters
     ----------
@@ -84,7 +87,8 @@ def read_annotations(
         As for `read_raven`. Boxes of recordings that are not among them are an error.
     format : str, default=None
         ``"raven"``, ``"audacity"``, ``"birdnet"``, ``"kaleidoscope"``, ``"boxes"``,
-        ``"rows"``, or a format of `read_crowsetta`. None: by endings and first lines.
+        ``"rows"``, or a format of `read_crowsetta`. None detects it by the ending and
+        the first line of each file.
     annotation_column : str, default=None
         The column that names the species, in tables that have several such columns:
         of Raven, BirdNET or Kaleidoscope, or of boxes. Files of other formats are an
@@ -108,8 +112,8 @@ def read_annotations(
     Warns
     -----
     UserWarning
-        If the ``row_id`` of a file do not tell how long its rows are. What each format
-        warns of.
+        If the ``row_id`` of a file do not tell how long its rows are. Also the warnings
+        of each format's own function.
 
     See Also
     --------

@@ -6,6 +6,7 @@ import pandas as pd
 from skbird.annotations._row_tables import ROW_ID, read_row_table, some
 from skbird.annotations._submission import row_ids
 from skbird.utils._params import check_path
+from skbird.utils._text import counted
 from skbird.utils._typing import PathLike
 
 
@@ -110,7 +111,7 @@ def _select(proba, X, path):
             row for row, found in zip(wanted, position, strict=True) if found < 0
         ]
         raise ValueError(
-            f"{path} has no line for {len(missing)} of {len(wanted)} rows "
+            f"{path} has no line for {len(missing)} of {counted(len(wanted), 'row')} "
             f"({some(missing)}). Pass the very table that was predicted."
         )
     return proba.iloc[position].reset_index(drop=True)

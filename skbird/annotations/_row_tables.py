@@ -6,6 +6,7 @@ import io
 import pandas as pd
 
 from skbird.annotations._text_tables import read_text
+from skbird.utils._text import counted
 
 ROW_ID = "row_id"
 _MOST_COLUMNS = 100_000  # more would take minutes
@@ -91,8 +92,9 @@ def _read_header(text, path):
         )
     if len(first) > len(header):  # pandas leaves out what the first line has too much
         raise ValueError(
-            f"{path}, line 2: {len(first)} cells, but {len(header)} columns are named "
-            "in line 1. Does a name hold a comma? Quote it."
+            f"{path}, line 2: {counted(len(first), 'cell')}, but "
+            f"{counted(len(header), 'column')} are named in line 1. Does a name hold a "
+            "comma? Quote it."
         )
     return header
 

@@ -12,7 +12,7 @@ from skbird.annotations._row_tables import ROW_ID, read_row_table, some
 from skbird.utils._files import open_whole
 from skbird.utils._names import match_names, same_text, settle_names
 from skbird.utils._params import as_floats, check_list, check_path
-from skbird.utils._text import as_utf_8
+from skbird.utils._text import as_utf_8, counted
 from skbird.utils._typing import Names, PathLike
 
 
@@ -161,7 +161,7 @@ def as_species_table(proba, species):
     if values.ndim != 2 or values.shape[1] != len(species):
         raise ValueError(
             f"proba has shape {values.shape}, but (n_rows, {len(species)}) is needed: "
-            f"species has {len(species)} names."
+            f"species has {counted(len(species), 'name')}."
         )
     return pd.DataFrame(values, columns=species)
 
@@ -175,8 +175,8 @@ def row_ids(X, n_rows=None):
         )
     if n_rows is not None and len(X) != n_rows:
         raise ValueError(
-            f"proba has {n_rows} rows and X has {len(X)}; pass the very table "
-            "that was predicted."
+            f"proba has {counted(n_rows, 'row')} and X has {len(X)}; pass the very "
+            "table that was predicted."
         )
     if len(X) == 0:
         return []
@@ -273,15 +273,15 @@ def _checked_values(table, fill_nan):
     unread = np.isnan(values).any(axis=1)
     if unread.any():
         raise ValueError(
-            f"proba is NaN in {unread.sum()} of {len(table)} rows "
+            f"proba is NaN in {unread.sum()} of {counted(len(table), 'row')} "
             f"({some(table.index[unread])}): recordings that could not be read. Mend "
             "them, or pass fill_nan, for example fill_nan=0.0."
         )
     outside = ((values < 0) | (values > 1)).any(axis=1)
     if outside.any():
         raise ValueError(
-            f"proba is outside [0, 1] in {outside.sum()} of {len(table)} rows "
-            f"({some(table.index[outside])}); its range is {values.min():g} to "
-            f"{values.max():g}. Apply a sigmoid to logits first."
+            f"proba is outside [0, 1] in {outside.sum()} of "
+            f"{counted(len(table), 'row')} ({some(table.index[outside])}); its range "
+            f"is {values.min():g} to {values.max():g}. Apply a sigmoid to logits first."
         )
     return table

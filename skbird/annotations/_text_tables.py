@@ -17,6 +17,7 @@ from skbird.utils._files import read_bytes
 from skbird.utils._params import check_list, check_path
 from skbird.utils._parquet import MOST_COLUMNS
 from skbird.utils._text import (
+    counted,
     decode_text,
     looks_like_name,
     refuse_binary,
@@ -92,7 +93,7 @@ class TextTable:
         return values
 
     def check_finite(self, values, column, *, required=True):
-        """Complain about the first line whose value is infinite or, perhaps, missing.
+        """Raise an error for the first line whose value is infinite or missing.
 
         Parameters
         ----------
@@ -140,7 +141,7 @@ class TextTable:
         return pd.DataFrame(columns, index=self.cells.index)
 
     def check_start(self, start, column):
-        """Complain about the first line that starts before its recording."""
+        """Raise an error for the first line that starts before its recording."""
         wrong = np.flatnonzero(start < 0)
         if len(wrong):
             row = wrong[0]
@@ -150,7 +151,7 @@ class TextTable:
             )
 
     def check_order(self, first, last, names):
-        """Complain about the first line where `last` is before `first`."""
+        """Raise an error for the first line where `last` is before `first`."""
         wrong = np.flatnonzero(last < first)
         if len(wrong):
             row = wrong[0]
@@ -182,7 +183,7 @@ class TextFile(os.PathLike):
 
     @cached_property
     def text(self):
-        """What is in it; see `read_text`."""
+        """The content of the file; see `read_text`."""
         return read_text(self.path)
 
 
@@ -232,7 +233,7 @@ def read_text_tables(files, separators, *signs):
 
 
 def _check_names(names, file):
-    """Complain of a first line that does not name columns."""
+    """Raise an error if the first line does not name columns."""
     if not any(names):
         raise ValueError(
             f"{file}, line 1: names of columns are needed, and there are none. The "
@@ -343,9 +344,9 @@ def _fit(cells, header, file, line):
     """Bring a line to the length of the header."""
     if any(cells[len(header) :]):
         raise ValueError(
-            f"{file}, line {line}: {len(cells)} cells, but {len(header)} columns are "
-            "named in line 1. Does a label or a path hold a separator? Quote it, or "
-            "take it out."
+            f"{file}, line {line}: {counted(len(cells), 'cell')}, but "
+            f"{counted(len(header), 'column')} are named in line 1. Does a label or a "
+            "path hold a separator? Quote it, or take it out."
         )
     return [*cells[: len(header)], *[""] * (len(header) - len(cells))]
 

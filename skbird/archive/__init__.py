@@ -1,4 +1,4 @@
-"""Predict archives of any size: block by block, resumed after a kill."""
+"""Predict archives of any size, block by block; resume a run that was killed."""
 
 from skbird.archive._manifest import OtherRunError
 from skbird.archive._predict_archive import predict_archive

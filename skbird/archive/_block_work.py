@@ -28,6 +28,7 @@ from skbird.audio import AudioReadError, cut_short, read_headers
 from skbird.data import segment_table
 from skbird.utils._files import read_bytes
 from skbird.utils._nested import predict_matrix
+from skbird.utils._text import counted
 
 _LOST = "it could not be opened for a moment."
 
@@ -66,12 +67,12 @@ class BlockWork:
         model : estimator object or SharedModel
         block : Block
         dropped : sequence of str
-            What the model lacks, to be written down.
+            Parts of the model that were left out, to be noted in the part.
 
         Returns
         -------
         number : int
-            That of the block.
+            Number of the block.
         info : PartInfo
         """
         path = part_path(self.folder, block.number)
@@ -87,10 +88,11 @@ class BlockWork:
                 rows, proba, reasons, faults = self._predict(model, block)
             except Exception as exc:
                 raise RuntimeError(
-                    f"{type(exc).__name__} in the block of {block.n_files} files that "
-                    f"begins with {block.first_path}: {exc}\nThe parts that are "
-                    "finished are kept: mend the cause and call again with the same "
-                    "arguments; the run goes on where it stopped."
+                    f"{type(exc).__name__} in the block of "
+                    f"{counted(block.n_files, 'file')} that begins with "
+                    f"{block.first_path}: {exc}\nThe parts that are finished are kept: "
+                    "mend the cause and call again with the same arguments; the run "
+                    "goes on where it stopped."
                 ) from exc
             read = ~np.isnan(proba).all(axis=1)
             errors = file_errors(rows, ~read, reasons, faults)

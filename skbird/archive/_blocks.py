@@ -1,4 +1,4 @@
-"""What an archive consists of: its files, and the blocks that are predicted at once."""
+"""The files of an archive, and the blocks in which they are predicted."""
 
 import os
 from collections.abc import Iterable

@@ -60,8 +60,13 @@ def _arrow_type(column):
     if types.is_float16(kind):
         return pyarrow.float32()
     flat = (
-        *(types.is_boolean, types.is_integer, types.is_floating),
-        *(types.is_date, types.is_time, types.is_timestamp, types.is_duration),
+        types.is_boolean,
+        types.is_integer,
+        types.is_floating,
+        types.is_date,
+        types.is_time,
+        types.is_timestamp,
+        types.is_duration,
     )
     is_flat = any(is_kind(kind) for is_kind in flat)
     return kind if is_flat else pyarrow.string()

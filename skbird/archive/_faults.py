@@ -9,6 +9,7 @@ from sklearn.pipeline import Pipeline
 
 from skbird.audio import AudioReadError, read_audio
 from skbird.utils._nested import parts_of
+from skbird.utils._text import counted
 
 _NAN = "the model gives NaN for them, though they can be read."
 
@@ -137,7 +138,7 @@ def file_errors(rows, unread, reasons, faults=None):
     reasons : dict
         What the model said of some files.
     faults : dict, default=None
-        Of the rows that were not predicted; None means to find them.
+        Reasons why rows were not predicted; None means to find them.
 
     Returns
     -------
@@ -149,9 +150,9 @@ def file_errors(rows, unread, reasons, faults=None):
     for path, bad in rows[unread].groupby("path", sort=False):
         fault = faults.get(path)
         reason = fault[-1] if fault else reasons.get(path, _NAN)
-        errors.append(
-            (path, f"{len(bad)} of {n_rows[path]} rows are left out: {reason}")
-        )
+        lost = f"{len(bad)} of {counted(n_rows[path], 'row')}"
+        is_or_are = "is" if len(bad) == 1 else "are"
+        errors.append((path, f"{lost} {is_or_are} left out: {reason}"))
     return errors
 
 
@@ -161,7 +162,7 @@ def blocks_to_mend(infos):
     Parameters
     ----------
     infos : dict of int to PartInfo
-        Of the parts, by block.
+        What each part says of itself, by block.
 
     Returns
     -------

@@ -1,4 +1,4 @@
-"""What defines an archive run, so that only the same run is resumed."""
+"""The manifest of an archive run, so that only the same run is resumed."""
 
 import json
 import os
@@ -28,6 +28,7 @@ from skbird.archive._part_files import (
 from skbird.archive._sealed import DamagedFileError, seal, unseal
 from skbird.utils._files import read_bytes
 from skbird.utils._json import parse_json
+from skbird.utils._text import counted
 
 # Other hardware or precision moves logits by less, another training by more.
 _SAME_LOGIT = 0.1
@@ -36,7 +37,7 @@ _REMEDY = "Pass another out, or fresh=True, which deletes that run."
 
 
 class OtherRunError(ValueError):
-    """The folder holds another archive run, or what is left of one.
+    """The folder holds another archive run, or the remains of one.
 
     Examples
     --------
@@ -53,7 +54,7 @@ class OtherRunError(ValueError):
 
 @dataclass(frozen=True)
 class Plan:
-    """What an archive run is to do.
+    """The plan of an archive run.
 
     Attributes
     ----------
@@ -84,7 +85,7 @@ def make_plan(folder, files, settings, *, fresh=False, verbose=1):
     Parameters
     ----------
     folder : Path
-        That of the archive run; it exists.
+        Folder of the archive run; it exists.
     files : DataFrame
         ``path``, ``size``, ``mtime_ns`` and ``error``. Those that a stored run does
         not have yet come after its own.
@@ -140,13 +141,13 @@ def make_plan(folder, files, settings, *, fresh=False, verbose=1):
 
 def _say_new(n_stored, n_new, n_changed, n_opened):
     more = [
-        f"{n_changed} have changed" if n_changed else "",
+        counted(n_changed, "has changed", "have changed") if n_changed else "",
         f"{n_opened} could not be opened before" if n_opened else "",
     ]
     more = " and ".join(filter(None, more))
     print(
-        f"{n_new - n_changed - n_opened} recordings are new; the run had {n_stored}"
-        + (f", of which {more}." if more else ".")
+        f"{counted(n_new - n_changed - n_opened, 'recording is', 'recordings are')} "
+        f"new; the run had {n_stored}" + (f", of which {more}." if more else ".")
     )
 
 
@@ -157,8 +158,9 @@ def _obstacles(manifest, stored, missing, changed):
     if missing.any():
         first = stored["path"][missing].iloc[0]
         obstacles = [
-            f"{missing.sum()} recordings are missing, first {first} "
-            f"({_why_missing(first)}; once they are back, the run goes on)"
+            f"{counted(missing.sum(), 'recording is', 'recordings are')} missing, "
+            f"first {first} ({_why_missing(first)}; once they are back, the run goes "
+            "on)"
         ]
     kinds = {}
     relative = not stored["path"].map(os.path.isabs).all()
@@ -169,7 +171,8 @@ def _obstacles(manifest, stored, missing, changed):
         probed = (stored["path"] == manifest["probe_path"]).to_numpy()
         kinds["changed by which models are told apart"] = changed & probed
     return obstacles + [
-        f"{kind.sum()} recordings are {how}, first {stored['path'][kind].iloc[0]}"
+        f"{counted(kind.sum(), 'recording is', 'recordings are')} {how}, first "
+        f"{stored['path'][kind].iloc[0]}"
         for how, kind in kinds.items()
         if kind.any()
     ]
@@ -269,9 +272,9 @@ def check_model(folder, plan, probe):
     ----------
     folder : Path
     plan : Plan
-        Of a run that goes on.
+        Manifest of a run that goes on.
     probe : Probe
-        Of the model as it is now.
+        Predictions of the first rows by the model as it is now.
 
     Raises
     ------

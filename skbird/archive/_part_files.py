@@ -14,6 +14,7 @@ from joblib import Parallel, delayed
 from skbird.archive._columns import arrow_column, import_pyarrow
 from skbird.archive._sealed import DamagedFileError, seal, unseal
 from skbird.utils._files import remove_dead, replacing
+from skbird.utils._text import counted
 
 _KEY = b"skbird"
 _FULL_REMEDY = (
@@ -38,7 +39,7 @@ _ERRORS = rf"_errors\.csv|\.{_HEX}\.part"
 
 @dataclass(frozen=True)
 class PartInfo:
-    """What a part says of itself.
+    """The information that a part holds about itself.
 
     Attributes
     ----------
@@ -208,8 +209,9 @@ def read_infos(folder, numbers):
     ]
     if damaged:
         warnings.warn(
-            f"{len(damaged)} finished parts are damaged, or of another version of "
-            f"skbird, and are predicted again; the first is {damaged[0]}.",
+            f"{counted(len(damaged), 'finished part is', 'finished parts are')} "
+            "damaged, or of another version of skbird, and will be predicted again; "
+            f"the first is {damaged[0]}.",
             stacklevel=4,  # the caller of predict_archive
         )
     pairs = zip(numbers, infos, strict=True)

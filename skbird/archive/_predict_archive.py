@@ -61,8 +61,8 @@ def predict_archive(
 
     The archive is cut into blocks of whole files. Each is predicted by one call of
     ``predict_proba`` and becomes one part, ``part-000000.parquet`` and so on, which
-    appears whole or not at all. A run that was killed goes on where it stopped when it
-    is called again, and recordings that have come or changed since are predicted, too.
+    appears whole or not at all. Call it again to resume a run that was killed, or to
+    predict recordings that are new or have changed.
     Files that cannot be read are skipped and listed. Memory does not grow with the
     archive.
 
@@ -85,11 +85,12 @@ def predict_archive(
     step_s : float > 0, default=None
         Seconds from the start of a row to that of the next. None means `segment_s`.
     min_proba : float in [0, 1], default=None
-        Write only species from this probability on.
+        Write only species with at least this probability.
     top_species : int >= 1, default=None
-        Write only so many species of each row, the likeliest. With neither this nor
-        `min_proba`, parts have a column per species; with either, they have a line per
-        row and species, with columns ``species`` and ``probability``.
+        Write only this many species of each row, those with the highest probabilities.
+        With neither this nor `min_proba`, parts have a column per species; with either,
+        they have a line per row and species, with columns ``species`` and
+        ``probability``.
     block_s : float > 0, default=3600.0
         Seconds of audio in a block. Memory and what a kill loses grow with it. A longer
         file is a block by itself.
@@ -101,10 +102,10 @@ def predict_archive(
         suffice, the remaining blocks are predicted without test-time augmentation, then
         with fewer members of ensembles. Only with blocks one at a time in this process.
     fresh : bool, default=False
-        Whether to delete what a run before wrote to `out`, and nothing else, as soon
-        as the model has predicted the first rows.
+        Whether to delete the results of an earlier run in `out`, and nothing else, as
+        soon as the model has predicted the first rows.
     verbose : int, default=1
-        0 shows no progress, and does not say what is dropped and how many files are
+        0 shows no progress, and does not print what is dropped or how many files are
         new.
 
     Returns
@@ -151,8 +152,9 @@ def predict_archive(
     paths are not UTF-8 are left out: Parquet cannot hold such names.
 
     *The same model.* At each start the first rows of the first recording are predicted.
-    If they differ from what the run began with, by more than 0.1 in the logit, it is
-    another model. A change of none of these numbers stays unnoticed.
+    If they differ from those at the beginning of the run by more than 0.1 in the logit,
+    the model is taken for another one. Changes of a model that leave these rows as they
+    are go unnoticed.
 
     *Faults that pass.* What could not be opened or read, on a share that was away for a
     while, say, is tried at each call again, and predicted if it can be read now.

@@ -1,4 +1,4 @@
-"""What a model makes of a few rows, by which an archive run knows it again."""
+"""A model's predictions of a few rows, by which an archive run recognises it."""
 
 from dataclasses import dataclass
 
@@ -8,13 +8,14 @@ from skbird.archive._faults import reasons_of, rows_to_probe, why_unreadable
 from skbird.audio import AudioReadError
 from skbird.data import segment_table
 from skbird.utils._nested import predict_matrix, species_of
+from skbird.utils._text import counted
 
 _N_ROWS = 3
 
 
 @dataclass(frozen=True)
 class Probe:
-    """What a model makes of the first rows of a recording.
+    """A model's predictions of the first rows of a recording.
 
     It shows before hours of work whether the model takes such rows, and tells models
     apart by what counts: pickles of one model differ, say after a prediction.
@@ -84,13 +85,13 @@ def probe_model(model, blocks, segment_s, step_s, plan):
                 reason = next(iter(said.values()), reason)
         reason = reason or (block.errors[0][1] if block.errors else None)
     raise AudioReadError(
-        f"None of the {blocks.n_files.sum()} recordings can be predicted. The reason "
-        f"for one of them: {reason or 'the model gives NaN.'}"
+        f"None of the {counted(blocks.n_files.sum(), 'recording')} can be predicted. "
+        f"The reason for one of them: {reason or 'the model gives NaN.'}"
     )
 
 
 def _predict(model, rows, some, names):
-    """Return those of some rows that a model can read, and what it makes of them.
+    """Return the rows that a model can read, and its predictions of them.
 
     A model may see all rows at once: each must have been there when numbers are kept.
     """

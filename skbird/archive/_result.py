@@ -1,4 +1,4 @@
-"""What a run over an archive gave."""
+"""The result of a run over an archive."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -8,35 +8,36 @@ import pandas as pd
 
 from skbird.archive._part_files import part_path, read_part
 from skbird.utils._parquet import to_frame
+from skbird.utils._text import counted
 
 
 @dataclass(frozen=True, eq=False, repr=False)
 class ArchiveResult:
-    """What `predict_archive` did; printing it gives a summary.
+    """Result of `predict_archive`; printing it gives a summary.
 
     Attributes
     ----------
     folder : Path
-        Where the parts are.
+        Folder of the results.
     parts : list of Path
-        They, in the order of the recordings.
+        The Parquet files in it, in the order of the recordings.
     n_files : int
         Recordings in the archive, readable or not.
     n_rows : int
         Rows that `read` returns.
     hours : float
-        Of audio in the archive.
+        Hours of audio in the archive.
     seconds : float
-        That this call took.
+        Seconds that this call took.
     times_real_time : float
-        Seconds of audio that this call predicted, over `seconds`. 0 if all was there
-        already.
+        Seconds of audio that this call predicted, divided by `seconds`. 0 if all had
+        been predicted before.
     errors : DataFrame
-        ``path`` and ``error`` of recordings that could not be used, or not all of them.
+        ``path`` and ``error`` of recordings of which some or all rows are missing.
     dropped : list of str
-        What a time budget took from the model, and for which recordings.
+        Parts of the model left out to fit the time budget, and for which recordings.
     columns : sequence of str
-        Of what `read` returns, if there are no parts.
+        Columns that `read` returns if there are no parts.
 
     Examples
     --------
@@ -86,15 +87,15 @@ class ArchiveResult:
 
     def __str__(self) -> str:
         lines = [
-            f"{self.n_files} recordings, {self.hours:.3g} hours: {self.n_rows} rows in "
-            f"{self.folder}",
+            f"{counted(self.n_files, 'recording')}, {self.hours:.3g} hours: "
+            f"{counted(self.n_rows, 'row')} in {self.folder}",
             f"  {self.seconds:.0f} s, {self.times_real_time:.0f} x real time",
         ]
         if len(self.errors):
             first = self.errors.iloc[0]
             lines.append(
-                f"  {len(self.errors)} recordings with errors, see .errors; the first: "
-                f"{first['path']}: {first['error']}"
+                f"  {counted(len(self.errors), 'recording')} with errors, see .errors; "
+                f"the first: {first['path']}: {first['error']}"
             )
         lines += [f"  dropped to fit the time budget: {text}" for text in self.dropped]
         return "\n".join(lines)
@@ -135,7 +136,7 @@ def summarize(folder, blocks, infos, predicted_s, seconds):
         times_real_time=predicted_s / seconds,
         errors=pd.DataFrame(blocks.in_order(errors), columns=["path", "error"]),
         dropped=[
-            f"{what}, for {blocks.n_files[numbers].sum()} recordings from "
+            f"{what}, for {counted(blocks.n_files[numbers].sum(), 'recording')} from "
             f"{blocks.first_path(numbers[0])} on"
             for what, numbers in dropped.items()
         ],

@@ -1,4 +1,4 @@
-"""Audio files: found, opened whatever their format, and read where they are whole."""
+"""Find audio files, open them in any format, and read what is undamaged."""
 
 from skbird.audio._audio_header import AudioHeader, AudioReadError
 from skbird.audio._listing import list_audio

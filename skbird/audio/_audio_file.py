@@ -8,6 +8,7 @@ from skbird.audio._audio_header import AudioReadError
 from skbird.audio._channels import Mixer
 from skbird.audio._decode import open_decoder
 from skbird.utils._names import existing_path, printable_path
+from skbird.utils._text import counted
 
 # Float files may exceed full scale, but not by this: such samples are damage.
 _MAX_SAMPLE = 1e6
@@ -33,7 +34,7 @@ class AudioFile:
     Attributes
     ----------
     header : AudioHeader
-        Its length is what can be read, whatever the file promises.
+        Header with the length that can be read, whatever the file promises.
     mixer : Mixer
         Says whether the channels that were read cancel each other.
 
@@ -99,8 +100,9 @@ class AudioFile:
         if not -_MAX_SAMPLE < lowest <= highest < _MAX_SAMPLE:  # neither if NaN
             damaged = np.count_nonzero(~(np.abs(samples) < _MAX_SAMPLE))
             raise AudioReadError(
-                f"{self.path} holds {damaged} samples that are NaN, infinite or "
-                "absurdly large."
+                f"{self.path} holds "
+                f"{counted(damaged, 'sample that is', 'samples that are')} NaN, "
+                "infinite or absurdly large."
             )
         return samples
 

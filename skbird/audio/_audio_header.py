@@ -1,4 +1,4 @@
-"""What a recording says of itself, and the error of those that cannot be read."""
+"""The header of a recording, and the error if it cannot be read."""
 
 from dataclasses import dataclass
 
@@ -26,7 +26,7 @@ class AudioReadError(ValueError):
 
 @dataclass(frozen=True)
 class AudioHeader:
-    """What is known of a file before its sound is needed.
+    """Sample rate, length and channels of a recording, known before it is decoded.
 
     Parameters
     ----------
@@ -36,8 +36,8 @@ class AudioHeader:
         Samples per channel that can be read.
     n_channels : int
     note : str, default=""
-        What was assumed because the file's own header cannot be true, or what of its
-        sound is not heard; "" if all is well.
+        What was assumed because the file's own header cannot be true, or which of its
+        sound is lost; "" if all is well.
     is_cut : bool, default=False
         Whether sound that the header promises, or that follows, cannot be read.
 

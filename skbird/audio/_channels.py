@@ -1,4 +1,4 @@
-"""Which channels of a recording are heard."""
+"""Choose and mix the channels of a recording."""
 
 import warnings
 from numbers import Integral, Real
@@ -10,6 +10,7 @@ from skbird.audio._audio_header import AudioReadError
 from skbird.audio._decode import open_decoder
 from skbird.audio._decode._counting import count_once
 from skbird.audio._decode._identity import content_identity
+from skbird.utils._text import counted
 
 WORDS = ("mean", "loudest")
 _LAST = 255  # no recording with more channels is opened
@@ -144,7 +145,7 @@ class Mixer:
 
     @property
     def cancels(self):
-        """Whether the mean lost sound, of all that was mixed, to silence or antiphase.
+        """True if the mean of the channels lost sound to silence or opposite signs.
 
         That is, whether all channels but one are dead, or less is left than of channels
         that have nothing to do with each other.
@@ -166,10 +167,10 @@ def _mean(block):
 def warn_of_cancelled(paths, stacklevel):
     """Warn of recordings whose channels cancel each other in their mean."""
     warnings.warn(
-        f"In {len(paths)} recordings the mean of the channels is some 6 dB or more "
-        "quieter than the loudest of them: others are all but silent, or have the "
-        f"opposite sign. The first: {min(paths)}. Resampler(channels='loudest'), or a "
-        "column 'channels' of the table, takes one of them.",
+        f"In {counted(len(paths), 'recording')} the mean of the channels is some 6 dB "
+        "or more quieter than the loudest of them: others are all but silent, or have "
+        f"the opposite sign. The first: {min(paths)}. Resampler(channels='loudest'), "
+        "or a column 'channels' of the table, takes one of them.",
         UserWarning,
         stacklevel=stacklevel + 1,
     )

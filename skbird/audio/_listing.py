@@ -1,4 +1,4 @@
-"""Which files of a folder are recordings."""
+"""Find the recordings in a folder."""
 
 import os
 import re
@@ -9,6 +9,7 @@ from pathlib import Path
 
 from skbird.utils._names import printable_path
 from skbird.utils._params import check_path
+from skbird.utils._text import counted
 from skbird.utils._typing import PathLike
 
 # What libsndfile reads and recorders or archives write.
@@ -59,9 +60,9 @@ def list_audio(folder: PathLike) -> list[str]:
     Raises
     ------
     NotADirectoryError
-        If it is no folder.
+        If `folder` is not a folder.
     ValueError
-        If there are none.
+        If it holds no audio files.
 
     Warns
     -----
@@ -143,7 +144,7 @@ def find_audio(folder):
     Raises
     ------
     NotADirectoryError
-        If it is no folder.
+        If `folder` is not a folder.
     ValueError
         If there are no paths.
     """
@@ -185,13 +186,13 @@ def _notes(left_out):
     unread = [f"{path} ({error})" for path, error in left_out if error != _BAD_NAME]
     if unnamed:
         yield (
-            f"{len(unnamed)} files have names that are not UTF-8 and are left out, the "
-            f"first: {min(unnamed)}. Rename them, or the folder."
+            f"{counted(len(unnamed), 'file name is', 'file names are')} not UTF-8 and "
+            f"left out, the first: {min(unnamed)}. Rename the file or its folder."
         )
     if unread:
         yield (
-            f"{len(unread)} folders or links cannot be read and are left out, the "
-            f"first: {min(unread)}."
+            f"{counted(len(unread), 'folder or link', 'folders or links')} cannot be "
+            f"read: left out, the first: {min(unread)}."
         )
 
 

@@ -11,6 +11,7 @@ from skbird.audio._audio_header import AudioHeader, AudioReadError
 from skbird.audio._channels import check_channels, warn_of_cancelled
 from skbird.utils._params import check_path
 from skbird.utils._progress import progress_bar
+from skbird.utils._text import counted
 from skbird.utils._typing import Channels, PathLike
 
 
@@ -61,16 +62,17 @@ def _warn_of_notes(paths, headers):
     for kind, notes in noted.items():
         # From this line, so that the same text is printed once, whoever asks again.
         warnings.warn(
-            f"{len(notes)} of {len(paths)} files {kind}; the first: {notes[0]}",
+            f"{kind} in {len(notes)} of {counted(len(paths), 'file')}; the first: "
+            f"{notes[0]}",
             stacklevel=1,
         )
 
 
 def _kind_of(header):
-    """Say of files with such a note what is the matter with them."""
+    """Say what is the matter with files whose note is of this kind."""
     if header.note.startswith("Its header"):
-        return "have headers that are not believed"
-    return "cannot be heard whole" if header.is_cut else "hold more than is heard"
+        return "The header is not believed"
+    return "Some sound is lost" if header.is_cut else "Further sound is not heard"
 
 
 def cut_short(paths, headers):
@@ -151,7 +153,7 @@ def read_audio(
     AudioReadError
         If the stretch cannot be read, or there is no such channel.
     ValueError
-        If it is none, or `channels` means nothing.
+        If `end_s` is not after `start_s`, or `channels` is none of these.
 
     Warns
     -----

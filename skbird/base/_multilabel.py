@@ -16,12 +16,12 @@ from skbird.utils._truth import validate_threshold
 
 
 class MultilabelMixin(ClassifierMixin):
-    """Mixin of multi-label classifiers: what follows from their probabilities.
+    """Mixin that gives multi-label classifiers `predict` and `score`.
 
     A class that uses it defines `predict_proba`, and has ``species_`` once it is
-    fitted. It may have a parameter ``threshold``. Networks, compiled ones and
-    meta-estimators share it, so that a decision or a score means the same before and
-    after a network is wrapped or compiled.
+    fitted. It may have a parameter ``threshold``. Networks, compiled networks and
+    meta-estimators share this mixin, so that a decision or a score means the same
+    before and after a network is wrapped or compiled.
 
     Examples
     --------
@@ -46,9 +46,9 @@ class MultilabelMixin(ClassifierMixin):
     def predict(self, X):
         """Predict which species are present.
 
-        A species is present from the probability `threshold` on, a parameter of the
-        estimator; of one that has none, from 0.5 on. Thresholds that an estimator
-        inside has, or has learned, are not used: put `ThresholdTuner` outside.
+        A species counts as present if its probability reaches `threshold`, a parameter
+        of the estimator, or 0.5 if it has no such parameter. Thresholds of an estimator
+        inside are not used: put `ThresholdTuner` outside.
 
         Parameters
         ----------
@@ -104,7 +104,7 @@ class MultilabelMixin(ClassifierMixin):
 
 
 class MultilabelMetaMixin(MultilabelMixin, MetaEstimatorMixin):
-    """Mixin of meta-estimators that answer with a probability per row and species.
+    """Mixin of meta-estimators that predict a probability per row and species.
 
     A class that uses it defines `predict_proba`, calls `_learn_species` in `fit`, and
     says with `_inner` and `_fitted_inner` what it wraps, if that is not `estimator` and
@@ -140,12 +140,12 @@ class MultilabelMetaMixin(MultilabelMixin, MetaEstimatorMixin):
 
     @property
     def _inner(self):
-        """What the class wraps, not fitted."""
+        """The wrapped estimator, not fitted."""
         return self.estimator
 
     @property
     def _fitted_inner(self):
-        """What `fit` made of it; AttributeError before."""
+        """The wrapped estimator, fitted; AttributeError before `fit`."""
         return self.estimator_
 
     def _learn_species(self, y):

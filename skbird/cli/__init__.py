@@ -1,6 +1,6 @@
 """The command line, ``skbird``: each command is a few calls of the Python API.
 
-``skbird --help`` lists the commands, ``skbird train --help`` tells of one. Needs the
+``skbird --help`` lists the commands, ``skbird train --help`` describes one. Needs the
 extra ``cli``.
 """
 

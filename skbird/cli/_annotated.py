@@ -1,4 +1,4 @@
-"""Recordings and boxes that say what calls in them, for ``evaluate`` and ``report``."""
+"""Recordings and their annotations, for ``evaluate`` and ``report``."""
 
 from dataclasses import dataclass
 from functools import wraps
@@ -9,6 +9,7 @@ import click
 from skbird.cli import _console
 from skbird.cli._numbers import FloatRange
 from skbird.cli._own_boxes import look_like_events, own_boxes, untouched_tables
+from skbird.utils._text import counted
 
 _MIN_OVERLAP_S = 0.25
 _MIN_SHARE = 0.5
@@ -16,52 +17,51 @@ _OPTIONS = (
     click.option(
         "--annotations",
         type=click.Path(exists=True, path_type=Path),
-        help="DATA is a folder of recordings, and here is what calls in them: a table, "
-        "or a folder of tables, of Raven, Audacity, BirdNET, Kaleidoscope or skbird, "
-        "or what crowsetta reads. Recordings are found by the ends of their paths. "
-        "Each table is taken for all that calls in its recordings, but for what the "
-        "model itself has found: see --reviewed.",
+        help="Annotations of the recordings in the folder DATA: a table, or a folder "
+        "of tables, of Raven, Audacity, BirdNET, Kaleidoscope, skbird, or in a format "
+        "that crowsetta reads. Recordings are matched by the ends of their paths. A "
+        "table must list all calls in its recordings. Detections of the model itself "
+        "do not count: see --reviewed.",
     ),
     click.option(
         "--annotations-format",
         "format_",
         help="raven, audacity, birdnet, kaleidoscope, boxes, rows (zeros and ones), or "
-        "a format of crowsetta.  [default: told by each file]",
+        "a format of crowsetta.  [default: detected file by file]",
     ),
     click.option(
         "--annotation-column",
         "column",
-        help="The column that names the species, where several could.",
+        help="The column that names the species, if several could.",
     ),
     click.option(
         "--annotated-only",
         is_flag=True,
-        help="Leave out recordings without a selection table, or box in the table. "
-        "Otherwise they are recordings in which nothing calls.",
+        help="Leave out recordings that no table or box belongs to. Otherwise they "
+        "count as recordings in which nothing calls.",
     ),
     click.option(
         "--min-overlap-s",
         type=FloatRange(0),
         help="Seconds of a box that must lie in a row for its species to count there. "
-        "If given, it holds for all boxes: shorter ones count nowhere.  [default: "
-        "0.25, or half of a box shorter than 0.5]",
+        "If you set it, boxes shorter than this count nowhere.  [default: 0.25, or "
+        "half of a box shorter than 0.5]",
     ),
     click.option(
         "--reviewed",
         is_flag=True,
-        help="Somebody has gone through all tables: count also recordings that are "
-        "annotated just as the model (or `skbird predict`) annotates them. Without "
-        "--reviewed, if there are such, they and the recordings without boxes are left "
-        "out: what a model finds above a threshold is no truth, and it must not grade "
-        "itself. A recording counts as soon as one of its boxes was moved, renamed or "
-        "added; if boxes were taken away only, --reviewed is needed.",
+        help="Say that somebody has checked all tables. Without it, recordings whose "
+        "annotations are exactly the detections of the model (or of `skbird predict`) "
+        "are left out, and recordings without boxes with them, because a model must "
+        "not grade itself. A recording counts as soon as one of its boxes was moved, "
+        "renamed or added; if boxes were only deleted, --reviewed is needed.",
     ),
 )
 
 
 @dataclass(frozen=True)
 class Annotations:
-    """What the options on annotations say.
+    """The values of the options on annotations.
 
     Attributes
     ----------
@@ -117,9 +117,9 @@ class AnnotatedRows:
         Folder of recordings.
     annotations : Annotations
     species : list of str
-        Of the model.
+        Names of the species that the model predicts.
     segment_s : float
-        Of its rows.
+        Length of its rows in seconds.
 
     Attributes
     ----------
@@ -169,7 +169,8 @@ class AnnotatedRows:
         self.X, self.Y = boxes_to_rows(boxes, rows, species=species, **overlap)
         n_boxes = boxes["species"].notna().sum()
         _console.say(
-            f"{data}: {len(audio)} recordings, {n_boxes} boxes, {len(self.X)} rows of "
+            f"{data}: {counted(len(audio), 'recording')}, "
+            f"{counted(n_boxes, 'box', 'boxes')}, {counted(len(self.X), 'row')} of "
             f"{segment_s:g} s"
         )
 
@@ -188,9 +189,10 @@ class AnnotatedRows:
         untouched = untouched_tables(tables, path)
         if untouched:
             _console.say(
-                f"{len(untouched)} of {len(tables)} tables are as `skbird predict` "
-                "wrote them, and are left out: a model must not grade itself. "
-                "(--reviewed, if somebody has gone through them.)"
+                f"{len(untouched)} of {counted(len(tables), 'table')} "
+                f"{'is' if len(untouched) == 1 else 'are'} as `skbird predict` wrote "
+                "them: left out, because a model must not grade itself. (--reviewed, "
+                "if somebody has gone through them.)"
             )
         if len(untouched) == len(tables):
             raise ValueError(NONE_LEFT.format(path=path))
@@ -210,13 +212,15 @@ class AnnotatedRows:
         chosen = [path for path in audio if path in annotated]
         n_without = len(audio) - len(chosen)
         if n_without and (self._annotations.annotated_only or self._n_untouched):
-            _console.say(f"{n_without} recordings without annotations are left out.")
+            _console.say(
+                f"Left out: {counted(n_without, 'recording')} without annotations."
+            )
             return chosen
         if n_without:
             _console.say(
-                f"Warning: {n_without} of {len(audio)} recordings have no annotations, "
-                "and are taken for recordings in which nothing calls. --annotated-only "
-                "leaves them out."
+                f"Warning: {n_without} of {counted(len(audio), 'recording')} without "
+                "annotations: nothing seems to call there. --annotated-only leaves "
+                "them out."
             )
         return audio
 
@@ -244,9 +248,10 @@ class AnnotatedRows:
         if self._annotations.reviewed:
             if untouched:
                 _console.say(
-                    f"Warning: {len(untouched)} recordings are annotated just as the "
-                    "model predicts them: if nobody has looked at them, the figures "
-                    "flatter it."
+                    "Warning: "
+                    f"{counted(len(untouched), 'recording has', 'recordings have')} "
+                    "exactly the annotations that the model predicts: if nobody has "
+                    "checked them, the figures flatter it."
                 )
             return np.ones(len(self.X), dtype=bool)
         if not own.any() and not self._n_untouched:
@@ -257,10 +262,10 @@ class AnnotatedRows:
         empty = set(self.X["path"]) - set(paths)
         if untouched or empty:
             _console.say(
-                f"{len(untouched)} recordings are annotated just as the model predicts "
-                f"them, and {len(empty)} have no boxes where others have the model's: "
-                "they are left out, as a model must not grade itself. (--reviewed, if "
-                "somebody has gone through them.)"
+                "Left out, because a model must not grade itself: "
+                f"{counted(len(untouched), 'recording')} with exactly the annotations "
+                f"that the model predicts, and {len(empty)} without boxes beside them. "
+                "(--reviewed counts them, if somebody has checked them all.)"
             )
         if not judged.any():
             raise ValueError(NONE_LEFT.format(path=self._annotations.path))
@@ -273,14 +278,14 @@ class AnnotatedRows:
         scored = "score" in boxes and boxes["score"].notna().any()
         if not scored and look_like_events(boxes, self.X, proba, self._species):
             _console.say(
-                "Warning: all boxes are just where the model itself finds events, but "
-                "have no scores: if `skbird predict` wrote them, the figures flatter "
-                "it, as a model must not grade itself."
+                "Warning: all boxes are exactly where the model itself finds events, "
+                "but have no scores: if `skbird predict` wrote them, the figures "
+                "flatter it, as a model must not grade itself."
             )
 
 
 NONE_LEFT = (
-    "{path} holds nothing but what the model itself, or `skbird predict`, has found: "
+    "{path} holds nothing but detections of the model itself, or of `skbird predict`: "
     "there is nothing to judge it by. Correct the tables, annotate recordings, or pass "
     "--reviewed if somebody has gone through all of them."
 )
@@ -291,14 +296,14 @@ def say_if_scored(boxes):
     scores = boxes.get("score", boxes.get("probability"))
     if scores is not None and scores.notna().all():
         _console.say(
-            "Warning: all boxes have scores, as what a program has found: if nobody "
-            "has gone through them, the figures say how far two programs agree, not "
-            "what is true."
+            "Warning: all boxes have scores, like detections of a program. If nobody "
+            "has checked them, the figures say how far two programs agree, not what "
+            "is true."
         )
 
 
 def _say_unknown(boxes, species):
-    """Name labels that the model does not know, however they are written."""
+    """Warn of labels that the model does not know, however they are spelled."""
     from skbird.utils._names import match_names, names_species
 
     names = boxes["species"].dropna()
@@ -307,7 +312,8 @@ def _say_unknown(boxes, species):
     unknown = names[~names.isin(known)].value_counts()
     if len(unknown):
         _console.say(
-            f"Warning: {unknown.sum()} boxes have labels that the model does not know "
-            f"({len(unknown)} labels, such as {unknown.index[0]!r}). They count for "
-            "nothing."
+            "Warning: the model does not know the labels of "
+            f"{counted(unknown.sum(), 'box', 'boxes')} "
+            f"({counted(len(unknown), 'label')}, such as {unknown.index[0]!r}). They "
+            "are not counted."
         )

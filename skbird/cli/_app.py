@@ -61,7 +61,7 @@ class _Commands(click.Group):
 
 
 def _check_surroundings():
-    """Complain of what would make any file be missed."""
+    """Raise an error if files could not be found in these surroundings."""
     try:
         os.getcwd()
     except OSError:

@@ -1,4 +1,4 @@
-"""What the commands print: results to standard output, all else to standard error."""
+"""Print results to standard output, and all else to standard error."""
 
 import math
 import re
@@ -127,8 +127,8 @@ def plain_warnings():
     with warnings.catch_warnings():
         # `say_left_out` names them in the end.
         left_out = (
-            r"\d+ (files have names that are not UTF-8|folders or links cannot)",
-            r"\d+ of \d+ rows cannot be used",
+            r"\d+ (file names? (is|are) not UTF-8|folders? or links? cannot)",
+            r"\d+ of \d+ rows? cannot be used",
         )
         for start in left_out:
             warnings.filterwarnings("ignore", start)

@@ -59,7 +59,7 @@ def describe(data, out, no_labels, decode, speech):
         _console.say_lines(loaded.DESCR)
         if data.is_dir() and not is_birdclef(data):
             _console.say(
-                "Folders are taken for species; pass --no-labels if they are none."
+                "Each folder is taken for a species; pass --no-labels if they are not."
             )
     title = f"Recordings: {data.resolve().name}"
     report = describe_recordings(

@@ -1,4 +1,4 @@
-"""From the parts of an archive run to the files of other programs."""
+"""Write the parts of an archive run as files of other programs."""
 
 import os
 
@@ -6,6 +6,7 @@ import click
 
 from skbird.cli import _console
 from skbird.cli._outputs import check_file, check_folder
+from skbird.utils._text import counted
 
 _KEYS = ["path", "start", "end"]
 
@@ -119,7 +120,7 @@ _LONGEST = 255  # bytes of a file's name, nearly everywhere
 
 
 def check_out(out, format_):
-    """Complain now of an ``--out`` that does not suit the format."""
+    """Raise an error now if ``--out`` does not suit the format."""
     if format_ in _ENDINGS:
         check_file(out, *_ENDINGS[format_])
     else:
@@ -193,7 +194,7 @@ def write_nothing(submission, results, work_dir, out):
 
 
 class Submission:
-    """What a Kaggle submission must hold, checked before the work.
+    """A Kaggle submission, checked before the work.
 
     Parameters
     ----------
@@ -233,8 +234,8 @@ class Submission:
             )
         elif unread.any():
             _console.say(
-                f"Warning: {unread.sum()} recordings cannot be opened and have no rows "
-                "in the submission; with --like they get probabilities of 0."
+                f"Warning: {counted(unread.sum(), 'recording')} cannot be opened: no "
+                "rows in the submission. With --like they get probabilities of 0."
             )
         self._rows = pd.DataFrame({ROW_ID: names})
         self._species = [str(name) for name in species]

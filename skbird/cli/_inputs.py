@@ -1,10 +1,11 @@
-"""What ``predict`` is to predict: recordings, or the rows of a table."""
+"""The input of ``predict``: recordings, or the rows of a table."""
 
 from dataclasses import dataclass, field
 
 import click
 
 from skbird.cli import _console
+from skbird.utils._text import counted
 
 # Columns that results have of their own.
 _OWN = ("species", "probability", "score", "low_hz", "high_hz", "Common name")
@@ -31,7 +32,7 @@ class Inputs:
 
     @property
     def is_cut(self):
-        """Whether the table has rows, and not whole recordings, which are to be cut."""
+        """True if the table lists rows; False if recordings are to be cut."""
         return (
             self.table is not None
             and (self.table["end"].notna() | (self.table["start"] > 0)).any()
@@ -49,7 +50,8 @@ class Inputs:
         Parameters
         ----------
         species : sequence of str
-            Of the model. Further columns of their names get others, which is said.
+            Names of the model's species. Further columns with the same names are
+            renamed, with a warning.
         segment_s, step_s : float
             For recordings that the table has whole.
 
@@ -111,7 +113,7 @@ def read_inputs(arguments, *, may_be_empty=False):
     arguments : sequence of Path
         Folders and files; or a single row table.
     may_be_empty : bool
-        Whether a folder without recordings is none of the user's mistakes.
+        Whether a folder may hold no recordings.
 
     Returns
     -------
@@ -170,7 +172,7 @@ def _list_files(arguments, may_be_empty):
     once = drop_links(paths)
     if len(once) < len(paths):
         _console.say(
-            f"{len(paths) - len(once)} recordings are named twice, perhaps through "
-            "links, and predicted once."
+            f"{counted(len(paths) - len(once), 'recording is', 'recordings are')} "
+            "named twice, perhaps through links, and predicted once."
         )
     return Inputs(once, _console.as_errors(left_out))

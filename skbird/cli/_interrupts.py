@@ -12,7 +12,7 @@ _GRACE_S = 5.0  # for what is written to be tidied away
 
 
 class Interrupts:
-    """What Ctrl-C does from the start of the command line to its end.
+    """Handle Ctrl-C from the start of the command line to its end.
 
     Before a command and after it, and while modules are imported, which takes seconds
     and where libraries swallow a KeyboardInterrupt or print it, the process ends at

@@ -1,4 +1,4 @@
-"""Recordings whose truth is known, for ``evaluate`` and ``report``."""
+"""Recordings with known labels, for ``evaluate`` and ``report``."""
 
 from pathlib import Path
 
@@ -9,6 +9,7 @@ from skbird.cli._annotated import NONE_LEFT, AnnotatedRows, say_if_scored
 from skbird.cli._models import progress_shown, row_length, species_names
 from skbird.cli._numbers import FloatRange
 from skbird.cli._own_boxes import untouched_tables
+from skbird.utils._text import counted
 
 DATA = click.argument("data", type=click.Path(exists=True, path_type=Path))
 THRESHOLD = click.option(
@@ -21,7 +22,7 @@ THRESHOLD = click.option(
 
 
 def predict_labelled(model, data, annotations):
-    """Load recordings and their truth, and predict them.
+    """Load recordings and their labels, and predict them.
 
     Parameters
     ----------
@@ -62,8 +63,8 @@ def predict_labelled(model, data, annotations):
     if len(errors) == X["path"].nunique() and pd.isna(proba).all():
         path, reason = errors.iloc[0]
         raise ValueError(
-            f"None of the {len(errors)} recordings can be read. The first, {path}: "
-            f"{reason}"
+            f"None of the {counted(len(errors), 'recording')} can be read. The first, "
+            f"{path}: {reason}"
         )
     if annotated is not None:
         judged = annotated.judged(proba)
@@ -72,7 +73,7 @@ def predict_labelled(model, data, annotations):
 
 
 def predict_rows(model, X):
-    """Predict rows, with a progress bar; those that cannot be read cost no other.
+    """Predict rows, with a progress bar; rows that cannot be read get NaN.
 
     Parameters
     ----------
@@ -113,14 +114,17 @@ def _load(data, species):
     # A BirdCLEF folder: what counts are soundscapes, which training has not seen.
     for rows, name in (("test", "test_Y"), ("soundscapes", "soundscapes_Y")):
         if loaded.get(name) is not None:
-            _console.say(f"{data}: its labelled soundscapes, {len(loaded[rows])} rows")
+            _console.say(
+                f"{data}: {counted(len(loaded[rows]), 'row')} of its labelled "
+                "soundscapes"
+            )
             return loaded[rows], loaded[name], None
     _console.say_lines(loaded.DESCR)
     return loaded.X, loaded.Y, loaded.get("errors")
 
 
 def _check_labels(X, data):
-    """Complain of labels that ``predict`` wrote; warn of what looks like them."""
+    """Refuse labels that ``predict`` wrote; warn of those that look like them."""
     if data.is_file() and untouched_tables([data], data):
         raise ValueError(NONE_LEFT.format(path=data))
     if {"start", "end"} <= set(X):  # a table of events
@@ -134,5 +138,5 @@ def _say_if_trained_on(model, X):
     if known.any():
         _console.say(
             f"Warning: the model was trained on recordings of {known.sum()} of these "
-            f"{len(X)} rows, by their names: the figures flatter it."
+            f"{counted(len(X), 'row')}, going by their names: the figures flatter it."
         )

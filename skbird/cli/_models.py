@@ -12,6 +12,7 @@ import click
 
 from skbird.cli import _console
 from skbird.utils._files import check_regular
+from skbird.utils._text import counted
 
 MODEL = click.argument(
     "model", type=click.Path(exists=True, dir_okay=False, path_type=Path)
@@ -21,7 +22,7 @@ _MAX_MIB = click.option(
     type=click.IntRange(1),
     default=128,
     show_default=True,
-    help="Larger models are refused; one of a stranger could fill the memory.",
+    help="Refuse larger model files: a stranger's could fill the memory.",
 )
 _PICKLE = click.option(
     "--trust-pickle",
@@ -31,10 +32,11 @@ _PICKLE = click.option(
 # To Unicode no spaces, but as empty: Hangul fillers, and the blank of Braille.
 _BLANK = "\u115f\u1160\u2800\u3164\uffa0"
 _PICKLES = (".pkl", ".pickle", ".joblib")
+_WIDEST = 40  # characters of a name that others are aligned with
 
 
 class Trust(NamedTuple):
-    """How far the person at the keyboard trusts who made a model."""
+    """The user's trust in the maker of a model."""
 
     pickle: bool
     max_bytes: int
@@ -142,7 +144,8 @@ def species_names(model):
     names = species_of(model)
     if names is None:
         raise ValueError(
-            f"The model, {type(model).__name__}, has no species_ that name its columns."
+            f"The model, {type(model).__name__}, has no species_, which name its "
+            "columns. Fit it on a Y with named columns."
         )
     return names
 
@@ -160,7 +163,7 @@ def row_length(model):
 
 @click.group()
 def models():
-    """Look into models."""
+    """Show what is in model files."""
 
 
 @models.command(
@@ -169,14 +172,16 @@ Example:
   skbird models info birds.skbird"""
 )
 @MODEL
-@click.option("--json", "as_json", is_flag=True, help="All of it, as JSON.")
+@click.option("--json", "as_json", is_flag=True, help="Print everything, as JSON.")
 @_MAX_MIB
 def info(model, as_json, max_model_mib):
-    """Show what a model file says of itself: species, metrics, data, license."""
+    """Show the species, metrics, training data and license noted in a model file."""
     from skbird.inference import load_model
 
     if model.suffix.lower() in _PICKLES:
-        raise click.UsageError(f"{model} is a pickle: only .skbird files say more.")
+        raise click.UsageError(
+            f"{model} is a pickle, which has no such notes. Pass a .skbird file."
+        )
     about = load_model(model, max_bytes=max_model_mib * 2**20).about_
     if as_json:
         _console.show(*json.dumps(about, indent=2).split("\n"))
@@ -185,22 +190,29 @@ def info(model, as_json, max_model_mib):
     first = ", ".join(map(_console.printable, species[:10])) + (
         ", ..." if len(species) > 10 else ""
     )
-    lines = [
-        ("species", f"{len(species)}: {first}"),
-        *(
-            (f"metric {_one_line(name)}", value)
-            for name, value in about["metrics"].items()
-        ),
-        ("trained on", "unknown" if data is None else f"{data['n_rows']} rows"),
+    metrics = about["metrics"].items()
+    lines = [("species", f"{len(species)}: {first}")]
+    lines += [(f"metric {_one_line(name)}", _rounded(value)) for name, value in metrics]
+    lines += [
+        ("trained on", "unknown" if data is None else counted(data["n_rows"], "row")),
         ("license", about["license"] or "unknown"),
         ("notes", about["notes"]),
         ("written", f"{about['created']} by skbird {about['skbird']}"),
     ]
+    lines = [(f"{name}:", value) for name, value in lines if value is not None]
+    width = min(max(len(name) for name, _ in lines), _WIDEST)
     for name, value in lines:
-        if value is not None:
-            # Its author's words must not look like other lines.
-            first, *others = map(_one_line, _lines(value))
-            _console.show(f"{name}: {first}", *(f"  {line}" for line in others))
+        # Its author's words must not look like other lines.
+        first, *others = map(_one_line, _lines(value))
+        _console.show(f"{name:{width}} {first}", *(f"  {line}" for line in others))
+
+
+def _rounded(value):
+    """Return a metric with three digits; what is no float stays."""
+    if not isinstance(value, float):
+        return value
+    is_small = value == 0 or 0.001 <= abs(value) < 1000
+    return f"{value:.3f}" if is_small else f"{value:.3g}"
 
 
 def _lines(text):

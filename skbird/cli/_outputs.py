@@ -1,4 +1,4 @@
-"""Where commands write: refused before the work, safe for spreadsheets."""
+"""Output files of commands: checked before the work, safe for spreadsheets."""
 
 import os
 from pathlib import Path
@@ -7,13 +7,13 @@ import click
 
 
 def check_file(out, *endings):
-    """Complain now of a file that could not be written after hours.
+    """Raise an error now if a file cannot be written, not after hours of work.
 
     Parameters
     ----------
     out : Path
     *endings : str
-        That its name may have; none: any.
+        Endings that its name may have; none: any.
 
     Raises
     ------
@@ -29,7 +29,7 @@ def check_file(out, *endings):
 
 
 def check_folder(out):
-    """Complain now of a folder that could not be written to after hours.
+    """Raise an error now if a folder cannot be written to, not after hours of work.
 
     Parameters
     ----------
@@ -50,7 +50,7 @@ def check_folder(out):
 
 
 def check_spares(out, *inputs):
-    """Complain of an output that would replace what the command reads.
+    """Raise an error if the output would replace a file that the command reads.
 
     Parameters
     ----------

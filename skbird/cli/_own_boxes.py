@@ -1,4 +1,4 @@
-"""Which boxes are a model's own, by which it must not be judged."""
+"""Boxes that a model found itself, by which it must not be judged."""
 
 import numpy as np
 

@@ -15,6 +15,7 @@ from skbird.cli._models import (
 )
 from skbird.cli._numbers import FloatRange
 from skbird.cli._outputs import check_spares, write_table
+from skbird.utils._text import counted
 
 
 @click.command(
@@ -44,21 +45,23 @@ Examples:
     type=click.Choice([*_formats.EVENTS, "kaggle", "parquet"]),
     default="csv",
     show_default=True,
-    help="Events (the first four), or the probabilities of every row.",
+    help="csv, raven, audacity and birdnet list events; kaggle and parquet hold the "
+    "probabilities of every row.",
 )
 @click.option(
     "--threshold",
     type=FloatRange(0, 1),
     default=0.5,
     show_default=True,
-    help="Probability from which a row is part of an event.",
+    help="A species is detected in a row from this probability on; rows with "
+    "detections are joined to events.",
 )
 @click.option(
     "--max-gap-s",
     type=FloatRange(0),
     default=0.0,
     show_default=True,
-    help="Seconds without a detection that an event may span.",
+    help="Longest gap, in seconds, between detections of one event.",
 )
 @click.option(
     "--segment-s",
@@ -68,48 +71,49 @@ Examples:
 @click.option(
     "--step-s",
     type=FloatRange(0, min_open=True),
-    help="Seconds from row to row.  [default: their length]",
+    help="Seconds from the start of a row to the next.  [default: their length]",
 )
 @click.option(
     "--min-proba",
     type=FloatRange(0, 1),
-    help="parquet: leave out probabilities below this.",
+    help="With --format parquet: leave out probabilities below this.",
 )
 @click.option(
     "--top-species",
     type=click.IntRange(1),
-    help="parquet: keep so many species of each row, the likeliest.",
+    help="With --format parquet: write only this many species of each row, those with "
+    "the highest probabilities.",
 )
 @click.option(
     "--like",
     type=click.Path(exists=True, dir_okay=False, path_type=Path),
-    help="kaggle: sample_submission.csv, for the order of rows and species, and the "
-    "rows of recordings that cannot be read, which get 0.",
+    help="With --format kaggle: sample_submission.csv, which gives the order of rows "
+    "and species. Rows of recordings that cannot be read get 0.",
 )
 @click.option(
     "--time-budget-s",
     type=FloatRange(0, min_open=True),
-    help="Seconds that the prediction may take; to keep to them it drops test-time "
-    "shifts, then members of ensembles.",
+    help="Seconds that the prediction may take. If it is too slow, it leaves out "
+    "test-time shifts, then members of ensembles.",
 )
 @click.option(
     "--work-dir",
     type=click.Path(file_okay=False, path_type=Path),
-    help="Probabilities of every row, from which a killed run goes on and other "
-    "formats are made in no time. May be deleted.  [default: <out>.parts; for parquet "
-    "it is <out>]",
+    help="Folder that keeps the probabilities of every row, to resume a killed run and "
+    "to write other formats without predicting again. It may be deleted.  [default: "
+    "<out>.parts; for parquet it is <out>]",
 )
 @click.option(
     "--overwrite",
     is_flag=True,
-    help="Replace tables that somebody else has written or changed, too.",
+    help="Also replace tables that somebody else has written or changed.",
 )
 @click.option(
     "--fresh",
     is_flag=True,
     help="Predict all recordings anew: delete the probabilities that an earlier run "
-    "left in --work-dir, and nothing else. Otherwise they are kept, and only new "
-    "recordings are predicted.",
+    "left in --work-dir, and nothing else. Otherwise they are kept, and only new and "
+    "changed recordings are predicted.",
 )
 @trust_options
 def predict(
@@ -132,9 +136,9 @@ def predict(
 ):
     """Predict recordings: a folder, at any depth, or files; or a table of rows.
 
-    Recordings are cut into rows of some seconds, each of which gets a probability for
-    each species. Rows in which it reaches --threshold are joined to events; kaggle and
-    parquet have the probabilities themselves.
+    Recordings are cut into rows of a few seconds, and the model gives each row a
+    probability per species. Rows that reach --threshold are joined to events; kaggle
+    and parquet hold the probabilities themselves.
 
     Files that cannot be read are named, and listed in _errors.csv of the work folder.
 
@@ -208,8 +212,8 @@ def predict(
             place = folder if names else folder / out.name
             _formats.EVENTS[format_](events, place, read_names, model)
         _console.say(
-            f"{len(events)} events of {events['species'].nunique()} species in "
-            f"{len(read)} recordings, from probability {threshold:g} on"
+            f"{counted(len(events), 'event')} of {events['species'].nunique()} species "
+            f"in {counted(len(read), 'recording')}, from probability {threshold:g} on"
         )
         if read and not len(events):
             _say_highest(*_formats.find_highest(result, inputs.columns))
@@ -243,7 +247,7 @@ def _say_highest(probability, species):
 
 
 def _check_together(format_, min_proba, top_species, like, work_dir):
-    """Complain of options that mean nothing in this format."""
+    """Refuse options that have no effect in this format."""
     for flag, value in {"--min-proba": min_proba, "--top-species": top_species}.items():
         if value is not None and format_ != "parquet":
             raise click.UsageError(f"{flag} goes with --format parquet only.")
@@ -256,7 +260,7 @@ def _check_together(format_, min_proba, top_species, like, work_dir):
 
 
 def _check_work_dir(work_dir, out, format_):
-    """Complain now of a work folder in which something would be lost."""
+    """Raise an error now if something would be lost in the work folder."""
     from skbird.archive import MANIFEST, part_paths
 
     if format_ != "parquet" and work_dir.absolute() == out.absolute():

@@ -28,7 +28,7 @@ Example:
     type=click.IntRange(0),
     default=100,
     show_default=True,
-    help="Errors to see and to listen to.",
+    help="Number of errors shown as clips to see and listen to.",
 )
 @click.option(
     "--grad-cam",
@@ -46,7 +46,7 @@ def report(
     grad_cam,
     trust,
 ):
-    """Write a page about what a model gets wrong, with clips to play.
+    """Write a page about the errors of a model, with clips to play.
 
     DATA is what `skbird evaluate` takes: recordings that the model was not trained on.
     """
@@ -82,7 +82,7 @@ def report(
 
 
 def _check_packages(*names):
-    """Complain now of what would be missing after hours of prediction."""
+    """Raise an error now if a package is missing that the page needs."""
     from importlib.util import find_spec
 
     from skbird.utils._extras import install_hint

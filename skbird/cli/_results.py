@@ -27,7 +27,7 @@ class Results:
     names : dict of str to str
         What to call the table of each recording. Empty for a single file.
     ending : str
-        Of the tables.
+        Ending of the tables.
     overwrite : bool
         Whether to replace what others have written, too.
 
@@ -108,8 +108,8 @@ class Results:
         if kept:
             were = "1 table was" if len(kept) == 1 else f"{len(kept)} tables were"
             _console.say(
-                f"{were} kept, such as {min(kept)}: others have written or changed it. "
-                "--overwrite replaces such tables."
+                f"{were} kept, such as {min(kept)}: somebody else has written or "
+                "changed it. --overwrite replaces such tables."
             )
 
 

@@ -1,19 +1,23 @@
-"""What predictions are worth, for ``evaluate`` and ``train``."""
+"""The scores of predictions, for ``evaluate`` and ``train``."""
 
 from dataclasses import dataclass
 
 import pandas as pd
 
 from skbird.cli import _console
+from skbird.utils._text import counted
 
 _SHOWN = 10
-# Of one recording the bootstrap has one sample, and of a few hardly more.
+_NAMED = 5
+# From fewer recordings the bootstrap draws hardly any different samples, and of fewer
+# positives one more or less changes a score by a quarter.
 _FEWEST = 5
+_HIGH_AUC = 0.8
 
 
 @dataclass(frozen=True)
 class Scores:
-    """Of rows whose truth is known.
+    """Scores of predictions on rows with known labels.
 
     Attributes
     ----------
@@ -22,30 +26,82 @@ class Scores:
     figures : dict
         As :func:`skbird.inference.save_model` takes them.
     n_recordings : int
+    advice : list of str
+        How to read the scores, and what to do about some of them.
     """
 
     species: pd.DataFrame
     figures: dict
     n_recordings: int
+    advice: list
 
     def show(self):
-        """Print the figures and the worst species."""
+        """Print the scores, the worst species and the advice."""
         figures, table = self.figures, self.species
         n_judged = table["roc_auc"].notna().sum()
         interval, note = "", "too few recordings for an interval"
         if "macro_roc_auc_low" in figures:
             interval = " [{macro_roc_auc_low:.3f}, {macro_roc_auc_high:.3f}]"
             note = "95 % interval over recordings"
+        n_rows = counted(figures["held_out_rows"], "row")
         _console.show(
             f"Macro ROC-AUC {{macro_roc_auc:.3f}}{interval}, macro average precision "
             "{macro_average_precision:.3f}: ".format(**figures)
-            + f"{n_judged} of {len(table)} species, {figures['held_out_rows']} rows of "
-            f"{self.n_recordings} recordings ({note})"
+            + f"{n_judged} of {len(table)} species, {n_rows} of "
+            f"{counted(self.n_recordings, 'recording')} ({note})"
         )
         if len(table) > _SHOWN:
             _console.say(f"The worst {_SHOWN} species (evaluate --out writes all):")
         columns = ["species", "n_positive", "roc_auc", "average_precision"]
         _console.show_table(table[[*columns, "precision", "recall"]].head(_SHOWN))
+        for line in self.advice:
+            _console.say(line)
+
+
+def _advise(table, highest, threshold, has_interval):
+    """Return how to read the scores, as a list of str.
+
+    Parameters
+    ----------
+    table : DataFrame indexed by species
+        As `skbird.metrics.species_report` returns it.
+    highest : ndarray of shape (n_species,)
+        Highest probability of each species in the rows that have it.
+    threshold : float
+    has_interval : bool
+    """
+    advice = [
+        "Quote the macro ROC-AUC, with its interval. Average precision depends on how "
+        "common the species are: compare it on the same rows only."
+    ]
+    if not has_interval:
+        advice = [
+            f"Do not quote these scores: fewer than {_FEWEST} recordings tell nothing "
+            "of others."
+        ]
+    unjudged = table.index[table["roc_auc"].isna()]
+    if len(unjudged):
+        advice.append(f"Not judged, as in all rows or in none: {_enumerate(unjudged)}.")
+    few = table["n_positive"][table["n_positive"].between(1, _FEWEST - 1)]
+    if len(few) and has_interval:
+        named = _enumerate([f"{name} ({n})" for name, n in few.items()])
+        advice.append(
+            f"Fewer than {_FEWEST} positive rows, do not trust these scores: {named}."
+        )
+    silent = (table["roc_auc"] >= _HIGH_AUC) & (table["recall"] == 0)
+    if silent.any():
+        pairs = zip(table.index[silent], highest[silent], strict=True)
+        named = _enumerate([f"{name} ({proba:.3f})" for name, proba in pairs])
+        advice.append(
+            f"High ROC-AUC, but recall 0 at {threshold:g}: lower --threshold below the "
+            f"highest probability of the rows with the species: {named}."
+        )
+    return advice
+
+
+def _enumerate(names):
+    more = f" and {len(names) - _NAMED} more" if len(names) > _NAMED else ""
+    return ", ".join(map(str, names[:_NAMED])) + more
 
 
 def _name_rows(X):
@@ -58,7 +114,7 @@ def _name_rows(X):
         for path, start, end in rows.itertuples(index=False)
     )
     more = ", ..." if len(X) > _SHOWN else "."
-    return f" {len(X)} rows could not be read, and are left out: {named}{more}"
+    return f" {counted(len(X), 'row')} could not be read (left out): {named}{more}"
 
 
 def score(X, Y, proba, threshold=0.5):
@@ -87,17 +143,19 @@ def score(X, Y, proba, threshold=0.5):
 
     from skbird.metrics import macro_average_precision, species_report
     from skbird.model_selection import macro_roc_auc_interval
+    from skbird.utils._truth import PRESENT_FROM
 
     read = ~np.isnan(proba).all(axis=1)
     if not read.any():
-        raise ValueError(f"None of the {len(X)} rows can be read.")
+        raise ValueError(f"None of the {counted(len(X), 'row')} can be read.")
     left_out = _name_rows(X[~read])
     X, Y, proba = X[read], Y[read], proba[read]
     table = species_report(Y, proba, threshold=threshold, nan_rows="omit")
     if not table["roc_auc"].notna().any():
         raise ValueError(
             f"None of the {len(table)} species is both present and absent in the "
-            f"{len(X)} rows: there is nothing to judge. Use more recordings.{left_out}"
+            f"{counted(len(X), 'row')}: there is nothing to judge. Use more "
+            f"recordings.{left_out}"
         )
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", message=".*rows of proba are NaN")
@@ -105,8 +163,10 @@ def score(X, Y, proba, threshold=0.5):
             Y, proba, recording_ids=X["path"], random_state=0
         )
         precision = macro_average_precision(Y, proba, nan_rows="omit")
+    has_interval = X["path"].nunique() >= _FEWEST
+    highest = np.where(Y.to_numpy() >= PRESENT_FROM, proba, -np.inf).max(axis=0)
     figures = {"macro_roc_auc": auc}
-    if X["path"].nunique() >= _FEWEST:
+    if has_interval:
         figures |= {"macro_roc_auc_low": low, "macro_roc_auc_high": high}
     figures["macro_average_precision"] = precision
     figures = {name: round(float(value), 4) for name, value in figures.items()}
@@ -114,4 +174,5 @@ def score(X, Y, proba, threshold=0.5):
         species=table.reset_index().sort_values("roc_auc", ignore_index=True),
         figures=figures | {"held_out_rows": len(X)},
         n_recordings=X["path"].nunique(),
+        advice=_advise(table, highest, threshold, has_interval),
     )

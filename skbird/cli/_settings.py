@@ -1,4 +1,4 @@
-"""What ``skbird train`` can be told, by flags or in a file."""
+"""The settings of ``skbird train``, from flags or a file."""
 
 import math
 import tomllib
@@ -38,7 +38,7 @@ class Channels(click.ParamType):
 
 @dataclass(frozen=True)
 class Settings:
-    """Of a training: each is a flag, and a key of the configuration file.
+    """Settings of a training: each is a flag, and a key of the configuration file.
 
     Attributes
     ----------
@@ -64,14 +64,16 @@ class Settings:
         click.STRING,
         "'pretrained' (ImageNet, from the network), 'none', or a file.",
     )
-    epochs: int = _setting(20, click.IntRange(1), "Rounds over the recordings.")
+    epochs: int = _setting(20, click.IntRange(1), "Passes over the recordings.")
     segments_per_row: int = _setting(
         None,
         click.IntRange(1),
-        "Segments of each recording in an epoch. By default 1, or what makes 1000 in "
-        "all.",
+        "Segments drawn from each recording in an epoch. By default 1, or more if that "
+        "is fewer than 1000 segments in all.",
     )
-    batch_size: int = _setting(32, click.IntRange(1), "Segments in a step.")
+    batch_size: int = _setting(
+        32, click.IntRange(1), "Segments per step of the optimiser."
+    )
     lr: float = _setting(
         None,
         FloatRange(0, min_open=True),
@@ -80,17 +82,19 @@ class Settings:
     sample_rate: int = _setting(
         32_000,
         click.IntRange(1000, 1_000_000),
-        "What recordings are resampled to, in Hz; nothing above half of it is heard.",
+        "Sample rate in Hz to which recordings are resampled. Sounds above half of it "
+        "are lost.",
     )
     channels: str = _setting(
         "mean",
         Channels(),
-        "What is heard of several: 'mean', 'loudest', or the number of one, from 0.",
+        "Channel to use of recordings with several: 'mean', 'loudest', or a number "
+        "from 0.",
     )
     segment_s: float = _setting(
         5.0,
         FloatRange(0, 600, min_open=True),
-        "Length in seconds of what the network hears at once.",
+        "Length in seconds of a segment, which the network hears at once.",
     )
     n_mels: int = _setting(
         None,
@@ -106,20 +110,20 @@ class Settings:
     hold_out: float = _setting(
         0.2,
         FloatRange(0, 0.5),
-        "About what share of the recordings is kept out of the training, to judge the "
-        "model by. They are listed in <out>.heldout.csv. 0: train on all.",
+        "Approximate share of the recordings that is held out of the training, to "
+        "judge the model. They are listed in <out>.heldout.csv. 0: train on all.",
     )
     groups: str = _setting(
         None,
         click.STRING,
         "Column of the table, such as site: recordings with the same value are all "
-        "trained on or all held out. By default author, if there are enough; copies "
-        "stay together in any case.",
+        "trained on or all held out. By default author, if there are enough authors. "
+        "Copies of a recording stay together in any case.",
     )
     seed: int = _setting(
         0,
         click.IntRange(0),
-        "Seed of the random draws, such as which recordings to hold out.",
+        "Seed of all random choices, such as which recordings to hold out.",
     )
     set: dict = field(default_factory=dict)
 
@@ -130,7 +134,7 @@ class Settings:
         )
 
     def check_network(self, pipe):
-        """Complain of the network now, not after hours of decoding.
+        """Raise an error about the network now, not after hours of decoding.
 
         Parameters
         ----------
@@ -174,11 +178,13 @@ class Settings:
         Parameters
         ----------
         n_rows : int
-            To be trained on. An epoch goes through few rows several times.
+            Number of rows to train on. An epoch draws several segments of each if they
+            are few.
         work_dir : Path
             Where spectrograms and the state of the training are kept.
         columns : sequence of str
-            Of the table of recordings: without "group", masks are the same for all.
+            Columns of the table of recordings. Without "group", the masks are the same
+            for all species.
 
         Returns
         -------

@@ -12,6 +12,7 @@ from skbird.cli._outputs import check_file, check_spares, file_option, write_tab
 from skbird.cli._rehearsal import rehearse
 from skbird.cli._settings import read_settings, setting_flags
 from skbird.utils._extras import install_hint
+from skbird.utils._text import counted
 
 _N_COMPARED = 16  # recordings on which the compiled model is compared
 
@@ -30,8 +31,8 @@ A file for --config has the names of the flags, and a table for the rest:
 )
 @click.argument("data", type=click.Path(exists=True, path_type=Path))
 @file_option(
-    "The model: .skbird, which predicts fast on CPUs and without torch; or .pkl, a "
-    "pickled pipeline.",
+    "File of the model: .skbird, which predicts fast on CPUs and without torch; or "
+    ".pkl, a pickled pipeline.",
     ".skbird",
     ".pkl",
     required=True,
@@ -55,8 +56,8 @@ A file for --config has the names of the flags, and a table for the rest:
 @click.option(
     "--work-dir",
     type=click.Path(file_okay=False, path_type=Path),
-    help="Keeps the spectrograms, the state of the training, from which a killed "
-    "training goes on, and the pipeline as a pickle.  [default: <out>.work]",
+    help="Folder for spectrograms, the state of the training (to resume it if it is "
+    "killed) and the pipeline as a pickle.  [default: <out>.work]",
 )
 def train(data, out, config, assignments, license, work_dir, **flags):
     """Train a network on labelled recordings, judge it, and write it to a file.
@@ -118,9 +119,10 @@ def train(data, out, config, assignments, license, work_dir, **flags):
         "deleted."
     )
     if len(test_rows) == 0 and held_out.exists():
-        _console.say(f"Warning: {held_out} is of another training, not of this one.")
+        _console.say(f"Warning: {held_out} belongs to another training.")
     if len(test_rows):
-        _console.say(f"Held out: {len(test_rows)} rows, by {by}; see {held_out}")
+        n_rows = counted(len(test_rows), "row")
+        _console.say(f"Held out: {n_rows}, by {by}; see {held_out}")
         scores, unread = _judge(model, X.iloc[test_rows], Y.iloc[test_rows], held_out)
         errors = pd.concat([errors, unread])
         if scores is not None:
@@ -130,7 +132,7 @@ def train(data, out, config, assignments, license, work_dir, **flags):
 
 
 def _check_work_dir(work_dir, out):
-    """Complain now if hours of work could not go into the folder."""
+    """Raise an error now if the folder cannot be written to."""
     if work_dir.absolute() == out.absolute():
         raise click.UsageError(f"--work-dir {work_dir} is --out. Name another folder.")
     new = [folder for folder in (work_dir, *work_dir.parents) if not folder.exists()]
@@ -151,7 +153,7 @@ def _is_pickle(out):
 
 
 def _check_packages(out):
-    """Complain now of what would be missing after hours of training."""
+    """Raise an error now if a package is missing that is needed after the training."""
     if not _is_pickle(out):
         try:
             import onnx  # noqa: F401
@@ -171,7 +173,7 @@ def _find_readable(X, channels="mean"):
     ----------
     X : DataFrame
     channels : str or int
-        Which are heard, where a column ``channels`` says nothing else.
+        Channels to use where a column ``channels`` does not say otherwise.
     """
     import numpy as np
 
@@ -200,7 +202,8 @@ def _find_readable(X, channels="mean"):
     errors = X[["path"]].assign(error=problems)[~readable].drop_duplicates()
     if not readable.any():
         raise AudioReadError(
-            f"None of the {len(paths)} recordings can be read. The first: {problems[0]}"
+            f"None of the {counted(len(paths), 'recording')} can be read. The first: "
+            f"{problems[0]}"
         )
     return readable, errors.reset_index(drop=True)
 
@@ -241,8 +244,8 @@ def _check_species(Y, readable, is_fixed=False, errors=None):
         if len(lost):
             remedy = lack
         raise ValueError(
-            f"What can be read is all of {list(left)}: there is nothing to tell it "
-            f"from. {remedy}"
+            f"All recordings that can be read are of {list(left)}: there is nothing to "
+            f"tell it from. {remedy}"
         )
     if len(lost):
         _console.say(
@@ -275,7 +278,7 @@ def _split(X, Y, settings):
             by = None  # too few: recordings at least are apart
         elif not known.all():
             n_alone = (~known).sum()
-            by = f"{by} ({n_alone} of {len(X)} rows have none and stand alone)"
+            by = f"{by} (unknown in {n_alone} of {len(X)} rows, which stand alone)"
     if by is None:
         groups = leak_groups(X, author=None, date=None)
         by = "recording (recordists are not known, or too few: figures may be too good)"
@@ -305,7 +308,7 @@ def _finish(pipe, out, X, work_dir):
     try:
         return compile_pipeline(pipe, X)
     except ValueError as exc:  # bfloat16 changes too much
-        _console.say(f"{exc} Taken: float32.")
+        _console.say(f"{exc} Compiling in float32 instead.")
         return compile_pipeline(pipe, X, precision="float32")
 
 

@@ -15,17 +15,24 @@ from skbird.utils._sklearn_compat import HasMethods, Interval, StrOptions
 
 # Who calls, not how. A nestling begs as no adult does, so "nestling" is a call type.
 _NO_CALL_TYPES = (
-    *("male", "female", "sex uncertain"),
-    *("adult", "subadult", "juvenile", "life stage uncertain"),
-    *("uncertain", "unknown", "?"),
+    "male",
+    "female",
+    "sex uncertain",
+    "adult",
+    "subadult",
+    "juvenile",
+    "life stage uncertain",
+    "uncertain",
+    "unknown",
+    "?",
 )
 
 
 class CallTypeClassifier(MultilabelMetaMixin, BaseEstimator):
     r"""Train a classifier on species and call type, and predict species.
 
-    The song, the alarm and the wing beats of a species may have less in common than
-    the alarms of two species, yet share one label. This wrapper splits the label: a
+    The song, the alarm and the wing beats of a species may be less alike than the
+    alarms of two species, yet share one label. This wrapper splits the label: a
     species with enough recordings of a call type gets a column of targets for it, the
     estimator learns these columns, and the probabilities of a species' columns are
     combined into one. Only `fit` looks at the call types.
@@ -161,8 +168,7 @@ class CallTypeClassifier(MultilabelMetaMixin, BaseEstimator):
         y : array-like or DataFrame of shape (n_rows, n_species)
             Their labels: in [0, 1], NaN = unknown, -1 throughout = unlabelled.
         sample_weight : array-like of shape (n_rows,), default=None
-            Weights of the rows, for what is at the end of `estimator`, whatever its
-            step is called.
+            Weights of the rows, for the classifier at the end of `estimator`.
         label_weight : array-like of shape (n_rows, n_species), default=None
             Weights of the labels, likewise: networks multiply the loss by them. Those
             of a species are repeated in its columns.

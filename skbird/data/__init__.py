@@ -1,4 +1,4 @@
-"""What X and Y are: row tables, recordings, spectrograms and labels."""
+"""The form of X and Y: row tables, recordings, spectrograms and labels."""
 
 from skbird.data._labels import encode_labels
 from skbird.data._ops import ClipOp, WeightOp

@@ -1,4 +1,4 @@
-"""Scores of rows from what a network says at each moment of a longer sound."""
+"""Scores of rows from the network's logits at each moment of a longer sound."""
 
 import numpy as np
 
@@ -10,7 +10,7 @@ _RUNS_AT_A_TIME = 256
 
 
 def score_rows_by_moments(X, map_steps, n_species, pooling):
-    """Score rows by averages of what overlapping segments say of each moment.
+    """Score rows by averaging overlapping segments moment by moment.
 
     Parameters
     ----------
@@ -19,7 +19,8 @@ def score_rows_by_moments(X, map_steps, n_species, pooling):
         ``map_steps(X)`` gives the logits (n_segments, n_species, n_steps) of segments.
     n_species : int
     pooling : {"max", "mean", "lse"}
-        How the logits of the moments of a row become the row's.
+        How the logits of a row's moments become one: their highest, mean or
+        log-mean-exp.
 
     Returns
     -------
@@ -54,7 +55,8 @@ def pool_moments(step_logits, joined, run, first_frames, n_frames, pooling):
     run, first_frames, n_frames : ndarray of shape (n_rows,), int
         The run that holds each row (-1: none), where it begins in it, its length.
     pooling : {"max", "mean", "lse"}
-        How the logits of the moments of a row become the row's.
+        How the logits of a row's moments become one: their highest, mean or
+        log-mean-exp.
 
     Returns
     -------
@@ -62,6 +64,9 @@ def pool_moments(step_logits, joined, run, first_frames, n_frames, pooling):
         Logits; NaN for rows without frames.
     """
     n_species, n_steps = step_logits.shape[1:]
+    # A step is what the network's last feature map keeps of time, some 30 frames; its
+    # edges need not be those of rows, nor of the steps of the next segment. So a moment
+    # is a step long, and both steps and rows are matched with moments by their middles.
     frames_per_step = joined.format.frames_per_segment / n_steps
     starts = joined.segment_starts / joined.format.frame_s
     segment_bounds = np.searchsorted(joined.segment_rows, np.arange(len(joined) + 1))
@@ -72,8 +77,8 @@ def pool_moments(step_logits, joined, run, first_frames, n_frames, pooling):
         of_run = slice(*segment_bounds[number : number + 2])
         moments = _average(step_logits[of_run], starts[of_run] / frames_per_step)
         for row in order[slice(*row_bounds[number : number + 2])]:
-            # The moments whose middle lies in the row, one at least: moment m is around
-            # the frame (m + 1/2) * frames_per_step.
+            # The moments whose middle lies in the row; one at least. Moment m has its
+            # middle at m + 1/2 steps, hence the rounding.
             edges = first_frames[row], first_frames[row] + n_frames[row] - 1
             begin, end = np.ceil(np.array(edges) / frames_per_step - 0.5).astype(int)
             begin = min(begin, len(moments) - 1)
@@ -83,7 +88,7 @@ def pool_moments(step_logits, joined, run, first_frames, n_frames, pooling):
 
 
 def _average(step_logits, first_steps):
-    """Average what segments of one run say of the same moment: (n_moments, n_species).
+    """Average the logits of one run's segments by moment: (n_moments, n_species).
 
     Moments are as long as steps; a step counts for the moment its middle lies in.
     """
@@ -93,7 +98,8 @@ def _average(step_logits, first_steps):
     count = np.zeros(len(total))
     np.add.at(total, moment, step_logits.transpose(0, 2, 1))
     np.add.at(count, moment, 1)
-    # The last segment is shifted to end where the run ends: a moment may be left out.
+    # The last segment is shifted to end where the run ends, so that its steps may lie
+    # between moments and leave one without any: it takes the values of the next one.
     covered = np.flatnonzero(count)
     nearest = covered[
         np.searchsorted(covered, np.arange(len(count))).clip(max=len(covered) - 1)

@@ -9,7 +9,7 @@ from skbird.data import Spectrograms
 
 
 def as_spectrograms(X):
-    """Return X as `Spectrograms`, whether it is one already or a 3-D array."""
+    """Convert a 3-D array to `Spectrograms`."""
     if isinstance(X, Spectrograms):
         return X
     if isinstance(X, np.ndarray) and X.ndim == 3:
@@ -32,7 +32,7 @@ def with_same_axes(X, seen):
         If none of their rows could be read, their axes say nothing: they get those of
         `seen`.
     seen : SpectrogramFormat
-        That of the training.
+        Format of the spectrograms that the network was trained on.
 
     Returns
     -------
@@ -47,12 +47,12 @@ def with_same_axes(X, seen):
 
 
 def check_same_axes(given, seen):
-    """Complain if spectrograms have other axes than those that a network was fitted to.
+    """Refuse spectrograms whose axes differ from those that a network was fitted on.
 
     Parameters
     ----------
     given, seen : SpectrogramFormat
-        That of the spectrograms, and that of the training.
+        Format of these spectrograms, and of those trained on.
     """
     same_bands = seen.n_mels == given.n_mels and np.allclose(seen.mel_hz, given.mel_hz)
     if not same_bands or not np.isclose(seen.frame_s, given.frame_s):

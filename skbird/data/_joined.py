@@ -48,7 +48,7 @@ def join_rows(spectrograms):
     joined : Spectrograms
         One row for each run of rows.
     run : ndarray of shape (n_rows,), int
-        The row of `joined` that holds each row; -1 for rows that could not be read.
+        Number of the row of `joined` that holds each row; -1 if it could not be read.
     offset : ndarray of shape (n_rows,), int
         The frame of `joined` at which each row starts.
     """

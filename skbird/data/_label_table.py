@@ -1,4 +1,4 @@
-"""Read tables of recordings and their labels, whoever wrote them."""
+"""Read tables of recordings and their labels, as many programs write them."""
 
 import csv
 import io
@@ -14,6 +14,7 @@ from skbird.utils._names import existing_path
 from skbird.utils._parquet import read_parquet
 from skbird.utils._rows import check_columns
 from skbird.utils._text import (
+    counted,
     decode_text,
     looks_like_name,
     refuse_binary,
@@ -105,7 +106,8 @@ def read_table(path):
     if missing.any():
         raise ValueError(
             f"{str(path)!r} names no recording in {places[missing.argmax()]} "
-            f"({missing.sum()} such lines). Fill in {file!r}, or delete them."
+            f"({counted(missing.sum(), 'such line')}). Fill in {file!r}, or delete "
+            "them."
         )
     table["path"] = [_resolve(name, path.parent) for name in table["path"].astype(str)]
     for column in table.columns.intersection(_SECONDS):
@@ -126,9 +128,9 @@ def _read_text(path):
     for line, cells in rows:
         if any(map(str.strip, cells[len(header) :])):
             raise ValueError(
-                f"{str(path)!r}, line {line}: {len(cells)} cells, but {len(header)} "
-                "columns are named in the first line. Does a path or a label hold a "
-                "separator? Quote it, or take it out."
+                f"{str(path)!r}, line {line}: {counted(len(cells), 'cell')}, but "
+                f"{len(header)} columns are named in the first line. Does a path or a "
+                "label hold a separator? Quote it, or take it out."
             )
     header = [unguard_formula(name.strip()) for name in header]
     width = len(header)

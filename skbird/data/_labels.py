@@ -1,4 +1,4 @@
-"""From a metadata table to the two arrays that training needs: targets and weights."""
+"""Turn a metadata table into targets and label weights."""
 
 import ast
 import warnings
@@ -11,6 +11,7 @@ import pandas as pd
 from skbird.utils._names import commonest_names, names_species, plain_name, settle_names
 from skbird.utils._params import check_list
 from skbird.utils._rows import check_columns
+from skbird.utils._text import counted
 from skbird.utils._typing import Names
 
 _SHOWN_LABELS = 10
@@ -41,13 +42,14 @@ def encode_labels(
           (``"amerob norcar"``).
 
         Empty, missing and ``"nocall"`` mean no species. Labels are compared as text,
-        whole numbers (iNaturalist taxon ids) included. One that is no species as it is
-        written is taken for the only one that differs in case, blanks, underscores or
-        the form of accents only ("Pica_pica", "pica pica"), with a warning.
+        whole numbers (iNaturalist taxon ids) included. A label
+        that equals no species is taken, with a warning, for the species that differs
+        from it in case, blanks, underscores or the form of accents only
+        ("Pica_pica", "pica pica"), if there is just one.
     species : sequence of str, default=None
         The columns, in this order. ``None`` takes the sorted primary labels; of several
-        spellings of a name, the commonest. To keep such apart, name both. Labels that
-        are no column are reported by a warning and get no target.
+        spellings of a name, the commonest. To keep such apart, name both. Labels
+        that are not among them get no target; a warning lists them.
     secondary_weight : float in [0, 1], default=0.5
         Label weight of species that are in ``secondary_labels`` only. 0 leaves these
         entries out of the loss, so that they count neither as present nor as absent.
@@ -55,8 +57,8 @@ def encode_labels(
     Returns
     -------
     Y : pandas.DataFrame of shape (n_rows, n_species), float32
-        1 where the species is present (primary or secondary), else 0; NaN where only
-        other species are known to be absent. The index is the one of `table`.
+        1 where the species is present (primary or secondary), else 0. NaN (unknown)
+        in rows that only say that other species are absent. Indexed as `table`.
     label_weight : pandas.DataFrame of shape (n_rows, n_species), float32
         `secondary_weight` at secondary labels, 1 everywhere else.
 
@@ -160,7 +162,7 @@ def read_pairs(table, species, place):
 def say_without(Y):
     """Say how many rows have none of the species, as those of ``"nocall"``; or ""."""
     n_rows = int((~(Y > 0).any(axis=1)).sum())
-    return f", {n_rows} row{'s'[: n_rows != 1]} with none of them" if n_rows else ""
+    return f", {counted(n_rows, 'row')} with none of them" if n_rows else ""
 
 
 def parse_primary_label(cell):
@@ -353,9 +355,11 @@ def _warn_of_contradictions(Y, absent, species):
     if wrong.any():
         names = sorted({species[column] for column in absent[1][wrong]})
         shown = ", ".join([*map(repr, names[:5]), "..."][: len(names)])
+        n_rows = np.unique(absent[0][wrong]).size
         warnings.warn(
-            f"{np.unique(absent[0][wrong]).size} rows say of species both that they "
-            f"are absent ('-') and present, which counts: {shown}. Correct the labels.",
+            f"{counted(n_rows, 'row says', 'rows say')} of species both that they are "
+            f"absent ('-') and that they are present; present counts: {shown}. Correct "
+            "the labels.",
             UserWarning,
             stacklevel=4,
         )
@@ -369,9 +373,11 @@ def _warn_about_unknown(species, meant, primary, secondary, absent):
     shown = ", ".join(f"{k!r} ({n}x)" for k, n in unknown.most_common(_SHOWN_LABELS))
     more = len(unknown) - _SHOWN_LABELS
     warnings.warn(
-        f"{len(unknown)} labels, {unknown.total()} entries, are not among the "
-        f"{len(species)} species and get no target: {shown}"
-        f"{f' and {more} more' if more > 0 else ''}. Add them to species to keep them.",
+        f"{counted(len(unknown), 'label')}, "
+        f"{counted(unknown.total(), 'entry', 'entries')}, not among the {len(species)} "
+        "species and without a target: "
+        f"{shown}{f' and {more} more' if more > 0 else ''}. Add them to species to "
+        "keep them.",
         UserWarning,
         stacklevel=4,
     )

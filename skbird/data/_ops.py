@@ -1,4 +1,4 @@
-"""What the steps between a recording and its spectrogram do to a clip."""
+"""Base classes of operations between a recording and its spectrogram."""
 
 from collections.abc import Mapping
 from dataclasses import replace
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 class ClipOp:
-    """Base of ops: what a step of a pipeline does to each clip.
+    """Base class of operations (ops), which a step of a pipeline applies to each clip.
 
     A subclass is a frozen dataclass and defines ``__call__``, which takes a
     :class:`Clip` and returns one. An op acts locally: what it does to a moment depends
@@ -87,7 +87,7 @@ class ClipOp:
         Parameters
         ----------
         channels : {"mean", "loudest"} or int
-            What the ops before this one want.
+            The channels that the ops before this one read.
 
         Returns
         -------
@@ -97,10 +97,10 @@ class ClipOp:
 
 
 class WeightOp(ClipOp):
-    """Base of ops that leave the samples alone and judge the segments.
+    """Base class of operations that leave the samples alone and weigh the segments.
 
-    What costs time is in `measure`, which knows neither segments nor thresholds, so
-    that its result can be kept; `judge` turns it into weights.
+    The slow part is `measure`, which knows neither segments nor thresholds, so that
+    its result can be cached; `judge` turns the result into weights.
 
     Examples
     --------
@@ -142,7 +142,7 @@ class WeightOp(ClipOp):
         Parameters
         ----------
         samples : ndarray of shape (n_samples,), float32
-            Of the row, or of a part of a long one.
+            Samples of the row, or of a part of a long row.
         sample_rate : int
             In Hz.
 
@@ -164,7 +164,7 @@ class WeightOp(ClipOp):
         starts : ndarray of shape (n_segments,)
             Where segments start in the row, in seconds.
         segment_s : float
-            Their length in seconds.
+            Length of the segments in seconds.
         row : Mapping
             The metadata of the row.
 

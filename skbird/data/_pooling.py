@@ -1,4 +1,4 @@
-"""From what segments say to what their rows say."""
+"""Combine the logits of segments into the logits of their rows."""
 
 import numpy as np
 
@@ -11,7 +11,7 @@ _MOST_SHIFTS, _LONGEST_SHIFT_S = 20, 600
 
 
 def pool_rows(values, rows, n_rows, pooling):
-    """Pool what the segments say to what their rows say.
+    """Combine the values of each row's segments into one value per species.
 
     Parameters
     ----------
@@ -35,20 +35,22 @@ def pool_rows(values, rows, n_rows, pooling):
     present, first, counts = np.unique(rows, return_index=True, return_counts=True)
     if len(present) == 0:
         return pooled
+    # `rows` ascend, so that the segments of a row are neighbours, from `first` on.
     if pooling == "max":
         pooled[present] = np.maximum.reduceat(values, first)
     elif pooling == "mean":
         pooled[present] = np.add.reduceat(values, first) / counts[:, None]
     else:
-        # Less log(count), the mean of the exponentials: else a row would score higher
-        # for having more segments.
+        # log(mean(exp)) follows the highest logit, as "max" does, but every segment
+        # has a say (and a gradient): a call in two of ten segments counts for more
+        # than one in one of ten. Added up in logs, since exp(89) overflows float32.
         total = np.logaddexp.reduceat(values, first)
         pooled[present] = total - np.log(counts)[:, None]
     return pooled
 
 
 def check_shifts(shifts_s):
-    """Complain of test-time shifts that `score_rows` could not take.
+    """Refuse test-time shifts that `score_rows` cannot use.
 
     Parameters
     ----------
@@ -75,7 +77,7 @@ def check_shifts(shifts_s):
 
 
 def score_rows(X, map_segments, *, pooling, shifts_s=()):
-    """Score rows by what a network says of their segments.
+    """Score rows by the network's logits of their segments.
 
     Parameters
     ----------
@@ -98,5 +100,6 @@ def score_rows(X, map_segments, *, pooling, shifts_s=()):
     for read in shifted_reads(X, shifts_s):
         logits = logits + map_segments(X, read)
     logits = logits / (1 + len(shifts_s))
-    used = X.segment_predict_weights > 0  # filters may have dropped some
+    # Filters with use_at_predict=True leave segments out; by default all are used.
+    used = X.segment_predict_weights > 0
     return pool_rows(logits[used], X.segment_rows[used], len(X), pooling)

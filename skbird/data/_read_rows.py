@@ -39,7 +39,8 @@ def read_rows(path: PathLike) -> pd.DataFrame:
     ImportError
         If it is Parquet and pyarrow is not installed.
     ValueError
-        If it is damaged or too large, ``path`` is missing, or a row's stretch is none.
+        If it is damaged or too large, ``path`` is missing, or a row does not
+        end after its start.
 
     See Also
     --------

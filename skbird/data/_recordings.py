@@ -16,6 +16,7 @@ from skbird.data._row_table import check_rows
 from skbird.data._segments import SegmentGrid, row_weights
 from skbird.utils._names import existing_path
 from skbird.utils._params import check_list
+from skbird.utils._text import counted
 from skbird.utils._typing import Channels, Key, Rows
 
 
@@ -63,12 +64,12 @@ class Clip:
 
     @property
     def weights(self) -> np.ndarray:
-        """How much training should use each segment, in [0, 1]; (n_segments,)."""
+        """Weights of the segments in training, in [0, 1]; (n_segments,)."""
         return row_weights(self.measured, self.starts, self.grid.segment_s, self.row)
 
 
 class Recordings:
-    """Rows of audio and the ops they still have to pass: nothing is decoded yet.
+    """Rows of audio and the operations to apply to them; nothing is decoded yet.
 
     Behaves as a sequence of rows: it has a length and a shape, is indexed by row
     number, slice, mask or array, pickles and hashes. Memory is O(rows).
@@ -78,7 +79,7 @@ class Recordings:
     rows : sequence of paths or DataFrame
         See :func:`check_rows`.
     ops : sequence of ClipOp, default=()
-        What each row still has to pass, in this order.
+        Operations to apply to each row, in this order.
 
     Warns
     -----
@@ -97,9 +98,9 @@ class Recordings:
     channels : {"mean", "loudest"} or int
         Which channels rows are read from, unless the table says so itself.
     weight_ops : tuple of WeightOp
-        Those of the chain that judge segments.
+        The operations of the chain that weigh segments.
     index : Index of shape (n_rows,)
-        The labels that the given table had for its rows, for tables to be made of them.
+        Index of the given table, for tables that are made of these rows.
 
     Examples
     --------
@@ -143,7 +144,7 @@ class Recordings:
 
     @property
     def grid(self) -> SegmentGrid:
-        """How rows are cut after the chain."""
+        """The grid by which rows are cut after the chain."""
         grid = SegmentGrid()
         for op in self.ops:
             grid = op.grid_after(grid)
@@ -151,7 +152,7 @@ class Recordings:
 
     @property
     def channels(self) -> Channels:
-        """Which channels rows are read from, unless the table says so itself."""
+        """Channels that rows are read from, unless the table has a column for them."""
         channels: Channels = "mean"
         for op in self.ops:
             channels = op.channels_read(channels)
@@ -159,7 +160,7 @@ class Recordings:
 
     @property
     def weight_ops(self) -> tuple[WeightOp, ...]:
-        """Ops of the chain that judge segments."""
+        """The operations of the chain that weigh segments."""
         return tuple(op for op in self.ops if isinstance(op, WeightOp))
 
     def sample_rate_after(self, sample_rate: int | None) -> int | None:
@@ -197,7 +198,7 @@ class Recordings:
 
     def __repr__(self) -> str:
         ops = ", ".join(type(op).__name__ for op in self.ops)
-        return f"<Recordings: {len(self)} rows, ops: {ops or 'none'}>"
+        return f"<Recordings: {counted(len(self), 'row')}, ops: {ops or 'none'}>"
 
     def then(self, op: ClipOp) -> "Recordings":
         """Return these rows with one more op at the end of the chain.
@@ -280,16 +281,17 @@ def _warn_of_repeats(paths):
     if len(paths) > 2 * len(counts):
         path, n_rows = counts.most_common(1)[0]
         warnings.warn(
-            f"{len(paths)} rows name {len(counts)} recordings without start and end: "
-            f"{n_rows} of them are the whole of {path!r}, which is worked on as often. "
-            "Where rows come from segment_table, pass its table, not its paths alone.",
+            f"{counted(len(paths), 'row')} name {counted(len(counts), 'recording')} "
+            f"without start and end: {n_rows} of them are the whole of {path!r}, which "
+            "is processed as often. Where rows come from segment_table, pass its "
+            "table, not its paths alone.",
             UserWarning,
             stacklevel=3,
         )
 
 
 def as_recordings(X: Rows | Recordings) -> Recordings:
-    """Return X as `Recordings`, whether it is one already, paths, or a row table.
+    """Convert paths or a row table to `Recordings`.
 
     Parameters
     ----------
@@ -299,7 +301,7 @@ def as_recordings(X: Rows | Recordings) -> Recordings:
     Returns
     -------
     Recordings
-        X itself if it is one.
+        X itself if it is `Recordings` already.
 
     Examples
     --------
@@ -317,7 +319,7 @@ def as_recordings(X: Rows | Recordings) -> Recordings:
 
 
 def file_identity(path):
-    """Return what tells a file from another or an older one: (path, size, mtime).
+    """Return (path, size, mtime), which differ for another or an older file.
 
     None stands for size and time of a file that is not there.
     """

@@ -12,6 +12,7 @@ from skbird.audio import AudioReadError, check_column, read_headers
 from skbird.utils._arrow import with_rows
 from skbird.utils._names import printable_path
 from skbird.utils._rows import check_columns
+from skbird.utils._text import counted
 from skbird.utils._typing import Paths, Rows
 
 # Of 5 s, they are 69,000 hours, and take a gigabyte.
@@ -29,12 +30,12 @@ def check_rows(X: Rows, *, input_name: str = "X") -> pd.DataFrame:
     X : sequence of str or path-like, or DataFrame
         Paths of recordings (list, array, Series), or a table with a column ``path``
         and, if wanted, ``start`` and ``end`` in seconds (NaN: from the beginning, to
-        the end), ``collection``, ``channels`` ("mean", "loudest" or the number of one,
-        for rows in which not what the pipeline says is to be heard, see
+        the end), ``collection``, ``channels`` ("mean", "loudest" or the number of a
+        channel; it counts more than ``channels`` of
         :class:`skbird.preprocessing.Resampler`) and any further columns, which travel
         along.
     input_name : str, default="X"
-        How errors call X.
+        Name of X in error messages.
 
     Returns
     -------
@@ -49,7 +50,8 @@ def check_rows(X: Rows, *, input_name: str = "X") -> pd.DataFrame:
     TypeError
         If X is a single path or does not hold paths.
     ValueError
-        If X has no column ``path`` or several, or a row's stretch is none.
+        If X has no column ``path`` or several, or a row does not end
+        after its start.
 
     Examples
     --------
@@ -69,7 +71,7 @@ def check_placed_rows(X, input_name, place):
     ----------
     X : sequence of str or path-like, or DataFrame
     input_name : str
-        How errors call X.
+        Name of X in error messages.
     place : callable
         Says for the number of a row how errors call it.
     """
@@ -85,7 +87,7 @@ def check_placed_rows(X, input_name, place):
         raise ValueError(
             f"{place(row)} ({table['path'][row]}) has start={start[row]:g} and "
             f"end={end[row]:g}: 0 <= start < end is needed, in seconds "
-            f"({len(wrong)} such rows)."
+            f"({counted(len(wrong), 'such row')})."
         )
     others = table.drop(columns=["path", "start", "end"], errors="ignore")
     others = with_rows(others)
@@ -97,7 +99,7 @@ def check_placed_rows(X, input_name, place):
 
 
 def check_some_rows(X):
-    """Refuse to learn from no rows, or to report on them.
+    """Raise an error if there are no rows to learn from or to report on.
 
     Parameters
     ----------
@@ -199,8 +201,8 @@ def segment_table(
 ) -> pd.DataFrame:
     """Make the row table of soundscapes: one row for each stretch to be predicted.
 
-    Only headers are read, so that thousands of hours take seconds; but files whose
-    header does not tell how long they are, such as m4a, are gone through whole.
+    Only headers are read, so that thousands of hours take seconds. Files whose header
+    does not tell their length, such as m4a, are read from beginning to end.
 
     Parameters
     ----------
@@ -211,9 +213,9 @@ def segment_table(
     step_s : float > 0, default=5.0
         Seconds from the start of a row to the start of the next.
     on_error : {"raise", "skip"}, default="raise"
-        What files that cannot be read do: raise an error that names them, or get one
-        row from the beginning to an unknown end, which ``LogMel(on_error="skip")``
-        then lists.
+        What to do about files that cannot be read: raise an error that names them, or
+        make one row of each, from the beginning to an unknown end, which
+        ``LogMel(on_error="skip")`` then lists.
 
     Returns
     -------
@@ -253,7 +255,7 @@ def segment_table(
     problems = [str(found) for found in headers if isinstance(found, AudioReadError)]
     if problems and on_error == "raise":
         raise AudioReadError(
-            f"{len(problems)} of {len(headers)} files cannot be read:\n  "
+            f"{len(problems)} of {counted(len(headers), 'file')} cannot be read:\n  "
             + "\n  ".join(problems[:5])
             + "\nMend or leave them out, or pass on_error='skip'."
         )
@@ -278,7 +280,7 @@ def _check_seconds(name, value):
 
 
 def _check_number(paths, n_rows, step_s):
-    """Complain of more rows than memory holds."""
+    """Refuse to make more rows than memory holds."""
     if n_rows.sum() > _MAX_ROWS:
         most = n_rows.argmax()
         raise ValueError(

@@ -1,4 +1,4 @@
-"""How often training should draw each recording."""
+"""Sampling weights of recordings."""
 
 from collections.abc import Mapping
 from numbers import Real
@@ -8,6 +8,7 @@ import pandas as pd
 from numpy.typing import ArrayLike
 
 from skbird.utils._params import as_floats
+from skbird.utils._text import counted
 from skbird.utils._truth import PRESENT_FROM
 
 _HIGHEST_RATING = 5  # xeno-canto's stars
@@ -22,7 +23,7 @@ def recording_weights(
     rating_power: float = 0.0,
     max_per_species: int | None = None,
 ) -> np.ndarray:
-    """Weigh recordings by collection, species count and quality.
+    """Compute how often training should draw each recording.
 
     The weight of a recording is the product of
 
@@ -50,7 +51,8 @@ def recording_weights(
     rating_power : float, default=0.0
         0 ignores the rating.
     max_per_species : int >= 1, default=None
-        Recordings of a species beyond so many add nothing to how often it is drawn.
+        A species with more recordings than this is drawn as often as one with just
+        this many.
 
     Returns
     -------
@@ -79,7 +81,7 @@ def recording_weights(
     if present.ndim != 2 or len(present) != len(table):
         raise ValueError(
             f"Y has shape {present.shape}, but (n_rows, n_species) with "
-            f"{len(table)} rows, as many as table has, is needed."
+            f"{counted(len(table), 'row')}, as many as table has, is needed."
         )
     if not present.size:
         raise ValueError(f"Y has shape {present.shape}: no row or no species to weigh.")

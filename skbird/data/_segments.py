@@ -1,4 +1,4 @@
-"""Where the segments of a row lie, and how much each of them weighs."""
+"""Positions and weights of the segments of a row."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -31,7 +31,7 @@ class SegmentGrid:
     segment_s : float > 0, default=5.0
         Length of a segment in seconds.
     overlap : float in [0, 1), default=0.5
-        Share of a segment that the next one has too.
+        Share of a segment that it has in common with the next one.
     pad : {"cycle", "zero"}, default="cycle"
         How a row shorter than a segment fills it: repeated, or followed by silence.
 
@@ -85,9 +85,9 @@ def segment_means(
     Parameters
     ----------
     values : ndarray of shape (n_values,)
-        Measured at a steady rate from the start of the row.
+        Values measured at a constant rate from the start of the row.
     values_per_s : float
-        That rate.
+        Number of values per second.
     starts : ndarray of shape (n_segments,)
         Starts of the segments in seconds.
     segment_s : float

@@ -1,4 +1,4 @@
-"""What all rows of spectrograms have in common, and what becomes of a segment."""
+"""The format that all rows of spectrograms share, and the normalisation of segments."""
 
 from dataclasses import dataclass
 from typing import Literal
@@ -24,7 +24,7 @@ FORMAT_CONSTRAINTS = {
 
 @dataclass(frozen=True)
 class SpectrogramFormat:
-    """What all rows of a `Spectrograms` have in common.
+    """The format that all rows of a `Spectrograms` share.
 
     Parameters
     ----------

@@ -19,6 +19,7 @@ from skbird.data._spectrogram_format import (
 from skbird.utils._array_files import DamagedArrayError, map_array
 from skbird.utils._frame_file import FrameFile
 from skbird.utils._params import as_floats, check_params
+from skbird.utils._text import counted
 from skbird.utils._typing import Key
 
 
@@ -53,7 +54,7 @@ class Spectrograms:
     segment_weights, segment_predict_weights : ndarray of shape (n_segments,), float32
         In [0, 1].
     index : Index of shape (n_rows,)
-        The labels that the given table had for its rows, for tables to be made of them.
+        Index of the given table, for tables that are made of these rows.
 
     Examples
     --------
@@ -104,7 +105,7 @@ class Spectrograms:
         normalize: Normalization = None,
         top_db: float | None = None,
     ) -> "Spectrograms":
-        """Wrap plain arrays, one segment a row, such as features of one's own.
+        """Wrap arrays, such as features of your own; each row is one segment.
 
         Parameters
         ----------
@@ -212,8 +213,9 @@ class Spectrograms:
 
     def __repr__(self) -> str:
         return (
-            f"<Spectrograms: {len(self)} rows, {self.n_segments} segments of "
-            f"({self.format.n_mels} mels, {self.format.frames_per_segment} frames)>"
+            f"<Spectrograms: {counted(len(self), 'row')}, "
+            f"{counted(self.n_segments, 'segment')} of ({self.format.n_mels} mels, "
+            f"{self.format.frames_per_segment} frames)>"
         )
 
     def segments(self, which: np.ndarray, shift: int | np.ndarray = 0) -> np.ndarray:
@@ -238,7 +240,8 @@ class Spectrograms:
         Parameters
         ----------
         rows, first_frames : array of shape (n,), int
-            Where each begins; moved to where the row has a whole segment, if need be.
+            Row and first frame of each stretch; a stretch that would reach past the
+            end of its row is moved back.
 
         Returns
         -------
@@ -336,7 +339,8 @@ def _flatten_weights(weights, counts) -> np.ndarray:
     for row, (weight, count) in enumerate(zip(weights, counts, strict=True)):
         if len(weight) != count:
             raise ValueError(
-                f"Row {row} has {len(weight)} weights for {count} segments."
+                f"Row {row} has {counted(len(weight), 'weight')} for "
+                f"{counted(count, 'segment')}."
             )
     return _flatten(weights, np.float32)
 

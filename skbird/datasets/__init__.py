@@ -1,4 +1,4 @@
-"""Data sets: those on disk, as tables of rows and labels, and synthetic ones."""
+"""Load data sets as tables of rows and labels, and make synthetic ones."""
 
 from skbird.datasets._birdclef import load_birdclef
 from skbird.datasets._load_recordings import load_recordings

@@ -25,6 +25,7 @@ from skbird.datasets._birdclef_truth import (
 from skbird.datasets._label_lines import join_lines
 from skbird.utils._names import match_names, one_line
 from skbird.utils._params import check_path
+from skbird.utils._text import counted
 
 _ROW_S = 5.0
 _SOUNDSCAPE_FOLDERS = ("train_soundscapes", "unlabeled_soundscapes")
@@ -100,7 +101,7 @@ def load_birdclef(root, *, species=None, secondary_weight=0.5):
         soundscapes, soundscapes_Y : DataFrame or None
             Rows of labelled soundscapes and their targets.
         test, test_Y : DataFrame, DataFrame or None
-            Rows of test soundscapes and, if there is a truth, their targets.
+            Rows of test soundscapes and, if the truth is there, their targets.
         calls : DataFrame or None
             Extent of each call in soundscapes with a truth: ``path``, ``species``,
             ``start``, ``end`` (seconds), ``low_hz``, ``high_hz``.
@@ -291,7 +292,7 @@ def _describe(root, data):
     labelled = 0 if data.soundscapes is None else len(data.soundscapes)
     return (
         f"BirdCLEF folder {one_line(root)}\n"
-        f"{len(data.X)} recordings of {len(data.species)} species "
+        f"{counted(len(data.X), 'recording')} of {len(data.species)} species "
         f"({int(counts.min())} to {int(counts.max())} of each, secondary included)"
         f"{say_without(data.Y)}, by collection: {collections}.\n"
         f"Rows of 5 s: {len(data.unlabeled)} unlabelled, {labelled} labelled, "

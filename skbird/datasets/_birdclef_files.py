@@ -11,7 +11,7 @@ import pandas as pd
 
 from skbird.utils._files import read_bytes
 from skbird.utils._names import match_names, plain_path
-from skbird.utils._text import decode_text
+from skbird.utils._text import counted, decode_text
 
 _SEPARATORS = ",;\t"  # spreadsheets write semicolons where commas are decimal
 _DECIMAL_COMMA = re.compile(r"(?:^|[;\t])-?\d+,\d+(?=[;\t\r\n]|$)", re.MULTILINE)
@@ -102,8 +102,8 @@ def check_filled(table, column, path):
     blank = table[column].isna() | (table[column] == "")
     if blank.any():
         raise ValueError(
-            f"{path} has no {column} in row {blank.argmax()} ({blank.sum()} such "
-            "rows). Fill it in, or delete them."
+            f"{path} has no {column} in row {blank.argmax()} ("
+            f"{counted(blank.sum(), 'such row')}). Fill it in, or delete the row."
         )
 
 
@@ -170,8 +170,8 @@ def locate_recordings(root, train):
     ]
     if missing:
         raise FileNotFoundError(
-            f"{len(missing)} of {len(names)} recordings are not in {folder}, the "
-            f"first: {missing[:3]}; {len(there)} files are there. Complete the "
-            "download, or delete the rows of missing files from the table."
+            f"Not in {folder}: {counted(len(missing), 'recording')} of {len(names)}, "
+            f"the first: {missing[:3]}. It holds {counted(len(there), 'file')}. "
+            "Complete the download, or delete the rows of missing files from the table."
         )
     return [str(folder / found.get(name, name)) for name in names]

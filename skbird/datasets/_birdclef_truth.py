@@ -9,6 +9,7 @@ import pandas as pd
 from skbird.data import encode_labels
 from skbird.datasets._birdclef_files import as_numbers, check_filled, read_csv
 from skbird.utils._names import settle_names
+from skbird.utils._text import counted
 
 _EXTENT = ("start", "end", "low_hz", "high_hz")
 _STACKLEVEL = 5  # from _warn over what calls it and load_birdclef to the user
@@ -27,7 +28,7 @@ def read_calls(root):
     table["filename"] = [str(root / name) for name in table["filename"].astype(str)]
     again = table.duplicated()
     if again.any():
-        _warn(f"{again.sum()} lines of {path} are there already; each counts once.")
+        _warn(f"{path} repeats {counted(again.sum(), 'line')}; each counts once.")
     return table[~again].reset_index(drop=True).rename(columns={"filename": "path"})
 
 
@@ -50,8 +51,8 @@ def read_truth(path, species):
     if wrong.any():
         raise ValueError(
             f"{path} holds a value outside [0, 1] in row {wrong.argmax()} "
-            f"({wrong.sum()} such rows). 1 is a species that is there, 0 one that is "
-            "not, and nothing what nobody knows."
+            f"({counted(wrong.sum(), 'such row')}). 1 is a species that is there, 0 "
+            "one that is not, and nothing what nobody knows."
         )
     truth = truth.rename(columns=names).set_axis(table["row_id"], axis=0)
     # A species that the table does not have is unknown there: NaN.
@@ -64,7 +65,7 @@ def read_truth(path, species):
                 f"{path} says different things of row_id "
                 f"{lines[lines.duplicated()].iloc[0]!r}. Keep one of its lines."
             )
-        _warn(f"{again.sum()} lines of {path} are there already; each counts once.")
+        _warn(f"{path} repeats {counted(again.sum(), 'line')}; each counts once.")
     return truth[~again]
 
 
@@ -82,8 +83,8 @@ def read_row_labels(path, species):
     if not again.any():
         return Y
     _warn(
-        f"{again.sum()} lines of {path} name the same row_id as a line above them: the "
-        "labels of such lines are joined."
+        f"{path} has {counted(again.sum(), 'line')} with the row_id of a line above: "
+        "the labels of such lines are joined."
     )
     return Y.groupby(level=0, sort=False).max()
 
@@ -97,8 +98,8 @@ def labelled_rows(rows, truth, path):
     n_lost = (rows["path"].isin(rows["path"][known]) & ~known).sum()
     if n_lost:
         _warn(
-            f"{path} says nothing of {n_lost} rows of soundscapes that it knows "
-            "otherwise; they are left out."
+            f"{path} says nothing of {counted(n_lost, 'row')} of soundscapes that it "
+            "knows otherwise: left out."
         )
     rows = rows[known].reset_index(drop=True)
     return rows, truth.reindex(rows["row_id"]).reset_index(drop=True)
@@ -112,8 +113,8 @@ def targets_of_all(rows, truth, path):
     n_unknown = (~rows["row_id"].isin(truth.index)).sum()
     if n_unknown:
         _warn(
-            f"{path} says nothing of {n_unknown} of {len(rows)} rows; their targets "
-            "are NaN, unknown. Is the file whole?"
+            f"{path} says nothing of {n_unknown} of {counted(len(rows), 'row')}; their "
+            "targets are NaN, unknown. Is the file whole?"
         )
     return truth.reindex(rows["row_id"]).reset_index(drop=True)
 
@@ -122,9 +123,9 @@ def _check_known(rows, truth, path):
     unknown = truth.index.difference(rows["row_id"])
     if len(unknown):
         raise ValueError(
-            f"The truth names {len(unknown)} row_id that no soundscape has, the "
-            f"first: {list(unknown[:3])}; {len(rows)} rows of soundscapes were found. "
-            f"Complete the download of the soundscapes, or correct {path}."
+            f"The truth names {len(unknown)} row_id that no soundscape has, the first: "
+            f"{list(unknown[:3])}; {counted(len(rows), 'row')} of soundscapes were "
+            f"found. Complete the download of the soundscapes, or correct {path}."
         )
 
 

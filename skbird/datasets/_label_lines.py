@@ -1,4 +1,4 @@
-"""Lines of a table that speak of the same stretch of a recording are one row."""
+"""Join the lines of a table that name the same stretch of a recording."""
 
 import os
 import warnings
@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 
 from skbird.data import read_pairs
+from skbird.utils._text import counted
 
 _STRETCH = ("path", "start", "end")
 _LABELS = ("primary_label", "secondary_labels")
@@ -30,7 +31,7 @@ def join_lines(table, places, species, name, *, stacklevel):
     name : str
         What the warning calls the table.
     stacklevel : int
-        Of the warning, as seen by the caller of this function.
+        Stack level of the warning, as seen by the caller of this function.
 
     Returns
     -------
@@ -53,10 +54,11 @@ def join_lines(table, places, species, name, *, stacklevel):
     joined = table[~again].reset_index(drop=True).assign(**cells)
     differing = _differing(table[again], joined.iloc[rows[again]])
     warnings.warn(
-        f"{again.sum()} of {len(table)} lines of {name} name the same recording and "
-        "stretch as a line above them: such lines are joined, to "
-        f"{len(joined)} rows that have all their labels. {differing}Write one line "
-        "with all labels, separated by semicolons, to see this no more.",
+        f"{again.sum()} of {counted(len(table), 'line')} of {name} "
+        f"{'names' if again.sum() == 1 else 'name'} the same recording and stretch as "
+        f"a line above: such lines are joined, to {counted(len(joined), 'row')} that "
+        f"have all their labels. {differing}Write one line per stretch, with all "
+        "labels separated by semicolons, to avoid this.",
         UserWarning,
         stacklevel=stacklevel + 1,
     )

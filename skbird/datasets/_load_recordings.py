@@ -13,6 +13,7 @@ from skbird.datasets._birdclef import is_birdclef, load_birdclef
 from skbird.datasets._label_lines import join_lines
 from skbird.utils._names import one_line, plain_name, printable_path
 from skbird.utils._params import check_path
+from skbird.utils._text import counted
 
 # Folders of BirdNET-Analyzer's training sets that are no species.
 _NO_SPECIES = frozenset({"nocall", "noise", "background", "silence", "other"})
@@ -34,9 +35,9 @@ def load_recordings(source, *, species=None, secondary_weight=0.5):
           hold recordings of no species; one named ``"a,b"``, recordings of both (as
           BirdNET-Analyzer has it); one named ``"-a"``, recordings in which this species
           is known to be absent, and nothing is known of others (Y is 0 and NaN).
-          ``"Owl, Barn"``, with a space, is two species only if both have folders of
-          their own. Links are followed; hidden folders and the bins of systems are left
-          out;
+          ``"Owl, Barn"``, with a space, is two species only if both also have folders
+          of their own. Links are followed; hidden folders and the bins of systems are
+          left out;
         - a table, ``.csv``, ``.tsv`` or ``.parquet``: a line per recording, or stretch
           of one; lines of the same stretch become one row with all their labels.
           ``path`` (or ``filename``, ``file``) counts from the folder of the
@@ -64,12 +65,12 @@ def load_recordings(source, *, species=None, secondary_weight=0.5):
             See `encode_labels`.
         species : list of str
         errors : DataFrame
-            ``path`` and ``error`` of what is left out of a folder per species; of other
-            sources empty.
+            ``path`` and ``error`` of files left out of a folder per species; empty for
+            other sources.
         DESCR : str
-            A line on what was found.
+            A description of the data.
 
-        Of a BirdCLEF folder, also all that `load_birdclef` gives.
+        For a BirdCLEF folder, also everything that `load_birdclef` returns.
 
     Raises
     ------
@@ -78,13 +79,13 @@ def load_recordings(source, *, species=None, secondary_weight=0.5):
     ImportError
         If it is Parquet and pyarrow is not installed.
     ValueError
-        If it is neither of these, a table is damaged, or no recording has a label.
+        If it is none of these, a table is damaged, or no recording has a label.
 
     Warns
     -----
     UserWarning
-        If files or folders are left out, as their names are not UTF-8 or they cannot be
-        read, or some bytes of a table are not UTF-8 and the others are. If folders of
+        If files or folders are left out because their names are not UTF-8 or they
+        cannot be read. If a table is UTF-8 except for some bytes. If folders of
         species hold no recordings, names of species are spelled in several ways, or all
         recordings are of the same single species. If several lines of a table name the
         same stretch of a recording.
@@ -143,8 +144,9 @@ def load_recordings(source, *, species=None, secondary_weight=0.5):
     data.errors = _as_errors(left_out)
     names = ", ".join([*map(one_line, data.species[:5]), "..."][: len(data.species)])
     data.DESCR = (
-        f"{one_line(source)}: {len(X)} rows of {X['path'].nunique()} recordings, "
-        f"{len(data.species)} species ({names}){say_without(Y)}"
+        f"{one_line(source)}: {counted(len(X), 'row')} of "
+        f"{counted(X['path'].nunique(), 'recording')}, {len(data.species)} species "
+        f"({names}){say_without(Y)}"
     )
     return data
 
@@ -160,7 +162,7 @@ def _read_folders(root):
     stray = [path for path, names in zip(paths, parts, strict=True) if len(names) == 1]
     if stray:
         raise ValueError(
-            f"{str(root)!r} holds {len(stray)} recordings that are in no folder of a "
+            f"{str(root)!r} holds {counted(len(stray), 'recording')} in no folder of a "
             f"species, the first: {stray[0]}. Put each into a folder named after its "
             "species ('nocall' for none), or pass a table with path and primary_label."
         )
@@ -187,8 +189,9 @@ def _warn_of_empty(root, X, left_out, stacklevel):
     if empty:
         shown = ", ".join([*map(repr, empty[:5]), "..."][: len(empty)])
         warnings.warn(
-            f"{len(empty)} folders of {str(root)!r} hold no recordings, and give no "
-            f"species: {shown}. Are their files of another format, or elsewhere?",
+            f"{counted(len(empty), 'folder')} of {str(root)!r} "
+            f"{'holds' if len(empty) == 1 else 'hold'} no recordings, so that there "
+            f"are no species {shown}. Are their files of another format, or elsewhere?",
             UserWarning,
             stacklevel=stacklevel,
         )

@@ -49,7 +49,7 @@ def make_birdclef(
     """Make a synthetic data set of the BirdCLEF 2025 shape, and load it.
 
     Species of four groups call in recordings of three collections and in soundscapes of
-    four sites. It is made for a better method to score better:
+    four sites. It is made so that better methods score better:
 
     - Species of a group share a frequency band and differ in time structure only: an
       upward or downward sweep, the order of two notes, the rate of pulses.
@@ -59,17 +59,17 @@ def make_birdclef(
     - XC is clean; iNat is narrow, overdriven and near roads; in CSA a voice announces
       the species. Each has its level, noise, equalisation and sample rates, and each of
       its authors a microphone.
-    - Other species are heard behind, and most of them are listed as secondary labels.
+    - Other species are heard in the background; most are listed as secondary labels.
     - Soundscapes have another noise, echo, distance, and a few species each that call
       in several rows.
 
     Parameters
     ----------
     root : str or path-like
-        Folder to write, new or empty. If it holds the same set already, that is
-        loaded; if it holds anything else, nothing is touched.
+        Folder to write to, new or empty. If it already holds the same set, that is
+        loaded; if it holds anything else, an error is raised and nothing is changed.
     n_species : int in [2, 14], default=12
-        In the order of falling counts: 12 are 6 birds and 2 of each other group.
+        Number of species: 12 are 6 birds and 2 of each other group.
     n_recordings : int >= n_species, default=300
         Focal recordings of 4 to 25 s. The commonest species has about seven times as
         many as the rarest.

@@ -25,7 +25,7 @@ _FORMANT_WIDTHS_HZ = (80, 110, 160)
 
 @dataclass(frozen=True)
 class Pattern:
-    """What a species utters: evenly spaced notes, each a sweep.
+    """A call of a species: evenly spaced notes, each a sweep.
 
     Attributes
     ----------

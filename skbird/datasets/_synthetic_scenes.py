@@ -28,14 +28,14 @@ _SOUNDSCAPE_SNR_DB = (-4, 13)
 
 @dataclass(frozen=True)
 class Collection:
-    """How the recordings of one source sound.
+    """The sound of the recordings of one source.
 
     Attributes
     ----------
     name : str
         Also the prefix of its file names.
     share : float
-        Of all recordings.
+        Share of all recordings.
     sample_rates : tuple of int
         In Hz, equally often.
     snr_db, level_dbfs : (low, high)
@@ -47,7 +47,7 @@ class Collection:
     tilt_db : float
         Their spectral tilt per octave.
     voice_share : float
-        Of recordings that begin with the recordist speaking.
+        Share of recordings that begin with the recordist speaking.
     clip_db : float
         Peaks are cut this far above the RMS.
     """

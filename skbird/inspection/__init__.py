@@ -1,4 +1,4 @@
-"""Look at the data, at what was learnt and at where it fails: displays and reports.
+"""Displays of the data, of predictions and errors, and of what networks look at.
 
 Displays follow scikit-learn's: ``from_estimator``, ``from_predictions``, ``plot``. They
 need matplotlib, which the extra ``train`` brings; Grad-CAM needs captum, which the

@@ -1,4 +1,4 @@
-"""The steps that the attention of a sound-event-detection network looks at."""
+"""The attention of a sound-event-detection (SED) network over a segment."""
 
 import numpy as np
 
@@ -12,16 +12,16 @@ from skbird.utils._sklearn_compat import check_matplotlib_support
 class AttentionDisplay:
     """Draw when, or at what frequency, a SED network looks at a segment.
 
-    Above, or on the left, the spectrogram as it is; then the same spectrogram under
-    the attention, the brighter the more a step counts; then attention and the
-    probability of the species in each step as curves.
+    Three panels: the spectrogram; the same spectrogram under the attention, the
+    brighter the more a step counts; and, as curves, the attention and the probability
+    of the species in each step.
 
-    Attention is the same for all species; the probability of a step is of one.
+    The attention is the same for all species; the probability is that of one.
 
     Parameters
     ----------
     decibel : ndarray of shape (n_mels, n_frames)
-        A segment.
+        Spectrogram of a segment in dB.
     mel_hz : sequence of shape (n_mels,)
         Centres of the mel bands in Hz.
     frame_s : float
@@ -29,11 +29,11 @@ class AttentionDisplay:
     start_s : float
         Second of the recording at which the segment starts.
     attention : ndarray of shape (n_steps,)
-        1 on average.
+        Attention of each step, 1 on average.
     probability : ndarray of shape (n_steps,)
-        Of the species, in [0, 1].
+        Probability of the species in each step, in [0, 1].
     kept_axis : {"time", "frequency"}
-        What the steps share out.
+        The axis that the steps divide.
     species : str
     title : str, default=""
 
@@ -98,7 +98,7 @@ class AttentionDisplay:
         estimator : SEDClassifier, or Pipeline that ends with one
             Fitted.
         X : what the estimator predicts
-            Such as paths, a row table, or Spectrograms.
+            The rows, such as paths, a row table, or Spectrograms.
         row : int, default=0
             Which row of X.
         species : str or int, default=None
@@ -209,7 +209,8 @@ class AttentionDisplay:
         orientation = "vertical" if over_time else "horizontal"
         for label, (values, colour) in curves.items():
             axis.stairs(
-                *(values, edges),
+                values,
+                edges,
                 baseline=None,
                 orientation=orientation,
                 color=colour,

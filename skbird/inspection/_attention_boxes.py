@@ -1,4 +1,4 @@
-"""Boxes from what a network says of moments and of frequency bands."""
+"""Boxes from the activations of a network over time and over frequency bands."""
 
 from numbers import Real
 
@@ -23,11 +23,12 @@ def attention_boxes(
     Parameters
     ----------
     X : what the models predict
-        Such as paths or a row table; `Spectrograms` if the models are networks.
+        The rows, such as paths or a row table; `Spectrograms` if the models are
+        networks.
     time : SEDClassifier with ``attention="time"``, or Pipeline, default=None
         Fitted, or a pipeline that ends with it.
     frequency : SEDClassifier with ``attention="frequency"``, or Pipeline, default=None
-        Likewise, on the same species if both are given.
+        A second model, fitted on the same species if both are given.
     threshold : float or array-like of shape (n_species,), default=0.5
         Probability of a step from which a species counts as calling. Where segments
         overlap, the higher one counts.
@@ -114,7 +115,7 @@ def attention_boxes(
 
 
 class _Segments:
-    """What one network says of the segments of all rows.
+    """The activations of one network for the segments of all rows.
 
     Attributes
     ----------

@@ -1,4 +1,4 @@
-"""Which species sets off the prediction of which, as a picture."""
+"""Confusions between species, as a picture."""
 
 import numpy as np
 
@@ -12,7 +12,7 @@ _N_WITH_NUMBERS = 12
 class CoActivationDisplay:
     """Draw how often one species sets off the prediction of another.
 
-    What a confusion matrix is for single labels: see
+    A confusion matrix for rows with several labels: see
     :func:`skbird.metrics.co_activation`. The diagonal is the recall. A column that is
     bright throughout has many false alarms; a single bright cell is a confusion.
 

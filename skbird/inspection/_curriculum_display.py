@@ -1,4 +1,4 @@
-"""What a curriculum admitted, and what the network made of it."""
+"""The rows that a curriculum admitted to training, and the losses."""
 
 import numpy as np
 import pandas as pd
@@ -13,8 +13,8 @@ _N_SPECIES = 15
 class CurriculumDisplay:
     """Draw a training with a curriculum or hard negatives, epoch by epoch.
 
-    Above the rows that were admitted, then the losses, below the species that were
-    wrongly heard most often. What a history does not have is left out.
+    Three panels: the number of rows admitted to training, the losses, and the species
+    that the network most often heard wrongly. Panels without data are left out.
 
     Parameters
     ----------
@@ -29,7 +29,7 @@ class CurriculumDisplay:
 
     See Also
     --------
-    skbird.nn.Curriculum, skbird.nn.HardNegativeMining : What writes the history.
+    skbird.nn.Curriculum, skbird.nn.HardNegativeMining : They write the history.
 
     Examples
     --------

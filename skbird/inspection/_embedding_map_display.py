@@ -1,4 +1,4 @@
-"""Whether soundscapes lie where training recordings lie, for a network."""
+"""Embeddings of training recordings and of soundscapes, as a map."""
 
 from numbers import Integral
 
@@ -13,25 +13,26 @@ from sklearn.utils import check_random_state
 from skbird.inspection._figures import COLOURS, axes_for
 from skbird.utils._params import MOST, as_floats, check_params
 from skbird.utils._sklearn_compat import Interval
+from skbird.utils._text import counted
 
 _METHODS = ("pca", "umap")
 
 
 class EmbeddingMapDisplay:
-    """Draw what a network makes of training recordings and of soundscapes, as a map.
+    """Draw embeddings of training recordings and of soundscapes as a map.
 
-    If the two clouds lie apart, the network meets in the soundscapes what it has not
-    learnt. How far apart is told by a number: how well a linear classifier tells them
-    apart, by its cross-validated ROC-AUC; 0.5 is not at all, 1 without fail.
+    If the two clouds lie apart, soundscapes differ from the recordings that the network
+    was trained on. The separability says how much: it is the cross-validated ROC-AUC of
+    a linear classifier that tells the two apart, 0.5 if it cannot, 1 if it always can.
 
     Parameters
     ----------
-    train, soundscapes : ndarray of shape (n_points, 2)
-        Places on the map.
+    train_points, soundscape_points : ndarray of shape (n_points, 2)
+        Positions of the embeddings on the map.
     separability : float
-        ROC-AUC in [0, 1].
+        ROC-AUC in [0, 1] with which the two are told apart.
     method : str, default="pca"
-        How the map was made.
+        Method that projected the embeddings to two dimensions.
 
     Attributes
     ----------
@@ -51,9 +52,9 @@ class EmbeddingMapDisplay:
     1.0
     """
 
-    def __init__(self, train, soundscapes, separability, method="pca"):
-        self.train = train
-        self.soundscapes = soundscapes
+    def __init__(self, train_points, soundscape_points, separability, method="pca"):
+        self.train_points = train_points
+        self.soundscape_points = soundscape_points
         self.separability = separability
         self.method = method
 
@@ -66,8 +67,9 @@ class EmbeddingMapDisplay:
         estimator : CNNClassifier, SEDClassifier, or Pipeline that ends with one
             Fitted.
         X_train, X_soundscapes : what the estimator predicts
+            Rows that it was trained on, and rows of soundscapes.
         **options
-            Of `from_embeddings`.
+            Options of `from_embeddings`.
 
         Returns
         -------
@@ -86,8 +88,8 @@ class EmbeddingMapDisplay:
     @classmethod
     def from_embeddings(
         cls,
-        train,
-        soundscapes,
+        train_embeddings,
+        soundscape_embeddings,
         *,
         method="pca",
         max_points=2000,
@@ -98,12 +100,12 @@ class EmbeddingMapDisplay:
 
         Parameters
         ----------
-        train, soundscapes : array-like of shape (n_rows, n_features)
-            Of a network's `embed`. Rows with NaN are left out.
+        train_embeddings, soundscape_embeddings : array-like, (n_rows, n_features)
+            Embeddings, as a network's `embed` returns them. Rows with NaN are left out.
         method : {"pca", "umap"}, default="pca"
             "umap" needs umap-learn; distances on its map mean little, neighbours much.
         max_points : int >= 10, default=2000
-            If there are more rows of a kind, so many are drawn.
+            Largest number of rows of each kind; if there are more, some are drawn.
         random_state : int, RandomState instance or None, default=None
         ax : matplotlib.axes.Axes, default=None
             Where to draw; by default in a new figure.
@@ -133,12 +135,16 @@ class EmbeddingMapDisplay:
         rng = check_random_state(random_state)
         parts = [
             _choose(part, name, max_points, rng)
-            for name, part in (("train", train), ("soundscapes", soundscapes))
+            for name, part in (
+                ("train_embeddings", train_embeddings),
+                ("soundscape_embeddings", soundscape_embeddings),
+            )
         ]
         if parts[0].shape[1] != parts[1].shape[1]:
             raise ValueError(
-                f"train has {parts[0].shape[1]} features and soundscapes "
-                f"{parts[1].shape[1]}; both must come from the same network."
+                f"train_embeddings has {parts[0].shape[1]} features and "
+                f"soundscape_embeddings {parts[1].shape[1]}; both must come from the "
+                "same network."
             )
         points = np.vstack(parts)
         is_soundscape = np.repeat([0, 1], [len(part) for part in parts])
@@ -172,8 +178,8 @@ class EmbeddingMapDisplay:
         self.ax_ = axes_for(self, ax)
         self.figure_ = self.ax_.figure
         for places, marker, colour, name in (
-            (self.train, "o", COLOURS[0], "training"),
-            (self.soundscapes, "^", COLOURS[1], "soundscapes"),
+            (self.train_points, "o", COLOURS[0], "training"),
+            (self.soundscape_points, "^", COLOURS[1], "soundscapes"),
         ):
             label = f"{name} ({len(places)})"
             style = {"s": 12, "alpha": 0.5, "linewidths": 0, "label": label}
@@ -195,7 +201,9 @@ def _choose(rows, name, max_points, rng):
         )
     rows = rows[np.isfinite(rows).all(axis=1)]
     if len(rows) < 10:
-        raise ValueError(f"{name} has {len(rows)} rows without NaN; 10 are needed.")
+        raise ValueError(
+            f"{name} has {counted(len(rows), 'row')} without NaN; 10 are needed."
+        )
     return rows[rng.permutation(len(rows))[:max_points]]
 
 

@@ -4,6 +4,7 @@ import numpy as np
 import pandas as pd
 
 from skbird.inspection._localization import boxes_to_region
+from skbird.utils._text import counted
 
 
 def find_examples(X, boxes, species, min_overlap_s):
@@ -46,8 +47,9 @@ def find_examples(X, boxes, species, min_overlap_s):
     if len(segment) < 2:
         raise ValueError(
             f"boxes has calls of at least min_overlap_s={min_overlap_s} s in "
-            f"{len(segment)} segments of X; 2 are needed. Its paths and species must "
-            f"be those of X and of the network, such as {list(species)[:5]}."
+            f"{counted(len(segment), 'segment')} of X; 2 are needed. Its paths and "
+            "species must be those of X and of the network, such as "
+            f"{list(species)[:5]}."
         )
     return segment, column
 

@@ -1,4 +1,4 @@
-"""Whether a network looks at the calls, as numbers against a control."""
+"""A report on how much of a network's maps lies on the calls, against a control."""
 
 from numbers import Integral, Real
 
@@ -44,15 +44,15 @@ def explanation_report(
     confidence=0.95,
     random_state=None,
 ):
-    """Measure how much of what a network looks at lies on the calls.
+    """Measure how much of a network's attention and Grad-CAM maps lies on the calls.
 
     An example is a segment and a species that calls in it. Its Grad-CAM maps, and the
     attention of a SED network, are compared with the boxes of these calls: does the
     centre of the highest cell lie inside (pointing game), and what share of the map,
     interpolated to the spectrogram, does (energy)?
-    The control asks the same of the maps of all other examples, laid over these boxes,
-    so that maps that lie always in the middle, or in the band of most species, gain
-    nothing.
+    The control measures the same with the maps of all other examples, laid over these
+    boxes. So a map that always lies in the middle, or in the band of most species, has
+    no gain over the control.
 
     Parameters
     ----------
@@ -71,14 +71,14 @@ def explanation_report(
     min_overlap_s : float > 0, default=0.3
         Seconds of calls that a segment must hold to be an example.
     max_examples : int >= 2, default=1000
-        If there are more, so many are drawn. Each layer takes a pass forward and
-        backward for each example.
+        Largest number of examples; if there are more, some are drawn. Each layer takes
+        a forward and a backward pass for each example.
     n_bootstrap : int >= 1, default=1000
         Resamples of the recordings for the intervals.
     confidence : float in (0, 1), default=0.95
-        Of the intervals.
+        Confidence level of the intervals.
     random_state : int, RandomState instance or None, default=None
-        Draws examples and resamples.
+        Seed for drawing examples and resamples.
 
     Returns
     -------
@@ -109,12 +109,12 @@ def explanation_report(
     Notes
     -----
     Deep blocks have few cells in frequency, one for 32 mel bands where timm's networks
-    end, and each of them hears nearly all bands: on synthetic recordings, taking away
-    the bands that a cell covers changed it hardly more than the others did (64 and 128
-    mel bands). Attention over frequency stays nearly even there and does not clearly
-    beat its control, with 64, 128 or 256 bands. What the steps say of a species lies on
-    its calls to some extent from 128 bands on, but not in each data set. Compare blocks
-    by `gain`, and along time.
+    end, and each of them hears nearly all bands: on synthetic recordings, a cell
+    changed hardly more when the bands that it covers were removed than when others were
+    (64 and 128 mel bands). Attention over frequency stays nearly even there and does
+    not clearly beat its control, with 64, 128 or 256 bands. What the steps say of a
+    species lies on its calls to some extent from 128 bands on, but not in each data
+    set. Compare blocks by `gain`, and along time.
 
     Examples
     --------

@@ -1,9 +1,10 @@
-"""What figures share: colours, and names that nobody has checked."""
+"""Colours, axes and safe names for figures."""
 
 import unicodedata
 from collections.abc import Iterable
 
 from skbird.utils._sklearn_compat import check_matplotlib_support
+from skbird.utils._text import counted
 
 # Okabe and Ito's, which the colour-blind tell apart; black is for lines.
 COLOURS = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#D55E00", "#56B4E9", "#999999")
@@ -48,7 +49,10 @@ def check_axes(axes, n_axes, name="axes"):
     if found is None or not all(hasattr(axis, "get_figure") for axis in found):
         raise TypeError(f"{name}={axes!r:.100} must be axes of matplotlib, or None.")
     if len(found) != n_axes:
-        raise ValueError(f"{name} has {len(found)} axes, but {n_axes} are needed.")
+        raise ValueError(
+            f"{name} has {counted(len(found), 'axis', 'axes')}, but {n_axes} are "
+            "needed."
+        )
 
 
 def name_points(axis, x, y, names):

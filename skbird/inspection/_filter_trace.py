@@ -1,4 +1,4 @@
-"""What a filter measured of a row, and what it made of it."""
+"""The measurements of a filter in a row, and the limit it compares them with."""
 
 from dataclasses import dataclass
 
@@ -9,21 +9,21 @@ from skbird.preprocessing import RMSOp, VADOp
 
 @dataclass(frozen=True)
 class FilterTrace:
-    """What a filter measured of a row, and what it made of it.
+    """The measurements of a filter in a row, and the limit it compares them with.
 
     Parameters
     ----------
     name : str
-        Of what it measured, with its unit.
+        Name of what the filter measured, with its unit.
     values : ndarray of shape (n_values,)
         The series.
     values_per_s : float
     limit : float or None
-        What it compares the series, or the segments' levels, with.
+        Limit that the series, or the levels of the segments, are compared with.
     weights : ndarray of shape (n_segments,)
-        What this filter alone gives to the segments.
+        Weights that this filter alone gives to the segments.
     levels : ndarray of shape (n_segments,), default=None
-        What it measured of each segment as a whole.
+        Measurement of each segment as a whole.
     limit_name : str, default="threshold"
     """
 

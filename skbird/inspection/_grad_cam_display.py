@@ -1,4 +1,4 @@
-"""Where the layers of a network find evidence for a species, as pictures."""
+"""Grad-CAM pictures: where the layers of a network find evidence for a species."""
 
 import numpy as np
 
@@ -17,13 +17,13 @@ class GradCAMDisplay:
     First the spectrogram of a segment; then for each layer the same spectrogram in
     grey, and over it the layer's Grad-CAM, relative to its highest value.
 
-    A picture persuades of much: :func:`explanation_report` says how often such maps lie
-    on the calls, and how often they would by chance.
+    Pictures can mislead: :func:`explanation_report` measures how often such maps lie on
+    the calls, and how often they would by chance.
 
     Parameters
     ----------
     decibel : ndarray of shape (n_mels, n_frames)
-        A segment.
+        Spectrogram of a segment in dB.
     mel_hz : sequence of shape (n_mels,)
         Centres of the mel bands in Hz.
     frame_s : float
@@ -31,8 +31,8 @@ class GradCAMDisplay:
     start_s : float
         Second of the recording at which the segment starts.
     maps : dict of str to ndarray of shape (n_mels, n_frames)
-        For each layer its map, >= 0. One that is 0 throughout says that no channel of
-        the layer speaks for the species.
+        The map of each layer, >= 0. A map of zeros means that no channel of the layer
+        speaks for the species.
     title : str, default=""
 
     Attributes
@@ -82,14 +82,14 @@ class GradCAMDisplay:
         blocks=None,
         axes=None,
     ):
-        """Explain what a fitted network says of one segment of a row.
+        """Draw where a fitted network finds evidence in one segment of a row.
 
         Parameters
         ----------
         estimator : CNNClassifier, SEDClassifier, or Pipeline that ends with one
             Fitted. It stays as it is.
         X : what the estimator predicts
-            Such as paths, a row table, or Spectrograms.
+            The rows, such as paths, a row table, or Spectrograms.
         row : int, default=0
             Which row of X.
         species : str or int, default=None
@@ -101,8 +101,8 @@ class GradCAMDisplay:
             A layer whose output is (batch, channels, frequency, time), as
             ``module_.backbone.named_modules()`` names it; by default the last block.
         blocks : "all" or sequence of int, default=None
-            Instead of a layer: all blocks of the backbone, or those of these numbers
-            from 0 on.
+            Instead of a layer: all blocks of the backbone, or the numbers of some,
+            from 0.
         axes : sequence of matplotlib.axes.Axes, default=None
             One, and one more for each layer; by default in a new figure.
 
@@ -189,7 +189,8 @@ class GradCAMDisplay:
         n_columns = min(n_panels, _N_COLUMNS)
         n_rows = -(-n_panels // n_columns)
         _, axes = plt.subplots(
-            *(n_rows, n_columns),
+            n_rows,
+            n_columns,
             figsize=(3.2 * n_columns + 0.8, 2.5 * n_rows + 0.4),
             sharex=True,
             sharey=True,

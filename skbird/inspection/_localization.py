@@ -1,4 +1,4 @@
-"""How well a map lies on what it should explain: array functions."""
+"""Measures of how much of a map lies inside a region: array functions."""
 
 import numpy as np
 
@@ -12,7 +12,7 @@ def energy_inside(maps, region):
     Parameters
     ----------
     maps : array of shape (n, ...)
-        >= 0. One that is 0 throughout says nothing, and counts as an even one.
+        Values >= 0. A map of zeros counts as an even one.
     region : array of the same shape
         True (1) inside, False (0) outside; shares in [0, 1] for regions in part.
 
@@ -48,7 +48,7 @@ def pointing_game(maps, region):
     Parameters
     ----------
     maps : array of shape (n, ...)
-        >= 0.
+        Values >= 0.
     region : array of the same shape
         True (1) inside, False (0) outside; shares in [0, 1] for regions in part.
 

@@ -10,24 +10,25 @@ from skbird.preprocessing import LogMel
 from skbird.utils._nested import predict_matrix, species_of
 from skbird.utils._params import AT_LEAST_ONE, as_floats, check_list, check_params
 from skbird.utils._sklearn_compat import check_matplotlib_support
+from skbird.utils._text import counted
 from skbird.utils._truth import PRESENT_FROM
 
 
 class PredictionDisplay:
-    """Draw what a model says of a recording, row by row, and what is true.
+    """Draw the predictions for a recording, row by row, and the truth.
 
-    Under the spectrogram lie the likeliest species, and below them, if it is known,
-    the truth of the same species. Grey is unknown: rows that could not be read, labels
-    that are NaN.
+    Below the spectrogram are the probabilities of the likeliest species and, if it is
+    known, the truth of these species. Grey means unknown: rows that could not be read,
+    labels that are NaN.
 
     Parameters
     ----------
     starts, ends : array of shape (n_rows,)
-        The rows, in seconds of the recording.
+        Start and end of the rows, in seconds of the recording.
     proba : ndarray of shape (n_rows, n_species)
-        In [0, 1], or NaN.
+        Probabilities in [0, 1], or NaN.
     truth : ndarray of shape (n_rows, n_species) or None
-        In [0, 1], or NaN.
+        Labels in [0, 1], or NaN.
     species : sequence of str, shape (n_species,)
     spectrograms : sequence of (float, ndarray), default=()
         Stretches of the recording: where each starts, in seconds, and its spectrogram
@@ -97,15 +98,15 @@ class PredictionDisplay:
     def from_estimator(
         cls, estimator, X, Y=None, *, species=None, top_species=5, axes=None
     ):
-        """Draw what a fitted model says of the rows of one recording.
+        """Draw the predictions of a fitted model for the rows of one recording.
 
         Parameters
         ----------
         estimator : multi-label classifier
-            Fitted. Of a pipeline with a `LogMel` its own spectrograms are drawn,
-            otherwise those of ``LogMel()``.
+            Fitted. If it is a pipeline with a `LogMel`, the spectrograms of that are
+            drawn, otherwise those of ``LogMel()``.
         X : DataFrame
-            Of one recording: ``path``, ``start``, ``end``, as
+            Rows of one recording: ``path``, ``start``, ``end``, as
             :func:`skbird.data.segment_table` makes it.
         Y : array-like or DataFrame of shape (n_rows, n_species), default=None
             The truth; NaN is unknown.
@@ -161,7 +162,7 @@ class PredictionDisplay:
         Parameters
         ----------
         X : DataFrame
-            Of one recording: ``path``, ``start``, ``end``.
+            Rows of one recording: ``path``, ``start``, ``end``.
         proba : array-like or DataFrame of shape (n_rows, n_species)
             NaN throughout for rows that could not be read.
         Y : array-like or DataFrame of shape (n_rows, n_species), default=None
@@ -171,7 +172,7 @@ class PredictionDisplay:
         top_species : int, default=5
             How many species to show.
         spectrograms : Spectrograms, default=None
-            Of the rows; by default ``LogMel().transform(X)``.
+            Spectrograms of the rows; by default ``LogMel().transform(X)``.
         axes : sequence of matplotlib.axes.Axes, default=None
             Two, or three with `Y`; by default in a new figure.
 
@@ -238,7 +239,8 @@ class PredictionDisplay:
         if axes is None:
             heights = [3, *[0.6 + 0.25 * len(self.shown_)] * len(matrices)]
             _, axes = plt.subplots(
-                *(len(heights), 1),
+                len(heights),
+                1,
                 figsize=(10, 1.2 + sum(heights)),
                 height_ratios=heights,
                 sharex=True,
@@ -274,7 +276,9 @@ class PredictionDisplay:
             self.starts, self.ends, matrix[:, self.shown_], strict=True
         ):
             mesh = axis.pcolormesh(
-                *([start, end], edges, values[:, None]),
+                [start, end],
+                edges,
+                values[:, None],
                 cmap="Blues",
                 vmin=0,
                 vmax=1,
@@ -319,8 +323,8 @@ def _check_one_recording(X, top_species):
     paths = X["path"].unique()
     if len(paths) > 1:
         raise ValueError(
-            f"X has rows of {len(paths)} recordings, the first {paths[:2].tolist()}. "
-            "Choose those of one: X[X['path'] == path]."
+            f"X has rows of {counted(len(paths), 'recording')}, the first "
+            f"{paths[:2].tolist()}. Choose those of one: X[X['path'] == path]."
         )
     return X
 
@@ -334,8 +338,8 @@ def _check_matrix(values, name, n_rows, species):
     n_species = matrix.shape[1] if species is None else len(species)
     if matrix.shape != (n_rows, n_species):
         raise ValueError(
-            f"{name} has shape {matrix.shape}, but there are {n_rows} rows and "
-            f"{n_species} species: one number for each is needed."
+            f"{name} has shape {matrix.shape}, but there are {counted(n_rows, 'row')} "
+            f"and {n_species} species: one number for each is needed."
         )
     return matrix
 

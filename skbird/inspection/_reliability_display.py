@@ -1,4 +1,4 @@
-"""How often a species is there when the model says so with 30 %."""
+"""Reliability curves: predicted probability against how often species are present."""
 
 from numbers import Integral
 
@@ -15,7 +15,7 @@ _POOLED = "all species"
 
 
 class ReliabilityDisplay:
-    """Draw how often species are present against how likely the model holds them.
+    """Draw how often species are present against their predicted probability.
 
     Predictions are put into bins by their probability; a calibrated model lies on the
     diagonal, an overconfident one below it. All species together are drawn in black,
@@ -24,10 +24,10 @@ class ReliabilityDisplay:
     Parameters
     ----------
     curves : DataFrame
-        One line per bin: ``species`` ("all species" for the pooled curve),
-        ``mean_predicted``, ``share_present``.
+        One line per bin: ``species`` ("all species" for the curve of all of them
+        together), ``mean_predicted``, ``share_present``.
     species : sequence of str, default=()
-        Those to be drawn in colour, seven at most.
+        Species to be drawn in colour, seven at most.
 
     Attributes
     ----------
@@ -36,7 +36,7 @@ class ReliabilityDisplay:
 
     See Also
     --------
-    skbird.postprocessing.MultilabelCalibrator : Mends it.
+    skbird.postprocessing.MultilabelCalibrator : Makes probabilities calibrated.
     sklearn.calibration.CalibrationDisplay : The same for one target.
 
     Examples

@@ -1,4 +1,4 @@
-"""What one row becomes inside a pipeline: spectrogram, segments, network."""
+"""One row inside a pipeline: its spectrogram, its segments, its network."""
 
 from dataclasses import dataclass
 from numbers import Integral
@@ -12,6 +12,7 @@ from skbird.data import as_spectrograms
 from skbird.inspection._grad_cam import evaluating
 from skbird.preprocessing import LogMel
 from skbird.utils._nested import answering, steps_of
+from skbird.utils._text import counted
 
 
 def split_front_end(estimator):
@@ -67,13 +68,13 @@ def take_row(X, row):
     if not isinstance(row, Integral) or not -n_rows <= row < n_rows:
         raise ValueError(
             f"row={row!r} must be a whole number from 0 to {n_rows - 1}: X has "
-            f"{n_rows} rows."
+            f"{counted(n_rows, 'row')}."
         )
     return _safe_indexing(X, [int(row) % n_rows])
 
 
 def check_readable(X):
-    """Complain if the one row of `Spectrograms` could not be read."""
+    """Raise an error if the one row of `Spectrograms` could not be read."""
     if X.n_segments == 0:
         reason = X.errors["error"].iloc[0] if len(X.errors) else "it holds nothing"
         raise ValueError(
@@ -115,13 +116,13 @@ class Segment:
     spectrograms : Spectrograms
         The row.
     number : int
-        Of the segment within the row.
+        Number of the segment within the row.
     column : int
-        Of the species.
+        Column of the species.
     species : str
-        Its name.
+        Name of the species.
     probability : float
-        Of the species in this segment.
+        Probability of the species in this segment.
     """
 
     spectrograms: object
@@ -180,7 +181,7 @@ def choose_segment(estimator, X, row, species, segment):
     elif not 0 <= segment < n_segments:
         raise ValueError(
             f"segment={segment!r} must lie from 0 to {n_segments - 1}: the row has "
-            f"{n_segments} segments."
+            f"{counted(n_segments, 'segment')}."
         )
     name, probability = str(net.species_[column]), float(proba[segment, column])
     return net, Segment(spectrograms, segment, column, name, probability)

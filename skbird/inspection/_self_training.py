@@ -1,4 +1,4 @@
-"""What the rounds of a self-training came to."""
+"""The rounds of a self-training, as pictures."""
 
 import numpy as np
 from sklearn.utils.validation import check_is_fitted
@@ -14,23 +14,24 @@ _ABOVE = {"loc": "lower left", "bbox_to_anchor": (0, 1), "ncols": 4, "frameon": 
 class SelfTrainingDisplay:
     """Draw the rounds of a self-training: how many labels, of which species.
 
-    Above, hard and soft pseudo-labels and rows without any; below, the number of
-    pseudo-labelled rows of each species. A species that gains rows while others lose
-    theirs, or one that no round finds, is what to look for.
+    The upper panel has the numbers of hard and soft pseudo-labels and of rows without
+    any, the lower one the number of pseudo-labelled rows of each species. Look for
+    species that gain rows while others lose theirs, and for species that no round
+    finds.
 
     Parameters
     ----------
     history : DataFrame
         ``history_`` of a :class:`skbird.semi_supervised.PseudoLabelSelfTraining`.
     coverage : DataFrame of shape (n_rounds, n_species)
-        Its ``coverage_``.
+        ``coverage_`` of the same.
 
     Attributes
     ----------
     figure_ : matplotlib.figure.Figure
-        Where it was drawn; set by `plot`, which `from_estimator` calls.
+        Set by `plot`, which `from_estimator` calls.
     axes_ : ndarray of matplotlib.axes.Axes, shape (2,)
-        Of labels and of species; set by `plot`.
+        The panels of labels and of species; set by `plot`.
 
     Examples
     --------

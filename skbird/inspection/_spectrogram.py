@@ -1,4 +1,4 @@
-"""One row as the front end sees it: spectrogram, segments, decisions of the filters."""
+"""One row as the front end sees it: spectrogram, segments, decisions of filters."""
 
 import numpy as np
 
@@ -20,11 +20,11 @@ _N_LABELLED = 40
 
 
 class SpectrogramDisplay:
-    """Draw one row: its spectrogram, its segments, what the filters found.
+    """Draw one row: its spectrogram, its segments, the measurements of the filters.
 
     Below the spectrogram lie the segments, coloured by the weight with which training
-    draws them, which is the product of what the filters say; then for each filter what
-    it measured, and its limit.
+    draws them (the product of the weights that the filters give); then, for each
+    filter, its measurements and its limit.
 
     Parameters
     ----------
@@ -36,11 +36,11 @@ class SpectrogramDisplay:
     start_s : float, default=0.0
         Second of the recording at which the row starts.
     segment_starts : sequence of float, default=(0.0,)
-        In seconds after the start of the row.
+        Starts of the segments, in seconds after the start of the row.
     segment_s : float, default=5.0
         Length of a segment in seconds.
     segment_weights : sequence of float, default=(1.0,)
-        Of the segments, in [0, 1].
+        Weights of the segments, in [0, 1].
     traces : sequence of FilterTrace, default=()
         One for each filter.
     title : str, default=""
@@ -97,8 +97,8 @@ class SpectrogramDisplay:
         Parameters
         ----------
         estimator : Pipeline, or LogMel
-            With a `LogMel`; what comes after it is not used, and what comes before
-            needs no fit, but for ``RMSFilter(scope="train")``.
+            A pipeline with a `LogMel`. Later steps are not used, and earlier ones need
+            no fit, except ``RMSFilter(scope="train")``.
         X : sequence of paths, DataFrame with a column ``path``, or Recordings
         row : int, default=0
             Which row of X to draw.
@@ -161,7 +161,8 @@ class SpectrogramDisplay:
         if axes is None:
             heights = [3, 1, *[1.2] * len(self.traces)]
             _, axes = plt.subplots(
-                *(len(heights), 1),
+                len(heights),
+                1,
                 figsize=(10, 1.3 + 1.2 * sum(heights)),
                 height_ratios=heights,
                 sharex=True,
@@ -196,7 +197,9 @@ class SpectrogramDisplay:
         ):
             corner = self.start_s + start, lane - 0.45
             box = Rectangle(
-                *(corner, self.segment_s, 0.9),
+                corner,
+                self.segment_s,
+                0.9,
                 facecolor=colours.to_rgba(weight),
                 edgecolor="0.3",
                 # What training never draws shows without colour, too.
@@ -205,7 +208,9 @@ class SpectrogramDisplay:
             axis.add_patch(box)
             if len(self.segment_starts) <= _N_LABELLED:
                 axis.text(
-                    *(corner[0] + self.segment_s / 2, lane, f"{weight:.2f}"),
+                    corner[0] + self.segment_s / 2,
+                    lane,
+                    f"{weight:.2f}",
                     ha="center",
                     va="center",
                     clip_on=True,
@@ -220,7 +225,9 @@ class SpectrogramDisplay:
         if one.levels is not None:
             starts = self.start_s + np.asarray(self.segment_starts)
             axis.hlines(
-                *(one.levels, starts, starts + self.segment_s),
+                one.levels,
+                starts,
+                starts + self.segment_s,
                 color="tab:blue",
                 label="segments",
             )

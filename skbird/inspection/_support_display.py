@@ -1,4 +1,4 @@
-"""Whether the species that a model fails at are the rare ones."""
+"""Scores of species against the number of their recordings."""
 
 from skbird.inspection._figures import COLOURS, axes_for, name_points
 from skbird.metrics import species_report
@@ -10,15 +10,15 @@ _N_NAMED = 6
 class SupportDisplay:
     """Draw a metric of each species against the number of its positives.
 
-    Species low on the right have enough recordings and are not recognised all the same:
-    look at their labels and call types. The lowest are named.
+    Species at the lower right have enough recordings and are still recognised badly:
+    check their labels and call types. The lowest are named.
 
     Parameters
     ----------
     report : DataFrame
-        Of :func:`skbird.metrics.species_report`.
+        The table of :func:`skbird.metrics.species_report`.
     metric : str, default="roc_auc"
-        A column of it.
+        The column of `report` to draw.
     support : Series, default=None
         Positives of each species, such as those in training; by default
         ``n_positive`` of the report.

@@ -9,20 +9,22 @@ from skbird.metrics import threshold_curve
 class ThresholdCurveDisplay:
     """Draw precision, recall and F score as the threshold moves.
 
+    The F score is the harmonic mean of precision and recall, weighted by beta.
+
     Parameters
     ----------
     curve : DataFrame
-        Of :func:`skbird.metrics.threshold_curve`, for one species or with
+        The table of :func:`skbird.metrics.threshold_curve`, for one species or with
         ``average="macro"``.
     name : str, default="mean over species"
-        What it is of.
+        What the curve is of, for the title.
 
     Attributes
     ----------
     figure_ : matplotlib.figure.Figure
     ax_ : matplotlib.axes.Axes
     best_threshold_ : float
-        Where the F score is highest; NaN if there is none.
+        Threshold at which the F score is highest; NaN if there is none.
 
     Examples
     --------
@@ -114,7 +116,8 @@ class ThresholdCurveDisplay:
         if score.notna().any():
             best = score.idxmax()
             self.best_threshold_ = float(thresholds[best])
-            label = f"best F score: {score[best]:.2f} at {thresholds[best]:.2f}"
+            place = f"at threshold {thresholds[best]:.2f}"
+            label = f"highest F score: {score[best]:.3f} {place}"
             self.ax_.plot(thresholds[best], score[best], "ko", label=label)
         self.ax_.set(xlabel="threshold", ylim=(-0.02, 1.08), ylabel="score")
         self.ax_.set_title(plain_text(self.name))

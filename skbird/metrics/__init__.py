@@ -1,7 +1,7 @@
 """Judge species probabilities as BirdCLEF does, species by species.
 
-The functions know nothing but arrays: truth and scores of shape (n_rows, n_species).
-Truth may be soft, unknown or missing, as everywhere in skbird. `event_report` compares
+The functions take arrays: truth and scores of shape (n_rows, n_species). Truth may be
+soft, unknown or missing, as everywhere in skbird. `event_report` compares
 tables of events with a beginning and an end instead. The scorers plug the metrics into
 ``cross_val_score``, ``GridSearchCV`` and Optuna.
 

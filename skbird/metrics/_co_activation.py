@@ -1,4 +1,4 @@
-"""Which species a model takes for which, when a row may have several."""
+"""Confusions between species, for rows that may have several."""
 
 import numpy as np
 import pandas as pd
@@ -21,11 +21,11 @@ def co_activation(
     nan_rows: NanRows = "raise",
     return_support: bool = False,
 ) -> pd.DataFrame | tuple[pd.DataFrame, pd.DataFrame]:
-    r"""Say how often one species sets off the prediction of another.
+    r"""Compute how often one species sets off the prediction of another.
 
-    It is what a confusion matrix is for single labels. Rows can have several species,
-    so each pair is judged on the rows that can show a confusion, those with species a
-    and without species b:
+    It replaces the confusion matrix, which needs one label per row. Rows can have
+    several species, so each pair (a, b) is judged on the rows with species a and
+    without species b:
 
     .. math:: C_{ab} = \frac{|\{i : a \in P_i, b \in A_i, f_{ib} \ge t_b\}|}
                             {|\{i : a \in P_i, b \in A_i\}|}
@@ -45,8 +45,8 @@ def co_activation(
     proba : array-like or DataFrame of shape (n_rows, n_species)
         Probabilities or any finite scores; rows match `y_true` by position.
     threshold : float, array-like of shape (n_species,) or None, default=0.5
-        Score from which a species counts as predicted. None takes the mean score of b
-        over those rows instead of the share that reaches a threshold.
+        Score from which a species counts as predicted. None computes the mean score of
+        b over those rows instead of the share that reaches a threshold.
     species : sequence of str, default=None
         Names of the species. By default the columns of `y_true`: their names if it is
         a DataFrame, else their numbers.

@@ -1,15 +1,15 @@
-"""What tables of counts share."""
+"""Arithmetic on tables of counts."""
 
 import numpy as np
 
 
 def ratio(part, whole):
-    """Divide; NaN where there is nothing to divide by.
+    """Divide; where `whole` is 0, return NaN.
 
     Parameters
     ----------
     part, whole : ndarray of numbers >= 0
-        Of shapes that broadcast.
+        Their shapes must broadcast.
 
     Returns
     -------

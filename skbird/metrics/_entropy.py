@@ -5,7 +5,7 @@ from skbird.utils._proba import check_proba
 
 
 def prediction_entropy(proba: ArrayLike) -> np.ndarray:
-    """Say how unsure predictions are, row by row.
+    """Compute how uncertain the predictions of each row are.
 
     The mean over the species of the binary entropy ``-p log2(p) - (1-p) log2(1-p)``.
 

@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike
 
+from skbird.utils._text import counted
 from skbird.utils._truth import validate_scores, validate_threshold
 from skbird.utils._typing import Names, NanRows
 
@@ -41,13 +42,13 @@ def error_table(
     threshold : float or array-like of shape (n_species,), default=0.5
         Score from which a species counts as predicted.
     kind : {"both", "false positive", "false negative"}, default="both"
-        Which errors to list. At thresholds far from 0.5 one kind has the larger
-        margins and comes first; then look at each by itself.
+        Which errors to list. If the threshold is far from 0.5, one kind can be further
+        from it and fills the top of the list; then list each kind by itself.
     X : DataFrame of n_rows rows, default=None
         What was predicted, in the order of `y_true`; its columns (``path``,
         ``start``, ``end``, ...) are appended, its index is ignored.
     max_per_species : int >= 1, default=None
-        List no more than so many errors of each kind for a species. None: all.
+        Largest number of errors of each kind to list for a species. None: all.
     species : sequence of str, default=None
         Names of the species. By default the columns of `y_true`: their names if it is
         a DataFrame, else their numbers.
@@ -59,8 +60,9 @@ def error_table(
     -------
     errors : DataFrame
         One line per error: ``row`` (position, from 0), ``species``, ``error``,
-        ``truth`` and ``score`` as given, ``margin``, which is the distance of the
-        score from the threshold and orders the lines, then the columns of `X`.
+        ``truth`` and ``score`` as given, ``margin``, then the columns of `X`. The
+        margin is the distance of the score from the threshold: the larger, the more
+        confident the model was. Lines are sorted by it, the largest first.
 
     Raises
     ------
@@ -141,8 +143,8 @@ def _check_rows(X, n_rows):
         )
     if len(X) != n_rows:
         raise ValueError(
-            f"X has {len(X)} rows and y_true {n_rows}; pass the very table that "
-            "was predicted."
+            f"X has {counted(len(X), 'row')} and y_true {n_rows}; pass the very table "
+            "that was predicted."
         )
     taken = [name for name in _COLUMNS if name in X.columns]
     if taken:

@@ -8,6 +8,7 @@ from skbird.metrics._counts import ratio
 from skbird.metrics._matching import check_both, pair_events
 from skbird.utils._names import match_names, plain_path
 from skbird.utils._params import check_list
+from skbird.utils._text import counted
 from skbird.utils._typing import Names, Paths
 
 
@@ -19,7 +20,7 @@ def event_report(
     species: Names | None = None,
     recordings: Paths | None = None,
 ) -> pd.DataFrame:
-    """Judge detected events species by species.
+    """Compute precision and recall of detected events, species by species.
 
     A predicted event is right if `match_events` pairs it with a true one: same
     recording, same species, and an overlap in time of at least `min_iou`. Each event
@@ -130,7 +131,8 @@ def _warn_about_unknown(species, found):
     if unknown:
         message = (
             f"species has {unknown[:5]}, of which neither table has an event "
-            f"({len(unknown)} of {len(species)} names); they have {sorted(found)[:10]}."
+            f"({len(unknown)} of {counted(len(species), 'name')}); they have "
+            f"{sorted(found)[:10]}."
         )
         if found and len(unknown) == len(species):
             raise ValueError(f"{message} Is it written alike?")

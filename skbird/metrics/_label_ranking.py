@@ -12,7 +12,7 @@ from skbird.utils._typing import NanRows
 
 
 def lrap(y_true: ArrayLike, proba: ArrayLike, *, nan_rows: NanRows = "raise") -> float:
-    r"""Label-ranking average precision, over the rows that have a positive.
+    r"""Compute label-ranking average precision, over the rows that have a positive.
 
     It asks whether the species present in a row score highest in it: for each of
     them, the share of present ones among the species that score at least as high,

@@ -15,6 +15,7 @@ from skbird.utils._names import (
     settle_names,
 )
 from skbird.utils._overlaps import overlapping_pairs
+from skbird.utils._text import counted
 
 # As text, because a program may read the species number 22973 where another wrote it.
 _TYPES = {"path": str, "start": np.float64, "end": np.float64, "species": str}
@@ -43,8 +44,8 @@ def match_events(
         (case, blanks, underscores) and paths (backslashes). Further columns and the
         index are ignored.
     min_iou : float in [0, 1], default=0.5
-        0 accepts any overlap. Above 0.5 nobody has a choice of partners unless events
-        of one table overlap each other.
+        0 accepts any overlap. Above 0.5 an event has one possible partner at most,
+        unless events of one table overlap each other.
 
     Returns
     -------
@@ -206,6 +207,6 @@ def check_events(events, name):
         row = wrong[0]
         raise ValueError(
             f"{name} has start={start[row]:g} and end={end[row]:g} at row {row}: "
-            f"start < end is needed, in seconds ({len(wrong)} such rows)."
+            f"start < end is needed, in seconds ({counted(len(wrong), 'such row')})."
         )
     return events

@@ -24,7 +24,7 @@ def macro_roc_auc(
     nan_rows: NanRows = "raise",
     return_skipped: bool = False,
 ) -> float | tuple[float, list]:
-    r"""Mean ROC-AUC over species that have both positives and negatives.
+    r"""Compute the mean ROC-AUC over species that have both positives and negatives.
 
     The area of one species is the probability that a row with it scores higher than
     a row without it, ties counting half, from the ranks :math:`r_i` of its scores:
@@ -93,7 +93,7 @@ def macro_average_precision(
     nan_rows: NanRows = "raise",
     return_skipped: bool = False,
 ) -> float | tuple[float, list]:
-    r"""Mean average precision over species that have positives.
+    r"""Compute the mean average precision over species that have positives.
 
     The average precision of one species is the precision at each distinct score,
     weighted by the recall gained there:
@@ -156,7 +156,7 @@ def padded_cmap(
     nan_rows: NanRows = "raise",
     return_skipped: bool = False,
 ) -> float | tuple[float, list]:
-    """Mean average precision over all species, padded as in BirdCLEF 2023.
+    """Compute the mean average precision over all species, padded as in BirdCLEF 2023.
 
     Each species gets `padding` further rows, in which it is present and scored 1. So
     the few positives of a rare species count for less, and a species without any has
@@ -233,8 +233,11 @@ def padded_cmap(
 
 
 def roc_auc_per_species(truth, score):
-    """ROC-AUC of each species; NaN without positives or negatives."""
-    # Unknown entries are NaN in score, so ranks count among the known rows only.
+    """Compute the ROC-AUC of each species; NaN without positives or negatives."""
+    # Mann and Whitney (1947): the rank sum of the positives, less the least that it can
+    # be, counts the pairs in which the positive scores higher; mean ranks count ties as
+    # half. All species at once are much faster than scikit-learn's one by one. Unknown
+    # entries are NaN in score, so ranks count among the known rows only.
     ranks = rankdata(score, axis=0, nan_policy="omit")
     n_positive = truth.positive.sum(axis=0)
     n_negative = truth.known.sum(axis=0) - n_positive
@@ -245,7 +248,7 @@ def roc_auc_per_species(truth, score):
 
 
 def average_precision_per_species(truth, score):
-    """Average precision of each species; NaN without positives."""
+    """Compute the average precision of each species; NaN without positives."""
     result = np.full(score.shape[1], np.nan)
     for j in np.flatnonzero(truth.positive.any(axis=0)):
         known = truth.known[:, j]

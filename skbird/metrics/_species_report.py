@@ -19,7 +19,7 @@ def species_report(
     *,
     nan_rows: NanRows = "raise",
 ) -> pd.DataFrame:
-    """Judge each species by itself.
+    """Compute the scores of each species by itself.
 
     Parameters
     ----------

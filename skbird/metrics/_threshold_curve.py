@@ -23,7 +23,9 @@ def threshold_curve(
     species: Names | None = None,
     nan_rows: NanRows = "raise",
 ) -> pd.DataFrame:
-    r"""Judge predictions at many thresholds, for plots and for choosing one.
+    r"""Compute precision, recall and F score at many thresholds.
+
+    The F score is the weighted harmonic mean of precision and recall:
 
     .. math:: F_\beta = \frac{(1 + \beta^2) \, tp}{(1 + \beta^2) \, tp + \beta^2 \, fn
               + fp}
@@ -39,7 +41,7 @@ def threshold_curve(
         Scores from which a species counts as predicted. None: 0, 0.01, ... 1, for
         which `proba` must be in [0, 1].
     beta : float > 0, default=1.0
-        How many times as much recall counts as precision. Below 1 false detections
+        How many times as important recall is as precision. Below 1 false detections
         cost more, above 1 misses do.
     average : {None, "macro"}, default=None
         None gives a curve per species, "macro" their mean.
@@ -83,7 +85,7 @@ def threshold_curve(
     2     owl        0.1            3       0.67     1.0     0.8
     3     owl        0.4            2       0.50     0.5     0.5
 
-    The best threshold of each species:
+    The threshold at which the F score of each species is highest:
 
     >>> best = curve.loc[curve.groupby("species")["f_beta"].idxmax()]
     >>> best[["species", "threshold"]]
@@ -100,6 +102,8 @@ def threshold_curve(
     n_positive = truth.positive.sum(axis=0)
     n_predicted = _n_reaching(score, thresholds)
     hits = _n_reaching(np.where(truth.positive, score, np.nan), thresholds)
+    # With tp = hits, fn = positives - tp and fp = predicted - tp, the denominator of F,
+    # (1 + beta^2) tp + beta^2 fn + fp, becomes beta^2 positives + predicted.
     scale = float(beta) ** 2
     curves = {  # each (n_species, n_thresholds)
         "n_predicted": n_predicted,

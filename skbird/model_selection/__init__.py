@@ -1,7 +1,7 @@
-"""Split rows without leaks, and judge models on the result.
+"""Split rows without leaks, and score models on held-out rows.
 
-The splitters keep recordings, recordists or sources whole, share out rare species, and
-know unlabelled rows. They work as ``cv`` wherever scikit-learn takes one.
+The splitters keep recordings, recordists or sources whole, spread rare species over the
+folds, and accept unlabelled rows. They work as ``cv`` wherever scikit-learn takes one.
 `cross_val_report` gives what ``cross_val_score`` cannot: species that a fold cannot
 judge are left out, predictions are kept, and the score has an interval.
 

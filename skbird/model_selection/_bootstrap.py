@@ -48,7 +48,7 @@ def percentile_interval(replicates, confidence, n_recordings):
         NaN, where a replicate has nothing to judge, does not count.
     confidence : float in (0, 1)
     n_recordings : int
-        That were resampled.
+        Number of recordings that were resampled.
 
     Returns
     -------
@@ -62,7 +62,7 @@ def percentile_interval(replicates, confidence, n_recordings):
 
 
 def within_fold_macro_auc(truth, score, fold, recording, counts):
-    r"""Macro ROC-AUC in which only rows of the same fold are compared.
+    r"""Compute the macro ROC-AUC in which only rows of the same fold are compared.
 
     .. math:: AUC_s = \frac{\sum_f n^+_{sf} AUC_{sf}}{\sum_f n^+_{sf}}
 
@@ -118,8 +118,11 @@ def _count_wins(score, positive, recording, counts):
 
     Returns ``wins``, ``n_positive`` and ``n_negative``, each (n_replicates,).
     """
-    # The negatives are sorted once into the gaps between the positives' scores; what
-    # is left for each replicate is to weigh and to add up.
+    # Mann-Whitney's U: the pairs in which the positive scores higher, ties half. In a
+    # replicate a pair counts n_positive x n_negative times, as often as the recordings
+    # of the two were drawn. The order of the scores is the same in all replicates, so
+    # the negatives are sorted once into the gaps between the positives' scores; what is
+    # left for each replicate is to weigh and to add up.
     levels, level = np.unique(score[positive], return_inverse=True)
     negatives = score[~positive]
     # A level wins from the entry on the left, and from that on the right. A negative
@@ -135,6 +138,7 @@ def _count_wins(score, positive, recording, counts):
 
 def _weigh(place, recording, value, n_places, counts):
     """Add up `value` x counts of the recordings at each place of (n_places,)."""
+    # A product with a sparse matrix never holds n_rows x n_replicates numbers.
     values = np.full(len(place), value, dtype=counts.dtype)
     shape = n_places, len(counts)
     return sparse.csr_array((values, (place, recording)), shape=shape) @ counts

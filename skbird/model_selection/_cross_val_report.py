@@ -30,6 +30,7 @@ from skbird.utils._params import N_JOBS
 from skbird.utils._progress import progress_bar
 from skbird.utils._rows import files_of_rows, groups_of_rows, number_groups
 from skbird.utils._sklearn_compat import HasMethods, routing_enabled, validate_params
+from skbird.utils._text import counted
 from skbird.utils._truth import validate_scores, validate_truth
 
 _N_SPLITS = 5
@@ -69,22 +70,23 @@ def cross_val_report(
     species out of the folds that cannot judge it, gives an interval, and keeps the
     predictions.
 
-    The headline compares rows of the same fold only, which one fitted model scored:
+    The main score compares rows of the same fold only, which one fitted model scored:
 
     .. math:: AUC_s = \frac{\sum_f n^+_{sf} AUC_{sf}}{\sum_f n^+_{sf}}
 
     with :math:`n^+_{sf}` positives and the ROC-AUC :math:`AUC_{sf}` of species s in
-    fold f, and then the mean over species. The two usual figures are there as well,
-    but have flaws. Pooled predictions mix models whose scores need not be on one scale,
-    so that the fold of a row may count for more than its sound. The mean of the folds
-    gives a rare species the weight of a common one in the few folds that have it, and
-    none in the others, so that each fold averages other species.
+    fold f, and then the mean over species. Quote this score. The two usual ones are
+    there as well, but have flaws. Pooled predictions, in which rows of all folds are
+    ranked together, mix models whose scores need not be on one scale, so that the fold
+    of a row may count for more than its sound. The mean of the folds gives a rare
+    species the weight of a common one in the few folds that have it, and none in the
+    others, so that each fold averages other species.
 
-    The interval is of the percentile bootstrap over recordings: all rows of a
-    recording are drawn together, since they are no independent evidence. It tells how
+    The interval comes from the percentile bootstrap over recordings: all rows of a
+    recording are drawn together, since they are not independent. It tells how
     the fitted models would do on other recordings of this kind, not how much training
-    on others would change them. A replicate averages the species it can judge. Fewer
-    than five recordings have no interval, it is NaN.
+    on others would change them. A replicate averages the species it can judge. With
+    fewer than five recordings the interval is NaN.
 
     Parameters
     ----------
@@ -111,9 +113,9 @@ def cross_val_report(
     n_bootstrap : int >= 1, default=1000
         Number of replicates.
     confidence : float in (0, 1), default=0.95
-        Of the interval.
+        Confidence level of the interval.
     random_state : int, RandomState instance or None, default=None
-        Of the bootstrap.
+        Seed of the bootstrap.
     n_jobs : int, default=None
         Folds fitted at the same time, as in joblib. None means one.
     return_estimators : bool, default=False
@@ -168,7 +170,8 @@ def cross_val_report(
     ...     random_state=0)
     >>> print(str(report).split("\n\n")[0])
     Macro ROC-AUC 0.790 [0.710, 0.876], 95 % interval over 20 recordings
-      rows are compared within their fold; mean of the folds 0.790, pooled 0.764
+      quote this score: it compares rows of the same fold, scored by one model
+      (mean of the folds 0.790; rows of all folds ranked together 0.764)
       2 of 2 species judged, 0 without a positive in any test part
     """
     species = validate_truth(Y, "Y").species
@@ -244,7 +247,9 @@ def _check_length(X, n_rows):
             "as in Y."
         ) from exc
     if n_found != n_rows:
-        raise ValueError(f"X has {n_found} rows and Y {n_rows}; pass the same rows.")
+        raise ValueError(
+            f"X has {counted(n_found, 'row')} and Y {n_rows}; pass the same rows."
+        )
 
 
 def _recordings(X, groups, n_rows):
@@ -256,7 +261,7 @@ def _recordings(X, groups, n_rows):
 
 
 class _Fit(NamedTuple):
-    """What one fold gave."""
+    """The result of one fold."""
 
     proba: np.ndarray  # (n_test, n_species)
     fit_s: float
@@ -290,8 +295,9 @@ def _make_folds(cv, X, Y, groups):
     for number, (train, test) in enumerate(folds):
         if len(train) == 0 or len(test) == 0:
             raise ValueError(
-                f"Fold {number} of cv={cv!r} has {len(train)} training rows and "
-                f"{len(test)} test rows; both need some. Use fewer folds."
+                f"Fold {number} of cv={cv!r} has {counted(len(train), 'training row')} "
+                f"and {counted(len(test), 'test row')}; both need some. Use fewer "
+                "folds."
             )
     return folds
 

@@ -1,29 +1,31 @@
-"""What a cross-validation found."""
+"""The result of a cross-validation."""
 
 import math
 from dataclasses import dataclass
 
 import pandas as pd
 
+from skbird.utils._text import counted
+
 
 @dataclass(frozen=True, eq=False, repr=False)
 class CrossValReport:
-    """What `cross_val_report` found; printing it gives a summary.
+    """Result of `cross_val_report`; printing it gives a summary.
 
     Attributes
     ----------
     macro_roc_auc : float in [0, 1]
-        The headline. For each species, the probability that a row with it scores
+        The score to quote. For each species, the probability that a row with it scores
         higher than a row without it *of the same fold*, averaged over its positives;
         then the mean over species. NaN if no species can be judged.
     interval : tuple of float
         Confidence interval (low, high) of `macro_roc_auc`. NaN if there are fewer than
         five recordings, which tell nothing of others.
     confidence : float in (0, 1)
-        Of the interval.
+        Confidence level of the interval.
     pooled_macro_roc_auc : float in [0, 1]
-        Macro ROC-AUC of all out-of-fold predictions together, whichever model they
-        are from.
+        Macro ROC-AUC of the pooled held-out predictions: rows of all folds are ranked
+        together, though different models scored them.
     folds : DataFrame indexed by fold
         ``held_out`` (the group tested, or how many; only if groups are known),
         ``n_train``, ``n_test`` rows, ``n_species`` judged, ``macro_roc_auc``,
@@ -32,7 +34,7 @@ class CrossValReport:
         ``n_train_positive``; among the test rows with known truth ``n_rows`` and
         ``n_positive``; ``roc_auc`` and ``average_precision``, NaN where undefined.
     proba : DataFrame of shape (n_rows, n_species)
-        Out-of-fold predictions; NaN for rows never tested or unreadable.
+        Held-out predictions; NaN for rows never tested or unreadable.
     test_fold : Series of int, shape (n_rows,)
         The fold that tested each row, -1 for none. `paired_bootstrap` takes it.
     n_recordings : int
@@ -82,18 +84,17 @@ class CrossValReport:
         if not was_read.any():
             unjudged = "no row could be read"
         lines = [
-            f"Macro ROC-AUC {self.macro_roc_auc:.3f}{interval} {self.n_recordings} "
-            "recordings",
-            f"  rows are compared within their fold; mean of the folds "
-            f"{self.folds['macro_roc_auc'].mean():.3f}, pooled "
-            f"{self.pooled_macro_roc_auc:.3f}",
+            f"Macro ROC-AUC {self.macro_roc_auc:.3f}{interval} "
+            f"{counted(self.n_recordings, 'recording')}",
+            "  quote this score: it compares rows of the same fold, scored by one "
+            "model",
+            f"  (mean of the folds {self.folds['macro_roc_auc'].mean():.3f}; rows of "
+            f"all folds ranked together {self.pooled_macro_roc_auc:.3f})",
             f"  {judged.sum()} of {len(judged)} species judged, {unjudged}",
         ]
         if len(untaught):
             names = untaught.index.unique("species")
-            lines.append(
-                f"  tested by a model that never saw them: {_enumerate(names)}"
-            )
+            lines.append(f"  species tested but never trained on: {_enumerate(names)}")
         return "\n".join(
             [*lines, "", self.folds.to_string(float_format="{:.3f}".format)]
         )

@@ -21,8 +21,8 @@ def fold_report(Y, folds):
     Returns
     -------
     report : DataFrame indexed by fold and species
-        ``n_train_positive`` and ``n_test_positive``. Without the first, a model cannot
-        know the species; without the second, the fold cannot judge it.
+        ``n_train_positive`` and ``n_test_positive``. If the first is 0, the model
+        cannot know the species; if the second is 0, the fold cannot judge it.
 
     Raises
     ------

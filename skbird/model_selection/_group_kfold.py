@@ -10,6 +10,7 @@ from sklearn.utils import check_consistent_length, check_random_state
 from skbird.model_selection._stratify import assign_folds
 from skbird.utils._rows import groups_of_rows, number_groups
 from skbird.utils._sklearn_compat import Interval, validate_parameter_constraints
+from skbird.utils._text import counted
 from skbird.utils._truth import validate_truth
 
 _PARAMETER_CONSTRAINTS = {
@@ -20,7 +21,7 @@ _PARAMETER_CONSTRAINTS = {
 
 
 class GroupMultilabelKFold(BaseCrossValidator):
-    """K folds of whole groups, with each species shared out over them.
+    """K folds of whole groups, with the rows of each species spread over all folds.
 
     `StratifiedGroupKFold` refuses multi-label targets, and `GroupKFold` does not look
     at them: some folds then have no positive of a rare species to judge, or train on
@@ -46,10 +47,10 @@ class GroupMultilabelKFold(BaseCrossValidator):
     n_splits : int >= 2, default=5
         Number of folds; at most the number of groups with labelled rows.
     shuffle : bool, default=False
-        Whether to break ties at random. If false, the folds depend on the names of the
-        groups and on y only, not on the order of rows.
+        Whether to break ties at random. If false, the folds depend only on the names of
+        the groups and on y, not on the order of rows.
     random_state : int, RandomState instance or None, default=None
-        Of the shuffling.
+        Seed of the shuffling.
 
     See Also
     --------
@@ -158,8 +159,9 @@ class GroupMultilabelKFold(BaseCrossValidator):
         testable = np.flatnonzero(sizes)
         if len(testable) < self.n_splits:
             raise ValueError(
-                f"n_splits={self.n_splits} exceeds the {len(testable)} groups that "
-                "have labelled rows. Lower it, or use finer groups."
+                f"n_splits={self.n_splits} exceeds the "
+                f"{counted(len(testable), 'group')} with labelled rows. Lower it, or "
+                "use finer groups."
             )
         rows, species = np.nonzero(truth.positive)
         ones = np.ones(len(rows), dtype=np.int64)

@@ -1,4 +1,4 @@
-"""How far the score of one set of predictions can be trusted."""
+"""The interval of the score of one set of predictions."""
 
 import numpy as np
 
@@ -23,7 +23,7 @@ def macro_roc_auc_interval(
     confidence=0.95,
     random_state=None,
 ):
-    """Macro ROC-AUC of one model's predictions, with its bootstrap interval.
+    """Compute the macro ROC-AUC of one model's predictions, with its interval.
 
     Recordings are drawn with replacement, all rows of one together: they resemble each
     other, and drawing rows would make the interval far too narrow.
@@ -36,14 +36,14 @@ def macro_roc_auc_interval(
         Probabilities of rows that training has not seen. Rows that are NaN throughout,
         which could not be read, are left out.
     recording_ids : array-like of shape (n_rows,), default=None
-        The recording of each row, or the recordist or site, to resample those. By
-        default each row is by itself.
+        The recording of each row; or its recordist or site, to resample these. By
+        default each row is resampled by itself.
     n_bootstrap : int >= 1, default=1000
         Number of replicates.
     confidence : float in (0, 1), default=0.95
-        Of the interval.
+        Confidence level of the interval.
     random_state : int, RandomState instance or None, default=None
-        Draws the recordings.
+        Seed for drawing the recordings.
 
     Returns
     -------

@@ -1,4 +1,4 @@
-"""What rows of training and test may share: a key per row for each kind of leak."""
+"""Keys of rows, one for each kind of leak: rows with equal keys share something."""
 
 import hashlib
 import os
@@ -25,6 +25,7 @@ from skbird.utils._names import existing_path
 from skbird.utils._params import N_JOBS, check_params
 from skbird.utils._progress import progress_bar
 from skbird.utils._rows import row_table
+from skbird.utils._text import counted
 
 #: Each kind, and the kind that would explain it already.
 KINDS = {
@@ -44,7 +45,7 @@ _SHORTEST_DATE = len("20210503")  # a year or a month is no day
 
 
 class Key(NamedTuple):
-    """What rows may share, of one kind."""
+    """The keys of all rows for one kind of leak."""
 
     numbers: np.ndarray  # (n_rows,) int: rows with the same one share it; -1: unknown
     texts: np.ndarray  # (n_rows,) object: how to call it
@@ -60,7 +61,7 @@ def leak_keys(
     n_jobs=-1,
     verbose=0,
 ):
-    """Give a number to what rows may share; `find_leaks` has the parameters.
+    """Give numbers to what rows may share; `find_leaks` documents the parameters.
 
     Returns
     -------
@@ -100,7 +101,7 @@ def _check_given(columns, **params):
 
 
 def check_options(caller, options):
-    """Refuse what `leak_keys` does not take, in the name of the public function."""
+    """Refuse options that `leak_keys` does not take; `caller` is who was called."""
     for name in options.keys() - leak_keys.__kwdefaults__.keys():
         close = get_close_matches(name, leak_keys.__kwdefaults__)
         raise TypeError(
@@ -110,7 +111,7 @@ def check_options(caller, options):
 
 
 def table_keys(table, author, date):
-    """Give a number to what can be seen in the row table alone."""
+    """Give numbers to what rows share by their row table alone."""
     keys = {}
     if "path" in table.columns:
         # What is no path cannot be read, nor be shared.
@@ -198,7 +199,7 @@ def _author_days(authors, dates):
 
 
 def number_contents(files, n_jobs, verbose):
-    """Give a number to each content; files of a size of their own are not read."""
+    """Give numbers to the contents of files; those of a unique size are not read."""
     sizes = pd.Series([_size(path) for path in files])
     alike = np.flatnonzero(sizes.duplicated(keep=False) & sizes.notna())
     digests = _in_threads(_digest, files[alike], n_jobs, verbose, "content")
@@ -209,8 +210,9 @@ def number_contents(files, n_jobs, verbose):
     content[unread] = files[unread]
     if unread.any():
         warnings.warn(
-            f"{unread.sum()} of {len(files)} files are missing or cannot be read, such "
-            f"as {files[unread.argmax()]!r}; their content is not checked.",
+            f"{unread.sum()} of {counted(len(files), 'file')} "
+            f"{'is' if unread.sum() == 1 else 'are'} missing or cannot be read, such "
+            f"as {files[unread.argmax()]!r}; the content is not checked.",
             UserWarning,
             stacklevel=4,
         )
@@ -218,7 +220,7 @@ def number_contents(files, n_jobs, verbose):
 
 
 def _sounds(files, contents, n_jobs, verbose):
-    """Give a number to the sound of each content; near duplicates share it."""
+    """Give numbers to the sounds of contents; near duplicates share theirs."""
     _, first = np.unique(contents, return_index=True)
     fingerprints = _in_threads(
         _fingerprint_file, files[first], n_jobs, verbose, "fingerprints"

@@ -15,6 +15,7 @@ from skbird.model_selection._leak_keys import (
 )
 from skbird.utils._folds import list_folds
 from skbird.utils._rows import row_table
+from skbird.utils._text import counted
 
 _SHARES = {
     "file": "a file",
@@ -27,7 +28,7 @@ _COLUMNS = ["kind", "test_row", "train_row", "n_train_rows", "shared"]
 
 
 class LeakageWarning(UserWarning):
-    """Test rows share with training rows what makes their score too good.
+    """Test rows share something with training rows that makes the score too good.
 
     Examples
     --------
@@ -50,7 +51,7 @@ def find_leaks(
     n_jobs=-1,
     verbose=0,
 ):
-    """Find test rows that share their recording or its circumstances with training.
+    """Find test rows that share a recording, recordist or sound with training rows.
 
     ================== ===============================================================
     kind               what a test row shares with a training row
@@ -71,12 +72,12 @@ def find_leaks(
     X : DataFrame, `Recordings`, `Spectrograms` or sequence of paths
         The rows.
     train, test : array-like of int
-        Row numbers, or masks.
+        Row numbers, or masks, of the rows that a model is trained and tested on.
     author : str or None, default="author"
-        Column of X that says who recorded. None leaves it out.
+        Column of X that names the recordist. None leaves this check out.
     date : str or None, default="date"
-        Column of X that says when. Dates may be of any form that pandas reads; without
-        a day they are unknown. None goes by the author alone.
+        Column of X with the date of the recording, in any form that pandas reads; a
+        date without a day is unknown. None compares authors alone.
     identical : bool, default=True
         Whether to compare the content of files. Only files of equal size are read.
     near_duplicates : bool, default=False
@@ -92,8 +93,8 @@ def find_leaks(
     -------
     leaks : DataFrame
         One line per kind and test row: ``kind``, ``test_row``, ``train_row`` (the first
-        of those it shares with), ``n_train_rows`` (how many there are) and ``shared``
-        (what). Empty if nothing is shared.
+        training row that shares it), ``n_train_rows`` (how many training rows do) and
+        ``shared`` (what they share). Empty if there are no leaks.
 
     Raises
     ------
@@ -150,7 +151,7 @@ def check_leaks(X, folds, **options):
     Returns
     -------
     leaks : DataFrame
-        As of `find_leaks`, with the number of the ``fold`` in front.
+        The table of `find_leaks`, with the number of the ``fold`` as first column.
 
     Raises
     ------
@@ -181,7 +182,7 @@ def check_leaks(X, folds, **options):
 
 
 def warn_about_cheap_leaks(X, folds):
-    """Warn of what the row table of X tells, on behalf of `cross_val_report`."""
+    """Warn of leaks that the row table of X shows, on behalf of `cross_val_report`."""
     table = row_table(X)
     keys = {} if table is None else table_keys(table, author="author", date="date")
     if keys:
@@ -202,8 +203,8 @@ def leak_groups(X, **options):
     Returns
     -------
     groups : ndarray of int, shape (n_rows,)
-        For splitters. Rows that share something, also by way of other rows, are in the
-        same group.
+        Pass them to a splitter. Rows that share something, directly or by way of other
+        rows, are in the same group.
 
     Raises
     ------
@@ -223,6 +224,8 @@ def leak_groups(X, **options):
     check_options("leak_groups", options)
     keys = [key.numbers for key in leak_keys(X, **options).values()]
     # Rows and keys are the nodes of a graph; a row is linked to each key that it has.
+    # Its connected components are the groups: a leak has no length, so a row that
+    # shares its file with one row and its author with another ties the two together.
     n_nodes = n_rows = len(keys[0])
     rows, nodes = [], []
     for key in keys:
@@ -262,6 +265,8 @@ def _find_in_folds(keys, folds):
 def _find(keys, train, test):
     found = []
     for kind, key in keys.items():
+        # Rows of one file also share its author and its bytes, and copies their sound:
+        # of kinds that imply each other, only the first is listed.
         explained = keys[KINDS[kind]].numbers if KINDS[kind] in keys else None
         rows = np.arange(len(key.numbers))
         train_rows = _take(rows, train, "train")
@@ -278,7 +283,7 @@ def _take(rows, part, name):
         return rows[part]
     except IndexError as exc:
         raise ValueError(
-            f"{name} does not fit X, which has {len(rows)} rows: {exc}."
+            f"{name} does not fit X, which has {counted(len(rows), 'row')}: {exc}."
         ) from exc
 
 
@@ -307,8 +312,10 @@ def _pair(key, explained, train, test):
     left = pd.DataFrame({"test_row": test, "key": key[test], "inner": inner_test})
     right = pd.DataFrame({"train_row": train, "key": key[train], "inner": inner_train})
     left, right = left[left["key"] >= 0], right[right["key"] >= 0]
-    # A join of all pairs would be quadratic. Two training rows of a key are enough if
-    # they differ in `inner`: one of them differs from any test row.
+    # To merge all rows of a key would make n_train x n_test pairs. Two examples per key
+    # are enough: of two training rows that differ in `inner`, at least one differs from
+    # any test row. How many there are is then counted, as all with the key less those
+    # that are explained.
     examples = right.drop_duplicates(["key", "inner"]).groupby("key").head(2)
     pairs = left.merge(examples, on="key", suffixes=("", "_train"))
     pairs = pairs[pairs["inner"] != pairs["inner_train"]].drop_duplicates("test_row")
@@ -323,8 +330,9 @@ def _warn(leaks, stacklevel):
     if len(leaks) == 0:
         return
     parts = [
-        f"{_SHARES[kind]} ({len(of_kind)} rows in {of_kind['fold'].nunique()} folds, "
-        f"such as {of_kind['shared'].iloc[0]!r})"
+        f"{_SHARES[kind]} ({counted(len(of_kind), 'row')} in "
+        f"{counted(of_kind['fold'].nunique(), 'fold')}, such as "
+        f"{of_kind['shared'].iloc[0]!r})"
         for kind, of_kind in leaks.groupby("kind", sort=False)
     ]
     options = ", date=None" if (leaks["kind"] == "author").any() else ""

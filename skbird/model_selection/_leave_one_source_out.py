@@ -30,12 +30,13 @@ class LeaveOneSourceOut(BaseCrossValidator):
     - A source without labelled rows, such as unlabelled soundscapes, is always trained
       on.
     - So is a source with too few positives to be tested, with a warning.
-    - `purge` keeps what the held-out source shares with others out of training.
+    - `purge` leaves rows out of training that share something, such as the recordist,
+      with the held-out source.
 
     Parameters
     ----------
     min_positives : int >= 1, default=1
-        Rows with at least one species that a source needs to be tested.
+        Number of rows with at least one species that a source needs to be tested.
     purge : str, default=None
         Column of X, such as "author": rows of other sources that have a value in
         common with the held-out source are left out of training. Missing and empty
@@ -89,7 +90,7 @@ class LeaveOneSourceOut(BaseCrossValidator):
         Parameters
         ----------
         X : DataFrame, or anything with a length of n_rows
-            Looked at for `purge` only.
+            Used for `purge` only.
         y : array-like or DataFrame of shape (n_rows, n_species)
             Labels in [0, 1], presence from 0.5. NaN = unknown, -1 throughout a row =
             unlabelled.

@@ -16,12 +16,13 @@ from skbird.model_selection._cross_val_result import CrossValReport
 from skbird.utils._params import as_floats
 from skbird.utils._rows import check_same_order, number_groups
 from skbird.utils._sklearn_compat import validate_params
+from skbird.utils._text import counted
 from skbird.utils._truth import validate_scores, validate_truth
 
 
 @dataclass(frozen=True)
 class PairedBootstrapResult:
-    """What `paired_bootstrap` found.
+    """Result of `paired_bootstrap`: the difference of two scores and its interval.
 
     Attributes
     ----------
@@ -33,10 +34,10 @@ class PairedBootstrapResult:
     share_positive : float in [0, 1]
         Share of replicates in which a is better than b.
     p_value : float in (0, 1]
-        Two-sided: how often such replicates would contradict the sign of the
-        difference. NaN where `interval` is.
+        Two-sided p-value: how often replicates contradict the sign of the difference.
+        NaN where `interval` is.
     macro_roc_auc_a, macro_roc_auc_b : float in [0, 1]
-        The scores themselves.
+        Macro ROC-AUC of each model.
 
     Examples
     --------
@@ -83,7 +84,8 @@ def paired_bootstrap(
     .. math:: p = \min\Big(1, 2 \, \frac{1 + \min(\#\{d \le 0\}, \#\{d \ge 0\})}
                                         {1 + B}\Big)
 
-    It tells of new recordings, not of new training runs: neither model is fitted again.
+    It says what to expect of new recordings, not of new training runs: neither model is
+    fitted again.
 
     Parameters
     ----------
@@ -103,9 +105,9 @@ def paired_bootstrap(
     n_bootstrap : int >= 1, default=1000
         Number of replicates.
     confidence : float in (0, 1), default=0.95
-        Of the interval, which has the percentiles of the replicates.
+        Confidence level of the interval, whose ends are percentiles of the replicates.
     random_state : int, RandomState instance or None, default=None
-        Of the resampling.
+        Seed of the resampling.
 
     Returns
     -------
@@ -200,7 +202,7 @@ def _check_test_fold(folds, n_rows):
     if test_fold is None or test_fold.shape != (n_rows,):
         raise ValueError(
             f"folds ({type(folds).__name__}) must have the number of the fold that "
-            f"tested each of the {n_rows} rows, such as report.test_fold."
+            f"tested each of the {counted(n_rows, 'row')}, such as report.test_fold."
         )
     return test_fold
 

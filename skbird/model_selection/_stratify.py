@@ -40,7 +40,7 @@ def assign_folds(counts, sizes, n_splits):
 
 
 class _Shares:
-    """What each fold has so far."""
+    """Rows, positives and groups that each fold has so far."""
 
     def __init__(self, counts, sizes, n_splits):
         self.counts, self.sizes, self.n_rows = counts, sizes, sizes.sum()
@@ -56,8 +56,9 @@ class _Shares:
         row = slice(self.counts.indptr[group], self.counts.indptr[group + 1])
         species, amounts = self.counts.indices[row], self.counts.data[row]
         size = self.sizes[group]
-        # Derivative of the sum over species of (observed - expected)^2 / expected: all
-        # folds expect the same, so only what they have so far makes a difference.
+        # Chi-square, the sum over species of (observed - expected)^2 / expected, grows
+        # by 2 amount (observed - expected) / expected and terms that all folds share.
+        # All folds expect the same, so only what they have so far makes a difference.
         excess = self.positives[:, species] @ (amounts / self.total[species])
         excess += self.rows * (size / self.n_rows)
         has_of_rarest = self.positives[:, rarest] if rarest is not None else excess

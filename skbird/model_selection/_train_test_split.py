@@ -8,6 +8,7 @@ from sklearn.utils import check_random_state
 
 from skbird.utils._rows import number_groups
 from skbird.utils._sklearn_compat import Interval, validate_params
+from skbird.utils._text import counted
 from skbird.utils._truth import validate_truth
 
 # Rows that are off by a tenth weigh as much as a twelfth of rare species untested.
@@ -25,10 +26,11 @@ _FEW_GROUPS = 15  # a choice among so few is quick, and much depends on each
 def group_train_test_split(Y, groups, *, test_size=0.2, random_state=None):
     """Split rows once, groups whole, so that each species can be learned and judged.
 
-    Groups are moved into the test part one by one, first one with a positive, then in
-    random order, and out again, as long as that brings it nearer to `test_size` of the
-    rows and of the positives of each species (one at least). Out of several orders,
-    more where groups are few, the best is taken; a better choice of groups may exist.
+    Groups are moved into the test part one by one, first a group with a positive, then
+    the others in random order, and out again, as long as that brings the test part
+    nearer to `test_size` of the rows and of the positives of each species (one at
+    least). Several orders are tried, more if there are few groups, and the best result
+    is kept; a better choice of groups may exist.
     Rows count for more than species: to test a few more of these, the size may be off
     by some percent. The last group of a species is always trained on, so that each
     species can be learned and, if it is in two groups or more and there is room, is
@@ -43,10 +45,11 @@ def group_train_test_split(Y, groups, *, test_size=0.2, random_state=None):
         What must stay together: recordings, recordists, sites. `leak_groups` makes
         them from whatever is known of the rows.
     test_size : float in (0, 0.5], default=0.2
-        Share of the labelled rows to test on. As groups stay whole, few or large ones
-        may miss it by far: twice the rows are better than none.
+        Share of the labelled rows to test on. As groups stay whole, the test part may
+        be up to twice as large if groups are few or large.
     random_state : int, RandomState instance or None, default=None
-        Of the orders. Each seed gives another split, as far as there are as good ones.
+        Seed of the random orders. Other seeds give other splits, if there are several
+        that are equally good.
 
     Returns
     -------
@@ -106,8 +109,8 @@ def _check_positives(positive):
         )
     if not positive.any():
         raise ValueError(
-            f"Y has no positives: none of its {n_rows} rows has a label of 0.5 or more "
-            "for a species. Pass rows with species."
+            f"Y has no positives: none of its {counted(n_rows, 'row')} has a label of "
+            "0.5 or more for a species. Pass rows with species."
         )
 
 

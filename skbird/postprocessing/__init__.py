@@ -1,8 +1,8 @@
-"""Correct predictions by what is known of the rows around them and of the classifier.
+"""Correct predictions: reweight rows by their file, calibrate, choose thresholds.
 
 Nothing can follow a classifier inside a ``Pipeline``, so these meta-estimators wrap
-the whole pipeline: there they still see X and know which rows share a file. What they
-learn, they learn on predictions of rows that were held out from training.
+the whole pipeline: there they still see X and know which rows share a file. They learn
+from predictions of held-out rows.
 """
 
 from skbird.postprocessing._calibrator import MultilabelCalibrator

@@ -12,21 +12,21 @@ from skbird.utils._sklearn_compat import HasMethods, Interval, StrOptions
 
 
 class MultilabelCalibrator(HeldOutPostProcessor):
-    r"""Calibrate each species, those of few recordings like all species together.
+    r"""Calibrate the probabilities of each species, sharing data between rare species.
 
-    Of the rows that a calibrated classifier gives 0.8, a share of 0.8 has the species.
-    Networks trained with soft labels, focal losses or mixup are far from that, and
-    reweighted probabilities are, too. On held-out predictions p, a curve is fitted for
-    all species together, :math:`g`, and one for each species, :math:`g_j`. The targets
-    of the latter are drawn towards :math:`g`:
+    If a calibrated classifier gives 100 rows a probability of 0.8, about 80 of them
+    have the species. Networks trained with soft labels, focal losses or mixup are far
+    from that, and so are reweighted probabilities. On held-out predictions p, a curve
+    is fitted for all species together, :math:`g`, and one for each species,
+    :math:`g_j`. The targets of the latter are drawn towards :math:`g`:
 
     .. math:: w_j\, y_{ij} + (1 - w_j)\, g(p_{ij}), \qquad
               w_j = \frac{n_j}{n_j + shrinkage}
 
-    where :math:`n_j` counts the rows in which the species is present, or in which
-    :math:`g` expects it if that is more: to be absent where it was expected is
-    evidence, too. So a species of which nothing is known gets :math:`g`, and a common
-    one a curve of its own.
+    where :math:`n_j` is the number of rows in which the species is present, or the
+    number that :math:`g` expects if that is larger (absence where it was expected is
+    evidence, too). So a species without known labels gets :math:`g`, and a common one
+    a curve of its own.
 
     Curves never fall: within a species, the ranking of rows stays. Isotonic curves have
     flat parts, which tie rows and so can change the ROC-AUC; the others do not, but for
@@ -39,16 +39,17 @@ class MultilabelCalibrator(HeldOutPostProcessor):
         fitted one in `sklearn.frozen.FrozenEstimator` is kept as it is: then the rows
         given to `fit` must be new to it.
     method : {"platt", "temperature", "isotonic"}, default="platt"
-        The curves. "platt": sigmoid(slope * logit(p) + intercept). "temperature": the
-        same without intercept. "isotonic": any that do not fall; it needs many rows,
-        and suits classifiers that often say 0 or 1, such as forests and neighbours.
+        Form of the curves. "platt": sigmoid(slope * logit(p) + intercept).
+        "temperature": the same without intercept. "isotonic": any that do not fall; it
+        needs many rows, and suits classifiers that often say 0 or 1, such as forests
+        and neighbours.
     shrinkage : float >= 0, default=5.0
-        Presences from which a species' own rows count more than the curve of all. 0:
-        each species by itself.
+        Number of positive rows from which a species' own rows count more than the curve
+        of all species. 0 fits each species by itself.
     threshold : float in [0, 1] or array of shape (n_species,), default=0.5
         Probability from which `predict` counts a species as present.
     cv : int, splitter or iterable of (train, test), default=None
-        The folds, in which files must stay whole. An int, 5 if None, sees to that.
+        The folds, which must keep files whole. With an int (None means 5) they do.
 
     Attributes
     ----------

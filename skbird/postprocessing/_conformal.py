@@ -1,4 +1,4 @@
-"""Name all species that may be there, so that one that is there is seldom missed."""
+"""Sets of species that may be present, so that few present ones are missed."""
 
 import warnings
 from numbers import Real
@@ -15,11 +15,11 @@ from skbird.utils._truth import validate_truth
 class ConformalClassifier(HeldOutPostProcessor):
     r"""Predict sets of species that hold each present species with a given confidence.
 
-    For each species, by itself, a threshold is put below all but a share `alpha` of the
-    probabilities of held-out rows that have it. The set of a row are the species that
-    reach their thresholds: if the species is there, it is in the set with a probability
-    of at least 1 - `alpha`. With F files that have the species, of :math:`n_f` rows
-    each, the threshold :math:`\tau` is the highest of these rows' probabilities p with
+    Each species gets a threshold that all but a share `alpha` of the held-out rows with
+    this species reach. The set of a row holds the species that reach their thresholds:
+    a species that is present is in the set with a probability of at least 1 - `alpha`.
+    With F files that have the species, of :math:`n_f` rows each, the threshold
+    :math:`\tau` is the highest of these rows' probabilities p with
 
     .. math:: \frac{1}{F + 1} \Big(1 + \sum_{f=1}^{F} \frac{1}{n_f}
               \sum_{i \in f} [p_i < \tau]\Big) \le alpha
@@ -47,16 +47,16 @@ class ConformalClassifier(HeldOutPostProcessor):
     threshold : float in [0, 1] or array of shape (n_species,), default=0.5
         Probability from which `predict` counts a species as present.
     cv : int, splitter or iterable of (train, test), default=None
-        The folds, in which files must stay whole. An int, 5 if None, sees to that.
+        The folds, which must keep files whole. With an int (None means 5) they do.
 
     Attributes
     ----------
     estimator_ : estimator object
         The clone of `estimator` fitted on all rows.
     thresholds_ : ndarray of shape (n_species,)
-        Species are in the set from these probabilities on; -inf: always.
+        Probabilities from which species are in the set; -inf: always.
     n_files_ : ndarray of int, shape (n_species,)
-        The files with the species that the thresholds rest on.
+        Number of files with the species, from which its threshold was chosen.
     classes_ : ndarray of shape (n_species, 2)
         The two values of each label, [0, 1].
     species_ : ndarray of str or of int

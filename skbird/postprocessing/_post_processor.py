@@ -1,4 +1,4 @@
-"""Bases of the post-processors: a classifier inside, and its rows and species."""
+"""Base classes of post-processors, which change what a classifier predicts."""
 
 import numpy as np
 from sklearn.base import BaseEstimator, clone
@@ -11,10 +11,10 @@ from skbird.utils._rows import check_targets, files_of_rows, groups_of_rows, row
 
 
 class PostProcessor(MultilabelMetaMixin, BaseEstimator):
-    """Base of meta-estimators that change what a multi-label classifier predicts.
+    """Base class of meta-estimators that change the predictions of a classifier.
 
-    A subclass fits the classifier inside with ``_fit_estimator``, which learns its
-    species, too, and changes what ``super().predict_proba(X)`` returns.
+    A subclass fits the inner classifier with ``_fit_estimator``, which also learns its
+    species, and changes the probabilities that ``super().predict_proba(X)`` returns.
 
     Examples
     --------

@@ -163,7 +163,7 @@ def check_parameters(caller, n_species, *, top_rows, level_power, level_share, k
 
 
 def neutral_probability(level_power, level_share):
-    """Return what `reweight` makes of a row of 0.5 in a file whose level is 0.5."""
+    """Return the result of `reweight` for a row of 0.5 in a file whose level is 0.5."""
     level_power, level_share = np.asarray(level_power), np.asarray(level_share)
     return (1 - level_share) * 0.5 ** (1 + level_power) + level_share * 0.5
 

@@ -118,8 +118,7 @@ class SoundscapeReweighter(FilePostProcessor):
         y : array-like or DataFrame of shape (n_rows, n_species)
             Their labels, as `estimator` takes them.
         sample_weight : array-like of shape (n_rows,), default=None
-            Weights of the rows, for what is at the end of `estimator`, whatever its
-            step is called.
+            Weights of the rows, for the classifier at the end of `estimator`.
         label_weight : array-like of shape (n_rows, n_species), default=None
             Weights of the labels, likewise: networks multiply the loss by them.
         **fit_params

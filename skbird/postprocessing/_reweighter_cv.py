@@ -18,6 +18,7 @@ from skbird.postprocessing._reweight import (
 from skbird.utils._held_out import labelled_rows
 from skbird.utils._rows import check_targets, file_numbers
 from skbird.utils._sklearn_compat import HasMethods, Interval, StrOptions
+from skbird.utils._text import counted
 from skbird.utils._truth import validate_truth
 
 _NOTHING = {"top_rows": None, "level_power": 0.0, "level_share": 0.0, "kernel": None}
@@ -39,7 +40,7 @@ _METRICS = {
 
 
 class SoundscapeReweighterCV(HeldOutPostProcessor, FilePostProcessor):
-    r"""Reweight soundscapes with the parameters that serve held-out predictions best.
+    r"""Reweight soundscapes with the parameters that are best on held-out predictions.
 
     The estimator is fitted once per fold, and predicts the fold's rows; all candidates
     are tried on these predictions, which costs no further fit. Then the estimator is
@@ -63,7 +64,7 @@ class SoundscapeReweighterCV(HeldOutPostProcessor, FilePostProcessor):
         ``level_share`` and ``kernel``, as for `sklearn.model_selection.ParameterGrid`;
         what is not given has its default there. None: 27 candidates, with powers of 0.5
         and 1 or shares of 1/6 and 1/3 of the file's mean or maximum, and three kernels.
-        Of equals the first one wins.
+        If several score the same, the first one is chosen.
     per_species : bool, default=False
         Whether each species gets parameters of its own.
     shrinkage : float >= 0, default=20.0
@@ -72,7 +73,7 @@ class SoundscapeReweighterCV(HeldOutPostProcessor, FilePostProcessor):
     scoring : {"roc_auc", "average_precision"}, default="roc_auc"
         What to maximise, averaged over the species that can be judged.
     cv : int, splitter or iterable of (train, test), default=None
-        The folds, in which files must stay whole. An int, 5 if None, sees to that.
+        The folds, which must keep files whole. With an int (None means 5) they do.
 
     Attributes
     ----------
@@ -81,19 +82,19 @@ class SoundscapeReweighterCV(HeldOutPostProcessor, FilePostProcessor):
     best_params_ : dict
         The candidate that is best for all species together.
     best_score_ : float
-        Its score on the held-out predictions. It is the best of many, so somewhat
-        higher than what new files will give.
+        Score of `best_params_` on the held-out predictions. As the best of many, it is
+        somewhat higher than the score on new files.
     search_results_ : DataFrame
         A row per candidate, the first of which does nothing: ``top_rows``,
         ``level_power``, ``level_share``, ``kernel``, ``score`` and ``gain``, the score
-        less that of doing nothing.
+        minus that of doing nothing.
     candidates_ : list of dict
         The parameters of each candidate.
     chosen_ : ndarray of int, shape (n_species,)
         Number of the candidate that each species gets.
     species_params_ : DataFrame indexed by species
-        The parameters that are used, ``n_files`` with the species, and ``gain``, the
-        shrunk one if `per_species`, else that of `best_params_`.
+        The parameters that are used, ``n_files`` (files with the species) and ``gain``,
+        which is shrunk if `per_species`, else that of `best_params_`.
     classes_ : ndarray of shape (n_species, 2)
         The two values of each label, [0, 1].
     species_ : ndarray of str or of int
@@ -244,8 +245,8 @@ def _score_candidates(candidates, truth, proba, files, start, metric):
 def _check_files(files):
     if len(np.unique(files)) == len(files):
         raise ValueError(
-            f"Each of the {len(files)} rows is alone in its file, so that there is "
-            "nothing to learn about files. Fit on soundscapes of several rows "
+            f"Each of the {counted(len(files), 'row')} is alone in its file, so that "
+            "there is nothing to learn about files. Fit on soundscapes of several rows "
             "(skbird.data.segment_table); X or groups must say which share a file."
         )
 

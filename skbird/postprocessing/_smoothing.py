@@ -4,6 +4,7 @@ import numpy as np
 import pandas as pd
 
 from skbird.utils._params import as_floats
+from skbird.utils._text import counted
 
 
 def smooth(proba, file_of_row, kernel, start=None):
@@ -84,7 +85,8 @@ def _places(file_of_row, start):
     if start.shape != file_of_row.shape or np.isinf(start).any():
         raise ValueError(
             f"start has shape {start.shape}, infinities: {np.isinf(start).any()}; "
-            f"needed is a number of seconds for each of the {len(file_of_row)} rows."
+            "needed is a number of seconds for each of the "
+            f"{counted(len(file_of_row), 'row')}."
         )
     # A row without a start is one from the beginning of the file.
     start = np.nan_to_num(start)

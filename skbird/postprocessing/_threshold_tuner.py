@@ -12,7 +12,7 @@ from skbird.utils._truth import PRESENT_FROM, validate_truth
 
 
 class ThresholdTuner(HeldOutPostProcessor):
-    r"""Predict each species from a probability on that suits it.
+    r"""Choose a threshold for each species, and predict with it.
 
     The thresholds are chosen on held-out predictions. A species with few presences gets
     the one that is best for all species together.
@@ -24,7 +24,7 @@ class ThresholdTuner(HeldOutPostProcessor):
         fitted one in `sklearn.frozen.FrozenEstimator` is kept as it is: then the rows
         given to `fit` must be new to it.
     objective : {"f_beta", "precision", "prevalence"}, default="f_beta"
-        What the thresholds are for.
+        What the thresholds optimise.
 
         - "f_beta": the highest :math:`F_\beta`, the weighted harmonic mean of precision
           and recall, :math:`(1 + \beta^2)\, tp / ((1 + \beta^2)\, tp + \beta^2 fn +
@@ -39,20 +39,21 @@ class ThresholdTuner(HeldOutPostProcessor):
     min_precision : float in (0, 1], default=0.9
         Only with "precision".
     min_positives : int >= 1, default=5
-        Rows with the species below which it gets the threshold of all.
+        A species in fewer rows gets the threshold of all species together.
     cv : int, splitter or iterable of (train, test), default=None
-        The folds, in which files must stay whole. An int, 5 if None, sees to that.
+        The folds, which must keep files whole. With an int (None means 5) they do.
 
     Attributes
     ----------
     estimator_ : estimator object
         The clone of `estimator` fitted on all rows.
     thresholds_ : ndarray of shape (n_species,)
-        Species are present from these probabilities on.
+        Probabilities from which species count as present.
     pooled_threshold_ : float
-        The threshold of species with few presences.
+        The threshold of species with fewer than `min_positives` positive rows, chosen
+        on the rows of all species together.
     n_positives_ : ndarray of int, shape (n_species,)
-        Rows of known presence that the thresholds rest on.
+        Number of positive rows of each species in the held-out predictions.
     classes_ : ndarray of shape (n_species, 2)
         The two values of each label, [0, 1].
     species_ : ndarray of str or of int

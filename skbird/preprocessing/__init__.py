@@ -1,4 +1,4 @@
-"""From recordings to spectrograms: lazy audio steps, ended by `LogMel`."""
+"""Make spectrograms of recordings: lazy audio steps, ended by `LogMel`."""
 
 from skbird.preprocessing._bandpass import BandPass
 from skbird.preprocessing._clip_transformer import ClipTransformer

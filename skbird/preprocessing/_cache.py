@@ -46,7 +46,7 @@ class ArrayCache:
         Parameters
         ----------
         *key : objects
-            Their ``repr`` must say all that the array depends on.
+            Values whose ``repr`` shows everything that the array depends on.
 
         Returns
         -------

@@ -1,4 +1,4 @@
-"""What the lazy steps of a pipeline share."""
+"""Base class of the lazy steps of a pipeline."""
 
 import numpy as np
 from sklearn.base import BaseEstimator, TransformerMixin, _fit_context
@@ -48,10 +48,10 @@ class NoMatrixMixin(TransformerMixin):
 
 
 class ClipTransformer(NoMatrixMixin, BaseEstimator):
-    """Base of steps that change clips: filters of your own start here.
+    """Base class of steps that change clips; derive filters of your own from it.
 
-    A subclass says in `make_op` what its parameters do to a clip. Its steps are lazy:
-    nothing is computed before :class:`LogMel`, or before a row is indexed.
+    A subclass returns from `make_op` the operation that its parameters describe. Steps
+    are lazy: nothing is computed before :class:`LogMel`, or before a row is indexed.
 
     See Also
     --------
@@ -59,8 +59,8 @@ class ClipTransformer(NoMatrixMixin, BaseEstimator):
 
     Examples
     --------
-    A step that scales the sound. Its op is a frozen dataclass, so that what was
-    transformed before a parameter was set anew stays as it was:
+    A step that scales the sound. Its op is a frozen dataclass, so that rows that were
+    transformed before a parameter changed stay as they were:
 
     >>> from dataclasses import dataclass, replace
     >>> from skbird.data import ClipOp
@@ -96,8 +96,8 @@ class ClipTransformer(NoMatrixMixin, BaseEstimator):
         X : sequence of paths, DataFrame with a column ``path``, or Recordings
             The rows.
         y : array-like of n_rows rows, default=None
-            Only their number is looked at: a wrong one would else be found after all
-            recordings were decoded.
+            Only their number is checked, so that a wrong number is found before all
+            recordings are decoded.
 
         Returns
         -------
@@ -110,7 +110,7 @@ class ClipTransformer(NoMatrixMixin, BaseEstimator):
         return self
 
     def transform(self, X):
-        """Append this step to what the rows still have to pass.
+        """Append the operation of this step to those of the rows.
 
         Parameters
         ----------
@@ -127,7 +127,7 @@ class ClipTransformer(NoMatrixMixin, BaseEstimator):
         return as_recordings(X).then(self.make_op())
 
     def make_op(self):
-        """Return what the parameters mean, or raise a ValueError that names one.
+        """Return the operation of these parameters; raise ValueError if one is bad.
 
         Returns
         -------

@@ -1,4 +1,4 @@
-"""From recordings to spectrograms: look up what is known, compute the rest."""
+"""Make spectrograms of recordings: look up cached ones, compute the rest."""
 
 import os
 import warnings
@@ -27,6 +27,7 @@ from skbird.preprocessing._pass import (
     process_row,
     run_pass,
 )
+from skbird.utils._text import counted
 
 # A row may end this much after its file, as rounded tables have it.
 _END_TOLERANCE_S = 0.5
@@ -171,8 +172,9 @@ class FrontEnd:
                 use(row, series)
         if damaged:
             warnings.warn(
-                f"{len(damaged)} entries of the cache {self.cache.directory} are "
-                f"damaged, or of another version of skbird, and are made again; the "
+                f"{counted(len(damaged), 'entry', 'entries')} of the cache "
+                f"{self.cache.directory} {'is' if len(damaged) == 1 else 'are'} "
+                "damaged, or of another version of skbird, and will be made again; the "
                 f"first is {damaged[0]}.",
                 stacklevel=7,
             )
@@ -279,7 +281,7 @@ class FrontEnd:
         named = [f"row {r}: {m}" for r, m in sorted(self.problems.items())]
         more = len(named) - _N_NAMED
         raise AudioReadError(
-            f"{len(named)} of {len(self.rows)} rows cannot be used:\n  "
+            f"{len(named)} of {counted(len(self.rows), 'row')} cannot be used:\n  "
             + "\n  ".join(named[:_N_NAMED])
             + (f"\n  and {more} more" if more > 0 else "")
             + "\nMend or leave out these rows, or pass on_error='skip' to LogMel: they "

@@ -13,6 +13,7 @@ from skbird.preprocessing._clip_transformer import NoMatrixMixin
 from skbird.preprocessing._front_end import FrontEnd
 from skbird.utils._rows import check_y_length
 from skbird.utils._sklearn_compat import Interval, StrOptions
+from skbird.utils._text import counted
 
 
 @dataclass(frozen=True)
@@ -84,15 +85,15 @@ class LogMel(NoMatrixMixin, BaseEstimator):
 
     Each file is read once, whatever the number of its rows, in threads. The transform
     is computed once over the whole stretch of a row; segments are slices of it. With a
-    `cache_dir` rows that were computed before, by whatever fold, trial or session,
-    are not computed again, memory stays bounded, and a killed pass loses only the rows
-    in flight. An entry depends on the file (path, size, time of change), the stretch,
-    the ops before and the parameters up to `mel_scale`; neither segments nor filter
-    thresholds nor normalisation make anything be computed again.
+    `cache_dir` rows that were computed before, in any fold, trial or session, are not
+    computed again, memory stays bounded, and a killed pass loses only the rows that
+    were being computed. An entry depends on the file (path, size, time of change), the
+    stretch, the steps before and the parameters up to `mel_scale`. Changing segments,
+    filter thresholds or normalisation needs no new computation.
 
     `fit_transform` applies all filters. `transform`, which prediction calls, leaves out
-    those with ``use_at_predict=False``: every segment has weight 1. (So does training
-    behind a front end that is frozen, since that only transforms.)
+    those with ``use_at_predict=False``: every segment has weight 1. (The same holds for
+    training behind a frozen front end, as that only transforms.)
 
     Parameters
     ----------
@@ -121,11 +122,11 @@ class LogMel(NoMatrixMixin, BaseEstimator):
     n_jobs : int in [-1000, 1000] or None, default=-1
         Threads; -1 means all processors.
     on_error : {"raise", "skip"}, default="raise"
-        What a row that cannot be read does: raise an error that names it, before any
-        work where the header tells; or be left out of training, get NaN predictions,
-        and be listed in ``Spectrograms.errors`` and in a warning.
+        What to do about a row that cannot be read: raise an error that names it (before
+        any work, if its header shows it); or leave it out of training, predict NaN for
+        it, and list it in ``Spectrograms.errors`` and in a warning.
     verbose : int, default=1
-        0 shows no progress bar; else there is one if it takes longer than a second.
+        0 shows no progress bar; 1 shows one if the work takes longer than a second.
 
     Examples
     --------
@@ -137,7 +138,7 @@ class LogMel(NoMatrixMixin, BaseEstimator):
     >>> soundfile.write(path, 0.1 * rng.standard_normal(32_000 * 5), 32_000)
     >>> spectrograms = LogMel(n_mels=64).fit_transform([path])
     >>> spectrograms
-    <Spectrograms: 1 rows, 1 segments of (64 mels, 313 frames)>
+    <Spectrograms: 1 row, 1 segment of (64 mels, 313 frames)>
     >>> spectrograms.to_numpy().shape
     (1, 64, 313)
     """
@@ -194,7 +195,7 @@ class LogMel(NoMatrixMixin, BaseEstimator):
         X : sequence of paths, DataFrame with a column ``path``, or Recordings
             The rows.
         y : array-like of n_rows rows, default=None
-            Only their number is looked at.
+            Only their number is checked.
 
         Returns
         -------
@@ -215,7 +216,7 @@ class LogMel(NoMatrixMixin, BaseEstimator):
         X : sequence of paths, DataFrame with a column ``path``, or Recordings
             The rows.
         y : array-like of n_rows rows, default=None
-            Only their number is looked at.
+            Only their number is checked.
 
         Returns
         -------
@@ -272,9 +273,9 @@ class LogMel(NoMatrixMixin, BaseEstimator):
         if len(errors):
             first = errors.iloc[0]
             warnings.warn(
-                f"{len(errors)} of {len(spectrograms)} rows cannot be used and are "
-                f"left out; `errors` of the Spectrograms lists them. The first is row "
-                f"{first['row']}: {first['error']}",
+                f"{len(errors)} of {counted(len(spectrograms), 'row')} cannot be used "
+                "and will be left out; `errors` of the Spectrograms lists them. The "
+                f"first is row {first['row']}: {first['error']}",
                 stacklevel=3,
             )
         return spectrograms

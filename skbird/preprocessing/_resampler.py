@@ -41,18 +41,18 @@ class Resampler(ClipTransformer):
         In Hz. Sounds above half of it are lost: 32 kHz keeps what is below 16 kHz,
         nearly all birds and frogs; bats need their recorder's own rate.
     channels : {"mean", "loudest"} or int >= 0, default="mean"
-        What is heard of recordings with several channels. The mean favours what reaches
-        all of them, but a pair of opposite signs becomes silence, and a dead channel
-        halves the level: LogMel warns of both. "loudest" is one channel for the whole
-        file, that with the most power in it (in 60 seconds of a longer one, spread
-        evenly; the first of equals), whichever rows of it are asked for. A number is
-        that of a channel, from 0; files that lack it are errors. A column ``channels``
-        of the row table counts more, where it says something.
+        Channel to use of recordings with several. The mean favours sounds that reach
+        all channels, but channels of opposite sign cancel to silence, and a dead
+        channel halves the level: LogMel warns of both. "loudest" is the channel with
+        the most power, the same for all rows of a file (judged by 60 seconds of a
+        longer file, spread evenly; the first of equals). A number selects a channel,
+        from 0; files that lack it are errors. A column ``channels`` of the row table
+        counts more, in rows where it is filled in.
 
     Notes
     -----
-    Pipelines without a Resampler hear the mean, or what the column says. Of several in
-    a pipeline, `channels` of the last counts.
+    Pipelines without a Resampler use the mean, or what the column says. If a pipeline
+    has several, `channels` of the last one counts.
 
     See Also
     --------

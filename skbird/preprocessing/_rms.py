@@ -18,6 +18,7 @@ from skbird.preprocessing._clip_transformer import ClipTransformer
 from skbird.preprocessing._front_end import FrontEnd
 from skbird.utils._rows import check_y_length
 from skbird.utils._sklearn_compat import Interval, StrOptions
+from skbird.utils._text import counted
 
 
 @dataclass(frozen=True)
@@ -68,19 +69,19 @@ class RMSFilter(ClipTransformer):
         nothing. None means 1, the loudest segment of the row, with scope "row" and mode
         "weight", and else 0.25.
     scope : {"row", "train"}, default="row"
-        Quantile of what: of the segments of the same row, or of those of the training
-        set, for which `fit` measures up to `max_rows` rows.
+        Segments whose quantile is taken: those of the same row, or those of the
+        training set, of which `fit` measures up to `max_rows` rows.
     mode : {"weight", "drop"}, default="weight"
-        "weight" drops none: the weight is the level of the segment relative to the
-        quantile, at most 1. "drop", which the report on BirdCLEF 2025 has, sets the
+        "weight" keeps all segments: the weight is the level of the segment relative to
+        the quantile, at most 1. "drop", used by the report on BirdCLEF 2025, sets the
         weight of quiet segments to 0: see ``docs/results/ablation.md``.
     max_rows : int >= 1, default=1000
         Rows that `fit` measures with scope "train", drawn at random.
     random_state : int, RandomState instance or None, default=None
-        Draws them.
+        Seed for drawing these rows.
     cache_dir : str, path or None, default=None
-        Folder that keeps what `fit` measures with scope "train". Give it the one of
-        `LogMel`, and no row is measured twice, in whatever fold or session.
+        Folder that keeps the measurements of `fit` with scope "train". Use that of
+        `LogMel`, and no row is measured twice, in any fold or session.
     use_at_predict : bool, default=False
         Whether prediction ignores these segments too. By default it looks at every
         segment.
@@ -148,7 +149,7 @@ class RMSFilter(ClipTransformer):
         X : sequence of paths, DataFrame with a column ``path``, or Recordings
             The rows. Those that cannot be read are left out here: LogMel names them.
         y : array-like of n_rows rows, default=None
-            Only their number is looked at.
+            Only their number is checked.
 
         Returns
         -------
@@ -179,8 +180,8 @@ class RMSFilter(ClipTransformer):
         FrontEnd(rows, None, self.cache_dir, on_error="skip").run(keep)
         if not levels:
             raise ValueError(
-                f"None of the {n_rows} rows that RMSFilter(scope='train') drew from X "
-                "can be read. Check the paths."
+                f"None of the {counted(n_rows, 'row')} that RMSFilter(scope='train') "
+                "drew from X can be read. Check the paths."
             )
         return float(np.quantile(np.concatenate(list(levels.values())), self._quantile))
 

@@ -26,17 +26,17 @@ class Segmenter(ClipTransformer):
     """Cut each row into segments of one length: what a network sees.
 
     The audio is not copied: segments are slices of the row's spectrogram, so overlap
-    costs nothing. The last segment ends where the row ends (a rest below 1 % of a
-    segment gets none of its own). It does not matter where in the chain this step
-    stands; without it the defaults below hold. Prediction uses the same segments: rows
-    as long as one, such as those of :func:`skbird.data.segment_table`, have one.
+    costs nothing. The last segment ends where the row ends (a remainder below 1 % of a
+    segment is dropped). This step may stand anywhere before LogMel; without it the
+    defaults below hold. Prediction uses the same segments: rows as long as a segment,
+    such as those of :func:`skbird.data.segment_table`, have one.
 
     Parameters
     ----------
     segment_s : float in [0.1, 600], default=5.0
         Length of a segment in seconds.
     overlap : float in [0, 0.95], default=0.5
-        Share of a segment that the next one has too.
+        Share of a segment that it has in common with the next one.
     pad : {"cycle", "zero"}, default="cycle"
         How a row shorter than a segment fills it: repeated, or followed by silence.
 

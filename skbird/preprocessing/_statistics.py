@@ -14,9 +14,9 @@ _NAMES = "mean", "std", "contrast"
 class SpectrogramStatistics(TransformerMixin, BaseEstimator):
     """Summarise each row by statistics of its mel bands: a baseline without networks.
 
-    For each band mean, standard deviation and contrast (the 95th less the 50th
-    percentile) over the frames of a segment, averaged over the row's segments by their
-    weights. Any scikit-learn estimator can follow.
+    The statistics are mean, standard deviation and contrast (the 95th minus the 50th
+    percentile) of each band over the frames of a segment, averaged over the segments of
+    a row by their weights. Any scikit-learn estimator can follow.
 
     Attributes
     ----------
@@ -38,7 +38,7 @@ class SpectrogramStatistics(TransformerMixin, BaseEstimator):
     """
 
     def fit(self, X, y=None):
-        """Do nothing but check X.
+        """Check X; nothing is learnt.
 
         Parameters
         ----------

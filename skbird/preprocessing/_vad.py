@@ -132,7 +132,7 @@ class VADFilter(ClipTransformer):
         Share of a segment that may be speech before mode "drop" gives it weight 0.
     mode : {"weight", "drop"}, default="weight"
         "weight" multiplies the weight of a segment by its share that is not speech.
-        "drop", which the report on BirdCLEF 2025 has, sets it to 0 if there is too much
+        "drop", used by the report on BirdCLEF 2025, sets it to 0 if there is too much
         speech: see ``docs/results/ablation.md``.
     use_at_predict : bool, default=False
         Whether prediction ignores these segments too. By default it looks at every
@@ -176,7 +176,7 @@ class VADFilter(ClipTransformer):
         X : sequence of paths, DataFrame with a column ``path``, or Recordings
             With thresholds by collection, a table with a column ``collection``.
         y : array-like of n_rows rows, default=None
-            Only their number is looked at.
+            Only their number is checked.
 
         Returns
         -------

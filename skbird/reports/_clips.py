@@ -31,7 +31,7 @@ _CODECS = (
 
 @dataclass(frozen=True)
 class Cut:
-    """What is to become a clip."""
+    """A stretch of a recording that is to become a clip."""
 
     path: str
     start_s: float = 0.0

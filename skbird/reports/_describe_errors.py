@@ -1,4 +1,4 @@
-"""A page about what a model gets wrong, to be listened to."""
+"""A page about the errors of a model, with clips to listen to."""
 
 import warnings
 from functools import partial
@@ -19,6 +19,7 @@ from skbird.reports._row_sounds import measure_rows
 from skbird.utils._params import MOST, N_JOBS, check_params
 from skbird.utils._rows import row_table
 from skbird.utils._sklearn_compat import check_matplotlib_support
+from skbird.utils._text import counted
 from skbird.utils._truth import validate_scores, validate_threshold
 
 _CONSTRAINTS = {
@@ -37,7 +38,7 @@ def describe_errors(
     proba,
     *,
     threshold=0.5,
-    train=None,
+    train_predictions=None,
     explain=None,
     call_type="type",
     n_clips=100,
@@ -49,7 +50,7 @@ def describe_errors(
     n_jobs=-1,
     verbose=1,
 ):
-    """Describe what a model gets wrong: species, confusions, the worst errors as clips.
+    """Describe the errors of a model: species, confusions, the worst errors as clips.
 
     Parameters
     ----------
@@ -58,13 +59,13 @@ def describe_errors(
     y_true : array-like or DataFrame of shape (n_rows, n_species)
         Truth in [0, 1], NaN where unknown. From 0.5 on it counts as presence.
     proba : array-like or DataFrame of shape (n_rows, n_species)
-        Probabilities in [0, 1], of rows that training has not seen. Rows that are NaN
-        throughout could not be read; they are counted and left out.
+        Probabilities in [0, 1] of held-out rows, which training has not seen. Rows that
+        are NaN throughout could not be read; they are counted and left out.
     threshold : float or array-like of shape (n_species,), default=0.5
         Score from which a species counts as predicted.
-    train : tuple (y_true, proba), default=None
-        The same of the rows of training. If given, species that are known by heart
-        are listed: good in training, bad held out.
+    train_predictions : tuple (y_true, proba), default=None
+        Truth and probabilities of the rows that the model was trained on. If given, a
+        table lists the species that are recognised there but not in held-out rows.
     explain : callable, default=None
         Called as ``explain(row, species)`` with the number of a row and a column of
         `y_true` for each clip; returns a picture to be shown below the spectrogram: a
@@ -75,16 +76,16 @@ def describe_errors(
     n_clips : int >= 0, default=100
         Clips on the page, half of them false positives.
     max_per_species : int >= 1, default=3
-        So many clips of each kind for a species.
+        Largest number of clips of one kind of error for a species.
     clip_s : float > 0, default=5.0
-        Their length in seconds; of longer rows the loudest stretch is taken.
+        Length of a clip in seconds; of longer rows the loudest stretch is taken.
     max_decoded : int >= 0 or None, default=400
-        Rows whose sound is measured, as many with errors as without if there are. None:
-        all.
+        Number of rows whose sound is measured, half of them with errors if there are
+        enough. None: all.
     title : str, default="Errors"
-        Of the page.
+        Title of the page.
     random_state : int, RandomState instance or None, default=None
-        Draws rows to be measured.
+        Seed for drawing the rows to be measured.
     n_jobs : int, default=-1
         Threads, as in joblib.
     verbose : int, default=1
@@ -154,8 +155,9 @@ def describe_errors(
         report = tables.species_table(y_true, proba, threshold)
         errors = error_table(y_true, proba, threshold, nan_rows="omit")
     memory = None
-    if train is not None:
-        memory = tables.memory_table(report, _train_report(train, threshold, y_true))
+    if train_predictions is not None:
+        trained = _train_report(train_predictions, threshold, y_true)
+        memory = tables.memory_table(report, trained)
     rows = _rows_of(X, len(score))
     judged = tables.outcomes(truth, score, threshold)
     measured = spectra = None
@@ -201,18 +203,19 @@ def _check_limits(n_clips, max_per_species, max_decoded, clip_s):
         raise ValueError(f"clip_s={clip_s!r} must be above 0 seconds.")
 
 
-def _train_report(train, threshold, y_true):
-    if not isinstance(train, tuple) or len(train) != 2:
+def _train_report(train_predictions, threshold, y_true):
+    if not isinstance(train_predictions, tuple) or len(train_predictions) != 2:
         raise ValueError(
-            "train must be a tuple (y_true, proba) of the rows of training, got "
-            f"{type(train).__name__}."
+            "train_predictions must be a tuple (y_true, proba) of the rows trained on, "
+            f"got {type(train_predictions).__name__}."
         )
-    report = species_report(*train, threshold=threshold, nan_rows="omit")
+    report = species_report(*train_predictions, threshold=threshold, nan_rows="omit")
     names = list(y_true.columns) if hasattr(y_true, "columns") else None
     if len(report) != np.shape(y_true)[1] or names not in (None, list(report.index)):
         raise ValueError(
-            f"train has the species {list(report.index)[:5]} ({len(report)}) and "
-            f"y_true others ({np.shape(y_true)[1]}): both must have the same columns."
+            f"train_predictions has the species {list(report.index)[:5]} "
+            f"({len(report)}) and y_true others ({np.shape(y_true)[1]}): both must "
+            "have the same columns."
         )
     return report
 
@@ -227,8 +230,8 @@ def _rows_of(X, n_rows):
     table = None if X is None else row_table(X)
     if X is not None and len(table if table is not None else X) != n_rows:
         raise ValueError(
-            f"X has {len(table if table is not None else X)} rows and y_true {n_rows}; "
-            "pass the very rows that were predicted."
+            f"X has {counted(len(table if table is not None else X), 'row')} and "
+            f"y_true {n_rows}; pass the very rows that were predicted."
         )
     if table is None or "path" not in table:
         return None

@@ -14,6 +14,7 @@ from skbird.reports._report import Report
 from skbird.reports._scan import choose_decoded, scan
 from skbird.utils._params import MOST, N_JOBS, as_floats, check_params
 from skbird.utils._sklearn_compat import check_matplotlib_support
+from skbird.utils._text import counted
 from skbird.utils._truth import PRESENT_FROM
 
 _CONSTRAINTS = {
@@ -57,22 +58,22 @@ def describe_recordings(
         Which species are in the rows; by default what the labels of X say. From 0.5
         on a species counts as heard.
     max_decoded : int >= 0 or None, default=1000
-        Files of which the sound is decoded, drawn at random and as many from each
-        collection as there are. None: all of them, at about 0.05 s per file on one core
-        (25 minutes for 30,000 in ogg).
+        Number of files to decode, drawn at random, equally many from each collection
+        if there are enough. None: all of them, at about 0.05 s per file on one core (25
+        minutes for 30,000 in ogg).
     speech : bool, default=False
-        Whether to look for human speech in those, which needs silero-vad.
+        Whether to look for human speech in the decoded files; needs silero-vad.
     near_duplicates : bool, default=True
-        Whether to compare the sound of those. Files with the same bytes are found in
-        any case, among all files.
+        Whether to compare the sound of the decoded files. Files with the same bytes are
+        found in any case, among all files.
     n_clips : int >= 0, default=40
         Clips on the page: examples of each problem, and some drawn at random.
     clip_s : float > 0, default=5.0
-        Their length in seconds; of longer recordings the loudest stretch is taken.
+        Length of a clip in seconds; of longer recordings the loudest stretch is taken.
     title : str, default="Recordings"
-        Of the page.
+        Title of the page.
     random_state : int, RandomState instance or None, default=None
-        Draws files and clips.
+        Seed for drawing files and clips.
     n_jobs : int, default=-1
         Threads, as in joblib.
     verbose : int, default=1
@@ -84,8 +85,9 @@ def describe_recordings(
         ``report.to_html(path)`` writes the page. ``report.tables`` holds "findings",
         "recordings" (one line per file), "collections", "sample_rates", "unreadable",
         "duplicates" and, if labels are known, "species" and "together". Levels are in
-        dB of full scale; ``noise_dbfs`` is what 10 % of the stretches of 50 ms stay
-        below, ``contrast_db`` how far above it the loudest 1 % are.
+        dB of full scale; ``noise_dbfs`` is the level that the quietest 10 % of
+        stretches of 50 ms stay below, ``contrast_db`` how far above it the loudest 1 %
+        are.
 
     Raises
     ------
@@ -96,7 +98,7 @@ def describe_recordings(
 
     See Also
     --------
-    describe_errors : A page about what a model makes of recordings.
+    describe_errors : A page about the errors of a model.
     skbird.model_selection.find_leaks : Copies on both sides of a split.
 
     Examples
@@ -197,7 +199,8 @@ def _check_targets(Y, rows):
         Y = pd.DataFrame(Y)
     if len(Y) != len(rows):
         raise ValueError(
-            f"Y has {len(Y)} rows and X {len(rows)}; pass the targets of these rows."
+            f"Y has {counted(len(Y), 'row')} and X {len(rows)}; pass the targets of "
+            "these rows."
         )
     return Y.reset_index(drop=True)
 

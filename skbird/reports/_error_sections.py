@@ -41,7 +41,7 @@ class Findings:
 
     @property
     def judgement(self):
-        """What functions of the metrics take."""
+        """The arguments that functions of the metrics take."""
         return self.truth, self.score, self.threshold
 
 
@@ -114,7 +114,10 @@ def _threshold_plot(found):
     curve = threshold_curve(*known, average="macro")
     display = ThresholdCurveDisplay(curve).plot(ax=plots.new_axes())
     caption = "Precision, recall and F score if all species had the same threshold."
-    best = f"The F score is highest at a threshold of {display.best_threshold_:.2f}."
+    best = (
+        "The F score (the harmonic mean of precision and recall) is highest at a "
+        f"threshold of {display.best_threshold_:.2f}."
+    )
     return plots.finish(display.ax_, "thresholds", f"{caption} {best}", best)
 
 
@@ -125,10 +128,11 @@ def _reliability_plot(found):
         "On the diagonal, as many rows hold the species as the probability says; "
         "below it, fewer: the probabilities are too high."
     )
-    pooled = display.curves[display.curves["species"] == "all species"].iloc[-1]
+    highest = display.curves[display.curves["species"] == "all species"].iloc[-1]
     alt = (
-        f"Reliability curve. Of the highest scores, {pooled['mean_predicted']:.2f} on "
-        f"average, {pooled['share_present']:.2f} are right."
+        "Reliability curve. In the highest bin the mean probability is "
+        f"{highest['mean_predicted']:.2f}, and {highest['share_present']:.2f} of the "
+        "rows have the species."
     )
     return plots.finish(display.ax_, "reliability", caption, alt)
 
@@ -180,7 +184,9 @@ def _time_plot(table):
     axis = plots.new_axes(7.0, 3.4)
     axis.plot(table["from_s"], table["recall"], "o-", color=COLOURS[0], label="recall")
     axis.plot(
-        *(table["from_s"], table["false_alarms_per_row"], "s--"),
+        table["from_s"],
+        table["false_alarms_per_row"],
+        "s--",
         color=COLOURS[4],
         label="false alarms per row",
     )
@@ -258,7 +264,7 @@ def _memory(found):
         axis.set(xlim=(low, 1.02), ylim=(low, 1.02))
         name_points(axis, x.tolist()[:6], y.tolist()[:6], known["species"].tolist()[:6])
         axis.set(xlabel="ROC-AUC in training", ylabel="ROC-AUC held out")
-        caption = "Far below the diagonal: known by heart."
+        caption = "Species far below the diagonal were memorised."
         gaps = zip(known["species"], known["roc_auc_gap"], strict=True)
         worst = ", ".join(f"{name} {gap:.2f}" for name, gap in list(gaps)[:3])
         alt = (
@@ -267,12 +273,15 @@ def _memory(found):
         parts.insert(0, Plots([plots.finish(axis, "memory", caption, alt)]))
     note = (
         "A species that is perfect in training and poor on other recordings was "
-        "remembered, not learnt: by its microphone, its place, or a few individuals."
+        "memorised, not learnt: by its microphone, its place, or a few individuals."
     )
     return Section("Memorised", note, parts)
 
 
 def _all_errors(found):
-    note = "The most confident first."
+    note = (
+        "The most confident first. The margin is the distance of the score from the "
+        "threshold: the larger, the more confident the model was."
+    )
     table = Table("errors", "All errors", found.errors, note, max_rows=500)
     return Section("All errors", "", [table])

@@ -8,7 +8,7 @@ from skbird.metrics import co_activation, ratio, species_report, threshold_curve
 
 
 def species_table(y_true, proba, threshold):
-    """Return the figures of each species, the best threshold with them."""
+    """Return the scores of each species, and the threshold with its highest F score."""
     report = species_report(y_true, proba, threshold=threshold, nan_rows="omit")
     curve = threshold_curve(y_true, proba, nan_rows="omit").dropna(subset="f_beta")
     best = curve.loc[curve.groupby("species", sort=False)["f_beta"].idxmax()]
@@ -45,7 +45,7 @@ def confusions(truth, score, threshold, names, min_rows=3):
     """
     Y, scores = known_values(truth, score)
     rates, support = co_activation(
-        *(Y, scores, threshold), species=names, return_support=True
+        Y, scores, threshold, species=names, return_support=True
     )
     absent = truth.known & ~truth.positive
     usual = ratio((absent & (score >= threshold)).sum(axis=0), absent.sum(axis=0))
@@ -113,7 +113,7 @@ def memory_table(report, train_report):
     Parameters
     ----------
     report, train_report : DataFrame
-        Of :func:`skbird.metrics.species_report`.
+        Tables of :func:`skbird.metrics.species_report`.
 
     Returns
     -------

@@ -1,4 +1,4 @@
-"""From sections of tables, figures and clips to one self-contained HTML file."""
+"""Write sections of tables, figures and clips as one self-contained HTML file."""
 
 import base64
 import hashlib
@@ -12,6 +12,7 @@ import pandas as pd
 import skbird
 from skbird.inspection import clean_text
 from skbird.reports._markup import element, join
+from skbird.utils._text import counted
 
 _FILES = files("skbird.reports")
 
@@ -107,7 +108,8 @@ def _render_table(part, name):
     kinds = [_kind(frame[column]) for column in frame.columns]
     head = [
         element(
-            *("th", element("button", str(column).replace("_", " "), type="button")),
+            "th",
+            element("button", str(column).replace("_", " "), type="button"),
             scope="col",
             data_kind=kind,
         )
@@ -122,8 +124,8 @@ def _render_table(part, name):
     note = part.note
     if len(shown) < len(frame):
         note += (
-            f" The first {len(shown)} of {len(frame)} lines; the whole table is "
-            f"report.tables[{part.name!r}]."
+            f" The first {len(shown)} of {counted(len(frame), 'line')}; the whole "
+            f"table is report.tables[{part.name!r}]."
         )
     table = element(
         "table",
@@ -137,7 +139,8 @@ def _render_table(part, name):
         element("p", note, class_="note") if note else "",
         _controls(f"Search {part.title.lower()}"),
         element(
-            *("div", table),
+            "div",
+            table,
             class_="scroll",
             tabindex="0",
             role="region",
@@ -219,7 +222,9 @@ def _render_clips(part, name):
         for place, clip in enumerate(part.clips)
     ]
     return element(
-        *("div", controls, element("ul", cards, class_="clips")),
+        "div",
+        controls,
+        element("ul", cards, class_="clips"),
         data_list=True,
         id=name,
     )
@@ -256,7 +261,8 @@ def _render_clip(clip, place, numbers):
         [element("p", text) for text in clip.texts],
         element("p", clip.where, class_="note"),
         element(
-            *("button", "Play"),
+            "button",
+            "Play",
             type="button",
             class_="play",
             data_store=clip.name("audio"),

@@ -1,4 +1,4 @@
-"""What a section of a report holds."""
+"""The parts of a section of a report."""
 
 import io
 from dataclasses import dataclass, field

@@ -110,7 +110,7 @@ def box_plot(values, groups, name, caption, *, ylabel, log=False):
     parts = [values[groups == group].to_numpy(dtype=float) for group in names]
     axis = new_axes()
     boxes = axis.boxplot(
-        *(parts,),
+        parts,
         whis=(5, 95),
         patch_artist=True,
         showfliers=False,

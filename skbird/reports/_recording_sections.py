@@ -7,6 +7,7 @@ from skbird.inspection import COLOURS, plain_text
 from skbird.reports import _plots as plots
 from skbird.reports import _recording_tables as tables
 from skbird.reports._page_parts import Facts, Plots, Section, SoundClips, Table
+from skbird.utils._text import counted
 from skbird.utils._truth import PRESENT_FROM
 
 _N_TOGETHER = 30
@@ -145,7 +146,10 @@ def _files(files):
     rates = files["sample_rate"].dropna().astype(int)
     drawn = [
         plots.box_plot(
-            *(seconds, group, "duration", "Length of the recordings."),
+            seconds,
+            group,
+            "duration",
+            "Length of the recordings.",
             ylabel="length (s)",
             log=True,
         )
@@ -153,7 +157,10 @@ def _files(files):
     if "rating" in files:
         drawn.append(
             plots.histogram(
-                *(files["rating"], group, "rating", "Ratings of the recordings."),
+                files["rating"],
+                group,
+                "rating",
+                "Ratings of the recordings.",
                 xlabel="rating",
                 bins=np.arange(-0.25, 5.5, 0.5),
             )
@@ -188,7 +195,9 @@ def _geography(files):
         part = known[known["collection"] == name]
         # Thousands of dots as a picture: as shapes they would fill the page's memory.
         axis.plot(
-            *(part["longitude"], part["latitude"], "."),
+            part["longitude"],
+            part["latitude"],
+            ".",
             markersize=4,
             alpha=0.5,
             color=colour,
@@ -200,11 +209,11 @@ def _geography(files):
     if len(names) > 1:
         axis.legend(fontsize=8)
     alt = (
-        f"Map of {len(known)} recordings, latitude {known['latitude'].min():.1f} to "
-        f"{known['latitude'].max():.1f}, longitude {known['longitude'].min():.1f} to "
-        f"{known['longitude'].max():.1f}."
+        f"Map of {counted(len(known), 'recording')}, latitude "
+        f"{known['latitude'].min():.1f} to {known['latitude'].max():.1f}, longitude "
+        f"{known['longitude'].min():.1f} to {known['longitude'].max():.1f}."
     )
-    caption = f"Where {len(known)} of {len(files)} recordings were made."
+    caption = f"Where {len(known)} of {counted(len(files), 'recording')} were made."
     return Section("Places", "", [plots.finish(axis, "places", caption, alt)])
 
 
@@ -218,7 +227,9 @@ def _together(Y, species):
     share = part.T @ part / np.maximum(counts.to_numpy(), 1)[:, None]
     share.index.name, share.columns.name = "of the rows with", "have also"
     heat = plots.heat_map(
-        *(share, "together_map", f"The {len(share)} commonest species."),
+        share,
+        "together_map",
+        f"The {len(share)} commonest species.",
         label="share of the rows",
         vmax=1,
     )

@@ -16,7 +16,7 @@ from skbird.model_selection import number_contents
 from skbird.utils._names import commonest_names, match_names, plain_name
 from skbird.utils._truth import PRESENT_FROM
 
-# Name: what of the file, when, and what it means.
+# Name of the problem: which files have it, and what it means.
 PROBLEMS = {
     "unreadable": (
         lambda files: files["error"] != "",
@@ -29,19 +29,19 @@ PROBLEMS = {
     ),
     "near-silent": (
         lambda files: files["peak_dbfs"] < -60,
-        "Peak below -60 dB of full scale. A label without a sound.",
+        "Peak below -60 dB of full scale. The labelled species can hardly be heard.",
     ),
     "clipped": (
         lambda files: files["clipped"] > 0.001,
-        "More than 0.1 % of the samples at full scale. Harmonics that no bird made.",
+        "More than 0.1 % of the samples at full scale. Clipping adds false harmonics.",
     ),
     "nothing stands out": (
         lambda files: files["contrast_db"] < 3,
-        "The loudest 1 % are less than 3 dB above the noise. Is the species heard?",
+        "The loudest 1 % are less than 3 dB above the noise. Can the species be heard?",
     ),
     "mostly speech": (
         lambda files: files["speech"] > 0.5,
-        "Speech in more than half of the time. The network may learn the voice.",
+        "Speech for more than half of the time. The network may learn the voice.",
     ),
     "short": (
         lambda files: files["duration_s"] < 1,
@@ -219,7 +219,7 @@ def count_collections(files):
 
 
 def species_findings(species):
-    """Count species that a model can hardly learn, or only by heart."""
+    """Count species that a model can hardly learn, or can only memorise."""
     tests = [("species with fewer than 5 recordings", species["recordings"] < 5)]
     if (species["collections"] > 1).any():  # else there is only one, or none is known
         tests.append(("species from one collection", species["collections"] <= 1))

@@ -1,4 +1,4 @@
-"""What the functions that describe something return: tables, figures, a page."""
+"""The result of functions that describe: tables, figures and a page."""
 
 from pathlib import Path
 

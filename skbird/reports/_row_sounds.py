@@ -1,4 +1,4 @@
-"""How rows sound that a model gets right or wrong: level, noise, spectrum."""
+"""Level, noise and spectrum of rows that a model gets right or wrong."""
 
 import numpy as np
 import pandas as pd

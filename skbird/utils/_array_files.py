@@ -45,7 +45,7 @@ def store_array(path, array, *, remedy=None):
     path : str
         Where to; what is there, also a link, is replaced.
     array : ndarray
-        Of numbers.
+        An array of numbers.
     remedy : str, default=None
         What helps when the disk is full.
     """
@@ -61,7 +61,7 @@ def store_frames(path, frames, *, remedy=None):
     ----------
     path : str
     frames : FrameFile
-        Of shape (n_frames, n_mels).
+        Its frames have the shape (n_frames, n_mels).
     remedy : str, default=None
         See `store_array`.
     """

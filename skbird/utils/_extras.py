@@ -1,4 +1,4 @@
-"""What to type where an optional package is missing."""
+"""The command that installs a missing optional package."""
 
 import json
 import shlex

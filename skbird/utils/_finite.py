@@ -1,4 +1,4 @@
-"""Tell what a network answers from what it cannot answer."""
+"""Check that a network answers with numbers."""
 
 import numpy as np
 
@@ -8,7 +8,7 @@ class NotFiniteError(FloatingPointError):
 
 
 def check_answers(answers, X):
-    """Complain if a network answers segments that can be read with no number.
+    """Raise an error if a network answers readable segments with NaN or infinity.
 
     NaN is what rows get that cannot be read: it must not say anything else.
 

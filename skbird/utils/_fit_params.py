@@ -1,4 +1,4 @@
-"""How weights and groups reach the estimators inside others."""
+"""Pass weights and groups on to the estimators inside others."""
 
 import warnings
 from inspect import Parameter, signature
@@ -10,6 +10,7 @@ from sklearn.utils.validation import _num_samples, has_fit_parameter
 
 from skbird.utils._nested import given_models, is_opaque
 from skbird.utils._sklearn_compat import BaseSearchCV
+from skbird.utils._text import counted
 
 _WEIGHTS = ("sample_weight", "label_weight")
 
@@ -52,8 +53,8 @@ def check_lengths(X, params):
         is_weight = name.endswith(_WEIGHTS) and hasattr(value, "__len__")
         if is_weight and len(value) != n_rows:
             raise ValueError(
-                f"{name} has {len(value)} rows, but X has {n_rows}. Pass weights of "
-                "all rows, also of those that are unlabelled."
+                f"{name} has {counted(len(value), 'row')}, but X has {n_rows}. Pass "
+                "weights of all rows, also of those that are unlabelled."
             )
 
 
@@ -148,7 +149,7 @@ def check_all_request(router, models, name):
     models : dict
         Estimators by name.
     name : str
-        Of the weight, which somebody else gets.
+        Name of the weight, which another estimator gets.
     """
     for key, model in models.items():
         if isinstance(model, FrozenEstimator):

@@ -4,6 +4,8 @@ from collections.abc import Iterable
 
 import numpy as np
 
+from skbird.utils._text import counted
+
 
 def list_folds(folds, name="folds"):
     """Return the folds as a list, or say what was passed in their place.
@@ -108,7 +110,7 @@ def _row_numbers(part, n_rows, name, number):
     if rows.dtype.kind not in "iu":
         raise ValueError(
             f"{name} has {rows[0]!r} in fold {number} where row numbers are needed, or "
-            f"a mask of the {n_rows} rows."
+            f"a mask of the {counted(n_rows, 'row')}."
         )
     wrong = (rows < 0) | (rows >= n_rows)
     if wrong.any():

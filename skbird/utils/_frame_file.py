@@ -40,7 +40,7 @@ class FrameFile:
         Parameters
         ----------
         block : ndarray of shape (n_frames, n_mels)
-            Of the same type and width as those before.
+            Frames of the same type and width as those before.
 
         Raises
         ------

@@ -6,6 +6,8 @@ import unicodedata
 import warnings
 from collections import Counter, defaultdict
 
+from skbird.utils._text import counted
+
 _SHOWN = 5
 # "nocall" is BirdCLEF's word for a stretch without a target species.
 _NO_SPECIES = frozenset({"", "nocall", "no call"})
@@ -94,7 +96,7 @@ def settle_names(labels, species, *, stacklevel):
     ----------
     labels, species : iterable of str
     stacklevel : int
-        Of the warnings, as seen from the caller.
+        Stack level of the warnings, as seen from the caller.
 
     Returns
     -------
@@ -111,9 +113,10 @@ def settle_names(labels, species, *, stacklevel):
     if pairs:
         shown = ", ".join(pairs[:_SHOWN]) + ", ..." * (len(pairs) > _SHOWN)
         warnings.warn(
-            f"{len(pairs)} labels are taken for species from whose names they differ "
-            f"in case, blanks, underscores or the form of accents only: {shown}. Spell "
-            "them alike; or if they are different species, name each in species.",
+            f"{counted(len(pairs), 'label is', 'labels are')} taken for a species "
+            "whose name differs from it in case, blanks, underscores or the form of "
+            f"accents only: {shown}. Spell them alike; or if they are different "
+            "species, name each in species.",
             UserWarning,
             stacklevel=stacklevel + 1,
         )
@@ -128,8 +131,9 @@ def _warn_of_twins(species, stacklevel):
     if twins:
         warnings.warn(
             f"species has {' and '.join(map(repr, twins[0]))}, which differ in case, "
-            f"blanks, underscores or the form of accents only ({len(twins)} such "
-            "cases): each is a species of its own. If they are one, name it once.",
+            "blanks, underscores or the form of accents only "
+            f"({counted(len(twins), 'such case')}): each is a species of its own. If "
+            "they are one, name it once.",
             UserWarning,
             stacklevel=stacklevel + 1,
         )
@@ -200,7 +204,7 @@ def existing_path(path, folder=""):
     Returns
     -------
     str
-        Of a file that exists; if there is none, what `path` says as it is.
+        Path of a file that exists, else `path` as it is.
 
     Examples
     --------

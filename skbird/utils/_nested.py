@@ -83,7 +83,7 @@ def check_same_species(name, own, y):
     name : str
         What messages call the estimator.
     own : ndarray or None
-        Its species; None if it tells none.
+        Species of the model; None if it does not know them.
     y : array-like or DataFrame of shape (n_rows, n_species)
         Columns of an array have no names: only their number is compared.
     """

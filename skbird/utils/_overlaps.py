@@ -1,4 +1,4 @@
-"""Which stretches of two tables share time."""
+"""Find the stretches of two tables that overlap in time."""
 
 import numpy as np
 import pandas as pd

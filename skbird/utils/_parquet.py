@@ -7,6 +7,7 @@ import pandas as pd
 
 from skbird.utils._extras import install_hint
 from skbird.utils._files import check_regular
+from skbird.utils._text import counted
 
 # More is no table of annotations, but takes hours and all memory.
 MOST_COLUMNS = 10_000
@@ -70,7 +71,7 @@ def to_frame(table, **options):
     ----------
     table : pyarrow.Table
     **options
-        Of its method ``to_pandas``.
+        Options of its method ``to_pandas``.
 
     Returns
     -------
@@ -103,6 +104,6 @@ def _check_size(metadata, n_bytes):
     n_rows = max(metadata.num_rows, sum(group.num_rows for group in groups))
     unpacked = sum(group.total_byte_size for group in groups)
     if n_rows > max(_FEW_ROWS, _ROWS_PER_BYTE * n_bytes):
-        raise ValueError(f"it claims {n_rows} rows, and has {n_bytes} bytes")
+        raise ValueError(f"it claims {counted(n_rows, 'row')}, and has {n_bytes} bytes")
     if unpacked > max(_FEW_BYTES, _MOST_UNPACKED * n_bytes):
         raise ValueError(f"it unpacks to {unpacked} bytes, and has {n_bytes}")

@@ -1,4 +1,4 @@
-"""One shape for what multi-label classifiers call probabilities."""
+"""Bring the probabilities of any multi-label classifier into one shape."""
 
 import numpy as np
 

@@ -17,7 +17,7 @@ def progress_bar(iterable=None, *, verbose, **options):
     verbose : int
         Whether to show anything.
     **options
-        Of tqdm: total, desc, unit, delay (seconds before it appears).
+        Options of tqdm: total, desc, unit, delay (seconds before it appears).
 
     Returns
     -------

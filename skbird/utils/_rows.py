@@ -1,4 +1,4 @@
-"""What meta-estimators may know of the rows of X, whatever form X has."""
+"""Files, groups and columns of the rows of X, for X of any form."""
 
 import os
 
@@ -7,6 +7,7 @@ import pandas as pd
 from sklearn.utils.validation import _num_samples
 
 from skbird.utils._names import printable_path
+from skbird.utils._text import counted
 
 
 def files_of_rows(X):
@@ -45,7 +46,7 @@ def files_of_rows(X):
 
 
 def check_y_length(y, n_rows):
-    """Complain if y cannot be the labels of `n_rows` rows, whoever is to learn them.
+    """Raise an error if y cannot be the labels of `n_rows` rows.
 
     Parameters
     ----------
@@ -68,7 +69,9 @@ def check_y_length(y, n_rows):
             "Y, label_weight = encode_labels(table)."
         )
     if _num_samples(y) != n_rows:
-        raise ValueError(f"Y has {_num_samples(y)} rows, but X has {n_rows}.")
+        raise ValueError(
+            f"Y has {counted(_num_samples(y), 'row')}, but X has {n_rows}."
+        )
 
 
 def assign_column(X, name, values):
@@ -256,8 +259,8 @@ def check_groups(groups, n_rows, name="groups"):
         groups = np.asarray(groups, dtype=object)
     if groups.shape != (n_rows,):
         raise ValueError(
-            f"{name} has shape {groups.shape}, but there are {n_rows} rows: pass one "
-            "name or number per row."
+            f"{name} has shape {groups.shape}, but there are {counted(n_rows, 'row')}: "
+            "pass one name or number per row."
         )
     if groups.dtype == object:
         kinds = {type(group): group for group in groups}
@@ -272,8 +275,8 @@ def check_groups(groups, n_rows, name="groups"):
     if missing.any():
         raise ValueError(
             f"{name} is missing (None or NaN) at row {missing.argmax()} "
-            f"({missing.sum()} of {n_rows} rows). Name the group of each row; one that "
-            "stands alone needs a name of its own."
+            f"({missing.sum()} of {counted(n_rows, 'row')}). Name the group of each "
+            "row; one that stands alone needs a name of its own."
         )
     return groups
 

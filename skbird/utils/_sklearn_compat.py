@@ -1,4 +1,4 @@
-"""What skbird uses of scikit-learn that is not public: one place to mend.
+"""The private parts of scikit-learn that skbird uses: one place to mend.
 
 scikit-learn promises nothing about these names from one release to the next.
 """

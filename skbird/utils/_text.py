@@ -15,6 +15,27 @@ _NULS_AT_ODD = re.compile(rb"(?:[^\0]\0){8}")
 _NULS_AT_EVEN = re.compile(rb"(?:\0[^\0]){8}")
 
 
+def counted(number, one, several=None):
+    """Return a number and what it counts, as in "1 row" and "2 rows".
+
+    Parameters
+    ----------
+    number : int
+        How many there are.
+    one : str
+        What is counted, in the singular; perhaps with its verb: "file has".
+    several : str, default=None
+        The same in the plural; by default the singular with an s.
+
+    Returns
+    -------
+    str
+    """
+    if number == 1:
+        return f"1 {one}"
+    return f"{number} {f'{one}s' if several is None else several}"
+
+
 def decode_text(raw, name="A table"):
     """Decode the bytes of a file: UTF-8, UTF-16, or Windows-1252.
 
@@ -67,7 +88,7 @@ def decode_text(raw, name="A table"):
 
 
 def refuse_binary(text, name):
-    """Complain of what was decoded from a file that is no text."""
+    """Raise an error if what was decoded from a file is no text."""
     if "\0" in text:
         raise ValueError(
             f"{name} is no text. If it is a spreadsheet, open it there and save it as "

@@ -8,12 +8,13 @@ import pandas as pd
 
 from skbird.utils._params import as_floats, check_list
 from skbird.utils._rows import check_same_order, check_species_columns
+from skbird.utils._text import counted
 
 PRESENT_FROM = 0.5  # a soft target counts as presence from here on
 
 
 class Truth(NamedTuple):
-    """What is known about each row and species."""
+    """Masks of the species known to be present, and known at all, in each row."""
 
     positive: np.ndarray  # (n_rows, n_species) bool: known to be present
     known: np.ndarray  # (n_rows, n_species) bool: known at all
@@ -21,7 +22,7 @@ class Truth(NamedTuple):
 
 
 def validate_truth(y_true, name="y_true"):
-    """Turn Y into what is known to be present and what is known at all.
+    """Turn Y into masks of the known entries and of the present ones.
 
     Parameters
     ----------
@@ -89,8 +90,8 @@ def validate_scores(y_true, proba, *, species=None, nan_rows="raise"):
     names = truth.species if species is None else check_list(species, "species")
     if len(names) != score.shape[1]:
         raise ValueError(
-            f"species has {len(names)} names, but y_true has {score.shape[1]} columns. "
-            "Pass one name per column."
+            f"species has {counted(len(names), 'name')}, but y_true has "
+            f"{counted(score.shape[1], 'column')}. Pass one name per column."
         )
     known = _without_nan_rows(truth, score, nan_rows)
     if not np.isfinite(score[known]).all():
@@ -188,7 +189,7 @@ def _without_nan_rows(truth, score, nan_rows):
     if not unread.any():
         return truth.known
     rows = np.flatnonzero(unread)
-    found = f"{rows.size} of {len(score)} rows of proba are NaN"
+    found = f"{rows.size} of {counted(len(score), 'row')} of proba are NaN"
     if nan_rows == "raise":
         shown = ", ".join(map(str, rows[:5])) + (", ..." if rows.size > 5 else "")
         raise ValueError(

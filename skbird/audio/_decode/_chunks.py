@@ -1,4 +1,4 @@
-"""How much sound the chunk of samples of WAV, RF64, W64, AIFF, CAF, AU files holds.
+"""Find how much sound the chunks of WAV, RF64, W64, AIFF, CAF and AU files hold.
 
 A recorder that dies leaves the size with which it began: 0, the largest number, or that
 of its last pause. Sizes of 32 bits wrap at 4 GB. What follows the samples is another
@@ -41,7 +41,7 @@ _TEXT_BYTES = bytes(range(32, 127)) + b"\t\n\r"
 
 @dataclass(frozen=True)
 class _Form:
-    """How a container writes its chunks: name, size, content, padding."""
+    """The form of a container's chunks: name, size, content, padding."""
 
     first: int  # where the first chunk begins
     sound: bytes  # name of the chunk of samples
@@ -53,7 +53,7 @@ class _Form:
 
 
 class _Sound(NamedTuple):
-    """Where the samples lie, and where their size stands in how many bytes."""
+    """The place of the samples, and of the bytes that hold their size."""
 
     form: _Form
     at: int

@@ -15,6 +15,7 @@ from skbird.audio._audio_header import AudioHeader, AudioReadError
 from skbird.audio._decode._ffmpeg_samples import as_float
 from skbird.audio._decode._gaps import SHORT_S, Block, GapFinder, gaps_note
 from skbird.utils._extras import install_hint
+from skbird.utils._text import counted
 
 # Demuxers that read the one file they are given. Playlists and manifests, which name
 # other files and addresses, are not among them, and no protocol may be opened.
@@ -62,7 +63,7 @@ def seems_ffmpeg(head):
 
 @dataclass(frozen=True)
 class Timeline:
-    """Where the parts of a recording begin, as decoding it once has shown.
+    """Starts of the parts of a recording, found by decoding it once.
 
     Parameters
     ----------
@@ -162,7 +163,8 @@ class FFmpegDecoder:
         if not self._container.streams.audio:
             raise AudioReadError(
                 f"{self.path} has no sound: it holds "
-                f"{len(self._container.streams.video)} video streams and no audio."
+                f"{counted(len(self._container.streams.video), 'video stream')} and no "
+                "audio."
             )
         for stream in self._container.streams:
             if stream.type != "audio" and hasattr(stream, "discard"):  # since PyAV 18
@@ -211,8 +213,9 @@ class FFmpegDecoder:
             self._format = rate, n_channels
         if (rate, n_channels) != self._format:
             raise ValueError(
-                f"it changes from {self._format[0]} Hz and {self._format[1]} channels "
-                f"to {rate} Hz and {n_channels}; cut it there"
+                f"it changes from {self._format[0]} Hz and "
+                f"{counted(self._format[1], 'channel')} to {rate} Hz and {n_channels}; "
+                "cut it there"
             )
 
     def measure(self):

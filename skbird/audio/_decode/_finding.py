@@ -1,4 +1,4 @@
-"""What a look at a container found that its header does not say."""
+"""The result of a look at a container whose header is wrong."""
 
 from dataclasses import dataclass
 
@@ -9,7 +9,7 @@ UNREADABLE = (b"",)
 
 @dataclass(frozen=True)
 class Finding:
-    """How to open a file whose header cannot be believed as it stands.
+    """Instructions to open a file whose header cannot be believed.
 
     Parameters
     ----------

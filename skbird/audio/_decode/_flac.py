@@ -1,4 +1,4 @@
-"""Whether a FLAC file ends where its header says.
+"""Check whether a FLAC file ends where its header says.
 
 Encoders that write to a pipe do not know the length and leave 0; files cut short keep
 the length they should have had, and files written one after another that of the first.
@@ -35,7 +35,7 @@ _SCANNED = 2**20
 
 
 class _Stream(NamedTuple):
-    """What the first block says of a recording."""
+    """The properties of a recording that the first block tells."""
 
     head: bytes
     block_size: int

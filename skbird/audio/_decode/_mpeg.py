@@ -1,4 +1,4 @@
-"""Whether an mp3 file is as long as libsndfile thinks.
+"""Check whether an mp3 file is as long as libsndfile thinks.
 
 libsndfile believes the first frame where it is a Xing, Info or VBRI header, and guesses
 from the first bitrates where there is none. Such a header is believed if its checksum

@@ -16,7 +16,7 @@ _SLACK = 2
 
 @dataclass(frozen=True)
 class Walk:
-    """What of an mp3 file are frames.
+    """The stretches of an mp3 file that consist of frames.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""Whether the pages of an Ogg file count its samples right.
+"""Check whether the pages of an Ogg file count its samples right.
 
 Each page says how many samples end with it. The last one is all that decoders look at,
 and a damaged one makes a minute of a year. Streams that were written one after another

@@ -20,6 +20,7 @@ from skbird.audio._decode._mpeg import look_at_mpeg
 from skbird.audio._decode._ogg import look_at_ogg
 from skbird.audio._decode._sndfile import SndfileDecoder
 from skbird.audio._listing import FFMPEG_SUFFIXES
+from skbird.utils._text import counted
 
 # No recorder of wildlife, from whales to bats, is outside of these; a damaged header
 # may say anything, and one wrong rate makes a row of hours.
@@ -243,6 +244,6 @@ def _check_format(path, header):
         )
     if header.n_channels > _MAX_CHANNELS:
         raise AudioReadError(
-            f"{path} claims {header.n_channels} channels; at most {_MAX_CHANNELS} are "
-            "possible. Its header is damaged."
+            f"{path} claims {counted(header.n_channels, 'channel')}; at most "
+            f"{_MAX_CHANNELS} are possible. Its header is damaged."
         )

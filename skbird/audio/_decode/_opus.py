@@ -1,4 +1,4 @@
-"""Where the sound of an Opus stream begins, as its pages count.
+"""Find where the sound of an Opus stream begins, as its pages count.
 
 Pages count from 0 if the stream is whole. Of one that was cut from a longer one, or
 whose writer counts otherwise, libsndfile leaves out too few of the samples that the

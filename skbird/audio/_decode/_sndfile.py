@@ -141,13 +141,13 @@ class SndfileDecoder:
 
     @property
     def seeks_blindly(self):
-        """Whether seeks may go astray without a word where some of a file is lost."""
+        """True if seeks may go astray unnoticed because part of a file is lost."""
         subtype = self._file.subtype
         return subtype in ("OPUS", "MPEG_LAYER_III") and not self._is_sequential
 
     @property
     def _lead(self):
-        """How many frames are decoded before what is sought."""
+        """Number of frames to decode before the frame that is sought."""
         subtype, rate = self._file.subtype, self._file.samplerate
         if subtype.startswith("MPEG"):
             return _LOW_MPEG_FRAMES if rate <= _LOW_MPEG_RATE else _MPEG_FRAMES

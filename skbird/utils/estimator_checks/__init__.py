@@ -1,15 +1,15 @@
 """Checks that every estimator of skbird passes, and yours can too.
 
-scikit-learn's own battery feeds 2-D arrays; for estimators that take recordings it runs
-next to nothing. This one makes synthetic recordings and checks on them what skbird
+scikit-learn's own checks feed 2-D arrays; for estimators that take recordings hardly
+any of them run. These make synthetic recordings and check on them what skbird
 promises: rows stay as they are, answers depend on nothing but the row, fitting changes
-neither the input nor later fits, pickles predict the same in a fresh process. To it
-belong those checks of scikit-learn that need no input.
+neither the input nor later fits, pickles predict the same in a fresh process. The
+checks of scikit-learn that need no input are run as well.
 
 >>> from skbird.utils.estimator_checks import LevelClassifier, check_audio_estimator
 >>> results = check_audio_estimator(LevelClassifier())
 
-Each check is a function of its own, for use while you mend what it found:
+Each check is also a function, to call while you mend what it found:
 
 >>> from skbird.preprocessing import Segmenter
 >>> from skbird.utils.estimator_checks import check_keeps_rows

@@ -1,4 +1,4 @@
-"""What estimators answer, row by row, in a form that can be compared."""
+"""The answers of estimators, row by row, in a form that can be compared."""
 
 import functools
 import os
@@ -210,7 +210,7 @@ def raised(call, kinds):
 
 
 def assert_same(before, after, when, *, atol=1e-5):
-    """Complain, naming method and row, if two answers differ by more than rounding.
+    """Raise an error that names method and row if answers differ by more than rounding.
 
     Parameters
     ----------

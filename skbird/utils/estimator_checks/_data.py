@@ -83,7 +83,7 @@ class CheckData:
 
     @property
     def takes_recordings(self):
-        """Whether X is the row table itself."""
+        """True if X is the row table itself."""
         return self.make_X is None
 
     def rows(self, numbers):

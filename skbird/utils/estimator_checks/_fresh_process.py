@@ -13,8 +13,16 @@ from skbird.utils.estimator_checks._answers import answers
 
 # What takes seconds to import, and holds no state of ours.
 _HEAVY = (
-    *("scipy.signal", "scipy.stats", "pandas", "sklearn.ensemble", "librosa"),
-    *("sklearn.model_selection", "torch", "timm", "skorch", "onnxruntime"),
+    "scipy.signal",
+    "scipy.stats",
+    "pandas",
+    "sklearn.ensemble",
+    "librosa",
+    "sklearn.model_selection",
+    "torch",
+    "timm",
+    "skorch",
+    "onnxruntime",
 )
 
 

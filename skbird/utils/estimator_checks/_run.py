@@ -63,14 +63,14 @@ def check_audio_estimator(
 ):
     """Check that an estimator keeps the promises of skbird and of scikit-learn.
 
-    A process is started in which a pickle is tried: a script needs the usual
-    ``if __name__ == "__main__":`` around this call, and classes in modules.
+    One check unpickles the estimator in a new process. In a script, put this call under
+    ``if __name__ == "__main__":``, and the class into a module.
 
     Parameters
     ----------
     estimator : estimator
-        Not fitted. Seeds that are None are set. Meta-estimators can be checked around a
-        `LevelClassifier`.
+        Not fitted. Seeds that are None are set. Give meta-estimators a
+        `LevelClassifier` to wrap.
     make_X : callable, default=None
         Turns the row table of recordings into what ``fit`` takes, such as
         ``encoder.transform``; one row each, also for files that cannot be read. None:
@@ -78,7 +78,7 @@ def check_audio_estimator(
     expected_failed_checks : dict of str to str, default=None
         Names of checks that this estimator need not pass, and why.
     on_fail : {"raise", "warn", None}, default="raise"
-        What a check that fails does; None only notes it in what is returned.
+        What to do if a check fails; None only notes it in the result.
 
     Returns
     -------
@@ -139,7 +139,7 @@ def _run(name, check, reason):
 def parametrize_with_audio_checks(
     estimators, *, make_X=None, expected_failed_checks=None
 ):
-    """Make a pytest function run each check on each estimator as a test of its own.
+    """Parametrize a pytest function: each check on each estimator is one test.
 
     Parameters
     ----------
@@ -154,7 +154,7 @@ def parametrize_with_audio_checks(
     Returns
     -------
     decorator
-        Of a function with one parameter, ``check``, which it is to call.
+        Decorates a function with one parameter, ``check``, which it must call.
 
     Examples
     --------

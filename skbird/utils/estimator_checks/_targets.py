@@ -147,7 +147,7 @@ def _assert_finite(estimator, data, Y):
 
 
 def _assert_weightless(estimator, data, Y, what):
-    """Complain if the weight of what is no target changes the answers."""
+    """Raise an error if weights of entries that are no targets change the answers."""
     light = np.ones(Y.shape)
     heavy = np.where(Y.isna() | (Y == -1), 9.0, light)
     before = _fit(estimator, data, Y, label_weight=light)
