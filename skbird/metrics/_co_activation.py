@@ -34,6 +34,18 @@ def co_activation(
     nan_rows: NanRows = "raise",
     return_support: Literal[True],
 ) -> tuple[pd.DataFrame, pd.DataFrame]: ...
+
+
+@overload
+def co_activation(
+    y_true: ArrayLike,
+    proba: ArrayLike,
+    threshold: ArrayLike | None = 0.5,
+    *,
+    species: Names | None = None,
+    nan_rows: NanRows = "raise",
+    return_support: bool = False,
+) -> pd.DataFrame | tuple[pd.DataFrame, pd.DataFrame]: ...
 def co_activation(
     y_true: ArrayLike,
     proba: ArrayLike,

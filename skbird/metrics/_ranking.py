@@ -34,6 +34,16 @@ def macro_roc_auc(
     nan_rows: NanRows = "raise",
     return_skipped: Literal[True],
 ) -> tuple[float, list]: ...
+
+
+@overload
+def macro_roc_auc(
+    y_true: ArrayLike,
+    proba: ArrayLike,
+    *,
+    nan_rows: NanRows = "raise",
+    return_skipped: bool = False,
+) -> float | tuple[float, list]: ...
 def macro_roc_auc(
     y_true: ArrayLike,
     proba: ArrayLike,
@@ -119,6 +129,16 @@ def macro_average_precision(
     nan_rows: NanRows = "raise",
     return_skipped: Literal[True],
 ) -> tuple[float, list]: ...
+
+
+@overload
+def macro_average_precision(
+    y_true: ArrayLike,
+    proba: ArrayLike,
+    *,
+    nan_rows: NanRows = "raise",
+    return_skipped: bool = False,
+) -> float | tuple[float, list]: ...
 def macro_average_precision(
     y_true: ArrayLike,
     proba: ArrayLike,
@@ -199,6 +219,17 @@ def padded_cmap(
     nan_rows: NanRows = "raise",
     return_skipped: Literal[True],
 ) -> tuple[float, list]: ...
+
+
+@overload
+def padded_cmap(
+    y_true: ArrayLike,
+    proba: ArrayLike,
+    *,
+    padding: int = 5,
+    nan_rows: NanRows = "raise",
+    return_skipped: bool = False,
+) -> float | tuple[float, list]: ...
 def padded_cmap(
     y_true: ArrayLike,
     proba: ArrayLike,
