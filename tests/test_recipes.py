@@ -230,6 +230,13 @@ def test_the_command_line_trains_recipes_by_name(tmp_path):
     assert fast.make_pipeline(9, tmp_path)[-1].backbone == "mobilenetv3_small_050"
 
 
+def test_more_folds_than_groups_are_refused_in_words_of_the_command(birds, tmp_path):
+    root = Path(birds.X["path"][0]).parents[2]
+    result = cross_validate(root, tmp_path / "folds.csv", "--folds", "100")
+    assert result.exit_code == 1
+    assert "Error: --folds 100 exceeds the" in result.stderr
+
+
 def steps_of(tmp_path, recipe, *assignments):
     flags = {"recipe": recipe, "backbone_weights": "none"}
     return read_settings(None, flags, assignments).make_pipeline(9, tmp_path)

@@ -70,7 +70,8 @@ def cross_validate(data, out, folds, config, assignments, work_dir, **flags):
             verbose=1,
         )
     except ValueError as exc:
-        raise ValueError(str(exc).replace("cv=", "--folds ")) from exc
+        text = str(exc).replace(f"cv={folds}: n_splits={folds}", f"--folds {folds}")
+        raise ValueError(text) from exc
     write_table(report.species.reset_index(), out)
     _console.say(f"Wrote {out}; {work_dir} may be deleted.")
     _console.show(*str(report).split("\n"))
