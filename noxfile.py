@@ -19,9 +19,10 @@ def lint(session):
 
 @nox.session
 def types(session):
-    """Check type hints with mypy; the base install is enough."""
+    """Check type hints with mypy, and how scripts of users get on with them."""
     session.install("-e", ".[types]")
     session.run("mypy")
+    session.run("mypy", "tests/typed_use.py")
 
 
 @nox.session

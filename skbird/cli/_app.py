@@ -9,6 +9,7 @@ import click
 
 import skbird
 from skbird.cli import _console
+from skbird.cli._cross_validate import cross_validate
 from skbird.cli._describe import describe
 from skbird.cli._evaluate import evaluate
 from skbird.cli._interrupts import EXIT_CODE, INTERRUPTS
@@ -25,6 +26,7 @@ Results go to standard output, all else to standard error."""
 
 _GOES_ON = {
     "train": " The same command goes on where it was.",
+    "cross-validate": " The same command goes on where it was.",
     "predict": " The same command, without --fresh, goes on where it was.",
 }
 
@@ -109,5 +111,13 @@ def app(traceback):
     """  # noqa: D301
 
 
-for _command in (describe, train, evaluate, predict, report, models):
+for _command in (
+    describe,
+    train,
+    cross_validate,
+    evaluate,
+    predict,
+    report,
+    models,
+):
     app.add_command(_command)

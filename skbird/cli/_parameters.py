@@ -3,8 +3,9 @@
 import click
 
 _NET = "sedclassifier"
-_FILTERS = ("bandpass", "rmsfilter", "vadfilter")  # steps that can be left out
-_LOSS = f"{_NET}__criterion"
+# Steps that can be left out, by their classes.
+_FILTERS = {"bandpass": "BandPass", "rmsfilter": "RMSFilter", "vadfilter": "VADFilter"}
+_LOSS, _OPTIMIZER = f"{_NET}__criterion", f"{_NET}__optimizer"
 # Parts of the network that are written in tables of their own.
 _PARTS = {f"{_NET}__{part}" for part in ("callbacks", "criterion", "optimizer")}
 _WITHOUT_EFFECT = {
@@ -43,8 +44,36 @@ def spread(values, known):
     return nested | plain
 
 
+def add_filters(pipe, values):
+    """Put the filters that are named, but that the recipe leaves out, in their places.
+
+    Parameters
+    ----------
+    pipe : Pipeline
+    values : dict
+        By names such as ``vadfilter__threshold`` or ``vadfilter``.
+
+    Returns
+    -------
+    Pipeline
+    """
+    from sklearn.pipeline import Pipeline
+
+    from skbird import preprocessing
+
+    named = {name.split("__")[0] for name in values}
+    steps = list(pipe.steps)
+    place = list(pipe.named_steps).index("logmel")
+    for name in ("rmsfilter", "vadfilter"):  # each stands in front of the one before
+        if name in pipe.named_steps:
+            place = list(dict(steps)).index(name)
+        elif name in named:
+            steps.insert(place, (name, getattr(preprocessing, _FILTERS[name])()))
+    return Pipeline(steps)
+
+
 def from_text(values, known):
-    """Return parameters with losses for their names; refuse what no text can say.
+    """Return parameters with classes for their names; refuse what no text can say.
 
     Parameters
     ----------
@@ -64,9 +93,10 @@ def from_text(values, known):
     """
     for name, value in values.items():
         _check(name, value, known)
-    if _LOSS in values:
-        return {**values, _LOSS: _find_loss(values[_LOSS])}
-    return values
+    # A filter that is named is a step already, see `add_filters`.
+    values = dict(item for item in values.items() if item not in _FILTERS.items())
+    find = {_LOSS: _find_loss, _OPTIMIZER: _find_optimizer}
+    return {n: find[n](v) if n in find else v for n, v in values.items()}
 
 
 def _check(name, value, known):
@@ -75,13 +105,14 @@ def _check(name, value, known):
         reason = _WITHOUT_EFFECT[words[1]]
         raise click.UsageError(f"set: {name} has no effect: {reason}. Leave it out.")
     if name in _FILTERS:
-        is_right, remedy = value == "passthrough", " to leave it out, 'passthrough'"
+        is_right = value in ("passthrough", _FILTERS[name])
+        remedy = f" to leave it out, 'passthrough', or {_FILTERS[name]!r}"
     elif name.startswith(f"{_NET}__callbacks__") and len(words) == 3:
         is_right, remedy = value is None, " to leave it out, None"
     elif name == f"{_NET}__callbacks":
         is_right, remedy = value in (None, "disable"), " None or 'disable'"
     else:
-        takes_objects = ("steps", f"{_NET}__module", f"{_NET}__optimizer")
+        takes_objects = ("steps", f"{_NET}__module")
         is_step = hasattr(known.get(name), "get_params")
         is_right, remedy = not (is_step or name in takes_objects), ""
     if not is_right:
@@ -97,15 +128,27 @@ def _find_loss(name):
 
     import skbird.nn
 
-    public = {name: getattr(skbird.nn, name) for name in skbird.nn.__all__}
-    losses = {
-        name: loss
-        for name, loss in public.items()
-        if isinstance(loss, type) and issubclass(loss, Module)
+    return _find_class(_LOSS, name, "loss", skbird.nn, Module)
+
+
+def _find_optimizer(name):
+    from torch import optim
+
+    return _find_class(_OPTIMIZER, name, "optimizer", optim, optim.Optimizer)
+
+
+def _find_class(parameter, name, kind, module, base):
+    """Return the class of a public name of a module, if it is of the kind."""
+    public = getattr(module, "__all__", dir(module))
+    members = {name: getattr(module, name) for name in public}
+    classes = {
+        name: member
+        for name, member in members.items()
+        if isinstance(member, type) and issubclass(member, base) and member is not base
     }
-    if not isinstance(name, str) or name not in losses:
+    if not isinstance(name, str) or name not in classes:
         raise click.UsageError(
-            f"set: {_LOSS}={name!r:.100} is no loss of skbird.nn. Known: "
-            f"{', '.join(losses)}."
+            f"set: {parameter}={name!r:.100} is no {kind} of {module.__name__}. Known: "
+            f"{', '.join(classes)}."
         )
-    return losses[name]
+    return classes[name]

@@ -4,16 +4,41 @@ import math
 import tomllib
 from dataclasses import dataclass, field, fields, replace
 from difflib import get_close_matches
+from pathlib import Path
 
 import click
 
 from skbird.cli._numbers import FloatRange
-from skbird.cli._parameters import from_text, spread
+from skbird.cli._parameters import add_filters, from_text, spread
 from skbird.utils._files import read_bytes
 
 RECIPES = ("default", "report", "fast")  # that train one network on labels
 _MIN_EPOCH = 1000  # segments
+_THRESHOLD = 0.5  # of the report's VADFilter, in collections that it does not name
 _MAX_BYTES = 1_000_000  # of a configuration
+
+DATA = click.argument("data", type=click.Path(exists=True, path_type=Path))
+CONFIG = click.option(
+    "--config",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="A TOML file of settings; flags on the command line override it.",
+)
+SET = click.option(
+    "--set",
+    "assignments",
+    multiple=True,
+    metavar="NAME=VALUE",
+    help="Another parameter of the pipeline, such as rmsfilter__quantile=0.5.",
+)
+
+
+def work_dir_option(kept):
+    """Return the option ``--work-dir``, which keeps the spectrograms and what else."""
+    return click.option(
+        "--work-dir",
+        type=click.Path(file_okay=False, path_type=Path),
+        help=f"Folder for spectrograms, {kept}.  [default: <out>.work]",
+    )
 
 
 def _setting(default, kind, text):
@@ -172,6 +197,31 @@ class Settings:
 
         return recording_weights(X, Y)
 
+    def assumptions(self, columns):
+        """Say what holds where the recipe looks for columns that there are not.
+
+        Parameters
+        ----------
+        columns : sequence of str
+            Of the table of recordings.
+
+        Returns
+        -------
+        list of str
+        """
+        if self.recipe != "report":
+            return []
+        missing = {
+            "collection": "speech counts from the same probability in all recordings, "
+            f"{_THRESHOLD} (--set vadfilter__threshold=... changes it).",
+            "group": "the same masks are drawn for all species.",
+        }
+        return [
+            f"There is no column {name!r}: {text}"
+            for name, text in missing.items()
+            if name not in columns
+        ]
+
     def make_pipeline(self, n_rows, work_dir, columns=()):
         """Return the pipeline to be fitted.
 
@@ -183,8 +233,7 @@ class Settings:
         work_dir : Path
             Where spectrograms and the state of the training are kept.
         columns : sequence of str
-            Columns of the table of recordings. Without "group", the masks are the same
-            for all species.
+            Columns of the table of recordings, see `assumptions`.
 
         Returns
         -------
@@ -198,6 +247,9 @@ class Settings:
         if self.recipe == "report":
             options["species_groups"] = "group" if "group" in columns else None
         pipe = getattr(recipes, self.recipe)(cache_dir=work_dir / "cache", **options)
+        if self.recipe == "report" and "collection" not in columns:
+            pipe.set_params(vadfilter__threshold=_THRESHOLD)
+        pipe = add_filters(pipe, self.set)
         params = self._params(n_rows, work_dir, pipe.get_params())
         pipe.set_params(bandpass__high_hz=None, **params)
         known = pipe.get_params()
@@ -318,15 +370,27 @@ def _unknown(name, known):
     return f"there is no {name!r}. Known: {', '.join(outer)}{more}"
 
 
-def setting_flags(command):
-    """Add a flag for each of the `Settings` to a command."""
-    for setting in reversed(fields(Settings)):
-        if setting.name == "set":
-            continue
-        flag = "--" + setting.name.replace("_", "-")
-        # No default: a file counts more than the default, and a flag more than a file.
-        kind, text = setting.metadata["kind"], setting.metadata["help"]
-        if setting.default is not None:  # by show_default it would be in brackets
-            text = f"{text}  [default: {setting.default}]"
-        command = click.option(flag, type=kind, help=text)(command)
-    return command
+def setting_flags(*left_out):
+    """Return a decorator that adds a flag for each of the `Settings` to a command.
+
+    Parameters
+    ----------
+    *left_out : str
+        Names of settings that the command has no use for.
+    """
+
+    def add(command):
+        for setting in reversed(fields(Settings)):
+            if setting.name not in ("set", *left_out):
+                command = _flag(setting)(command)
+        return command
+
+    return add
+
+
+def _flag(setting):
+    # No default: a file counts more than the default, and a flag more than a file.
+    kind, text = setting.metadata["kind"], setting.metadata["help"]
+    if setting.default is not None:  # by show_default it would be in brackets
+        text = f"{text}  [default: {setting.default}]"
+    return click.option(f"--{setting.name.replace('_', '-')}", type=kind, help=text)

@@ -10,7 +10,14 @@ import click
 from skbird.cli import _console
 from skbird.cli._outputs import check_file, check_spares, file_option, write_table
 from skbird.cli._rehearsal import rehearse
-from skbird.cli._settings import read_settings, setting_flags
+from skbird.cli._settings import (
+    CONFIG,
+    DATA,
+    SET,
+    read_settings,
+    setting_flags,
+    work_dir_option,
+)
 from skbird.utils._extras import install_hint
 from skbird.utils._text import counted
 
@@ -29,7 +36,7 @@ A file for --config has the names of the flags, and a table for the rest:
   [set]
   sedclassifier__callbacks__mixup__alpha = 0.2"""
 )
-@click.argument("data", type=click.Path(exists=True, path_type=Path))
+@DATA
 @file_option(
     "File of the model: .skbird, which predicts fast on CPUs and without torch; or "
     ".pkl, a pickled pipeline.",
@@ -37,27 +44,15 @@ A file for --config has the names of the flags, and a table for the rest:
     ".pkl",
     required=True,
 )
-@click.option(
-    "--config",
-    type=click.Path(exists=True, dir_okay=False, path_type=Path),
-    help="A TOML file of settings; flags on the command line override it.",
-)
-@setting_flags
-@click.option(
-    "--set",
-    "assignments",
-    multiple=True,
-    metavar="NAME=VALUE",
-    help="Another parameter of the pipeline, such as rmsfilter__quantile=0.5.",
-)
+@CONFIG
+@setting_flags()
+@SET
 @click.option(
     "--license", help="License under which others may use the model; noted in it."
 )
-@click.option(
-    "--work-dir",
-    type=click.Path(file_okay=False, path_type=Path),
-    help="Folder for spectrograms, the state of the training (to resume it if it is "
-    "killed) and the pipeline as a pickle.  [default: <out>.work]",
+@work_dir_option(
+    "the state of the training (to resume it if it is killed), and the pipeline as a "
+    "pickle"
 )
 def train(data, out, config, assignments, license, work_dir, **flags):
     """Train a network on labelled recordings, judge it, and write it to a file.
@@ -72,28 +67,11 @@ def train(data, out, config, assignments, license, work_dir, **flags):
     check_spares(held_out, data, config)
     _check_packages(out)
     work_dir = work_dir or out.with_name(f"{out.name}.work")
-    _check_work_dir(work_dir, out)
+    check_work_dir(work_dir, out)
     import pandas as pd
 
-    from skbird.datasets import load_recordings
-
-    with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", "All recordings of .* are of")  # see below
-        loaded = load_recordings(data, secondary_weight=settings.secondary_weight)
-    _console.say_lines(loaded.DESCR)
-    if not len(loaded.X):
-        raise ValueError(f"{data} has no recordings to train on.")
-    pipe = settings.make_pipeline(len(loaded.X), work_dir, loaded.X.columns)
-    settings.check_network(pipe)
-    rehearse(settings, loaded.X, loaded.species, compiles=not _is_pickle(out))
-    readable, errors = _find_readable(loaded.X, pipe["resampler"].channels)
-    # Those of a competition are asked for, whether they were heard or not.
-    is_fixed = loaded.get("sample_submission") is not None
-    species = _check_species(loaded.Y, readable, is_fixed, errors)
-    X = loaded.X[readable].reset_index(drop=True)
-    Y, label_weight = (
-        table.loc[readable, species].reset_index(drop=True)
-        for table in (loaded.Y, loaded.label_weight)
+    X, Y, label_weight, is_fixed, errors = load_readable(
+        data, settings, work_dir, compiles=not _is_pickle(out)
     )
     train_rows, test_rows, by = _split(X, Y, settings)
     pipe = settings.make_pipeline(len(train_rows), work_dir, X.columns)
@@ -111,7 +89,7 @@ def train(data, out, config, assignments, license, work_dir, **flags):
         label_weight=label_weight[species].iloc[train_rows],
         sample_weight=settings.row_weights(taught, taught_Y[species]),
     )
-    errors = pd.concat([_console.as_errors(loaded.get("errors")), errors, damaged])
+    errors = pd.concat([errors, damaged])
     model = _finish(pipe, out, taught[:_N_COMPARED], work_dir)
     _save(model, out, taught, license)
     _console.say(
@@ -131,7 +109,60 @@ def train(data, out, config, assignments, license, work_dir, **flags):
     click.get_current_context().exit(_console.say_left_out(errors))
 
 
-def _check_work_dir(work_dir, out):
+def load_readable(data, settings, work_dir, compiles):
+    """Load what can be read of labelled recordings; refuse settings that cannot work.
+
+    Parameters
+    ----------
+    data : Path
+    settings : Settings
+    work_dir : Path
+    compiles : bool
+        Whether the network is to be compiled after the training.
+
+    Returns
+    -------
+    X : DataFrame
+    Y, label_weight : DataFrame of shape (n_rows, n_species)
+    is_fixed : bool
+        Whether species without recordings stay columns.
+    left_out : DataFrame
+        ``path`` and ``error`` of what cannot be read.
+    """
+    import pandas as pd
+
+    from skbird.datasets import load_recordings
+
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "All recordings of .* are of")  # see below
+        loaded = load_recordings(data, secondary_weight=settings.secondary_weight)
+    _console.say_lines(loaded.DESCR)
+    if not len(loaded.X):
+        raise ValueError(f"{data} has no recordings to train on.")
+    if settings.groups is not None and settings.groups not in loaded.X:
+        raise click.UsageError(
+            f"--groups {settings.groups}: the recordings have no such column, but "
+            f"{', '.join(map(str, loaded.X.columns))}."
+        )
+    for text in settings.assumptions(loaded.X.columns):
+        _console.say(text)
+    pipe = settings.make_pipeline(len(loaded.X), work_dir, loaded.X.columns)
+    settings.check_network(pipe)
+    rehearse(settings, loaded.X, loaded.species, compiles)
+    readable, errors = _find_readable(loaded.X, pipe["resampler"].channels)
+    # Those of a competition are asked for, whether they were heard or not.
+    is_fixed = loaded.get("sample_submission") is not None
+    species = _check_species(loaded.Y, readable, is_fixed, errors)
+    X = loaded.X[readable].reset_index(drop=True)
+    Y, label_weight = (
+        table.loc[readable, species].reset_index(drop=True)
+        for table in (loaded.Y, loaded.label_weight)
+    )
+    left_out = pd.concat([_console.as_errors(loaded.get("errors")), errors])
+    return X, Y, label_weight, is_fixed, left_out
+
+
+def check_work_dir(work_dir, out):
     """Raise an error now if the folder cannot be written to."""
     if work_dir.absolute() == out.absolute():
         raise click.UsageError(f"--work-dir {work_dir} is --out. Name another folder.")
@@ -256,25 +287,31 @@ def _check_species(Y, readable, is_fixed=False, errors=None):
     return list(Y.columns if is_fixed else Y.columns.drop(lost))
 
 
-def _split(X, Y, settings):
-    """Return the rows to train on, those to judge by, and what is kept apart."""
+def group_rows(X, settings, share):
+    """Return the group of each row, and what the groups are.
+
+    Parameters
+    ----------
+    X : DataFrame
+    settings : Settings
+    share : float
+        Of the rows that are held out at a time.
+
+    Returns
+    -------
+    groups : ndarray of shape (n_rows,)
+    by : str
+    """
     import numpy as np
 
-    from skbird.model_selection import group_train_test_split, leak_groups
+    from skbird.model_selection import leak_groups
 
-    if settings.groups is not None and settings.groups not in X:
-        raise click.UsageError(
-            f"--groups {settings.groups}: the recordings have no such column, but "
-            f"{', '.join(map(str, X.columns))}."
-        )
-    if settings.hold_out == 0:
-        return np.arange(len(X)), np.arange(0), ""
     by = settings.groups or ("author" if "author" in X else None)
     groups = leak_groups(X, author=by, date=None)
     if by is not None:
         known = X[by].astype("string").str.strip().fillna("").ne("").to_numpy()
         n_groups = len(np.unique(groups[known]))
-        if settings.groups is None and n_groups < 2 / settings.hold_out:
+        if settings.groups is None and n_groups < 2 / share:
             by = None  # too few: recordings at least are apart
         elif not known.all():
             n_alone = (~known).sum()
@@ -282,6 +319,18 @@ def _split(X, Y, settings):
     if by is None:
         groups = leak_groups(X, author=None, date=None)
         by = "recording (recordists are not known, or too few: figures may be too good)"
+    return groups, by
+
+
+def _split(X, Y, settings):
+    """Return the rows to train on, those to judge by, and what is kept apart."""
+    import numpy as np
+
+    from skbird.model_selection import group_train_test_split
+
+    if settings.hold_out == 0:
+        return np.arange(len(X)), np.arange(0), ""
+    groups, by = group_rows(X, settings, settings.hold_out)
     options = {"test_size": settings.hold_out, "random_state": settings.seed}
     try:
         return *group_train_test_split(Y, groups, **options), by

@@ -1,5 +1,7 @@
 """Confusions between species, for rows that may have several."""
 
+from typing import Literal, overload
+
 import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike
@@ -12,6 +14,38 @@ from skbird.utils._typing import Names, NanRows
 _CONSTRAINTS = {"return_support": ["boolean"]}
 
 
+@overload
+def co_activation(
+    y_true: ArrayLike,
+    proba: ArrayLike,
+    threshold: ArrayLike | None = 0.5,
+    *,
+    species: Names | None = None,
+    nan_rows: NanRows = "raise",
+    return_support: Literal[False] = False,
+) -> pd.DataFrame: ...
+@overload
+def co_activation(
+    y_true: ArrayLike,
+    proba: ArrayLike,
+    threshold: ArrayLike | None = 0.5,
+    *,
+    species: Names | None = None,
+    nan_rows: NanRows = "raise",
+    return_support: Literal[True],
+) -> tuple[pd.DataFrame, pd.DataFrame]: ...
+
+
+@overload
+def co_activation(
+    y_true: ArrayLike,
+    proba: ArrayLike,
+    threshold: ArrayLike | None = 0.5,
+    *,
+    species: Names | None = None,
+    nan_rows: NanRows = "raise",
+    return_support: bool = False,
+) -> pd.DataFrame | tuple[pd.DataFrame, pd.DataFrame]: ...
 def co_activation(
     y_true: ArrayLike,
     proba: ArrayLike,

@@ -2,6 +2,7 @@
 
 import warnings
 from numbers import Integral
+from typing import Literal, overload
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -17,6 +18,32 @@ _CONSTRAINTS = {"return_skipped": ["boolean"]}
 _MAX_PADDING = 100_000  # rows, which are made
 
 
+@overload
+def macro_roc_auc(
+    y_true: ArrayLike,
+    proba: ArrayLike,
+    *,
+    nan_rows: NanRows = "raise",
+    return_skipped: Literal[False] = False,
+) -> float: ...
+@overload
+def macro_roc_auc(
+    y_true: ArrayLike,
+    proba: ArrayLike,
+    *,
+    nan_rows: NanRows = "raise",
+    return_skipped: Literal[True],
+) -> tuple[float, list]: ...
+
+
+@overload
+def macro_roc_auc(
+    y_true: ArrayLike,
+    proba: ArrayLike,
+    *,
+    nan_rows: NanRows = "raise",
+    return_skipped: bool = False,
+) -> float | tuple[float, list]: ...
 def macro_roc_auc(
     y_true: ArrayLike,
     proba: ArrayLike,
@@ -86,6 +113,32 @@ def macro_roc_auc(
     return _macro_mean(per_species, truth.species, "ROC-AUC", return_skipped)
 
 
+@overload
+def macro_average_precision(
+    y_true: ArrayLike,
+    proba: ArrayLike,
+    *,
+    nan_rows: NanRows = "raise",
+    return_skipped: Literal[False] = False,
+) -> float: ...
+@overload
+def macro_average_precision(
+    y_true: ArrayLike,
+    proba: ArrayLike,
+    *,
+    nan_rows: NanRows = "raise",
+    return_skipped: Literal[True],
+) -> tuple[float, list]: ...
+
+
+@overload
+def macro_average_precision(
+    y_true: ArrayLike,
+    proba: ArrayLike,
+    *,
+    nan_rows: NanRows = "raise",
+    return_skipped: bool = False,
+) -> float | tuple[float, list]: ...
 def macro_average_precision(
     y_true: ArrayLike,
     proba: ArrayLike,
@@ -148,6 +201,35 @@ def macro_average_precision(
     return _macro_mean(per_species, truth.species, "average precision", return_skipped)
 
 
+@overload
+def padded_cmap(
+    y_true: ArrayLike,
+    proba: ArrayLike,
+    *,
+    padding: int = 5,
+    nan_rows: NanRows = "raise",
+    return_skipped: Literal[False] = False,
+) -> float: ...
+@overload
+def padded_cmap(
+    y_true: ArrayLike,
+    proba: ArrayLike,
+    *,
+    padding: int = 5,
+    nan_rows: NanRows = "raise",
+    return_skipped: Literal[True],
+) -> tuple[float, list]: ...
+
+
+@overload
+def padded_cmap(
+    y_true: ArrayLike,
+    proba: ArrayLike,
+    *,
+    padding: int = 5,
+    nan_rows: NanRows = "raise",
+    return_skipped: bool = False,
+) -> float | tuple[float, list]: ...
 def padded_cmap(
     y_true: ArrayLike,
     proba: ArrayLike,

@@ -111,7 +111,26 @@ def report(
     Pipeline
         Pass ``sedclassifier__label_weight`` of :func:`skbird.data.encode_labels`
         (secondary labels count half) and ``sedclassifier__sample_weight`` of
-        :func:`skbird.data.recording_weights` to ``fit``.
+        :func:`skbird.data.recording_weights` to ``fit``. X needs the columns
+        ``collection`` and, as `species_groups` has it, ``group``, which
+        :func:`skbird.datasets.load_birdclef` gives.
+
+    See Also
+    --------
+    default : What our ablation found better.
+    skbird.semi_supervised.PseudoLabelSelfTraining : The report's pseudo-labels, hard
+        from 0.25 and soft from 0.05.
+    skbird.ensemble.MultilabelVotingClassifier : Its ensemble, by weighted mean,
+        of ``attention="frequency"``, ``attention="time"`` and a CNN.
+    skbird.postprocessing.SoundscapeReweighter : Its reweighting of rows by the mean of
+        their recording.
+
+    Notes
+    -----
+    The report gives no threshold of speech, only that CSA's is stricter and
+    Xeno-canto's lighter: the numbers are ours. It counts mixup among the augmentations
+    of audio, but draws from stored spectrograms, which are what is mixed here;
+    ``callbacks__mixup__domain="power"`` comes close to mixing the waveforms.
 
     Examples
     --------
