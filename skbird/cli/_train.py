@@ -309,7 +309,7 @@ def group_rows(X, settings, share):
     by = settings.groups or ("author" if "author" in X else None)
     groups = leak_groups(X, author=by, date=None)
     if by is not None:
-        known = X[by].astype("string").str.strip().fillna("").ne("").to_numpy()
+        known = X[by].astype("string").str.strip().fillna("").ne("").to_numpy(bool)
         n_groups = len(np.unique(groups[known]))
         if settings.groups is None and n_groups < 2 / share:
             by = None  # too few: recordings at least are apart

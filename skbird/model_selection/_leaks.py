@@ -233,7 +233,9 @@ def leak_groups(X, **options):
         rows.append(known)
         nodes.append(n_nodes + key[known])
         n_nodes += key.max() + 1
-    rows, nodes = np.concatenate(rows), np.concatenate(nodes)
+    # scipy before 1.12 takes graphs of 32-bit numbers only.
+    rows = np.concatenate(rows).astype(np.int32)
+    nodes = np.concatenate(nodes).astype(np.int32)
     graph = coo_array((np.ones(len(rows)), (rows, nodes)), shape=(n_nodes, n_nodes))
     return connected_components(graph, directed=False)[1][:n_rows]
 
