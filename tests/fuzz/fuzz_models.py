@@ -7,9 +7,9 @@ import sys
 import zipfile
 
 import numpy as np
-from estimator_cases import MEL, NETWORK
 from fuzz_worker import Failure, Refused, mutate, refusals
 from sklearn.pipeline import Pipeline
+from tiny_network import MEL, NETWORK
 
 from skbird.inference import CompiledPipeline, load_model, save_model
 from skbird.utils.estimator_checks import CheckData

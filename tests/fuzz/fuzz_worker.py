@@ -27,7 +27,7 @@ class Failure(Exception):
 
 
 def main(kind, seed, first, stop, limit_s):
-    # The estimators that the battery has.
+    # The network that the battery has.
     sys.path.append(str(Path(__file__).resolve().parent.parent))
     say = speaker()
     module = importlib.import_module(f"fuzz_{kind}")
