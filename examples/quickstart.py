@@ -122,8 +122,8 @@ def plot_soundscape(rows, truth, proba, spectrograms, path):
 def evaluate(title, pipeline, data, **params):
     """Train on two collections, and judge by the third and by the soundscapes.
 
-    With ``cv=LeaveOneGroupOut()`` each collection is held out in turn, which takes three
-    times as long; ``benchmarks/synthetic.py`` does that.
+    With ``cv=LeaveOneGroupOut()`` each collection is held out in turn, in three times
+    the time; ``benchmarks/synthetic.py`` does that.
 
     Returns
     -------
