@@ -423,7 +423,8 @@ def commands(group, path=()):
 @pytest.mark.parametrize(("path", "command"), list(commands(app)))
 def test_help_ends_with_examples_that_are_understood(path, command):
     text = run(*path, "--help").stdout
-    examples = re.findall(r"^ +skbird (.*)$", text.split("Example")[1], re.MULTILINE)
+    text = re.sub(r"\\\n +", "", text.split("Example")[1])  # lines that go on
+    examples = re.findall(r"^ +skbird (.*)$", text, re.MULTILINE)
     assert examples
     flags = {flag for p in command.params for flag in p.opts}
     for example in examples:

@@ -409,13 +409,13 @@ def test_no_line_of_an_author_looks_like_another(write, blank):
     result = CliRunner().invoke(app, ["models", "info", str(path)])
     assert result.exit_code == 0
     assert result.stdout.splitlines() == [
-        "species: 2: dove, wren",
-        "metric a species: 0.5",
-        "metric b: c",
+        "species:          2: dove, wren",
+        "metric a species: 0.500",
+        "metric b:         c",
         "  d",
-        "trained on: unknown",
-        "license: x metric auc: 0.99",
-        "notes: n",
+        "trained on:       unknown",
+        "license:          x metric auc: 0.99",
+        "notes:            n",
         "  written: now",
-        "written: now by skbird 0.1",
+        "written:          now by skbird 0.1",
     ]

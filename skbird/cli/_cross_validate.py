@@ -36,7 +36,7 @@ Examples:
 @CONFIG
 @setting_flags("hold_out")
 @SET
-@work_dir_option("the state of the trainings")
+@work_dir_option(" and the state of the trainings")
 def cross_validate(data, out, folds, config, assignments, work_dir, **flags):
     """Judge settings of `skbird train` by cross-validation, without keeping a model.
 

@@ -37,7 +37,7 @@ def work_dir_option(kept):
     return click.option(
         "--work-dir",
         type=click.Path(file_okay=False, path_type=Path),
-        help=f"Folder for spectrograms, {kept}.  [default: <out>.work]",
+        help=f"Folder for spectrograms{kept}.  [default: <out>.work]",
     )
 
 

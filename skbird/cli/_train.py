@@ -51,7 +51,7 @@ A file for --config has the names of the flags, and a table for the rest:
     "--license", help="License under which others may use the model; noted in it."
 )
 @work_dir_option(
-    "the state of the training (to resume it if it is killed), and the pipeline as a "
+    ", the state of the training (to resume it if it is killed) and the pipeline as a "
     "pickle"
 )
 def train(data, out, config, assignments, license, work_dir, **flags):
