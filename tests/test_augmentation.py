@@ -278,7 +278,7 @@ def test_crops_come_from_elsewhere_in_the_row():
             starts.extend(batch[0]["segments"][:, 0, 0, 0].tolist())
 
     net = CNNClassifier(
-        "lcnet_035",
+        "test_efficientnet",
         backbone_weights=None,
         max_epochs=40,
         segments_per_row=4,
@@ -516,7 +516,7 @@ def by_group_net(**options):
     off = ("mixup", "shift", "time_mask", "frequency_mask", "erasing")
     options = {f"callbacks__{name}": None for name in off} | options
     return CNNClassifier(
-        "lcnet_035",
+        "test_efficientnet",
         backbone_weights=None,
         max_epochs=1,
         verbose=0,

@@ -24,7 +24,7 @@ HEADS = {
 }
 
 
-def network(backbone="lcnet_035", head="cnn", **options):
+def network(backbone="test_efficientnet", head="cnn", **options):
     options = {"backbone_weights": None, "verbose": 0, "random_state": 0, **options}
     return HEADS[head](backbone, **options)
 

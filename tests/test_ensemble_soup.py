@@ -30,7 +30,7 @@ def make_data(n_bands=32, n_species=2, **options):
 @pytest.fixture(scope="module")
 def nets():
     X, Y = make_data()
-    net = CNNClassifier("lcnet_035", **TINY)
+    net = CNNClassifier("test_efficientnet", **TINY)
     return [clone(net).set_params(lr=lr).fit(X, Y) for lr in (1e-3, 3e-3, 1e-4)]
 
 
@@ -75,18 +75,18 @@ def test_what_differs_is_named(nets):
         ):
             soup([nets[0], other])
 
-    def cnn(X=X, Y=Y, backbone="lcnet_035", **options):
+    def cnn(X=X, Y=Y, backbone="test_efficientnet", **options):
         return CNNClassifier(backbone, **TINY, **options).fit(X, Y)
 
-    refused("backbone: 'lcnet_035' and 'lcnet_050'", cnn(backbone="lcnet_050"))
+    refused("backbone: 'test_efficientnet' and 'lcnet_050'", cnn(backbone="lcnet_050"))
     refused("feature_pooling: 'mean' and 'gem'", cnn(feature_pooling="gem"))
     refused("species", cnn(Y=make_data(n_species=3)[1]))
     refused("mel_hz", cnn(make_data(n_bands=40)[0]))
     refused("normalize: None and 'standard'", cnn(make_data(normalize="standard")[0]))
     refused("module", cnn(module=Other))
-    sed = SEDClassifier("lcnet_035", **TINY).fit(X, Y)
+    sed = SEDClassifier("test_efficientnet", **TINY).fit(X, Y)
     refused("class", sed)
-    other = SEDClassifier("lcnet_035", attention="time", **TINY).fit(X, Y)
+    other = SEDClassifier("test_efficientnet", attention="time", **TINY).fit(X, Y)
     with pytest.raises(ValueError, match="differ in attention"):
         soup([sed, other])
 
@@ -97,4 +97,4 @@ def test_what_is_no_fitted_network_is_refused(nets):
     with pytest.raises(TypeError, match=r"nets\[1\] is a Pipeline.*pipeline\[-1\]"):
         soup([nets[0], make_pipeline(nets[1])])
     with pytest.raises(NotFittedError, match="CNNClassifier"):
-        soup([nets[0], CNNClassifier("lcnet_035")])
+        soup([nets[0], CNNClassifier("test_efficientnet")])

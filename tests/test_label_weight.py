@@ -223,7 +223,11 @@ def test_a_network_trains_with_the_weights():
     X = rng.normal(-60, 10, (8, 32, 60)).astype("float32")
     Y = np.tile([[1.0, 0.0], [0.0, 1.0]], (4, 1))
     net = CNNClassifier(
-        "lcnet_035", backbone_weights=None, max_epochs=1, verbose=0, random_state=0
+        "test_efficientnet",
+        backbone_weights=None,
+        max_epochs=1,
+        verbose=0,
+        random_state=0,
     ).set_params(callbacks__validation__fraction=0)
     weight = np.where(Y == 1, 3.0, 0.1)
     expected = clone(net).fit(X, Y, label_weight=weight).predict_proba(X)

@@ -208,7 +208,7 @@ def test_parameters_are_checked(make, message):
 
 
 def test_soft_auc_has_no_labels_to_smooth():
-    net = CNNClassifier("lcnet_035", criterion=SoftAUCLoss)
+    net = CNNClassifier("test_efficientnet", criterion=SoftAUCLoss)
     with pytest.raises(ValueError, match="no parameter 'criterion__label_smoothing'"):
         net.set_params(criterion__label_smoothing=0.1)
 
@@ -216,7 +216,9 @@ def test_soft_auc_has_no_labels_to_smooth():
 def test_a_loss_is_chosen_by_set_params():
     X = Spectrograms.from_arrays(np.random.default_rng(0).random((8, 32, 64)))
     Y = np.tile([[1, 0], [0, 1]], (4, 1))
-    net = CNNClassifier("lcnet_035", backbone_weights=None, max_epochs=1, verbose=0)
+    net = CNNClassifier(
+        "test_efficientnet", backbone_weights=None, max_epochs=1, verbose=0
+    )
     net.set_params(criterion=FocalLoss, criterion__gamma=3.0).fit(X, Y)
     assert isinstance(net.criterion_, FocalLoss)
     assert net.criterion_.gamma == 3.0

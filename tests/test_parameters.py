@@ -185,7 +185,7 @@ def see_net(net, folder):
 
 def see_callback(callback, folder):
     """Fit a network with one callback more."""
-    net = CNNClassifier("lcnet_035", **NET, callbacks=[("it", callback)])
+    net = CNNClassifier("test_efficientnet", **NET, callbacks=[("it", callback)])
     return see_net(net.set_params(max_epochs=4, lr=0.01), folder)
 
 
@@ -226,7 +226,7 @@ NET = {
     "device": "cpu",
 }
 NET_CHANGES = {
-    "backbone": "lcnet_035",
+    "backbone": "test_efficientnet",
     "backbone_weights": saved_weights,
     "drop_rate": 0.8,
     "drop_path_rate": 0.5,

@@ -41,7 +41,7 @@ from skbird.preprocessing import (
 
 def make(cache_dir=None, head=None, memory=None):
     net = head or SEDClassifier(
-        "lcnet_035",
+        "test_efficientnet",
         backbone_weights=None,
         max_epochs=8,
         lr=5e-3,
@@ -234,7 +234,11 @@ def test_any_number_of_species(birds, n_species):
     X, Y = birds
     Y = pd.concat([Y] * 2, axis=1).to_numpy()[:, :n_species]
     head = CNNClassifier(
-        "lcnet_035", backbone_weights=None, max_epochs=1, random_state=0, verbose=0
+        "test_efficientnet",
+        backbone_weights=None,
+        max_epochs=1,
+        random_state=0,
+        verbose=0,
     )
     pipe = make(head=head)
     scores = cross_val_score(
@@ -259,7 +263,9 @@ def test_odd_formats_predict_or_are_named(birds):
         VADFilter(),
         RMSFilter(),
         LogMel(n_mels=32, on_error="skip", verbose=0),
-        CNNClassifier("lcnet_035", backbone_weights=None, max_epochs=1, verbose=0),
+        CNNClassifier(
+            "test_efficientnet", backbone_weights=None, max_epochs=1, verbose=0
+        ),
     ).fit(*birds)
     with pytest.warns(UserWarning, match="1 of 13 rows"):
         proba = pipe.predict_proba(paths)

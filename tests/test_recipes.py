@@ -126,7 +126,9 @@ def test_what_the_report_puts_around_a_pipeline_are_defaults():
 
 @pytest.mark.parametrize("name", ["default", "report", "fast"])
 def test_recipes_are_cross_validated(name, birds):
-    pipe = getattr(recipes, name)("lcnet_035", backbone_weights=None, random_state=0)
+    pipe = getattr(recipes, name)(
+        "test_efficientnet", backbone_weights=None, random_state=0
+    )
     net = list(pipe.named_steps)[-1]
     pipe.set_params(
         logmel__n_mels=16,
@@ -156,7 +158,9 @@ def test_recipes_are_cross_validated(name, birds):
 
 
 def test_the_competition_learns_from_soundscapes(birds):
-    model = recipes.competition("lcnet_035", backbone_weights=None, random_state=0)
+    model = recipes.competition(
+        "test_efficientnet", backbone_weights=None, random_state=0
+    )
     students = model.estimator
     assert isinstance(students, PseudoLabelSelfTraining)
     pipe = students.estimator
@@ -183,8 +187,8 @@ def test_the_competition_learns_from_soundscapes(birds):
 
 def cross_validate(root, out, *arguments):
     tiny = (
-        "--backbone lcnet_035 --backbone-weights none --epochs 1 --batch-size 4 "
-        "--n-mels 16 --segments-per-row 1 --set logmel__hop_length=2048 "
+        "--backbone test_efficientnet --backbone-weights none --epochs 1 "
+        "--batch-size 4 --n-mels 16 --segments-per-row 1 --set logmel__hop_length=2048 "
         "--set logmel__n_fft=4096 --set logmel__verbose=0 "
         "--set sedclassifier__verbose=0"
     ).split()
@@ -219,11 +223,11 @@ def test_the_command_line_trains_recipes_by_name(tmp_path):
     without = read_settings(None, flags, []).make_pipeline(9, tmp_path)
     assert without.get_params()["sedclassifier__callbacks__augment__p"] == 0
     assert without["vadfilter"].threshold == 0.5
-    flags |= {"n_mels": 32, "lr": 0.5, "backbone": "lcnet_035"}
+    flags |= {"n_mels": 32, "lr": 0.5, "backbone": "test_efficientnet"}
     said = ["vadfilter=passthrough", "rmsfilter__quantile=0.5"]
     pipe = read_settings(None, flags, said).make_pipeline(9, tmp_path)
     assert pipe["logmel"].n_mels == 32
-    assert (pipe[-1].lr, pipe[-1].backbone) == (0.5, "lcnet_035")
+    assert (pipe[-1].lr, pipe[-1].backbone) == (0.5, "test_efficientnet")
     assert pipe["vadfilter"] == "passthrough"
     assert pipe["rmsfilter"].quantile == 0.5
     fast = read_settings(None, {"recipe": "fast", "backbone_weights": "none"}, [])

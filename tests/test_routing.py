@@ -231,7 +231,9 @@ def _validated(groups):
 
     arrays = np.random.default_rng(0).normal(-60, 10, (12, 32, 60))
     X = Spectrograms.from_arrays(arrays).assign(author=[None] * 12)
-    net = CNNClassifier("lcnet_035", backbone_weights=None, max_epochs=1, verbose=0)
+    net = CNNClassifier(
+        "test_efficientnet", backbone_weights=None, max_epochs=1, verbose=0
+    )
     net.set_params(
         random_state=0,
         callbacks__validation__groups=groups,

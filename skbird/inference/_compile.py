@@ -91,7 +91,8 @@ def compile_pipeline(
     >>> path = Path(tempfile.mkdtemp()) / "frog.wav"
     >>> rng = np.random.default_rng(0)
     >>> soundfile.write(path, 0.1 * rng.standard_normal(32_000 * 5), 32_000)
-    >>> net = CNNClassifier("lcnet_035", backbone_weights=None, max_epochs=1, verbose=0)
+    >>> net = CNNClassifier("test_efficientnet", backbone_weights=None, max_epochs=1,
+    ...                     verbose=0)
     >>> pipe = make_pipeline(LogMel(n_mels=32), net).fit([path], [[0, 1]])
     >>> compiled = compile_pipeline(pipe, [path], precision="float32")
     >>> bool(compiled.max_difference_ < 1e-4)

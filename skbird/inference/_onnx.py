@@ -62,7 +62,8 @@ def export_onnx(model, path, *, inputs="samples"):
     >>> from skbird.inference import export_onnx
     >>> from skbird.nn import CNNClassifier
     >>> X = np.random.default_rng(0).normal(-60, 10, (4, 32, 100)).astype("float32")
-    >>> net = CNNClassifier("lcnet_035", backbone_weights=None, max_epochs=1, verbose=0)
+    >>> net = CNNClassifier("test_efficientnet", backbone_weights=None, max_epochs=1,
+    ...                     verbose=0)
     >>> path = tempfile.mkdtemp() + "/net.onnx"
     >>> notes = export_onnx(net.fit(X, [[0], [1], [0], [1]]), path, inputs="segments")
     >>> session = onnxruntime.InferenceSession(path)

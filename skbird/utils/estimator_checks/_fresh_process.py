@@ -13,16 +13,20 @@ from skbird.utils.estimator_checks._answers import answers
 
 # What takes seconds to import, and holds no state of ours.
 _HEAVY = (
+    "librosa",
+    "onnxruntime",
+    "pandas",
     "scipy.signal",
     "scipy.stats",
-    "pandas",
     "sklearn.ensemble",
-    "librosa",
     "sklearn.model_selection",
-    "torch",
-    "timm",
+    "sklearn.multiclass",
+    "sklearn.utils.estimator_checks",
     "skorch",
-    "onnxruntime",
+    "soundfile",
+    "soxr",
+    "timm",
+    "torch",
 )
 
 
