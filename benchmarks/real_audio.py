@@ -13,11 +13,12 @@ species that occur in two recordings can be scored, so take the figure as a smok
 All predictions are out of fold. ``--head statistics`` gives the baseline: log-mel
 statistics and logistic regression, to which ``--normalize none`` leaves the level of a
 segment (better on ESC-10, worse on the birds). ``--recipe report`` (or ``default``,
-``fast``) takes a whole pipeline of `skbird.recipes` instead of a head; ``competition``
-needs unlabelled soundscapes, which none of these sets has. ``--compiled
-openvino`` also compiles each fold's network and prints the largest change of a
-probability, and that of the macro AUC. On a processor without bfloat16, OpenVINO
-computes in float32 all the same; ``--compiled torch`` rounds on any.
+``fast``) takes a whole pipeline of `skbird.recipes` instead of a head, with the epochs,
+batch size and normalisation of this benchmark; ``competition`` needs unlabelled
+soundscapes, which none of these sets has. ``--compiled openvino`` also compiles each
+fold's network and prints the largest change of a probability, and that of the macro
+AUC. On a processor without bfloat16, OpenVINO computes in float32 all the same;
+``--compiled torch`` rounds on any.
 """
 
 import argparse

@@ -1,4 +1,4 @@
-"""Compare three ways to split a data set, and which score soundscapes confirm.
+"""Compare three ways to split a data set with the score on soundscapes.
 
 Makes a synthetic data set and cross-validates the same cheap classifier on random
 segments of the recordings, on held-out recordists and on held-out collections, then

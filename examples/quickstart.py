@@ -130,7 +130,7 @@ def evaluate(title, pipeline, data, **params):
     scores : dict of str to float
         Macro-averaged ROC-AUC.
     proba : array of shape (n_test_rows, n_species)
-        Of the test soundscapes, reweighted.
+        Probabilities of the test soundscapes, reweighted.
     pipeline : Pipeline
         The fitted one.
     """
@@ -158,7 +158,7 @@ def score_soundscapes(pipeline, data):
     scores : dict of str to float
         Macro-averaged ROC-AUC.
     proba : array of shape (n_test_rows, n_species)
-        Reweighted.
+        Reweighted probabilities.
     """
     plain = pipeline.predict_proba(data.test)
     reweighter = SoundscapeReweighter(FrozenEstimator(pipeline)).fit(data.X, data.Y)
@@ -175,7 +175,7 @@ def main():
     argparse.ArgumentParser(description=__doc__.splitlines()[0]).parse_args()
     start = time.perf_counter()
     print("Making a synthetic data set ...")
-    data = make_birdclef(OUTPUT / "birdclef", n_labeled=0, n_unlabeled=0)
+    data = make_birdclef(OUTPUT / "synthetic", n_labeled=0, n_unlabeled=0)
     print(
         f"{len(data.X)} recordings of {len(data.species)} species from "
         f"{', '.join(sorted(data.X['collection'].unique()))}; "

@@ -96,7 +96,7 @@ def test_four_commands_lead_from_recordings_to_raven(done):
     assert "dove\t10\t10" in results["describe"].stdout
     assert "<table" in (field / "recordings.html").read_text()
     assert "Macro ROC-AUC 1.000" in results["evaluate"].stdout
-    assert "flatters" not in results["evaluate"].stderr
+    assert "flatter" not in results["evaluate"].stderr
     audio = sorted((field / "soundscapes").rglob("*.*"))
     tables = sorted((field / "tables").iterdir())
     assert len(tables) == 2
@@ -134,7 +134,7 @@ def test_annotated_soundscapes_are_judged(folder, tmp_path):
     assert table["roc_auc"].tolist() == [1.0, 1.0]
     own = run("evaluate", "birds.skbird", *arguments, "tables")
     assert own.exit_code == 1
-    assert "2 of 2 tables are as `skbird predict` wrote them" in own.stderr
+    assert "2 of 2 tables are as written by `skbird predict`" in own.stderr
     raven = run("evaluate", "birds.skbird", *arguments, "tables", "--reviewed")
     assert "2 boxes, 13 rows of 1 s" in raven.stderr
 

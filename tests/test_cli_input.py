@@ -585,10 +585,10 @@ def test_tables_of_an_interrupted_run_are_finished(predict, tmp_path, format_):
 
 
 def test_a_kill_between_two_tables_costs_nothing(predict, tmp_path, monkeypatch):
-    def killed(data, file):
+    def killed(data, file, sync):
         if file.name.startswith("two"):
             raise KeyboardInterrupt
-        write(data, file)
+        write(data, file, sync)
 
     options = ("a", "b", "--format", "raven", "--out", "tables", "--threshold")
     assert predict(*options, 1).exit_code == 0
@@ -599,6 +599,16 @@ def test_a_kill_between_two_tables_costs_nothing(predict, tmp_path, monkeypatch)
     assert predict(*options, 0.5).exit_code == 0
     tables = sorted((tmp_path / "tables").iterdir())
     assert all(len(table.read_text().splitlines()) > 1 for table in tables)
+
+
+def test_a_table_that_a_power_cut_left_empty_is_made_again(predict, tmp_path):
+    options = ("a", "b", "--format", "raven", "--out", "tables", "--threshold", 0.5)
+    assert predict(*options).exit_code == 0
+    table = min((tmp_path / "tables").iterdir())
+    whole = table.read_text()
+    table.write_text("")
+    assert predict(*options).exit_code == 0
+    assert table.read_text() == whole
 
 
 def test_a_corrected_table_stays_with_its_recording(predict, tmp_path):
@@ -962,7 +972,7 @@ def test_a_species_that_does_not_decode_is_not_in_the_model(tmp_path):
     options = "--hold-out", 0, "--channels", "loudest"
     result = run("train", tmp_path / "birds", "--out", out, *TRAIN, *options)
     assert result.exit_code == 3, result.stderr
-    assert "no recordings, so that there are no species 'empty'" in result.stderr
+    assert "no recordings, and gives no species: 'empty'" in result.stderr
     assert "the model will not know wren: none of the rec" in result.stderr
     model = pickle.loads(out.read_bytes())
     assert list(model[-1].species_) == ["dove"]

@@ -24,8 +24,8 @@ def test_which_score_to_quote_and_which_species_to_trust(capsys):
     quote, unjudged, few, silent = found.advice
     assert quote.startswith("Quote the macro ROC-AUC, with its interval.")
     assert unjudged.endswith("in all rows or in none: fly.")
-    assert few.endswith("do not trust these scores: jay (1).")
-    assert "recall 0 at 0.5: lower --threshold" in silent
+    assert few.endswith("species with fewer than 5 positive rows: jay (1).")
+    assert "recall 0 at 0.5: predict with a --threshold below" in silent
     assert silent.endswith(": wren (0.350).")
     found.show()
     assert capsys.readouterr().err.splitlines() == found.advice
@@ -36,4 +36,4 @@ def test_scores_of_few_recordings_are_not_to_be_quoted():
     first, *others = scores(4).advice
     assert first.startswith("Do not quote these scores: fewer than 5 recordings")
     assert not any("Quote" in line or "trust" in line for line in others)
-    assert any("lower --threshold" in line for line in others)
+    assert any("with a --threshold below" in line for line in others)

@@ -311,7 +311,7 @@ def test_only_corrected_tables_count(predict, evaluate, field, moved):
     assert result.exit_code == 0, result.output
     assert "8 rows of 1 recording " in result.stdout
     assert n_positive() == {"dove": 3, "wren": 0}
-    said = "3 of 4 tables are as `skbird predict` wrote them"
+    said = "3 of 4 tables are as written by `skbird predict`"
     if moved:
         said = (
             "2 recordings with exactly the annotations that the model predicts, and 1 "
@@ -448,7 +448,7 @@ def test_own_events_without_scores_are_said_to_look_so(predict, evaluate):
     boxes.to_csv("bare.csv", index=False)
     assert "exactly where the model itself finds events" in evaluate("bare.csv").stderr
     boxes.assign(start=boxes["start"] + 0.3).to_csv("moved.csv", index=False)
-    assert "just where the model itself" not in evaluate("moved.csv").stderr
+    assert "exactly where the model itself" not in evaluate("moved.csv").stderr
 
 
 def test_rows_past_the_end_are_named_where_nothing_is_left(model, field):

@@ -274,6 +274,9 @@ def test_unreadable_rows_are_listed_whatever_their_block(rows, compiled, tmp_pat
     assert np.isnan(proba[5]).all()
     assert np.isfinite(np.delete(proba, 5, axis=0)).all()
     assert compiled.errors_["row"].tolist() == [5]
+    with pytest.warns(UserWarning, match="1 of 1 row cannot be used") as seen:
+        assert np.isnan(compiled.predict_proba([noise])).all()
+    assert len(seen) == 1
 
 
 def test_unreadable_rows_are_named_early(rows, compiled, tmp_path, monkeypatch):

@@ -44,7 +44,7 @@ def predictions():
 )
 def test_displays_take_given_axes_and_any_name(display, predictions):
     _, ax = plt.subplots()
-    with pytest.warns(UserWarning, match="rows of proba are NaN"):
+    with pytest.warns(UserWarning, match="1 of 200 rows of proba is NaN"):
         made = display.from_predictions(*predictions, nan_rows="omit", ax=ax)
     assert made.ax_ is ax
     assert made.figure_ is ax.figure

@@ -198,7 +198,7 @@ def test_unread_rows_are_counted_and_the_first_five_named(n_unread, shown):
     y_true = np.column_stack([np.arange(8) % 2.0, np.full(8, np.nan)])
     proba = np.full((8, 2), 0.5)
     proba[:n_unread] = np.nan
-    message = rf"{n_unread} of 8 rows of proba are NaN .*{shown}"
+    message = rf"{n_unread} of 8 rows of proba (is|are) NaN .*{shown}"
     with pytest.raises(ValueError, match=message):
         macro_roc_auc(y_true, proba)
 

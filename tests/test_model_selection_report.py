@@ -302,7 +302,7 @@ def test_unreadable_and_untested_rows_are_nan_and_do_no_harm():
     Y = np.array([[0], [1], [1], [0], [1], [-1], [0], [np.nan]])
     groups = [1, 1, 1, 2, 2, 2, 3, 3]
     with (
-        pytest.warns(UserWarning, match="1 of 3 rows of proba are NaN"),
+        pytest.warns(UserWarning, match="1 of 3 rows of proba is NaN"),
         pytest.warns(UserWarning, match=r"not tested: \['3'\]"),
     ):
         report = cross_val_report(

@@ -203,7 +203,7 @@ def test_the_command_line_cross_validates_the_report(birds, tmp_path):
     options = "--recipe report --folds 2 --set vadfilter=passthrough".split()
     result = cross_validate(root, out, *options)
     assert result.exit_code == 0, result.output
-    assert "2 folds of 16 rows, by author" in result.stderr
+    assert "2 folds, 16 rows in all, by author" in result.stderr
     assert "Macro ROC-AUC 0." in result.stdout
     assert "over 16 recordings" in result.stdout
     table = pd.read_csv(out)

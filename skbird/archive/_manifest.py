@@ -272,7 +272,7 @@ def check_model(folder, plan, probe):
     ----------
     folder : Path
     plan : Plan
-        Manifest of a run that goes on.
+        Plan of a run that goes on.
     probe : Probe
         Predictions of the first rows by the model as it is now.
 

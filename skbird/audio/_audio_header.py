@@ -36,8 +36,8 @@ class AudioHeader:
         Samples per channel that can be read.
     n_channels : int
     note : str, default=""
-        What was assumed because the file's own header cannot be true, or which of its
-        sound is lost; "" if all is well.
+        What was assumed because the file's own header cannot be true, or what part of
+        its sound is lost; "" if all is well.
     is_cut : bool, default=False
         Whether sound that the header promises, or that follows, cannot be read.
 

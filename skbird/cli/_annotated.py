@@ -190,9 +190,9 @@ class AnnotatedRows:
         if untouched:
             _console.say(
                 f"{len(untouched)} of {counted(len(tables), 'table')} "
-                f"{'is' if len(untouched) == 1 else 'are'} as `skbird predict` wrote "
-                "them: left out, because a model must not grade itself. (--reviewed, "
-                "if somebody has gone through them.)"
+                f"{'is' if len(untouched) == 1 else 'are'} as written by `skbird "
+                "predict`: left out, because a model must not grade itself. "
+                "(--reviewed, if somebody has gone through all tables.)"
             )
         if len(untouched) == len(tables):
             raise ValueError(NONE_LEFT.format(path=path))

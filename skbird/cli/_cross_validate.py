@@ -13,6 +13,7 @@ from skbird.cli._settings import (
     work_dir_option,
 )
 from skbird.cli._train import check_work_dir, group_rows, load_readable
+from skbird.utils._text import counted
 
 
 @click.command(
@@ -56,7 +57,7 @@ def cross_validate(data, out, folds, config, assignments, work_dir, **flags):
     n_taught = len(X) - len(X) // folds
     pipe = settings.make_pipeline(n_taught, work_dir, X.columns)
     work_dir.mkdir(parents=True, exist_ok=True)
-    _console.say(f"{folds} folds of {len(X)} rows, by {by}")
+    _console.say(f"{folds} folds, {counted(len(X), 'row')} in all, by {by}")
     try:
         report = cross_val_report(
             pipe,

@@ -72,7 +72,10 @@ class Results:
         return kept if is_clear else names
 
     def _is_own(self, file):
-        return file.is_file() and digest(file) in self._digests.get(str(file), [])
+        if not file.is_file() or str(file) not in self._digests:
+            return False
+        # After a power cut a table may be empty: it was not waited for.
+        return not file.stat().st_size or digest(file) in self._digests[str(file)]
 
     def _is_foreign(self, file):
         """Return whether somebody else wrote a file, or changed it since."""
@@ -99,10 +102,11 @@ class Results:
                 self._digests[str(file)] = [*own, digest(new)]
             recordings = {os.path.abspath(p): name for p, name in self.names.items()}
             self._names.setdefault(self._key, {}).update(recordings)
-            _write(json.dumps([self._digests, self._names]).encode(), self._note)
+            note = json.dumps([self._digests, self._names]).encode()
+            _write(note, self._note, sync=True)
             for file, new in made.items():
                 if file not in kept:
-                    _write(new.read_bytes(), file)
+                    _write(new.read_bytes(), file, sync=False)  # there may be thousands
             for file in filter(self._is_own, old):
                 file.unlink()
         if kept:
@@ -139,9 +143,9 @@ def digest(file):
         return file_digest(opened, lambda: blake2b(digest_size=16)).hexdigest()
 
 
-def _write(data, file):
+def _write(data, file, sync):
     from skbird.utils._files import open_whole
 
     file.parent.mkdir(parents=True, exist_ok=True)
-    with open_whole(file, "wb", sync=False) as opened:  # there may be thousands
+    with open_whole(file, "wb", sync=sync) as opened:
         opened.write(data)

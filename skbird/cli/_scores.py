@@ -9,8 +9,8 @@ from skbird.utils._text import counted
 
 _SHOWN = 10
 _NAMED = 5
-# From fewer recordings the bootstrap draws hardly any different samples, and of fewer
-# positives one more or less changes a score by a quarter.
+# With fewer recordings the bootstrap has hardly any different samples; with fewer
+# positive rows, one more or less changes a score by a quarter.
 _FEWEST = 5
 _HIGH_AUC = 0.8
 
@@ -81,20 +81,24 @@ def _advise(table, highest, threshold, has_interval):
         ]
     unjudged = table.index[table["roc_auc"].isna()]
     if len(unjudged):
-        advice.append(f"Not judged, as in all rows or in none: {_enumerate(unjudged)}.")
+        named = _enumerate(unjudged)
+        advice.append(f"Not judged, because present in all rows or in none: {named}.")
     few = table["n_positive"][table["n_positive"].between(1, _FEWEST - 1)]
     if len(few) and has_interval:
         named = _enumerate([f"{name} ({n})" for name, n in few.items()])
         advice.append(
-            f"Fewer than {_FEWEST} positive rows, do not trust these scores: {named}."
+            f"Do not trust the scores of species with fewer than {_FEWEST} positive "
+            f"rows: {named}."
         )
     silent = (table["roc_auc"] >= _HIGH_AUC) & (table["recall"] == 0)
+    if has_interval:
+        silent &= table["n_positive"] >= _FEWEST  # others are not to be trusted
     if silent.any():
         pairs = zip(table.index[silent], highest[silent], strict=True)
         named = _enumerate([f"{name} ({proba:.3f})" for name, proba in pairs])
         advice.append(
-            f"High ROC-AUC, but recall 0 at {threshold:g}: lower --threshold below the "
-            f"highest probability of the rows with the species: {named}."
+            f"High ROC-AUC, but recall 0 at {threshold:g}: predict with a --threshold "
+            f"below the highest probability of the rows with the species: {named}."
         )
     return advice
 
@@ -158,7 +162,7 @@ def score(X, Y, proba, threshold=0.5):
             f"recordings.{left_out}"
         )
     with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", message=".*rows of proba are NaN")
+        warnings.filterwarnings("ignore", message=".*rows? of proba (is|are) NaN")
         auc, (low, high) = macro_roc_auc_interval(
             Y, proba, recording_ids=X["path"], random_state=0
         )

@@ -198,12 +198,12 @@ class Settings:
         return recording_weights(X, Y)
 
     def assumptions(self, columns):
-        """Say what holds where the recipe looks for columns that there are not.
+        """Say what the recipe assumes because columns are missing.
 
         Parameters
         ----------
         columns : sequence of str
-            Of the table of recordings.
+            Columns of the table of recordings.
 
         Returns
         -------
@@ -216,6 +216,8 @@ class Settings:
             f"{_THRESHOLD} (--set vadfilter__threshold=... changes it).",
             "group": "the same masks are drawn for all species.",
         }
+        if any(name.split("__")[0] == "vadfilter" for name in self.set):
+            del missing["collection"]  # who sets the filter knows what it does
         return [
             f"There is no column {name!r}: {text}"
             for name, text in missing.items()

@@ -295,7 +295,7 @@ def group_rows(X, settings, share):
     X : DataFrame
     settings : Settings
     share : float
-        Of the rows that are held out at a time.
+        Share of the rows that are held out at a time.
 
     Returns
     -------

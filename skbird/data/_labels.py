@@ -373,9 +373,9 @@ def _warn_about_unknown(species, meant, primary, secondary, absent):
     shown = ", ".join(f"{k!r} ({n}x)" for k, n in unknown.most_common(_SHOWN_LABELS))
     more = len(unknown) - _SHOWN_LABELS
     warnings.warn(
-        f"{counted(len(unknown), 'label')}, "
-        f"{counted(unknown.total(), 'entry', 'entries')}, not among the {len(species)} "
-        "species and without a target: "
+        f"{counted(len(unknown), 'label is', 'labels are')} not among the "
+        f"{len(species)} species and without a target "
+        f"({counted(unknown.total(), 'entry', 'entries')}): "
         f"{shown}{f' and {more} more' if more > 0 else ''}. Add them to species to "
         "keep them.",
         UserWarning,

@@ -190,8 +190,9 @@ def _warn_of_empty(root, X, left_out, stacklevel):
         shown = ", ".join([*map(repr, empty[:5]), "..."][: len(empty)])
         warnings.warn(
             f"{counted(len(empty), 'folder')} of {str(root)!r} "
-            f"{'holds' if len(empty) == 1 else 'hold'} no recordings, so that there "
-            f"are no species {shown}. Are their files of another format, or elsewhere?",
+            f"{'holds' if len(empty) == 1 else 'hold'} no recordings, and "
+            f"{'gives' if len(empty) == 1 else 'give'} no species: {shown}. Are their "
+            "files of another format, or elsewhere?",
             UserWarning,
             stacklevel=stacklevel,
         )

@@ -25,10 +25,13 @@ _making = threading.Lock()  # an engine, once for all threads
 
 
 class Program(bytes):
-    """Bytes of a network's program, of which an estimator prints the number alone."""
+    """A network's program; its repr is its size alone."""
 
     def __repr__(self):
         return f"<{len(self)} bytes>"
+
+    def __deepcopy__(self, memo):
+        return self  # bytes cannot change
 
 
 class CompiledNetwork(MultilabelMixin, BaseEstimator):

@@ -11,6 +11,7 @@ from skbird.audio import AudioReadError, read_headers
 from skbird.base import MultilabelMixin
 from skbird.data import as_recordings, no_errors
 from skbird.utils._progress import progress_bar
+from skbird.utils._text import counted
 
 
 class CompiledPipeline(MultilabelMixin, BaseEstimator):
@@ -130,7 +131,7 @@ class CompiledPipeline(MultilabelMixin, BaseEstimator):
             verbose=self.verbose,
         )
         with bar, ThreadPoolExecutor(1) as front, warnings.catch_warnings():
-            warnings.filterwarnings("ignore", r"\d+ of \d+ rows cannot be used")
+            warnings.filterwarnings("ignore", r"\d+ of \d+ rows? cannot be used")
             waiting = None
             for block in [*blocks, None]:
                 # The next block before the network's turn: the two overlap.
@@ -170,8 +171,8 @@ class CompiledPipeline(MultilabelMixin, BaseEstimator):
         if len(errors):
             first = errors.iloc[0]
             warnings.warn(
-                f"{len(errors)} of {n_rows} rows cannot be used and are left out; "
-                f"errors_ lists them. The first is row {first['row']}: "
+                f"{len(errors)} of {counted(n_rows, 'row')} cannot be used and will be "
+                f"left out; errors_ lists them. The first is row {first['row']}: "
                 f"{first['error']}",
                 stacklevel=3,
             )

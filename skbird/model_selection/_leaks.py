@@ -295,7 +295,7 @@ def _pair(key, explained, train, test):
     Parameters
     ----------
     key : ndarray of int, shape (n_rows,)
-        Of the kind of leak; -1 is unknown, and shared with nobody.
+        Key of each row for the kind of leak; -1 is unknown, and shared with nobody.
     explained : ndarray of int, shape (n_rows,), or None
         Key of the kind that explains this one: rows that agree in it as well, such as
         two with the same bytes since they are of the same file, are no pair.

@@ -215,7 +215,7 @@ class SegmentNet(
         return self
 
     def check_input(self, n_mels, n_frames, n_species=2):
-        """Check parameters and input shape before `fit`, which takes them much later.
+        """Check parameters and the input shape now, before recordings are decoded.
 
         In a pipeline nothing but `fit` itself sees the segments, hours after it was
         called. Call this before: all parameters are checked, also those of the loss and

@@ -36,7 +36,7 @@ class HeldOutPostProcessor(PostProcessor):
         Parameters
         ----------
         X : DataFrame, sequence of paths, or whatever `estimator` takes
-            The rows, all those of a file.
+            The rows; for reweighting, all rows of each file.
         y : array-like or DataFrame of shape (n_rows, n_species)
             Their labels: in [0, 1], present from 0.5 on, NaN = unknown, -1 throughout =
             unlabelled. Calibration takes fractions as they are.
@@ -73,7 +73,7 @@ class HeldOutPostProcessor(PostProcessor):
         proba, target = held_out_pairs(
             self.estimator, X, y, cv=self.cv, groups=groups, fit_params=fit_params
         )
-        # What cannot be learnt from shows before the longest fit, that of all rows.
+        # Before the longest fit, that of all rows: if nothing can be learnt, it raises.
         self._learn(proba, target, prepared)
         self._fit_estimator(X, y, fit_params)
         return self

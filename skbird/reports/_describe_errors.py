@@ -149,7 +149,7 @@ def describe_errors(
     rng = check_random_state(random_state)
     with warnings.catch_warnings():
         # Rows that could not be read are counted on the page.
-        warnings.filterwarnings("ignore", message=".*rows of proba are NaN")
+        warnings.filterwarnings("ignore", message=".*rows? of proba (is|are) NaN")
         truth, score = validate_scores(y_true, proba, nan_rows="omit")
         threshold = validate_threshold(threshold, score.shape[1])
         report = tables.species_table(y_true, proba, threshold)

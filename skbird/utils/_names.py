@@ -114,7 +114,7 @@ def settle_names(labels, species, *, stacklevel):
         shown = ", ".join(pairs[:_SHOWN]) + ", ..." * (len(pairs) > _SHOWN)
         warnings.warn(
             f"{counted(len(pairs), 'label is', 'labels are')} taken for a species "
-            "whose name differs from it in case, blanks, underscores or the form of "
+            "whose name differs in case, blanks, underscores or the form of "
             f"accents only: {shown}. Spell them alike; or if they are different "
             "species, name each in species.",
             UserWarning,

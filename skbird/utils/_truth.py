@@ -189,7 +189,10 @@ def _without_nan_rows(truth, score, nan_rows):
     if not unread.any():
         return truth.known
     rows = np.flatnonzero(unread)
-    found = f"{rows.size} of {counted(len(score), 'row')} of proba are NaN"
+    found = (
+        f"{rows.size} of {counted(len(score), 'row')} of proba "
+        f"{'is' if rows.size == 1 else 'are'} NaN"
+    )
     if nan_rows == "raise":
         shown = ", ".join(map(str, rows[:5])) + (", ..." if rows.size > 5 else "")
         raise ValueError(
@@ -197,5 +200,5 @@ def _without_nan_rows(truth, score, nan_rows):
             "that diverged. Pass nan_rows='omit' to judge the other rows only, or "
             "replace NaN by the score that such rows will get in the end."
         )
-    warnings.warn(f"{found}; they are left out of the score.", stacklevel=4)
+    warnings.warn(f"{found}; left out of the score.", stacklevel=4)
     return truth.known & ~unread[:, None]

@@ -1,8 +1,10 @@
 """A classifier that is quick to fit, to check others around and before it."""
 
+import contextlib
 from functools import lru_cache
 
 import numpy as np
+import pandas as pd
 from scipy.special import expit
 from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.utils import check_random_state
@@ -126,17 +128,18 @@ def _features(X):
 def _features_of_files(recordings):
     features = np.full((len(recordings), 4), np.nan)
     for row, record in enumerate(recordings.rows.to_dict("records")):
-        stretch = record["start"], record["end"], row_channels(record)
-        features[row] = _summary_of_stretch(file_identity(record["path"]), *stretch)
+        end = None if pd.isna(record["end"]) else record["end"]  # NaN is no key
+        stretch = record["start"], end, row_channels(record)
+        with contextlib.suppress(AudioReadError):
+            features[row] = _summary_of_stretch(file_identity(record["path"]), *stretch)
     return features
 
 
-@lru_cache(maxsize=4096)  # the checks read the same few files a thousand times
+# The checks read the same few files a thousand times. What cannot be read is tried
+# again; a file that changes without another size or time is not noticed.
+@lru_cache(maxsize=4096)
 def _summary_of_stretch(identity, start, end, channels):
-    try:
-        return _summary(read_audio(identity[0], start, end, channels=channels)[0])
-    except AudioReadError:
-        return _summary(None)
+    return _summary(read_audio(identity[0], start, end, channels=channels)[0])
 
 
 def _summary(values):
