@@ -19,6 +19,16 @@ needs_hostile = pytest.mark.skipif(
 )
 
 
+# Examples in these rooms train and compile networks.
+SLOW_EXAMPLES = ("skbird.inference", "skbird.utils.estimator_checks")
+
+
+def pytest_collection_modifyitems(items):
+    for item in items:
+        if isinstance(item, pytest.DoctestItem) and item.name.startswith(SLOW_EXAMPLES):
+            item.add_marker(pytest.mark.slow)
+
+
 def tone(hz, seconds, rate=RATE, level=0.3):
     return level * np.sin(2 * np.pi * hz * np.arange(round(seconds * rate)) / rate)
 

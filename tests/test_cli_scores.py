@@ -23,10 +23,10 @@ def test_which_score_to_quote_and_which_species_to_trust(capsys):
     found = scores(10)
     quote, unjudged, few, silent = found.advice
     assert quote.startswith("Quote the macro ROC-AUC, with its interval.")
-    assert unjudged.endswith("in all rows or in none: fly.")
+    assert unjudged.endswith("absent in all rows with a known label: fly.")
     assert few.endswith("species with fewer than 5 positive rows: jay (1).")
-    assert "recall 0 at 0.5: predict with a --threshold below" in silent
-    assert silent.endswith(": wren (0.350).")
+    assert "recall 0 at 0.5" in silent
+    assert "higher probability than: wren (0.35). Pass a lower --threshold" in silent
     found.show()
     assert capsys.readouterr().err.splitlines() == found.advice
     assert not any("recall 0" in line for line in scores(10, threshold=0.3).advice)
@@ -36,4 +36,18 @@ def test_scores_of_few_recordings_are_not_to_be_quoted():
     first, *others = scores(4).advice
     assert first.startswith("Do not quote these scores: fewer than 5 recordings")
     assert not any("Quote" in line or "trust" in line for line in others)
-    assert any("with a --threshold below" in line for line in others)
+    assert any("Pass a lower --threshold" in line for line in others)
+
+
+def test_scores_on_recordings_of_the_training_are_not_to_be_quoted():
+    first, *others = scores(10, is_new=False).advice
+    assert first.startswith("Do not quote these scores: the model was trained on some")
+    assert not any("Quote" in line for line in others)
+
+
+def test_both_scores_are_of_the_same_species():
+    X = pd.DataFrame({"path": np.arange(20).astype(str)})
+    Y = pd.DataFrame({"owl": np.arange(20) % 2, "fly": 1.0})
+    proba = np.random.default_rng(0).random((20, 2))
+    both, owl = score(X, Y, proba), score(X, Y[["owl"]], proba[:, :1])
+    assert both.figures == owl.figures

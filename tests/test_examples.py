@@ -20,6 +20,8 @@ pytestmark = pytest.mark.filterwarnings("ignore:Round .. 100% of the pseudo-labe
 EXAMPLES = Path(__file__).resolve().parent.parent / "examples"
 PNG = b"\x89PNG"
 SCORE = r"[01]\.\d{3}"
+CACHED = {"train", "understand_predictions", "self_training"}
+CACHED |= {"curriculum_and_hard_negatives"}
 NETWORK = ("--backbone", "test_efficientnet", "--epochs", "1")
 
 
@@ -52,8 +54,14 @@ def weights(tmp_path_factory):
     return path
 
 
+@pytest.fixture(scope="module")
+def cache(tmp_path_factory):
+    """Return the folder in which examples find the spectrograms of those before."""
+    return tmp_path_factory.mktemp("cache")
+
+
 @pytest.fixture
-def run(tiny, tmp_path, monkeypatch, capfd):
+def run(tiny, cache, tmp_path, monkeypatch, capfd):
     """Return a function that runs an example and returns its output."""
     import matplotlib.pyplot as plt
 
@@ -62,6 +70,8 @@ def run(tiny, tmp_path, monkeypatch, capfd):
 
     def run(name, *options):
         command = [name, "--output", tmp_path / "out", *options]
+        if name in CACHED:
+            command += ["--cache", cache]
         monkeypatch.setattr(sys, "argv", list(map(str, command)))
         monkeypatch.setattr(skbird.datasets, "make_birdclef", load_tiny)
         runpy.run_path(str(EXAMPLES / f"{name}.py"), run_name="__main__")

@@ -2,6 +2,7 @@
 
 import json
 import os
+import stat
 from importlib.metadata import PackageNotFoundError
 
 import numpy as np
@@ -122,3 +123,24 @@ def test_what_can_be_made_again_does_not_wait_for_the_disk(tmp_path, synced):
         file.write("whole")
     store_array(str(tmp_path / "entry"), np.zeros(3))
     assert synced == []
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="the system has no named pipes")
+def test_what_is_no_file_is_not_replaced_by_one(tmp_path):
+    os.mkfifo(tmp_path / "pipe")
+    with pytest.raises(OSError, match=r"is a pipe, a device or a socket.*Name a file"):
+        with open_whole(tmp_path / "pipe") as file:
+            file.write("text")
+    assert stat.S_ISFIFO(os.stat(tmp_path / "pipe").st_mode)
+    assert os.listdir(tmp_path) == ["pipe"]
+
+
+@pytest.mark.skipif(os.name != "posix", reason="permissions are those of POSIX")
+def test_a_private_file_stays_private(tmp_path):
+    path = tmp_path / "table.csv"
+    path.touch()
+    for permissions in (0o600, 0o664):
+        path.chmod(permissions)
+        with open_whole(path) as file:
+            file.write("text")
+        assert stat.S_IMODE(path.stat().st_mode) == permissions

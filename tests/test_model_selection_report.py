@@ -773,3 +773,19 @@ def test_columns_that_name_no_species_are_refused(columns, message):
     X = np.arange(40.0).reshape(-1, 1)
     with pytest.raises(ValueError, match=message):
         cross_val_report(KNeighborsClassifier(1), X, Y, cv=4, **FAST)
+
+
+def test_figures_that_mean_nothing_are_not_to_be_quoted():
+    X, y = np.arange(12.0)[:, None], np.arange(12)[:, None] % 2
+    alone = cross_val_report(KNeighborsClassifier(1), X, y, cv=12, **FAST)
+    assert "nothing to quote: no fold tests rows with and without" in str(alone)
+    few = cross_val_report(
+        KNeighborsClassifier(1),
+        X,
+        y,
+        groups=np.arange(12) // 3,
+        recording_ids=np.arange(12) // 3,
+        cv=2,
+        **FAST,
+    )
+    assert "do not quote this score: too few recordings" in str(few)

@@ -271,7 +271,7 @@ def test_pretrained_without_network_names_the_remedy(stripes, monkeypatch):
         (lambda Y: Y.iloc[:5], "Y has 5 rows, but X has 96"),
         (lambda Y: Y["a"], r"\(n_rows, n_species\) is needed"),
         (lambda Y: 2 * Y, r"outside \[0, 1\]"),
-        (lambda Y: Y * 0 - 1, "All 96 rows of Y are unlabelled"),
+        (lambda Y: Y * 0 - 1, "Y has no label in 96 rows: all are unlabelled"),
         (lambda Y: None, "Y is missing"),
         (lambda Y: np.array(["wren"] * 96), "no number.*encode_labels"),
     ],

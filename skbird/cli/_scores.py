@@ -58,7 +58,7 @@ class Scores:
             _console.say(line)
 
 
-def _advise(table, highest, threshold, has_interval):
+def _advise(table, highest, threshold, has_interval, is_new):
     """Return how to read the scores, as a list of str.
 
     Parameters
@@ -69,6 +69,8 @@ def _advise(table, highest, threshold, has_interval):
         Highest probability of each species in the rows that have it.
     threshold : float
     has_interval : bool
+    is_new : bool
+        Whether the model was trained on none of the recordings.
     """
     advice = [
         "Quote the macro ROC-AUC, with its interval. Average precision depends on how "
@@ -79,10 +81,18 @@ def _advise(table, highest, threshold, has_interval):
             f"Do not quote these scores: fewer than {_FEWEST} recordings tell nothing "
             "of others."
         ]
+    if not is_new:
+        advice = [
+            "Do not quote these scores: the model was trained on some of these "
+            "recordings."
+        ]
     unjudged = table.index[table["roc_auc"].isna()]
     if len(unjudged):
         named = _enumerate(unjudged)
-        advice.append(f"Not judged, because present in all rows or in none: {named}.")
+        advice.append(
+            "Not judged, because present or absent in all rows with a known label: "
+            f"{named}."
+        )
     few = table["n_positive"][table["n_positive"].between(1, _FEWEST - 1)]
     if len(few) and has_interval:
         named = _enumerate([f"{name} ({n})" for name, n in few.items()])
@@ -95,10 +105,11 @@ def _advise(table, highest, threshold, has_interval):
         silent &= table["n_positive"] >= _FEWEST  # others are not to be trusted
     if silent.any():
         pairs = zip(table.index[silent], highest[silent], strict=True)
-        named = _enumerate([f"{name} ({proba:.3f})" for name, proba in pairs])
+        named = _enumerate([f"{name} ({proba:.3g})" for name, proba in pairs])
         advice.append(
-            f"High ROC-AUC, but recall 0 at {threshold:g}: predict with a --threshold "
-            f"below the highest probability of the rows with the species: {named}."
+            f"High ROC-AUC, but recall 0 at {threshold:g}, because no row with the "
+            f"species has a higher probability than: {named}. Pass a lower --threshold "
+            "to `skbird predict`; `skbird report` shows what it costs in precision."
         )
     return advice
 
@@ -121,7 +132,7 @@ def _name_rows(X):
     return f" {counted(len(X), 'row')} could not be read (left out): {named}{more}"
 
 
-def score(X, Y, proba, threshold=0.5):
+def score(X, Y, proba, threshold=0.5, *, is_new=True):
     """Judge predictions.
 
     Parameters
@@ -131,6 +142,8 @@ def score(X, Y, proba, threshold=0.5):
     proba : ndarray of shape (n_rows, n_species)
         Rows of NaN are left out.
     threshold : float
+    is_new : bool, default=True
+        Whether the model was trained on none of the recordings.
 
     Returns
     -------
@@ -166,7 +179,11 @@ def score(X, Y, proba, threshold=0.5):
         auc, (low, high) = macro_roc_auc_interval(
             Y, proba, recording_ids=X["path"], random_state=0
         )
-        precision = macro_average_precision(Y, proba, nan_rows="omit")
+        # Of the same species as the ROC-AUC: in others it says nothing.
+        judged = table["roc_auc"].notna().to_numpy()
+        precision = macro_average_precision(
+            Y.loc[:, judged], proba[:, judged], nan_rows="omit"
+        )
     has_interval = X["path"].nunique() >= _FEWEST
     highest = np.where(Y.to_numpy() >= PRESENT_FROM, proba, -np.inf).max(axis=0)
     figures = {"macro_roc_auc": auc}
@@ -178,5 +195,5 @@ def score(X, Y, proba, threshold=0.5):
         species=table.reset_index().sort_values("roc_auc", ignore_index=True),
         figures=figures | {"held_out_rows": len(X)},
         n_recordings=X["path"].nunique(),
-        advice=_advise(table, highest, threshold, has_interval),
+        advice=_advise(table, highest, threshold, has_interval, is_new),
     )

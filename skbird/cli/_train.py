@@ -281,7 +281,7 @@ def _check_species(Y, readable, is_fixed=False, errors=None):
     if len(lost):
         _console.say(
             f"Warning: the model will not know {shown}: none of the recordings of "
-            f"these {len(lost)} species can be read."
+            f"{'this' if len(lost) == 1 else f'these {len(lost)}'} species can be read."
             f"{' They stay columns of the competition.' if is_fixed else ''}"
         )
     return list(Y.columns if is_fixed else Y.columns.drop(lost))

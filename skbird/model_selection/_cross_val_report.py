@@ -329,6 +329,10 @@ def _species_table(Y, proba, folds):
 
 
 def _fold_table(folds, fits, species, groups):
+    # Of the same species as the ROC-AUC: in others it says nothing.
+    species = species.assign(
+        average_precision=species["average_precision"].where(species["roc_auc"].notna())
+    )
     by_fold = species.groupby("fold")
     table = pd.DataFrame(
         {

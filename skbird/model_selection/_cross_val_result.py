@@ -86,8 +86,7 @@ class CrossValReport:
         lines = [
             f"Macro ROC-AUC {self.macro_roc_auc:.3f}{interval} "
             f"{counted(self.n_recordings, 'recording')}",
-            "  quote this score: it compares rows of the same fold, scored by one "
-            "model",
+            f"  {self._how_to_quote()}",
             f"  (mean of the folds {self.folds['macro_roc_auc'].mean():.3f}; rows of "
             f"all folds ranked together {self.pooled_macro_roc_auc:.3f})",
             f"  {judged.sum()} of {len(judged)} species judged, {unjudged}",
@@ -101,7 +100,17 @@ class CrossValReport:
 
     __repr__ = __str__
 
+    def _how_to_quote(self):
+        if math.isnan(self.macro_roc_auc):
+            return "nothing to quote: no fold tests rows with and without a species"
+        if math.isnan(self.interval[0]):
+            return "do not quote this score: too few recordings tell nothing of others"
+        return (
+            "quote this score: it compares rows of the same fold, scored by one model"
+        )
+
 
 def _enumerate(names, shown=5):
-    text = ", ".join(str(name) for name in names[:shown])
+    # Names of strangers stay on their line.
+    text = ", ".join(" ".join(str(name).split()) for name in names[:shown])
     return f"{text} and {len(names) - shown} more" if len(names) > shown else text

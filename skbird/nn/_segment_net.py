@@ -36,6 +36,7 @@ from skbird.utils._sklearn_compat import (
     StrOptions,
     validate_parameter_constraints,
 )
+from skbird.utils._text import counted
 from skbird.utils._truth import validate_threshold
 
 
@@ -291,8 +292,8 @@ class SegmentNet(
         )
         if len(dataset) == 0:
             raise ValueError(
-                f"None of the {len(X)} rows can be trained on: each is unlabelled, "
-                "unreadable or has sample_weight 0."
+                f"There is nothing to train on in {counted(len(X), 'row')}: each is "
+                "unlabelled, unreadable or has sample_weight 0."
             )
         warn_of_unheard(species, target, X.n_frames > 0)
         keep_freed_memory()

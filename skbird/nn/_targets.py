@@ -7,6 +7,7 @@ import pandas as pd
 
 from skbird.utils._params import as_floats
 from skbird.utils._rows import check_species_columns
+from skbird.utils._text import counted
 from skbird.utils._truth import PRESENT_FROM
 
 _SHOWN = 5
@@ -67,7 +68,8 @@ def check_targets(y, n_rows):
         )
     if np.isnan(target).all():
         raise ValueError(
-            f"All {n_rows} rows of Y are unlabelled or unknown. Label some of them."
+            f"Y has no label in {counted(n_rows, 'row')}: all are unlabelled or "
+            "unknown. Label some of them."
         )
     if names is None:
         names = [f"species {column}" for column in range(target.shape[1])]

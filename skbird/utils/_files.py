@@ -102,11 +102,16 @@ def replacing(path, part, mode="wb", *, sync=True, remedy=None):
     Raises
     ------
     OSError
-        If the folder is full, or cannot be written to.
+        If the folder is full, or cannot be written to, or `path` is a pipe, a device
+        or a socket.
     """
     try:
         with explained(path, remedy):
+            permissions = _permissions(path)
             file = _create(part, mode)
+            if permissions is not None:
+                with suppress(OSError):  # not every file system has them
+                    os.chmod(part, permissions)
         # What else the caller may not do is not the fault of this folder.
         with explained(path, remedy, forbidden=()), file:
             yield file
@@ -117,6 +122,22 @@ def replacing(path, part, mode="wb", *, sync=True, remedy=None):
             os.replace(part, path)
     finally:
         Path(part).unlink(missing_ok=True)
+
+
+def _permissions(path):
+    """Return the permissions of the file that is replaced; None if there is none."""
+    try:
+        mode = os.lstat(path).st_mode
+    except FileNotFoundError:
+        return None
+    if stat.S_ISREG(mode):
+        return stat.S_IMODE(mode)
+    if not (stat.S_ISLNK(mode) or stat.S_ISDIR(mode)):
+        raise OSError(
+            f"{os.fspath(path)!r} is a pipe, a device or a socket, which would be "
+            "replaced by a file. Name a file."
+        )
+    return None
 
 
 def _create(part, mode):

@@ -128,8 +128,11 @@ def _features(X):
 def _features_of_files(recordings):
     features = np.full((len(recordings), 4), np.nan)
     for row, record in enumerate(recordings.rows.to_dict("records")):
-        end = None if pd.isna(record["end"]) else record["end"]  # NaN is no key
-        stretch = record["start"], end, row_channels(record)
+        # NaN would be another key each time.
+        start, end = (
+            None if pd.isna(record[k]) else record[k] for k in ("start", "end")
+        )
+        stretch = start, end, row_channels(record)
         with contextlib.suppress(AudioReadError):
             features[row] = _summary_of_stretch(file_identity(record["path"]), *stretch)
     return features
