@@ -19,8 +19,8 @@ needs_hostile = pytest.mark.skipif(
 )
 
 
-# Examples in these rooms train and compile networks.
-SLOW_EXAMPLES = ("skbird.inference", "skbird.utils.estimator_checks")
+# Examples in these rooms train networks, compile them or write pages of sound.
+SLOW_EXAMPLES = ("skbird.inference", "skbird.reports", "skbird.utils")
 
 
 def pytest_collection_modifyitems(items):

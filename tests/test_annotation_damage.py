@@ -124,6 +124,7 @@ def test_parquet_of_other_programs_is_read(boxes, tmp_path):
     pd.testing.assert_frame_equal(found[list(boxes)], boxes)
 
 
+@pytest.mark.slow
 def test_parquet_that_claims_too_much_is_refused(tmp_path):
     pa = pytest.importorskip("pyarrow")
     import pyarrow.parquet as parquet
@@ -165,6 +166,7 @@ def test_numbers_beyond_all_bounds_name_their_cell(tmp_path, cells, message):
     assert len(str(caught.value)) < 600
 
 
+@pytest.mark.slow
 def test_a_million_columns_are_refused_at_once(tmp_path):
     path = tmp_path / "a.csv"
     path.write_text(",".join(map(str, range(1_000_000))) + ",start\n")
@@ -295,6 +297,7 @@ READERS = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("format_", WRITERS)
 @pytest.mark.parametrize("label", LABELS)
 def test_names_survive_or_are_said(boxes, tmp_path, format_, label):

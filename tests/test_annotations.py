@@ -637,6 +637,7 @@ def test_without_crowsetta_the_remedy_is_named(monkeypatch):
         read_crowsetta("a.txt", "raven")
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")  # of crowsetta's own
 def test_crowsetta_itself_reads_what_is_written(boxes, tmp_path):
     pytest.importorskip("crowsetta")
@@ -654,6 +655,7 @@ def test_crowsetta_itself_reads_what_is_written(boxes, tmp_path):
     assert_frame_equal(found, boxes.drop(columns="score"))
 
 
+@pytest.mark.slow
 def test_importing_annotations_needs_no_extra():
     code = (
         "import sys, skbird.annotations;"

@@ -179,6 +179,7 @@ def test_pairs_are_in_order_and_without_nan():
     assert column.tolist() == [0, 2, 3]
 
 
+@pytest.mark.slow
 def test_recordings_are_a_folder_paths_or_a_row_table(run, nights, tmp_path):
     (nights / "deep").mkdir()
     (nights / "night03.wav").rename(nights / "deep" / "night03.WAV")
@@ -239,6 +240,7 @@ def table(nights):
     ).rename(columns={"depth": 7})
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("options", [{}, {"min_proba": 0.05}, {"n_jobs": 2}], ids=str)
 def test_further_columns_of_a_row_table_reach_the_results(run, table, nights, options):
     (nights / "night04.wav").write_bytes(b"broken")
@@ -308,6 +310,7 @@ def test_column_numbers_for_names_of_species_may_be_taken_too(run, table):
     assert run(recordings=table.assign(species="x", frogs=1)).n_rows == 27
 
 
+@pytest.mark.slow
 def test_a_model_sees_whole_files_and_no_more_rows_in_large_archives(run, tmp_path):
     most = {}
     for n_files in (8, 40):
@@ -347,6 +350,7 @@ def test_species_are_found_in_a_pipeline_and_lists_of_columns_understood(run):
 # Resuming --------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_finished_parts_are_kept_and_the_rest_is_run(run, tmp_path):
     log = tmp_path / "log"
     undisturbed = run(Level(log=log)).read()
@@ -379,6 +383,7 @@ def script(body):
     return [sys.executable, "-c", code + body]
 
 
+@pytest.mark.slow
 def test_kills_leave_no_trace_in_the_rows(tmp_path, run):
     folder, out = write_nights(tmp_path / "many", 24), tmp_path / "out"
     undisturbed = run(recordings=folder, block_s=10, out=tmp_path / "undisturbed")
@@ -433,6 +438,7 @@ def die_at_each_write(folder, root):
             return
 
 
+@pytest.mark.slow
 def test_kills_at_each_write_leave_no_trace(tmp_path, run):
     folder, root = write_nights(tmp_path / "few", 4), tmp_path / "outs"
     command = script(f"die_at_each_write({str(folder)!r}, {str(root)!r})")
@@ -447,6 +453,7 @@ def test_kills_at_each_write_leave_no_trace(tmp_path, run):
         assert not list(out.glob(".*"))
 
 
+@pytest.mark.slow
 def test_two_runs_at_once_disturb_neither_each_other_nor_the_rows(tmp_path):
     folder, out = write_nights(tmp_path / "many", 24), tmp_path / "out"
     options = "block_s=10, verbose=0, n_jobs="
@@ -484,6 +491,7 @@ def test_another_run_is_refused(run, options, message):
         run(**options)
 
 
+@pytest.mark.slow
 def test_other_recordings_or_species_are_refused(run, nights, tmp_path):
     run()
     paths = sorted(nights.iterdir())
@@ -508,6 +516,7 @@ def test_other_recordings_or_species_are_refused(run, nights, tmp_path):
         run(Renamed(), table, out=tmp_path / "named")
 
 
+@pytest.mark.slow
 def test_new_recordings_are_predicted_and_the_others_kept(
     run, nights, tmp_path, capsys
 ):
@@ -546,6 +555,7 @@ def in_order(rows):
     return rows.sort_values(["path", "start"], ignore_index=True)
 
 
+@pytest.mark.slow
 def test_changed_recordings_are_predicted_again(run, nights, tmp_path):
     broken = nights / "night04.wav"
     whole = broken.read_bytes()
@@ -573,6 +583,7 @@ def test_changed_recordings_are_predicted_again(run, nights, tmp_path):
     assert run().times_real_time == 0
 
 
+@pytest.mark.slow
 def test_blocks_stay_small_when_broken_recordings_become_whole(run, tmp_path):
     folder = write_nights(tmp_path / "many", 12)
     files = {path: path.read_bytes() for path in folder.iterdir()}
@@ -612,6 +623,7 @@ def test_the_same_names_in_another_folder_are_another_run(run, tmp_path, monkeyp
     assert run(recordings="rec").times_real_time == 0
 
 
+@pytest.mark.slow
 def test_what_could_not_be_opened_may_go(run, nights, tmp_path):
     broken = [nights / "early.wav", *(nights / f"late{n}.wav" for n in range(3))]
     for path in broken:
@@ -642,6 +654,7 @@ def test_changed_recordings_of_a_row_table(run, nights):
     np.testing.assert_array_equal(rows[SPECIES].to_numpy(), expected)
 
 
+@pytest.mark.slow
 def test_a_kill_amid_changes_is_made_good(run, nights, monkeypatch):
     def killed(*args):
         raise KeyboardInterrupt("amid changes")
@@ -665,6 +678,7 @@ def test_another_model_does_not_get_new_recordings(run, nights):
     assert run().n_files == 9
 
 
+@pytest.mark.slow
 def test_fresh_replaces_a_run_once_the_model_works(run, tmp_path):
     run()
     out = tmp_path / "out"
@@ -702,6 +716,7 @@ def test_parts_of_unknown_origin_are_refused(run, tmp_path):
         run()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["_manifest.json", "_files.parquet"])
 @pytest.mark.parametrize(
     "damage",
@@ -773,6 +788,7 @@ def places(data):
     return sorted({*range(0, len(data), len(data) // 30), len(data) - 1})
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("options", [{}, {"top_species": 1}], ids=str)
 def test_no_flipped_bit_of_a_part_changes_numbers(run, nights, tmp_path, options):
     result = run(**options)
@@ -800,6 +816,7 @@ def parsed(path):
         return None
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["_manifest.json", "_files.parquet"])
 def test_no_flipped_bit_of_a_plan_changes_numbers(run, tmp_path, name):
     expected, path = run().read(), tmp_path / "out" / name
@@ -814,6 +831,7 @@ def test_no_flipped_bit_of_a_plan_changes_numbers(run, tmp_path, name):
                 run()
 
 
+@pytest.mark.slow
 def test_damage_that_comes_while_a_run_is_read_is_made_good_by_the_next(run, nights):
     result = run()
     for number, damage in enumerate([lambda data: b"", lambda data: data + b"x"]):
@@ -919,6 +937,7 @@ class Fault:
         self.write(self.contents)
 
 
+@pytest.mark.slow
 def test_what_could_not_be_opened_once_is_tried_again(run, nights, tmp_path, capsys):
     log = tmp_path / "log"
     fault = Fault(nights / "night01.wav", nights / "night04.wav")
@@ -936,6 +955,7 @@ def test_what_could_not_be_opened_once_is_tried_again(run, nights, tmp_path, cap
     assert run().times_real_time == 0
 
 
+@pytest.mark.slow
 def test_a_fault_of_all_but_one_recording_leaves_no_trace(run, nights):
     fault = Fault(*sorted(nights.iterdir())[1:])
     assert len(run().errors) == 8
@@ -1184,6 +1204,7 @@ ARCHIVES = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "options",
     [{}, {"min_proba": 0.0}, {"top_species": 3}, {"n_jobs": 2}, {"time_budget_s": 60}],
@@ -1277,6 +1298,7 @@ def test_files_that_change_in_mid_run_cost_no_other(run, nights, damage, message
     assert message in result.errors["error"].item()
 
 
+@pytest.mark.slow
 def test_rows_past_the_end_are_listed(run, nights):
     rows = segment_table(sorted(nights.iterdir()))
     late = rows["path"].str.contains("night0[345]")  # a block, after a good one
@@ -1301,6 +1323,7 @@ def name_without_text(folder):
     return os.fsdecode(path)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("n_jobs", [1, 2])
 def test_paths_that_are_not_text_are_listed(run, nights, tmp_path, n_jobs):
     name_without_text(nights)
@@ -1396,6 +1419,7 @@ FULL = (
 )
 
 
+@pytest.mark.slow
 def test_a_full_disk_is_named_and_can_be_resumed(run, nights, tmp_path, monkeypatch):
     out, log = tmp_path / "out", tmp_path / "log"
 
@@ -1434,6 +1458,7 @@ def fill_and_mend_a_disk(folder, out, n_jobs):
     result.read().to_pickle(Path(folder).with_name("rows.pkl"))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("n_jobs", [1, 2])
 def test_a_disk_that_is_really_full(tmp_path, n_jobs):
     folder, out = write_nights(tmp_path / "many", 24), tmp_path / "out"
@@ -1496,6 +1521,7 @@ def test_missing_pyarrow_names_the_extra(run, monkeypatch):
         run()
 
 
+@pytest.mark.slow
 def test_import_needs_no_torch():
     code = "import skbird.inference, sys; sys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
@@ -1504,6 +1530,7 @@ def test_import_needs_no_torch():
 # More processes and machines -------------------------------------------------------
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("backend", ["loky", "threading", "multiprocessing"])
 def test_several_jobs_give_the_same_rows(run, bad_nights, tmp_path, backend):
     alone = run(out=tmp_path / "alone")
@@ -1520,6 +1547,7 @@ def test_no_thread_keeps_the_model(run):
     assert not _block_work._loaded
 
 
+@pytest.mark.slow
 def test_a_bug_in_a_worker_is_named(run, tmp_path):
     with pytest.raises(RuntimeError, match=r"KeyError in the block .*night03"):
         run(Buggy(), n_jobs=2)
@@ -1559,6 +1587,7 @@ def ray_cluster():
         ray.shutdown()
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore")
 @pytest.mark.parametrize("cluster", [dask_cluster, ray_cluster])
 def test_a_dead_worker_of_a_cluster_loses_its_block_only(run, tmp_path, cluster):
@@ -1671,6 +1700,7 @@ class Slow(Level):
         return super().predict_proba(X)
 
 
+@pytest.mark.slow
 def test_what_a_budget_dropped_is_said_and_remembered(run, nights, capsys):
     model = Slow(tta_shifts_s=(-0.5, 0.5))
     options = {"block_s": 14, "time_budget_s": 1.5, "verbose": 1}

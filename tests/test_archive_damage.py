@@ -93,6 +93,7 @@ def test_a_recording_that_is_alone_and_damaged_is_predicted(folder, damage):
     assert run(Level(), folder).n_rows == len(good)  # and its run goes on
 
 
+@pytest.mark.slow
 def test_a_pipeline_that_raises_loses_no_more_than_one_that_skips(folder):
     write_flac(folder / "damaged.flac", [0.5])
     found = {}

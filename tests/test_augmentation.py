@@ -269,6 +269,7 @@ def ramp_rows(n_rows):
     return Spectrograms(table, [ramp] * n_rows, [200] * n_rows, format)
 
 
+@pytest.mark.slow
 def test_crops_come_from_elsewhere_in_the_row():
     X = ramp_rows(1)
     starts = []
@@ -552,6 +553,7 @@ def collect(X, Y, augment):
     return {species: np.mean(values) for species, values in sorted(change.items())}
 
 
+@pytest.mark.slow
 def test_each_group_gets_its_own_augmentation(grouped):
     X, Y = grouped
     by_group = {

@@ -43,6 +43,7 @@ def test_the_ablation_compares_pairs(ablation):
     assert np.isnan(alone["low"])
 
 
+@pytest.mark.slow
 def test_every_change_names_parameters_that_exist(ablation):
     for task in ablation.CHANGES["CNN instead of SED"].tasks:
         for name, change in ablation.CHANGES.items():

@@ -311,6 +311,7 @@ def _change(path, change):
     path.write_text(change(path.read_text()))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("decimal", [".", ","])
 def test_side_tables_may_have_semicolons_and_blank_lines(made, decimal):
     expected = load_birdclef(made)

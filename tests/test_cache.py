@@ -70,6 +70,7 @@ def places(data):
     return sorted({*range(0, len(data), len(data) // 8), len(data) - 1})
 
 
+@pytest.mark.slow
 def test_no_flipped_bit_changes_numbers(entry, compute):
     expected, data = compute(), entry.read_bytes()
     rng = random.Random(0)
@@ -108,6 +109,7 @@ DAMAGES = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("damage", DAMAGES.values(), ids=DAMAGES)
 def test_what_is_no_entry_is_made_again(entry, compute, damage):
     expected = compute()
@@ -293,6 +295,7 @@ def test_a_file_taken_for_dead_before_it_is_held_is_made_again(tmp_path, monkeyp
 # Full disks ------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("number", "message"),
     [

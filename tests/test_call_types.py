@@ -377,6 +377,7 @@ def scene():
 FOLDS = KFold(4, shuffle=True, random_state=0)
 
 
+@pytest.mark.slow
 def test_species_with_different_calls_are_recognised_better(scene):
     plain, split = (
         cross_val_score(model, *scene, cv=FOLDS, scoring=macro_roc_auc_scorer)
@@ -388,6 +389,7 @@ def test_species_with_different_calls_are_recognised_better(scene):
     np.testing.assert_allclose(same, plain)
 
 
+@pytest.mark.slow
 def test_score_and_search(scene):
     X, Y = scene
     search = GridSearchCV(
@@ -455,6 +457,7 @@ def test_tags_say_multilabel():
     assert tags.target_tags.multi_output
 
 
+@pytest.mark.slow
 def test_import_needs_no_torch():
     code = "import skbird.compose, sys; sys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

@@ -79,6 +79,7 @@ DAMAGES = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("damage", DAMAGES)
 def test_what_is_no_checkpoint_is_left_aside(stripes, tmp_path, damage):
     X, Y = stripes
@@ -97,6 +98,7 @@ def test_what_is_no_checkpoint_is_left_aside(stripes, tmp_path, damage):
         clone(net).fit(X, Y)
 
 
+@pytest.mark.slow
 def test_the_checkpoint_of_another_training_is_left_aside(stripes, tmp_path):
     for lr in (1e-3, 1e-2):
         small(checkpoint_dir=tmp_path, max_epochs=1, lr=lr).fit(*stripes)
@@ -152,6 +154,7 @@ def test_what_a_checkpoint_cannot_keep_is_said_once(stripes, tmp_path):
     assert sum("leaves out" in str(warning.message) for warning in said) == 1
 
 
+@pytest.mark.slow
 def test_a_scheduler_of_torch_goes_on(stripes, tmp_path):
     """Its state goes into the one that steers the optimizer of the new process."""
     X, Y = stripes

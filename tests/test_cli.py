@@ -88,6 +88,7 @@ def folder(done, monkeypatch):
     return done[0]
 
 
+@pytest.mark.slow
 def test_four_commands_lead_from_recordings_to_raven(done):
     field, results = done
     for name, result in results.items():
@@ -120,6 +121,7 @@ def test_what_was_held_out_was_not_trained_on(folder):
     assert f"{30 - len(held_out)} of these 30 rows" in result.stderr
 
 
+@pytest.mark.slow
 def test_annotated_soundscapes_are_judged(folder, tmp_path):
     boxes = pd.DataFrame({"start": [3.0, 6.0], "end": [6.0, 9.0]})
     boxes = boxes.assign(path="soundscapes/site/night.flac", species=["dove", "wren"])
@@ -155,6 +157,7 @@ def test_events_are_written_for_other_programs(folder, tmp_path, name, read):
     assert events["score"].between(0.5, 1).all()
 
 
+@pytest.mark.slow
 def test_probabilities_are_written_for_every_row(folder, tmp_path):
     submission = tmp_path / "submission.csv"
     options = ("--format", "kaggle", "--work-dir", "tables.parts", "--out", submission)
@@ -183,6 +186,7 @@ def test_a_broken_file_costs_nothing_but_itself(folder, tmp_path):
     assert errors["path"].tolist() == [str(tmp_path / "broken.wav")]
 
 
+@pytest.mark.slow
 def test_broken_recordings_are_neither_trained_on_nor_held_out(field, tmp_path):
     shutil.copytree(field / "recordings", tmp_path / "recordings")
     for number in range(3):
@@ -202,6 +206,7 @@ def test_broken_recordings_are_neither_trained_on_nor_held_out(field, tmp_path):
     assert "None of the 33 recordings can be read" in result.stderr
 
 
+@pytest.mark.slow
 def test_recordings_are_added_but_others_need_another_run(folder, tmp_path):
     quiet, night = folder / "soundscapes/quiet.wav", folder / "soundscapes"
     options = ("--out", tmp_path / "events.csv")
@@ -248,6 +253,7 @@ def test_pickles_are_opened_only_on_request(folder, tmp_path):
     assert run("models", "info", model).exit_code == 2
 
 
+@pytest.mark.slow
 def test_report_is_a_page(folder, tmp_path):
     page = tmp_path / "errors.html"
     result = run("report", "birds.skbird", "birds.skbird.heldout.csv", "--out", page)
@@ -322,6 +328,7 @@ def test_models_beyond_a_size_are_refused(folder, tmp_path, command):
     assert "no zip archive" in run(*arguments).stderr
 
 
+@pytest.mark.slow
 def test_flags_count_more_than_the_file(folder, tmp_path):
     config = tmp_path / "train.toml"
     config.write_text(
@@ -438,6 +445,7 @@ def run_python(code, folder):
     return subprocess.run(command, cwd=folder, capture_output=True, text=True)
 
 
+@pytest.mark.slow
 def test_help_imports_nothing_heavy_and_predict_needs_no_torch(folder, tmp_path):
     done = run_python(
         "import sys\n"

@@ -278,6 +278,7 @@ def test_boxes_are_of_the_recordings_whose_paths_end_alike(evaluate, tmp_path):
     assert "no box is in any of the 4 recordings" in result.stderr
 
 
+@pytest.mark.slow
 def test_report_goes_on_without_broken_recordings(model, predict, tmp_path):
     (tmp_path / "boxes.csv").write_text("path,start,end,species\none.wav,2,4,dove\n")
     break_file(tmp_path / "a" / "broken.wav")
@@ -288,6 +289,7 @@ def test_report_goes_on_without_broken_recordings(model, predict, tmp_path):
     assert (tmp_path / "errors.html").exists()
 
 
+@pytest.mark.slow
 def test_describe_names_what_cannot_be_read(bird_folder, tmp_path):
     table = bird_folder.rename(columns={"species": "primary_label"})
     broken = break_file(tmp_path / "broken.wav")
@@ -300,6 +302,7 @@ def test_describe_names_what_cannot_be_read(bird_folder, tmp_path):
     assert page.exists()
 
 
+@pytest.mark.slow
 def test_the_page_is_written_before_anything_is_printed(
     bird_folder, tmp_path, monkeypatch
 ):
@@ -350,6 +353,7 @@ def test_groups_that_cannot_be_split_have_a_remedy(bird_folder, tmp_path):
     assert "--groups path splits by recording" in result.stderr
 
 
+@pytest.mark.slow
 def test_a_model_is_kept_if_there_is_nothing_to_judge(
     bird_folder, tmp_path, monkeypatch
 ):
@@ -366,6 +370,7 @@ def test_a_model_is_kept_if_there_is_nothing_to_judge(
     assert out.exists()
 
 
+@pytest.mark.slow
 def test_held_out_recordings_that_break_inside_are_listed(
     bird_folder, tmp_path, monkeypatch
 ):
@@ -479,6 +484,7 @@ def test_a_file_may_say_what_a_flag_may(bird_folder, tmp_path, text, message):
     assert message in result.stderr
 
 
+@pytest.mark.slow
 def test_a_pickle_leaves_no_cache_where_it_predicts(model, predict, tmp_path):
     pipe = pickle.loads(model.read_bytes()).set_params(logmel__cache_dir="cache")
     kept = pickle.loads(pickle.dumps(pipe))
@@ -510,6 +516,7 @@ def test_rows_are_predicted_also_by_models_that_raise(model, predict, tmp_path):
     assert errors["path"].tolist() == [os.fspath(tmp_path / "x.wav")]
 
 
+@pytest.mark.slow
 def test_a_damaged_recording_without_events_gives_empty_tables(predict, tmp_path):
     (tmp_path / "c").mkdir()
     break_inside(tmp_path / "c" / "torn.flac", 85_000)
@@ -563,6 +570,7 @@ def test_names_of_tables_do_not_depend_on_broken_recordings(predict, tmp_path):
     assert names == {"one", "a_one", "two"}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("format_", ["raven", "audacity"])
 def test_tables_of_an_interrupted_run_are_finished(predict, tmp_path, format_):
     options = ("a", "b", "--format", format_, "--out", "tables")
@@ -584,6 +592,7 @@ def test_tables_of_an_interrupted_run_are_finished(predict, tmp_path, format_):
     assert one.read_text() != "corrected"
 
 
+@pytest.mark.slow
 def test_a_kill_between_two_tables_costs_nothing(predict, tmp_path, monkeypatch):
     def killed(data, file, sync):
         if file.name.startswith("two"):
@@ -601,6 +610,7 @@ def test_a_kill_between_two_tables_costs_nothing(predict, tmp_path, monkeypatch)
     assert all(len(table.read_text().splitlines()) > 1 for table in tables)
 
 
+@pytest.mark.slow
 def test_a_table_that_a_power_cut_left_empty_is_made_again(predict, tmp_path):
     options = ("a", "b", "--format", "raven", "--out", "tables", "--threshold", 0.5)
     assert predict(*options).exit_code == 0
@@ -611,6 +621,7 @@ def test_a_table_that_a_power_cut_left_empty_is_made_again(predict, tmp_path):
     assert table.read_text() == whole
 
 
+@pytest.mark.slow
 def test_a_corrected_table_stays_with_its_recording(predict, tmp_path):
     options = ("a", "b", "--format", "raven", "--out", "tables")
     assert predict(*options).exit_code == 0
@@ -625,6 +636,7 @@ def test_a_corrected_table_stays_with_its_recording(predict, tmp_path):
     assert texts["b_one"].startswith("Selection")
 
 
+@pytest.mark.slow
 def test_formats_of_one_work_folder_do_not_meet(predict, tmp_path):
     options = ("a", "b", "--work-dir", "work", "--out")
     for out, format_ in (
@@ -655,6 +667,7 @@ def test_results_may_be_links_to_files_of_other_names(predict, tmp_path):
     assert boxes["path"].unique().tolist() == ["a/one.wav"]
 
 
+@pytest.mark.slow
 def test_tables_of_recordings_that_broke_since_go(predict, tmp_path):
     options = ("a", "b", "--out", "tables", "--format", "raven")
     assert predict(*options).exit_code == 0
@@ -663,6 +676,7 @@ def test_tables_of_recordings_that_broke_since_go(predict, tmp_path):
     assert [path.name[:3] for path in (tmp_path / "tables").iterdir()] == ["one"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("text", ["", "{}", "[1, 2]", '[{"a": 1}]', "[[], {}, 3]"])
 def test_a_damaged_note_is_none(predict, tmp_path, text):
     assert predict("a", "--out", "events.csv").exit_code == 0
@@ -672,6 +686,7 @@ def test_a_damaged_note_is_none(predict, tmp_path, text):
     assert predict("a", "--out", "events.csv").exit_code == 0
 
 
+@pytest.mark.slow
 def test_events_of_others_are_not_replaced(predict, tmp_path):
     table = tmp_path / "events.csv"
     options = ("a", "--out", "events.csv")
@@ -785,6 +800,7 @@ def test_recordings_found_by_name_alone_are_reported(evaluate, tmp_path):
     assert "2 recordings of boxes.csv were found by their names" in result.stderr
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["B.PKL", "b.pkl"])
 def test_a_model_is_where_it_was_said_to_be(bird_folder, tmp_path, name):
     table = bird_folder.rename(columns={"species": "primary_label"})
@@ -800,6 +816,7 @@ def test_a_model_is_where_it_was_said_to_be(bird_folder, tmp_path, name):
     assert out.stat().st_size > 10_000
 
 
+@pytest.mark.slow
 def test_a_training_that_is_called_again_is_not_repeated(bird_folder, tmp_path):
     table = bird_folder.rename(columns={"species": "primary_label"})
     table.to_csv(tmp_path / "birds.csv", index=False)
@@ -817,6 +834,7 @@ def test_a_link_stays_a_link(tmp_path):
     assert (tmp_path / "table.csv").read_text() == "n\n1\n"
 
 
+@pytest.mark.slow
 def test_what_folders_hold_and_nobody_can_read_is_an_error(
     predict, evaluate, model, tmp_path
 ):
@@ -841,6 +859,7 @@ def test_a_table_whose_recordings_are_all_elsewhere_is_an_error(tmp_path):
     assert "None of the recordings" in result.stderr
 
 
+@pytest.mark.slow
 def test_who_splits_by_recording_is_told(bird_folder, tmp_path):
     table = bird_folder.rename(columns={"species": "primary_label"})
     table.to_csv(tmp_path / "birds.csv", index=False)
@@ -959,6 +978,7 @@ def test_a_species_of_broken_recordings_only_is_named(tmp_path):
     assert _train._check_species(loaded.Y, readable, is_fixed=True) == ["dove", "wren"]
 
 
+@pytest.mark.slow
 def test_a_species_that_does_not_decode_is_not_in_the_model(tmp_path):
     for name in ("dove/1.wav", "-dove/2.wav", "wren/3.wav", "empty/notes.txt"):
         path = tmp_path / "birds" / name
@@ -1039,6 +1059,7 @@ def test_why_nothing_can_be_read_is_said(evaluate, tmp_path):
     assert "None of the 2 recordings can be read. The first, ./x/1.wav" in result.stderr
 
 
+@pytest.mark.slow
 def test_one_species_can_be_described_but_not_trained(tmp_path):
     path = tmp_path / "birds" / "Owl, Barn" / "1.wav"
     path.parent.mkdir(parents=True)

@@ -96,6 +96,7 @@ def test_bad_parameters_fail_before_the_work(train, setting, message):
     assert "recordings are opened" not in result.stderr
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "setting",
     [
@@ -169,6 +170,7 @@ def test_tables_of_the_file_may_be_nested(train, tmp_path):
     assert "recordings are opened" in train("--config", "n.toml").stderr
 
 
+@pytest.mark.slow
 def test_the_network_is_compiled_in_the_rehearsal(train, monkeypatch):
     pytest.importorskip("openvino")
     pytest.importorskip("onnxscript")

@@ -33,6 +33,7 @@ def folder(tmp_path):
     return tmp_path
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("closed", [">&-", "2>&-", ">&- 2>&-", "<&- >&- 2>&-"])
 def test_closed_streams_cost_nothing(folder, closed):
     command = f"SKBIRD describe sound --no-labels --out p.html {closed}"
@@ -43,6 +44,7 @@ def test_closed_streams_cost_nothing(folder, closed):
         assert done.stdout
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not os.path.exists("/dev/full"), reason="of Linux")
 def test_a_full_output_is_named(folder):
     done = shell("SKBIRD describe sound --no-labels >/dev/full", folder)

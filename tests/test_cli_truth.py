@@ -216,6 +216,7 @@ def test_points_and_calls_between_rows_count(evaluate, truth):
 REFUSED = "nothing but detections of the model itself"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("format_", "out"),
     [
@@ -281,6 +282,7 @@ def test_probabilities_are_no_truth(predict, evaluate, format_):
         assert REFUSED in evaluate("long").stderr
 
 
+@pytest.mark.slow
 def test_tables_saved_again_and_parts_of_them_are_its_own(predict, evaluate, field):
     assert predict("--format", "raven", "--out", "tables").exit_code == 0
     for table in (field / "tables").iterdir():  # as Raven saves it
@@ -430,6 +432,7 @@ def test_recordings_named_like_tables_keep_their_boxes(evaluate, field):
 # describe ---------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_describe_says_how_to_describe_soundscapes(field):
     result = run("describe", "soundscapes")
     assert result.exit_code == 1

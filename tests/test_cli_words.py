@@ -59,6 +59,7 @@ def test_channels_that_cancel_are_heard_through_a_table(predict, tmp_path):
     assert "the mean of the channels" not in result.stderr
 
 
+@pytest.mark.slow
 def test_a_channel_that_is_not_there_is_named(predict, tmp_path):
     (tmp_path / "rows.csv").write_text("path,channels\na/one.wav,7\nb/two.wav,\n")
     result = predict("rows.csv", "--out", "events.csv")

@@ -124,6 +124,7 @@ def compiled(fitted):
     return compile_pipeline(fitted, precision="float32")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "net",
     [
@@ -157,6 +158,7 @@ def test_same_probabilities(rows, net):
     assert list(compiled.species_) == ["dove", "wren"]
 
 
+@pytest.mark.slow
 def test_filters_keep_what_they_learned(rows, fitted):
     X, _ = rows
     model = make(fitted["net"])
@@ -178,6 +180,7 @@ def test_bf16_stays_near(rows, fitted, compiled):
     assert 0 < difference < 0.2
 
 
+@pytest.mark.slow
 def test_loads_and_predicts_without_torch(rows, compiled, tmp_path):
     X, _ = rows
     path = tmp_path / "model.pkl"
@@ -196,6 +199,7 @@ def test_loads_and_predicts_without_torch(rows, compiled, tmp_path):
     subprocess.run([sys.executable, "-c", code, str(path)], check=True)
 
 
+@pytest.mark.slow
 def test_torch_in_bf16_and_small_batches(rows, fitted):
     X, _ = rows
     options = {"backend": "torch", "batch_size": 3, "n_threads": 1}
@@ -226,6 +230,7 @@ def test_blocks_change_nothing(rows, compiled, monkeypatch):
     assert sum(sizes) == len(X)
 
 
+@pytest.mark.slow
 def test_threads_get_their_own_answers(rows, compiled):
     X, _ = rows
     halves = [compiled.front_end.transform(X[i::2]) for i in range(2)]
@@ -261,6 +266,7 @@ def test_blocks_are_whole_files_of_a_given_length():
     assert blocks == [[0, 1, 2, 5], [3], [4]]
 
 
+@pytest.mark.slow
 def test_unreadable_rows_are_listed_whatever_their_block(rows, compiled, tmp_path):
     X, _ = rows
     noise = tmp_path / "noise.wav"
@@ -290,6 +296,7 @@ def test_unreadable_rows_are_named_early(rows, compiled, tmp_path, monkeypatch):
         compiled.predict_proba(X)
 
 
+@pytest.mark.slow
 def test_members_with_one_front_end_share_it(rows, monkeypatch):
     X, Y = rows
     net = CNNClassifier("test_efficientnet", **NET)
@@ -301,6 +308,7 @@ def test_members_with_one_front_end_share_it(rows, monkeypatch):
     assert len(passes) == 1
 
 
+@pytest.mark.slow
 def test_members_with_other_front_ends_and_ranks_predict_by_themselves(rows, fitted):
     X, Y = rows
     other = make(CNNClassifier("test_efficientnet", **NET), hop_length=256).fit(X, Y)

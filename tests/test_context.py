@@ -206,6 +206,7 @@ def long_context(tmp_path_factory):
     return net, front_end, write
 
 
+@pytest.mark.slow
 def test_rows_are_scored_within_their_context(long_context):
     net, front_end, write = long_context
     path = call_in_noise(write, "test.wav", 11.5, seconds=30.0)
@@ -273,6 +274,7 @@ def logits(net, X):
     return np.log(proba / (1 - proba))
 
 
+@pytest.mark.slow
 def test_shifts_average_shifted_segments(noise_net):
     X = noise_rows(0, 20, 40)
     plain = logits(noise_net, X)
@@ -285,6 +287,7 @@ def test_shifts_average_shifted_segments(noise_net):
     assert not np.allclose(expected, plain, atol=0.01)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("sign", "starts"), [(1, (5, 25, 40)), (-1, (0, 15, 35))])
 def test_a_positive_shift_reads_later_sound(noise_net, sign, starts):
     X = noise_rows(0, 20, 40)
@@ -297,6 +300,7 @@ def test_a_positive_shift_reads_later_sound(noise_net, sign, starts):
     np.testing.assert_allclose(logits(noise_net, X), expected, atol=1e-3)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("pooling", ["max", "mean"])
 def test_each_segment_is_shifted_from_its_own_place(noise_net, pooling):
     X = noise_rows(0, 45, 300, n_frames=46)

@@ -138,6 +138,7 @@ def test_gradients_that_are_not_finite_are_noticed(rows):
         net.fit(*rows)
 
 
+@pytest.mark.slow
 def test_float16_that_never_takes_a_step_is_no_training(rows):
     net = small(precision="float16", max_epochs=1, segments_per_row=20)
     net.set_params(criterion=NanGradient)
@@ -163,6 +164,7 @@ def test_no_epoch_is_chosen_that_diverged(rows, keep):
     assert np.isfinite(net.predict_proba(rows[0])).all()
 
 
+@pytest.mark.slow
 def test_a_network_that_only_fails_to_predict_is_noticed_in_validation(rows):
     # Half of the largest number: finite, but the sum of two such features is not.
     net = small(callbacks=[("spoil", SpoilWeights(2, 1.7e38, "classifier.bias"))])
@@ -239,6 +241,7 @@ def test_checkpoints_stay_usable(rows, tmp_path):
     assert_same_weights(*kept)
 
 
+@pytest.mark.slow
 def test_a_checkpoint_of_nan_is_not_gone_on_from(rows, tmp_path):
     net = small(checkpoint_dir=tmp_path).fit(*rows)
     (path,) = tmp_path.iterdir()
@@ -303,6 +306,7 @@ def test_members_of_an_ensemble_raise(rows, sed):
         model.predict_proba(X)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("frame_scores", [False, True])
 def test_compiled_networks_raise_too(birds, frame_scores):
     from skbird.inference import compile_pipeline

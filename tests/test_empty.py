@@ -149,6 +149,7 @@ def test_spectrograms_of_nothing(X, options, tmp_path):
             SpectrogramStatistics().fit(spectrograms)
 
 
+@pytest.mark.slow
 @nothing
 @pytest.mark.parametrize("name", META)
 def test_meta_estimators_predict_nothing(fitted_meta, name, X):
@@ -260,6 +261,7 @@ def networks(bird_folder):
     return models
 
 
+@pytest.mark.slow
 @nothing
 @pytest.mark.parametrize("name", ["cnn", "sed", "moments"])
 def test_networks_predict_nothing(networks, name, X):
@@ -292,6 +294,7 @@ def clone_with(pipe, **params):
     return copy.deepcopy(pipe).set_params(**params)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "backend"),
     [("cnn", "torch"), ("sed", "openvino"), ("moments", "onnxruntime")],

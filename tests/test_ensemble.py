@@ -398,6 +398,7 @@ def test_species_and_features_are_named(plane):
         assert model.fit(X, plane[1]).species_.tolist() == [0, 1, 2]
 
 
+@pytest.mark.slow
 def test_grid_search_over_votes_and_members(plane):
     X, Y = plane
     model = MultilabelVotingClassifier(
@@ -623,6 +624,7 @@ def test_estimator_conventions(model, check):
     check(type(model).__name__, clone(model))
 
 
+@pytest.mark.slow
 def test_members_share_a_cache(birds, tmp_path, monkeypatch):
     X, Y = birds
     n_rows = []
@@ -657,6 +659,7 @@ def test_members_share_a_cache(birds, tmp_path, monkeypatch):
     assert not n_rows
 
 
+@pytest.mark.slow
 def test_import_needs_no_torch():
     code = "import skbird.ensemble, sys; sys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

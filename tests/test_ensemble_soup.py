@@ -66,6 +66,7 @@ def test_it_predicts_like_its_parts_and_travels(nets):
     assert soup(nets[:1]) is not nets[0]
 
 
+@pytest.mark.slow
 def test_what_differs_is_named(nets):
     X, Y = make_data()
 

@@ -34,6 +34,7 @@ BY_DESIGN = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("end", ["", "; os._exit(0)"], ids=["end", "kill"])
 def test_recordings_go_with_the_process_or_the_next(end, tmp_path):
     code = "import os; from skbird.utils.estimator_checks import CheckData; CheckData()"
@@ -69,6 +70,7 @@ def expected_failed_checks(estimator):
     return BY_DESIGN.get(type(estimator).__name__, {})
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore:.*occurred during set_params:UserWarning")
 @parametrize_with_audio_checks(
     ESTIMATORS, expected_failed_checks=expected_failed_checks
@@ -77,6 +79,7 @@ def test_audio_estimator(check):
     check()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("mutation", "estimator"), CASES, ids=str)
 def test_a_broken_promise_is_found(mutation, estimator):
     match = MUTATIONS[mutation].match
@@ -100,6 +103,7 @@ def test_an_error_names_estimator_promise_and_what_was_seen():
     )
 
 
+@pytest.mark.slow
 def test_results_tell_what_passed_failed_and_was_skipped():
     estimator, cls = CASES["drops the last row", "Segmenter"]
     broken = remade(estimator, cls)
@@ -134,6 +138,7 @@ class Deadly(LevelClassifier):
         os._exit(1)
 
 
+@pytest.mark.slow
 def test_a_killed_process_costs_no_other_estimator():
     data = CheckData()
     X = data.X[:2]

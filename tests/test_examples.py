@@ -88,6 +88,7 @@ def pictures(folder):
     return [path.stem for path in paths]
 
 
+@pytest.mark.slow
 def test_eda_tells_what_the_data_hold(run, tmp_path):
     shown = run("eda")
     assert "48 recordings of 3 species" in shown
@@ -100,6 +101,7 @@ def test_eda_tells_what_the_data_hold(run, tmp_path):
     assert "<html" in (tmp_path / "out" / "recordings.html").read_text()
 
 
+@pytest.mark.slow
 def test_eda_lists_copies_and_damage(run, downloaded, tmp_path):
     root = shutil.copytree(downloaded, tmp_path / "damaged")
     one, two, three = sorted(root.glob("train_audio/910001/*.ogg"))[:3]
@@ -112,6 +114,7 @@ def test_eda_lists_copies_and_damage(run, downloaded, tmp_path):
     assert three.name in shown
 
 
+@pytest.mark.slow
 def test_the_second_pass_finds_the_cache(run, tmp_path):
     shown = run("precompute")
     assert re.search(r"First pass [\d.]+ s, with other filters again [\d.]+ s", shown)
@@ -121,6 +124,7 @@ def test_the_second_pass_finds_the_cache(run, tmp_path):
     assert pictures(tmp_path / "out") == ["CSA", "XC", "iNat", "weights"]
 
 
+@pytest.mark.slow
 def test_train_judges_on_held_out_collections_and_saves_the_model(run, tmp_path):
     shown = run("train", *NETWORK)
     assert re.search(rf"Macro ROC-AUC {SCORE} \[", shown)
@@ -131,6 +135,7 @@ def test_train_judges_on_held_out_collections_and_saves_the_model(run, tmp_path)
     assert (tmp_path / "out" / "model.pickle").stat().st_size > 1e5
 
 
+@pytest.mark.slow
 def test_predictions_are_explained(run, tmp_path):
     shown = run("understand_predictions", *NETWORK)
     assert re.search(r"Trained on \d+ recordings, \d+ held out", shown)
@@ -145,6 +150,7 @@ def test_predictions_are_explained(run, tmp_path):
     assert re.search("<button[^>]* data-store=", page)  # a clip to be played
 
 
+@pytest.mark.slow
 def test_students_learn_from_soundscapes(run, tmp_path):
     shown = run("self_training", *NETWORK)
     assert "48 recordings with labels, 4 rows without" in shown
@@ -153,6 +159,7 @@ def test_students_learn_from_soundscapes(run, tmp_path):
     assert pictures(tmp_path / "out") == ["rounds"]
 
 
+@pytest.mark.slow
 def test_curricula_are_compared_with_another_seed(run, tmp_path):
     shown = run("curriculum_and_hard_negatives", *NETWORK)
     for way in ("curriculum by entropy", "hard negatives", "plain, another seed"):
@@ -162,6 +169,7 @@ def test_curricula_are_compared_with_another_seed(run, tmp_path):
     ]
 
 
+@pytest.mark.slow
 def test_a_fresh_process_without_torch_predicts_the_same(run, tmp_path):
     shown = run("cpu_inference", *NETWORK)
     assert "20 s of soundscapes, 4 rows" in shown
@@ -172,6 +180,7 @@ def test_a_fresh_process_without_torch_predicts_the_same(run, tmp_path):
     assert submission.index[0].endswith("_5")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "found"),
     [
@@ -190,6 +199,7 @@ def test_examples_take_a_folder_as_downloaded(run, downloaded, weights, name, fo
     assert found in run(name, *options)
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore::optuna.exceptions.ExperimentalWarning")
 def test_the_search_shares_the_cache_and_goes_on(tmp_path, monkeypatch, capsys):
     spec = importlib.util.spec_from_file_location(

@@ -101,6 +101,7 @@ def straight(path):
         return np.concatenate([f.to_ndarray() for f in frames], axis=1).mean(axis=0)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("format", FORMATS, ids=lambda format: format[0])
 def test_a_format_is_read_sample_by_sample(encode, format):
     path, rate = encode(*format), format[-1]
@@ -220,6 +221,7 @@ def read_seconds(path, n_seconds):
     return found
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("at", [0.1, 0.25, 0.8])
 @pytest.mark.parametrize("name", ["aac.m4a", "aac.3gp", "alac.m4a", "amr.3gp"])
 def test_a_damaged_packet_costs_what_it_holds(encode, name, at):

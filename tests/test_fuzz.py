@@ -17,11 +17,13 @@ def fuzz(*options):
     return done.returncode, done.stdout + done.stderr
 
 
+@pytest.mark.slow
 def test_a_thousand_damaged_files_cost_no_good_row():
     code, report = fuzz("--cases", 1000, "--seed", 0, "--limit-s", 60)
     assert code == 0, report
 
 
+@pytest.mark.slow
 def test_every_sort_of_failure_is_seen():
     code, report = fuzz("--kind", "selftest", "--cases", 24, "--limit-s", 2)
     assert code == 1
@@ -43,6 +45,7 @@ def test_every_sort_of_failure_is_seen():
     assert cases == 24 == right + refused + failures
 
 
+@pytest.mark.slow
 def test_a_case_can_be_run_again():
     code, report = fuzz("--kind", "selftest", "--cases", 8, "--limit-s", 2)
     command = re.search(r"python tests/fuzz (--kind selftest .*--case \d+)", report)
@@ -52,6 +55,7 @@ def test_a_case_can_be_run_again():
     assert "1 cases in" in second
 
 
+@pytest.mark.slow
 def test_shapes_of_programs_are_those_that_engines_make():
     for name in ("onnx", "onnxruntime", "openvino"):
         pytest.importorskip(name)

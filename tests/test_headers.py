@@ -138,6 +138,7 @@ def test_what_follows_the_samples_is_not_read_as_sound(
     assert header.note == ""
 
 
+@pytest.mark.slow
 def test_space_set_aside_is_looked_at_once_and_here_and_there(
     written, tmp_path, monkeypatch
 ):
@@ -484,6 +485,7 @@ def test_a_decoder_that_cannot_seek_goes_forward_from_where_it_is(
             assert len(openings) == n_openings
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("format", "subtype", "options"),
     [
@@ -615,6 +617,7 @@ def chirp():
     return 0.3 * np.sin(2 * np.pi * (300 + 100 * t) * t) + 0.05 * noise
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("damage", DAMAGE.values(), ids=DAMAGE)
 @pytest.mark.parametrize(
     ("format", "subtype"), [("MP3", None), ("OGG", "VORBIS"), ("OGG", "OPUS")]
@@ -651,6 +654,7 @@ def _n_lost(path, sound, rate, seconds):
     return n_lost
 
 
+@pytest.mark.slow
 def test_a_whole_recording_with_damage_is_an_error(chirp, tmp_path):
     path = tmp_path / "night.mp3"
     soundfile.write(path, chirp, 48_000)
@@ -663,6 +667,7 @@ def test_a_whole_recording_with_damage_is_an_error(chirp, tmp_path):
         front.fit_transform([str(path)])
 
 
+@pytest.mark.slow
 def test_an_mp3_that_is_rubbish_to_its_end_is_cut(chirp, tmp_path):
     path = tmp_path / "night.mp3"
     soundfile.write(path, chirp, 48_000)

@@ -6,6 +6,7 @@ import subprocess
 import sys
 
 import numpy as np
+import pytest
 
 import skbird
 from skbird.utils._extras import install_hint
@@ -36,6 +37,7 @@ def test_import_skbird_loads_nothing_heavy():
     assert run(f"import sys, skbird; print({heavy} & set(sys.modules))") == "set()\n"
 
 
+@pytest.mark.slow
 def test_the_package_lists_its_subpackages():
     rooms = {f"skbird.{room.name}" for room in pkgutil.iter_modules(skbird.__path__)}
     assert set(re.findall(r":mod:`([a-z_.]+)`", skbird.__doc__)) == rooms
@@ -47,6 +49,7 @@ def test_the_package_lists_its_subpackages():
     assert run(code).split() == ["skbird.data", skbird.__version__]
 
 
+@pytest.mark.slow
 def test_everything_but_networks_and_voices_runs_without_torch(write_wav):
     path = write_wav("a.wav", np.random.default_rng(0).normal(0, 0.1, 16_000 * 6))
     code = f"""{HIDE}
@@ -58,6 +61,7 @@ print(LogMel(16).fit_transform(RMSFilter().transform([{path!r}])).n_segments)
     assert run(code) == "2\n"
 
 
+@pytest.mark.slow
 def test_a_missing_extra_names_its_remedy(write_wav):
     path = write_wav("a.wav", np.zeros(16_000))
     code = f"""{HIDE}

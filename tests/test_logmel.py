@@ -41,6 +41,7 @@ def noise(write_wav):
     return write_wav("noise.wav", 0.1 * rng.standard_normal(RATE * 12))
 
 
+@pytest.mark.slow
 def test_equals_librosa(noise):
     spectrograms = LogMel(n_mels=40, n_fft=512, hop_length=160).transform([noise])
     samples, _ = librosa.load(noise, sr=None)
@@ -395,6 +396,7 @@ def test_damaged_cache_entries_are_computed_again(birds, tmp_path, n_mels):
     np.testing.assert_array_equal(before.segment_weights, after.segment_weights)
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(os.name == "nt", reason="Windows has no SIGKILL")
 def test_a_killed_pass_is_completed_by_the_next(birds, tmp_path, monkeypatch):
     X, _ = birds

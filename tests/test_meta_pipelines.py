@@ -105,6 +105,7 @@ def check_fitted(model, X, Y):
     assert not hasattr(clone(model), "classes_")
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore:Label .* is present in all training examples")
 @pytest.mark.parametrize("n_species", [1, 2, 3])
 @pytest.mark.parametrize("name", sorted(set(METAS) - {"self-training, mixed", "seeds"}))
@@ -116,6 +117,7 @@ def test_around_a_baseline(rows, baseline, name, n_species):
     assert macro_roc_auc(Y, model.predict_proba(X)) == 1
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", METAS)
 def test_around_a_network(rows, network, name):
     X, Y = rows
@@ -123,6 +125,7 @@ def test_around_a_network(rows, network, name):
     check_fitted(model, X, Y)
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore:No row of y is -1")
 @pytest.mark.filterwarnings("ignore:Label .* is present in all training examples")
 @pytest.mark.parametrize("name", sorted(set(METAS) - {"self-training, mixed", "seeds"}))

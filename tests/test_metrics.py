@@ -334,6 +334,7 @@ def test_scorers_share_one_prediction():
     assert results["test_auc"].tolist() == results["test_ap"].tolist() == [1.0, 1.0]
 
 
+@pytest.mark.slow
 def test_scorers_work_in_a_parallel_grid_search(rng):
     X = rng.random((30, 2))
     search = GridSearchCV(

@@ -15,6 +15,7 @@ def truth_and_scores():
     return y_true, rng.random((60, 4)).round(1)
 
 
+@pytest.mark.slow
 def test_curve_agrees_with_the_report_at_each_threshold(truth_and_scores):
     curve = threshold_curve(*truth_and_scores, species=list("abcd"))
     assert curve["threshold"].unique().tolist() == [i / 100 for i in range(101)]

@@ -114,6 +114,7 @@ def edit_about(path, **values):
     edit(path, "skbird.json", lambda text: json.dumps(json.loads(text) | values))
 
 
+@pytest.mark.slow
 def test_comes_back_with_what_is_known_of_it(path, compiled, X_and_Y):
     model = load_model(path)
     X, _ = X_and_Y
@@ -135,6 +136,7 @@ def test_networks_print_how_long_their_programs_are(path, compiled):
         assert repr(program) == f"<{len(program)} bytes>"
 
 
+@pytest.mark.slow
 def test_loads_where_there_is_no_torch(path, X_and_Y, compiled, tmp_path):
     X, _ = X_and_Y
     X.to_csv(tmp_path / "rows.csv")
@@ -153,6 +155,7 @@ def test_loads_where_there_is_no_torch(path, X_and_Y, compiled, tmp_path):
     subprocess.run([sys.executable, "-c", code], check=True, cwd=tmp_path)
 
 
+@pytest.mark.slow
 def test_threads_may_load_one_file_at_once(path, X_and_Y):
     X, _ = X_and_Y
     with ThreadPoolExecutor(8) as pool:
@@ -289,6 +292,7 @@ def every_callable():
     return names
 
 
+@pytest.mark.slow
 def test_nothing_callable_but_the_list_can_be_named_in_a_file(path):
     names = every_callable()
     assert "skbird.utils._files.os.replace" in names
@@ -421,6 +425,7 @@ def test_a_file_is_read_with_a_bound_on_its_size(path):
     assert load_model(path, max_bytes=2 * size)  # its networks need a little more
 
 
+@pytest.mark.slow
 def test_zip_bombs_are_refused_before_they_unpack(path, tmp_path):
     edit(path, "model.json", lambda _: b"0" * 200_000_000, zipfile.ZIP_DEFLATED)
     assert path.stat().st_size < 5_000_000
@@ -434,6 +439,7 @@ def test_packed_networks_are_refused(path):
         load_model(path)
 
 
+@pytest.mark.slow
 def test_other_packings_and_too_many_members_are_refused(path, tmp_path):
     with zipfile.ZipFile(path) as archive:
         about = archive.read("skbird.json")
@@ -762,6 +768,7 @@ def foreign(model):
     model.graph.node.append(node)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("change", "message"),
     [
@@ -974,6 +981,7 @@ def put_inside(wrapper, inner):
     return compiled
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("outer", WRAPPERS)
 def test_what_compiles_can_be_saved_on_two_levels(
     outer, wrapped, network, bird_folder, tmp_path
@@ -997,6 +1005,7 @@ def test_what_compiles_can_be_saved_on_two_levels(
         save_model(loaded, path)  # and again
 
 
+@pytest.mark.slow
 def test_a_whole_self_training_can_be_saved_and_needs_no_torch(
     X_and_Y, tmp_path, compiled
 ):

@@ -443,6 +443,7 @@ def test_paired_bootstrap_wants_the_predictions_of_a_report(data):
         paired_bootstrap(Y, report.proba, report)
 
 
+@pytest.mark.slow
 def test_paired_bootstrap_is_what_resampling_both_would_give(rng):
     Y = (rng.random((80, 3)) < 0.3).astype(float)
     Y[rng.random(Y.shape) < 0.1] = np.nan
@@ -593,6 +594,7 @@ def grouped_rows(n_groups, seed=0, n_species=10):
     return has[groups] * (rng.random((len(groups), n_species)) < 0.5), groups
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("test_size", [0.1, 0.2, 0.3, 0.4, 0.5])
 @pytest.mark.parametrize("n_groups", [10, 30, 300])
 def test_one_split_is_of_the_size_asked_for(n_groups, test_size):
@@ -677,6 +679,7 @@ def split_loss(counts, sizes, mask):
     return part.loss()
 
 
+@pytest.mark.slow
 def test_of_few_groups_nearly_always_the_best_are_chosen():
     rng = np.random.default_rng(0)
     n_solvable = n_best = 0

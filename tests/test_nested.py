@@ -87,6 +87,7 @@ def wrapped(pipe, rows):
     return {n: m if n in fitted else m.fit(*rows) for n, m in models.items()}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", WRAPPINGS)
 def test_the_walker_finds_what_is_inside(wrapped, pipe, name):
     model = wrapped[name]
@@ -188,6 +189,7 @@ def test_one_species_is_one_column():
     assert predict_matrix(model, [[1]]).tolist() == [[1.0]]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", WRAPPINGS)
 def test_a_compiled_model_scores_and_decides_as_the_model_does(wrapped, rows, name):
     X, Y = rows
@@ -204,6 +206,7 @@ def test_a_compiled_model_scores_and_decides_as_the_model_does(wrapped, rows, na
     assert get_tags(compiled).classifier_tags.multi_label
 
 
+@pytest.mark.slow
 def test_a_compiled_self_training_keeps_its_species(pipe, rows):
     X, Y = rows
     frozen = FrozenEstimator(pipe)
@@ -215,6 +218,7 @@ def test_a_compiled_self_training_keeps_its_species(pipe, rows):
     assert compiled.score(X, Y) == pytest.approx(pipe.score(X, Y), abs=1e-6)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", [*WRAPPINGS, "compiled"])
 def test_scores_want_the_species_in_the_order_of_the_model(wrapped, rows, name):
     X, Y = rows

@@ -346,6 +346,7 @@ def test_the_segment_in_which_the_species_is_likeliest(halves):
 # Grad-CAM ---------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_the_map_lies_where_the_evidence_of_the_species_is(halves, patches):
     X, _, boxes = patches
     for box in boxes.itertuples():
@@ -363,6 +364,7 @@ def test_the_map_lies_where_the_evidence_of_the_species_is(halves, patches):
         assert pointing_game(cam[None], region[None]) == pytest.approx(1)
 
 
+@pytest.mark.slow
 def test_all_blocks_have_a_panel(sed, patches):
     display = GradCAMDisplay.from_estimator(sed["time"], patches[0], blocks="all")
     names = [f"blocks.{number}" for number in range(6)]
@@ -646,6 +648,7 @@ def test_calls_of_a_soundscape_are_where_its_rows_say():
     np.testing.assert_array_equal(rebuilt, present)
 
 
+@pytest.mark.slow
 def test_displays_are_imported_without_torch_and_matplotlib():
     code = """
 import sys, skbird.inspection._grad_cam_display, skbird.inspection._attention

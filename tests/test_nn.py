@@ -48,6 +48,7 @@ def fitted(stripes):
     return net.fit(*stripes)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "make",
     [
@@ -74,6 +75,7 @@ def test_networks_learn(stripes, make):
     assert losses.iloc[-1] < losses.iloc[0]
 
 
+@pytest.mark.slow
 def test_the_same_seed_gives_the_same_model(stripes):
     X, Y = stripes
     net = CNNClassifier("lcnet_035", max_epochs=2, **TINY)
@@ -88,6 +90,7 @@ def test_the_same_seed_gives_the_same_model(stripes):
     assert not np.allclose(first, other)
 
 
+@pytest.mark.slow
 def test_activations_say_when(stripes, fitted):
     X, _ = stripes
     row = fitted.activations(X[:2])[1]
@@ -137,6 +140,7 @@ def test_steps_are_pooled_as_asked(step_pooling):
         torch.testing.assert_close(module(x), expected[step_pooling])
 
 
+@pytest.mark.slow
 def test_pickle_predicts_the_same_in_a_fresh_process_and_is_small(
     stripes, fitted, tmp_path
 ):
@@ -361,6 +365,7 @@ def test_segments_are_drawn_by_their_weights(write_wav):
     assert sorted(dataset.draw(rng, 2)) == [1, 2]
 
 
+@pytest.mark.slow
 def test_label_weight_zero_hides_a_label(stripes):
     X, Y = stripes
     wrong = Y.copy()
@@ -501,6 +506,7 @@ def test_an_interrupted_fit_is_no_fit(stripes):
         net.fit(*stripes)
 
 
+@pytest.mark.slow
 def test_training_goes_on_with_warm_start_only(stripes):
     X, Y = stripes
     net = CNNClassifier("lcnet_035", max_epochs=1, warm_start=True, **TINY).fit(X, Y)
@@ -570,6 +576,7 @@ def test_device_auto_stays_auto(fitted):
     assert fitted.device in ("cpu", "cuda")
 
 
+@pytest.mark.slow
 def test_verbose_shows_epochs_and_loss(stripes, capsys):
     options = {**TINY, "verbose": 1}
     CNNClassifier("lcnet_035", max_epochs=2, **options).fit(*stripes)

@@ -72,6 +72,7 @@ def samples_of(rows):
     return np.stack([read_audio(*stretch)[0] for stretch in stretches])
 
 
+@pytest.mark.slow
 def test_from_samples_to_probabilities(rows, fitted, tmp_path):
     X, _ = rows
     notes = export_onnx(fitted, tmp_path / "birds.onnx")
@@ -100,6 +101,7 @@ def test_the_spectrogram_is_that_of_the_pipeline_but_for_the_edges(fitted):
     assert unfiltered[:, 0].mean() > 20
 
 
+@pytest.mark.slow
 def test_from_segments_to_probabilities(rows, fitted, tmp_path):
     X, Y = rows
     spectrograms = fitted[:-1].transform(X)

@@ -574,12 +574,14 @@ def name_of(number):
     return f"{type(CASES[number][1]).__name__}{number}"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("number", range(len(CASES)), ids=name_of)
 def test_each_case_repeats(number, as_it_is, tmp_path):
     look, estimator, _ = CASES[number]
     assert see(look, rebuilt(estimator), tmp_path) == as_it_is(number)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("number", "name"),
     [

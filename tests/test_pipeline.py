@@ -67,6 +67,7 @@ def X_and_Y(birds, request):
     return (X if request.param == "table" else list(X["path"])), Y
 
 
+@pytest.mark.slow
 def test_cross_val_score_on_held_out_collections(X_and_Y, birds, tmp_path):
     X, Y = X_and_Y
     scores = cross_val_score(
@@ -90,6 +91,7 @@ def test_cross_val_predict(X_and_Y):
     assert np.isfinite(proba).all()
 
 
+@pytest.mark.slow
 def test_grid_search_over_preprocessing_and_network(X_and_Y, tmp_path):
     X, Y = X_and_Y
     pipe = make(tmp_path / "cache").set_params(sedclassifier__max_epochs=1)
@@ -102,6 +104,7 @@ def test_grid_search_over_preprocessing_and_network(X_and_Y, tmp_path):
     assert search.predict_proba(X).shape == (12, 2)
 
 
+@pytest.mark.slow
 def test_optuna_study(X_and_Y, tmp_path):
     optuna = pytest.importorskip("optuna")
     optuna.logging.set_verbosity(optuna.logging.WARNING)
@@ -125,6 +128,7 @@ def test_optuna_study(X_and_Y, tmp_path):
     assert np.isfinite(study.best_value)
 
 
+@pytest.mark.slow
 def test_clone_and_frozen_estimator(X_and_Y):
     X, Y = X_and_Y
     pipe = make()
@@ -140,6 +144,7 @@ def test_clone_and_frozen_estimator(X_and_Y):
     assert clone(fitted).get_params()["sedclassifier"].initialized_ is False
 
 
+@pytest.mark.slow
 def test_pipeline_memory(X_and_Y, tmp_path):
     X, Y = X_and_Y
     memory = str(tmp_path / "memory")
@@ -152,6 +157,7 @@ def test_pipeline_memory(X_and_Y, tmp_path):
         )
 
 
+@pytest.mark.slow
 def test_predicts_every_row_of_a_soundscape(birds, write_wav):
     X, Y = birds
     path = write_wav("night.wav", np.concatenate([tone(1000, 5), tone(3000, 6)]))
@@ -165,6 +171,7 @@ def test_predicts_every_row_of_a_soundscape(birds, write_wav):
     )
 
 
+@pytest.mark.slow
 def test_a_pickled_pipeline_predicts_the_same_in_a_fresh_process(birds, tmp_path):
     X, Y = birds
     pipe = make().fit(X, Y)
@@ -184,6 +191,7 @@ def test_a_pickled_pipeline_predicts_the_same_in_a_fresh_process(birds, tmp_path
     assert model.stat().st_size < 1.2 * n_bytes
 
 
+@pytest.mark.slow
 def test_unreadable_rows_cost_no_other_row(birds, tmp_path):
     X, Y = birds
     bad = tmp_path / "text.ogg"
@@ -229,6 +237,7 @@ def test_weights_pass_through_the_pipeline(birds):
         pipe.fit(X, Y, sedclassifier__sample_weight=np.ones(3))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("n_species", [1, 2, 3])
 def test_any_number_of_species(birds, n_species):
     X, Y = birds
@@ -250,6 +259,7 @@ def test_any_number_of_species(birds, n_species):
 DATA = Path(os.environ.get("SKBIRD_DATA", "../shared/data")) / "odd_formats"
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(
     not (DATA / "metadata.csv").is_file(),
     reason="SKBIRD_DATA names no folder with odd_formats/",

@@ -260,6 +260,7 @@ def test_vad_threshold_by_collection(announced):
     assert weights[2][0] == 0  # the default entry
 
 
+@pytest.mark.slow
 def test_vad_leaves_the_threads_of_torch_alone(announced):
     import subprocess
     import sys
@@ -276,6 +277,7 @@ def test_vad_leaves_the_threads_of_torch_alone(announced):
     assert done.stdout.split() == ["2"]
 
 
+@pytest.mark.slow
 def test_vad_loads_once_when_many_threads_ask(announced):
     import subprocess
     import sys

@@ -78,6 +78,7 @@ def judged(draw):
 # Segments ---------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 @quick
 @given(grids, seconds)
 def test_segments_cover_a_row_from_its_start_to_its_end(grid, duration_s):
@@ -281,6 +282,7 @@ def test_threshold_curve_counts_hits(pair, beta):
                 assert found == pytest.approx(expected, nan_ok=True)
 
 
+@pytest.mark.slow
 @quick
 @given(judged(), st.randoms(use_true_random=False))
 def test_metrics_do_not_depend_on_the_order_of_rows_nor_species(pair, random):
@@ -373,6 +375,7 @@ def test_reweighting_follows_its_formula(proba, data, top_rows, power, share):
         assert found[row, column] == pytest.approx(expected, nan_ok=True)
 
 
+@pytest.mark.slow
 @quick
 @given(hnp.arrays(float, (8, 2), elements=st.one_of(levels, st.just(np.nan))), levels)
 def test_events_are_runs_of_predicted_rows(proba, threshold):
@@ -432,6 +435,7 @@ def assert_same_boxes(found, boxes, columns=COLUMNS):
     pd.testing.assert_frame_equal(found, boxes, check_dtype=False, atol=1e-6)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("ending", ["csv", "parquet"])
 @quick
 @given(boxes=box_tables())
@@ -441,6 +445,7 @@ def test_tables_of_boxes_come_back_as_they_were(tmp_path, ending, boxes):
     assert_same_boxes(read_boxes(path), boxes)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["raven", "audacity"])
 @quick
 @given(boxes=box_tables())
@@ -457,6 +462,7 @@ def test_files_per_recording_come_back_as_they_were(tmp_path_factory, kind, boxe
     assert_same_boxes(found, boxes, columns)
 
 
+@pytest.mark.slow
 @quick
 @given(boxes=box_tables())
 def test_birdnet_tables_come_back_as_they_were(tmp_path, boxes):
@@ -480,6 +486,7 @@ def test_submissions_come_back_as_they_were(tmp_path, proba, species):
     np.testing.assert_allclose(found, proba, rtol=1e-6, atol=1e-9)
 
 
+@pytest.mark.slow
 @quick
 @given(
     st.lists(

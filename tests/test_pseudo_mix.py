@@ -52,6 +52,7 @@ def train(X, Y, look=None, **mix):
     return net, look
 
 
+@pytest.mark.slow
 def test_pseudo_labelled_rows_come_behind_labelled_ones_only(marked):
     net, look = train(*marked, p=1.0)
     net.fit(*marked)
@@ -67,6 +68,7 @@ def test_pseudo_labelled_rows_come_behind_labelled_ones_only(marked):
     assert heard.mean().item() == pytest.approx(expected, abs=0.04)
 
 
+@pytest.mark.slow
 def test_sound_is_mixed_as_labels_are(marked):
     X, Y = marked
     levels = np.full((64, 32, 64), -90.0)
@@ -86,6 +88,7 @@ def test_sound_is_mixed_as_labels_are(marked):
     assert other[mixed].allclose(torch.tensor(-16.02), atol=0.1)
 
 
+@pytest.mark.slow
 def test_label_weights_come_along(marked):
     X, Y = marked
     weight = np.ones(Y.shape)
@@ -97,12 +100,14 @@ def test_label_weights_come_along(marked):
     assert (mixed[:, 2] == 0.25).all()
 
 
+@pytest.mark.slow
 def test_switched_off_they_are_rows_as_all_others(marked):
     net, look = train(*marked, p=0.0)
     net.fit(*marked)
     assert sorted(set(look.joined()[0].tolist())) == list(range(64))
 
 
+@pytest.mark.slow
 def test_without_pseudo_labels_nothing_is_mixed(marked):
     X, Y = marked
     X = X.assign(pseudo=np.zeros(64, bool))
@@ -113,6 +118,7 @@ def test_without_pseudo_labels_nothing_is_mixed(marked):
     assert torch.equal(target, torch.tensor(Y.to_numpy(np.float32))[rows])
 
 
+@pytest.mark.slow
 def test_rows_to_mix_in_are_not_validated_on(marked):
     X, Y = marked
     Y = Y.assign(c=np.where(X.rows["pseudo"], Y["c"], np.tile([0, 0, 0, 1], 16)))
@@ -142,6 +148,7 @@ def test_something_must_be_left_to_mix_into(marked):
         net.fit(X.assign(pseudo=np.ones(64, bool)), Y)
 
 
+@pytest.mark.slow
 def test_self_training_marks_the_rows_and_mixes_for_students_only(marked):
     X, Y = marked
     seen = []

@@ -22,6 +22,7 @@ def examples(page):
     return re.findall(r"```python\n(.*?)```", page.read_text(), re.DOTALL)
 
 
+@pytest.mark.slow
 def test_the_example_runs_as_printed(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     (code,) = examples(README)
@@ -41,6 +42,7 @@ def test_the_example_runs_as_printed(tmp_path, monkeypatch):
     assert len(namespace["scores"]) == 3
 
 
+@pytest.mark.slow
 def test_the_examples_with_own_recordings_run(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     for folder in ("recordings", "soundscapes"):

@@ -124,6 +124,7 @@ def test_what_the_report_puts_around_a_pipeline_are_defaults():
     np.testing.assert_allclose(reweighter.predict_proba(X), expected, rtol=1e-6)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["default", "report", "fast"])
 def test_recipes_are_cross_validated(name, birds):
     pipe = getattr(recipes, name)(
@@ -157,6 +158,7 @@ def test_recipes_are_cross_validated(name, birds):
     assert ((scores >= 0) & (scores <= 1)).all()
 
 
+@pytest.mark.slow
 def test_the_competition_learns_from_soundscapes(birds):
     model = recipes.competition(
         "test_efficientnet", backbone_weights=None, random_state=0
@@ -196,6 +198,7 @@ def cross_validate(root, out, *arguments):
     return CliRunner().invoke(app, command, prog_name="skbird")
 
 
+@pytest.mark.slow
 def test_the_command_line_cross_validates_the_report(birds, tmp_path):
     root = Path(birds.X["path"][0]).parents[2]
     out = tmp_path / "folds.csv"

@@ -81,6 +81,7 @@ def column(page, table, number):
     return page.locator(f"{table} tbody tr td:nth-child({number})").all_inner_texts()
 
 
+@pytest.mark.slow
 def test_names_are_text(page):
     assert page.title() == EVIL[0]
     assert EVIL[0] in page.locator("h1").inner_text()
@@ -88,6 +89,7 @@ def test_names_are_text(page):
     assert page.locator("i, [onerror], [onfocus]").count() == 0
 
 
+@pytest.mark.slow
 def test_tables_are_sorted_by_mouse_and_by_keyboard(page):
     table = "[data-list]:has(h3:text-is('All species'))"
     header = page.locator(f"{table} th:has-text('roc auc')")
@@ -103,6 +105,7 @@ def test_tables_are_sorted_by_mouse_and_by_keyboard(page):
     assert header.get_attribute("aria-sort") is None
 
 
+@pytest.mark.slow
 def test_unknown_figures_come_last_in_both_orders(page):
     table = "[data-list]:has(h3:text-is('All species'))"
     cell = page.locator(f"{table} tbody tr td:nth-child(5)").nth(1)
@@ -112,6 +115,7 @@ def test_unknown_figures_come_last_in_both_orders(page):
         assert column(page, table, 5)[-1] == "–"
 
 
+@pytest.mark.slow
 def test_tables_are_searched(page):
     table = "[data-list]:has(h3:text-is('All species'))"
     search = page.locator(f"{table} input[type=search]")
@@ -123,6 +127,7 @@ def test_tables_are_searched(page):
     assert page.locator(f"{table} tbody tr:visible").count() == 3
 
 
+@pytest.mark.slow
 def test_clips_are_filtered_and_ordered(page):
     clips = page.locator("li.clip")
     n_clips = clips.count()
@@ -137,6 +142,7 @@ def test_clips_are_filtered_and_ordered(page):
     assert scores == sorted(scores)
 
 
+@pytest.mark.slow
 def test_clips_play_one_at_a_time_and_only_when_asked(page):
     assert page.locator("audio").count() == 0
     page.locator("button.play").first.focus()
@@ -150,6 +156,7 @@ def test_clips_play_one_at_a_time_and_only_when_asked(page):
     assert page.evaluate("document.querySelectorAll('audio')[0].paused")
 
 
+@pytest.mark.slow
 def test_spectrograms_appear_when_they_are_scrolled_to(page):
     picture = page.locator("li.clip img").last
     page.evaluate("scrollTo(0, document.body.scrollHeight)")
@@ -160,6 +167,7 @@ def test_spectrograms_appear_when_they_are_scrolled_to(page):
     assert "Spectrogram" in picture.get_attribute("alt")
 
 
+@pytest.mark.slow
 def test_light_and_dark(browser, address):
     context = browser.new_context(color_scheme="dark")
     page = context.new_page()
@@ -182,6 +190,7 @@ def test_a_phone_needs_no_sideways_scrolling(browser, address):
     context.close()
 
 
+@pytest.mark.slow
 def test_everything_can_be_reached_by_keyboard(page):
     page.keyboard.press("Tab")
     assert page.evaluate("document.activeElement.className") == "skip"
@@ -192,6 +201,7 @@ def test_everything_can_be_reached_by_keyboard(page):
     assert {"A", "BUTTON", "INPUT", "DIV"} <= seen
 
 
+@pytest.mark.slow
 def test_scripts_from_elsewhere_do_not_run(page):
     page.evaluate(
         "() => { const script = document.createElement('script');"

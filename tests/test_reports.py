@@ -90,6 +90,7 @@ def recordings(table):
     return describe_recordings(table, verbose=0, n_jobs=1, clip_s=1.0)
 
 
+@pytest.mark.slow
 def test_each_file_has_a_line_and_bad_ones_cost_the_others_nothing(recordings, table):
     files = recordings.tables["recordings"].set_index("path")
     assert len(files) == len(table)
@@ -106,6 +107,7 @@ def test_each_file_has_a_line_and_bad_ones_cost_the_others_nothing(recordings, t
     assert findings["near-silent"] == 1
 
 
+@pytest.mark.slow
 def test_copies_are_found_by_bytes_and_by_sound(recordings):
     copies = recordings.tables["duplicates"]
     kinds = {
@@ -118,6 +120,7 @@ def test_copies_are_found_by_bytes_and_by_sound(recordings):
     assert copies["group"].nunique() == 1
 
 
+@pytest.mark.slow
 def test_species_are_counted_over_primary_and_secondary_labels(recordings):
     species = recordings.tables["species"].set_index("species")
     assert species.loc["owl", "rows"] == 4
@@ -147,6 +150,7 @@ def test_collections_share_what_is_decoded():
     assert choose_decoded(groups, None, None).all()
 
 
+@pytest.mark.slow
 def test_what_is_not_decoded_is_not_measured(table):
     report = describe_recordings(table, max_decoded=0, n_clips=0, verbose=0)
     files = report.tables["recordings"]
@@ -162,6 +166,7 @@ def test_paths_alone_suffice(folder, tmp_path):
     assert report.to_html(tmp_path / "page.html").exists()
 
 
+@pytest.mark.slow
 def test_targets_may_be_given(table):
     Y = np.zeros((len(table), 2))
     Y[:3, 1] = 0.7
@@ -197,6 +202,7 @@ def predictions(table):
     return Y, proba
 
 
+@pytest.mark.slow
 def test_errors_are_clips_tables_and_pictures(table, predictions):
     seen = []
 
@@ -226,6 +232,7 @@ def test_errors_are_clips_tables_and_pictures(table, predictions):
     assert {"auc_support", "thresholds", "confusion_map"} <= set(report.figures)
 
 
+@pytest.mark.slow
 def test_the_worst_errors_of_each_species_are_shown(folder):
     n = 30
     X = [folder / "song.wav"] * n
@@ -241,6 +248,7 @@ def test_the_worst_errors_of_each_species_are_shown(folder):
     assert clips[0].image
 
 
+@pytest.mark.slow
 def test_errors_without_files_have_no_clips(tmp_path):
     rng = np.random.default_rng(0)
     Y, proba = rng.integers(0, 2, (20, 1)), rng.random((20, 1))
@@ -252,6 +260,7 @@ def test_errors_without_files_have_no_clips(tmp_path):
         describe_errors(["a", "b", "c"], Y, proba)
 
 
+@pytest.mark.slow
 def test_errors_are_heard_as_the_table_says(tmp_path, monkeypatch):
     sound = 0.5 * np.random.default_rng(0).standard_normal(32_000).clip(-1, 1)
     paths = [str(tmp_path / f"{number}.wav") for number in range(2)]
@@ -292,6 +301,7 @@ def test_a_pair_is_confused_more_than_usual():
     }
 
 
+@pytest.mark.slow
 def test_names_stay_text(recordings, table, predictions, tmp_path):
     errors = describe_errors(table, *predictions, title=EVIL[2], verbose=0, clip_s=1.0)
     for report in (recordings, errors):
@@ -323,6 +333,7 @@ def test_attributes_are_escaped():
     assert element("td", Markup("<b>x</b>"), title=None) == "<td><b>x</b></td>"
 
 
+@pytest.mark.slow
 def test_pages_are_the_same_bytes_each_time(table, tmp_path):
     pages = [
         describe_recordings(table, verbose=0, clip_s=1.0)

@@ -834,6 +834,7 @@ def test_tags_say_multilabel():
     assert not tags.classifier_tags.multi_class
 
 
+@pytest.mark.slow
 def test_import_needs_no_torch():
     code = "import skbird.postprocessing, sys; sys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

@@ -123,6 +123,7 @@ def test_arrows_point_down():
             del below[room]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("room", ARROWS)
 def test_a_room_imports_what_is_below_it_from_its_door(room):
     wrong = []
@@ -211,6 +212,7 @@ class Net:
 
 
 # A private name that two rooms have passes: what an object is, the source does not say.
+@pytest.mark.slow
 def test_private_attributes_are_used_in_their_room():
     trees = {path: ast.parse(path.read_text()) for path in FILES}
     owners = {}

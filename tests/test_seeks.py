@@ -62,6 +62,7 @@ OPUS = {"format": "OGG", "subtype": "OPUS"}
 VORBIS = {"format": "OGG", "subtype": "VORBIS"}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("n_channels", [1, 2])
 @pytest.mark.parametrize(
     ("options", "step", "atol"),
@@ -147,6 +148,7 @@ DAMAGE = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("damage", DAMAGE.values(), ids=DAMAGE)
 @pytest.mark.parametrize(
     "options",
@@ -215,6 +217,7 @@ def counting_from(content, first):
     return bytes(mended)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("step", [1, 3])
 @pytest.mark.parametrize("first", [1, 7, 312, 5000, 10**7])
 def test_opus_that_was_cut_from_a_longer_stream(chirp, tmp_path, forget, first, step):

@@ -68,6 +68,7 @@ class ThreeRowsPerFile(SoundscapeReweighterCV):
         return super().predict_proba(X, groups=np.arange(_num_samples(X)))
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore")
 @pytest.mark.parametrize(
     ("estimator", "also_expected"),

@@ -73,6 +73,7 @@ def slim_folder(tmp_path):
     return folder
 
 
+@pytest.mark.slow
 def test_predicts_where_torch_is_not_installed(bird_folder, slim_folder, tmp_path):
     X = list(bird_folder["path"])
     Y = pd.get_dummies(bird_folder["species"]).astype(np.float32)

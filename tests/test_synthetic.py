@@ -51,6 +51,7 @@ def data(root):
     return make_birdclef(root, **TINY, n_jobs=2)
 
 
+@pytest.mark.slow
 def test_shape_of_2025(root, data):
     train = pd.read_csv(root / "train.csv")
     assert list(train.columns) == [
@@ -96,6 +97,7 @@ def test_recordings_are_as_their_collection_is(data):
     assert data.X.loc[data.X["collection"] == "XC", "rating"].between(1, 5).all()
 
 
+@pytest.mark.slow
 def test_same_seed_same_samples_whatever_the_threads(tmp_path, data):
     again = make_birdclef(tmp_path, **TINY, n_jobs=1)
     for name in ("X", "test"):
@@ -107,6 +109,7 @@ def test_same_seed_same_samples_whatever_the_threads(tmp_path, data):
     pd.testing.assert_frame_equal(data.Y, again.Y)
 
 
+@pytest.mark.slow
 def test_another_seed_gives_another_set(tmp_path):
     few = {**TINY, "n_recordings": 4}
     first, second = (

@@ -175,6 +175,7 @@ def test_thresholds_are_found_out_of_fold(rng, n_species, classifier):
     assert model.n_features_in_ == 2
 
 
+@pytest.mark.slow
 def test_it_wraps_a_calibrator_and_can_be_searched(rng):
     X = rng.normal(size=(120, 2))
     Y = (X + rng.normal(size=(120, 2)) > 1).astype(int)

@@ -120,6 +120,7 @@ def test_norms_and_biases_are_not_decayed_and_the_backbone_learns_slower(stripes
     assert seen["classifier.weight"] is not seen["backbone.conv_stem.weight"]
 
 
+@pytest.mark.slow
 def test_a_backbone_rate_of_zero_freezes_it(stripes):
     net = small(backbone_lr_factor=0.0, weight_decay=0.0).fit(*stripes)
     start = small(max_epochs=1, lr=1e-12, weight_decay=0.0).fit(*stripes)
@@ -131,6 +132,7 @@ def test_a_backbone_rate_of_zero_freezes_it(stripes):
     )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("precision", ["float32", "float16"])
 def test_gradients_are_clipped(stripes, precision):
     norms = []
@@ -157,6 +159,7 @@ def test_gradients_are_clipped(stripes, precision):
 # Averages ----------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_the_average_of_weights_is_what_predicts(stripes):
     raw = []
 
@@ -184,6 +187,7 @@ def test_the_average_of_weights_is_what_predicts(stripes):
     assert n_bytes < 1.1 * len(pickle.dumps(small().fit(*stripes)))
 
 
+@pytest.mark.slow
 def test_no_average_by_default(stripes):
     plain = small().fit(*stripes)
     off = small(callbacks__average=None).fit(*stripes)
@@ -217,6 +221,7 @@ def test_held_out_groups_are_not_trained_on(stripes):
     assert net.history[-1, "train_batch_count"] == 3  # of 16
 
 
+@pytest.mark.slow
 def test_the_best_epoch_is_kept(stripes):
     X, Y = stripes
     biases = Record(lambda net: net.module_.classifier.bias.detach().clone())
@@ -237,6 +242,7 @@ def test_the_best_epoch_is_kept(stripes):
     torch.testing.assert_close(net.module_.classifier.bias.data, expected)
 
 
+@pytest.mark.slow
 def test_the_average_is_what_is_validated(stripes):
     X, Y = stripes
     rows, proba = Rows(), Record(lambda net: None)
@@ -254,6 +260,7 @@ def test_the_average_is_what_is_validated(stripes):
     assert not np.allclose(of_raw_weights, expected)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("keep", ["best", "soup"])
 def test_what_is_validated_on_is_not_pickled(keep):
     X, Y = make_stripes(128)
@@ -263,6 +270,7 @@ def test_what_is_validated_on_is_not_pickled(keep):
     assert len(pickle.dumps(net)) < 1.1 * n_bytes
 
 
+@pytest.mark.slow
 def test_training_stops_early(stripes):
     X, Y = stripes
     net = small(max_epochs=30, lr=1e-9)
@@ -274,6 +282,7 @@ def test_training_stops_early(stripes):
     assert len(scores) == 1 + int(np.argmax(scores)) + 2
 
 
+@pytest.mark.slow
 def test_each_species_keeps_a_group_to_train_on():
     X, _ = make_stripes(20)
     Y = np.zeros((20, 3))
@@ -325,6 +334,7 @@ def test_nothing_to_validate_on_is_named():
 # Curriculum and hard negatives -------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_easy_rows_come_first(stripes):
     X, Y = stripes
     rating = np.linspace(1, 5, 64)
@@ -360,6 +370,7 @@ def test_rows_without_a_rating_count_as_the_median(stripes, easy, first):
     assert {row for row in admitted if row >= 16} == set(range(first, first + 24))
 
 
+@pytest.mark.slow
 def test_chance_decides_between_rows_that_are_equally_easy(stripes):
     X, Y = stripes
     X = X.assign(rating=np.repeat([1.0, 5.0], 32))
@@ -377,6 +388,7 @@ def test_chance_decides_between_rows_that_are_equally_easy(stripes):
     assert admitted[0] == first_epoch(0)
 
 
+@pytest.mark.slow
 def test_the_loss_of_the_rows_can_order_them(stripes):
     X, Y = stripes
     losses, checked = np.full(64, np.nan), []
@@ -406,6 +418,7 @@ def test_the_loss_of_the_rows_can_order_them(stripes):
     assert checked == [36, 40, 44, 48, 52, 56, 60]
 
 
+@pytest.mark.slow
 def test_sample_weights_count_among_the_rows_admitted(stripes):
     X, Y = stripes
     weight = np.tile([1.0, 3.0], 32)
@@ -442,6 +455,7 @@ def test_prediction_entropy_is_high_where_a_teacher_is_unsure():
         prediction_entropy(proba + 1)
 
 
+@pytest.mark.slow
 def test_hard_negatives_are_drawn_more_often(stripes):
     X, Y = stripes
     wrong, factors = [], []
@@ -488,6 +502,7 @@ def full_precision(stripes):
     return small(precision="float32", **PRECISELY).fit(*stripes)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("precision", ["bfloat16", "float16"])
 def test_half_precision_trains_in_half_precision(stripes, full_precision, precision):
     X, Y = stripes
@@ -543,6 +558,7 @@ def test_depthwise_convolutions_stay_in_float32_in_training_only():
     assert not any("forward" in vars(part) for part in module.modules())
 
 
+@pytest.mark.slow
 def test_float16_scales_the_loss(stripes):
     """Gradients below float16's range survive, since the loss is scaled up."""
     X, Y = stripes
@@ -583,6 +599,7 @@ def test_auto_means_what_is_faster(stripes, monkeypatch):
     assert choose_precision(net, dataset) == "float32"
 
 
+@pytest.mark.slow
 def test_trying_precisions_leaves_the_training_as_it_is(stripes, monkeypatch):
     X, Y = stripes
     expected = small(precision="float32").fit(X, Y).predict_proba(X)
@@ -610,6 +627,7 @@ def test_cuda_means_half_precision(stripes, monkeypatch):
     assert choose_precision(net, None) == "float32"
 
 
+@pytest.mark.slow
 def test_a_compiled_network_trains_and_pickles_without_its_compiler(stripes):
     X, Y = stripes
     # The eager backend: code is traced, but no compiler of C++ is needed.
@@ -651,6 +669,7 @@ def test_generalised_mean_is_as_exact_as_half_precision_can_tell(dtype):
         torch.testing.assert_close(pooled.double(), expected, rtol=rtol, atol=0)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("make", [CNNClassifier, SEDClassifier])
 def test_the_exponent_is_learnt(stripes, make):
     net = make("lcnet_035", feature_pooling="gem", max_epochs=2, lr=0.01, **TINY)
@@ -693,6 +712,7 @@ def test_stochastic_depth_reaches_the_backbone(stripes):
     assert max(rates) > 0.2
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("backbone", ["efficientnet_b0", "efficientnet_b3_pruned"])
 def test_the_reports_backbones_take_stochastic_depth(backbone):
     torch.manual_seed(0)
@@ -716,6 +736,7 @@ RECIPE = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("recipe", [{}, RECIPE], ids=["defaults", "everything"])
 @pytest.mark.parametrize("precision", ["float32", "float16"])
 def test_a_killed_training_goes_on_with_the_same_result(
@@ -743,6 +764,7 @@ def test_a_killed_training_goes_on_with_the_same_result(
     assert not list(tmp_path.glob("*.part"))
 
 
+@pytest.mark.slow
 def test_other_trainings_do_not_take_the_checkpoint(stripes, tmp_path):
     X, Y = stripes
     small(checkpoint_dir=tmp_path, max_epochs=1).fit(X, Y)
@@ -798,6 +820,7 @@ def test_checkpoints_need_a_seed_and_no_warm_start(stripes, tmp_path):
         small(checkpoint_dir=tmp_path, warm_start=True).fit(*stripes)
 
 
+@pytest.mark.slow
 def test_a_process_that_was_killed_is_resumed(tmp_path):
     """SIGKILL: nothing gets a chance to tidy up."""
     script = tmp_path / "train.py"

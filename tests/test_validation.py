@@ -113,6 +113,7 @@ def cases(tmp_path_factory):
     return make_cases(tmp_path_factory.mktemp("validation"))
 
 
+@pytest.mark.slow
 def test_every_public_function_has_a_case(cases):
     missing = [
         name for name in public_functions() if name not in cases and name not in EXCUSED
@@ -120,6 +121,7 @@ def test_every_public_function_has_a_case(cases):
     assert not missing
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", sorted(set(public_functions()) - set(EXCUSED)))
 def test_wrong_arguments_are_named(cases, name, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)  # "text" may be a path to write to
