@@ -106,7 +106,7 @@ def test_unknown_labels_are_reported_with_counts():
         {"primary_label": ["a", "x", "x"], "secondary_labels": ["['y']", "x", None]}
     )
     with pytest.warns(
-        UserWarning, match=r"2 labels, 4 entries.*'x' \(3x\), 'y' \(1x\)"
+        UserWarning, match=r"2 labels .*4 entries.*'x' \(3x\), 'y' \(1x\)"
     ):
         Y, _ = encode_labels(table, species=["a"])
     np.testing.assert_array_equal(Y, [[1], [0], [0]])

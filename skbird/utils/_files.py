@@ -59,13 +59,19 @@ def open_whole(path, mode="w", *, sync=True):
     FileNotFoundError
         If the folder does not exist.
     OSError
-        If the folder is full, or cannot be written to, or has a folder of that name.
+        If the folder is full, or cannot be written to, or has a folder, a pipe, a
+        device or a socket of that name.
     """
     path = Path(os.path.realpath(path))  # a link stays one
     if not path.parent.is_dir():
         raise FileNotFoundError(
             f"path={str(path)!r}: the folder {path.parent} does not exist. Make it "
             "first."
+        )
+    if path.exists() and not (path.is_file() or path.is_dir()):
+        raise OSError(
+            f"{str(path)!r} is a pipe, a device or a socket, which would be replaced "
+            "by a file. Name a file."
         )
     remove_leftovers(path.parent)
     part = path.with_name(f".{uuid4().hex}.part")  # short: names may be at the limit
@@ -102,8 +108,7 @@ def replacing(path, part, mode="wb", *, sync=True, remedy=None):
     Raises
     ------
     OSError
-        If the folder is full, or cannot be written to, or `path` is a pipe, a device
-        or a socket.
+        If the folder is full, or cannot be written to.
     """
     try:
         with explained(path, remedy):
@@ -130,14 +135,7 @@ def _permissions(path):
         mode = os.lstat(path).st_mode
     except FileNotFoundError:
         return None
-    if stat.S_ISREG(mode):
-        return stat.S_IMODE(mode)
-    if not (stat.S_ISLNK(mode) or stat.S_ISDIR(mode)):
-        raise OSError(
-            f"{os.fspath(path)!r} is a pipe, a device or a socket, which would be "
-            "replaced by a file. Name a file."
-        )
-    return None
+    return stat.S_IMODE(mode) if stat.S_ISREG(mode) else None
 
 
 def _create(part, mode):
