@@ -260,6 +260,19 @@ def test_errors_without_files_have_no_clips(tmp_path):
         describe_errors(["a", "b", "c"], Y, proba)
 
 
+def test_precision_is_averaged_over_the_species_that_are_judged(tmp_path):
+    Y = pd.DataFrame({"owl": np.arange(20) % 2, "everywhere": 1})
+    proba = np.random.default_rng(0).random((20, 2))
+    pages = []
+    for species in (["owl", "everywhere"], ["owl"]):
+        report = describe_errors(None, Y[species], proba[:, : len(species)])
+        report.to_html(tmp_path / "page.html")
+        pages.append((tmp_path / "page.html").read_text())
+    pattern = re.compile(r"macro average precision\W.*?(0\.\d+)", re.DOTALL)
+    both, owl = (pattern.search(page)[1] for page in pages)
+    assert both == owl
+
+
 @pytest.mark.slow
 def test_errors_are_heard_as_the_table_says(tmp_path, monkeypatch):
     sound = 0.5 * np.random.default_rng(0).standard_normal(32_000).clip(-1, 1)

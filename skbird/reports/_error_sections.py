@@ -73,12 +73,14 @@ def _overview(found):
     kinds = found.errors["error"].value_counts()
     unread = np.isnan(np.asarray(found.proba, dtype=float)).all(axis=1)
     report = found.report
+    # Of the same species as the ROC-AUC: in others precision says nothing.
+    judged = report["roc_auc"].notna()
     facts = {
         "rows": len(found.score),
         "species": len(report),
-        "judged (ROC-AUC)": int(report["roc_auc"].notna().sum()),
+        "judged (ROC-AUC)": int(judged.sum()),
         "macro ROC-AUC": report["roc_auc"].mean(),
-        "macro average precision": report["average_precision"].mean(),
+        "macro average precision": report["average_precision"][judged].mean(),
         "false positives": int(kinds.get(FALSE_POSITIVE, 0)),
         "false negatives": int(kinds.get(FALSE_NEGATIVE, 0)),
     }
