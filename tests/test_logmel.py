@@ -18,6 +18,7 @@ from conftest import RATE, tone
 from sklearn.pipeline import make_pipeline
 
 import skbird.preprocessing._front_end as front_end
+from skbird.preprocessing._last_op import LastOp
 import skbird.preprocessing._pass as audio_pass
 import skbird.utils._frame_file as frame_file
 from skbird.audio import AudioFile, AudioReadError
@@ -162,6 +163,11 @@ def test_blocks_are_short_where_rates_are_high(write_wav, monkeypatch, rate):
 
 def test_a_long_row_takes_the_memory_of_a_block(long_rows):
     rate, block = 10, np.ones((2**13, 64), np.float16)
+
+    class Ones(LastOp):
+        def __call__(self, *_):
+            return block.copy()
+
     row = {"path": "days.wav", "start": 0.0, "end": 8.0 * audio_pass._BLOCK_S}
     audio = SimpleNamespace(
         header=AudioHeader(rate, round(row["end"] * rate), 1),
@@ -169,7 +175,7 @@ def test_a_long_row_takes_the_memory_of_a_block(long_rows):
     )
     tracemalloc.start()
     try:
-        frames, _ = audio_pass.process_row(audio, row, [], lambda *_: block.copy())
+        frames, _ = audio_pass.process_row(audio, row, [], Ones())
         peak = tracemalloc.get_traced_memory()[1]
     finally:
         tracemalloc.stop()

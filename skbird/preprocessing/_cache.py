@@ -93,17 +93,16 @@ class ArrayCache:
             os.rename(path, f"{path}.{uuid4().hex}.aside")  # whosever it is
 
 
-def stored_frames(path, n_mels):
-    """Return the number of frames of a stored spectrogram, 0 if there is none.
+def stored_length(path, is_entry):
+    """Return the number of frames of a stored entry, 0 if there is none.
 
-    One that is damaged, in whatever way, counts as not there.
+    One that is damaged, or that `is_entry` does not take for one, counts as not there.
     """
     try:
         array = map_array(path)
     except (OSError, DamagedArrayError):
         return 0
-    is_mel = array.dtype == np.float16 and array.shape[:1] == (n_mels,)
-    return array.shape[1] if is_mel and array.ndim == 2 else 0
+    return array.shape[1] if array.ndim == 2 and is_entry(array) else 0
 
 
 def load_stored(path):

@@ -1,4 +1,4 @@
-"""Make spectrograms of recordings: look up cached ones, compute the rest."""
+"""Compute something of each row: look up what is cached, compute the rest."""
 
 import os
 import warnings
@@ -14,16 +14,11 @@ from skbird.audio import (
     row_channels,
     warn_of_cancelled,
 )
-from skbird.data import (
-    SpectrogramFormat,
-    Spectrograms,
-    WeightOp,
-    file_identity,
-    row_weights,
-)
-from skbird.preprocessing._cache import ArrayCache, load_stored, stored_frames
+from skbird.data import WeightOp, file_identity, row_weights
+from skbird.preprocessing._cache import ArrayCache, load_stored, stored_length
 from skbird.preprocessing._pass import (
     MOST_IN_MEMORY,
+    TASK_S,
     process_row,
     run_pass,
 )
@@ -32,9 +27,8 @@ from skbird.utils._text import counted
 # A row may end this much after its file, as rounded tables have it.
 _END_TOLERANCE_S = 0.5
 _MEMORY_WARNING_BYTES = 4e9
-# Of the spectrogram of one row: 75 hours. Headers can promise centuries.
+# Of what is made of one row: 75 hours of spectrogram. Headers promise centuries.
 _MOST_ROW_BYTES = 4 * 2**30
-_ANY_RATE = 32_000  # in Hz, where no row can be read
 _N_NAMED = 5  # problems that an error message spells out
 
 
@@ -45,8 +39,9 @@ class FrontEnd:
     ----------
     recordings : Recordings
         The rows and their ops.
-    mel : MelOp or None
-        Turns samples into frames; None only measures what the filters need.
+    last : LastOp or None
+        What is computed of the samples in the end; None only measures what the filters
+        need.
     cache_dir : path or None
         Where to keep results; None keeps them in memory.
     n_jobs, on_error, verbose
@@ -54,12 +49,12 @@ class FrontEnd:
     """
 
     def __init__(
-        self, recordings, mel, cache_dir, *, n_jobs=-1, on_error="raise", verbose=1
+        self, recordings, last, cache_dir, *, n_jobs=-1, on_error="raise", verbose=1
     ):
         self.recordings = recordings
         self.rows = recordings.rows
         self.ops = recordings.ops
-        self.mel = mel
+        self.last = last
         self.cache = None if cache_dir is None else ArrayCache(cache_dir)
         self.n_jobs = n_jobs
         self.on_error = on_error
@@ -68,6 +63,7 @@ class FrontEnd:
         self.entries = [None] * len(self.rows)
         self.n_frames = np.zeros(len(self.rows), np.int64)
         self.problems = {}
+        self.sample_rate = None
         self.records = self.rows.to_dict("records")
         self.channels = [recordings.channels] * len(self.rows)
         if "channels" in self.rows:
@@ -76,20 +72,21 @@ class FrontEnd:
         self._cancelled = set()  # recordings whose mean lost their sound
         self._headers = {}
 
-    def spectrograms(self, normalize, top_db):
-        """Compute the `Spectrograms`; the parameters are those of `LogMel`."""
-        self.sample_rate = self._find_sample_rate()
-        if self.sample_rate is None:  # nothing can be read, and any format would do
-            self.sample_rate = max(_ANY_RATE, round(2 * (self.mel.high_hz or 0)))
-        else:
-            self.mel.filters(self.sample_rate)  # complains early if they do not fit
-        format = SpectrogramFormat(
-            self.mel.centres_hz(self.sample_rate),
-            self.mel.hop_length / self.sample_rate,
-            self.recordings.grid,
-            normalize,
-            top_db,
-        )
+    def run_and_weigh(self, starts_of, segment_s):
+        """Run, and let the filters weigh segments.
+
+        Parameters
+        ----------
+        starts_of : callable
+            Returns where the segments of a row start in it, in seconds.
+        segment_s : float
+
+        Returns
+        -------
+        weights, predict_weights : list of ndarray
+            Of the segments of each row in training and in prediction. The second is
+            None if no filter matters then: all are 1.
+        """
         nothing = np.empty(0, np.float32)
         weights, predict_weights = [nothing] * len(self.rows), None
         at_predict = [op.use_at_predict for op in self.filters]
@@ -99,23 +96,14 @@ class FrontEnd:
         def weigh(row, series):
             # At once, so that the series of all rows are never in memory together.
             measured = list(zip(self.filters, series, strict=True))
-            starts = format.segment_frames(self.n_frames[row]) * format.frame_s
-            cut = starts, format.grid.segment_s, self.records[row]
+            cut = starts_of(row), segment_s, self.records[row]
             weights[row] = row_weights(measured, *cut)
             if predict_weights is not None:
                 kept = [m for m, use in zip(measured, at_predict, strict=True) if use]
                 predict_weights[row] = row_weights(kept, *cut)
 
         self.run(weigh)
-        return Spectrograms(
-            self.rows,
-            self.entries,
-            self.n_frames,
-            format,
-            weights,
-            predict_weights,
-            self._errors(),
-        )
+        return weights, predict_weights
 
     def run(self, use):
         """Call ``use(row, series)`` once for each row that can be read, in any order.
@@ -133,7 +121,8 @@ class FrontEnd:
             self._work,
             n_jobs=self.n_jobs,
             verbose=self.verbose,
-            label="spectrograms" if self.mel else "levels",
+            label=self.last.label if self.last else "levels",
+            task_s=self.last.task_s if self.last else TASK_S,
         )
         for row, result in done:
             if isinstance(result, AudioReadError):
@@ -151,20 +140,20 @@ class FrontEnd:
             return np.arange(len(self.rows))
         self._make_keys()
         pending, damaged = [], []
-        if self.mel is not None:
+        if self.last is not None:
             self.n_frames[:] = Parallel(self.n_jobs, prefer="threads", batch_size=64)(
-                delayed(stored_frames)(path, self.mel.n_mels)
-                for path in self._mel_paths
+                delayed(stored_length)(path, self.last.is_entry)
+                for path in self._last_paths
             )
-        for row, (mel_path, paths) in enumerate(
-            zip(self._mel_paths, self._series_paths, strict=True)
+        for row, (last_path, paths) in enumerate(
+            zip(self._last_paths, self._series_paths, strict=True)
         ):
             series = [load_stored(path) for path in paths]
             lacking = [p for p, v in zip(paths, series, strict=True) if v is None]
-            if self.mel is not None and not self.n_frames[row]:
-                lacking.append(mel_path)
-            elif self.mel is not None:
-                self.entries[row] = mel_path
+            if self.last is not None and not self.n_frames[row]:
+                lacking.append(last_path)
+            elif self.last is not None:
+                self.entries[row] = last_path
             if lacking:
                 pending.append(row)
                 damaged += filter(os.path.lexists, lacking)
@@ -189,12 +178,12 @@ class FrontEnd:
                 chains.append((*chain, op.measure_key))
             elif op.changes_samples:
                 chain.append(op)
-        self._mel_paths, self._series_paths = [], []
+        self._last_paths, self._series_paths = [], []
         for record, channels in zip(self.records, self.channels, strict=True):
             row = (identity[record["path"]], record["start"], record["end"])
             if channels != "mean":
                 row = *row, channels
-            self._mel_paths.append(self.cache.path(*row, *chain, self.mel))
+            self._last_paths.append(self.cache.path(*row, *chain, self.last))
             self._series_paths.append([self.cache.path(*row, *c) for c in chains])
 
     def _work(self, audio, row):
@@ -209,8 +198,8 @@ class FrontEnd:
             for op in self.ops
             if not isinstance(op, WeightOp) or next(numbers) in wanted
         ]
-        mel = self.mel if self.entries[row] is None else None
-        frames, measured = process_row(audio, self.records[row], ops, mel)
+        last = self.last if self.entries[row] is None else None
+        frames, measured = process_row(audio, self.records[row], ops, last)
         if audio.mixer.cancels:
             self._cancelled.add(audio.path)
         for number, (_, values) in zip(wanted, measured, strict=True):
@@ -221,7 +210,7 @@ class FrontEnd:
             return self.entries[row], self.n_frames[row], series
         entry = frames
         if self.cache is not None:
-            entry = self._mel_paths[row]
+            entry = self._last_paths[row]
             self.cache.store_frames(entry, frames)
         return entry, len(frames), series
 
@@ -233,8 +222,14 @@ class FrontEnd:
         headers = read_headers(paths, n_jobs=self.n_jobs, verbose=self.verbose)
         self._headers |= dict(zip(paths, headers, strict=True))
 
-    def _find_sample_rate(self):
+    def find_sample_rate(self):
         """Return the rate at the end of the chain, the same for all rows, or None."""
+        self.sample_rate = self._find_sample_rate()
+        if self.sample_rate is not None:
+            self.last.check_rate(self.sample_rate)  # complains early
+        return self.sample_rate
+
+    def _find_sample_rate(self):
         rate = self.recordings.sample_rate_after(None)
         if rate is not None:
             return rate
@@ -248,7 +243,7 @@ class FrontEnd:
             found = ", ".join(f"{rate} Hz ({path})" for rate, path in rates.items())
             raise ValueError(
                 f"The recordings have different sample rates: {found}. Put a Resampler "
-                "before LogMel."
+                f"before {self.last.step}."
             )
         return next(iter(rates), None)
 
@@ -256,9 +251,8 @@ class FrontEnd:
         """Find what is wrong with the files before any work is done on them."""
         self._read_headers(rows)
         bytes_per_s, n_bytes = 0.0, 0.0
-        if self.mel is not None:
-            per_s = self.sample_rate / self.mel.hop_length * self.mel.n_mels
-            bytes_per_s = per_s * np.dtype(np.float16).itemsize
+        if self.last is not None:
+            bytes_per_s = self.last.bytes_per_s(self.sample_rate)
         for row in rows:
             record = self.records[row]
             header = self._headers[record["path"]]
@@ -266,14 +260,14 @@ class FrontEnd:
             if not problem:
                 # In this order, the lesser of the two is the first if the end is NaN.
                 row_s = min(header.duration_s, record["end"]) - record["start"]
-                problem = _too_long(record, row_s, bytes_per_s)
+                problem = _too_long(record, row_s, bytes_per_s, self.last)
             if problem:
                 self.problems[int(row)] = problem
             else:
                 row_bytes = row_s * bytes_per_s
                 n_bytes += row_bytes if row_bytes <= MOST_IN_MEMORY else 0
         if self.cache is None:
-            _warn_of_memory(n_bytes)
+            _warn_of_memory(n_bytes, self.last)
 
     def _raise_problems(self):
         if not self.problems or self.on_error == "skip":
@@ -284,34 +278,36 @@ class FrontEnd:
             f"{len(named)} of {counted(len(self.rows), 'row')} cannot be used:\n  "
             + "\n  ".join(named[:_N_NAMED])
             + (f"\n  and {more} more" if more > 0 else "")
-            + "\nMend or leave out these rows, or pass on_error='skip' to LogMel: they "
-            "are then not trained on, and their predictions are NaN."
+            + "\nMend or leave out these rows, or pass on_error='skip' to "
+            f"{self.last.step if self.last else 'LogMel'}: they are then not trained "
+            "on, and their predictions are NaN."
         )
 
-    def _errors(self):
+    def errors(self):
+        """Return a table of the rows that could not be read."""
         return pd.DataFrame(
             [(r, self.records[r]["path"], m) for r, m in sorted(self.problems.items())],
             columns=["row", "path", "error"],
         )
 
 
-def _warn_of_memory(n_bytes):
+def _warn_of_memory(n_bytes, last):
     if n_bytes > _MEMORY_WARNING_BYTES:
         warnings.warn(
-            f"The spectrograms will take {n_bytes / 1e9:.0f} GB of memory. Give LogMel "
-            "a cache_dir to keep them on disk instead.",
+            f"The {last.label} will take {n_bytes / 1e9:.0f} GB of memory. Give "
+            f"{last.step} a cache_dir to keep them on disk instead.",
             stacklevel=6,
         )
 
 
-def _too_long(record, row_s, bytes_per_s):
-    """Say that the spectrogram of a row would be too large, or return None."""
+def _too_long(record, row_s, bytes_per_s, last):
+    """Say that what is made of a row would be too large, or return None."""
     n_bytes = row_s * bytes_per_s
     if n_bytes <= _MOST_ROW_BYTES:
         return None
     return (
         f"{record['path']}: the {row_s / 3600:.1f} hours of one row are "
-        f"{n_bytes / 2**30:.1f} GiB of spectrogram, and at most "
+        f"{n_bytes / 2**30:.1f} GiB of {last.label}, and at most "
         f"{_MOST_ROW_BYTES / 2**30:g} GiB are made of one: some "
         f"{_MOST_ROW_BYTES / bytes_per_s / 3600:.1f} hours. Cut it into rows of a few "
         "seconds; skbird.data.segment_table does."

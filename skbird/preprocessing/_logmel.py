@@ -7,17 +7,26 @@ import librosa
 import numpy as np
 from sklearn.base import BaseEstimator
 
-from skbird.data import WeightOp, as_recordings, check_some_rows
+from skbird.data import (
+    SpectrogramFormat,
+    Spectrograms,
+    WeightOp,
+    as_recordings,
+    check_some_rows,
+)
 from skbird.preprocessing import _dsp
 from skbird.preprocessing._clip_transformer import NoMatrixMixin
 from skbird.preprocessing._front_end import FrontEnd
+from skbird.preprocessing._last_op import LastOp
 from skbird.utils._rows import check_y_length
 from skbird.utils._sklearn_compat import Interval, StrOptions
 from skbird.utils._text import counted
 
+_ANY_RATE = 32_000  # in Hz, where no row can be read
+
 
 @dataclass(frozen=True)
-class MelOp:
+class MelOp(LastOp):
     """Turn the samples of a clip into frames of a log-mel spectrogram."""
 
     n_mels: int
@@ -28,12 +37,7 @@ class MelOp:
     htk: bool
 
     def __call__(self, clip, offset_s=0.0, lead_s=0.0, core_s=None):
-        """Return frames (n_frames, n_mels), float16, in dB.
-
-        `clip` is the part of a row that begins at `offset_s`; its first `lead_s` are
-        there only for the filters to settle, and what comes after the next `core_s` is
-        the business of the next part (None: of nobody).
-        """
+        """Return frames (n_frames, n_mels), float16, in dB; see `LastOp`."""
         filters = self.filters(clip.sample_rate)
         per_s = clip.sample_rate / self.hop_length
         offset = round(offset_s * clip.sample_rate)
@@ -61,6 +65,19 @@ class MelOp:
             htk=self.htk,
         )
         return tuple(edges[1:-1].tolist())
+
+    def check_rate(self, sample_rate):
+        """Complain if the filters reach past half the rate."""
+        self.filters(sample_rate)
+
+    def bytes_per_s(self, sample_rate):
+        """Return how many bytes a second of audio becomes."""
+        values_per_s = sample_rate / self.hop_length * self.n_mels
+        return values_per_s * np.dtype(np.float16).itemsize
+
+    def is_entry(self, array):
+        """Return whether an array (n_mels, n_frames) can be one that it made."""
+        return array.dtype == np.float16 and len(array) == self.n_mels
 
     def _upper(self, sample_rate):
         return sample_rate / 2 if self.high_hz is None else self.high_hz
@@ -267,7 +284,7 @@ class LogMel(NoMatrixMixin, BaseEstimator):
             on_error=self.on_error,
             verbose=self.verbose,
         )
-        spectrograms = front_end.spectrograms(self.normalize, self.top_db)
+        spectrograms = self._spectrograms(front_end)
         spectrograms.index = recordings.index
         errors = spectrograms.errors
         if len(errors):
@@ -279,6 +296,33 @@ class LogMel(NoMatrixMixin, BaseEstimator):
                 stacklevel=3,
             )
         return spectrograms
+
+    def _spectrograms(self, front_end):
+        op, grid = front_end.last, front_end.recordings.grid
+        sample_rate = front_end.find_sample_rate()
+        if sample_rate is None:  # nothing can be read, and any format would do
+            sample_rate = max(_ANY_RATE, round(2 * (op.high_hz or 0)))
+            front_end.sample_rate = sample_rate
+        format = SpectrogramFormat(
+            op.centres_hz(sample_rate),
+            op.hop_length / sample_rate,
+            grid,
+            self.normalize,
+            self.top_db,
+        )
+
+        def starts_of(row):
+            return format.segment_frames(front_end.n_frames[row]) * format.frame_s
+
+        weights = front_end.run_and_weigh(starts_of, grid.segment_s)
+        return Spectrograms(
+            front_end.rows,
+            front_end.entries,
+            front_end.n_frames,
+            format,
+            *weights,
+            front_end.errors(),
+        )
 
     def make_op(self):
         """Return the op that turns a clip into a spectrogram."""

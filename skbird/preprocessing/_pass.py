@@ -10,6 +10,7 @@ from threadpoolctl import threadpool_limits
 
 from skbird.audio import AudioFile, AudioReadError, no_samples, stretch_frames
 from skbird.data import Clip
+from skbird.preprocessing._last_op import LastOp
 from skbird.utils._frame_file import FrameFile
 from skbird.utils._progress import progress_bar
 
@@ -19,19 +20,20 @@ _BLOCK_S = 120
 # Samples of a block at most, at the highest rate that it has on its way: 120 s of a
 # recorder for bats. A resampler can make a hundred times as many of a small file.
 _MOST_SAMPLES = 120 * 192_000
-# What a block sees before its beginning, for filters to settle; the detectors' time
-# grids (32 ms, 10 ms) divide it, and the length of every block.
+# The detectors' time grids (32 ms, 10 ms) divide it. It divides the length of every
+# block, and what a block sees before its beginning, for filters to settle.
 _LEAD_S = 4
-_TAIL_S = 1
 # Audio that one task decodes at most: short enough for a smooth progress bar and for
 # spreading one day-long file over the threads, long enough to make its seek cheap.
-_TASK_S = 600
+TASK_S = 600
 # Frames that a row keeps in memory, in bytes: some 70 minutes. Those of longer rows go
 # to disk, so that a command takes the same memory for files of any length.
 MOST_IN_MEMORY = 64 * 2**20
 
 
-def run_pass(rows, channels, chosen, work, *, n_jobs=1, verbose=0, label="audio"):
+def run_pass(
+    rows, channels, chosen, work, *, n_jobs=1, verbose=0, label="audio", task_s=TASK_S
+):
     """Do some work on each of the chosen rows, file by file.
 
     Parameters
@@ -50,6 +52,8 @@ def run_pass(rows, channels, chosen, work, *, n_jobs=1, verbose=0, label="audio"
         Whether to show a progress bar, if it takes longer than a second.
     label : str
         What the bar says.
+    task_s : float
+        Audio in seconds that one thread works on at a time.
 
     Yields
     ------
@@ -58,7 +62,7 @@ def run_pass(rows, channels, chosen, work, *, n_jobs=1, verbose=0, label="audio"
     result : object
         What `work` returned, or the `AudioReadError` that it or the file raised.
     """
-    tasks = list(_tasks(rows, np.asarray(chosen), channels))
+    tasks = list(_tasks(rows, np.asarray(chosen), channels, task_s))
     done = Parallel(n_jobs, prefer="threads", return_as="generator_unordered")(
         delayed(_run_task)(path, channels[numbers[0]], numbers, work)
         for path, numbers in tasks
@@ -73,8 +77,8 @@ def run_pass(rows, channels, chosen, work, *, n_jobs=1, verbose=0, label="audio"
             yield from results
 
 
-def _tasks(rows, chosen, channels):
-    """Group rows of a file and channel by time, at most `_TASK_S` of audio together."""
+def _tasks(rows, chosen, channels, task_s):
+    """Group rows of a file and channel by time, at most `task_s` of audio together."""
     start = rows["start"].to_numpy()[chosen]
     length = (rows["end"] - rows["start"]).to_numpy()[chosen]
     path = rows["path"].to_numpy()[chosen]
@@ -85,7 +89,7 @@ def _tasks(rows, chosen, channels):
     files = np.unique(heard, return_inverse=True)[1] if len(path) else path
     task, seconds, last_file = [], 0.0, None
     for k in np.lexsort((start, files)):
-        if task and (files[k] != last_file or not seconds <= _TASK_S):
+        if task and (files[k] != last_file or not seconds <= task_s):
             yield path[task[0]], chosen[task]
             task, seconds = [], 0.0
         task.append(k)
@@ -109,8 +113,8 @@ def _run_task(path, channels, numbers, work):
     return results
 
 
-def process_row(audio, row, ops, mel=None):
-    """Take one row through its ops and, if wanted, to its spectrogram.
+def process_row(audio, row, ops, last_op=None):
+    """Take one row through its ops and, if wanted, to what comes of it in the end.
 
     Parameters
     ----------
@@ -120,12 +124,12 @@ def process_row(audio, row, ops, mel=None):
         The row of the table.
     ops : sequence of ops
         The chain.
-    mel : MelOp or None
+    last_op : LastOp or None
         Turns samples into frames.
 
     Returns
     -------
-    frames : ndarray of shape (n_frames, n_mels), float16, FrameFile or None
+    frames : ndarray of shape (n_frames, n_values), FrameFile or None
         A `FrameFile` for long rows.
     measured : list of (WeightOp, ndarray)
         The series that the filters measured, over the whole row.
@@ -133,7 +137,9 @@ def process_row(audio, row, ops, mel=None):
     start, stop = stretch_frames(audio.header, row["start"], row["end"])
     rate = audio.header.sample_rate
     frames, series, clip = None, [], None
-    for first, last, reach in _blocks(start, stop, rate, _seconds(rate, ops)):
+    around = (last_op or LastOp).lead_s, (last_op or LastOp).tail_s
+    seconds = _seconds(rate, ops)
+    for first, last, reach in _blocks(start, stop, rate, seconds, around):
         samples = audio.read(*reach)
         if len(samples) <= first - reach[0]:
             break  # the file ends before its header says
@@ -146,8 +152,8 @@ def process_row(audio, row, ops, mel=None):
         series.append(
             [_cut(v, op.values_per_s, lead_s, core_s) for op, v in clip.measured]
         )
-        if mel is not None:
-            block = mel(clip, (reach[0] - start) / rate, lead_s, core_s)
+        if last_op is not None:
+            block = last_op(clip, (reach[0] - start) / rate, lead_s, core_s)
             if frames is None:
                 n_bytes = block.nbytes * (stop - start) / (last - first)
                 frames = [] if n_bytes <= MOST_IN_MEMORY else FrameFile()
@@ -175,14 +181,15 @@ def _seconds(rate, ops):
     return min(_BLOCK_S, max(whole, _LEAD_S))
 
 
-def _blocks(start, stop, rate, seconds):
+def _blocks(start, stop, rate, seconds, around):
     """Yield the first and last frame of each block, and what is read around it."""
+    lead_s, tail_s = around
     if stop - start <= (seconds + _LEAD_S) * rate:
         yield start, stop, (start, stop)
         return
     for first in range(start, stop, seconds * rate):
         last = min(first + seconds * rate, stop)
-        reach = max(start, first - _LEAD_S * rate), min(stop, last + _TAIL_S * rate)
+        reach = max(start, first - lead_s * rate), min(stop, last + tail_s * rate)
         yield first, last, reach
 
 
