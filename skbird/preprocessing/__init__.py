@@ -31,6 +31,8 @@ from skbird.preprocessing._dsp import (
     resample,
     window,
 )
+from skbird.preprocessing._front_end import FrontEnd
+from skbird.preprocessing._last_op import LastOp
 from skbird.preprocessing._resampler import ResampleOp
 from skbird.preprocessing._rms import RMSOp
 from skbird.preprocessing._vad import VADOp, speech_probability

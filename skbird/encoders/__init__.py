@@ -1,0 +1,18 @@
+"""Pretrained models as steps of a pipeline: embeddings, and scores of their classes."""
+
+from skbird.encoders._encoder import Encoder
+from skbird.encoders._load_encoder import load_encoder
+from skbird.encoders._spec import EncoderOutput, EncoderSpec, TrainingSource
+from skbird.encoders._spec_files import read_spec, write_spec
+from skbird.utils._public import set_public_module
+
+__all__ = [
+    "Encoder",
+    "EncoderOutput",
+    "EncoderSpec",
+    "TrainingSource",
+    "load_encoder",
+    "read_spec",
+    "write_spec",
+]
+set_public_module(globals())

@@ -1,0 +1,60 @@
+"""Names of the classes of a pretrained model."""
+
+import csv
+import io
+import re
+
+from skbird.utils._files import read_bytes
+from skbird.utils._text import decode_text
+
+
+def read_class_names(spec, folder):
+    """Return the scientific names of the classes of a model, in order.
+
+    Parameters
+    ----------
+    spec : EncoderSpec
+    folder : Path
+        Where its `labels_file` lies.
+
+    Returns
+    -------
+    tuple of str
+        Empty if the model has no scores, or nothing is said of its classes.
+
+    Raises
+    ------
+    ValueError
+        If there are not as many as scores.
+    """
+    if "scores" not in spec.outputs or spec.class_names or spec.labels_file is None:
+        return spec.class_names
+    path = folder / spec.labels_file
+    text = decode_text(read_bytes(path), str(path)).lstrip("\ufeff")
+    names = _parse(text, spec, path)
+    n_scores = spec.outputs["scores"].shape[-1]
+    if len(names) != n_scores:
+        raise ValueError(
+            f"{path} has {len(names)} names for {n_scores} scores of {spec.name}. It is "
+            "the file of another version, or labels_format is wrong."
+        )
+    return tuple(names)
+
+
+def _parse(text, spec, path):
+    if spec.labels_format == "csv":
+        separator = max(",;\t", key=text.partition("\n")[0].count)
+        rows = csv.DictReader(io.StringIO(text, newline=""), delimiter=separator)
+        column = spec.labels_column
+        if column not in (rows.fieldnames or ()):
+            raise ValueError(
+                f"{path} has the columns {rows.fieldnames}, not "
+                f"labels_column={column!r}."
+            )
+        return [row[column].strip() for row in rows]
+    lines = [line.strip() for line in re.split(r"\r?\n", text.rstrip("\r\n"))]
+    if spec.labels_format == "headed lines":
+        lines = lines[1:]
+    if spec.labels_format == "scientific_common":
+        lines = [line.partition("_")[0] for line in lines]
+    return lines

@@ -1,0 +1,131 @@
+"""Models of TensorFlow Lite by LiteRT, with inner tensors as outputs."""
+
+import queue
+import struct
+
+import numpy as np
+
+from skbird.encoders._find import missing_runtime
+
+_SUBGRAPH_OUTPUTS = 8  # place of the field in the table of the flatbuffer
+
+
+class LiteRtRuntime:
+    """Run windows, one by one, through a .tflite model.
+
+    An interpreter serves one thread at a time, so there are several, made when they are
+    needed. Their weights are one memory map; what each has besides is what it computes
+    with.
+
+    Parameters
+    ----------
+    path : Path
+    spec : EncoderSpec
+    most : int, default=16
+        Interpreters at most; further threads wait.
+    """
+
+    name = "litert"
+
+    def __init__(self, path, spec, most=16):
+        try:
+            from ai_edge_litert.interpreter import Interpreter
+        except ImportError as exc:
+            raise missing_runtime("ai-edge-litert") from exc
+        self._interpreter = Interpreter
+        self._content = with_outputs(
+            path.read_bytes(),
+            [o.name for o in spec.outputs.values() if isinstance(o.name, str)],
+        )
+        self._spec = spec
+        self._free = queue.LifoQueue()
+        for _ in range(most):
+            self._free.put(None)
+
+    def run(self, windows, outputs):
+        """Return the values of some outputs, each (n, ...).
+
+        Parameters
+        ----------
+        windows : ndarray of shape (n, ...)
+            As the model takes them.
+        outputs : list of EncoderOutput
+        """
+        interpreter = self._free.get()
+        try:
+            if interpreter is None:
+                interpreter = self._make(windows.shape[1:])
+            details = {d["name"]: d for d in interpreter.get_output_details()}
+            listed = list(details.values())
+            chosen = [
+                details[o.name] if isinstance(o.name, str) else listed[o.name]
+                for o in outputs
+            ]
+            values = [[] for _ in outputs]
+            place = interpreter.get_input_details()[0]["index"]
+            for window in windows:
+                interpreter.set_tensor(place, window[None])
+                interpreter.invoke()
+                for out, detail in zip(values, chosen, strict=True):
+                    out.append(interpreter.get_tensor(detail["index"])[0])
+            return [np.stack(out) for out in values]
+        finally:
+            self._free.put(interpreter)
+
+    def _make(self, shape):
+        interpreter = self._interpreter(model_content=self._content, num_threads=1)
+        place = interpreter.get_input_details()[0]["index"]
+        interpreter.resize_tensor_input(place, [1, *shape])
+        interpreter.allocate_tensors()
+        return interpreter
+
+
+def with_outputs(content, names):
+    """Return a .tflite model of which further tensors are outputs.
+
+    LiteRT does not keep inner tensors to be read. The list of outputs is written anew
+    at the end of the flatbuffer, and the one reference to it turned there.
+
+    Parameters
+    ----------
+    content : bytes
+    names : list of str
+
+    Returns
+    -------
+    bytes
+
+    Raises
+    ------
+    ValueError
+        If there is no such tensor, or it is no such model.
+    """
+    from ai_edge_litert.schema_py_generated import Model
+
+    try:
+        model = Model.GetRootAs(content)
+        graph = model.Subgraphs(0)
+        outputs = [int(graph.Outputs(k)) for k in range(graph.OutputsLength())]
+        tensors = {}
+        for k in range(graph.TensorsLength()):
+            tensors.setdefault((graph.Tensors(k).Name() or b"").decode(), k)
+    except (struct.error, TypeError, AttributeError, IndexError, ValueError) as exc:
+        raise ValueError(f"This is no model of TensorFlow Lite ({exc}).") from exc
+    missing = [name for name in names if name not in tensors]
+    if missing:
+        raise ValueError(
+            f"The model has no tensor {missing[0]!r}. Its outputs are "
+            f"{[graph.Tensors(k).Name().decode() for k in outputs]}."
+        )
+    wanted = [tensors[name] for name in names if tensors[name] not in outputs]
+    if not wanted:
+        return content
+    table = graph._tab
+    field = table.Pos + table.Offset(_SUBGRAPH_OUTPUTS)
+    changed = bytearray(content)
+    changed += bytes(-len(changed) % 4)
+    place = len(changed)
+    outputs += wanted
+    changed += struct.pack(f"<I{len(outputs)}i", len(outputs), *outputs)
+    struct.pack_into("<I", changed, field, place - field)  # references are relative
+    return bytes(changed)

