@@ -18,7 +18,6 @@ from conftest import RATE, tone
 from sklearn.pipeline import make_pipeline
 
 import skbird.preprocessing._front_end as front_end
-from skbird.preprocessing._last_op import LastOp
 import skbird.preprocessing._pass as audio_pass
 import skbird.utils._frame_file as frame_file
 from skbird.audio import AudioFile, AudioReadError
@@ -34,6 +33,7 @@ from skbird.preprocessing import (
     SpectrogramStatistics,
     VADFilter,
 )
+from skbird.preprocessing._last_op import LastOp
 
 
 @pytest.fixture

@@ -21,6 +21,7 @@ ARROWS = {
     "data": {"audio"},
     "datasets": {"audio", "data"},
     "preprocessing": {"audio", "data"},
+    "encoders": {"audio", "base", "data", "metrics", "preprocessing"},
     "nn": {"audio", "base", "data", "metrics"},
     "compose": {"base", "data"},
     "semi_supervised": {"base"},

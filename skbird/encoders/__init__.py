@@ -1,16 +1,24 @@
 """Pretrained models as steps of a pipeline: embeddings, and scores of their classes."""
 
+from skbird.encoders._embedding_encoder import EmbeddingEncoder
 from skbird.encoders._encoder import Encoder
 from skbird.encoders._load_encoder import load_encoder
+from skbird.encoders._pretrained_scores import PretrainedScores
+from skbird.encoders._probe_classifier import ProbeClassifier
 from skbird.encoders._spec import EncoderOutput, EncoderSpec, TrainingSource
 from skbird.encoders._spec_files import read_spec, write_spec
+from skbird.encoders._windows import Windows
 from skbird.utils._public import set_public_module
 
 __all__ = [
+    "EmbeddingEncoder",
     "Encoder",
     "EncoderOutput",
     "EncoderSpec",
+    "PretrainedScores",
+    "ProbeClassifier",
     "TrainingSource",
+    "Windows",
     "load_encoder",
     "read_spec",
     "write_spec",

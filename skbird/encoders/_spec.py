@@ -7,7 +7,7 @@ from datetime import date
 from difflib import get_close_matches
 from numbers import Integral, Real
 
-from skbird.utils._params import AT_LEAST_ONE, POSITIVE, check_params
+from skbird.utils._params import POSITIVE, check_params
 from skbird.utils._sklearn_compat import Interval, StrOptions
 
 ROLES = ("embedding", "scores", "frames", "spatial")

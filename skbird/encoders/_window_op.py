@@ -23,6 +23,8 @@ class WindowOp(LastOp):
         From one window to the next. The last window ends with the row.
     columns : tuple of int or None
         Which values of the output are kept; None: all.
+    probabilities : bool
+        Whether scores are kept as probabilities.
     step : str
         Name of the step that asks for it, for messages.
     """
@@ -31,6 +33,7 @@ class WindowOp(LastOp):
     output: str
     step_s: float
     columns: tuple | None = field(default=None, repr=False)
+    probabilities: bool = False
     step: str = field(default="EmbeddingEncoder", repr=False)
     key: str = field(init=False)  # what the values depend on besides, for the cache
 
@@ -89,6 +92,8 @@ class WindowOp(LastOp):
         windows = self._cut(samples, starts - offset_s)
         values = self.encoder.run(windows, [self.output])[self.output]
         values = values.reshape(len(values), -1, values.shape[-1]).mean(axis=1)
+        if self.probabilities:
+            values = self.encoder.probabilities(values)
         if self.columns is not None:
             values = values[:, list(self.columns)]
         return np.column_stack([starts, values]).astype(np.float32)

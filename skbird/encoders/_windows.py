@@ -193,7 +193,9 @@ class Windows:
             NaN in rows that could not be read.
         """
         if pooling not in POOLINGS:
-            raise ValueError(f"pooling={pooling!r} must be one of {', '.join(POOLINGS)}.")
+            raise ValueError(
+                f"pooling={pooling!r} must be one of {', '.join(POOLINGS)}."
+            )
         n_parts = 2 if pooling == "meanmax" else 1
         pooled = np.full((len(self), n_parts * self.n_values), np.nan, np.float32)
         for row in range(len(self)):
@@ -242,6 +244,7 @@ def compute_windows(
     *,
     step_s=None,
     columns=None,
+    probabilities=False,
     step="EmbeddingEncoder",
     at_predict=False,
     cache_dir=None,
@@ -261,6 +264,8 @@ def compute_windows(
         None: as the model's spec says.
     columns : tuple of int, default=None
         Which values are kept; None: all.
+    probabilities : bool, default=False
+        Whether scores are kept as probabilities.
     step : str
         What errors call the step.
     at_predict : bool, default=False
@@ -282,7 +287,7 @@ def compute_windows(
     if recordings.channels == "mean" != spec.channels:
         recordings = recordings.then(HearOp(spec.channels))
     step_s = float(step_s or spec.step_s or spec.window_s)
-    op = WindowOp(encoder, output, step_s, columns, step)
+    op = WindowOp(encoder, output, step_s, columns, probabilities, step)
     front_end = FrontEnd(
         recordings, op, cache_dir, n_jobs=n_jobs, on_error=on_error, verbose=verbose
     )

@@ -1,0 +1,305 @@
+import os
+import warnings
+from collections.abc import Mapping
+from numbers import Integral
+
+import numpy as np
+from sklearn.base import BaseEstimator, clone
+from sklearn.utils.validation import check_is_fitted
+
+from skbird.base import MultilabelMixin
+from skbird.data import as_recordings, check_some_rows
+from skbird.encoders._embedding_encoder import (
+    EmbeddingEncoder,
+    check_rate,
+    warn_of_errors,
+)
+from skbird.encoders._encoder import Encoder
+from skbird.encoders._load_encoder import load_encoder
+from skbird.encoders._probe_classifier import ProbeClassifier
+from skbird.encoders._windows import compute_windows
+from skbird.utils._names import match_names
+from skbird.utils._nested import predict_matrix
+from skbird.utils._params import POSITIVE, check_list
+from skbird.utils._rows import check_y_length
+from skbird.utils._sklearn_compat import HasMethods, Interval, StrOptions
+
+_NAMED = 5  # species that a warning spells out
+
+
+class PretrainedScores(MultilabelMixin, BaseEstimator):
+    """The classes of a pretrained model as a classifier: nothing need be trained.
+
+    `fit` finds the species of Y among the classes of the model by their scientific
+    names; `predict_proba` returns the model's own probabilities of them. So
+    ``cross_val_score`` compares it with a probe and a network on the same folds, and
+    ensembles, calibration, thresholds, reweighting and self-training work around it.
+
+    Parameters
+    ----------
+    encoder : str, path or Encoder, default="birdnet-2.4"
+        A model with scores; see :func:`load_encoder`.
+    species : list of str, default=None
+        The species to predict where `fit` gets no Y. None: all classes of the model.
+    names : mapping, default=None
+        The scientific name of each species whose column of Y has another name, such as
+        the eBird codes of BirdCLEF: ``dict(zip(taxonomy.primary_label,
+        taxonomy.scientific_name))``. Those without an entry are taken as they are.
+        Case, blanks and underscores do not matter.
+    unmatched : {"probe", "nan"} or classifier, default="probe"
+        What species get that the model does not know: an estimate by a classifier that
+        is trained on the embeddings of the rows of `fit`, `ProbeClassifier` or another;
+        or NaN. A warning names them.
+    pooling : {"max", "mean"}, default="max"
+        How the windows of a row become one probability.
+    step_s : float > 0, default=None
+        See :class:`EmbeddingEncoder`, as for the parameters below.
+    cache_dir : str, path or None, default=None
+    n_jobs : int in [-1000, 1000] or None, default=-1
+    on_error : {"raise", "skip"}, default="raise"
+    verbose : int, default=1
+    threshold : float or array-like of shape (n_species,), default=0.5
+        Probability from which `predict` says that a species is present.
+
+    Attributes
+    ----------
+    species_ : ndarray of shape (n_species,)
+        The columns of Y, or the classes of the model.
+    classes_ : ndarray of shape (n_species, 2)
+        [0, 1] for each species.
+    matched_ : ndarray of shape (n_species,), bool
+        Which of them the model knows.
+    encoder_ : Encoder
+        The model.
+
+    See Also
+    --------
+    EmbeddingEncoder : Features for classifiers of your own.
+
+    Examples
+    --------
+    >>> import numpy as np, soundfile, tempfile
+    >>> from pathlib import Path
+    >>> from skbird.encoders import EncoderOutput, EncoderSpec, PretrainedScores
+    >>> from skbird.encoders import load_encoder
+    >>> path = Path(tempfile.mkdtemp()) / "toad.wav"
+    >>> soundfile.write(path, np.full(8000 * 5, 0.5), 8000)
+    >>> names = ["Bufo bufo", "Rana arvalis"]
+    >>> spec = EncoderSpec(
+    ...     "levels", "1", 8000, 2.0, {"scores": EncoderOutput(0, [2])}, class_names=names
+    ... )
+    >>> def levels(windows):
+    ...     loud = np.abs(windows).mean(axis=1)
+    ...     return {"scores": np.column_stack([loud, 1 - loud])}
+    >>> model = PretrainedScores(load_encoder(levels, spec), species=["Rana arvalis"])
+    >>> model.fit([path]).predict_proba([path])
+    array([[0.5]], dtype=float32)
+    """
+
+    _parameter_constraints: dict = {
+        "encoder": [str, os.PathLike, Encoder],
+        "species": ["array-like", None],
+        "names": [Mapping, None],
+        "unmatched": [
+            StrOptions({"probe", "nan"}),
+            HasMethods(["fit", "predict_proba"]),
+        ],
+        "pooling": [StrOptions({"max", "mean"})],
+        "step_s": [POSITIVE, None],
+        "cache_dir": [str, os.PathLike, None],
+        "n_jobs": [Interval(Integral, -1000, 1000, closed="both"), None],
+        "on_error": [StrOptions({"raise", "skip"})],
+        "verbose": ["verbose"],
+        "threshold": ["array-like", "numeric"],
+    }
+
+    def __init__(
+        self,
+        encoder="birdnet-2.4",
+        *,
+        species=None,
+        names=None,
+        unmatched="probe",
+        pooling="max",
+        step_s=None,
+        cache_dir=None,
+        n_jobs=-1,
+        on_error="raise",
+        verbose=1,
+        threshold=0.5,
+    ):
+        self.encoder = encoder
+        self.species = species
+        self.names = names
+        self.unmatched = unmatched
+        self.pooling = pooling
+        self.step_s = step_s
+        self.cache_dir = cache_dir
+        self.n_jobs = n_jobs
+        self.on_error = on_error
+        self.verbose = verbose
+        self.threshold = threshold
+
+    def fit(self, X, y=None):
+        """Find the species among the classes of the model.
+
+        Parameters
+        ----------
+        X : sequence of paths, DataFrame with a column ``path``, or Recordings
+            The rows. They are heard only if there are species that the model does not
+            know, and `unmatched` is not "nan".
+        y : DataFrame or array-like of shape (n_rows, n_species), default=None
+            Its columns name the species; an array's columns are `species`.
+
+        Returns
+        -------
+        self
+
+        Raises
+        ------
+        ValueError
+            If the model has no scores, its classes have no names, or no species is
+            known to it.
+        """
+        self._validate_params()
+        recordings = as_recordings(X)
+        check_some_rows(recordings)
+        check_y_length(y, len(recordings))
+        self.encoder_ = load_encoder(self.encoder)
+        self.encoder_.check_output("scores")
+        check_rate(recordings, self.encoder_.spec)
+        species = self._wanted(y)
+        place = self._places(species)
+        self.matched_ = np.array([name in place for name in species], dtype=bool)
+        self.columns_ = np.array([place.get(name, -1) for name in species], dtype=int)
+        self.species_ = np.asarray(species)
+        self.classes_ = np.tile([0, 1], (len(species), 1))
+        self._fit_probe(recordings, y)
+        return self
+
+    def predict_proba(self, X):
+        """Predict the probability of each species.
+
+        Parameters
+        ----------
+        X : sequence of paths, DataFrame with a column ``path``, or Recordings
+            The rows.
+
+        Returns
+        -------
+        ndarray of shape (n_rows, n_species), float32
+            In [0, 1]. NaN in rows that could not be read, and for species that nothing
+            is known of.
+        """
+        check_is_fitted(self, "species_")
+        recordings = as_recordings(X)
+        known = tuple(self.columns_[self.matched_].tolist())
+        proba = np.full((len(recordings), len(self.species_)), np.nan, np.float32)
+        if known:
+            windows = compute_windows(
+                recordings,
+                self.encoder_,
+                "scores",
+                columns=known,
+                probabilities=True,
+                step="PretrainedScores",
+                at_predict=True,
+                **self._options,
+            )
+            warn_of_errors(windows)
+            proba[:, self.matched_] = windows.pool(self.pooling)
+        if self.probe_ is not None:
+            proba[:, ~self.matched_] = self._probe_proba(recordings)
+        return proba
+
+    @property
+    def _options(self):
+        names = ("step_s", "cache_dir", "n_jobs", "on_error", "verbose")
+        return {name: getattr(self, name) for name in names}
+
+    def _wanted(self, y):
+        names = self.encoder_.class_names
+        if not names:
+            raise ValueError(
+                f"Nothing says which classes the scores of {self.encoder_.spec.name} "
+                "are of. Give class_names or labels_file in its spec."
+            )
+        columns = getattr(y, "columns", None)
+        if columns is None:
+            columns = names if self.species is None else self.species
+        species = check_list(columns, "species")
+        if y is not None and np.ndim(y) == 2 and np.shape(y)[1] != len(species):
+            raise ValueError(
+                f"y has {np.shape(y)[1]} columns without names for {len(species)} "
+                "species. Pass a DataFrame whose columns name them, or species=[...]."
+            )
+        return species
+
+    def _places(self, species):
+        """Return at which place the model has each species that it knows."""
+        names = self.encoder_.class_names
+        first = {}
+        for place, name in enumerate(names):
+            first.setdefault(name, place)
+        given = self.names or {}
+        meant = {one: str(given.get(one, one)) for one in species}
+        matched = match_names(meant.values(), first)
+        return {one: first[matched[m]] for one, m in meant.items() if m in matched}
+
+    def _fit_probe(self, recordings, y):
+        self.probe_ = None
+        lacking = self.species_[~self.matched_]
+        if not len(lacking):
+            return
+        shown = ", ".join(map(str, lacking[:_NAMED]))
+        more = f" and {len(lacking) - _NAMED} more" if len(lacking) > _NAMED else ""
+        can_learn = y is not None and self.unmatched != "nan"
+        can_learn &= "embedding" in self.encoder_.spec.outputs
+        if not can_learn and not self.matched_.any():
+            raise ValueError(
+                f"{self.encoder_.spec.name} knows none of the species {shown}{more}. "
+                "Pass names={column: scientific name}."
+            )
+        warnings.warn(
+            f"{self.encoder_.spec.name} does not know {shown}{more}: they get "
+            + ("an estimate of a probe." if can_learn else "NaN.")
+            + " Pass names={column: scientific name} if it calls them otherwise.",
+            stacklevel=3,
+        )
+        if not can_learn:
+            return
+        features = self._embeddings().fit_transform(recordings)
+        heard = ~np.isnan(features[:, 0])
+        probe = (
+            ProbeClassifier() if self.unmatched == "probe" else clone(self.unmatched)
+        )
+        labels = (
+            y.loc[:, lacking] if hasattr(y, "loc") else np.asarray(y)[:, ~self.matched_]
+        )
+        labels = labels[heard] if not hasattr(labels, "loc") else labels.loc[heard]
+        self.probe_ = probe.fit(features[heard], labels)
+
+    def _embeddings(self):
+        return EmbeddingEncoder(self.encoder_, **self._options)
+
+    def _probe_proba(self, recordings):
+        encoder = self._embeddings().fit(recordings)
+        features = encoder.transform(recordings)
+        heard = ~np.isnan(features[:, 0])
+        proba = np.full(
+            (len(features), int((~self.matched_).sum())), np.nan, np.float32
+        )
+        if heard.any():
+            n_species = proba.shape[1]
+            proba[heard] = predict_matrix(self.probe_, features[heard], n_species)
+        return proba
+
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()
+        tags.input_tags.one_d_array = True
+        tags.input_tags.two_d_array = False
+        tags.input_tags.string = True
+        tags.target_tags.required = False
+        tags.target_tags.multi_output = True
+        tags.target_tags.single_output = False
+        return tags
