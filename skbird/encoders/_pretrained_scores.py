@@ -20,7 +20,7 @@ from skbird.encoders._probe_classifier import ProbeClassifier
 from skbird.encoders._windows import compute_windows
 from skbird.utils._names import match_names
 from skbird.utils._nested import predict_matrix
-from skbird.utils._params import POSITIVE, check_list
+from skbird.utils._params import POSITIVE, THRESHOLD, check_list
 from skbird.utils._rows import check_y_length
 from skbird.utils._sklearn_compat import HasMethods, Interval, StrOptions
 
@@ -110,7 +110,7 @@ class PretrainedScores(MultilabelMixin, BaseEstimator):
         "n_jobs": [Interval(Integral, -1000, 1000, closed="both"), None],
         "on_error": [StrOptions({"raise", "skip"})],
         "verbose": ["verbose"],
-        "threshold": ["array-like", "numeric"],
+        "threshold": THRESHOLD,
     }
 
     def __init__(
