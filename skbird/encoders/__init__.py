@@ -2,7 +2,10 @@
 
 from skbird.encoders._embedding_encoder import EmbeddingEncoder
 from skbird.encoders._encoder import Encoder
+from skbird.encoders._geo_model import GeoModel
+from skbird.encoders._geo_spec import GeoModelSpec
 from skbird.encoders._load_encoder import load_encoder
+from skbird.encoders._load_geo_model import load_geo_model
 from skbird.encoders._pretrained_scores import PretrainedScores
 from skbird.encoders._probe_classifier import ProbeClassifier
 from skbird.encoders._spec import EncoderOutput, EncoderSpec, TrainingSource
@@ -15,11 +18,14 @@ __all__ = [
     "Encoder",
     "EncoderOutput",
     "EncoderSpec",
+    "GeoModel",
+    "GeoModelSpec",
     "PretrainedScores",
     "ProbeClassifier",
     "TrainingSource",
     "Windows",
     "load_encoder",
+    "load_geo_model",
     "read_spec",
     "write_spec",
 ]

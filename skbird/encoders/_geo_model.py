@@ -118,7 +118,9 @@ class GeoModel:
         for week in weeks:
             for first in range(0, len(places), _BATCH):
                 part = places[first : first + _BATCH]
-                values = self._predict(np.column_stack([part, np.full(len(part), week)]))
+                values = self._predict(
+                    np.column_stack([part, np.full(len(part), week)])
+                )
                 np.maximum(highest, values.max(axis=0), out=highest)
         return highest
 

@@ -97,9 +97,7 @@ def _of_function(function, spec):
     if len(spec.class_names) != spec.n_classes:
         raise ValueError("A function needs class_names in its spec.")
     name = getattr(function, "__qualname__", type(function).__qualname__)
-    return GeoModel(
-        spec, function, spec.class_names, identity=f"{name} {spec.version}"
-    )
+    return GeoModel(spec, function, spec.class_names, identity=f"{name} {spec.version}")
 
 
 def _existing(name):

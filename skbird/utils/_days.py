@@ -5,7 +5,6 @@ import re
 import numpy as np
 import pandas as pd
 
-WEEKS = 48
 # As ISO has it, with other signs or none between the parts; 00 is not known.
 _MOMENT = re.compile(
     r"(\d{4})(?:[-/._]?(\d\d)(?:[-/._]?(\d\d))?)?"
@@ -95,8 +94,8 @@ def week_of(month, day):
     --------
     >>> import numpy as np
     >>> from skbird.utils._days import week_of
-    >>> week_of(np.array([1, 5, 12]), np.array([1, 10, 31]))
-    array([ 1., 18., 48.])
+    >>> week_of(np.array([1.0, 5, 12]), np.array([1.0, 10, np.nan]))
+    array([ 1., 18., 47.])
     """
     day = np.where(np.isnan(day), 15, day)
     return 4 * (month - 1) + np.minimum((day - 1) // 7, 3) + 1
