@@ -4,6 +4,7 @@ from skbird.encoders._embedding_encoder import EmbeddingEncoder
 from skbird.encoders._encoder import Encoder
 from skbird.encoders._geo_model import GeoModel
 from skbird.encoders._geo_spec import GeoModelSpec
+from skbird.encoders._heard_before import heard_before
 from skbird.encoders._load_encoder import load_encoder
 from skbird.encoders._load_geo_model import load_geo_model
 from skbird.encoders._pretrained_scores import PretrainedScores
@@ -24,6 +25,7 @@ __all__ = [
     "ProbeClassifier",
     "TrainingSource",
     "Windows",
+    "heard_before",
     "load_encoder",
     "load_geo_model",
     "read_spec",

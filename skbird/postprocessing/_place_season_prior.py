@@ -1,7 +1,6 @@
 """Believe a detection less where and when the species is not to be expected."""
 
 import os
-import warnings
 from numbers import Real
 
 import numpy as np
@@ -17,9 +16,14 @@ from skbird.postprocessing._prior_odds import (
     mean_of_known,
     score_predictions,
 )
-from skbird.postprocessing._prior_rows import key_columns, place_columns
+from skbird.postprocessing._prior_rows import (
+    key_columns,
+    place_columns,
+    say_rows,
+    say_species,
+)
 from skbird.postprocessing._priors import GeoPrior, make_prior
-from skbird.utils._params import THRESHOLD, as_floats, check_list
+from skbird.utils._params import SHARE, THRESHOLD, as_floats, check_list
 from skbird.utils._rows import (
     check_targets,
     file_numbers,
@@ -27,11 +31,9 @@ from skbird.utils._rows import (
     row_table,
 )
 from skbird.utils._sklearn_compat import HasMethods, Interval, StrOptions
-from skbird.utils._text import counted
 from skbird.utils._truth import validate_truth
 
 _STRENGTHS = (0.0, 0.125, 0.25, 0.5, 0.75, 1.0, 1.5, 2.0)
-_NAMED = 5  # species that a warning spells out
 
 
 class PlaceSeasonPrior(HeldOutPostProcessor):
@@ -115,7 +117,7 @@ class PlaceSeasonPrior(HeldOutPostProcessor):
         ``known``, whether the prior knows the species; ``mean_prior`` over the rows of
         `fit`; ``reference``.
     prior_ : object or None
-        What "learned" has learned.
+        The table, the function, or what "learned" has learned.
     classes_ : ndarray of shape (n_species, 2)
         The two values of each label, [0, 1].
     species_ : ndarray of str or of int
@@ -168,19 +170,9 @@ class PlaceSeasonPrior(HeldOutPostProcessor):
 
     _parameter_constraints: dict = {
         "estimator": [HasMethods(["fit", "predict_proba"])],
-        "prior": [
-            str,
-            os.PathLike,
-            pd.DataFrame,
-            callable,
-            HasMethods(["predict"]),
-        ],
+        "prior": [str, os.PathLike, pd.DataFrame, callable, HasMethods(["predict"])],
         "strength": [Interval(Real, 0, 100, closed="both"), StrOptions({"cv"})],
-        "reference": [
-            Interval(Real, 0, 1, closed="right"),
-            StrOptions({"fit"}),
-            None,
-        ],
+        "reference": [SHARE, StrOptions({"fit"}), None],
         "min_prior": [Interval(Real, 0, 1, closed="neither")],
         "names": [HasMethods(["get", "keys"]), None],
         "latitude": [str],
@@ -277,9 +269,10 @@ class PlaceSeasonPrior(HeldOutPostProcessor):
             groups = groups_of_rows(X, groups)
             params = self._params_of_fit(X, fit_params, groups=groups, **weights)
             self._fit_estimator(X, y, params)
-        self.prior_ = None
         if self._learns:
-            self.prior_ = source = LearnedPrior(rows, _targets(y), self.shrinkage)
+            source = LearnedPrior(rows, _targets(y), self.shrinkage)
+        # A geo model is opened once for a process, and not of a pickle.
+        self.prior_ = None if isinstance(source, GeoPrior) else source
         self._look_at_rows(source, rows)
         return self
 
@@ -296,22 +289,20 @@ class PlaceSeasonPrior(HeldOutPostProcessor):
         rows = self._rows(X, source)
         if self._learns:
             numbers = file_numbers(X, groups) if groups is None else groups
-            return held_out_priors(rows, _targets(y), self.shrinkage, numbers)
+            priors, reference = held_out_priors(
+                rows, _targets(y), self.shrinkage, numbers
+            )
+            if self.reference is not None:
+                reference = self._references(None, priors)
+            return priors, reference
         species = getattr(y, "columns", np.arange(np.shape(y)[1]))
         priors, _ = self._known_priors(source, rows, species)
         return priors, self._references(source, priors)
 
     def _learn(self, proba, target, prepared):
-        priors, reference = prepared
         truth = validate_truth(target)
-        scores = np.array(
-            [
-                score_predictions(
-                    truth, self._change(proba, priors, reference, s), self.scoring
-                )
-                for s in _STRENGTHS
-            ]
-        )
+        changed = (self._change(proba, *prepared, strength) for strength in _STRENGTHS)
+        scores = np.array([score_predictions(truth, p, self.scoring) for p in changed])
         self.strength_ = _STRENGTHS[int(scores.argmax())]
         self.search_results_ = pd.DataFrame(
             {"strength": _STRENGTHS, "score": scores, "gain": scores - scores[0]}
@@ -331,7 +322,7 @@ class PlaceSeasonPrior(HeldOutPostProcessor):
             NaN for rows that could not be read.
         """
         check_is_fitted(self)
-        source = self._source() or self.prior_
+        source = make_prior(self.prior) if self.prior_ is None else self.prior_
         rows = self._rows(X, source)
         proba = super().predict_proba(X)
         if not len(proba) or self.strength_ == 0:
@@ -339,7 +330,7 @@ class PlaceSeasonPrior(HeldOutPostProcessor):
         known = self.species_prior_["known"].to_numpy()
         priors = source.of_rows(rows, self._meant(self.species_))
         priors[:, ~known] = np.nan
-        _say_rows(priors[:, known], stacklevel=3)
+        say_rows(priors[:, known], stacklevel=3)
         reference = self.species_prior_["reference"].to_numpy()
         return self._change(proba, priors, reference, self.strength_)
 
@@ -352,13 +343,11 @@ class PlaceSeasonPrior(HeldOutPostProcessor):
                 f"X ({type(X).__name__}) has no row table, of which {name} needs "
                 "columns. Pass a DataFrame."
             )
-        keys = check_list(self.by, "by") if self._learns else source.keys
+        keys = check_list(self.by, "by") if source is None else source.keys
         if keys is None:
             return table
         if isinstance(source, GeoPrior):
-            return place_columns(
-                table, self.latitude, self.longitude, self.date, name
-            )
+            return place_columns(table, self.latitude, self.longitude, self.date, name)
         return key_columns(table, keys, self.date, name)
 
     def _meant(self, species):
@@ -389,16 +378,8 @@ class PlaceSeasonPrior(HeldOutPostProcessor):
             },
             index=pd.Index(self.species_, name="species"),
         )
-        if not known.all():
-            lacking = [str(name) for name in self.species_[~known]]
-            more = f" and {len(lacking) - _NAMED} more" if len(lacking) > _NAMED else ""
-            warnings.warn(
-                f"The prior knows nothing of {', '.join(lacking[:_NAMED])}{more} "
-                f"({len(lacking)} of {len(known)} species): they stay as they are. "
-                "Pass names={species: name} if it calls them otherwise.",
-                stacklevel=4,
-            )
-        _say_rows(priors[:, known], stacklevel=5)
+        say_species(self.species_[~known], len(known), stacklevel=5)
+        say_rows(priors[:, known], stacklevel=5)
 
     def _change(self, proba, priors, reference, strength):
         return change_odds(
@@ -407,18 +388,6 @@ class PlaceSeasonPrior(HeldOutPostProcessor):
             reference=reference,
             strength=strength,
             min_prior=self.min_prior,
-        )
-
-
-def _say_rows(priors, stacklevel):
-    unknown = np.isnan(priors).all(axis=1)
-    if priors.shape[1] and unknown.any():
-        warnings.warn(
-            f"The prior knows nothing of {unknown.sum()} of "
-            f"{counted(len(unknown), 'row')}, such as row {unknown.argmax()}, which "
-            "lack place or date, or are of levels that it has not: they stay as they "
-            "are.",
-            stacklevel=stacklevel + 1,
         )
 
 

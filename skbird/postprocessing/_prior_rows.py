@@ -1,12 +1,16 @@
 """What priors are looked up by: places, dates and other columns of rows."""
 
+import warnings
+
 import numpy as np
 import pandas as pd
 
 from skbird.utils._days import hours, moments, week_of
 from skbird.utils._params import as_floats
+from skbird.utils._text import counted
 
 DERIVED = ("month", "week", "hour")  # a date or time tells them
+_NAMED = 5  # species that a warning spells out
 
 
 def place_columns(table, latitude, longitude, date, what):
@@ -124,3 +128,30 @@ def look_up(keys, levels):
     numbers, distinct = number_rows(keys)
     found = [place.get(row, -1) for row in distinct.itertuples(index=False, name=None)]
     return np.array(found, dtype=int)[numbers]
+
+
+def say_species(lacking, n_species, stacklevel):
+    """Warn of species that the prior does not know, of `n_species`."""
+    if not len(lacking):
+        return
+    shown = ", ".join(str(name) for name in lacking[:_NAMED])
+    more = f" and {len(lacking) - _NAMED} more" if len(lacking) > _NAMED else ""
+    warnings.warn(
+        f"The prior knows nothing of {shown}{more} ({len(lacking)} of {n_species} "
+        "species): they stay as they are. Pass names={species: name} if it calls them "
+        "otherwise.",
+        stacklevel=stacklevel,
+    )
+
+
+def say_rows(priors, stacklevel):
+    """Warn of rows for which the prior knows no species."""
+    unknown = np.isnan(priors).all(axis=1)
+    if not priors.shape[1] or not unknown.any():
+        return
+    warnings.warn(
+        f"The prior knows nothing of {unknown.sum()} of "
+        f"{counted(len(unknown), 'row')}, such as row {unknown.argmax()}, which lack "
+        "place or date, or are of levels that it has not: they stay as they are.",
+        stacklevel=stacklevel,
+    )

@@ -40,6 +40,11 @@ def make_prior(prior):
         prior = load_geo_model(prior)
     if hasattr(prior, "predict") and hasattr(prior, "class_names"):
         return GeoPrior(prior)
+    if not callable(prior):
+        raise TypeError(
+            f"prior={prior!r:.100} is no geo model, which has predict and class_names, "
+            "and no function."
+        )
     return CallablePrior(prior)
 
 
