@@ -1,5 +1,6 @@
 """One instance of each public estimator, as the battery checks it."""
 
+import pandas as pd
 from sklearn.pipeline import Pipeline
 from tiny_network import MEL, NETWORK
 
@@ -10,6 +11,7 @@ from skbird.nn import CNNClassifier, SEDClassifier
 from skbird.postprocessing import (
     ConformalClassifier,
     MultilabelCalibrator,
+    PlaceSeasonPrior,
     SoundscapeReweighter,
     SoundscapeReweighterCV,
     ThresholdTuner,
@@ -34,6 +36,7 @@ NET = {
 }
 NET |= {"verbose": 0, "random_state": 0}
 LEVELS = LevelClassifier(random_state=0)
+PRIORS = pd.DataFrame({"species": ["dove", "wren"], "prior": [0.9, 0.2]})
 
 ESTIMATORS = [
     LevelClassifier(),
@@ -51,6 +54,7 @@ ESTIMATORS = [
     SoundscapeReweighterCV(LEVELS, cv=2),
     MultilabelCalibrator(LEVELS, cv=2),
     ThresholdTuner(LEVELS, cv=2),
+    PlaceSeasonPrior(LEVELS, PRIORS),
     ConformalClassifier(LEVELS, cv=2),
     MultilabelVotingClassifier([("a", LEVELS), ("b", LevelClassifier(1))]),
     SeedEnsemble(LEVELS, n_estimators=2),

@@ -131,7 +131,7 @@ def test_what_cannot_be_asked():
         heard_before(["a.mp3"], "parrot-9")
     with pytest.raises(TypeError, match="must be an EncoderSpec"):
         heard_before(["a.mp3"], 3)
-    with pytest.raises(ValueError, match="X .ndarray. has no row table"):
+    with pytest.raises(ValueError, match="has no row table"):
         heard_before(np.zeros((3, 2)), UNTIL_2023)
 
 
