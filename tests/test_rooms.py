@@ -66,6 +66,7 @@ ARROWS = {
         "audio",
         "data",
         "datasets",
+        "encoders",
         "inference",
         "inspection",
         "metrics",
