@@ -54,6 +54,7 @@ ARROWS = {
         "base",
         "compose",
         "data",
+        "encoders",
         "ensemble",
         "nn",
         "postprocessing",

@@ -15,7 +15,6 @@ from skbird.utils._files import check_regular
 from skbird.utils._text import counted
 
 
-
 class _Model(click.Path):
     """A model file, or the name of a pretrained model."""
 
@@ -213,9 +212,7 @@ def list_():
             where = "to be fetched" if spec.url else f"in the package {spec.package}"
         except ValueError as exc:  # another file than it should be
             where = f"damaged: {exc}"
-        gives = ", ".join(
-            f"{o.shape[-1]} {role}" for role, o in spec.outputs.items()
-        )
+        gives = ", ".join(f"{o.shape[-1]} {role}" for role, o in spec.outputs.items())
         _console.show(
             f"{spec.name:20} {spec.window_s:g} s at {spec.sample_rate} Hz: {gives}; "
             f"license of the weights: {spec.license or 'none stated'}; {where}"

@@ -56,8 +56,8 @@ class Encoder:
             for role, o in spec.outputs.items()
         )
         return (
-            f"<Encoder {spec.name} {spec.version} ({self.runtime}): {spec.window_s:g} s "
-            f"at {spec.sample_rate} Hz -> {outputs}>"
+            f"<Encoder {spec.name} {spec.version} ({self.runtime}): "
+            f"{spec.window_s:g} s at {spec.sample_rate} Hz -> {outputs}>"
         )
 
     def run(self, windows, outputs=None):

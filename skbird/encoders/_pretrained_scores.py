@@ -85,9 +85,8 @@ class PretrainedScores(MultilabelMixin, BaseEstimator):
     >>> path = Path(tempfile.mkdtemp()) / "toad.wav"
     >>> soundfile.write(path, np.full(8000 * 5, 0.5), 8000)
     >>> names = ["Bufo bufo", "Rana arvalis"]
-    >>> spec = EncoderSpec(
-    ...     "levels", "1", 8000, 2.0, {"scores": EncoderOutput(0, [2])}, class_names=names
-    ... )
+    >>> outputs = {"scores": EncoderOutput(0, [2])}
+    >>> spec = EncoderSpec("levels", "1", 8000, 2.0, outputs, class_names=names)
     >>> def levels(windows):
     ...     loud = np.abs(windows).mean(axis=1)
     ...     return {"scores": np.column_stack([loud, 1 - loud])}

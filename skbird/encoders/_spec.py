@@ -224,9 +224,10 @@ class EncoderSpec:
 
     def __post_init__(self):
         check_params("EncoderSpec", _CONSTRAINTS, **vars(self))
-        if not self.name or not re.fullmatch(r"[\w.+-]{1,80}", self.name):
+        if not self.name or not re.fullmatch(r"\w[\w.+-]{0,79}", self.name):
             raise ValueError(
-                f"name={self.name!r:.100} must be letters, digits and any of . + - _"
+                f"name={self.name!r:.100} must be letters, digits and any of . + - _, "
+                "and begin with a letter or digit."
             )
         outputs = _outputs(self.outputs)
         training = tuple(_build(TrainingSource, s, "training") for s in self.training)
@@ -251,10 +252,10 @@ class EncoderSpec:
             )
         for name in ("file", "labels_file"):
             value = getattr(self, name)
-            if value is not None and not re.fullmatch(r"[\w.+-][\w.+ -]*", value):
+            if value is not None and not re.fullmatch(r"\w[\w.+ -]*", value):
                 raise ValueError(
-                    f"{name}={value!r:.100} must be the name of a file beside the spec, "
-                    "without a folder."
+                    f"{name}={value!r:.100} must be the name of a file beside the "
+                    "spec, without a folder."
                 )
         names = self.class_names
         if not all(isinstance(name, str) for name in names):
