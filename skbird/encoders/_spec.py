@@ -131,7 +131,7 @@ class EncoderSpec:
     input_shape : tuple, default=("batch", "samples")
         Of the input; besides these two words, ones may stand in it. Models that do not
         take samples have one window of their front end, such as ("batch", 1, 96, 64).
-    dtype : {"float32", "float16", "uint8"}, default="float32"
+    input_type : {"float32", "float16", "uint8"}, default="float32"
         Of the input.
     input_scale, input_zero_point : float, default=1.0, 0.0
         What a quantised input stands for; see `EncoderOutput`.
@@ -198,7 +198,7 @@ class EncoderSpec:
     step_s: float | None = None
     input_name: str | None = None
     input_shape: tuple[str | int, ...] = ("batch", "samples")
-    dtype: str = "float32"
+    input_type: str = "float32"
     input_scale: float = 1.0
     input_zero_point: float = 0.0
     channels: str | int = "mean"
@@ -291,7 +291,7 @@ _CONSTRAINTS = {
     "step_s": [POSITIVE, None],
     "input_name": [str, None],
     "input_shape": [list, tuple],
-    "dtype": [StrOptions({"float32", "float16", "uint8"})],
+    "input_type": [StrOptions({"float32", "float16", "uint8"})],
     "input_scale": [POSITIVE],
     "input_zero_point": [Real],
     "channels": [
@@ -321,7 +321,7 @@ _CONSTRAINTS = {
 _CHANGE_NUMBERS = (
     "sample_rate",
     "window_s",
-    "dtype",
+    "input_type",
     "input_scale",
     "input_zero_point",
     "channels",
