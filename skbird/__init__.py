@@ -50,8 +50,9 @@ Rows and what is known of them:
 - ``train_predictions``: the pair ``(y_true, proba)`` of the rows trained on;
   ``train_embeddings`` their embeddings, beside ``soundscape_embeddings``
 - ``sample_weight``, ``label_weight``, ``segment_weights``, ``window_weights``: of rows,
-  of labels, of segments, of the windows of a pretrained model. ``weights`` without more are those of an ensemble's members, as in
-  scikit-learn's ``VotingClassifier``; ``backbone_weights`` are a network's
+  of labels, of segments, of the windows of a pretrained model. ``weights`` without
+  more are those of an ensemble's members, as in scikit-learn's ``VotingClassifier``;
+  ``backbone_weights`` are a network's
 
 Files:
 

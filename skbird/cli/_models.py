@@ -138,16 +138,21 @@ def make_lenient(model):
 def _may_skip(model):
     """List the steps of a pipeline whose rows without sound the next ones take.
 
-    skbird's networks do. Other classifiers get an error, and then file by file.
+    skbird's networks and probes do. Others get an error, and then file by file.
     """
     from sklearn.pipeline import Pipeline
 
+    from skbird.encoders import PretrainedScores, ProbeClassifier
+    from skbird.inference import CompiledProbe
     from skbird.utils._nested import final_network, steps_of
 
+    if isinstance(model, PretrainedScores):
+        return [model]
     if not isinstance(model, Pipeline) and not hasattr(model, "front_end"):
         return []
     *steps, last = steps_of(model)
-    return steps if final_network(last) is not None else []
+    is_probe = isinstance(last, ProbeClassifier | CompiledProbe)
+    return steps if is_probe or final_network(last) is not None else []
 
 
 @contextmanager

@@ -18,7 +18,7 @@ from skbird.inference._network import CompiledNetwork, Program
 from skbird.inference._pipeline import CompiledPipeline
 from skbird.inference._probe import CompiledProbe, PooledHead, linear_of
 from skbird.preprocessing import LogMel
-from skbird.utils._nested import named_steps_of, parts_of, species_of
+from skbird.utils._nested import named_steps_of, parts_of, predict_matrix, species_of
 from skbird.utils._params import AT_LEAST_ONE, NOT_NEGATIVE, check_params
 
 # Largest difference of a probability that is taken for rounding.
@@ -129,7 +129,8 @@ def compile_pipeline(
     differences = []
     compiled = _compile(model, options, differences)
     if X is not None:
-        old, new = model.predict_proba(X), compiled.predict_proba(X)
+        new = compiled.predict_proba(X)
+        old = predict_matrix(model, X, new.shape[1])
         differences = [float(np.nanmax(np.abs(new - old), initial=0.0))]
     compiled.max_difference_ = max(differences, default=0.0)
     if not compiled.max_difference_ <= tolerance:
