@@ -31,6 +31,7 @@ from skbird.inference._probe import CompiledProbe
 from skbird.postprocessing import (
     ConformalClassifier,
     MultilabelCalibrator,
+    PlaceSeasonPrior,
     SoundscapeReweighter,
     SoundscapeReweighterCV,
     ThresholdTuner,
@@ -279,6 +280,29 @@ MODELS = {
                 "n_positives_": Vector(_COUNT),
             },
             left_out=("cv",),
+            inner="estimator",
+        ),
+        Part(
+            PlaceSeasonPrior,
+            {
+                # Models whose SHA-256 is known; tables and functions stay in pickles.
+                "prior": Choice(("birdnet-2.4", "geomodel-3")),
+                "strength": Either(_POSITIVE, Choice(("cv",))),
+                "reference": Either(NOTHING, _SHARE, Choice(("fit",))),
+                "min_prior": Number(1e-9, 1),
+                "names": Either(NOTHING, Keyed(Text(200))),
+                "latitude": Text(),
+                "longitude": Text(),
+                "date": Either(NOTHING, Text()),
+                "threshold": _THRESHOLD,
+            },
+            state={
+                "strength_": Number(0, 100),
+                "known_": Several(FLAG),
+                "reference_": Vector(Number(1e-9, 1)),
+                "prior_": NOTHING,
+            },
+            left_out=("by", "shrinkage", "scoring", "cv"),
             inner="estimator",
         ),
         Part(

@@ -69,7 +69,8 @@ class PlaceSeasonPrior(HeldOutPostProcessor):
         - A table, or the path of a .csv, .tsv or .txt file with it: the columns
           ``species`` and ``prior`` (in [0, 1], such as the share of eBird's
           checklists), and any of ``month`` (1 to 12), ``week`` (1 to 48, four per
-          month), ``hour`` (0 to 23) and of the columns of X, such as ``site``.
+          month), ``hour`` (0 to 23) and of the columns of X, such as ``site``. Or a
+          bar chart of eBird (.txt), as it is downloaded.
         - A function of the row table and the list of species that returns an array
           (n_rows, n_species), NaN where it knows nothing.
         - "learned": the share of the labelled rows of `fit` that have the species, by
@@ -113,9 +114,12 @@ class PlaceSeasonPrior(HeldOutPostProcessor):
         The strength in use.
     search_results_ : DataFrame or None
         ``strength``, ``score`` and ``gain`` over 0. Only with "cv".
+    known_ : ndarray of bool, shape (n_species,)
+        Which species the prior knows.
+    reference_ : ndarray of shape (n_species,)
+        Priors at which nothing changes.
     species_prior_ : DataFrame indexed by species
-        ``known``, whether the prior knows the species; ``mean_prior`` over the rows of
-        `fit`; ``reference``.
+        ``known``, ``mean_prior`` over the rows of `fit`, and ``reference``.
     prior_ : object or None
         The table, the function, or what "learned" has learned.
     classes_ : ndarray of shape (n_species, 2)
@@ -271,7 +275,7 @@ class PlaceSeasonPrior(HeldOutPostProcessor):
             self._fit_estimator(X, y, params)
         if self._learns:
             source = LearnedPrior(rows, _targets(y), self.shrinkage)
-        # A geo model is opened once for a process, and not of a pickle.
+        # Geo models are opened once for a process, and are not in pickles.
         self.prior_ = None if isinstance(source, GeoPrior) else source
         self._look_at_rows(source, rows)
         return self
@@ -327,12 +331,11 @@ class PlaceSeasonPrior(HeldOutPostProcessor):
         proba = super().predict_proba(X)
         if not len(proba) or self.strength_ == 0:
             return proba
-        known = self.species_prior_["known"].to_numpy()
+        known = np.asarray(self.known_)
         priors = source.of_rows(rows, self._meant(self.species_))
         priors[:, ~known] = np.nan
         say_rows(priors[:, known], stacklevel=3)
-        reference = self.species_prior_["reference"].to_numpy()
-        return self._change(proba, priors, reference, self.strength_)
+        return self._change(proba, priors, self.reference_, self.strength_)
 
     def _rows(self, X, source):
         """Return the columns of X that the prior looks at."""
@@ -370,11 +373,13 @@ class PlaceSeasonPrior(HeldOutPostProcessor):
 
     def _look_at_rows(self, source, rows):
         priors, known = self._known_priors(source, rows, self.species_)
+        self.known_ = known
+        self.reference_ = self._references(source, priors)
         self.species_prior_ = pd.DataFrame(
             {
                 "known": known,
                 "mean_prior": mean_of_known(priors),
-                "reference": self._references(source, priors),
+                "reference": self.reference_,
             },
             index=pd.Index(self.species_, name="species"),
         )
