@@ -215,12 +215,29 @@ def test_columns_may_have_other_names():
     )
 
 
+def test_one_place_for_all_rows_and_dates_of_file_names():
+    X, Y = make_rows()
+    X["path"] = [f"a/AM1_2024{month:02d}10_073000.WAV" for month in [1, 1, 1, 6, 6, 6]]
+    dated = X.assign(date=["2024-01-10"] * 3 + ["2024-06-10"] * 3)
+    expected = fit_geo(dated, Y).predict_proba(dated)
+    rows = X.drop(columns=["latitude", "longitude", "date"])
+    model = fit_geo(rows, Y, latitude=52.0, longitude=13)
+    np.testing.assert_array_equal(model.predict_proba(rows), expected)
+    rows.loc[0, "path"] = "a/XC20240610.mp3"
+    with pytest.warns(UserWarning, match="1 of 6 rows, such as row 0"):
+        proba = model.predict_proba(rows)
+    np.testing.assert_array_equal(proba[0], proba_of(rows)[0])
+
+
 @pytest.mark.parametrize(
     ("column", "message"),
     [
         ("latitude", "needs the columns latitude='latitude' and longitude='longitude'"),
         ("longitude", "needs the columns latitude='latitude'"),
-        ("date", "needs the column 'week' of X.*nor date='date' to tell it"),
+        (
+            "date",
+            "needs the column 'week' of X.*nor date='date' or times in",
+        ),
     ],
 )
 def test_missing_columns_are_named_before_the_fit(column, message):
@@ -294,7 +311,10 @@ def test_tables_may_have_sites_hours_and_no_columns():
     table = pd.DataFrame(
         {"species": "wren", "site": ["a", "b"], "hour": [7, 7], "prior": [0.5, 0.2]}
     )
-    with pytest.warns(UserWarning, match="swift, bat"):
+    with (
+        pytest.warns(UserWarning, match="swift, bat"),
+        pytest.warns(UserWarning, match="3 of 6 rows, such as row 3"),
+    ):
         model = PlaceSeasonPrior(Given(), table, strength=1.0).fit(X, Y)
     with pytest.warns(UserWarning, match="3 of 6 rows, such as row 3"):
         proba = model.predict_proba(X)

@@ -73,8 +73,8 @@ class PlaceSeasonPrior(HeldOutPostProcessor):
           bar chart of eBird (.txt), as it is downloaded.
         - A function of the row table and the list of species that returns an array
           (n_rows, n_species), NaN where it knows nothing.
-        - "learned": the share of the labelled rows of `fit` that have the species, by
-          the columns `by`, smoothed by `shrinkage`.
+        - "learned": the share of the labelled rows of `fit` with the species, by the
+          columns `by`, smoothed by `shrinkage`.
     strength : float >= 0 or "cv", default=0.5
         0 changes nothing; 1 takes the prior for as sure as the sound. "cv" chooses one
         of eight from 0 to 2 on held-out predictions; at best there are several sites,
@@ -88,10 +88,11 @@ class PlaceSeasonPrior(HeldOutPostProcessor):
     names : mapping, default=None
         The name in the prior, mostly scientific, of each species that y calls
         otherwise. Case, blanks and underscores do not matter.
-    latitude, longitude : str, default="latitude", "longitude"
-        Columns of X, in degrees.
+    latitude, longitude : str or float, default="latitude", "longitude"
+        Columns of X, in degrees, or numbers where all rows are of one place.
     date : str or None, default="date"
-        Column of X, such as "2023-05-10" or "20230510_073000". None: the whole year.
+        Column of X, such as "2023-05-10" or "20230510_073000"; if it is not there,
+        the names of files tell, as those of recorders do. None: the whole year.
     by : sequence of str, default=("site", "hour")
         Columns of X by which priors are learned; "month", "week" and "hour" may also be
         told by `date`, or by a column ``time``. Only with "learned".
@@ -111,7 +112,6 @@ class PlaceSeasonPrior(HeldOutPostProcessor):
     estimator_ : estimator object
         The clone of `estimator` fitted on all rows.
     strength_ : float
-        The strength in use.
     search_results_ : DataFrame or None
         ``strength``, ``score`` and ``gain`` over 0. Only with "cv".
     known_ : ndarray of bool, shape (n_species,)
@@ -136,9 +136,8 @@ class PlaceSeasonPrior(HeldOutPostProcessor):
 
     Notes
     -----
-    A prior counts the species once more if the classifier has learned it already, from
-    rows of the same places: then `reference` "fit" or a low strength is right, and "cv"
-    finds it.
+    A classifier that was trained on rows of the same places has learned the prior
+    already: then `reference` "fit" or a low strength is right, which "cv" finds.
 
     References
     ----------
@@ -179,8 +178,8 @@ class PlaceSeasonPrior(HeldOutPostProcessor):
         "reference": [SHARE, StrOptions({"fit"}), None],
         "min_prior": [Interval(Real, 0, 1, closed="neither")],
         "names": [HasMethods(["get", "keys"]), None],
-        "latitude": [str],
-        "longitude": [str],
+        "latitude": [str, Interval(Real, -90, 90, closed="both")],
+        "longitude": [str, Interval(Real, -180, 180, closed="both")],
         "date": [str, None],
         "by": ["array-like"],
         "shrinkage": [Interval(Real, 0, None, closed="left")],
