@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import pandas as pd
 
 from skbird.cli import _console
-from skbird.utils._text import counted
+from skbird.utils._text import counted, none_of
 
 _SHOWN = 10
 _NAMED = 5
@@ -164,15 +164,15 @@ def score(X, Y, proba, threshold=0.5, *, is_new=True):
 
     read = ~np.isnan(proba).all(axis=1)
     if not read.any():
-        raise ValueError(f"None of the {counted(len(X), 'row')} can be read.")
+        raise ValueError(f"{none_of(len(X), 'row')} can be read.")
     left_out = _name_rows(X[~read])
     X, Y, proba = X[read], Y[read], proba[read]
     table = species_report(Y, proba, threshold=threshold, nan_rows="omit")
     if not table["roc_auc"].notna().any():
+        none = none_of(len(table), "species", "species")
         raise ValueError(
-            f"None of the {len(table)} species is both present and absent in the "
-            f"{counted(len(X), 'row')}: there is nothing to judge. Use more "
-            f"recordings.{left_out}"
+            f"{none} is both present and absent in {counted(len(X), 'row')}: there is "
+            f"nothing to judge. Use more recordings.{left_out}"
         )
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", message=".*rows? of proba (is|are) NaN")

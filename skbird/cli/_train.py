@@ -19,7 +19,7 @@ from skbird.cli._settings import (
     work_dir_option,
 )
 from skbird.utils._extras import install_hint
-from skbird.utils._text import counted
+from skbird.utils._text import counted, none_of
 
 _N_COMPARED = 16  # recordings on which the compiled model is compared
 
@@ -233,8 +233,7 @@ def _find_readable(X, channels="mean"):
     errors = X[["path"]].assign(error=problems)[~readable].drop_duplicates()
     if not readable.any():
         raise AudioReadError(
-            f"None of the {counted(len(paths), 'recording')} can be read. The first: "
-            f"{problems[0]}"
+            f"{none_of(len(paths), 'recording')} can be read. The first: {problems[0]}"
         )
     return readable, errors.reset_index(drop=True)
 

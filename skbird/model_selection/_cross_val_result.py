@@ -28,10 +28,13 @@ class CrossValReport:
         together, though different models scored them.
     folds : DataFrame indexed by fold
         ``held_out`` (the group tested, or how many; only if groups are known),
-        ``n_train``, ``n_test`` rows, ``n_species`` judged, ``macro_roc_auc``,
-        ``macro_average_precision``, ``fit_s`` and ``predict_s`` in seconds.
+        ``n_train`` and ``n_test``, the rows trained on and judged, ``n_species``
+        judged, ``macro_roc_auc``, ``macro_average_precision``, ``fit_s`` and
+        ``predict_s`` in seconds. Rows that could not be read, which no fold could
+        predict, and training rows of ``sample_weight`` 0 do not count.
     species : DataFrame indexed by fold and species
-        ``n_train_positive``; among the test rows with known truth ``n_rows`` and
+        ``n_train_positive``, of the rows trained on, without labels of
+        ``label_weight`` 0; among the test rows with known truth ``n_rows`` and
         ``n_positive``; ``roc_auc`` and ``average_precision``, NaN where undefined.
     proba : DataFrame of shape (n_rows, n_species)
         Held-out predictions; NaN for rows never tested or unreadable.
@@ -91,6 +94,11 @@ class CrossValReport:
             f"all folds ranked together {self.pooled_macro_roc_auc:.3f})",
             f"  {judged.sum()} of {len(judged)} species judged, {unjudged}",
         ]
+        if was_read.any() and not was_read.all():
+            lines.append(
+                f"  {counted((~was_read).sum(), 'row')} of {len(was_read)} could not "
+                "be read: neither trained on nor judged"
+            )
         if len(untaught):
             names = untaught.index.unique("species")
             lines.append(f"  species tested but never trained on: {_enumerate(names)}")

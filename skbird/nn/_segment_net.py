@@ -27,6 +27,7 @@ from skbird.nn._targets import (
     check_label_weight,
     check_sample_weight,
     check_targets,
+    check_usable,
     warn_of_unheard,
 )
 from skbird.nn._training_loop import TrainingLoop
@@ -36,7 +37,6 @@ from skbird.utils._sklearn_compat import (
     StrOptions,
     validate_parameter_constraints,
 )
-from skbird.utils._text import counted
 from skbird.utils._truth import validate_threshold
 
 
@@ -290,11 +290,7 @@ class SegmentNet(
         dataset = SegmentDataset(
             X, target, check_sample_weight(sample_weight, len(X)), label_weight
         )
-        if len(dataset) == 0:
-            raise ValueError(
-                f"There is nothing to train on in {counted(len(X), 'row')}: each is "
-                "unlabelled, unreadable or has sample_weight 0."
-            )
+        check_usable(dataset)
         warn_of_unheard(species, target, X.n_frames > 0)
         keep_freed_memory()
         if not self.warm_start:
