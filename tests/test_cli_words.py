@@ -18,7 +18,7 @@ from test_cli_input import TRAIN, model, predict, run  # noqa: F401
 import skbird
 from skbird.cli import _console
 from skbird.cli._advice import ADVICE
-from skbird.cli._settings import _unknown
+from skbird.cli._parameters import unknown_name
 
 
 def messages():
@@ -131,8 +131,8 @@ def test_train_says_why_no_recording_can_be_used(bird_folder, tmp_path):
 
 def test_parameters_without_their_step_are_found():
     known = ["lr", "net__lr", "net__other__lr", "net"]
-    assert "Did you mean net__lr or net__other__lr?" in _unknown("lr", known)
-    assert _unknown("q", known).endswith(
+    assert "Did you mean net__lr or net__other__lr?" in unknown_name("lr", known)
+    assert unknown_name("q", known).endswith(
         "Known: lr, net, and what comes behind their __"
     )
 

@@ -1,5 +1,7 @@
 """Parameters of a pipeline, as flags and files can say them."""
 
+from difflib import get_close_matches
+
 import click
 
 _NET = "sedclassifier"
@@ -152,3 +154,24 @@ def _find_class(parameter, name, kind, module, base):
             f"{', '.join(classes)}."
         )
     return classes[name]
+
+
+def unknown_name(name, known):
+    """Say that there is no such name, and which there are that are like it.
+
+    Parameters
+    ----------
+    name : str
+    known : sequence of str
+
+    Returns
+    -------
+    str
+    """
+    inner = [other for other in known if other.endswith(f"__{name}")]
+    near = (inner or get_close_matches(name, known))[:3]
+    if near:
+        return f"there is no {name!r}. Did you mean {' or '.join(near)}?"
+    outer = [other for other in known if "__" not in other]
+    more = ", and what comes behind their __" if len(outer) < len(known) else ""
+    return f"there is no {name!r}. Known: {', '.join(outer)}{more}"
