@@ -45,6 +45,30 @@ def test_scores_on_recordings_of_the_training_are_not_to_be_quoted():
     assert not any("Quote" in line for line in others)
 
 
+def test_few_rows_without_a_species_are_as_bad_as_few_with_it():
+    X = pd.DataFrame({"path": np.arange(20)}).astype(str)
+    Y = pd.DataFrame({"owl": np.arange(20) % 2, "jay": np.arange(20) < 18})
+    proba = np.random.default_rng(0).random((20, 2))
+    quote, few, *_ = score(X, Y.astype(float), proba).advice
+    assert quote.startswith("Quote the macro ROC-AUC")
+    assert few.endswith("species with fewer than 5 negative rows: jay (2).")
+    first, *others = score(X, Y[["jay"]].astype(float), proba[:, 1:]).advice
+    assert first == (
+        "Nothing can be quoted yet: no species has 5 rows with it and 5 without. "
+        "Collect recordings of other species, or of none."
+    )
+    assert any("jay (2)" in line for line in others)
+
+
+def test_where_all_species_are_rare_nothing_can_be_quoted():
+    X = pd.DataFrame({"path": np.arange(20)}).astype(str)
+    Y = pd.DataFrame(np.eye(20, 3), columns=["owl", "jay", "wren"])
+    first, few, *_ = score(X, Y, np.random.default_rng(0).random((20, 3))).advice
+    assert first.startswith("Nothing can be quoted yet: no species has 5 rows with it")
+    assert first.endswith("Collect more recordings of the species.")
+    assert few.endswith("fewer than 5 positive rows: owl (1), jay (1), wren (1).")
+
+
 def test_both_scores_are_of_the_same_species():
     X = pd.DataFrame({"path": np.arange(20).astype(str)})
     Y = pd.DataFrame({"owl": np.arange(20) % 2, "fly": 1.0})

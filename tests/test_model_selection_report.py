@@ -338,6 +338,16 @@ def test_only_what_was_trained_on_and_judged_is_counted():
     assert counts.loc[["owl", "jay"]].to_numpy().tolist() == [[0, 1], [1, 0]]
 
 
+@pytest.mark.parametrize(("n_positive", "quotes"), [(4, False), (5, True), (16, False)])
+def test_scores_of_few_rows_are_not_to_be_quoted(n_positive, quotes):
+    X = pd.DataFrame({"p": np.linspace(0, 1, 20)})
+    Y = np.zeros((20, 1))
+    Y[np.linspace(0, 19, n_positive).astype(int)] = 1
+    report = str(cross_val_report(Lookup(), X, Y, cv=2, **FAST))
+    assert ("quote this score: it" in report) == quotes
+    assert ("no species was tested on 5 rows with it and 5 without" in report) != quotes
+
+
 def test_recordings_are_kept_whole_by_default():
     X = pd.DataFrame({"p": np.linspace(0, 1, 30), "path": np.repeat(list("abcde"), 6)})
     Y = np.arange(30)[:, None] % 2

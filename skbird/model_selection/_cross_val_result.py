@@ -3,9 +3,13 @@
 import math
 from dataclasses import dataclass
 
+import numpy as np
 import pandas as pd
 
 from skbird.utils._text import counted
+
+# With fewer rows with a species, or without it, one changes its score by a quarter.
+_FEWEST_ROWS = 5
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -113,9 +117,21 @@ class CrossValReport:
             return "nothing to quote: no fold tests rows with and without a species"
         if math.isnan(self.interval[0]):
             return "do not quote this score: too few recordings tell nothing of others"
+        if not self._has_trusted_species():
+            return (
+                "do not quote this score: no species was tested on "
+                f"{_FEWEST_ROWS} rows with it and {_FEWEST_ROWS} without"
+            )
         return (
             "quote this score: it compares rows of the same fold, scored by one model"
         )
+
+    def _has_trusted_species(self):
+        """Return whether the score of a species is more than the luck of a few rows."""
+        judged = self.species[self.species["roc_auc"].notna()]
+        n_rows = judged[["n_positive", "n_rows"]].groupby("species").sum()
+        n_negative = n_rows["n_rows"] - n_rows["n_positive"]
+        return (np.minimum(n_rows["n_positive"], n_negative) >= _FEWEST_ROWS).any()
 
 
 def _enumerate(names, shown=5):
