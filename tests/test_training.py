@@ -34,6 +34,7 @@ from skbird.nn._averaging import mean_weights
 from skbird.nn._batches import SegmentDataset
 from skbird.nn._heads import CNN, SED, GeneralizedMean
 from skbird.nn._precision import autocast, choose_precision, depthwise_in_float32
+from skbird.utils._optimizers import usable_optimizers
 
 TINY = {"backbone_weights": None, "verbose": 0, "random_state": 0, "batch_size": 16}
 
@@ -91,6 +92,25 @@ class Rows(Callback):
 
 
 # Schedule, optimizer -----------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "name",
+    [name for name in dir(torch.optim) if isinstance(getattr(torch.optim, name), type)],
+)
+def test_optimizers_train_or_are_refused_before_the_work(stripes, name):
+    X, Y = stripes
+    optimizer = getattr(torch.optim, name)
+    net = small(optimizer=optimizer, max_epochs=1, batch_size=4)
+    if name in usable_optimizers():
+        net.fit(X[:8], Y[:8])
+        assert np.isfinite(net.predict_proba(X[:2])).all()
+        return
+    message = f"optimizer={name} does not train these .* take one of .*AdamW.*SGD"
+    with pytest.raises(ValueError, match=message):
+        net.check_input(32, 64)
+    with pytest.raises(ValueError, match=message):
+        net.fit(X, Y)
 
 
 def test_restarts_repeat_the_cosine():

@@ -31,6 +31,7 @@ from skbird.nn._targets import (
     warn_of_unheard,
 )
 from skbird.nn._training_loop import TrainingLoop
+from skbird.utils._optimizers import check_optimizer
 from skbird.utils._params import AT_LEAST_ONE, THRESHOLD
 from skbird.utils._sklearn_compat import (
     Interval,
@@ -312,6 +313,7 @@ class SegmentNet(
             caller_name=type(self).__name__,
         )
         check_shifts(self.tta_shifts_s)
+        check_optimizer(self.optimizer)
         if self.train_split is not None:
             raise ValueError(
                 f"train_split={self.train_split!r} is not supported: segments of one "
