@@ -21,12 +21,15 @@ def scores(n_recordings, **options):
 
 def test_which_score_to_quote_and_which_species_to_trust(capsys):
     found = scores(10)
-    quote, unjudged, few, silent = found.advice
+    quote, unjudged, few, silent, unpredicted = found.advice
     assert quote.startswith("Quote the macro ROC-AUC, with its interval.")
     assert unjudged.endswith("absent in all rows with a known label: fly.")
     assert few.endswith("species with fewer than 5 positive rows: jay (1).")
     assert "recall 0 at 0.5" in silent
     assert "higher probability than: wren (0.35). Pass a lower --threshold" in silent
+    assert unpredicted == (
+        "No precision, because no row reaches the threshold 0.5: wren."
+    )
     found.show()
     assert capsys.readouterr().err.splitlines() == found.advice
     assert not any("recall 0" in line for line in scores(10, threshold=0.3).advice)

@@ -429,6 +429,8 @@ def test_predictions_that_are_all_unreadable_give_nan():
     assert np.isnan(report.macro_roc_auc)
     assert report.n_recordings == 0
     assert "0 of 2 species judged, no row could be read\n" in str(report)
+    assert "2 folds without a score (-): no species is both" in str(report)
+    assert "NaN" not in str(report).split("\n\n")[1]
     X["p"] = [np.nan, np.nan, 0.3, 0.4, 0.5, 0.6]
     with pytest.warns(UserWarning, match="are NaN"):
         report = cross_val_report(Lookup(), X, np.eye(6)[:, :2], cv=KFold(2), **FAST)

@@ -129,6 +129,12 @@ def _advise(table, highest, threshold, has_interval, is_new):
             f"species has a higher probability than: {named}. Pass a lower --threshold "
             "to `skbird predict`; `skbird report` shows what it costs in precision."
         )
+    unpredicted = table.index[table["precision"].isna()]
+    if len(unpredicted):
+        advice.append(
+            f"No precision, because no row reaches the threshold {threshold:g}: "
+            f"{_enumerate(unpredicted)}."
+        )
     return advice
 
 

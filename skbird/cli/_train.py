@@ -67,9 +67,10 @@ A file for --config has the names of the flags, and a table for the rest:
 def train(data, out, config, assignments, license, work_dir, overwrite, **flags):
     """Train a network on labelled recordings, judge it, and write it to a file.
 
-    DATA is a folder with a folder per species, a table (.csv, .tsv, .parquet) with the
-    columns path and primary_label, or the folder of a BirdCLEF competition. Call the
-    same command again if it was interrupted.
+    DATA is a folder with a folder per species (and one named nocall, for recordings of
+    none), a table (.csv, .tsv, .parquet) with the columns path and primary_label, or
+    the folder of a BirdCLEF competition. Call the same command again if it was
+    interrupted.
     """
     settings = read_settings(config, flags, assignments)
     held_out = out.with_name(f"{out.name}.heldout.csv")

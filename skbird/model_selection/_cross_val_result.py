@@ -106,9 +106,14 @@ class CrossValReport:
         if len(untaught):
             names = untaught.index.unique("species")
             lines.append(f"  species tested but never trained on: {_enumerate(names)}")
-        return "\n".join(
-            [*lines, "", self.folds.to_string(float_format="{:.3f}".format)]
-        )
+        n_empty = self.folds["macro_roc_auc"].isna().sum()
+        if n_empty:
+            lines.append(
+                f"  {counted(n_empty, 'fold')} without a score (-): no species is both "
+                "present and absent in the test rows"
+            )
+        table = self.folds.to_string(float_format="{:.3f}".format, na_rep="-")
+        return "\n".join([*lines, "", table])
 
     __repr__ = __str__
 
