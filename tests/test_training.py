@@ -94,6 +94,30 @@ class Rows(Callback):
 # Schedule, optimizer -----------------------------------------------------------------
 
 
+@pytest.mark.parametrize(
+    ("n_rows", "options"),
+    [
+        (1, {}),
+        (5, {"batch_size": 2}),
+        (4, {"batch_size": 1}),
+    ],
+)
+def test_a_batch_of_one_segment_may_be_too_little(n_rows, options):
+    X = np.random.default_rng(0).normal(-60, 5, (n_rows, 32, 32))
+    Y = np.eye(3, 2)[[0, 1, 1, 0, 1][:n_rows]]
+    message = "cannot be trained on a batch of one segment of 32 mel bands x 32 frames"
+    with pytest.raises(ValueError, match=f"{message}.*Train on more rows, or raise"):
+        small(**options).fit(X, Y)
+    enough = {**options, "segments_per_row": 2, "batch_size": 16}
+    assert small(**enough).fit(X, Y)
+
+
+def test_a_batch_of_one_segment_may_be_enough():
+    X = np.random.default_rng(0).normal(-60, 5, (1, 32, 64))
+    net = small(callbacks__mixup=None, max_epochs=1).fit(X, [[0, 1]])
+    assert (net.history_["train_loss"] > 0).all()
+
+
 OPTIMIZERS = {
     name: kind
     for name, kind in vars(torch.optim).items()
