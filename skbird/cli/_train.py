@@ -119,6 +119,7 @@ def train(data, out, config, assignments, license, work_dir, overwrite, **flags)
     )
     if len(test_rows) == 0 and held_out.exists():
         _console.say(f"Warning: {held_out} belongs to another training.")
+    scores = None
     if len(test_rows):
         n_rows = counted(len(test_rows), "row")
         _console.say(f"Held out: {n_rows}, by {by}; see {held_out}")
@@ -126,8 +127,9 @@ def train(data, out, config, assignments, license, work_dir, overwrite, **flags)
         errors = pd.concat([errors, unread])
         if scores is not None:
             _save(model, out, taught, license, scores.figures)
-            scores.show()
     unjudged.unlink()
+    if scores is not None:
+        scores.show()
     click.get_current_context().exit(_console.say_left_out(errors))
 
 
