@@ -1,5 +1,7 @@
 """Fit the coefficients of probes, and choose how strongly they are held small."""
 
+from typing import NamedTuple
+
 import numpy as np
 import pandas as pd
 
@@ -73,44 +75,46 @@ def choose_c(batches, present, total, pooling, groups, max_iter):
     folds = _inner_folds(present, total, groups)
     if not folds:
         return None, pd.DataFrame(columns=["C", "log_loss"])
-    starts, scores = [None] * len(folds), []
+    # Rows that are held out weigh nothing, so that the same windows serve all folds:
+    # each is a few more columns of one problem.
+    inside, outside = (
+        [
+            np.concatenate([of[:, f.species] * (f.is_test == part) for f in folds], axis=1)
+            for of in (present, total)
+        ]
+        for part in (False, True)
+    )
+    held_out = RowLoss(*outside, pooling)
+    weight = outside[1].sum(dtype=np.float64)
+    coef, scores = None, []
     for C in CANDIDATES:
-        sums = np.zeros(2)
-        for number, (train, test, species) in enumerate(folds):
-            # Rows that are held out weigh nothing: the same windows serve all folds.
-            inside = present[:, species] * train, total[:, species] * train
-            coef, _ = fit_coefficients(
-                batches, *inside, pooling, C, max_iter, starts[number]
-            )
-            starts[number] = coef
-            outside = present[:, species] * test, total[:, species] * test
-            loss = RowLoss(*outside, pooling).value(batches.forward(coef))
-            sums += loss.sum(), outside[1].sum(dtype=np.float64)
-        scores.append((C, sums[0] / sums[1]))
+        coef, _ = fit_coefficients(batches, *inside, pooling, C, max_iter, coef)
+        loss = held_out.value(batches.forward(coef)).sum()
+        scores.append((C, loss / weight))
         best = min(scores, key=lambda pair: pair[1])
         if len(scores) - scores.index(best) > _PATIENCE:
             break
     return best[0], pd.DataFrame(scores, columns=["C", "log_loss"])
 
 
-def _inner_folds(present, total, groups):
-    """Return which rows each fold trains and tests on, and the species it judges.
+class Fold(NamedTuple):
+    """Rows that are held out, and the species that can be judged by them."""
 
-    Returns
-    -------
-    list of (train, test, species)
-        Masks (n_rows, 1), (n_rows, 1), (n_species,). Empty if there is too little to
-        judge by.
-    """
+    is_test: np.ndarray  # (n_rows, 1) bool
+    species: np.ndarray  # (n_species,) bool
+
+
+def _inner_folds(present, total, groups):
+    """Return a list of folds; it is empty if there is too little to judge by."""
     fold_of_row, n_groups = _deal(present > 0.5 * total, groups)
     if fold_of_row is None or np.median(n_groups) < _LEAST_POSITIVES:
         return []
     folds = []
-    for fold in range(_N_FOLDS):
-        test = (fold_of_row == fold)[:, None]
-        outcomes = _outcomes(present * ~test, total * ~test)
-        folds.append((~test, test, np.minimum(*outcomes) > 0))
-    n_tested = np.cumsum([test.sum() for _, test, _ in folds])
+    for number in range(_N_FOLDS):
+        is_test = (fold_of_row == number)[:, None]
+        outcomes = _outcomes(present * ~is_test, total * ~is_test)
+        folds.append(Fold(is_test, np.minimum(*outcomes) > 0))
+    n_tested = np.cumsum([fold.is_test.sum() for fold in folds])
     return folds[: 1 + np.searchsorted(n_tested, _HELD_OUT_ROWS)]
 
 
