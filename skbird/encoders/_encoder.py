@@ -56,8 +56,8 @@ class Encoder:
             for role, o in spec.outputs.items()
         )
         return (
-            f"<Encoder {spec.name} {spec.version} ({self.runtime}): {spec.window_s:g} s "
-            f"at {spec.sample_rate} Hz -> {outputs}>"
+            f"<Encoder {spec.name} {spec.version} ({self.runtime}): "
+            f"{spec.window_s:g} s at {spec.sample_rate} Hz -> {outputs}>"
         )
 
     def run(self, windows, outputs=None):
@@ -139,11 +139,11 @@ class Encoder:
         else:
             shape = [n for n in spec.input_shape if n not in ("batch", "samples")]
             prepared = prepared.reshape(len(prepared), *shape, -1)
-        if spec.dtype == "uint8":
+        if spec.input_type == "uint8":
             prepared = np.rint(prepared / spec.input_scale + spec.input_zero_point)
             prepared = np.clip(prepared, 0, 255)
         wanted = [spec.outputs[role] for role in roles]
-        given = self._runtime.run(prepared.astype(spec.dtype), wanted)
+        given = self._runtime.run(prepared.astype(spec.input_type), wanted)
         return [
             self._checked(values, output, len(windows))
             for values, output in zip(given, wanted, strict=True)

@@ -22,3 +22,6 @@ __all__ = [
 ]
 
 set_public_module(globals())
+
+# For the other rooms; not public.
+from skbird.inference._probe import CompiledProbe
