@@ -23,13 +23,18 @@ from skbird.utils._sklearn_compat import Interval, StrOptions
 from skbird.utils._text import counted
 from skbird.utils._truth import validate_threshold
 
+_DEFAULT_C = 0.1  # the best for few rows
+
 
 class LinearProbe(MultilabelMixin, BaseEstimator):
     """Base of the probes.
 
-    A subclass defines ``_windows_of(X, reset)``, which gives `Windows` or something
-    like it, ``_pooling(batches)``, and ``_default_C``.
+    A subclass has the parameters `C`, `class_weight`, `max_iter` and `threshold`, and
+    defines ``_windows_of(X, reset)``, which gives `Windows` or something like it, and
+    ``_pooling(bounds, weights)``.
     """
+
+    _attends = False  # whether there are coefficients of attention
 
     __metadata_request__fit = {"groups": True, "label_weight": True}
 
@@ -101,8 +106,7 @@ class LinearProbe(MultilabelMixin, BaseEstimator):
             )
         self.species_, self.n_iter_ = species, int(n_iter.max(initial=0))
         self.classes_ = np.tile([0, 1], (len(species), 1))
-        self.mean_, self.scale_ = batches.mean, batches.scale
-        self._keep(coef, intercept, learned)
+        self._keep(batches, coef, intercept, learned)
         return self
 
     def predict_proba(self, X):
@@ -128,7 +132,7 @@ class LinearProbe(MultilabelMixin, BaseEstimator):
 
     def _scored(self, windows):
         """Yield numbers of readable rows, their windows and the scores of these."""
-        coef = self._stacked()
+        coef = self._standardized_coef()
         readable = np.flatnonzero(windows.n_windows)
         for part in row_slices(windows.n_windows[readable], windows.n_values):
             rows = readable[part]
@@ -154,23 +158,26 @@ class LinearProbe(MultilabelMixin, BaseEstimator):
 
     def _choose_c(self, problem, groups):
         chosen, self.C_scores_ = choose_c(*problem, groups, self.max_iter)
-        return self._default_C if chosen is None else chosen
+        return _DEFAULT_C if chosen is None else chosen
 
-    def _keep(self, coef, intercept, learned):
+    def _keep(self, batches, coef, intercept, learned):
         """Keep coefficients; species that cannot be learned have an intercept only."""
-        whole = np.zeros((*coef.shape[:2], len(learned)), np.float32)
-        whole[..., learned] = coef
-        whole[0, -1, ~learned] = intercept[~learned]
-        self.coef_, self.intercept_ = whole[0, :-1].T.copy(), whole[0, -1].copy()
-        if len(coef) > 1:
-            self.attention_coef_ = whole[1, :-1].T.copy()
+        self.mean_, self.scale_ = batches.mean, batches.scale
+        whole = np.zeros((len(coef), len(learned), len(self.mean_)))
+        whole[:, learned] = np.swapaxes(coef[:, :-1], 1, 2) / self.scale_
+        intercept[learned] = coef[0, -1] - whole[0, learned] @ self.mean_
+        self.coef_, self.intercept_ = whole[0], intercept
+        if len(whole) > 1:
+            self.attention_coef_ = whole[1]
 
-    def _stacked(self):
-        parts = [np.vstack([self.coef_.T, self.intercept_])]
-        attention = getattr(self, "attention_coef_", None)
-        if attention is not None:
-            parts.append(np.vstack([attention.T, np.zeros_like(self.intercept_)]))
-        return np.stack(parts)
+    def _standardized_coef(self):
+        """Return what `_keep` was given, of all species."""
+        parts = [self.coef_, *([self.attention_coef_] if self._attends else [])]
+        coef = np.stack(
+            [np.vstack([(p * self.scale_).T, p @ self.mean_]) for p in parts]
+        )
+        coef[0, -1] += self.intercept_
+        return coef.astype(np.float32)
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
@@ -189,6 +196,6 @@ def _groups(X, groups, n_rows):
 
 
 def _constant_logits(present, total):
-    """Return log odds of each species; half a row more of each outcome keeps it finite."""
+    """Return log odds of each species, with half a row more of each outcome."""
     positive, known = present.sum(axis=0), total.sum(axis=0)
     return np.log((positive + 0.5) / (known - positive + 0.5))

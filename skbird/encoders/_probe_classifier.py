@@ -35,11 +35,12 @@ class ProbeClassifier(LinearProbe):
         The columns of Y, or their numbers.
     classes_ : ndarray of shape (n_species, 2)
         [0, 1] for each species.
-    coef_ : ndarray of shape (n_species, n_features), float32
-        Of standardized features; 0 for species that are always or never there.
-    intercept_ : ndarray of shape (n_species,), float32
+    coef_ : ndarray of shape (n_species, n_features)
+        Of the features as they are given: the log odds are ``X @ coef_.T +
+        intercept_``. 0 for species that are always or never there.
+    intercept_ : ndarray of shape (n_species,)
     mean_, scale_ : ndarray of shape (n_features,), float32
-        What is taken off the features, and what they are divided by then.
+        Mean and standard deviation of the features, by which they are standardized.
     C_ : float
         The C that was used.
     C_scores_ : DataFrame
@@ -83,8 +84,6 @@ class ProbeClassifier(LinearProbe):
     >>> probe.predict_proba([[np.nan]])
     array([[nan, nan]], dtype=float32)
     """
-
-    _default_C = 0.1
 
     def __init__(self, C="auto", *, class_weight=None, max_iter=200, threshold=0.5):
         self.C = C

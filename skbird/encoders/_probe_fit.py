@@ -11,14 +11,17 @@ from skbird.encoders._window_pooling import RowLoss
 #: Values of C among which one is chosen, from strongly to hardly regularized.
 CANDIDATES = tuple(float(f"{c:.1g}") for c in np.logspace(-4, 1, 11))
 _N_FOLDS = 5
-_HELD_OUT_ROWS = 4000  # that many tell candidates apart; further folds take time
+_HELD_OUT = 4000  # windows; that many tell candidates apart, further folds take time
 _PATIENCE = 2  # candidates in a row that are worse than the best
 _LEAST_POSITIVES = 3  # groups that have a species, for most species
-_TOLERANCE = 1e-3
+_TOLERANCE = 1e-4
+_ROUGH = 3e-3  # the same to compare candidates
 _SCORES = 1 << 25  # of windows and species at once: 128 MB, a few times over
 
 
-def fit_coefficients(batches, present, total, pooling, C, max_iter, start=None):
+def fit_coefficients(
+    batches, present, total, pooling, C, max_iter, *, start=None, tolerance=_TOLERANCE
+):
     """Fit one logistic regression on the pooled scores of windows for each species.
 
     Parameters
@@ -31,6 +34,8 @@ def fit_coefficients(batches, present, total, pooling, C, max_iter, start=None):
     max_iter : int
     start : ndarray of shape (n_parts, n_values + 1, n_species), default=None
         Where to begin; None: at the logit of each species' share.
+    tolerance : float
+        Largest entry of the gradient, relative to the weight of the rarer outcome.
 
     Returns
     -------
@@ -44,8 +49,7 @@ def fit_coefficients(batches, present, total, pooling, C, max_iter, start=None):
         start = np.zeros(shape, np.float32)
         start[0, -1] = np.log(positive / negative)
     coef, n_iter = start.copy(), np.zeros(n_species, np.int64)
-    # The rarer outcome says what a small gradient is.
-    tolerance = _TOLERANCE * np.minimum(positive, negative)
+    tolerance = tolerance * np.minimum(positive, negative)
     at_once = max(1, _SCORES // max(1, n_windows * pooling.n_parts))
     for first in range(0, n_species, at_once):
         some = slice(first, first + at_once)
@@ -72,23 +76,25 @@ def choose_c(batches, present, total, pooling, groups, max_iter):
     scores : DataFrame
         ``C`` and ``log_loss``, the mean over held-out labels.
     """
-    folds = _inner_folds(present, total, groups)
+    folds = _inner_folds(present, total, groups, np.diff(batches.bounds))
     if not folds:
         return None, pd.DataFrame(columns=["C", "log_loss"])
     # Rows that are held out weigh nothing, so that the same windows serve all folds:
     # each is a few more columns of one problem.
     inside, outside = (
         [
-            np.concatenate([of[:, f.species] * (f.is_test == part) for f in folds], axis=1)
+            np.hstack([of[:, f.species] * (f.is_test == is_test) for f in folds])
             for of in (present, total)
         ]
-        for part in (False, True)
+        for is_test in (False, True)
     )
     held_out = RowLoss(*outside, pooling)
     weight = outside[1].sum(dtype=np.float64)
     coef, scores = None, []
     for C in CANDIDATES:
-        coef, _ = fit_coefficients(batches, *inside, pooling, C, max_iter, coef)
+        coef, _ = fit_coefficients(
+            batches, *inside, pooling, C, max_iter, start=coef, tolerance=_ROUGH
+        )
         loss = held_out.value(batches.forward(coef)).sum()
         scores.append((C, loss / weight))
         best = min(scores, key=lambda pair: pair[1])
@@ -104,7 +110,7 @@ class Fold(NamedTuple):
     species: np.ndarray  # (n_species,) bool
 
 
-def _inner_folds(present, total, groups):
+def _inner_folds(present, total, groups, n_windows):
     """Return a list of folds; it is empty if there is too little to judge by."""
     fold_of_row, n_groups = _deal(present > 0.5 * total, groups)
     if fold_of_row is None or np.median(n_groups) < _LEAST_POSITIVES:
@@ -114,8 +120,8 @@ def _inner_folds(present, total, groups):
         is_test = (fold_of_row == number)[:, None]
         outcomes = _outcomes(present * ~is_test, total * ~is_test)
         folds.append(Fold(is_test, np.minimum(*outcomes) > 0))
-    n_tested = np.cumsum([fold.is_test.sum() for fold in folds])
-    return folds[: 1 + np.searchsorted(n_tested, _HELD_OUT_ROWS)]
+    n_tested = np.cumsum([n_windows @ fold.is_test for fold in folds])
+    return folds[: 1 + np.searchsorted(n_tested, _HELD_OUT)]
 
 
 def _deal(is_present, groups):
