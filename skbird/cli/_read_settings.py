@@ -5,6 +5,7 @@ from dataclasses import fields, replace
 
 import click
 
+from skbird.cli._encoder_training import check_flags
 from skbird.cli._parameters import unknown_name
 from skbird.cli._settings import DEFAULTS, Settings
 from skbird.utils._files import read_bytes
@@ -40,7 +41,9 @@ def read_settings(config, flags, assignments, unused=None):
         settings = replace(settings, **_read_toml(config, unused or {}))
     given = {name: value for name, value in flags.items() if value is not None}
     pairs = dict(map(_parse_assignment, assignments))
-    return replace(settings, **given, set=settings.set | pairs)
+    settings = replace(settings, **given, set=settings.set | pairs)
+    check_flags(settings)
+    return settings
 
 
 def _read_toml(path, unused):

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import click
 
+from skbird.cli._encoder_training import check_encoder_here, encoder_pipeline
 from skbird.cli._numbers import FloatRange
 from skbird.cli._parameters import add_filters, from_text, spread, unknown_name
 
@@ -73,6 +74,13 @@ class Settings:
         click.Choice(RECIPES),
         "The pipeline that is trained, see skbird.recipes; the other flags change it. "
         "'report' is that of the report on BirdCLEF 2025, 'fast' suits a laptop.",
+    )
+    encoder: str = _setting(
+        None,
+        click.STRING,
+        "A pretrained model, such as birdnet-2.4 (`skbird models list` names all): "
+        "instead of a network a linear probe on it is trained, for which few "
+        "recordings suffice.",
     )
     backbone: str = _setting(
         None,
@@ -164,6 +172,9 @@ class Settings:
         """
         from skbird.utils._sklearn_compat import validate_params_of
 
+        if self.encoder is not None:
+            check_encoder_here(self)
+            return
         for _, step in pipe.steps[:-1]:
             if step != "passthrough":
                 validate_params_of(step)  # sizes are used below
@@ -237,6 +248,8 @@ class Settings:
         -------
         Pipeline
         """
+        if self.encoder is not None:
+            return encoder_pipeline(self, work_dir)
         from skbird import recipes
 
         options = {"backbone_weights": self._weights, "random_state": self.seed}

@@ -9,6 +9,7 @@ from pathlib import Path
 import click
 
 from skbird.cli import _console
+from skbird.cli._encoder_training import hear
 from skbird.cli._groups import group_rows
 from skbird.cli._outputs import (
     OVERWRITE,
@@ -30,6 +31,7 @@ from skbird.cli._settings import (
 from skbird.utils._extras import install_hint
 from skbird.utils._text import counted, none_of
 
+_OF_THIS_MACHINE = ("__cache_dir", "__checkpoint_dir")
 _N_COMPARED = 16  # recordings on which the compiled model is compared
 
 
@@ -38,6 +40,7 @@ _N_COMPARED = 16  # recordings on which the compiled model is compared
 Examples:
   skbird train recordings --out birds.skbird
   skbird train metadata.csv --out birds.skbird --backbone mobilenetv3_small_050
+  skbird train recordings --out birds.skbird --encoder birdnet-2.4
 \b
 A file for --config has the names of the flags, and a table for the rest:
   backbone = "efficientnet_b0"
@@ -65,7 +68,9 @@ A file for --config has the names of the flags, and a table for the rest:
 )
 @OVERWRITE
 def train(data, out, config, assignments, license, work_dir, overwrite, **flags):
-    """Train a network on labelled recordings, judge it, and write it to a file.
+    """Train a model on labelled recordings, judge it, and write it to a file.
+
+    The model is a network, or with --encoder a probe on a pretrained model.
 
     DATA is a folder with a folder per species (and one named nocall, for recordings of
     none), a table (.csv, .tsv, .parquet) with the columns path and primary_label, or
@@ -83,7 +88,7 @@ def train(data, out, config, assignments, license, work_dir, overwrite, **flags)
     is_unjudged = unjudged.is_file() and unjudged.read_bytes() == this
     for path in (out, held_out)[: 1 + (settings.hold_out > 0)]:
         check_new(path, overwrite or is_unjudged)
-    _check_packages(out)
+    _check_packages(out, settings)
     if settings.groups is not None and settings.hold_out == 0:
         _console.say("Warning: nothing is held out, so that groups has no effect.")
     import pandas as pd
@@ -96,14 +101,12 @@ def train(data, out, config, assignments, license, work_dir, overwrite, **flags)
     work_dir.mkdir(parents=True, exist_ok=True)
     taught = X.iloc[train_rows].reset_index(drop=True)
     taught_Y = Y.iloc[train_rows].reset_index(drop=True)
-    spectrograms = pipe[:-1].fit_transform(taught, taught_Y)
     # Damage in the middle of a file shows only when it is decoded.
-    damaged = spectrograms.errors[["path", "error"]]
-    decoded = spectrograms.n_frames > 0
+    inputs, decoded, damaged = hear(pipe, taught, taught_Y)
     species = _check_species(taught_Y, decoded, is_fixed, damaged)
     Y = Y[species]
     pipe[-1].fit(
-        spectrograms,
+        inputs,
         taught_Y[species],
         label_weight=label_weight[species].iloc[train_rows],
         sample_weight=settings.row_weights(taught, taught_Y[species]),
@@ -172,8 +175,10 @@ def load_readable(data, settings, work_dir, compiles):
         _console.say(text)
     pipe = settings.make_pipeline(len(loaded.X), work_dir, loaded.X.columns)
     settings.check_network(pipe)
-    rehearse(settings, loaded.X, loaded.species, compiles)
-    readable, errors = _find_readable(loaded.X, pipe["resampler"].channels)
+    if settings.encoder is None:
+        rehearse(settings, loaded.X, loaded.species, compiles)
+    channels = getattr(pipe[0], "channels", "mean")
+    readable, errors = _find_readable(loaded.X, channels)
     # Those of a competition are asked for, whether they were heard or not.
     is_fixed = loaded.get("sample_submission") is not None
     species = _check_species(loaded.Y, readable, is_fixed, errors)
@@ -207,18 +212,22 @@ def _is_pickle(out):
     return out.suffix.lower() == ".pkl"
 
 
-def _check_packages(out):
+def _check_packages(out, settings):
     """Raise an error now if a package is missing that is needed after the training."""
-    if not _is_pickle(out):
-        try:
-            import onnx  # noqa: F401
+    if _is_pickle(out):
+        return
+    extras = ["cpu"] if settings.encoder is not None else ["cpu", "train"]
+    try:
+        import onnx  # noqa: F401
+        import openvino  # noqa: F401
+
+        if "train" in extras:
             import onnxscript  # noqa: F401
-            import openvino  # noqa: F401
-        except ImportError as exc:
-            raise ImportError(
-                f"Model files need {exc.name}: {install_hint('cpu', 'train')}. Or "
-                "write a pickle: --out ending in .pkl."
-            ) from None
+    except ImportError as exc:
+        raise ImportError(
+            f"Model files need {exc.name}: {install_hint(*extras)}. Or write a pickle: "
+            "--out ending in .pkl."
+        ) from None
 
 
 def _find_readable(X, channels="mean"):
@@ -334,7 +343,8 @@ def _finish(pipe, out, X, work_dir):
 
     path = work_dir / f"{out.stem}.pipeline.pkl"
     if _is_pickle(out):
-        pipe.set_params(logmel__cache_dir=None, sedclassifier__checkpoint_dir=None)
+        places = [n for n in pipe.get_params() if n.endswith(_OF_THIS_MACHINE)]
+        pipe.set_params(**dict.fromkeys(places))
         path = out
     with open_whole(path, "wb") as file:
         pickle.dump(pipe, file)

@@ -23,13 +23,7 @@ from skbird.nn._precision import PRECISIONS
 from skbird.nn._probe import check_net, check_takes
 from skbird.nn._recipe import default_callbacks
 from skbird.nn._row_prediction import RowPrediction
-from skbird.nn._targets import (
-    check_label_weight,
-    check_sample_weight,
-    check_targets,
-    check_usable,
-    warn_of_unheard,
-)
+from skbird.nn._targets import check_targets, check_usable, warn_of_unheard
 from skbird.nn._training_loop import TrainingLoop
 from skbird.utils._optimizers import check_optimizer
 from skbird.utils._params import AT_LEAST_ONE, THRESHOLD
@@ -39,6 +33,7 @@ from skbird.utils._sklearn_compat import (
     validate_parameter_constraints,
 )
 from skbird.utils._truth import validate_threshold
+from skbird.utils._weights import check_label_weight, check_sample_weight
 
 
 class SegmentNet(
