@@ -1,5 +1,6 @@
 """Pretrained models as steps of a pipeline: embeddings, and scores of their classes."""
 
+from skbird.encoders._attention_probe import AttentionProbe
 from skbird.encoders._embedding_encoder import EmbeddingEncoder
 from skbird.encoders._encoder import Encoder
 from skbird.encoders._geo_model import GeoModel
@@ -15,6 +16,7 @@ from skbird.encoders._windows import Windows
 from skbird.utils._public import set_public_module
 
 __all__ = [
+    "AttentionProbe",
     "EmbeddingEncoder",
     "Encoder",
     "EncoderOutput",
