@@ -44,6 +44,21 @@ def heard(path, content):
     return header, samples
 
 
+@pytest.fixture(scope="session")
+def librosa():
+    """Import librosa without the 15 s of compiling what no test calls."""
+    import numba
+
+    def uncompiled(*signatures, **options):
+        return lambda function: function
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(numba, "guvectorize", uncompiled)
+        patch.setattr(numba, "vectorize", uncompiled)
+        import librosa.feature.spectral
+    return librosa
+
+
 @pytest.fixture
 def write_wav(tmp_path):
     """Return a function that writes samples and returns the path."""
