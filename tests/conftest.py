@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import soundfile
+from shared_exports import SharedExports
 
 RATE = 16_000
 HOSTILE = Path(os.environ.get("SKBIRD_HOSTILE", "../shared/hostile"))
@@ -23,7 +24,9 @@ needs_hostile = pytest.mark.skipif(
 SLOW_EXAMPLES = ("skbird.inference", "skbird.reports", "skbird.utils")
 
 
-def pytest_collection_modifyitems(items):
+def pytest_collection_modifyitems(config, items):
+    # Registered, it sees the examples in docstrings, too, which are not in this folder.
+    config.pluginmanager.register(SharedExports())
     for item in items:
         if isinstance(item, pytest.DoctestItem) and item.name.startswith(SLOW_EXAMPLES):
             item.add_marker(pytest.mark.slow)
