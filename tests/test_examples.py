@@ -3,6 +3,7 @@ import re
 import runpy
 import shutil
 import sys
+from functools import partial
 from pathlib import Path
 
 import matplotlib
@@ -208,6 +209,10 @@ def test_the_search_shares_the_cache_and_goes_on(tmp_path, monkeypatch, capsys):
     example = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(example)
     monkeypatch.setattr(example, "OUTPUT", tmp_path)
+    # The search takes the recordings only.
+    no_soundscapes = {"n_test": 1, "n_labeled": 0, "n_unlabeled": 1}
+    make_set = partial(make_birdclef, soundscape_s=10.0, **no_soundscapes)
+    monkeypatch.setattr(example, "make_birdclef", make_set)
     make_pipeline = example.make_pipeline
 
     def make_small(cache_dir):
