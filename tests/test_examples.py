@@ -11,7 +11,9 @@ import pandas as pd
 import pytest
 
 import skbird.datasets
+import skbird.reports
 from skbird.datasets import make_birdclef
+from skbird.reports import describe_errors
 
 pytest.importorskip("optuna")
 pytest.importorskip("openvino")
@@ -69,12 +71,16 @@ def run(tiny, cache, tmp_path, monkeypatch, capfd):
     def load_tiny(root, **sizes):
         return skbird.datasets.load_birdclef(tiny)
 
+    def describe(*tables, n_clips, **options):
+        return describe_errors(*tables, n_clips=2, **options)
+
     def run(name, *options):
         command = [name, "--output", tmp_path / "out", *options]
         if name in CACHED:
             command += ["--cache", cache]
         monkeypatch.setattr(sys, "argv", list(map(str, command)))
         monkeypatch.setattr(skbird.datasets, "make_birdclef", load_tiny)
+        monkeypatch.setattr(skbird.reports, "describe_errors", describe)
         runpy.run_path(str(EXAMPLES / f"{name}.py"), run_name="__main__")
         return capfd.readouterr().out
 
