@@ -1,5 +1,6 @@
 """Pretrained models as steps of a pipeline: embeddings, and scores of their classes."""
 
+from skbird.encoders._check_encoder import check_encoder
 from skbird.encoders._embedding_encoder import EmbeddingEncoder
 from skbird.encoders._encoder import Encoder
 from skbird.encoders._load_encoder import load_encoder
@@ -19,6 +20,7 @@ __all__ = [
     "ProbeClassifier",
     "TrainingSource",
     "Windows",
+    "check_encoder",
     "load_encoder",
     "read_spec",
     "write_spec",

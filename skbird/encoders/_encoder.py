@@ -56,8 +56,8 @@ class Encoder:
             for role, o in spec.outputs.items()
         )
         return (
-            f"<Encoder {spec.name} {spec.version} ({self.runtime}): {spec.window_s:g} s "
-            f"at {spec.sample_rate} Hz -> {outputs}>"
+            f"<Encoder {spec.name} {spec.version} ({self.runtime}): "
+            f"{spec.window_s:g} s at {spec.sample_rate} Hz -> {outputs}>"
         )
 
     def run(self, windows, outputs=None):
@@ -101,6 +101,26 @@ class Encoder:
         empty = [np.empty((0, *spec.outputs[r].shape), np.float32) for r in roles]
         values = [np.concatenate(v) for v in zip(empty, *parts, strict=True)]
         return dict(zip(roles, values, strict=True))
+
+    def with_spec(self, spec):
+        """Return the same opened model under another spec.
+
+        Parameters
+        ----------
+        spec : EncoderSpec
+            Outputs that the model has not shown yet are found when they are asked for.
+
+        Returns
+        -------
+        Encoder
+        """
+        names = spec.class_names or self.class_names
+        if "scores" not in spec.outputs:
+            names = ()
+        runtime = self._runtime
+        if isinstance(runtime, CallableRuntime):
+            runtime = CallableRuntime(runtime.function, spec)
+        return Encoder(spec, runtime, names, self._source, self.identity)
 
     def check_output(self, role):
         """Raise ValueError if the model has no output of this role."""

@@ -35,8 +35,8 @@ def read_class_names(spec, folder):
     n_scores = spec.outputs["scores"].shape[-1]
     if len(names) != n_scores:
         raise ValueError(
-            f"{path} has {len(names)} names for {n_scores} scores of {spec.name}. It is "
-            "the file of another version, or labels_format is wrong."
+            f"{path} has {len(names)} names for {n_scores} scores of {spec.name}. It "
+            "is the file of another version, or labels_format is wrong."
         )
     return tuple(names)
 

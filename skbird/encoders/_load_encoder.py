@@ -75,7 +75,7 @@ def load_encoder(encoder, spec=None, *, runtime="auto", folder=None, download=Tr
            [0.]], dtype=float32)
     """
     if isinstance(encoder, Encoder):
-        return encoder
+        return encoder if spec is None else encoder.with_spec(_as_spec(spec))
     check_params(
         "load_encoder",
         _CONSTRAINTS,
@@ -85,8 +85,7 @@ def load_encoder(encoder, spec=None, *, runtime="auto", folder=None, download=Tr
         folder=folder,
         download=download,
     )
-    if spec is not None and not isinstance(spec, EncoderSpec):
-        spec = read_spec(spec)
+    spec = None if spec is None else _as_spec(spec)
     if callable(encoder):
         return _of_function(encoder, spec)
     name = os.fspath(encoder)
@@ -99,6 +98,10 @@ def load_encoder(encoder, spec=None, *, runtime="auto", folder=None, download=Tr
         check_file(spec, path)
     say_license(spec)
     return _open(path.resolve(), spec, sha256_of(path), runtime)
+
+
+def _as_spec(spec):
+    return spec if isinstance(spec, EncoderSpec) else read_spec(spec)
 
 
 def _of_function(function, spec):

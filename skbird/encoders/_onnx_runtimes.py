@@ -188,8 +188,8 @@ def fastest_runtime(path, spec):
         if same:
             return fast
         warnings.warn(
-            f"OpenVINO computes other values of {spec.name} than ONNX Runtime, which is "
-            "used.",
+            f"OpenVINO computes other values of {spec.name} than ONNX Runtime, which "
+            "is used.",
             stacklevel=4,
         )
     return exact

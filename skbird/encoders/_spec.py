@@ -143,6 +143,8 @@ class EncoderSpec:
         How each window is levelled: not at all, its peak brought to `level_peak`, or
         its mean removed before that.
     level_peak : float > 0, default=0.25
+    level_sensitive : bool, default=False
+        Whether the model is meant to hear how loud a window is, or a constant offset.
     pad : {"zero", "cycle"}, default="zero"
         How a row shorter than a window fills it.
     front_end : {"samples", "yamnet"}, default="samples"
@@ -205,6 +207,7 @@ class EncoderSpec:
     resampler: str = "soxr_hq"
     level: str = "none"
     level_peak: float = 0.25
+    level_sensitive: bool = False
     pad: str = "zero"
     front_end: str = "samples"
     activation: str = "none"
@@ -253,8 +256,8 @@ class EncoderSpec:
             value = getattr(self, name)
             if value is not None and not re.fullmatch(r"[\w.+-][\w.+ -]*", value):
                 raise ValueError(
-                    f"{name}={value!r:.100} must be the name of a file beside the spec, "
-                    "without a folder."
+                    f"{name}={value!r:.100} must be the name of a file beside the "
+                    "spec, without a folder."
                 )
         names = self.class_names
         if not all(isinstance(name, str) for name in names):
@@ -300,6 +303,7 @@ _CONSTRAINTS = {
     "resampler": [StrOptions({"soxr_hq", "polyphase"})],
     "level": [StrOptions({"none", "peak", "mean_peak"})],
     "level_peak": [POSITIVE],
+    "level_sensitive": ["boolean"],
     "pad": [StrOptions({"zero", "cycle"})],
     "front_end": [StrOptions({"samples", "yamnet"})],
     "activation": [StrOptions({"none", "sigmoid", "softmax"})],

@@ -89,7 +89,7 @@ class WindowOp(LastOp):
             inside = (starts >= first_s - 1e-6) & (starts < first_s + core_s - 1e-6)
             mine = inside & ~_off_grid(starts, self.step_s)
         starts = starts[mine]
-        windows = self._cut(samples, starts - offset_s)
+        windows = cut_windows(samples, starts - offset_s, spec)
         values = self.encoder.run(windows, [self.output])[self.output]
         values = values.reshape(len(values), -1, values.shape[-1]).mean(axis=1)
         if self.probabilities:
@@ -97,20 +97,6 @@ class WindowOp(LastOp):
         if self.columns is not None:
             values = values[:, list(self.columns)]
         return np.column_stack([starts, values]).astype(np.float32)
-
-    def _cut(self, samples, starts_s):
-        spec = self.encoder.spec
-        n = spec.window_samples
-        windows = np.zeros((len(starts_s), n), np.float32)
-        for window, start_s in zip(windows, starts_s, strict=True):
-            start = max(0, round(start_s * spec.sample_rate))
-            # Rounding may leave a few samples less at the end of a row.
-            start = min(start, max(0, len(samples) - n)) if len(samples) >= n else 0
-            part = samples[start : start + n]
-            if spec.pad == "cycle" and 0 < len(part) < n:
-                part = np.resize(part, n)
-            window[: len(part)] = part
-        return windows
 
     def bytes_per_s(self, sample_rate):
         """Return how many bytes a second of audio becomes."""
@@ -158,6 +144,33 @@ def window_starts(duration_s, window_s, step_s):
     if spare_s - starts[-1] > tolerance_s:
         starts = np.append(starts, spare_s)
     return starts
+
+
+def cut_windows(samples, starts_s, spec):
+    """Cut windows out of samples at the rate of a model.
+
+    Parameters
+    ----------
+    samples : ndarray of shape (n_samples,), float32
+    starts_s : ndarray of shape (n_windows,)
+        In seconds.
+    spec : EncoderSpec
+
+    Returns
+    -------
+    ndarray of shape (n_windows, n_window_samples), float32
+    """
+    n = spec.window_samples
+    windows = np.zeros((len(starts_s), n), np.float32)
+    for window, start_s in zip(windows, starts_s, strict=True):
+        start = max(0, round(start_s * spec.sample_rate))
+        # Rounding may leave a few samples less at the end of a row.
+        start = min(start, max(0, len(samples) - n)) if len(samples) >= n else 0
+        part = samples[start : start + n]
+        if spec.pad == "cycle" and 0 < len(part) < n:
+            part = np.resize(part, n)
+        window[: len(part)] = part
+    return windows
 
 
 def _off_grid(starts, step_s):

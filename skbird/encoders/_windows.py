@@ -99,7 +99,8 @@ class Windows:
         shapes = {array.shape[1:] for array in arrays}
         if len(shapes) > 1 or any(array.ndim != 2 for array in arrays):
             raise ValueError(
-                "arrays must each have the shape (n_windows, n_values), with one n_values."
+                "arrays must each have the shape (n_windows, n_values), with one "
+                "n_values."
             )
         rows = pd.DataFrame({"path": [f"row {row}" for row in range(len(arrays))]})
         entries = [
