@@ -6,6 +6,7 @@ The rooms, each a subpackage:
 - :mod:`skbird.data`: the tables X and Y, lazy recordings, spectrograms
 - :mod:`skbird.datasets`: recordings and labels from disk, and synthetic ones
 - :mod:`skbird.preprocessing`: from paths to spectrograms
+- :mod:`skbird.encoders`: pretrained models of birds and other sounds
 - :mod:`skbird.nn`: networks and how they are trained
 - :mod:`skbird.recipes`: whole pipelines by name
 - :mod:`skbird.compose`: call types as classes
@@ -48,9 +49,10 @@ Rows and what is known of them:
   on, as splitters yield them. Never the rows themselves, which are ``X_train``
 - ``train_predictions``: the pair ``(y_true, proba)`` of the rows trained on;
   ``train_embeddings`` their embeddings, beside ``soundscape_embeddings``
-- ``sample_weight``, ``label_weight``, ``segment_weights``: of rows, of labels, of
-  segments. ``weights`` without more are those of an ensemble's members, as in
-  scikit-learn's ``VotingClassifier``; ``backbone_weights`` are a network's
+- ``sample_weight``, ``label_weight``, ``segment_weights``, ``window_weights``: of rows,
+  of labels, of segments, of the windows of a pretrained model. ``weights`` without
+  more are those of an ensemble's members, as in scikit-learn's ``VotingClassifier``;
+  ``backbone_weights`` are a network's
 
 Files:
 
@@ -116,6 +118,7 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
         "compose",
         "data",
         "datasets",
+        "encoders",
         "ensemble",
         "inference",
         "inspection",

@@ -15,10 +15,12 @@ EXCEPTIONS = {
         [
             ("skbird.data.Recordings", "rows"),
             ("skbird.data.Spectrograms", "rows"),
+            ("skbird.encoders.Windows", "rows"),
         ],
         "the row table itself, which X becomes",
     ),
     ("skbird.data.Spectrograms.read", "rows"): "numbers of rows",
+    ("skbird.encoders.Windows.stacked", "rows"): "numbers of rows",
     ("skbird.datasets.make_birdclef", "random_state"): "what is written is found again",
 }
 #: Methods whose parameters scikit-learn and skorch name.
@@ -28,6 +30,8 @@ NAMED_BY_OTHERS = re.compile(
 #: What reads audio uses all cores; the rest follows scikit-learn.
 READS_AUDIO = {
     "skbird.datasets.make_birdclef",
+    "skbird.encoders.EmbeddingEncoder",
+    "skbird.encoders.PretrainedScores",
     "skbird.model_selection.find_leaks",
     "skbird.preprocessing.LogMel",
     "skbird.reports.describe_errors",

@@ -14,8 +14,33 @@ from skbird.cli import _console
 from skbird.utils._files import check_regular
 from skbird.utils._text import counted
 
+
+class _Model(click.Path):
+    """A model file, or the name of a pretrained model."""
+
+    def convert(self, value, param, ctx):
+        """Return a path, which is that of no file if it is a name."""
+        if not Path(value).exists() and _is_pretrained(value):
+            return Path(value)
+        try:
+            return super().convert(value, param, ctx)
+        except click.BadParameter as exc:
+            raise click.BadParameter(
+                f"{exc.message} Nor is it a pretrained model: `skbird models list` "
+                "names them.",
+                ctx,
+                param,
+            ) from None
+
+
+def _is_pretrained(name):
+    from skbird.encoders import known_specs
+
+    return str(name) in known_specs()
+
+
 MODEL = click.argument(
-    "model", type=click.Path(exists=True, dir_okay=False, path_type=Path)
+    "model", type=_Model(exists=True, dir_okay=False, path_type=Path)
 )
 _MAX_MIB = click.option(
     "--max-model-mib",
@@ -58,12 +83,17 @@ def open_model(path, trust):
     Parameters
     ----------
     path : Path
+        Of a file; or the name of a pretrained model.
     trust : Trust
 
     Returns
     -------
     estimator
     """
+    if not path.exists() and _is_pretrained(path):
+        from skbird.encoders import PretrainedScores
+
+        return PretrainedScores(str(path), on_error="skip", verbose=0).fit()
     check_regular(path)
     if path.suffix.lower() not in _PICKLES:
         from skbird.inference import load_model
@@ -108,16 +138,21 @@ def make_lenient(model):
 def _may_skip(model):
     """List the steps of a pipeline whose rows without sound the next ones take.
 
-    skbird's networks do. Other classifiers get an error, and then file by file.
+    skbird's networks and probes do. Others get an error, and then file by file.
     """
     from sklearn.pipeline import Pipeline
 
+    from skbird.encoders import PretrainedScores, ProbeClassifier
+    from skbird.inference import CompiledProbe
     from skbird.utils._nested import final_network, steps_of
 
+    if isinstance(model, PretrainedScores):
+        return [model]
     if not isinstance(model, Pipeline) and not hasattr(model, "front_end"):
         return []
     *steps, last = steps_of(model)
-    return steps if final_network(last) is not None else []
+    is_probe = isinstance(last, ProbeClassifier | CompiledProbe)
+    return steps if is_probe or final_network(last) is not None else []
 
 
 @contextmanager
@@ -157,13 +192,36 @@ def row_length(model):
     parts = parts_of(model)
     if any(getattr(part, "frame_scores", False) for part in parts):
         return 5.0  # of a longer context
+    encoders = [part.encoder_ for part in parts if hasattr(part, "encoder_")]
+    if encoders:
+        return max(1.0, encoders[0].spec.window_s)
     lengths = [part.segment_s for part in parts if hasattr(part, "segment_s")]
     return float(lengths[0]) if lengths else 5.0
 
 
 @click.group()
 def models():
-    """Show what is in model files."""
+    """Show what is in model files, and which pretrained models there are."""
+
+
+@models.command("list")
+def list_():
+    """List the pretrained models, of which `skbird predict` takes the names."""
+    from skbird.encoders import find_files, known_specs
+
+    for spec in known_specs().values():
+        try:
+            find_files(spec, download=False)
+            where = "here"
+        except FileNotFoundError:
+            where = "to be fetched" if spec.url else f"in the package {spec.package}"
+        except ValueError as exc:  # another file than it should be
+            where = f"damaged: {exc}"
+        gives = ", ".join(f"{o.shape[-1]} {role}" for role, o in spec.outputs.items())
+        _console.show(
+            f"{spec.name:20} {spec.window_s:g} s at {spec.sample_rate} Hz: {gives}; "
+            f"license of the weights: {spec.license or 'none stated'}; {where}"
+        )
 
 
 @models.command(

@@ -66,7 +66,7 @@ def check_spares(out, *inputs):
     from skbird.datasets import BIRDCLEF_TABLES
 
     for path in inputs:
-        if path is None:
+        if path is None or not path.exists():  # a name of a pretrained model
             continue
         is_read = path.is_dir() and out.name in BIRDCLEF_TABLES
         if out.samefile(path) or (is_read and out.parent.samefile(path)):

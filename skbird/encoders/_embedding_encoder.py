@@ -5,7 +5,6 @@ from numbers import Integral
 import numpy as np
 import pandas as pd
 from sklearn.base import BaseEstimator, TransformerMixin
-from sklearn.utils.validation import check_is_fitted
 
 from skbird.data import as_recordings, check_some_rows
 from skbird.encoders._encoder import Encoder
@@ -24,18 +23,18 @@ class EmbeddingEncoder(TransformerMixin, BaseEstimator):
 
     It stands where :class:`skbird.preprocessing.LogMel` stands: after steps such as
     `BandPass`, `VADFilter` or `RMSFilter`, or as the first. Resampling, levels and
-    windows are what the model's spec says; leave out `Resampler` and `Segmenter`. With a
-    `cache_dir` the windows of a row are computed once: folds, trials, poolings and
+    windows are what the model's spec says; leave out `Resampler` and `Segmenter`. With
+    a `cache_dir` the windows of a row are computed once: folds, trials, poolings and
     classifiers then decode nothing and run no model.
 
     Parameters
     ----------
     encoder : str, path or Encoder, default="birdnet-2.4"
         See :func:`load_encoder`.
-    output : {"embedding", "scores", "frames", "spatial", "windows"}, default="embedding"
-        Which output of the model; those over time or frequency are averaged within a
-        window. "windows" gives the embeddings of all windows, for heads such as
-        :class:`AttentionProbe`.
+    output : str, default="embedding"
+        Which output of the model: "embedding", "scores", "frames" or "spatial"; those
+        over time or frequency are averaged within a window. "windows" gives the
+        embeddings of all windows, for heads such as :class:`AttentionProbe`.
     pooling : {"mean", "max", "meanmax"}, default="mean"
         How the windows of a row become one vector. The mean is weighted by the filters
         before, in training.
@@ -172,7 +171,7 @@ class EmbeddingEncoder(TransformerMixin, BaseEstimator):
         AudioReadError
             If rows cannot be read and `on_error` is "raise".
         """
-        check_is_fitted(self, "encoder_")
+        # It learns nothing, so that it may be used without fit.
         self._validate_params()
         return self._compute(as_recordings(X), at_predict=True)
 
@@ -187,11 +186,11 @@ class EmbeddingEncoder(TransformerMixin, BaseEstimator):
         -------
         ndarray of str, object, shape (n_features,)
         """
-        check_is_fitted(self, "encoder_")
-        n = self.encoder_.spec.outputs[self._role].shape[-1]
+        encoder = load_encoder(self.encoder)
+        n = encoder.spec.outputs[self._role].shape[-1]
         names = [f"{self._role}{k}" for k in range(n)]
-        if self._role == "scores" and self.encoder_.class_names:
-            names = list(self.encoder_.class_names)
+        if self._role == "scores" and encoder.class_names:
+            names = list(encoder.class_names)
         parts = {"meanmax": ["mean", "max"]}.get(self.pooling, [self.pooling])
         return np.array([f"{p}_{name}" for p in parts for name in names], dtype=object)
 
@@ -202,7 +201,7 @@ class EmbeddingEncoder(TransformerMixin, BaseEstimator):
     def _compute(self, recordings, at_predict):
         windows = compute_windows(
             recordings,
-            self.encoder_,
+            load_encoder(self.encoder),
             self._role,
             step_s=self.step_s,
             at_predict=at_predict,
@@ -225,6 +224,7 @@ class EmbeddingEncoder(TransformerMixin, BaseEstimator):
         tags.input_tags.one_d_array = True
         tags.input_tags.two_d_array = False
         tags.input_tags.string = True
+        tags.requires_fit = False
         return tags
 
 

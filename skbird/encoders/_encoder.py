@@ -159,11 +159,11 @@ class Encoder:
         else:
             shape = [n for n in spec.input_shape if n not in ("batch", "samples")]
             prepared = prepared.reshape(len(prepared), *shape, -1)
-        if spec.dtype == "uint8":
+        if spec.input_type == "uint8":
             prepared = np.rint(prepared / spec.input_scale + spec.input_zero_point)
             prepared = np.clip(prepared, 0, 255)
         wanted = [spec.outputs[role] for role in roles]
-        given = self._runtime.run(prepared.astype(spec.dtype), wanted)
+        given = self._runtime.run(prepared.astype(spec.input_type), wanted)
         return [
             self._checked(values, output, len(windows))
             for values, output in zip(given, wanted, strict=True)

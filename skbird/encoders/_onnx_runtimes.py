@@ -200,7 +200,9 @@ def _same(exact, fast, spec):
         {"batch": 2, "samples": spec.window_samples}.get(n, n) for n in spec.input_shape
     )
     probe = np.random.default_rng(0).normal(0, 0.1, shape)
-    probe = (128 + 100 * probe if spec.dtype == "uint8" else probe).astype(spec.dtype)
+    probe = (128 + 100 * probe if spec.input_type == "uint8" else probe).astype(
+        spec.input_type
+    )
     outputs = list(spec.outputs.values())
     pairs = zip(exact.run(probe, outputs), fast.run(probe, outputs), strict=True)
     return all(

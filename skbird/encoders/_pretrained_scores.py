@@ -85,9 +85,8 @@ class PretrainedScores(MultilabelMixin, BaseEstimator):
     >>> path = Path(tempfile.mkdtemp()) / "toad.wav"
     >>> soundfile.write(path, np.full(8000 * 5, 0.5), 8000)
     >>> names = ["Bufo bufo", "Rana arvalis"]
-    >>> spec = EncoderSpec(
-    ...     "levels", "1", 8000, 2.0, {"scores": EncoderOutput(0, [2])}, class_names=names
-    ... )
+    >>> outputs = {"scores": EncoderOutput(0, [2])}
+    >>> spec = EncoderSpec("levels", "1", 8000, 2.0, outputs, class_names=names)
     >>> def levels(windows):
     ...     loud = np.abs(windows).mean(axis=1)
     ...     return {"scores": np.column_stack([loud, 1 - loud])}
@@ -140,14 +139,14 @@ class PretrainedScores(MultilabelMixin, BaseEstimator):
         self.verbose = verbose
         self.threshold = threshold
 
-    def fit(self, X, y=None):
+    def fit(self, X=None, y=None):
         """Find the species among the classes of the model.
 
         Parameters
         ----------
         X : sequence of paths, DataFrame with a column ``path``, or Recordings
             The rows. They are heard only if there are species that the model does not
-            know, and `unmatched` is not "nan".
+            know, and `unmatched` is not "nan". None where there is no y either.
         y : DataFrame or array-like of shape (n_rows, n_species), default=None
             Its columns name the species; an array's columns are `species`.
 
@@ -162,12 +161,13 @@ class PretrainedScores(MultilabelMixin, BaseEstimator):
             known to it.
         """
         self._validate_params()
-        recordings = as_recordings(X)
-        check_some_rows(recordings)
-        check_y_length(y, len(recordings))
+        recordings = None if X is None and y is None else as_recordings(X)
         self.encoder_ = load_encoder(self.encoder)
         self.encoder_.check_output("scores")
-        check_rate(recordings, self.encoder_.spec)
+        if recordings is not None:
+            check_some_rows(recordings)
+            check_y_length(y, len(recordings))
+            check_rate(recordings, self.encoder_.spec)
         species = self._wanted(y)
         place = self._places(species)
         self.matched_ = np.array([name in place for name in species], dtype=bool)

@@ -131,7 +131,7 @@ class EncoderSpec:
     input_shape : tuple, default=("batch", "samples")
         Of the input; besides these two words, ones may stand in it. Models that do not
         take samples have one window of their front end, such as ("batch", 1, 96, 64).
-    dtype : {"float32", "float16", "uint8"}, default="float32"
+    input_type : {"float32", "float16", "uint8"}, default="float32"
         Of the input.
     input_scale, input_zero_point : float, default=1.0, 0.0
         What a quantised input stands for; see `EncoderOutput`.
@@ -200,7 +200,7 @@ class EncoderSpec:
     step_s: float | None = None
     input_name: str | None = None
     input_shape: tuple[str | int, ...] = ("batch", "samples")
-    dtype: str = "float32"
+    input_type: str = "float32"
     input_scale: float = 1.0
     input_zero_point: float = 0.0
     channels: str | int = "mean"
@@ -227,9 +227,10 @@ class EncoderSpec:
 
     def __post_init__(self):
         check_params("EncoderSpec", _CONSTRAINTS, **vars(self))
-        if not self.name or not re.fullmatch(r"[\w.+-]{1,80}", self.name):
+        if not self.name or not re.fullmatch(r"\w[\w.+-]{0,79}", self.name):
             raise ValueError(
-                f"name={self.name!r:.100} must be letters, digits and any of . + - _"
+                f"name={self.name!r:.100} must be letters, digits and any of . + - _, "
+                "and begin with a letter or digit."
             )
         outputs = _outputs(self.outputs)
         training = tuple(_build(TrainingSource, s, "training") for s in self.training)
@@ -254,7 +255,7 @@ class EncoderSpec:
             )
         for name in ("file", "labels_file"):
             value = getattr(self, name)
-            if value is not None and not re.fullmatch(r"[\w.+-][\w.+ -]*", value):
+            if value is not None and not re.fullmatch(r"\w[\w.+ -]*", value):
                 raise ValueError(
                     f"{name}={value!r:.100} must be the name of a file beside the "
                     "spec, without a folder."
@@ -293,7 +294,7 @@ _CONSTRAINTS = {
     "step_s": [POSITIVE, None],
     "input_name": [str, None],
     "input_shape": [list, tuple],
-    "dtype": [StrOptions({"float32", "float16", "uint8"})],
+    "input_type": [StrOptions({"float32", "float16", "uint8"})],
     "input_scale": [POSITIVE],
     "input_zero_point": [Real],
     "channels": [
@@ -324,7 +325,7 @@ _CONSTRAINTS = {
 _CHANGE_NUMBERS = (
     "sample_rate",
     "window_s",
-    "dtype",
+    "input_type",
     "input_scale",
     "input_zero_point",
     "channels",

@@ -30,7 +30,7 @@ class Windows:
         For each row an array (n_windows, 1 + n_values) of float32, whose first column
         is where the windows start in the row in seconds; the path of an .npy file that
         holds it, transposed; or None if the row could not be read.
-    weights : list of ndarray, default=None
+    window_weights : list of ndarray, default=None
         For each row the weights of its windows, in [0, 1]; None: 1 throughout.
     n_values : int, default=None
         Values of a window; None: as the first row has.
@@ -62,7 +62,13 @@ class Windows:
     ndim = 1
 
     def __init__(
-        self, rows, entries, weights=None, n_values=None, n_windows=None, errors=None
+        self,
+        rows,
+        entries,
+        window_weights=None,
+        n_values=None,
+        n_windows=None,
+        errors=None,
     ):
         self.rows = rows.reset_index(drop=True)
         self.index = rows.index
@@ -76,9 +82,9 @@ class Windows:
         if n_windows is None:
             n_windows = [len(self.table(row)) for row in range(len(rows))]
         self.n_windows = np.asarray(n_windows, dtype=np.int64)
-        self.weights = np.empty(len(rows), dtype=object)
-        if weights is not None:
-            self.weights[:] = weights
+        self.window_weights = np.empty(len(rows), dtype=object)
+        if window_weights is not None:
+            self.window_weights[:] = window_weights
 
     @classmethod
     def from_arrays(cls, arrays, *, step_s=1.0):
@@ -140,7 +146,7 @@ class Windows:
         return Windows(
             self.rows.iloc[chosen].set_axis(self.index[chosen]),
             self.entries[chosen],
-            self.weights[chosen],
+            self.window_weights[chosen],
             self.n_values,
             self.n_windows[chosen],
             pd.DataFrame(errors, columns=["row", "path", "error"]),
@@ -177,7 +183,7 @@ class Windows:
         ndarray of shape (n_windows,), float32
             In [0, 1], at least one of them above 0.
         """
-        weights = self.weights[row]
+        weights = self.window_weights[row]
         return np.ones(self.n_windows[row], np.float32) if weights is None else weights
 
     def pool(self, pooling="mean"):

@@ -1,6 +1,7 @@
 """Make a fitted pipeline ready for prediction on CPUs."""
 
 import copy
+import sys
 
 import joblib
 import numpy as np
@@ -11,11 +12,13 @@ from sklearn.pipeline import Pipeline
 from sklearn.utils.validation import check_is_fitted
 
 from skbird.data import Spectrograms
+from skbird.encoders import EmbeddingEncoder, PretrainedScores, load_encoder
 from skbird.inference._engines import check_engine, has_fast_bf16
 from skbird.inference._network import CompiledNetwork, Program
 from skbird.inference._pipeline import CompiledPipeline
+from skbird.inference._probe import CompiledProbe, PooledHead, linear_of
 from skbird.preprocessing import LogMel
-from skbird.utils._nested import named_steps_of, parts_of
+from skbird.utils._nested import named_steps_of, parts_of, predict_matrix, species_of
 from skbird.utils._params import AT_LEAST_ONE, NOT_NEGATIVE, check_params
 
 # Largest difference of a probability that is taken for rounding.
@@ -45,9 +48,9 @@ def compile_pipeline(
     Parameters
     ----------
     model : fitted estimator
-        A pipeline that ends in a network of `skbird.nn`; a network; an ensemble; or a
-        meta-estimator around one of them, such as `SoundscapeReweighter`. It stays as
-        it is.
+        A pipeline that ends in a network of `skbird.nn`, or has an `EmbeddingEncoder`;
+        a network; `PretrainedScores`; an ensemble; or a meta-estimator around one of
+        them, such as `SoundscapeReweighter`. It stays as it is.
     X : sequence of paths, DataFrame or Recordings, default=None
         Rows to compare old and new on. None compares each network on noise.
     backend : {"openvino", "onnxruntime", "torch"}, default="openvino"
@@ -126,9 +129,10 @@ def compile_pipeline(
     differences = []
     compiled = _compile(model, options, differences)
     if X is not None:
-        old, new = model.predict_proba(X), compiled.predict_proba(X)
+        new = compiled.predict_proba(X)
+        old = predict_matrix(model, X, new.shape[1])
         differences = [float(np.nanmax(np.abs(new - old), initial=0.0))]
-    compiled.max_difference_ = max(differences)
+    compiled.max_difference_ = max(differences, default=0.0)
     if not compiled.max_difference_ <= tolerance:
         raise ValueError(
             f"With precision={precision!r} a probability differs by "
@@ -149,11 +153,15 @@ def _installed(backend):
 
 def _compile(model, options, differences):
     """Compile what is fitted in `model`, from the outside inwards."""
-    from skbird.nn import SegmentNet
-
+    # Without torch there is no such network.
+    SegmentNet = getattr(sys.modules.get("skbird.nn"), "SegmentNet", ())
     if isinstance(model, SegmentNet):
         return _compile_network(model, options, differences)
+    if isinstance(model, PretrainedScores):
+        return copy.copy(model).set_params(cache_dir=None)
     if isinstance(model, Pipeline):
+        if any(isinstance(step, EmbeddingEncoder) for _, step in named_steps_of(model)):
+            return _compile_probe(model)
         *front, (_, last) = named_steps_of(model)
         try:
             network = _compile(last, options, differences)
@@ -187,6 +195,37 @@ def _compile(model, options, differences):
         f"{type(model).__name__} is no network of skbird.nn, and holds none in "
         "estimator_ or estimators_. Other classifiers need no compiling."
     )
+
+
+def _compile_probe(model):
+    """Return the pipeline of an encoder, with its head as arrays if it is linear."""
+    names, steps = zip(*named_steps_of(model), strict=True)
+    place = [isinstance(step, EmbeddingEncoder) for step in steps].index(True)
+    encoder, after = steps[place], steps[place + 1 :]
+    if encoder.output not in ("embedding", "windows"):
+        raise TypeError(
+            f"EmbeddingEncoder(output={encoder.output!r}) cannot be compiled. Predict "
+            "by the pipeline as it is; it needs no torch."
+        )
+    if not after:
+        raise TypeError("The pipeline ends in EmbeddingEncoder: no classifier follows.")
+    head = (
+        after[-1]
+        if len(after) == 1
+        else Pipeline(list(zip(names[place + 1 :], after, strict=True)))
+    )
+    if encoder.output == "embedding":
+        linear, species = linear_of(head), species_of(head)
+        if linear is not None and species is not None:
+            threshold = getattr(after[-1], "threshold", 0.5)
+            options = {"pooling": encoder.pooling, "threshold": threshold}
+            head = CompiledProbe(*linear, species, **options)
+        else:
+            head = PooledHead(head, pooling=encoder.pooling)
+    filters = copy.deepcopy(list(zip(names, steps, strict=True))[:place])
+    opened = load_encoder(encoder.encoder)
+    last = clone(encoder).set_params(encoder=opened, output="windows", cache_dir=None)
+    return CompiledPipeline(Pipeline([*filters, (names[place], last)]), head)
 
 
 def _compile_front_end(steps):

@@ -23,6 +23,7 @@ from skbird.inference._fields import (
     write_fields,
 )
 from skbird.inference._fixed_sizes import fix_sizes
+from skbird.inference._heads import HEADS, build_head, opened
 from skbird.inference._model_checks import (
     check_front_end,
     check_suits,
@@ -91,6 +92,8 @@ def describe(model, networks):
     if isinstance(model, CallTypeClassifier):
         types = model.call_types_.to_dict("records")
         plain["call_types"] = Several(Table(CALL_TYPE)).write(types)
+    if part.type in HEADS:
+        return plain
     if part.inner == "estimator":
         plain["inner"] = [describe(model.estimator_, networks)]
     else:
@@ -182,6 +185,8 @@ def _read_model(plain, depth=0):
         keys |= {"front_end", "inner"}
     elif part.type is CompiledNetwork:
         keys |= {"species", "format", "grid", "network"}
+    elif part.type in HEADS:
+        keys |= {"species"}
     else:
         keys |= {"species", "inner"}
     if part.type is CallTypeClassifier:
@@ -246,7 +251,9 @@ def _read(name, part, plain):
 
 def _build(known, networks):
     """Build what `_read_model` has checked, from the inside outwards."""
-    part, params = known["part"], known["params"]
+    part, params = known["part"], opened(known["params"])
+    if part.type in HEADS:
+        return build_head(part.type, params, known)
     if part.type is CompiledNetwork:
         format = SpectrogramFormat(grid=SegmentGrid(**known["grid"]), **known["format"])
         species = np.array(known["species"])
@@ -307,13 +314,14 @@ def wrap(kind, inner, names, params):
 
 
 def _build_step(known):
-    step = known["part"].type(**known["params"])
+    step = known["part"].type(**opened(known["params"]))
     for name, value in known["state"].items():
         if value is not None:
             setattr(step, name, value)
     try:
         validate_params_of(step)
-        step.make_op()
+        if hasattr(step, "make_op"):
+            step.make_op()
     except ValueError as exc:
         raise FieldError(str(exc)) from None
     return step

@@ -1,5 +1,7 @@
 """Fields of a model file: read JSON into checked values, and write it."""
 
+import base64
+import binascii
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -152,6 +154,43 @@ class Vector:
 
 
 @dataclass(frozen=True)
+class Matrix:
+    """Finite numbers, as an array (n, m) of float32; in JSON its bytes in base64."""
+
+    most: int = 64 * 2**20  # bytes
+
+    def write(self, value):
+        """Return JSON for a value."""
+        array = np.atleast_2d(np.asarray(value, dtype="<f4"))
+        self._check(array)
+        content = base64.b64encode(np.ascontiguousarray(array).tobytes()).decode()
+        return {"shape": list(array.shape), "float32": content}
+
+    def read(self, plain):
+        """Return the value that JSON stands for."""
+        known = {"shape": Several(Number(0, 2**31, whole=True), 2, 2), "float32": _TEXT}
+        values = read_fields(known, plain)
+        shape, text = values["shape"], values["float32"]
+        if shape[0] * shape[1] * 4 > self.most:
+            raise FieldError(f"a table of {shape} numbers is too large")
+        try:
+            content = base64.b64decode(text, validate=True)
+        except (ValueError, binascii.Error):
+            raise FieldError(f"{text!r:.50} is no base64") from None
+        if len(content) != 4 * shape[0] * shape[1]:
+            raise FieldError(f"{len(content)} bytes are no table of {shape} numbers")
+        array = np.frombuffer(content, dtype="<f4").reshape(shape).astype(np.float32)
+        self._check(array)
+        return array
+
+    def _check(self, array):
+        if array.ndim != 2 or array.nbytes > self.most:
+            raise FieldError(f"a table of {array.shape} numbers is too large")
+        if not np.isfinite(array).all():
+            raise FieldError("a table holds what is not finite")
+
+
+@dataclass(frozen=True)
 class Table:
     """A dict of given keys, each with a field of its own."""
 
@@ -210,6 +249,7 @@ class Either:
         raise FieldError("; ".join(wrong))
 
 
+_TEXT = Text(most=96 * 2**20)
 FLAG = Choice((False, True))
 NOTHING = Choice((None,))
 #: The species of a model: names, or numbers where y was an array.

@@ -7,7 +7,9 @@ from dataclasses import replace
 import numpy as np
 
 from skbird.data import SegmentGrid, check_same_axes
+from skbird.encoders import EmbeddingEncoder, PretrainedScores
 from skbird.inference._fields import FieldError
+from skbird.inference._heads import HEADS, check_head
 from skbird.inference._network import CompiledNetwork
 from skbird.inference._pipeline import CompiledPipeline
 from skbird.preprocessing import BandPass, LogMel, Resampler, Segmenter
@@ -48,6 +50,8 @@ def takes_files(known):
         if True in kinds:
             raise FieldError(f"{name} holds another")
         return True
+    if known["part"].type is PretrainedScores:
+        return True
     return True in kinds
 
 
@@ -62,8 +66,10 @@ def check_front_end(front_end):
     if len(set(names)) != len(names) or any("__" in name for name in names):
         raise FieldError(f"the steps of the front end are named {names}")
     kinds = Counter(map(type, steps))
-    if type(steps[-1]) is not LogMel:
-        raise FieldError("a front end has one LogMel, at its end")
+    if type(steps[-1]) not in (LogMel, EmbeddingEncoder):
+        raise FieldError("a front end has one LogMel or EmbeddingEncoder, at its end")
+    if {LogMel, EmbeddingEncoder} <= kinds.keys():
+        raise FieldError("a front end has a LogMel or an EmbeddingEncoder, not both")
     for kind, n in kinds.items():
         most = 2 if kind is BandPass else 1
         if n > most:
@@ -74,7 +80,8 @@ def check_front_end(front_end):
             rate = step.sample_rate
         elif isinstance(step, BandPass):
             _check_band(step, rate)
-    _check_work(steps[-1], rate)
+    if isinstance(steps[-1], LogMel):
+        _check_work(steps[-1], rate)
 
 
 def _check_band(step, rate):
@@ -122,6 +129,9 @@ def check_suits(model):
         Whose front end is checked.
     """
     steps = {type(step): step for _, step in model.front_end.steps}
+    if EmbeddingEncoder in steps:
+        check_head(model, steps[EmbeddingEncoder])
+        return
     logmel, segmenter = steps[LogMel], steps.get(Segmenter)
     grid = SegmentGrid()
     if segmenter is not None:
@@ -138,6 +148,8 @@ def check_suits(model):
     for network in parts_of(model.network):
         if getattr(network, "voting", None) == "rank":
             raise FieldError("voting='rank' would rank the rows of a block alone")
+        if type(network) in HEADS:
+            raise FieldError(f"{type(network).__name__} takes no spectrograms")
         if isinstance(network, CompiledNetwork):
             _check_axes(network, logmel, rate, grid)
             # A program of a file answers with at most so many steps.

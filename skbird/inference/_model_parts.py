@@ -8,7 +8,9 @@ from dataclasses import dataclass, field
 
 from skbird.audio import WORDS
 from skbird.compose import CallTypeClassifier
+from skbird.encoders import POOLINGS, EmbeddingEncoder, PretrainedScores
 from skbird.ensemble import FoldEnsemble, MultilabelVotingClassifier, SeedEnsemble
+from skbird.inference._encoder_field import EncoderField
 from skbird.inference._engines import PRECISIONS
 from skbird.inference._fields import (
     FLAG,
@@ -16,6 +18,7 @@ from skbird.inference._fields import (
     Choice,
     Either,
     Keyed,
+    Matrix,
     Number,
     Several,
     Table,
@@ -24,6 +27,7 @@ from skbird.inference._fields import (
 )
 from skbird.inference._network import CompiledNetwork
 from skbird.inference._pipeline import CompiledPipeline
+from skbird.inference._probe import CompiledProbe
 from skbird.postprocessing import (
     ConformalClassifier,
     MultilabelCalibrator,
@@ -52,6 +56,7 @@ _MAYBE_COUNT = Either(NOTHING, _COUNT)
 _POSITIVE = Number(0, _INF)
 _VERBOSE = Either(FLAG, _COUNT)
 _THRESHOLD = Either(_SHARE, _PROBABILITIES)
+_MAYBE_STEP = Either(NOTHING, Number(0.01, 3600))
 
 
 @dataclass(frozen=True)
@@ -140,6 +145,17 @@ STEPS = {
             },
             left_out=("cache_dir", "n_jobs"),  # of the machine it was trained on
         ),
+        Part(
+            EmbeddingEncoder,
+            {
+                "encoder": EncoderField(),
+                "output": Choice(("windows",)),
+                "step_s": _MAYBE_STEP,
+                "on_error": Choice(("raise", "skip")),
+                "verbose": _VERBOSE,
+            },
+            left_out=("pooling", "cache_dir", "n_jobs"),  # the first is the head's
+        ),
     )
 }
 _LEVEL = {
@@ -164,6 +180,32 @@ MODELS = {
             },
             # The first three are in keys of their own, the last is the machine's.
             left_out=("program", "format", "species", "n_threads"),
+        ),
+        Part(
+            CompiledProbe,
+            {
+                "coef": Matrix(),
+                "intercept": Vector(Number(-1e30, 1e30)),
+                "pooling": Choice(POOLINGS),
+                "threshold": _THRESHOLD,
+            },
+            left_out=("species",),  # in a key of its own
+        ),
+        Part(
+            PretrainedScores,
+            {
+                "encoder": EncoderField(),
+                "pooling": Choice(("max", "mean")),
+                "step_s": _MAYBE_STEP,
+                "on_error": Choice(("raise", "skip")),
+                "verbose": _VERBOSE,
+                "threshold": _THRESHOLD,
+            },
+            state={
+                "columns_": Vector(Number(-1, 10_000_000, whole=True)),
+                "probe_": NOTHING,
+            },
+            left_out=("species", "names", "unmatched", "cache_dir", "n_jobs"),
         ),
         Part(
             CompiledPipeline,

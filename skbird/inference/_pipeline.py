@@ -24,9 +24,10 @@ class CompiledPipeline(MultilabelMixin, BaseEstimator):
     Parameters
     ----------
     front_end : Pipeline
-        The steps up to and with `LogMel`.
+        The steps up to and with `LogMel` or `EmbeddingEncoder`.
     network : estimator object
-        Predicts spectrograms: a `CompiledNetwork`, or an ensemble of them.
+        Predicts spectrograms: a `CompiledNetwork`, or an ensemble of them. Or windows:
+        a `CompiledProbe`.
     chunk_s : float > 0, default=600.0
         Sound in a block, in seconds; whole files, so that it may be more.
     verbose : int, default=0
@@ -160,7 +161,8 @@ class CompiledPipeline(MultilabelMixin, BaseEstimator):
             elif logmel.on_error == "raise":
                 raise AudioReadError(
                     f"{header}\nMend or leave out its rows, or set on_error='skip' of "
-                    "the pipeline's LogMel: their predictions are then NaN."
+                    f"the pipeline's {type(logmel).__name__}: their predictions are "
+                    "then NaN."
                 )
         end = np.fmin(rows["end"], rows["path"].map(duration).astype(float))
         return (end - rows["start"]).clip(lower=0).fillna(0).to_numpy(dtype=float)
