@@ -163,11 +163,27 @@ class Encoder:
             prepared = np.rint(prepared / spec.input_scale + spec.input_zero_point)
             prepared = np.clip(prepared, 0, 255)
         wanted = [spec.outputs[role] for role in roles]
-        given = self._runtime.run(prepared.astype(spec.input_type), wanted)
+        given = self._computed(prepared.astype(spec.input_type), wanted)
         return [
             self._checked(values, output, len(windows))
             for values, output in zip(given, wanted, strict=True)
         ]
+
+    def _computed(self, prepared, wanted):
+        if self._source is None:
+            return self._runtime.run(
+                prepared, wanted
+            )  # a function's errors are its own
+        try:
+            return self._runtime.run(prepared, wanted)
+        except (ValueError, MemoryError) as exc:
+            raise type(exc)(f"{self.spec.name}: {exc!s:.500}") from exc
+        except Exception as exc:  # of the runtime's own classes
+            raise ValueError(
+                f"{self.runtime} cannot run {self.spec.name} on {prepared.dtype} of "
+                f"shape {prepared.shape} ({exc!s:.300}). Compare input_name, "
+                "input_type, input_shape and window_s of its spec with the model."
+            ) from exc
 
     def _checked(self, values, output, n):
         values = np.asarray(values)

@@ -59,8 +59,8 @@ def judge_varied(values, what):
     if share > 1 / 3:
         return False, (
             f"{share:.0%} of the pairs of {what} have nearly identical embeddings. The "
-            "model does not hear its input: look at input_name, input_type, level and the "
-            "range of the samples (here -1 to 1), and which output is the embedding."
+            "model does not hear its input: look at input_name, input_type, level and "
+            "the range of the samples (-1 to 1), and which output is the embedding."
         )
     return True, f"{what} lie {np.median(apart):.2g} apart (median)"
 

@@ -5,15 +5,20 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from datetime import date
 from difflib import get_close_matches
-from numbers import Integral, Real
+from numbers import Integral
 
+from skbird.encoders._spec_checks import (
+    FINITE,
+    SCALE,
+    check_name,
+    check_text,
+    check_together,
+)
 from skbird.utils._params import POSITIVE, check_params
 from skbird.utils._sklearn_compat import Interval, StrOptions
 
 ROLES = ("embedding", "scores", "frames", "spatial")
 LABEL_FORMATS = ("lines", "headed lines", "scientific_common", "csv")
-_SHA256 = re.compile(r"[0-9a-f]{64}")
-_MOST_SAMPLES = 10_000_000  # of a window
 _MOST_VALUES = 10_000_000  # of an output, for one window
 
 
@@ -48,11 +53,12 @@ class EncoderOutput:
             {
                 "name": [str, Interval(Integral, 0, 1000, closed="both")],
                 "shape": [list, tuple],
-                "scale": [POSITIVE],
-                "zero_point": [Real],
+                "scale": [SCALE],
+                "zero_point": [FINITE],
             },
             **vars(self),
         )
+        check_text("name", str(self.name))
         shape = tuple(self.shape)
         n_values = 1
         for n in shape:
@@ -94,6 +100,7 @@ class TrainingSource:
             {"collection": [str], "until": [str, None]},
             **vars(self),
         )
+        check_text("collection", self.collection)
         if self.until is not None:
             try:
                 date.fromisoformat(self.until)
@@ -227,11 +234,7 @@ class EncoderSpec:
 
     def __post_init__(self):
         check_params("EncoderSpec", _CONSTRAINTS, **vars(self))
-        if not self.name or not re.fullmatch(r"\w[\w.+-]{0,79}", self.name):
-            raise ValueError(
-                f"name={self.name!r:.100} must be letters, digits and any of . + - _, "
-                "and begin with a letter or digit."
-            )
+        check_name(self.name)
         outputs = _outputs(self.outputs)
         training = tuple(_build(TrainingSource, s, "training") for s in self.training)
         for name, value in (
@@ -241,35 +244,7 @@ class EncoderSpec:
             ("class_names", tuple(self.class_names)),
         ):
             object.__setattr__(self, name, value)
-        self._check_together()
-
-    def _check_together(self):
-        if not 1 <= self.window_samples <= _MOST_SAMPLES:
-            raise ValueError(
-                f"window_s={self.window_s:g} at sample_rate={self.sample_rate} are "
-                f"{self.window_samples:,} samples; a window has 1 to {_MOST_SAMPLES:,}."
-            )
-        if self.sha256 is not None and not _SHA256.fullmatch(self.sha256):
-            raise ValueError(
-                f"sha256={self.sha256!r:.80} must be 64 of the digits 0-9 and a-f."
-            )
-        for name in ("file", "labels_file"):
-            value = getattr(self, name)
-            if value is not None and not re.fullmatch(r"\w[\w.+ -]*", value):
-                raise ValueError(
-                    f"{name}={value!r:.100} must be the name of a file beside the "
-                    "spec, without a folder."
-                )
-        names = self.class_names
-        if not all(isinstance(name, str) for name in names):
-            raise TypeError("class_names must be texts.")
-        if names and "scores" not in self.outputs:
-            raise ValueError("class_names are given, but outputs has no 'scores'.")
-        if names and len(names) != self.outputs["scores"].shape[-1]:
-            raise ValueError(
-                f"{len(names)} class_names are given for "
-                f"{self.outputs['scores'].shape[-1]} scores."
-            )
+        check_together(self)
 
     def __hash__(self):
         return hash((self.name, self.version, self.sha256, self.key))
@@ -295,15 +270,15 @@ _CONSTRAINTS = {
     "input_name": [str, None],
     "input_shape": [list, tuple],
     "input_type": [StrOptions({"float32", "float16", "uint8"})],
-    "input_scale": [POSITIVE],
-    "input_zero_point": [Real],
+    "input_scale": [SCALE],
+    "input_zero_point": [FINITE],
     "channels": [
         StrOptions({"mean", "loudest"}),
         Interval(Integral, 0, 255, closed="both"),
     ],
     "resampler": [StrOptions({"soxr_hq", "polyphase"})],
     "level": [StrOptions({"none", "peak", "mean_peak"})],
-    "level_peak": [POSITIVE],
+    "level_peak": [SCALE],
     "level_sensitive": ["boolean"],
     "pad": [StrOptions({"zero", "cycle"})],
     "front_end": [StrOptions({"samples", "yamnet"})],

@@ -1,6 +1,7 @@
 """Specs in files: TOML or JSON beside a model, and those that come with skbird."""
 
 import json
+import os
 import tomllib
 from dataclasses import asdict, fields
 from functools import cache
@@ -11,7 +12,7 @@ from skbird.encoders._spec import EncoderSpec, spec_from_table
 from skbird.utils._files import open_whole, read_bytes
 from skbird.utils._json import parse_json
 from skbird.utils._params import check_path
-from skbird.utils._text import decode_text
+from skbird.utils._text import as_utf_8, decode_text
 
 _MOST_BYTES = 10_000_000  # names of a hundred thousand classes
 
@@ -96,8 +97,14 @@ def write_spec(spec, path):
         raise ValueError(f"path={str(path)!r} must end in .json.")
     defaults = {f.name: f.default for f in fields(EncoderSpec)}
     table = {k: v for k, v in asdict(spec).items() if v != defaults[k]}
+    text = json.dumps(table, indent=1, ensure_ascii=False, default=_plain)
     with open_whole(path) as file:
-        json.dump(table, file, indent=1, ensure_ascii=False)
+        file.write(as_utf_8(text))
+
+
+def _plain(value):
+    """Return what numpy's numbers and others are for Python."""
+    return value.item() if hasattr(value, "item") else os.fspath(value)
 
 
 @cache
