@@ -65,7 +65,7 @@ class EncoderOutput:
             if not isinstance(n, Integral) or isinstance(n, bool) or n < 1:
                 n_values = 0
             n_values *= n if n_values else 0
-        if not 1 <= n_values <= _MOST_VALUES or len(shape) > 4:
+        if not 1 <= n_values <= _MOST_VALUES or not 1 <= len(shape) <= 4:
             raise ValueError(
                 f"shape={list(shape)!r:.100} of output {self.name!r} must be one to "
                 f"four whole numbers of at most {_MOST_VALUES:,} values together."

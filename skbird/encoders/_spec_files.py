@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import tomllib
 from dataclasses import asdict, fields
 from functools import cache
@@ -15,6 +16,10 @@ from skbird.utils._params import check_path
 from skbird.utils._text import as_utf_8, decode_text
 
 _MOST_BYTES = 10_000_000  # names of a hundred thousand classes
+# tomllib takes time that grows with the square of such a key.
+_DEEP_KEY = re.compile(
+    r"""(?:\.[ \t]*(?:[\w-]{1,200}|"[^"\n]{0,200}"|'[^'\n]{0,200}')[ \t]{0,9}){21}"""
+)
 
 
 def read_spec(path):
@@ -53,7 +58,7 @@ def read_spec(path):
     (128,)
     """
     path = Path(check_path(path))
-    parse = {".toml": tomllib.loads, ".json": parse_json}.get(path.suffix.lower())
+    parse = {".toml": _parse_toml, ".json": parse_json}.get(path.suffix.lower())
     if parse is None:
         raise ValueError(f"path={str(path)!r} must end in .toml or .json.")
     text = decode_text(read_bytes(path, max_bytes=_MOST_BYTES), str(path))
@@ -66,6 +71,12 @@ def read_spec(path):
         return spec_from_table(table)
     except (TypeError, ValueError) as exc:
         raise type(exc)(f"{path}: {exc}") from exc
+
+
+def _parse_toml(text):
+    if _DEEP_KEY.search(text):
+        raise ValueError("its tables are nested too deep")
+    return tomllib.loads(text)
 
 
 def write_spec(spec, path):
