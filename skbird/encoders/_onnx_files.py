@@ -6,14 +6,15 @@ import os
 from skbird.encoders._find import is_plain, missing_runtime, unzipped
 
 
-def onnx_source(path, spec):
+def onnx_source(path, names=()):
     """Return what a session is made of: a path, or the bytes of a changed model.
 
     Parameters
     ----------
     path : Path
         An .onnx model, or a zip archive with one.
-    spec : EncoderSpec
+    names : sequence of str
+        Inner tensors that become outputs.
 
     Returns
     -------
@@ -24,13 +25,12 @@ def onnx_source(path, spec):
     ValueError
         If the model wants data from outside its folder, or it is no model.
     """
-    names = [o.name for o in spec.outputs.values() if isinstance(o.name, str)]
     if path.suffix.lower() == ".zip":
         with unzipped(path) as model:
             check_data(model)
             return _with_outputs(model, names)
     check_data(path)
-    return _with_outputs(path, names) if _lacks(path, names) else str(path)
+    return _with_outputs(path, names) if names else str(path)
 
 
 def check_data(path):
@@ -87,15 +87,6 @@ def _parse(path, *, with_data=False):
         return onnx.load(path, format="protobuf", load_external_data=with_data)
     except Exception as exc:  # of protobuf's own classes
         raise ValueError(f"{path} is no ONNX model: {exc!s:.200}") from exc
-
-
-def _lacks(path, names):
-    """Return whether a model does not give out some of its tensors."""
-    try:
-        import onnx  # noqa: F401
-    except ImportError:
-        return False  # the session says which are missing
-    return bool(set(names) - {o.name for o in _parse(path).graph.output})
 
 
 def _with_outputs(path, names):

@@ -30,14 +30,21 @@ class OnnxRuntime:
         try:
             import onnxruntime
         except ImportError as exc:
-            raise missing_runtime("onnxruntime", "cpu") from exc
+            raise missing_runtime("onnxruntime") from exc
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = 1  # each row has a thread of its own
         options.log_severity_level = 3
         options.add_session_config_entry("session.load_model_format", "ONNX")
-        self._session = onnxruntime.InferenceSession(
-            onnx_source(path, spec), options, providers=["CPUExecutionProvider"]
-        )
+
+        def open_session(*inner):
+            return onnxruntime.InferenceSession(
+                onnx_source(path, inner), options, providers=["CPUExecutionProvider"]
+            )
+
+        self._session = open_session()
+        inner = _names(spec) - {node.name for node in self._session.get_outputs()}
+        if inner:
+            self._session = open_session(*inner)
         inputs = {node.name: node for node in self._session.get_inputs()}
         self._input = input_name(spec, list(inputs), path)
         self._outputs = [node.name for node in self._session.get_outputs()]
@@ -132,11 +139,12 @@ def input_name(spec, known, path):
 
 def check_outputs(spec, known, path):
     """Raise ValueError if a model lacks an output that its spec names."""
-    for output in spec.outputs.values():
-        if isinstance(output.name, str) and output.name not in known:
-            raise ValueError(
-                f"{path} has no output {output.name!r}; it has {known!s:.300}."
-            )
+    for name in _names(spec) - set(known):
+        raise ValueError(f"{path} has no output {name!r}; it has {known!s:.300}.")
+
+
+def _names(spec):
+    return {o.name for o in spec.outputs.values() if isinstance(o.name, str)}
 
 
 def output_names(outputs, known):
