@@ -16,6 +16,7 @@ from skbird.encoders._litert import LiteRtRuntime
 from skbird.encoders._onnx_runtimes import OnnxRuntime, OpenVinoRuntime, fastest_runtime
 from skbird.encoders._spec import EncoderSpec
 from skbird.encoders._spec_files import known_specs, read_spec
+from skbird.encoders._trial import try_model
 from skbird.utils._params import check_params
 from skbird.utils._sklearn_compat import StrOptions
 
@@ -169,6 +170,7 @@ def _opened(path, spec, sha256, runtime):
         "auto": fastest_runtime,
     }[chosen]
     names = read_class_names(spec, path.parent)
+    try_model(path, spec, sha256)
     try:
         opened = kind(path, spec)
     except (ValueError, OSError, ImportError, MemoryError):
