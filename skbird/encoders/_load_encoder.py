@@ -170,7 +170,9 @@ def _opened(path, spec, sha256, runtime):
         "auto": fastest_runtime,
     }[chosen]
     names = read_class_names(spec, path.parent)
-    try_model(path, spec, sha256)
+    sizes = {"samples": spec.window_samples}
+    shape = [sizes.get(n, n) for n in spec.input_shape]
+    try_model(path, spec, sha256, shape, spec.input_type)
     try:
         opened = kind(path, spec)
     except (ValueError, OSError, ImportError, MemoryError):

@@ -15,11 +15,11 @@ from skbird.encoders._embedding_encoder import (
     warn_of_errors,
 )
 from skbird.encoders._encoder import Encoder
+from skbird.encoders._heard_rows import HeardRows
 from skbird.encoders._load_encoder import load_encoder
 from skbird.encoders._probe_classifier import ProbeClassifier
 from skbird.encoders._windows import compute_windows
 from skbird.utils._names import match_names
-from skbird.utils._nested import predict_matrix
 from skbird.utils._params import POSITIVE, THRESHOLD, check_list
 from skbird.utils._rows import check_y_length
 from skbird.utils._sklearn_compat import HasMethods, Interval, StrOptions
@@ -139,7 +139,7 @@ class PretrainedScores(MultilabelMixin, BaseEstimator):
         self.verbose = verbose
         self.threshold = threshold
 
-    def fit(self, X=None, y=None):
+    def fit(self, X=None, y=None, sample_weight=None, label_weight=None):
         """Find the species among the classes of the model.
 
         Parameters
@@ -149,6 +149,10 @@ class PretrainedScores(MultilabelMixin, BaseEstimator):
             know, and `unmatched` is not "nan". None where there is no y either.
         y : DataFrame or array-like of shape (n_rows, n_species), default=None
             Its columns name the species; an array's columns are `species`.
+        sample_weight : array of shape (n_rows,), default=None
+            For the classifier of the species that the model does not know.
+        label_weight : array of shape (n_rows, n_species), default=None
+            For the same.
 
         Returns
         -------
@@ -172,9 +176,9 @@ class PretrainedScores(MultilabelMixin, BaseEstimator):
         place = self._places(species)
         self.matched_ = np.array([name in place for name in species], dtype=bool)
         self.columns_ = np.array([place.get(name, -1) for name in species], dtype=int)
-        self.species_ = np.asarray(species)
+        self.species_ = np.array(species, dtype=object)
         self.classes_ = np.tile([0, 1], (len(species), 1))
-        self._fit_probe(recordings, y)
+        self._fit_probe(recordings, y, sample_weight, label_weight)
         return self
 
     def predict_proba(self, X):
@@ -209,7 +213,7 @@ class PretrainedScores(MultilabelMixin, BaseEstimator):
             warn_of_errors(windows)
             proba[:, self.matched_] = windows.pool(self.pooling)
         if self.probe_ is not None:
-            proba[:, ~self.matched_] = self._probe_proba(recordings)
+            proba[:, ~self.matched_] = self.probe_.predict_proba(recordings)
         return proba
 
     @property
@@ -246,7 +250,7 @@ class PretrainedScores(MultilabelMixin, BaseEstimator):
         matched = match_names(meant.values(), first)
         return {one: first[matched[m]] for one, m in meant.items() if m in matched}
 
-    def _fit_probe(self, recordings, y):
+    def _fit_probe(self, recordings, y, sample_weight, label_weight):
         self.probe_ = None
         lacking = self.species_[~self.matched_]
         if not len(lacking):
@@ -266,33 +270,22 @@ class PretrainedScores(MultilabelMixin, BaseEstimator):
             + " Pass names={column: scientific name} if it calls them otherwise.",
             stacklevel=3,
         )
-        if not can_learn:
-            return
-        features = self._embeddings().fit_transform(recordings)
-        heard = ~np.isnan(features[:, 0])
-        probe = (
-            ProbeClassifier() if self.unmatched == "probe" else clone(self.unmatched)
-        )
-        labels = (
-            y.loc[:, lacking] if hasattr(y, "loc") else np.asarray(y)[:, ~self.matched_]
-        )
-        labels = labels[heard] if not hasattr(labels, "loc") else labels.loc[heard]
-        self.probe_ = probe.fit(features[heard], labels)
+        if can_learn:
+            labels = (
+                y.loc[:, lacking]
+                if hasattr(y, "loc")
+                else np.asarray(y)[:, ~self.matched_]
+            )
+            given = {"sample_weight": sample_weight, "label_weight": label_weight}
+            weights = {name: w for name, w in given.items() if w is not None}
+            if "label_weight" in weights:
+                weights["label_weight"] = np.asarray(label_weight)[:, ~self.matched_]
+            self.probe_ = self._probe().fit(recordings, labels, **weights)
 
-    def _embeddings(self):
-        return EmbeddingEncoder(self.encoder_, **self._options)
-
-    def _probe_proba(self, recordings):
-        encoder = self._embeddings().fit(recordings)
-        features = encoder.transform(recordings)
-        heard = ~np.isnan(features[:, 0])
-        proba = np.full(
-            (len(features), int((~self.matched_).sum())), np.nan, np.float32
-        )
-        if heard.any():
-            n_species = proba.shape[1]
-            proba[heard] = predict_matrix(self.probe_, features[heard], n_species)
-        return proba
+    def _probe(self):
+        """Return a pipeline from rows to the species that the model does not know."""
+        head = ProbeClassifier() if self.unmatched == "probe" else clone(self.unmatched)
+        return HeardRows(EmbeddingEncoder(self.encoder_, **self._options), head)
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()

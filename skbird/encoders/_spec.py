@@ -10,7 +10,6 @@ from numbers import Integral
 from skbird.encoders._spec_checks import (
     FINITE,
     SCALE,
-    check_name,
     check_text,
     check_together,
 )
@@ -18,7 +17,13 @@ from skbird.utils._params import POSITIVE, check_params
 from skbird.utils._sklearn_compat import Interval, StrOptions
 
 ROLES = ("embedding", "scores", "frames", "spatial")
-LABEL_FORMATS = ("lines", "headed lines", "scientific_common", "csv")
+LABEL_FORMATS = (
+    "lines",
+    "headed lines",
+    "scientific_common",
+    "code_scientific_common",
+    "csv",
+)
 _MOST_VALUES = 10_000_000  # of an output, for one window
 
 
@@ -162,9 +167,11 @@ class EncoderSpec:
         Names of the classes in the order of the scores, scientific where it is species.
     labels_file : str, default=None
         A file beside the model that has them instead.
-    labels_format : {"lines", "headed lines", "scientific_common", "csv"}
+    labels_format : {"lines", "headed lines", "scientific_common", \
+            "code_scientific_common", "csv"}, default="lines"
         Its format: a name per line, without or with one line before them; such a line
-        as "Turdus merula_Common Blackbird"; or a table with `labels_column`.
+        as "Turdus merula_Common Blackbird"; code, scientific and common name with tabs
+        between them; or a table with `labels_column`.
     labels_column : str, default=None
     taxonomy : str, default=None
         List and version that the names follow, such as "eBird/Clements 2021".
@@ -234,7 +241,6 @@ class EncoderSpec:
 
     def __post_init__(self):
         check_params("EncoderSpec", _CONSTRAINTS, **vars(self))
-        check_name(self.name)
         outputs = _outputs(self.outputs)
         training = tuple(_build(TrainingSource, s, "training") for s in self.training)
         for name, value in (
@@ -324,21 +330,23 @@ def _outputs(given):
     }
 
 
-def spec_from_table(table, where="spec"):
+def spec_from_table(table, cls=EncoderSpec, where="spec"):
     """Return the spec that a table of names and values describes.
 
     Parameters
     ----------
     table : Mapping
         Such as TOML or JSON hold.
+    cls : type
+        Of the spec.
     where : str
         How errors call it.
 
     Returns
     -------
-    EncoderSpec
+    EncoderSpec, or what `cls` is
     """
-    return _build(EncoderSpec, table, where)
+    return _build(cls, table, where)
 
 
 def _build(cls, table, where):

@@ -56,7 +56,7 @@ def check_together(spec):
     """
     _check_times(spec)
     _check_input(spec)
-    _check_places(spec)
+    check_places(spec)
     names = spec.class_names
     if not all(isinstance(name, str) for name in names):
         raise TypeError("class_names must be texts.")
@@ -98,9 +98,16 @@ def _check_input(spec):
         )
 
 
-def _check_places(spec):
+def check_places(spec):
+    """Raise ValueError if a spec, of any kind, names what is no file of its own.
+
+    Parameters
+    ----------
+    spec : EncoderSpec or GeoModelSpec
+    """
+    check_name(spec.name)
     for name in _TEXTS:
-        check_text(name, getattr(spec, name))
+        check_text(name, getattr(spec, name, None))
     if spec.sha256 is not None and not _SHA256.fullmatch(spec.sha256):
         raise ValueError(
             f"sha256={spec.sha256!r:.80} must be 64 of the digits 0-9 and a-f."

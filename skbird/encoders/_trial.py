@@ -14,6 +14,7 @@ from importlib import import_module
 from pathlib import Path
 
 from skbird.encoders._find import unzipped
+from skbird.encoders._geo_spec import known_geo_specs
 from skbird.encoders._onnx_files import check_data
 from skbird.encoders._spec_files import known_specs
 
@@ -26,23 +27,26 @@ _passed: set[tuple] = set()
 _running: dict[int, subprocess.Popen] = {}  # by the process that has started it
 
 
-def try_model(path, spec, sha256):
+def try_model(path, spec, sha256, shape, dtype):
     """Run a few windows through a model in a process that may be killed.
 
     Parameters
     ----------
     path : Path
-    spec : EncoderSpec
+    spec : EncoderSpec or GeoModelSpec
     sha256 : str
         Of the file. Those of models that skbird knows are not tried.
+    shape : sequence of "batch" and int
+        Of the input.
+    dtype : str
 
     Raises
     ------
     ValueError
         If it takes too much memory or time, crashes, or does not run.
     """
-    key = sha256, spec.input_name, spec.input_shape, spec.input_type, spec.window_s
-    known = {s.sha256 for s in known_specs().values()}
+    key = sha256, spec.input_name, tuple(shape), dtype
+    known = {s.sha256 for s in (*known_specs().values(), *known_geo_specs().values())}
     if key in _passed or sha256 in known or not hasattr(os, "fork"):
         return
     if not _has_runtime(path):
@@ -55,10 +59,8 @@ def try_model(path, spec, sha256):
             "path": str(model),
             "runtime": "litert" if model.suffix.lower() == ".tflite" else "onnx",
             "input": spec.input_name,
-            "shape": [
-                spec.window_samples if n == "samples" else n for n in spec.input_shape
-            ],
-            "dtype": spec.input_type,
+            "shape": list(shape),
+            "dtype": dtype,
             # As many as run together; large files are hardly made to surprise.
             "n_windows": 16 if size < 20_000_000 else 2,
             "most_bytes": _MOST_BYTES + 4 * size,
@@ -90,8 +92,8 @@ def _judge(answer, job, path, spec):
         name = signal.Signals(answer["signal"]).name
         if name in _TOO_LONG:
             raise ValueError(
-                f"{path} computes a few windows of {spec.window_s:g} s for more than "
-                f"{job['most_s']} s, and was stopped. It is no usable model."
+                f"{path} computes a few windows for more than {job['most_s']} s, and "
+                "was stopped. It is no usable model."
             )
         raise ValueError(f"{path} crashes its runtime ({name}). It is no usable model.")
     error = answer["error"]

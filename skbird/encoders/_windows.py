@@ -38,6 +38,8 @@ class Windows:
         Windows of each row; None: counted.
     errors : DataFrame, default=None
         Columns ``row``, ``path``, ``error``: the rows that could not be read.
+    window_s : float, default=None
+        Length of a window in seconds; None: not known.
 
     Attributes
     ----------
@@ -69,12 +71,14 @@ class Windows:
         n_values=None,
         n_windows=None,
         errors=None,
+        window_s=None,
     ):
         self.rows = rows.reset_index(drop=True)
         self.index = rows.index
         self.entries = np.empty(len(rows), dtype=object)
         self.entries[:] = entries
         self.errors = no_errors() if errors is None else errors
+        self.window_s = window_s
         if n_values is None:
             known = (self.table(k) for k, e in enumerate(entries) if e is not None)
             n_values = next((table.shape[1] - 1 for table in known), 0)
@@ -95,7 +99,7 @@ class Windows:
         arrays : sequence of array of shape (n_windows, n_values)
             One for each row.
         step_s : float, default=1.0
-            From one window to the next in seconds.
+            From one window to the next in seconds, and how long they are.
 
         Returns
         -------
@@ -115,7 +119,8 @@ class Windows:
             else None
             for a in arrays
         ]
-        return cls(rows, entries, n_values=arrays[0].shape[1] if arrays else 0)
+        n_values = arrays[0].shape[1] if arrays else 0
+        return cls(rows, entries, n_values=n_values, window_s=step_s)
 
     @property
     def shape(self):
@@ -150,6 +155,7 @@ class Windows:
             self.n_values,
             self.n_windows[chosen],
             pd.DataFrame(errors, columns=["row", "path", "error"]),
+            self.window_s,
         )
 
     def table(self, row):
@@ -312,4 +318,5 @@ def compute_windows(
         op.n_values,
         front_end.n_frames,
         front_end.errors(),
+        spec.window_s,
     )

@@ -6,7 +6,6 @@ from skbird.inference._model_archive import ModelFileError
 from skbird.inference._network import CompiledNetwork
 from skbird.inference._onnx import export_onnx
 from skbird.inference._pipeline import CompiledPipeline
-from skbird.inference._probe import CompiledProbe
 from skbird.inference._save_model import save_model
 from skbird.inference._trained_on import trained_on
 from skbird.utils._public import set_public_module
@@ -14,7 +13,6 @@ from skbird.utils._public import set_public_module
 __all__ = [
     "CompiledNetwork",
     "CompiledPipeline",
-    "CompiledProbe",
     "ModelFileError",
     "compile_pipeline",
     "export_onnx",
@@ -24,3 +22,6 @@ __all__ = [
 ]
 
 set_public_module(globals())
+
+# For the other rooms; not public.
+from skbird.inference._probe import CompiledProbe

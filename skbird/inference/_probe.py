@@ -39,7 +39,7 @@ class CompiledProbe(MultilabelMixin, BaseEstimator):
     --------
     >>> import numpy as np
     >>> from skbird.encoders import Windows
-    >>> from skbird.inference import CompiledProbe
+    >>> from skbird.inference._probe import CompiledProbe
     >>> probe = CompiledProbe([[2.0]], [-1.0], ["Bufo bufo"])
     >>> probe.predict_proba(Windows.from_arrays([[[0.0], [1.0]]]))
     array([[0.5]])

@@ -1,4 +1,4 @@
-"""Check what `fit` is given besides the spectrograms."""
+"""Check the targets that `fit` is given."""
 
 import warnings
 
@@ -76,38 +76,27 @@ def check_targets(y, n_rows):
     return np.array(names, dtype=object), target
 
 
-def check_sample_weight(sample_weight, n_rows):
-    """Check weights of rows (n_rows,); None stays None."""
-    if sample_weight is None:
-        return None
-    weight = as_floats(sample_weight, "sample_weight", np.float64)
-    if weight.ndim != 1:
-        raise ValueError(
-            f"sample_weight has shape {weight.shape}; one weight per row, ({n_rows},), "
-            "is needed."
-        )
-    _check_length("sample_weight", weight, n_rows)
-    return _check_weight("sample_weight", weight)
+def check_usable(dataset):
+    """Refuse a `SegmentDataset` without a row to train on.
 
-
-def check_label_weight(label_weight, shape, species):
-    """Check weights of labels (n_rows, n_species); None stays None."""
-    if label_weight is None:
-        return None
-    if isinstance(label_weight, pd.DataFrame) and label_weight.shape == shape:
-        columns = list(label_weight.columns)
-        if set(columns) == set(species) and columns != list(species):
-            raise ValueError(
-                "The columns of label_weight are those of Y in another order. Reorder "
-                "them: label_weight[Y.columns]."
-            )
-    weight = np.asarray(label_weight, dtype=np.float32)
-    if weight.shape != shape:
-        raise ValueError(
-            f"label_weight has shape {weight.shape}, but Y has {shape}: one weight for "
-            "each label is needed."
+    Raises
+    ------
+    ValueError
+        Names a recording that cannot be read, if there is one.
+    """
+    if len(dataset):
+        return
+    X = dataset.spectrograms
+    text = (
+        f"There is nothing to train on in {counted(len(X), 'row')}: each is "
+        "unlabelled, unreadable or has sample_weight 0."
+    )
+    if len(X.errors):
+        text += (
+            f" {counted(len(X.errors), 'row')} cannot be read; the first error: "
+            f"{X.errors['error'].iloc[0]}"
         )
-    return _check_weight("label_weight", weight)
+    raise ValueError(text)
 
 
 def warn_of_unheard(species, target, is_read):
@@ -135,9 +124,3 @@ def warn_of_unheard(species, target, is_read):
 def _check_length(name, values, n_rows):
     if len(values) != n_rows:
         raise ValueError(f"{name} has {len(values)} rows, but X has {n_rows}.")
-
-
-def _check_weight(name, weight):
-    if not (np.isfinite(weight).all() and (weight >= 0).all() and weight.any()):
-        raise ValueError(f"{name} must be finite, not negative and not all 0.")
-    return weight
