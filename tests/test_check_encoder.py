@@ -13,7 +13,18 @@ import pytest
 import soundfile
 from toy_encoder import HZ, NAMES, RATE, hear, scores_of, spectrum, toy
 
-from skbird.encoders import EncoderOutput, check_encoder, load_encoder
+from skbird.encoders import (
+    EncoderOutput,
+    _known_calls,
+    check_encoder,
+    load_encoder,
+)
+from skbird.encoders._encoder_checks import check_level
+from skbird.encoders._known_calls import (
+    KnownCalls,
+    check_known_calls,
+    check_known_spec,
+)
 
 FOLDER = Path(os.environ.get("SKBIRD_DATA", "../shared/data")) / "xc_california"
 
@@ -304,26 +315,34 @@ def birdnet():
 @pytest.mark.slow
 def test_birdnet_passes_and_a_wrong_normalization_of_it_fails(birdnet):
     assert not failing(birdnet)
-    for level in ("peak", "mean_peak"):
-        found = failing(birdnet.with_spec(replace(birdnet.spec, level=level)))
-        assert list(found) == ["level"]
+    wrong = birdnet.with_spec(replace(birdnet.spec, level="mean_peak"))
+    passed, detail = check_level(wrong)
+    assert not passed
+    assert "The model levels windows itself" in detail
+    assert "put level='none' in the spec" in detail
 
 
 @pytest.mark.slow
 @pytest.mark.skipif(
     not FOLDER.is_dir(), reason="SKBIRD_DATA names no folder with xc_california/"
 )
-def test_known_calls_tell_the_spec_of_birdnet_from_wrong_ones(birdnet):
+def test_known_calls_tell_the_spec_of_birdnet_from_wrong_ones(birdnet, monkeypatch):
     rows = pd.read_csv(FOLDER / "metadata.csv")[["path", "primary_label"]]
     rows["path"] = [str(FOLDER / path) for path in rows["path"]]
-    rows = rows.groupby("primary_label").head(4)
-    spec = birdnet.spec
-    names = birdnet.class_names
-    assert not failing(birdnet, rows)
-    half = replace(spec, sample_rate=24_000, window_s=6.0)
-    assert "sample_rate=48000" in failing(birdnet.with_spec(half), rows)["known spec"]
-    late = replace(spec, class_names=("nothing", *names[:-1]))
-    assert "one class earlier" in failing(birdnet.with_spec(late), rows)["known calls"]
+    rows = rows.groupby("primary_label").head(2)[:16]
+    spec, names = birdnet.spec, birdnet.class_names
+    known = KnownCalls.read(rows, birdnet)
+    assert check_known_calls(birdnet, known)[0]
+    late = birdnet.with_spec(replace(spec, class_names=("nothing", *names[:-1])))
+    passed, detail = check_known_calls(late, KnownCalls.read(rows, late))
+    assert not passed
+    assert "one class earlier" in detail
+    monkeypatch.setattr(_known_calls, "_RATES", (48_000,))
+    assert check_known_spec(birdnet, known)[0]
+    half = birdnet.with_spec(replace(spec, sample_rate=24_000, window_s=6.0))
+    passed, detail = check_known_spec(half, known)
+    assert not passed
+    assert "better with sample_rate=48000 and window_s=3" in detail
 
 
 @pytest.mark.slow

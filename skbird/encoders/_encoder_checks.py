@@ -72,7 +72,7 @@ def check_pitch(encoder):
         for octave, seed in ((0, 0), (0, 1), (1, 0))
     )
     moved, same = np.median(distances(here, up)), np.median(distances(here, again))
-    if moved < max(_MOVED, 1.5 * same):
+    if moved < max(_MOVED, 1.2 * same):
         return False, (
             f"A tone an octave up moves the output by {moved:.1%}, the same tone over "
             f"another noise by {same:.1%}: the model does not hear pitch. Is "

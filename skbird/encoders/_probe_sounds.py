@@ -5,7 +5,8 @@ from functools import lru_cache
 import numpy as np
 
 _RAMP_S = 0.05
-_N_PARTIALS = 60
+_N_PARTIALS = 100
+_FAINT = 0.003  # level of the noise behind all sounds
 
 
 @lru_cache(maxsize=4)
@@ -31,7 +32,7 @@ def tones(spec, octave=0, seed=0, rate=None):
     pulse = _pulsed(t, spec.window_s, 6)
     noise = _noise(t, spec, seed)
     return _stack(
-        0.4 * pulse * np.sin(2 * np.pi * hz * 2**octave * t + seed) + 0.01 * noise
+        0.4 * pulse * np.sin(2 * np.pi * hz * 2**octave * t + seed) + _FAINT * noise
         for hz in spec.sample_rate * np.array([0.02, 0.04, 0.08, 0.16])
     )
 
@@ -63,7 +64,7 @@ def calls(spec, rate=None):
         0.3 * noise,
         0.4 * np.sin(2 * np.pi * 2 * low * t),
     )
-    return _stack(sound + 0.01 * noise for sound in sounds)
+    return _stack(sound + _FAINT * noise for sound in sounds)
 
 
 def extremes(spec):
