@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from skbird.encoders import EncoderOutput, EncoderSpec, load_encoder
+from skbird.encoders import EmbeddingEncoder, EncoderOutput, EncoderSpec, load_encoder
 
 RATE = 8000
 N_BANDS = 24
@@ -55,3 +55,22 @@ def toy_spec(**changes):
 def toy(function=hear, **changes):
     """Return a toy encoder."""
     return load_encoder(function, toy_spec(**changes))
+
+
+#: Of a ramp: 4 minutes of whole numbers that floats hold.
+SCALE = 2.0**-21
+ENDS = {"embedding": EncoderOutput("ends", [2])}
+
+
+def ends(windows):
+    """Return the first and the last sample: where a window is."""
+    return {"embedding": windows[:, [0, -1]]}
+
+
+def placed(**changes):
+    """Return an encoder that says where its windows are, in samples of a ramp."""
+    return toy(ends, outputs=ENDS, class_names=(), **changes)
+
+
+def quiet(encoder, **options):
+    return EmbeddingEncoder(encoder, verbose=0, **options)

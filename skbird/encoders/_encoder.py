@@ -6,7 +6,7 @@ import scipy.special
 from skbird.encoders._front_ends import FRONT_ENDS, level_windows
 from skbird.utils._params import check_list
 
-_BATCH = 16  # windows that are prepared and run at once
+BATCH = 16  # windows that are prepared and run at once
 
 
 class Encoder:
@@ -95,8 +95,8 @@ class Encoder:
                 f"{spec.window_samples}): {spec.window_s:g} s at {spec.sample_rate} Hz."
             )
         parts = [
-            self._run(windows[first : first + _BATCH], roles)
-            for first in range(0, len(windows), _BATCH)
+            self._run(windows[first : first + BATCH], roles)
+            for first in range(0, len(windows), BATCH)
         ]
         empty = [np.empty((0, *spec.outputs[r].shape), np.float32) for r in roles]
         values = [np.concatenate(v) for v in zip(empty, *parts, strict=True)]
