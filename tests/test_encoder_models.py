@@ -295,7 +295,7 @@ def test_rows_are_as_long_as_windows(encoder, rows):
 
 def test_the_code_of_the_page_runs(encoder, rows, tmp_path, monkeypatch, capsys):
     page = Path(__file__).parent.parent / "docs" / "encoders.md"
-    (code,) = re.findall(r"```python\n(.*?)```", page.read_text(), re.DOTALL)
+    code = "".join(re.findall(r"```python\n(.*?)```", page.read_text(), re.DOTALL))
     monkeypatch.chdir(tmp_path)
     X, Y = rows
     exec(code.replace('"birdnet-2.4"', "encoder"), {"X": X, "Y": Y, "encoder": encoder})

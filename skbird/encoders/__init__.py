@@ -1,6 +1,7 @@
 """Pretrained models as steps of a pipeline: embeddings, and scores of their classes."""
 
 from skbird.encoders._attention_probe import AttentionProbe
+from skbird.encoders._check_encoder import check_encoder
 from skbird.encoders._embedding_encoder import EmbeddingEncoder
 from skbird.encoders._encoder import Encoder
 from skbird.encoders._geo_model import GeoModel
@@ -27,6 +28,7 @@ __all__ = [
     "ProbeClassifier",
     "TrainingSource",
     "Windows",
+    "check_encoder",
     "heard_before",
     "load_encoder",
     "load_geo_model",

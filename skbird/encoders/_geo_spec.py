@@ -1,13 +1,13 @@
 """What must travel with the file of a model of places and seasons."""
 
-import re
 from dataclasses import dataclass, field
 from functools import cache
 from importlib.resources import files
 from numbers import Integral
 from pathlib import Path
 
-from skbird.encoders._spec import LABEL_FORMATS, EncoderOutput, check_files
+from skbird.encoders._spec import LABEL_FORMATS, EncoderOutput
+from skbird.encoders._spec_checks import check_places
 from skbird.encoders._spec_files import read_table
 from skbird.utils._params import check_params
 from skbird.utils._sklearn_compat import Interval, StrOptions
@@ -73,11 +73,7 @@ class GeoModelSpec:
 
     def __post_init__(self):
         check_params("GeoModelSpec", _CONSTRAINTS, **vars(self))
-        if not re.fullmatch(r"[\w.+-]{1,80}", self.name):
-            raise ValueError(
-                f"name={self.name!r:.100} must be letters, digits and any of . + - _"
-            )
-        check_files(self)
+        check_places(self)
         object.__setattr__(self, "class_names", tuple(self.class_names))
         if self.class_names and len(self.class_names) != self.n_classes:
             raise ValueError(

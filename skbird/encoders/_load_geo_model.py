@@ -11,6 +11,7 @@ from skbird.encoders._geo_spec import GeoModelSpec, known_geo_specs, read_geo_sp
 from skbird.encoders._labels import read_class_names
 from skbird.encoders._litert import LiteRtRuntime
 from skbird.encoders._onnx_runtimes import OnnxRuntime
+from skbird.encoders._trial import try_model
 from skbird.utils._params import check_params
 
 _RUNTIMES = {".tflite": LiteRtRuntime, ".onnx": OnnxRuntime}
@@ -138,6 +139,7 @@ def _open(path, spec, sha256):
             f"Nothing says which species the values of {spec.name} are of. Give "
             "class_names or labels_file in its spec."
         )
+    try_model(path, spec, sha256, ["batch", 3], "float32")
     opened = runtime(path, spec)
     outputs = list(spec.outputs.values())
 
