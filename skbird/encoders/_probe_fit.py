@@ -112,6 +112,8 @@ class Fold(NamedTuple):
 
 def _inner_folds(present, total, groups, n_windows):
     """Return a list of folds; it is empty if there is too little to judge by."""
+    if not present.shape[1]:
+        return []
     fold_of_row, n_groups = _deal(present > 0.5 * total, groups)
     if fold_of_row is None or np.median(n_groups) < _LEAST_POSITIVES:
         return []
