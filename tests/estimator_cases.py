@@ -3,6 +3,7 @@
 import tempfile
 from pathlib import Path
 
+import pandas as pd
 from sklearn.pipeline import Pipeline
 from tiny_encoder import write_encoder
 from tiny_network import MEL, NETWORK
@@ -21,6 +22,7 @@ from skbird.nn import CNNClassifier, SEDClassifier
 from skbird.postprocessing import (
     ConformalClassifier,
     MultilabelCalibrator,
+    PlaceSeasonPrior,
     SoundscapeReweighter,
     SoundscapeReweighterCV,
     ThresholdTuner,
@@ -50,6 +52,7 @@ ENCODER = load_encoder(
     write_encoder(Path(_FOLDER.name), species=("dove", "wren"), tones=(1000.0, 3000.0)),
     runtime="onnxruntime",
 )
+PRIORS = pd.DataFrame({"species": ["dove", "wren"], "prior": [0.9, 0.2]})
 
 
 class Hearing:
@@ -99,6 +102,7 @@ ESTIMATORS = [
     SoundscapeReweighterCV(LEVELS, cv=2),
     MultilabelCalibrator(LEVELS, cv=2),
     ThresholdTuner(LEVELS, cv=2),
+    PlaceSeasonPrior(LEVELS, PRIORS),
     ConformalClassifier(LEVELS, cv=2),
     MultilabelVotingClassifier([("a", LEVELS), ("b", LevelClassifier(1))]),
     SeedEnsemble(LEVELS, n_estimators=2),

@@ -201,7 +201,7 @@ def test_broken_recordings_are_neither_trained_on_nor_held_out(field, tmp_path):
     assert load_model(out).about_["data"]["n_rows"] == 30 - n_held_out
     for path in (tmp_path / "recordings").rglob("*.wav"):
         path.write_text("no sound")
-    result = run("train", tmp_path / "recordings", "--out", out, *SHORT)
+    result = run("train", tmp_path / "recordings", "--out", out, *SHORT, "--overwrite")
     assert result.exit_code == 1
     assert "None of the 33 recordings can be read" in result.stderr
 

@@ -2,10 +2,12 @@
 
 import os
 import pickle
+import re
 import signal
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -18,7 +20,7 @@ from sklearn.preprocessing import StandardScaler
 
 from skbird.archive import part_paths, predict_archive
 from skbird.cli._app import app
-from skbird.encoders import EmbeddingEncoder, PretrainedScores, load_encoder
+from skbird.encoders import EmbeddingEncoder, PretrainedScores, load_encoder, read_spec
 from skbird.inference import (
     CompiledProbe,
     ModelFileError,
@@ -289,3 +291,15 @@ def test_rows_are_as_long_as_windows(encoder, rows):
 
     X, Y = rows
     assert row_length(PretrainedScores(encoder, verbose=0).fit(X, Y)) == 1.0
+
+
+def test_the_code_of_the_page_runs(encoder, rows, tmp_path, monkeypatch, capsys):
+    page = Path(__file__).parent.parent / "docs" / "encoders.md"
+    (code,) = re.findall(r"```python\n(.*?)```", page.read_text(), re.DOTALL)
+    monkeypatch.chdir(tmp_path)
+    X, Y = rows
+    exec(code.replace('"birdnet-2.4"', "encoder"), {"X": X, "Y": Y, "encoder": encoder})
+    assert capsys.readouterr().out.count("[[") == 2
+    (spec,) = re.findall(r"```toml\n(.*?)```", page.read_text(), re.DOTALL)
+    (tmp_path / "toads.toml").write_text(spec)
+    assert read_spec(tmp_path / "toads.toml").class_names == SPECIES[:2]

@@ -59,6 +59,7 @@ from skbird.nn._heads import CNN, SED
 from skbird.postprocessing import (
     ConformalClassifier,
     MultilabelCalibrator,
+    PlaceSeasonPrior,
     SoundscapeReweighter,
     SoundscapeReweighterCV,
     ThresholdTuner,
@@ -121,6 +122,11 @@ def table_rows():
     X["type"] = np.where(np.arange(90) % 2, "song", "call")
     X["age"] = np.where(np.arange(90) % 5, "adult", "juvenile")
     return X, pd.DataFrame(Y, columns=["wren", "dove", "owl"])
+
+
+def prior_table(priors):
+    """Return priors of two species."""
+    return pd.DataFrame({"species": ["wren", "dove"], "prior": priors})
 
 
 def see_model(model, folder):
@@ -434,6 +440,24 @@ CASES = [
     ),
     (
         see_model,
+        PlaceSeasonPrior(Table(), prior_table([0.2, 1e-3])),
+        {
+            "estimator": Table(0.01),
+            "prior": prior_table([0.3, 1e-3]),
+            "strength": 2.0,
+            "reference": "fit",
+            "min_prior": 0.1,
+            "names": {"owl": "wren"},
+            "threshold": 0.8,
+        },
+    ),
+    (
+        see_model,
+        PlaceSeasonPrior(Table(), "learned", by=["type"]),
+        {"by": ["age"], "shrinkage": 0.0},
+    ),
+    (
+        see_model,
         SoundscapeReweighter(Table()),
         {
             "estimator": Table(0.01),
@@ -494,6 +518,11 @@ ELSEWHERE = {
     "PseudoLabelSelfTraining.mix": "test_pseudo_mix",
     "PseudoLabelSelfTraining.soft_threshold": "test_self_training",
     "PseudoLabelSelfTraining.hard_threshold": "test_self_training",
+    "PlaceSeasonPrior.latitude": "test_place_season",
+    "PlaceSeasonPrior.longitude": "test_place_season",
+    "PlaceSeasonPrior.date": "test_place_season",
+    "PlaceSeasonPrior.scoring": "test_place_season",
+    "PlaceSeasonPrior.cv": "test_place_season",
     "SoundscapeReweighterCV.scoring": "test_reweighter",
     "SoundscapeReweighterCV.cv": "test_reweighter",
 }

@@ -3,7 +3,11 @@
 from skbird.encoders._attention_probe import AttentionProbe
 from skbird.encoders._embedding_encoder import EmbeddingEncoder
 from skbird.encoders._encoder import Encoder
+from skbird.encoders._geo_model import GeoModel
+from skbird.encoders._geo_spec import GeoModelSpec
+from skbird.encoders._heard_before import heard_before
 from skbird.encoders._load_encoder import load_encoder
+from skbird.encoders._load_geo_model import load_geo_model
 from skbird.encoders._pretrained_scores import PretrainedScores
 from skbird.encoders._probe_classifier import ProbeClassifier
 from skbird.encoders._spec import EncoderOutput, EncoderSpec, TrainingSource
@@ -17,11 +21,15 @@ __all__ = [
     "Encoder",
     "EncoderOutput",
     "EncoderSpec",
+    "GeoModel",
+    "GeoModelSpec",
     "PretrainedScores",
     "ProbeClassifier",
     "TrainingSource",
     "Windows",
+    "heard_before",
     "load_encoder",
+    "load_geo_model",
     "read_spec",
     "write_spec",
 ]

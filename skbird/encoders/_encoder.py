@@ -130,6 +130,23 @@ class Encoder:
             return scipy.special.softmax(scores, axis=1)
         return scores
 
+    def heard_before(self, X):
+        """Say of each row whether the model may have been trained on it.
+
+        Parameters
+        ----------
+        X : DataFrame, sequence of paths, or Recordings
+            The rows.
+
+        Returns
+        -------
+        Series of shape (n_rows,), categorical
+            See :func:`heard_before`.
+        """
+        from skbird.encoders._heard_before import heard_before
+
+        return heard_before(X, self.spec)
+
     def _run(self, windows, roles):
         spec = self.spec
         prepared = level_windows(windows, spec.level, spec.level_peak)

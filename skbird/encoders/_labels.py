@@ -57,4 +57,16 @@ def _parse(text, spec, path):
         lines = lines[1:]
     if spec.labels_format == "scientific_common":
         lines = [line.partition("_")[0] for line in lines]
+    if spec.labels_format == "code_scientific_common":
+        lines = [_second(line, spec, path) for line in lines]
     return lines
+
+
+def _second(line, spec, path):
+    parts = line.split("\t")
+    if len(parts) < 2:
+        raise ValueError(
+            f"{path} has the line {line!r:.100}, without a tab: labels_format="
+            f"{spec.labels_format!r} is wrong."
+        )
+    return parts[1]

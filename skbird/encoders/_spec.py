@@ -11,7 +11,13 @@ from skbird.utils._params import POSITIVE, check_params
 from skbird.utils._sklearn_compat import Interval, StrOptions
 
 ROLES = ("embedding", "scores", "frames", "spatial")
-LABEL_FORMATS = ("lines", "headed lines", "scientific_common", "csv")
+LABEL_FORMATS = (
+    "lines",
+    "headed lines",
+    "scientific_common",
+    "code_scientific_common",
+    "csv",
+)
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 _MOST_SAMPLES = 10_000_000  # of a window
 _MOST_VALUES = 10_000_000  # of an output, for one window
@@ -153,9 +159,11 @@ class EncoderSpec:
         Names of the classes in the order of the scores, scientific where it is species.
     labels_file : str, default=None
         A file beside the model that has them instead.
-    labels_format : {"lines", "headed lines", "scientific_common", "csv"}
+    labels_format : {"lines", "headed lines", "scientific_common", \
+            "code_scientific_common", "csv"}, default="lines"
         Its format: a name per line, without or with one line before them; such a line
-        as "Turdus merula_Common Blackbird"; or a table with `labels_column`.
+        as "Turdus merula_Common Blackbird"; code, scientific and common name with tabs
+        between them; or a table with `labels_column`.
     labels_column : str, default=None
     taxonomy : str, default=None
         List and version that the names follow, such as "eBird/Clements 2021".
@@ -246,17 +254,7 @@ class EncoderSpec:
                 f"window_s={self.window_s:g} at sample_rate={self.sample_rate} are "
                 f"{self.window_samples:,} samples; a window has 1 to {_MOST_SAMPLES:,}."
             )
-        if self.sha256 is not None and not _SHA256.fullmatch(self.sha256):
-            raise ValueError(
-                f"sha256={self.sha256!r:.80} must be 64 of the digits 0-9 and a-f."
-            )
-        for name in ("file", "labels_file"):
-            value = getattr(self, name)
-            if value is not None and not re.fullmatch(r"\w[\w.+ -]*", value):
-                raise ValueError(
-                    f"{name}={value!r:.100} must be the name of a file beside the "
-                    "spec, without a folder."
-                )
+        check_files(self)
         names = self.class_names
         if not all(isinstance(name, str) for name in names):
             raise TypeError("class_names must be texts.")
@@ -280,6 +278,21 @@ class EncoderSpec:
     def key(self) -> str:
         """What the numbers depend on, besides the model's file."""
         return repr(tuple(getattr(self, name) for name in _CHANGE_NUMBERS))
+
+
+def check_files(spec):
+    """Refuse a spec whose `sha256`, `file` or `labels_file` cannot be such."""
+    if spec.sha256 is not None and not _SHA256.fullmatch(spec.sha256):
+        raise ValueError(
+            f"sha256={spec.sha256!r:.80} must be 64 of the digits 0-9 and a-f."
+        )
+    for name in ("file", "labels_file"):
+        value = getattr(spec, name)
+        if value is not None and not re.fullmatch(r"\w[\w.+ -]*", value):
+            raise ValueError(
+                f"{name}={value!r:.100} must be the name of a file beside the spec, "
+                "without a folder."
+            )
 
 
 _CONSTRAINTS = {
@@ -345,21 +358,23 @@ def _outputs(given):
     }
 
 
-def spec_from_table(table, where="spec"):
+def spec_from_table(table, cls=EncoderSpec, where="spec"):
     """Return the spec that a table of names and values describes.
 
     Parameters
     ----------
     table : Mapping
         Such as TOML or JSON hold.
+    cls : type
+        Of the spec.
     where : str
         How errors call it.
 
     Returns
     -------
-    EncoderSpec
+    EncoderSpec, or what `cls` is
     """
-    return _build(EncoderSpec, table, where)
+    return _build(cls, table, where)
 
 
 def _build(cls, table, where):

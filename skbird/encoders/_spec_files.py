@@ -51,6 +51,11 @@ def read_spec(path):
     >>> read_spec(path).outputs["embedding"].shape
     (128,)
     """
+    return read_table(path, EncoderSpec)
+
+
+def read_table(path, cls):
+    """Read a spec of some class from a .toml or .json file."""
     path = Path(check_path(path))
     parse = {".toml": tomllib.loads, ".json": parse_json}.get(path.suffix.lower())
     if parse is None:
@@ -62,7 +67,7 @@ def read_spec(path):
         kind = path.suffix[1:].upper()
         raise ValueError(f"{path} cannot be read as {kind}: {exc!s:.200}") from exc
     try:
-        return spec_from_table(table)
+        return spec_from_table(table, cls)
     except (TypeError, ValueError) as exc:
         raise type(exc)(f"{path}: {exc}") from exc
 

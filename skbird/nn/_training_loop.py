@@ -14,6 +14,7 @@ from skbird.nn._precision import (
     choose_precision,
     depthwise_in_float32,
 )
+from skbird.nn._probe import check_batches
 from skbird.utils._finite import NotFiniteError
 
 
@@ -78,6 +79,7 @@ class TrainingLoop:
         try:
             if state is not None:
                 checkpoint.restore(state, self, X)
+            check_batches(self, X)
             with self._fast_layers():
                 finished = self._run_epochs(X, y, checkpoint, n_before)
         finally:
