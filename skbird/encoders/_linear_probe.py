@@ -168,8 +168,7 @@ class LinearProbe(MultilabelMixin, BaseEstimator):
         whole[:, learned] = np.swapaxes(coef[:, :-1], 1, 2) / self.scale_
         intercept[learned] = coef[0, -1] - whole[0, learned] @ self.mean_
         self.coef_, self.intercept_ = whole[0], intercept
-        if len(whole) > 1:
-            self.attention_coef_ = whole[1]
+        self.attention_coef_ = whole[1] if self._attends else None
 
     def _standardized_coef(self):
         """Return what `_keep` was given, of all species."""
