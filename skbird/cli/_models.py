@@ -142,7 +142,7 @@ def _may_skip(model):
     """
     from sklearn.pipeline import Pipeline
 
-    from skbird.encoders import PretrainedScores, ProbeClassifier
+    from skbird.encoders import AttentionProbe, PretrainedScores, ProbeClassifier
     from skbird.inference import CompiledProbe
     from skbird.utils._nested import final_network, steps_of
 
@@ -151,7 +151,7 @@ def _may_skip(model):
     if not isinstance(model, Pipeline) and not hasattr(model, "front_end"):
         return []
     *steps, last = steps_of(model)
-    is_probe = isinstance(last, ProbeClassifier | CompiledProbe)
+    is_probe = isinstance(last, ProbeClassifier | AttentionProbe | CompiledProbe)
     return steps if is_probe or final_network(last) is not None else []
 
 

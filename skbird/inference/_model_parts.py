@@ -8,7 +8,12 @@ from dataclasses import dataclass, field
 
 from skbird.audio import WORDS
 from skbird.compose import CallTypeClassifier
-from skbird.encoders import POOLINGS, EmbeddingEncoder, PretrainedScores
+from skbird.encoders import (
+    POOLINGS,
+    AttentionProbe,
+    EmbeddingEncoder,
+    PretrainedScores,
+)
 from skbird.ensemble import FoldEnsemble, MultilabelVotingClassifier, SeedEnsemble
 from skbird.inference._encoder_field import EncoderField
 from skbird.inference._engines import PRECISIONS
@@ -57,6 +62,7 @@ _MAYBE_COUNT = Either(NOTHING, _COUNT)
 _POSITIVE = Number(0, _INF)
 _VERBOSE = Either(FLAG, _COUNT)
 _THRESHOLD = Either(_SHARE, _PROBABILITIES)
+_NUMBERS = Vector(Number(-1e30, 1e30))
 _MAYBE_STEP = Either(NOTHING, Number(0.01, 3600))
 
 
@@ -186,11 +192,27 @@ MODELS = {
             CompiledProbe,
             {
                 "coef": Matrix(),
-                "intercept": Vector(Number(-1e30, 1e30)),
+                "intercept": _NUMBERS,
                 "pooling": Choice(POOLINGS),
                 "threshold": _THRESHOLD,
             },
             left_out=("species",),  # in a key of its own
+        ),
+        Part(
+            AttentionProbe,
+            {
+                "pooling": Choice(("lse", "attention")),
+                "sharpness": Number(0, 1e6),
+                "threshold": _THRESHOLD,
+            },
+            state={
+                "coef_": Matrix(),
+                "intercept_": _NUMBERS,
+                "attention_coef_": Either(NOTHING, Matrix()),
+                "mean_": _NUMBERS,
+                "scale_": Vector(Number(1e-30, 1e30)),
+            },
+            left_out=("C", "class_weight", "max_iter"),
         ),
         Part(
             PretrainedScores,
