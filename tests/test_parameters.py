@@ -39,6 +39,7 @@ from skbird.encoders import (
     PretrainedScores,
     ProbeClassifier,
     Windows,
+    load_encoder,
 )
 from skbird.ensemble import FoldEnsemble, MultilabelVotingClassifier, SeedEnsemble
 from skbird.nn import (
@@ -326,6 +327,7 @@ def folds():
 
 _FOLDER = tempfile.TemporaryDirectory()
 TOADS = str(write_encoder(Path(_FOLDER.name)))
+load_encoder(TOADS)  # says the license, once
 
 #: (how to look, the estimator, what to change one by one). A function is called with an
 #: empty folder. Where one parameter only counts with another, as its docstring says,
