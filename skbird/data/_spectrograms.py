@@ -145,7 +145,8 @@ class Spectrograms:
             tuple(range(n_mels)), frame_s, grid, normalize, top_db
         )
         rows = pd.DataFrame({"path": [f"row {row}" for row in range(n_rows)]})
-        entries = list(arrays.transpose(0, 2, 1).astype(np.float16))
+        # In this order, so that reading segments need not transpose them.
+        entries = list(arrays.transpose(0, 2, 1).astype(np.float16, order="C"))
         return cls(rows, entries, [n_frames] * n_rows, format)
 
     @property
