@@ -183,8 +183,11 @@ def test_callbacks_that_look_at_losses_never_see_nan(rows):
         def on_batch_end(self, net, training=False, loss=None, **kwargs):
             seen.append(loss.item())
 
+    # A GPU is not waited for at each step, so that they may see it there.
     net = small(criterion=LossOf, criterion__call=4, criterion__factor=NAN)
-    net.set_params(callbacks=[Look()], callbacks__hard_negatives__boost=3.0)
+    net.set_params(
+        device="cpu", callbacks=[Look()], callbacks__hard_negatives__boost=3.0
+    )
     net.set_params(callbacks__curriculum__start=0.5, callbacks__curriculum__by="loss")
     with pytest.warns(ConvergenceWarning, match="until epoch 1"):
         net.fit(*rows)
