@@ -1,6 +1,7 @@
 """How segments are drawn and read ahead of the device that trains."""
 
 import threading
+from contextlib import nullcontext
 
 import numpy as np
 import pytest
@@ -8,7 +9,7 @@ import torch
 from skorch.callbacks import Callback
 from test_training import make_stripes, small
 
-from skbird.nn._reader import read_ahead
+from skbird.nn._reader import read_ahead, read_batches
 from skbird.nn._segment_draws import SegmentDraws
 
 needs_cuda = pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA here")
@@ -102,6 +103,43 @@ def test_a_training_that_ends_stops_its_reader():
     assert readers()
     batches.close()
     assert not readers()
+
+
+def test_a_batch_is_used_after_its_copy_only(monkeypatch):
+    """The order of what a GPU is told, with streams that only note it."""
+    told = []
+
+    class Stream:
+        def __init__(self, device):
+            self.device = device
+
+        def record_event(self):
+            told.append("copied")
+            return told.count("copied")
+
+        def wait_event(self, event):
+            told.append(f"wait for {event}")
+
+    monkeypatch.setattr(torch.cuda, "Stream", Stream)
+    monkeypatch.setattr(torch.cuda, "current_stream", Stream)
+    monkeypatch.setattr(torch.cuda, "stream", nullcontext)
+    jobs = range(1, 6)
+    batches = read_batches(lambda job: {"x": torch.tensor(job)}, jobs, "cuda:0")
+    for job, batch in zip(jobs, batches, strict=True):
+        assert batch["x"] == job
+        assert f"wait for {job}" in told
+        assert f"wait for {job + 1}" not in told
+    assert told.count("copied") == 5
+    assert not readers()
+
+
+def test_a_cpu_reads_its_batches_in_turn():
+    read = []
+    batches = read_batches(lambda job: read.append(job) or job, range(9), "cpu")
+    for number, batch in enumerate(batches):
+        assert read == list(range(number + 1))
+        assert batch == number
+        assert not readers()
 
 
 # On a GPU ----------------------------------------------------------------------------

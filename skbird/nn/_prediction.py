@@ -115,9 +115,10 @@ class _Answers:
         is_tuple = isinstance(output, tuple)
         parts = [part.float() for part in (output if is_tuple else (output,))]
         copied = None
-        if parts[0].is_cuda:
+        device = parts[0].device
+        if device.type == "cuda":
             parts = [part.to("cpu", non_blocking=True) for part in parts]
-            copied = torch.cuda.current_stream().record_event()
+            copied = torch.cuda.current_stream(device).record_event()
         self._settle()
         self._coming = parts, copied, is_tuple
 

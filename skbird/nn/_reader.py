@@ -57,10 +57,11 @@ def read_batches(read, jobs, device):
 
     with closing(read_ahead(read_on_stream, jobs)) as batches:
         for batch, copied in batches:
-            copied.wait()  # not this thread, but the stream that computes
+            computing = torch.cuda.current_stream(device)
+            computing.wait_event(copied)  # this thread does not wait
             for tensor in batch.values():
                 if tensor.is_cuda:
-                    tensor.record_stream(torch.cuda.current_stream(tensor.device))
+                    tensor.record_stream(computing)
             yield batch
 
 
