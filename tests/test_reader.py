@@ -189,6 +189,18 @@ def test_a_gpu_is_given_the_segments_that_a_cpu_is_given():
 
 
 @needs_cuda
+def test_a_gpu_trains_as_a_cpu_does():
+    X, Y = make_stripes()
+    losses = {}
+    for device in ("cpu", "cuda"):
+        net = small(device=device, precision="float32", drop_rate=0.0).fit(X, Y)
+        losses[device] = net.history[:, "batches", :, "train_loss"]
+    # Differences of rounding grow from step to step.
+    np.testing.assert_allclose(losses["cuda"][0], losses["cpu"][0], rtol=0.01)
+    np.testing.assert_allclose(losses["cuda"], losses["cpu"], rtol=0.1)
+
+
+@needs_cuda
 def test_a_gpu_predicts_what_a_cpu_predicts():
     X, Y = make_stripes()
     net = small(device="cuda").fit(X, Y)
