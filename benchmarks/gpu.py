@@ -14,8 +14,8 @@ fused AdamW, and nothing in it waits for the device. Against it:
   the device, and ``predict_proba`` from spectrograms on the host; in float32.
 
 Without a GPU it measures the one thing that can be: how much of the time that reading
-takes is hidden behind the computing, for a small network on one core of the CPU that
-reads its batches ahead, as on a GPU, from mapped files.
+takes is hidden where batches are read ahead from mapped files, behind a small network
+on one core of the CPU, and behind a stand-in for a GPU, which leaves the CPU alone.
 """
 
 import argparse
@@ -216,7 +216,7 @@ def main():
     if has_gpu or args.device != "cuda":
         results = run_on_gpu(args)
     else:
-        print("There is no GPU; reading and computing on the CPU:")
+        print("There is no GPU; reading ahead, from files, beside the CPU:")
         results = measure_overlap()
     print(f"written to {write_results('gpu', vars(args), results)}")
 
