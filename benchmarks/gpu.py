@@ -204,7 +204,7 @@ def main():
     parser.add_argument("--backbone", default="efficientnet_b0")
     parser.add_argument("--batch-sizes", type=int, nargs="+", default=[64, 256])
     parser.add_argument("--precisions", nargs="+", default=list(DTYPES))
-    parser.add_argument("--segments", type=int, default=7680)
+    parser.add_argument("--segments", type=int, default=5120)
     parser.add_argument("--epochs", type=int, default=3)
     parser.add_argument("--n-mels", type=int, default=128)
     parser.add_argument("--n-frames", type=int, default=313)
