@@ -15,7 +15,7 @@ from sklearn.pipeline import make_pipeline
 from skbird.audio import AudioReadError, read_audio
 from skbird.audio._channels import check_channels
 from skbird.audio._decode import open_decoder
-from skbird.cli._settings import read_settings
+from skbird.cli._read_settings import read_settings
 from skbird.data import Recordings, check_rows
 from skbird.preprocessing import LogMel, Resampler, RMSFilter
 

@@ -275,7 +275,7 @@ def test_boxes_are_of_the_recordings_whose_paths_end_alike(evaluate, tmp_path):
     boxes.assign(path="elsewhere.wav", species="dove").to_csv("boxes.csv", index=False)
     result = evaluate(tmp_path, "--annotations", "boxes.csv")
     assert result.exit_code == 1
-    assert "no box is in any of the 4 recordings" in result.stderr
+    assert f"no box is in any recording of {tmp_path} (it has 4)" in result.stderr
 
 
 @pytest.mark.slow
@@ -821,8 +821,13 @@ def test_a_training_that_is_called_again_is_not_repeated(bird_folder, tmp_path):
     table = bird_folder.rename(columns={"species": "primary_label"})
     table.to_csv(tmp_path / "birds.csv", index=False)
     out = tmp_path / "birds.pkl"
-    for _ in range(2):
-        assert run("train", tmp_path / "birds.csv", "--out", out, *TRAIN).exit_code == 0
+    arguments = (tmp_path / "birds.csv", "--out", out, *TRAIN)
+    assert run("train", *arguments).exit_code == 0
+    again = run("train", *arguments)
+    assert again.exit_code == 2
+    assert "birds.pkl is there already, from another training" in again.stderr
+    assert run("train", *arguments, "--overwrite").exit_code == 0
+    assert not (tmp_path / "birds.pkl.work" / "unjudged").exists()
     checkpoints = tmp_path / "birds.pkl.work" / "checkpoints"
     assert len(list(checkpoints.iterdir())) == 1
 
@@ -865,8 +870,8 @@ def test_who_splits_by_recording_is_told(bird_folder, tmp_path):
     table.to_csv(tmp_path / "birds.csv", index=False)
     arguments = (tmp_path / "birds.csv", "--out", tmp_path / "birds.pkl", *TRAIN)
     result = run("train", *arguments)
-    assert "by recording (recordists are not known, or too few" in result.stderr
-    result = run("train", *arguments, "--groups", "path")
+    assert "by recording (recordists are not known: there is no col" in result.stderr
+    result = run("train", *arguments, "--groups", "path", "--overwrite")
     assert "rows, by path; see" in result.stderr
 
 
@@ -915,7 +920,7 @@ def test_boxes_of_another_site_are_left_out(tmp_path, capsys):
     assert "1 recording of" in said
     assert "found by the ends of their paths" in said
     assert "B/24/2.wav; they are left out" in said
-    with pytest.raises(ValueError, match="no box is in any of the 2 recordings"):
+    with pytest.raises(ValueError, match=r"no box is in .*\(it has 2\)"):
         place(["B/24/2.wav"], audio)
     # Nothing tells other disks apart but that the user is asked.
     placed, said = place(["/d/B/24/2.wav"], audio)
@@ -1006,7 +1011,11 @@ def test_who_is_held_out_by_unknown_authors_is_told():
     Y = pd.DataFrame({"dove": np.arange(40) % 2, "wren": 1 - np.arange(40) % 2})
     settings = SimpleNamespace(groups=None, hold_out=0.2, seed=0)
     *_, by = _train._split(X.assign(author=[None, " "] * 20), Y, settings)
-    assert by.startswith("recording (recordists are not known")
+    assert by.startswith("recording (recordists are not known: the column 'author' is")
+    *_, by = _train._split(X.assign(author=["ann", "ben"] * 20), Y, settings)
+    assert by.startswith("recording (too few recordists: 2 of them, and 10 are needed;")
+    *_, by = _train._split(X, Y, settings)
+    assert by.startswith("recording (recordists are not known: there is no column")
     authors = [f"a{n}" for n in range(30)] + [None] * 10
     *_, by = _train._split(X.assign(author=authors), Y, settings)
     assert by == "author (unknown in 10 of 40 rows, which stand alone)"

@@ -70,6 +70,8 @@ def train(tmp_path, monkeypatch):
         ("steps=[]", "steps=[]: it takes an object of Python"),
         (f"{NET}__callbacks__mixup=1", "mixup=1: it takes an object of Python"),
         (f"{NET}__optimizer=Adm", "optimizer='Adm' is no optimizer of torch.optim"),
+        (f"{NET}__optimizer=LBFGS", "optimizer=LBFGS does not train these networks"),
+        (f"{NET}__optimizer=Muon", "take one of ASGD, Adadelta, Adafactor,"),
         (f"{NET}__criterion=Focal", "Known: BCEFocalLoss, BinaryCrossEntropy"),
         (f"{NET}__callbacks__mixup__alpha=1e-300", "'alpha' parameter of Mixup"),
         (f"{NET}__callbacks__shift__max_s=1e300", "'max_s' parameter of TimeShift"),
@@ -221,6 +223,39 @@ def test_the_noise_of_a_rehearsal_is_short(tmp_path):
     _write_noise(rows, tmp_path, Settings(segment_s=600.0, channels="1"))
     found = [soundfile.info(path) for path in rows["path"]]
     assert [(sound.duration, sound.channels) for sound in found] == [(20, 2)] * 2
+
+
+@pytest.mark.parametrize("name", ["birds.pkl", "birds.pkl.heldout.csv"])
+def test_a_model_is_replaced_only_if_that_is_asked_for(train, tmp_path, name):
+    (tmp_path / name).write_text("of another training")
+    refused = train()
+    assert refused.exit_code == 2
+    assert f"{name} is there already, from another training" in refused.stderr
+    assert "Pass --overwrite to replace it, or another --out." in refused.stderr
+    assert not (tmp_path / "birds.pkl.work").exists()
+    assert "recordings are opened" in train("--overwrite").stderr
+    # What lies beside a model that is not written counts for nothing.
+    if name != "birds.pkl":
+        assert "recordings are opened" in train("--hold-out", 0).stderr
+
+
+def test_a_training_goes_on_that_was_broken_off_before_it_was_judged(train, tmp_path):
+    (tmp_path / "birds.pkl").write_text("of this training")
+    (tmp_path / "birds.pkl.work").mkdir()
+    mark = tmp_path / "birds.pkl.work" / "unjudged"
+    mark.write_bytes(os.fsencode(tmp_path / "birds.pkl"))
+    assert "recordings are opened" in train().stderr
+    mark.write_bytes(os.fsencode(tmp_path / "other.pkl"))
+    assert "is there already" in train().stderr
+
+
+def test_keys_that_are_flags_are_named_so(train, tmp_path):
+    (tmp_path / "n.toml").write_text("license = 'CC0'\n")
+    result = train("--config", "n.toml")
+    assert result.exit_code == 2
+    assert "license goes on the command line only, as --license." in result.stderr
+    result = train("--hold-out", 0, "--groups", "path")
+    assert "nothing is held out, so that groups has no effect" in result.stderr
 
 
 def test_a_refused_training_leaves_no_folders(train, tmp_path):

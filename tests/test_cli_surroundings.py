@@ -52,6 +52,18 @@ def test_a_full_output_is_named(folder):
     assert "standard output" in done.stderr
 
 
+@pytest.mark.slow
+@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="of Linux")
+def test_a_full_log_costs_nothing(folder):
+    command = "SKBIRD describe sound --no-labels --out p.html 2>/dev/full"
+    done = shell(command, folder)
+    assert done.returncode == 0
+    assert "finding" in done.stdout
+    assert (folder / "p.html").exists()
+    # What is wrong shows in the exit code still.
+    assert shell("SKBIRD describe nowhere 2>/dev/full", folder).returncode == 2
+
+
 def test_a_deleted_working_directory_is_named(folder):
     (folder / "gone").mkdir()
     command = f"cd gone; rmdir ../gone; SKBIRD describe {folder}/sound --no-labels"

@@ -18,7 +18,7 @@ from test_cli_input import TRAIN, model, predict, run  # noqa: F401
 import skbird
 from skbird.cli import _console
 from skbird.cli._advice import ADVICE
-from skbird.cli._settings import _unknown
+from skbird.cli._parameters import unknown_name
 
 
 def messages():
@@ -74,6 +74,8 @@ def test_who_finds_nothing_is_told_what_threshold_would(predict, format_):
     options = "a", "b", "--out", out, "--format", format_
     result = predict(*options, "--threshold", 1)
     assert result.exit_code == 0, result.output
+    # One speed is enough: that of the progress bar.
+    assert re.search(r"hours, predicted in \S+ s; wrote", result.stderr)
     assert "0 events" in result.stderr
     found = re.search(r"highest probability is (\S+), of (dove|wren)", result.stderr)
     assert "--threshold" in result.stderr
@@ -92,6 +94,10 @@ def test_who_keeps_nothing_is_told_so(predict):
     result = predict(*options, "--min-proba", 0.01, "--fresh")
     assert result.exit_code == 0, result.output
     assert "--min-proba" not in result.stderr
+
+
+def test_what_is_not_known_is_a_dash():
+    assert [_console._cell(x).plain for x in (np.nan, 0.5)] == ["-", "0.500"]
 
 
 def test_a_warning_is_said_once(capsys):
@@ -131,8 +137,8 @@ def test_train_says_why_no_recording_can_be_used(bird_folder, tmp_path):
 
 def test_parameters_without_their_step_are_found():
     known = ["lr", "net__lr", "net__other__lr", "net"]
-    assert "Did you mean net__lr or net__other__lr?" in _unknown("lr", known)
-    assert _unknown("q", known).endswith(
+    assert "Did you mean net__lr or net__other__lr?" in unknown_name("lr", known)
+    assert unknown_name("q", known).endswith(
         "Known: lr, net, and what comes behind their __"
     )
 

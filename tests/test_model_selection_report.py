@@ -316,6 +316,38 @@ def test_unreadable_and_untested_rows_are_nan_and_do_no_harm():
     assert report.n_recordings == 2
 
 
+@pytest.mark.filterwarnings("ignore:1 of 3 rows of proba is NaN")
+def test_only_what_was_trained_on_and_judged_is_counted():
+    X = pd.DataFrame({"p": [np.nan, 0.9, 0.1, 0.2, 0.8, 0.3]})
+    Y = pd.DataFrame({"owl": [1, 1, 0, 0, 1, 0], "jay": [0, 1, 0, 1, 0, 0]})
+    folds = KFold(2)
+    report = cross_val_report(Lookup(), X, Y, cv=folds, **FAST)
+    assert report.folds["n_test"].tolist() == [2, 3]
+    assert report.folds["n_train"].tolist() == [3, 2]
+    counts = report.species["n_train_positive"].unstack("fold")
+    assert counts.loc[["owl", "jay"]].to_numpy().tolist() == [[1, 1], [1, 1]]
+    assert "1 row of 6 could not be read: neither trained on nor judged" in str(report)
+    # What weights hide is not trained on either, but judged.
+    label_weight = np.ones(Y.shape)
+    label_weight[1, 1] = 0
+    weights = {"label_weight": label_weight, "sample_weight": [1, 1, 1, 1, 0, 1]}
+    report = cross_val_report(Lookup(), X, Y, cv=folds, fit_params=weights, **FAST)
+    assert report.folds["n_test"].tolist() == [2, 3]
+    assert report.folds["n_train"].tolist() == [2, 2]
+    counts = report.species["n_train_positive"].unstack("fold")
+    assert counts.loc[["owl", "jay"]].to_numpy().tolist() == [[0, 1], [1, 0]]
+
+
+@pytest.mark.parametrize(("n_positive", "quotes"), [(4, False), (5, True), (16, False)])
+def test_scores_of_few_rows_are_not_to_be_quoted(n_positive, quotes):
+    X = pd.DataFrame({"p": np.linspace(0, 1, 20)})
+    Y = np.zeros((20, 1))
+    Y[np.linspace(0, 19, n_positive).astype(int)] = 1
+    report = str(cross_val_report(Lookup(), X, Y, cv=2, **FAST))
+    assert ("quote this score: it" in report) == quotes
+    assert ("no species was tested on 5 rows with it and 5 without" in report) != quotes
+
+
 def test_recordings_are_kept_whole_by_default():
     X = pd.DataFrame({"p": np.linspace(0, 1, 30), "path": np.repeat(list("abcde"), 6)})
     Y = np.arange(30)[:, None] % 2
@@ -397,6 +429,8 @@ def test_predictions_that_are_all_unreadable_give_nan():
     assert np.isnan(report.macro_roc_auc)
     assert report.n_recordings == 0
     assert "0 of 2 species judged, no row could be read\n" in str(report)
+    assert "2 folds without a score (-): no species is both" in str(report)
+    assert "NaN" not in str(report).split("\n\n")[1]
     X["p"] = [np.nan, np.nan, 0.3, 0.4, 0.5, 0.6]
     with pytest.warns(UserWarning, match="are NaN"):
         report = cross_val_report(Lookup(), X, np.eye(6)[:, :2], cv=KFold(2), **FAST)

@@ -7,6 +7,8 @@ import pandas as pd
 import pytest
 import torch
 from conftest import RATE, livened
+from sklearn.base import clone
+from sklearn.exceptions import NotFittedError
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 
@@ -122,6 +124,9 @@ def test_refuses_what_cannot_be_exported(rows, fitted, tmp_path):
         export_onnx(fitted[-1], path)
     with pytest.raises(TypeError, match=r"ends in LogisticRegression; a network"):
         export_onnx(LogisticRegression(), path)
+    unfitted = make_pipeline(*clone(fitted))
+    with pytest.raises(NotFittedError, match="not fitted yet"):
+        export_onnx(unfitted, path)
     odd = make_pipeline(Reverse(), *[step for _, step in fitted.steps])
     with pytest.raises(TypeError, match=r"ReverseOp cannot be exported. Leave"):
         export_onnx(odd, path)

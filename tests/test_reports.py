@@ -107,6 +107,26 @@ def test_each_file_has_a_line_and_bad_ones_cost_the_others_nothing(recordings, t
     assert findings["near-silent"] == 1
 
 
+def test_channels_that_cancel_are_not_called_silent(tmp_path):
+    sound = 0.1 * np.random.default_rng(0).standard_normal(RATE)
+    for name, other in (("opposite", -sound), ("alike", sound)):
+        path = tmp_path / f"{name}.wav"
+        soundfile.write(path, np.column_stack([sound, other]), RATE)
+    X = pd.DataFrame({"path": sorted(map(str, tmp_path.glob("*.wav")))})
+    tables = describe_recordings(X, n_clips=0, verbose=0).tables
+    assert tables["recordings"]["quiet_mean"].tolist() == [False, True]
+    opposite = tables["recordings"]["problems"][1]
+    assert "quiet mean of channels" in opposite
+    assert "near-silent" not in opposite
+    findings = tables["findings"].set_index("finding")
+    assert findings.loc["quiet mean of channels", "number"] == 1
+    assert "`skbird train --channels`" in findings["meaning"]["quiet mean of channels"]
+    # What the table says of channels is what is heard.
+    heard = describe_recordings(X.assign(channels="loudest"), n_clips=0, verbose=0)
+    assert not heard.tables["recordings"]["quiet_mean"].any()
+    assert (heard.tables["recordings"]["level_dbfs"] > -21).all()
+
+
 @pytest.mark.slow
 def test_copies_are_found_by_bytes_and_by_sound(recordings):
     copies = recordings.tables["duplicates"]

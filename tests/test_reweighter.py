@@ -762,7 +762,7 @@ def test_search_needs_files_of_several_rows_and_species_that_vary(residents):
     X, Y = residents
     Memory.n_fits = 0
     model = SoundscapeReweighterCV(Memory())
-    with pytest.raises(ValueError, match=r"Each of the 20 rows is alone in its file"):
+    with pytest.raises(ValueError, match=r"X has 20 rows, each alone in its file"):
         model.fit(X[X["start"] == 0], Y[X["start"] == 0])
     with pytest.raises(ValueError, match=r"Each of the 120 rows .* X or groups must"):
         model.fit(X.drop(columns="path"), Y)

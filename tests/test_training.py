@@ -34,6 +34,7 @@ from skbird.nn._averaging import mean_weights
 from skbird.nn._batches import SegmentDataset
 from skbird.nn._heads import CNN, SED, GeneralizedMean
 from skbird.nn._precision import autocast, choose_precision, depthwise_in_float32
+from skbird.utils._optimizers import usable_optimizers
 
 TINY = {"backbone_weights": None, "verbose": 0, "random_state": 0, "batch_size": 16}
 
@@ -91,6 +92,52 @@ class Rows(Callback):
 
 
 # Schedule, optimizer -----------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("n_rows", "options"),
+    [
+        (1, {}),
+        (5, {"batch_size": 2}),
+        (4, {"batch_size": 1}),
+    ],
+)
+def test_a_batch_of_one_segment_may_be_too_little(n_rows, options):
+    X = np.random.default_rng(0).normal(-60, 5, (n_rows, 32, 32))
+    Y = np.eye(3, 2)[[0, 1, 1, 0, 1][:n_rows]]
+    message = "cannot be trained on a batch of one segment of 32 mel bands x 32 frames"
+    with pytest.raises(ValueError, match=f"{message}.*Train on more rows, or raise"):
+        small(**options).fit(X, Y)
+    enough = {**options, "segments_per_row": 2, "batch_size": 16}
+    assert small(**enough).fit(X, Y)
+
+
+def test_a_batch_of_one_segment_may_be_enough():
+    X = np.random.default_rng(0).normal(-60, 5, (1, 32, 64))
+    net = small(callbacks__mixup=None, max_epochs=1).fit(X, [[0, 1]])
+    assert (net.history_["train_loss"] > 0).all()
+
+
+OPTIMIZERS = {
+    name: kind
+    for name, kind in vars(torch.optim).items()
+    if isinstance(kind, type) and kind is not torch.optim.Optimizer
+}
+
+
+@pytest.mark.parametrize("name", OPTIMIZERS)
+def test_optimizers_train_or_are_refused_before_the_work(stripes, name):
+    X, Y = stripes
+    net = small(optimizer=OPTIMIZERS[name], max_epochs=1, batch_size=4)
+    if name in usable_optimizers():
+        net.fit(X[:8], Y[:8])
+        assert np.isfinite(net.predict_proba(X[:2])).all()
+        return
+    message = f"optimizer={name} does not train these .* take one of .*AdamW.*SGD"
+    with pytest.raises(ValueError, match=message):
+        net.check_input(32, 64)
+    with pytest.raises(ValueError, match=message):
+        net.fit(X, Y)
 
 
 def test_restarts_repeat_the_cosine():

@@ -17,7 +17,7 @@ from skbird.utils._names import (
 )
 from skbird.utils._overlaps import overlapping_pairs
 from skbird.utils._params import check_list
-from skbird.utils._text import counted
+from skbird.utils._text import counted, none_of
 from skbird.utils._typing import Names, Rows
 
 _ROUNDING_S = 1e-9  # seconds such as 0.3 - 0.2 are not exact
@@ -163,7 +163,7 @@ def _warn_about_lost(boxes, rows, kept):
     here = np.array(boxes["path"].isin(rows["path"]))
     if not here.any():
         warnings.warn(
-            f"None of the {counted(len(boxes), 'box', 'boxes')} is in any of the "
+            f"{none_of(len(boxes), 'box', 'boxes')} is in any of the "
             f"recordings: the boxes are in {boxes['path'][0]!r}, ..., the recordings "
             f"are {', '.join(map(repr, rows['path'][:1])) or 'none'}, .... Write paths "
             "alike in both, or pass recordings when reading.",

@@ -75,8 +75,8 @@ def place_boxes(boxes, table, data, audio, say):
     if not found:
         first = f"the first is in {missing[0]!r}" if missing else "there are none"
         raise ValueError(
-            f"{table}: no box is in any of the {counted(len(audio), 'recording')} of "
-            f"{data}; {first}. Write paths as they are seen from the table."
+            f"{table}: no box is in any recording of {data} (it has "
+            f"{len(audio)}); {first}. Write paths as they are seen from the table."
         )
     _say_how_found(found, table, say)
     if missing:

@@ -9,7 +9,6 @@ from sklearn.pipeline import Pipeline
 
 from skbird.audio import AudioReadError, read_audio
 from skbird.utils._nested import parts_of
-from skbird.utils._text import counted
 
 _NAN = "the model gives NaN for them, though they can be read."
 
@@ -150,9 +149,11 @@ def file_errors(rows, unread, reasons, faults=None):
     for path, bad in rows[unread].groupby("path", sort=False):
         fault = faults.get(path)
         reason = fault[-1] if fault else reasons.get(path, _NAN)
-        lost = f"{len(bad)} of {counted(n_rows[path], 'row')}"
-        is_or_are = "is" if len(bad) == 1 else "are"
-        errors.append((path, f"{lost} {is_or_are} left out: {reason}"))
+        if n_rows[path] > 1:
+            is_or_are = "is" if len(bad) == 1 else "are"
+            lost = f"{len(bad)} of {n_rows[path]} rows {is_or_are} left out"
+            reason = f"{lost}: {reason}"
+        errors.append((path, reason))
     return errors
 
 

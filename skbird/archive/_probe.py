@@ -8,7 +8,7 @@ from skbird.archive._faults import reasons_of, rows_to_probe, why_unreadable
 from skbird.audio import AudioReadError
 from skbird.data import segment_table
 from skbird.utils._nested import predict_matrix, species_of
-from skbird.utils._text import counted
+from skbird.utils._text import none_of
 
 _N_ROWS = 3
 
@@ -85,8 +85,8 @@ def probe_model(model, blocks, segment_s, step_s, plan):
                 reason = next(iter(said.values()), reason)
         reason = reason or (block.errors[0][1] if block.errors else None)
     raise AudioReadError(
-        f"None of the {counted(blocks.n_files.sum(), 'recording')} can be predicted. "
-        f"The reason for one of them: {reason or 'the model gives NaN.'}"
+        f"{none_of(blocks.n_files.sum(), 'recording')} can be predicted. The first "
+        f"reason: {reason or 'the model gives NaN.'}"
     )
 
 

@@ -4,6 +4,7 @@
 extra ``cli``.
 """
 
+import io
 import os
 import sys
 
@@ -17,6 +18,7 @@ __all__ = ["main"]
 def main():
     """Run the command line; the entry point of ``skbird``."""
     _open_closed_streams()
+    _spare_the_work()
     INTERRUPTS.install()
     try:
         from skbird.cli._app import app
@@ -34,6 +36,30 @@ def _open_closed_streams():
     for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
         if getattr(sys, name) is None:
             setattr(sys, name, open(os.devnull, mode, encoding="utf-8"))
+
+
+class _Unfailing(io.FileIO):
+    """A file that takes what it cannot write for written."""
+
+    def write(self, data):
+        try:
+            return super().write(data)
+        except OSError:
+            return len(data)
+
+
+def _spare_the_work():
+    """Let a log on a full disk (``2>log``) cost messages, and nothing else."""
+    old = sys.stderr
+    try:
+        raw = _Unfailing(old.fileno(), "w", closefd=False)
+    except (OSError, ValueError):  # no file
+        return
+    if raw.isatty():
+        return  # which is never full
+    sys.stderr = io.TextIOWrapper(
+        io.BufferedWriter(raw), old.encoding, old.errors, line_buffering=True
+    )
 
 
 set_public_module(globals())

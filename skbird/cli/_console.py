@@ -62,6 +62,8 @@ def printable(text, spared="\t"):
 def show_table(frame):
     """Print a table: drawn in a terminal, separated by tabs for other programs.
 
+    What is not known is a dash in a terminal, and empty for other programs.
+
     Parameters
     ----------
     frame : DataFrame
@@ -138,7 +140,7 @@ def plain_warnings():
 
 def _cell(value):
     if isinstance(value, float):
-        return _text("" if math.isnan(value) else f"{value:.3f}")
+        return _text("-" if math.isnan(value) else f"{value:.3f}")
     return _text(value)
 
 

@@ -3,17 +3,28 @@
 import click
 
 from skbird.cli import _console
-from skbird.cli._outputs import check_spares, file_option, write_table
+from skbird.cli._groups import group_rows
+from skbird.cli._outputs import (
+    OVERWRITE,
+    check_new,
+    check_spares,
+    file_option,
+    write_table,
+)
+from skbird.cli._read_settings import read_settings
 from skbird.cli._settings import (
     CONFIG,
     DATA,
     SET,
-    read_settings,
     setting_flags,
     work_dir_option,
 )
-from skbird.cli._train import check_work_dir, group_rows, load_readable
+from skbird.cli._train import check_work_dir, load_readable
 from skbird.utils._text import counted
+
+_UNUSED = {
+    "hold_out": "each part of the recordings is held out in turn (--folds)",
+}
 
 
 @click.command(
@@ -35,17 +46,19 @@ Examples:
     "was not given.",
 )
 @CONFIG
-@setting_flags("hold_out")
+@setting_flags(*_UNUSED)
 @SET
 @work_dir_option(" and the state of the trainings")
-def cross_validate(data, out, folds, config, assignments, work_dir, **flags):
+@OVERWRITE
+def cross_validate(data, out, folds, config, assignments, work_dir, overwrite, **flags):
     """Judge settings of `skbird train` by cross-validation, without keeping a model.
 
     DATA is what `skbird train` takes. Call the same command again if it was
     interrupted.
     """
-    settings = read_settings(config, flags, assignments)
+    settings = read_settings(config, flags, assignments, unused=_UNUSED)
     check_spares(out, data, config)
+    check_new(out, overwrite)
     work_dir = work_dir or out.with_name(f"{out.name}.work")
     check_work_dir(work_dir, out)
     from skbird.model_selection import cross_val_report
@@ -57,7 +70,9 @@ def cross_validate(data, out, folds, config, assignments, work_dir, **flags):
     n_taught = len(X) - len(X) // folds
     pipe = settings.make_pipeline(n_taught, work_dir, X.columns)
     work_dir.mkdir(parents=True, exist_ok=True)
-    _console.say(f"{folds} folds, {counted(len(X), 'row')} in all, by {by}")
+    n_groups = counted(len(set(groups)), "group")
+    n_rows = counted(len(X), "row")
+    _console.say(f"{folds} folds, {n_rows} in all, in {n_groups}, by {by}")
     try:
         report = cross_val_report(
             pipe,

@@ -9,7 +9,7 @@ from skbird.cli._annotated import NONE_LEFT, AnnotatedRows, say_if_scored
 from skbird.cli._models import progress_shown, row_length, species_names
 from skbird.cli._numbers import FloatRange
 from skbird.cli._own_boxes import untouched_tables
-from skbird.utils._text import counted
+from skbird.utils._text import counted, none_of
 
 DATA = click.argument("data", type=click.Path(exists=True, path_type=Path))
 THRESHOLD = click.option(
@@ -63,7 +63,7 @@ def predict_labelled(model, data, annotations):
     if len(errors) == X["path"].nunique() and pd.isna(proba).all():
         path, reason = errors.iloc[0]
         raise ValueError(
-            f"None of the {counted(len(errors), 'recording')} can be read. The first, "
+            f"{none_of(len(errors), 'recording')} can be read. The first, "
             f"{path}: {reason}"
         )
     if annotated is not None:

@@ -49,6 +49,25 @@ def check_folder(out):
     _check_parent(out)
 
 
+def check_new(out, overwrite):
+    """Raise an error if a file of another training would be replaced.
+
+    Parameters
+    ----------
+    out : Path
+    overwrite : bool
+
+    Raises
+    ------
+    click.UsageError
+    """
+    if out.exists() and not overwrite:
+        raise click.UsageError(
+            f"{out} is there already, from another training. Pass --overwrite to "
+            "replace it, or another --out."
+        )
+
+
 def check_spares(out, *inputs):
     """Raise an error if the output would replace a file that the command reads.
 
@@ -84,6 +103,11 @@ def _check_parent(out):
         raise click.UsageError(f"--out {out}: there is no folder {shown}. Make it.")
     if not os.access(folder, os.W_OK):
         raise click.UsageError(f"--out {out}: you may not write into {folder}.")
+
+
+OVERWRITE = click.option(
+    "--overwrite", is_flag=True, help="Replace what another training has written."
+)
 
 
 def file_option(text, *endings, **options):

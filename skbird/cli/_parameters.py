@@ -1,5 +1,7 @@
 """Parameters of a pipeline, as flags and files can say them."""
 
+from difflib import get_close_matches
+
 import click
 
 _NET = "sedclassifier"
@@ -90,6 +92,8 @@ def from_text(values, known):
     ------
     click.UsageError
         If a parameter takes an object of Python, or has no effect.
+    ValueError
+        If an optimizer cannot train the networks.
     """
     for name, value in values.items():
         _check(name, value, known)
@@ -128,27 +132,51 @@ def _find_loss(name):
 
     import skbird.nn
 
-    return _find_class(_LOSS, name, "loss", skbird.nn, Module)
+    members = {n: getattr(skbird.nn, n) for n in skbird.nn.__all__}
+    losses = {
+        name: member
+        for name, member in members.items()
+        if isinstance(member, type) and issubclass(member, Module)
+    }
+    return _find_class(_LOSS, name, "loss", skbird.nn, losses)
 
 
 def _find_optimizer(name):
     from torch import optim
 
-    return _find_class(_OPTIMIZER, name, "optimizer", optim, optim.Optimizer)
+    from skbird.utils._optimizers import check_optimizer, usable_optimizers
+
+    if isinstance(name, str):
+        check_optimizer(getattr(optim, name, None))
+    return _find_class(_OPTIMIZER, name, "optimizer", optim, usable_optimizers())
 
 
-def _find_class(parameter, name, kind, module, base):
-    """Return the class of a public name of a module, if it is of the kind."""
-    public = getattr(module, "__all__", dir(module))
-    members = {name: getattr(module, name) for name in public}
-    classes = {
-        name: member
-        for name, member in members.items()
-        if isinstance(member, type) and issubclass(member, base) and member is not base
-    }
+def _find_class(parameter, name, kind, module, classes):
+    """Return the class of a name, if it is one of those of a module."""
     if not isinstance(name, str) or name not in classes:
         raise click.UsageError(
             f"set: {parameter}={name!r:.100} is no {kind} of {module.__name__}. Known: "
             f"{', '.join(classes)}."
         )
     return classes[name]
+
+
+def unknown_name(name, known):
+    """Say that there is no such name, and which there are that are like it.
+
+    Parameters
+    ----------
+    name : str
+    known : sequence of str
+
+    Returns
+    -------
+    str
+    """
+    inner = [other for other in known if other.endswith(f"__{name}")]
+    near = (inner or get_close_matches(name, known))[:3]
+    if near:
+        return f"there is no {name!r}. Did you mean {' or '.join(near)}?"
+    outer = [other for other in known if "__" not in other]
+    more = ", and what comes behind their __" if len(outer) < len(known) else ""
+    return f"there is no {name!r}. Known: {', '.join(outer)}{more}"

@@ -222,11 +222,20 @@ def predict(
     elif format_ == "kaggle":
         with results.folder() as folder:
             submission.write(result, folder / out.name)
-    speed = f" at {result.times_real_time:.0f} x real time"
-    if result.times_real_time == 0:
-        speed = f", predicted before ({work_dir})"
-    _console.say(f"{result.hours:.3g} hours{speed}; wrote {out}")
+    _console.say(f"{result.hours:.3g} hours{_duration(result, work_dir)}; wrote {out}")
     click.get_current_context().exit(_console.say_left_out(errors))
+
+
+def _duration(result, work_dir):
+    """Say how long the prediction took, and what it found done already."""
+    predicted_h = result.times_real_time * result.seconds / 3600
+    if predicted_h == 0:
+        return f", predicted before ({work_dir})"
+    duration = f", predicted in {result.seconds:.3g} s"
+    before_h = result.hours - predicted_h
+    if before_h < 0.001 * result.hours:
+        return duration
+    return f"{duration}, {before_h:.3g} of them before"
 
 
 def _say_if_nothing_is_left(result, min_proba):

@@ -2,17 +2,22 @@
 
 from dataclasses import dataclass
 
+import numpy as np
 import pandas as pd
 
 from skbird.cli import _console
-from skbird.utils._text import counted
+from skbird.utils._text import counted, none_of
 
 _SHOWN = 10
 _NAMED = 5
-# With fewer recordings the bootstrap has hardly any different samples; with fewer
-# positive rows, one more or less changes a score by a quarter.
+# With fewer recordings the bootstrap has hardly any different samples; with fewer rows
+# with a species, or without it, one more or less changes a score by a quarter.
 _FEWEST = 5
 _HIGH_AUC = 0.8
+_REMEDIES = {
+    "positive": "more recordings of the species",
+    "negative": "recordings of other species, or of none",
+}
 
 
 @dataclass(frozen=True)
@@ -72,10 +77,23 @@ def _advise(table, highest, threshold, has_interval, is_new):
     is_new : bool
         Whether the model was trained on none of the recordings.
     """
+    judged = table["roc_auc"].notna()
+    n_rows = {
+        "positive": table["n_positive"],
+        "negative": table["n_rows"] - table["n_positive"],
+    }
+    few = {kind: n[judged & (n < _FEWEST)] for kind, n in n_rows.items()}
+    trusted = judged & (np.minimum(*n_rows.values()) >= _FEWEST)
     advice = [
         "Quote the macro ROC-AUC, with its interval. Average precision depends on how "
         "common the species are: compare it on the same rows only."
     ]
+    if not trusted.any():
+        remedies = [_REMEDIES[kind] for kind, n in few.items() if len(n)]
+        advice = [
+            f"Nothing can be quoted yet: no species has {_FEWEST} rows with it and "
+            f"{_FEWEST} without. Collect {' and '.join(remedies)}."
+        ]
     if not has_interval:
         advice = [
             f"Do not quote these scores: fewer than {_FEWEST} recordings tell nothing "
@@ -93,16 +111,16 @@ def _advise(table, highest, threshold, has_interval, is_new):
             "Not judged, because present or absent in all rows with a known label: "
             f"{named}."
         )
-    few = table["n_positive"][table["n_positive"].between(1, _FEWEST - 1)]
-    if len(few) and has_interval:
-        named = _enumerate([f"{name} ({n})" for name, n in few.items()])
-        advice.append(
-            f"Do not trust the scores of species with fewer than {_FEWEST} positive "
-            f"rows: {named}."
-        )
+    for kind, counts in few.items():
+        if len(counts) and has_interval:
+            named = _enumerate([f"{name} ({n})" for name, n in counts.items()])
+            advice.append(
+                f"Do not trust the scores of species with fewer than {_FEWEST} {kind} "
+                f"rows: {named}."
+            )
     silent = (table["roc_auc"] >= _HIGH_AUC) & (table["recall"] == 0)
     if has_interval:
-        silent &= table["n_positive"] >= _FEWEST  # others are not to be trusted
+        silent &= trusted
     if silent.any():
         pairs = zip(table.index[silent], highest[silent], strict=True)
         named = _enumerate([f"{name} ({proba:.3g})" for name, proba in pairs])
@@ -110,6 +128,12 @@ def _advise(table, highest, threshold, has_interval, is_new):
             f"High ROC-AUC, but recall 0 at {threshold:g}, because no row with the "
             f"species has a higher probability than: {named}. Pass a lower --threshold "
             "to `skbird predict`; `skbird report` shows what it costs in precision."
+        )
+    unpredicted = table.index[table["precision"].isna()]
+    if len(unpredicted):
+        advice.append(
+            f"No precision, because no row reaches the threshold {threshold:g}: "
+            f"{_enumerate(unpredicted)}."
         )
     return advice
 
@@ -156,23 +180,21 @@ def score(X, Y, proba, threshold=0.5, *, is_new=True):
     """
     import warnings
 
-    import numpy as np
-
     from skbird.metrics import macro_average_precision, species_report
     from skbird.model_selection import macro_roc_auc_interval
     from skbird.utils._truth import PRESENT_FROM
 
     read = ~np.isnan(proba).all(axis=1)
     if not read.any():
-        raise ValueError(f"None of the {counted(len(X), 'row')} can be read.")
+        raise ValueError(f"{none_of(len(X), 'row')} can be read.")
     left_out = _name_rows(X[~read])
     X, Y, proba = X[read], Y[read], proba[read]
     table = species_report(Y, proba, threshold=threshold, nan_rows="omit")
     if not table["roc_auc"].notna().any():
+        none = none_of(len(table), "species", "species")
         raise ValueError(
-            f"None of the {len(table)} species is both present and absent in the "
-            f"{counted(len(X), 'row')}: there is nothing to judge. Use more "
-            f"recordings.{left_out}"
+            f"{none} is both present and absent in {counted(len(X), 'row')}: there is "
+            f"nothing to judge. Use more recordings.{left_out}"
         )
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", message=".*rows? of proba (is|are) NaN")

@@ -1,21 +1,17 @@
 """The settings of ``skbird train``, from flags or a file."""
 
 import math
-import tomllib
-from dataclasses import dataclass, field, fields, replace
-from difflib import get_close_matches
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 
 import click
 
 from skbird.cli._numbers import FloatRange
-from skbird.cli._parameters import add_filters, from_text, spread
-from skbird.utils._files import read_bytes
+from skbird.cli._parameters import add_filters, from_text, spread, unknown_name
 
 RECIPES = ("default", "report", "fast")  # that train one network on labels
 _MIN_EPOCH = 1000  # segments
 _THRESHOLD = 0.5  # of the report's VADFilter, in collections that it does not name
-_MAX_BYTES = 1_000_000  # of a configuration
 
 DATA = click.argument("data", type=click.Path(exists=True, path_type=Path))
 CONFIG = click.option(
@@ -260,7 +256,7 @@ class Settings:
         steps = {name.split("__")[0] for name in known}
         for name in given:
             if name not in known and name.split("__")[0] not in steps:
-                raise click.UsageError(f"set: {_unknown(name, known)}")
+                raise click.UsageError(f"set: {unknown_name(name, known)}")
         return pipe.set_params(**from_text(given, known))
 
     def _params(self, n_rows, work_dir, known):
@@ -285,91 +281,6 @@ class Settings:
 
 
 DEFAULTS = Settings()
-
-
-def read_settings(config, flags, assignments):
-    """Put together what a file and flags say; flags count more.
-
-    Parameters
-    ----------
-    config : Path or None
-        A TOML file.
-    flags : dict
-        By the names of `Settings`; None: not given.
-    assignments : sequence of str
-        ``name=value`` with parameters of the pipeline; the value as in TOML, or text.
-
-    Returns
-    -------
-    Settings
-
-    Raises
-    ------
-    click.UsageError
-        If a name is unknown, or a value is of another kind.
-    """
-    settings = DEFAULTS
-    if config is not None:
-        settings = replace(settings, **_read_toml(config))
-    given = {name: value for name, value in flags.items() if value is not None}
-    pairs = dict(map(_parse_assignment, assignments))
-    return replace(settings, **given, set=settings.set | pairs)
-
-
-def _read_toml(path):
-    try:
-        raw = read_bytes(path, max_bytes=_MAX_BYTES)
-    except ValueError as exc:
-        raise click.UsageError(f"--config: {exc}") from None
-    try:
-        # Editors of Windows begin a file with a mark.
-        values = tomllib.loads(raw.decode("utf-8-sig"))
-    except (ValueError, RecursionError) as exc:  # also of numbers without end
-        raise click.UsageError(f"{path} is no TOML file: {exc}") from None
-    known = {field.name: field for field in fields(Settings)}
-    for name, value in values.items():
-        if name not in known:
-            raise click.UsageError(f"{path}: {_unknown(name, list(known))}")
-        values[name] = _check_value(path, known[name], value)
-    return values
-
-
-def _check_value(path, field, value):
-    """Return a value of a file if a flag would be allowed to have it."""
-    if field.type is float and type(value) is int:
-        value = float(value)
-    if field.name == "channels" and type(value) is int:
-        value = str(value)
-    place = f"{path}: {field.name} = {value!r}"
-    if type(value) is not field.type:
-        raise click.UsageError(f"{place} must be of type {field.type.__name__}.")
-    if field.name != "set":
-        try:
-            field.metadata["kind"].convert(value, None, None)
-        except click.BadParameter as exc:
-            raise click.UsageError(f"{place}: {exc.message}") from None
-    return value
-
-
-def _parse_assignment(text):
-    name, equals, value = text.partition("=")
-    if not equals:
-        raise click.UsageError(f"--set {text!r}: write NAME=VALUE.")
-    try:
-        return name, tomllib.loads(f"value = {value}")["value"]
-    except (ValueError, RecursionError):
-        return name, None if value == "None" else value
-
-
-def _unknown(name, known):
-    """Say that there is no such name, and which there are that are like it."""
-    inner = [other for other in known if other.endswith(f"__{name}")]
-    near = (inner or get_close_matches(name, known))[:3]
-    if near:
-        return f"there is no {name!r}. Did you mean {' or '.join(near)}?"
-    outer = [other for other in known if "__" not in other]
-    more = ", and what comes behind their __" if len(outer) < len(known) else ""
-    return f"there is no {name!r}. Known: {', '.join(outer)}{more}"
 
 
 def setting_flags(*left_out):

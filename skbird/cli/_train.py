@@ -1,5 +1,6 @@
 """``skbird train``."""
 
+import os
 import pickle
 import tempfile
 import warnings
@@ -8,18 +9,26 @@ from pathlib import Path
 import click
 
 from skbird.cli import _console
-from skbird.cli._outputs import check_file, check_spares, file_option, write_table
+from skbird.cli._groups import group_rows
+from skbird.cli._outputs import (
+    OVERWRITE,
+    check_file,
+    check_new,
+    check_spares,
+    file_option,
+    write_table,
+)
+from skbird.cli._read_settings import read_settings
 from skbird.cli._rehearsal import rehearse
 from skbird.cli._settings import (
     CONFIG,
     DATA,
     SET,
-    read_settings,
     setting_flags,
     work_dir_option,
 )
 from skbird.utils._extras import install_hint
-from skbird.utils._text import counted
+from skbird.utils._text import counted, none_of
 
 _N_COMPARED = 16  # recordings on which the compiled model is compared
 
@@ -54,20 +63,29 @@ A file for --config has the names of the flags, and a table for the rest:
     ", the state of the training (to resume it if it is killed) and the pipeline as a "
     "pickle"
 )
-def train(data, out, config, assignments, license, work_dir, **flags):
+@OVERWRITE
+def train(data, out, config, assignments, license, work_dir, overwrite, **flags):
     """Train a network on labelled recordings, judge it, and write it to a file.
 
-    DATA is a folder with a folder per species, a table (.csv, .tsv, .parquet) with the
-    columns path and primary_label, or the folder of a BirdCLEF competition. Call the
-    same command again if it was interrupted.
+    DATA is a folder with a folder per species (and one named nocall, for recordings of
+    none), a table (.csv, .tsv, .parquet) with the columns path and primary_label, or
+    the folder of a BirdCLEF competition. Call the same command again if it was
+    interrupted.
     """
     settings = read_settings(config, flags, assignments)
     held_out = out.with_name(f"{out.name}.heldout.csv")
     check_file(held_out)
     check_spares(held_out, data, config)
-    _check_packages(out)
     work_dir = work_dir or out.with_name(f"{out.name}.work")
     check_work_dir(work_dir, out)
+    # Names the model of a training that was broken off behind it, and may go on.
+    unjudged, this = work_dir / "unjudged", os.fsencode(out.absolute())
+    is_unjudged = unjudged.is_file() and unjudged.read_bytes() == this
+    for path in (out, held_out)[: 1 + (settings.hold_out > 0)]:
+        check_new(path, overwrite or is_unjudged)
+    _check_packages(out)
+    if settings.groups is not None and settings.hold_out == 0:
+        _console.say("Warning: nothing is held out, so that groups has no effect.")
     import pandas as pd
 
     X, Y, label_weight, is_fixed, errors = load_readable(
@@ -81,7 +99,8 @@ def train(data, out, config, assignments, license, work_dir, **flags):
     spectrograms = pipe[:-1].fit_transform(taught, taught_Y)
     # Damage in the middle of a file shows only when it is decoded.
     damaged = spectrograms.errors[["path", "error"]]
-    species = _check_species(taught_Y, spectrograms.n_frames > 0, is_fixed, damaged)
+    decoded = spectrograms.n_frames > 0
+    species = _check_species(taught_Y, decoded, is_fixed, damaged)
     Y = Y[species]
     pipe[-1].fit(
         spectrograms,
@@ -90,6 +109,8 @@ def train(data, out, config, assignments, license, work_dir, **flags):
         sample_weight=settings.row_weights(taught, taught_Y[species]),
     )
     errors = pd.concat([errors, damaged])
+    taught = taught[decoded]
+    unjudged.write_bytes(this)
     model = _finish(pipe, out, taught[:_N_COMPARED], work_dir)
     _save(model, out, taught, license)
     _console.say(
@@ -98,6 +119,7 @@ def train(data, out, config, assignments, license, work_dir, **flags):
     )
     if len(test_rows) == 0 and held_out.exists():
         _console.say(f"Warning: {held_out} belongs to another training.")
+    scores = None
     if len(test_rows):
         n_rows = counted(len(test_rows), "row")
         _console.say(f"Held out: {n_rows}, by {by}; see {held_out}")
@@ -105,7 +127,9 @@ def train(data, out, config, assignments, license, work_dir, **flags):
         errors = pd.concat([errors, unread])
         if scores is not None:
             _save(model, out, taught, license, scores.figures)
-            scores.show()
+    unjudged.unlink()
+    if scores is not None:
+        scores.show()
     click.get_current_context().exit(_console.say_left_out(errors))
 
 
@@ -233,8 +257,7 @@ def _find_readable(X, channels="mean"):
     errors = X[["path"]].assign(error=problems)[~readable].drop_duplicates()
     if not readable.any():
         raise AudioReadError(
-            f"None of the {counted(len(paths), 'recording')} can be read. The first: "
-            f"{problems[0]}"
+            f"{none_of(len(paths), 'recording')} can be read. The first: {problems[0]}"
         )
     return readable, errors.reset_index(drop=True)
 
@@ -285,41 +308,6 @@ def _check_species(Y, readable, is_fixed=False, errors=None):
             f"{' They stay columns of the competition.' if is_fixed else ''}"
         )
     return list(Y.columns if is_fixed else Y.columns.drop(lost))
-
-
-def group_rows(X, settings, share):
-    """Return the group of each row, and what the groups are.
-
-    Parameters
-    ----------
-    X : DataFrame
-    settings : Settings
-    share : float
-        Share of the rows that are held out at a time.
-
-    Returns
-    -------
-    groups : ndarray of shape (n_rows,)
-    by : str
-    """
-    import numpy as np
-
-    from skbird.model_selection import leak_groups
-
-    by = settings.groups or ("author" if "author" in X else None)
-    groups = leak_groups(X, author=by, date=None)
-    if by is not None:
-        known = X[by].astype("string").str.strip().fillna("").ne("").to_numpy(bool)
-        n_groups = len(np.unique(groups[known]))
-        if settings.groups is None and n_groups < 2 / share:
-            by = None  # too few: recordings at least are apart
-        elif not known.all():
-            n_alone = (~known).sum()
-            by = f"{by} (unknown in {n_alone} of {len(X)} rows, which stand alone)"
-    if by is None:
-        groups = leak_groups(X, author=None, date=None)
-        by = "recording (recordists are not known, or too few: figures may be too good)"
-    return groups, by
 
 
 def _split(X, Y, settings):

@@ -231,6 +231,7 @@ def _put_together(ensemble, members):
 def _compile_network(net, options, differences):
     from skbird.inference import _export
 
+    check_is_fitted(net, ["species_", "module_"])  # some pipelines do not tell
     of_torch = options["backend"] == "torch"
     export = _export.network_to_torch if of_torch else _export.network_to_onnx
     steps = getattr(net, "frame_scores", False)

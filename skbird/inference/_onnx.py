@@ -83,7 +83,7 @@ def export_onnx(model, path, *, inputs="samples"):
             f"model ends in {type(net).__name__}; a network of skbird.nn is needed. Of "
             "an ensemble export the members one by one."
         )
-    check_is_fitted(model)
+    check_is_fitted(net, ["species_", "module_"])  # some pipelines do not tell
     notes = {"species": list(map(str, net.species_))}
     notes["segment_s"] = net.format_.grid.segment_s
     if inputs == "segments":

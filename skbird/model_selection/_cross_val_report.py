@@ -12,7 +12,7 @@ from sklearn.model_selection import check_cv
 from sklearn.utils import _safe_indexing
 from sklearn.utils.validation import _check_method_params, _num_samples
 
-from skbird.metrics import macro_roc_auc, species_report
+from skbird.metrics import macro_roc_auc
 from skbird.model_selection._bootstrap import (
     BOOTSTRAP_CONSTRAINTS,
     percentile_interval,
@@ -20,7 +20,12 @@ from skbird.model_selection._bootstrap import (
     within_fold_macro_auc,
 )
 from skbird.model_selection._cross_val_result import CrossValReport
-from skbird.model_selection._fold_report import fold_report
+from skbird.model_selection._fold_tables import (
+    fold_table,
+    name_held_out,
+    species_table,
+    used_folds,
+)
 from skbird.model_selection._group_kfold import GroupMultilabelKFold
 from skbird.model_selection._leaks import warn_about_cheap_leaks
 from skbird.utils._fit_params import check_lengths, hand_on
@@ -187,7 +192,7 @@ def cross_val_report(
     test_fold = _test_fold(folds, len(Y))
     warn_about_cheap_leaks(X, folds)
 
-    fit_params = fit_params or {}
+    weights = fit_params = fit_params or {}
     check_lengths(X, fit_params)
     if not routing_enabled():
         fit_params = hand_on(estimator, fit_params)
@@ -222,14 +227,16 @@ def cross_val_report(
             resample_counts(n_recordings, n_bootstrap, random_state),
         )
         pooled = macro_roc_auc(Y_judged, proba[judged])
-    per_species = _species_table(Y, proba, folds)
+    unread = (test_fold >= 0) & np.isnan(proba).all(axis=1)
+    used = used_folds(folds, unread, weights.get("sample_weight"))
+    per_species = species_table(Y, proba, folds, used, weights.get("label_weight"))
     index = next((a.index for a in (X, Y) if isinstance(a, pd.DataFrame)), None)
     return CrossValReport(
         macro_roc_auc=float(replicates[0]),
         interval=percentile_interval(replicates[1:], confidence, n_recordings),
         confidence=confidence,
         pooled_macro_roc_auc=pooled,
-        folds=_fold_table(folds, fits, per_species, groups),
+        folds=fold_table(used, fits, per_species, name_held_out(groups, folds)),
         species=per_species,
         proba=pd.DataFrame(proba, index, species),
         test_fold=pd.Series(test_fold, index, name="test_fold"),
@@ -315,39 +322,3 @@ def _test_fold(folds, n_rows):
             )
         test_fold[test] = number
     return test_fold
-
-
-def _species_table(Y, proba, folds):
-    reports = [
-        species_report(_safe_indexing(Y, test), proba[test], nan_rows="omit")
-        for _, test in folds
-    ]
-    columns = ["n_rows", "n_positive", "roc_auc", "average_precision"]
-    table = pd.concat(dict(enumerate(reports)), names=["fold"])[columns]
-    table.insert(0, "n_train_positive", fold_report(Y, folds)["n_train_positive"])
-    return table
-
-
-def _fold_table(folds, fits, species, groups):
-    # Of the same species as the ROC-AUC: in others it says nothing.
-    species = species.assign(
-        average_precision=species["average_precision"].where(species["roc_auc"].notna())
-    )
-    by_fold = species.groupby("fold")
-    table = pd.DataFrame(
-        {
-            "n_train": [len(train) for train, _ in folds],
-            "n_test": [len(test) for _, test in folds],
-            "n_species": by_fold["roc_auc"].count(),
-            "macro_roc_auc": by_fold["roc_auc"].mean(),
-            "macro_average_precision": by_fold["average_precision"].mean(),
-            "fit_s": [fit.fit_s for fit in fits],
-            "predict_s": [fit.predict_s for fit in fits],
-        },
-        index=pd.RangeIndex(len(folds), name="fold"),
-    )
-    if groups is not None:
-        held_out = [pd.unique(np.asarray(groups)[test]) for _, test in folds]
-        names = [str(g[0]) if len(g) == 1 else f"{len(g)} groups" for g in held_out]
-        table.insert(0, "held_out", names)
-    return table

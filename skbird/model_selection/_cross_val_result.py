@@ -3,9 +3,13 @@
 import math
 from dataclasses import dataclass
 
+import numpy as np
 import pandas as pd
 
 from skbird.utils._text import counted
+
+# With fewer rows with a species, or without it, one changes its score by a quarter.
+_FEWEST_ROWS = 5
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -28,10 +32,13 @@ class CrossValReport:
         together, though different models scored them.
     folds : DataFrame indexed by fold
         ``held_out`` (the group tested, or how many; only if groups are known),
-        ``n_train``, ``n_test`` rows, ``n_species`` judged, ``macro_roc_auc``,
-        ``macro_average_precision``, ``fit_s`` and ``predict_s`` in seconds.
+        ``n_train`` and ``n_test``, the rows trained on and judged, ``n_species``
+        judged, ``macro_roc_auc``, ``macro_average_precision``, ``fit_s`` and
+        ``predict_s`` in seconds. Rows that could not be read, which no fold could
+        predict, and training rows of ``sample_weight`` 0 do not count.
     species : DataFrame indexed by fold and species
-        ``n_train_positive``; among the test rows with known truth ``n_rows`` and
+        ``n_train_positive``, of the rows trained on, without labels of
+        ``label_weight`` 0; among the test rows with known truth ``n_rows`` and
         ``n_positive``; ``roc_auc`` and ``average_precision``, NaN where undefined.
     proba : DataFrame of shape (n_rows, n_species)
         Held-out predictions; NaN for rows never tested or unreadable.
@@ -91,12 +98,22 @@ class CrossValReport:
             f"all folds ranked together {self.pooled_macro_roc_auc:.3f})",
             f"  {judged.sum()} of {len(judged)} species judged, {unjudged}",
         ]
+        if was_read.any() and not was_read.all():
+            lines.append(
+                f"  {counted((~was_read).sum(), 'row')} of {len(was_read)} could not "
+                "be read: neither trained on nor judged"
+            )
         if len(untaught):
             names = untaught.index.unique("species")
             lines.append(f"  species tested but never trained on: {_enumerate(names)}")
-        return "\n".join(
-            [*lines, "", self.folds.to_string(float_format="{:.3f}".format)]
-        )
+        n_empty = self.folds["macro_roc_auc"].isna().sum()
+        if n_empty:
+            lines.append(
+                f"  {counted(n_empty, 'fold')} without a score (-): no species is both "
+                "present and absent in the test rows"
+            )
+        table = self.folds.to_string(float_format="{:.3f}".format, na_rep="-")
+        return "\n".join([*lines, "", table])
 
     __repr__ = __str__
 
@@ -105,9 +122,21 @@ class CrossValReport:
             return "nothing to quote: no fold tests rows with and without a species"
         if math.isnan(self.interval[0]):
             return "do not quote this score: too few recordings tell nothing of others"
+        if not self._has_trusted_species():
+            return (
+                "do not quote this score: no species was tested on "
+                f"{_FEWEST_ROWS} rows with it and {_FEWEST_ROWS} without"
+            )
         return (
             "quote this score: it compares rows of the same fold, scored by one model"
         )
+
+    def _has_trusted_species(self):
+        """Return whether the score of a species is more than the luck of a few rows."""
+        judged = self.species[self.species["roc_auc"].notna()]
+        n_rows = judged[["n_positive", "n_rows"]].groupby("species").sum()
+        n_negative = n_rows["n_rows"] - n_rows["n_positive"]
+        return (np.minimum(n_rows["n_positive"], n_negative) >= _FEWEST_ROWS).any()
 
 
 def _enumerate(names, shown=5):

@@ -10,6 +10,7 @@ from sklearn.utils import check_consistent_length
 
 from skbird.utils._rows import groups_of_rows, number_groups, row_table
 from skbird.utils._sklearn_compat import Interval, validate_parameter_constraints
+from skbird.utils._text import none_of
 from skbird.utils._truth import validate_truth
 
 _PARAMETER_CONSTRAINTS = {
@@ -129,7 +130,7 @@ class LeaveOneSourceOut(BaseCrossValidator):
         tested = np.flatnonzero(positives >= self.min_positives)
         if len(tested) == 0:
             raise ValueError(
-                f"None of the {len(names)} sources has min_positives="
+                f"{none_of(len(names), 'source')} has min_positives="
                 f"{self.min_positives} rows with a species. Lower it, or label more."
             )
         shared = self._shared_with(X, len(source))

@@ -92,10 +92,10 @@ def group_train_test_split(Y, groups, *, test_size=0.2, random_state=None):
     test = np.flatnonzero(held_out & labelled)
     if not len(test):
         raise ValueError(
-            f"test_size={test_size:g} leaves nothing to test on: each of the "
-            f"{len(names)} groups has a species that no other has, has none at all, or "
-            f"too many rows ({test_size * sizes.sum():.3g} are wanted) or positives. "
-            "Use finer groups, such as recordings."
+            f"test_size={test_size:g} leaves nothing to test on: of "
+            f"{counted(len(names), 'group')} each has a species that no other has, has "
+            f"none at all, or too many rows ({test_size * sizes.sum():.3g} are wanted) "
+            "or positives. Use finer groups, such as recordings."
         )
     return np.flatnonzero(~held_out), test
 

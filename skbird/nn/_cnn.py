@@ -10,7 +10,9 @@ class CNNClassifier(SegmentNet):
 
     A skorch net: ``module__...``, ``criterion__...``, ``optimizer__...`` and
     ``callbacks__...`` reach its parts, as in ``callbacks__mixup__alpha=0.2`` or
-    ``callbacks__time_mask=None``.
+    ``callbacks__time_mask=None``. Of its many methods, `fit`, `predict_proba`,
+    `predict`, `embed`, `score`, `check_input`, `get_params` and `set_params` are for
+    use; the others, skorch's, are for those who change the training.
 
     Parameters
     ----------

@@ -4,7 +4,9 @@ import torch
 from sklearn.base import clone
 
 from skbird.data import SegmentGrid, SpectrogramFormat
+from skbird.nn._compiled import uncompiled
 from skbird.nn._recipe_callback import RecipeCallback
+from skbird.utils._text import counted
 
 # Most networks halve their input five times; some fit its halves together again.
 _STRIDE = 32
@@ -71,6 +73,46 @@ def check_takes(module, backbone, n_mels, n_frames):
         f"backbone={backbone!r} cannot take segments of {n_mels} mel bands x "
         f"{n_frames} frames ({reason}). {remedy}"
     )
+
+
+def check_batches(net, dataset):
+    """Raise if a batch would be of one segment, and that is too little for the network.
+
+    Norms of batches need two values of each channel: two segments, or one of which the
+    network keeps more than one place.
+
+    Parameters
+    ----------
+    net : SegmentNet
+        Initialized. It is not changed.
+    dataset : SegmentDataset
+        What it is about to be trained on.
+
+    Raises
+    ------
+    ValueError
+    """
+    n_segments = len(dataset) * net.segments_per_row
+    if n_segments // max(net.steps_per_epoch(dataset), 1) != 1:
+        return  # batches are about alike: none is smaller than that
+    shape = net.format_.n_mels, net.format_.frames_per_segment
+    module = uncompiled(net.module_)
+    buffers = {name: buffer.clone() for name, buffer in module.named_buffers()}
+    try:
+        with torch.no_grad(), torch.random.fork_rng():
+            like = next(module.parameters())
+            module.train()(like.new_zeros(1, 1, *shape))
+    except ValueError as exc:
+        raise ValueError(
+            f"backbone={net.backbone!r} cannot be trained on a batch of one segment of "
+            f"{shape[0]} mel bands x {shape[1]} frames, and of "
+            f"{counted(n_segments, 'segment')} in batches of batch_size="
+            f"{net.batch_size} at least one is alone. Train on more rows, or raise "
+            "segments_per_row, batch_size or the length of segments."
+        ) from exc
+    finally:
+        for name, buffer in module.named_buffers():
+            buffer.copy_(buffers[name])
 
 
 def _why_not(module, n_mels, n_frames):

@@ -57,7 +57,8 @@ class SEDClassifier(SegmentNet):
     A sound-event-detection head on any convolutional network of timm. Its feature map
     (batch, channels, frequency, time) is pooled over one axis; along the other one a
     softmax attention weighs the steps, a 1x1 convolution maps each to the species, and
-    pooling over the steps gives the logits of the segment.
+    pooling over the steps gives the logits of the segment. Methods are those of
+    `CNNClassifier`, and `activations`.
 
     Parameters
     ----------

@@ -27,16 +27,17 @@ from skbird.nn._targets import (
     check_label_weight,
     check_sample_weight,
     check_targets,
+    check_usable,
     warn_of_unheard,
 )
 from skbird.nn._training_loop import TrainingLoop
+from skbird.utils._optimizers import check_optimizer
 from skbird.utils._params import AT_LEAST_ONE, THRESHOLD
 from skbird.utils._sklearn_compat import (
     Interval,
     StrOptions,
     validate_parameter_constraints,
 )
-from skbird.utils._text import counted
 from skbird.utils._truth import validate_threshold
 
 
@@ -291,11 +292,7 @@ class SegmentNet(
         dataset = SegmentDataset(
             X, target, check_sample_weight(sample_weight, len(X)), label_weight
         )
-        if len(dataset) == 0:
-            raise ValueError(
-                f"There is nothing to train on in {counted(len(X), 'row')}: each is "
-                "unlabelled, unreadable or has sample_weight 0."
-            )
+        check_usable(dataset)
         warn_of_unheard(species, target, X.n_frames > 0)
         keep_freed_memory()
         if not self.warm_start:
@@ -317,6 +314,7 @@ class SegmentNet(
             caller_name=type(self).__name__,
         )
         check_shifts(self.tta_shifts_s)
+        check_optimizer(self.optimizer)
         if self.train_split is not None:
             raise ValueError(
                 f"train_split={self.train_split!r} is not supported: segments of one "

@@ -110,6 +110,29 @@ def check_label_weight(label_weight, shape, species):
     return _check_weight("label_weight", weight)
 
 
+def check_usable(dataset):
+    """Refuse a `SegmentDataset` without a row to train on.
+
+    Raises
+    ------
+    ValueError
+        Names a recording that cannot be read, if there is one.
+    """
+    if len(dataset):
+        return
+    X = dataset.spectrograms
+    text = (
+        f"There is nothing to train on in {counted(len(X), 'row')}: each is "
+        "unlabelled, unreadable or has sample_weight 0."
+    )
+    if len(X.errors):
+        text += (
+            f" {counted(len(X.errors), 'row')} cannot be read; the first error: "
+            f"{X.errors['error'].iloc[0]}"
+        )
+    raise ValueError(text)
+
+
 def warn_of_unheard(species, target, is_read):
     """Warn of species whose recordings are all among those that cannot be read.
 

@@ -16,6 +16,7 @@ from skbird.nn._precision import (
     choose_precision,
     depthwise_in_float32,
 )
+from skbird.nn._probe import check_batches
 from skbird.nn._step_losses import StepLosses
 from skbird.utils._finite import NotFiniteError
 
@@ -81,6 +82,7 @@ class TrainingLoop:
         try:
             if state is not None:
                 checkpoint.restore(state, self, X)
+            check_batches(self, X)
             with self._fast_layers():
                 finished = self._run_epochs(X, y, checkpoint, n_before)
         finally:

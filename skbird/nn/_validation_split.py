@@ -11,6 +11,7 @@ from skbird.nn._weights import copy_weights, mean_weights
 from skbird.utils._finite import NotFiniteError
 from skbird.utils._rows import check_groups, groups_of_rows
 from skbird.utils._sklearn_compat import Interval, StrOptions
+from skbird.utils._text import counted
 from skbird.utils._truth import PRESENT_FROM
 
 
@@ -117,10 +118,10 @@ class ValidationSplit(RecipeCallback):
         heard = dataset.target[held_out] >= PRESENT_FROM
         absent = dataset.target[held_out] < PRESENT_FROM
         if not (heard.any(axis=0) & absent.any(axis=0)).any():
+            n_rows = counted(len(held_out), "row")
             raise ValueError(
-                f"The {len(held_out)} rows held out (fraction={self.fraction:g}) "
-                "cannot be judged: no species is both present and absent. Hold out "
-                "more."
+                f"{n_rows} held out (fraction={self.fraction:g}) cannot be judged: no "
+                "species is both present and absent. Hold out more."
             )
         return held_out
 

@@ -245,7 +245,7 @@ def _score_candidates(candidates, truth, proba, files, start, metric):
 def _check_files(files):
     if len(np.unique(files)) == len(files):
         raise ValueError(
-            f"Each of the {counted(len(files), 'row')} is alone in its file, so that "
+            f"X has {counted(len(files), 'row')}, each alone in its file, so that "
             "there is nothing to learn about files. Fit on soundscapes of several rows "
             "(skbird.data.segment_table); X or groups must say which share a file."
         )

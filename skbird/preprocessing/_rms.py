@@ -18,7 +18,7 @@ from skbird.preprocessing._clip_transformer import ClipTransformer
 from skbird.preprocessing._front_end import FrontEnd
 from skbird.utils._rows import check_y_length
 from skbird.utils._sklearn_compat import Interval, StrOptions
-from skbird.utils._text import counted
+from skbird.utils._text import none_of
 
 
 @dataclass(frozen=True)
@@ -180,7 +180,7 @@ class RMSFilter(ClipTransformer):
         FrontEnd(rows, None, self.cache_dir, on_error="skip").run(keep)
         if not levels:
             raise ValueError(
-                f"None of the {counted(n_rows, 'row')} that RMSFilter(scope='train') "
+                f"{none_of(n_rows, 'row')} that RMSFilter(scope='train') "
                 "drew from X can be read. Check the paths."
             )
         return float(np.quantile(np.concatenate(list(levels.values())), self._quantile))

@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 from sklearn.utils import check_random_state
 
+from skbird.audio import row_channels
 from skbird.data import check_rows, check_some_rows
 from skbird.reports import _recording_sections as sections
 from skbird.reports import _recording_tables as tables
@@ -51,7 +52,8 @@ def describe_recordings(
     ----------
     X : DataFrame or sequence of paths
         Rows. Of a table these columns are used if they are there: ``start`` and
-        ``end``, ``collection``, ``primary_label`` and ``secondary_labels`` as
+        ``end``, ``channels`` (of those of the first row a file is heard; without it
+        their mean), ``collection``, ``primary_label`` and ``secondary_labels`` as
         :func:`skbird.data.encode_labels` reads them, ``author``, ``rating``,
         ``latitude`` and ``longitude``.
     Y : DataFrame of shape (n_rows, n_species), default=None
@@ -87,7 +89,8 @@ def describe_recordings(
         "duplicates" and, if labels are known, "species" and "together". Levels are in
         dB of full scale; ``noise_dbfs`` is the level that the quietest 10 % of
         stretches of 50 ms stay below, ``contrast_db`` how far above it the loudest 1 %
-        are.
+        are; ``quiet_mean`` says whether the mean of the channels is some 6 dB or more
+        quieter than the loudest of them.
 
     Raises
     ------
@@ -148,8 +151,10 @@ def describe_recordings(
     files = rows.drop_duplicates("path").drop(columns=["start", "end"])
     files = files.reset_index(drop=True)
     decoded = choose_decoded(files["collection"], max_decoded, rng)
+    channels = [row_channels(file) for file in files.to_dict("records")]
     found, fingerprints = scan(
         files["path"],
+        channels,
         decoded,
         speech=speech,
         near_duplicates=near_duplicates,
@@ -242,5 +247,5 @@ def _choose_cuts(files, rows, Y, n_clips, rng):
             "numbers": {k: v for k, v in numbers.items() if np.isfinite(v)},
             "texts": (file["collection"],),
         }
-        cuts.append(Cut(file["path"], about=about))
+        cuts.append(Cut(file["path"], about=about, channels=row_channels(file)))
     return cuts

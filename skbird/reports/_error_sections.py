@@ -105,7 +105,10 @@ def _species(found):
         drawn.append(plots.finish(display.ax_, "auc_support", caption, alt))
     if found.truth.positive.any():
         drawn += [_threshold_plot(found), _reliability_plot(found)]
-    note = "precision, recall, f1 and accuracy are at the threshold of the report."
+    note = (
+        "precision, recall, f1 and accuracy are at the threshold of the report. "
+        "Without a row that reaches it there is no precision (–)."
+    )
     return Section(
         "Species", "", [Table("species", "All species", table, note), Plots(drawn)]
     )

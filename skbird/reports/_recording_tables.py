@@ -16,6 +16,11 @@ from skbird.model_selection import number_contents
 from skbird.utils._names import commonest_names, match_names, plain_name
 from skbird.utils._truth import PRESENT_FROM
 
+
+def _has_quiet_mean(files):
+    return files["quiet_mean"].eq(True)
+
+
 # Name of the problem: which files have it, and what it means.
 PROBLEMS = {
     "unreadable": (
@@ -27,8 +32,15 @@ PROBLEMS = {
         lambda files: files["is_cut"].eq(True),
         "Holds less sound than its header promises; its note says how much.",
     ),
+    "quiet mean of channels": (
+        _has_quiet_mean,
+        "The mean, which is heard here and trained on, is some 6 dB or more quieter "
+        "than the loudest: others are all but silent, or have the opposite sign. "
+        "'loudest' takes one: in a column 'channels', by `skbird train --channels`, or "
+        "by Resampler(channels='loudest').",
+    ),
     "near-silent": (
-        lambda files: files["peak_dbfs"] < -60,
+        lambda files: (files["peak_dbfs"] < -60) & ~_has_quiet_mean(files),
         "Peak below -60 dB of full scale. The labelled species can hardly be heard.",
     ),
     "clipped": (
@@ -87,7 +99,7 @@ def name_problems(files):
     looked_at |= {"low sample rate": "sample_rate", "nothing stands out": "contrast_db"}
     looked_at |= {"near-silent": "peak_dbfs", "clipped": "clipped"}
     looked_at |= {"mostly speech": "speech", "unreadable": "error"}
-    looked_at |= {"cut short": "is_cut"}
+    looked_at |= {"cut short": "is_cut", "quiet mean of channels": "quiet_mean"}
     lines = []
     for name, (_, meaning) in PROBLEMS.items():
         n_seen = files[looked_at[name]].notna().sum()

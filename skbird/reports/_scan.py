@@ -18,13 +18,15 @@ _SILENCE_DBFS = -120.0
 _LEVELS_PER_S = 20
 
 
-def scan(paths, decoded, *, speech, near_duplicates, n_jobs, verbose):
+def scan(paths, channels, decoded, *, speech, near_duplicates, n_jobs, verbose):
     """Look at each file once, in threads.
 
     Parameters
     ----------
     paths : sequence of str
         Distinct.
+    channels : sequence of str or int
+        Which channels of each are heard, as `row_channels` returns them.
     decoded : ndarray of bool, shape (n_files,)
         Which ones to decode; of the others the header is read.
     speech : bool
@@ -38,28 +40,28 @@ def scan(paths, decoded, *, speech, near_duplicates, n_jobs, verbose):
     -------
     found : DataFrame of n_files rows
         ``size_mb``, ``sample_rate``, ``n_channels``, ``duration_s``, the `MEASURES`
-        (NaN where not decoded), ``is_cut`` and ``note`` of the header, ``error`` (empty
-        if there is none).
+        and ``quiet_mean`` (NaN where not decoded), ``is_cut`` and ``note`` of the
+        header, ``error`` (empty if there is none).
     fingerprints : list of ndarray
         Empty where there is none.
     """
     look = partial(_look, speech=speech, near_duplicates=near_duplicates)
     results = Parallel(n_jobs, prefer="threads", return_as="generator")(
-        delayed(look)(path, decode) for path, decode in zip(paths, decoded, strict=True)
+        delayed(look)(*file) for file in zip(paths, channels, decoded, strict=True)
     )
     options = {"desc": "recordings", "unit": "file", "delay": 1, "verbose": verbose}
     results = list(progress_bar(results, total=len(paths), **options))
     columns = ["size_mb", "sample_rate", "n_channels", "duration_s", *MEASURES]
-    columns += ["is_cut", "note", "error"]
+    columns += ["quiet_mean", "is_cut", "note", "error"]
     found = pd.DataFrame([found for found, _ in results], columns=columns)
     return found, [words for _, words in results]
 
 
-def _look(path, decode, *, speech, near_duplicates):
+def _look(path, channels, decode, *, speech, near_duplicates):
     """Find what one file holds; an error is a finding like others."""
     found, words = {"error": ""}, np.empty(0, np.uint32)
     try:
-        with AudioFile(path) as audio:
+        with AudioFile(path, channels) as audio:
             found["size_mb"] = os.path.getsize(path) / 1e6
             header = audio.header
             found["sample_rate"] = header.sample_rate
@@ -71,6 +73,7 @@ def _look(path, decode, *, speech, near_duplicates):
                 return found, words
             rate = header.sample_rate
             samples = audio.read(0, min(round(_DECODED_S * rate), header.n_frames))
+            found["quiet_mean"] = audio.mixer.cancels
         if len(samples) == 0:
             raise AudioReadError(f"{path} holds no samples, whatever its header says.")
         found |= measure(samples, rate)

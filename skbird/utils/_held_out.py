@@ -13,7 +13,7 @@ from sklearn.utils.validation import _check_method_params
 from skbird.utils._folds import check_folds, list_folds
 from skbird.utils._nested import check_same_species, predict_matrix, species_of
 from skbird.utils._rows import check_groups, check_targets, file_numbers
-from skbird.utils._text import counted
+from skbird.utils._text import none_of
 from skbird.utils._truth import validate_truth
 
 _DEFAULT_FOLDS = 5
@@ -106,8 +106,8 @@ def labelled_rows(y):
     labelled = validate_truth(y, "y").known.any(axis=1)
     if not labelled.any():
         raise ValueError(
-            f"None of the {counted(len(labelled), 'row')} of y has a label, all are -1 "
-            "or NaN: there is nothing to learn from. Pass rows with labels."
+            f"{none_of(len(labelled), 'row')} of y has a label, only -1 or NaN: there "
+            "is nothing to learn from. Pass rows with labels."
         )
     return labelled
 

@@ -54,8 +54,13 @@ def read_parquet(path):
             table = file.read()
         table.validate(full=True)  # is its text UTF-8?
         unnamed = [name for name in table.column_names if _UNNAMED_INDEX.match(name)]
+        table = table.drop_columns(unnamed)
+        # Old versions refuse names that are there twice, and not in words of ours.
+        numbered = table.rename_columns(list(map(str, range(table.num_columns))))
         # The notes of pandas may be damaged, too, and are not needed.
-        return to_frame(table.drop_columns(unnamed), ignore_metadata=True)
+        frame = to_frame(numbered, ignore_metadata=True)
+        frame.columns = table.column_names
+        return frame
     except Exception as exc:  # each kind of damage has its own
         reason = " ".join(str(exc).split()).rstrip(".")
         raise ValueError(

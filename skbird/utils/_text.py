@@ -36,6 +36,29 @@ def counted(number, one, several=None):
     return f"{number} {f'{one}s' if several is None else several}"
 
 
+def none_of(number, one, several=None):
+    """Return how a sentence begins that is true of none of so many.
+
+    Parameters
+    ----------
+    number : int
+    one, several : str
+        As `counted` takes them.
+
+    Returns
+    -------
+    str
+
+    Examples
+    --------
+    >>> f"{none_of(3, 'row')} can be read.", f"{none_of(1, 'row')} can be read."
+    ('None of the 3 rows can be read.', 'No row can be read.')
+    """
+    if number == 1:
+        return f"No {one}"
+    return f"None of the {counted(number, one, several)}"
+
+
 def decode_text(raw, name="A table"):
     """Decode the bytes of a file: UTF-8, UTF-16, or Windows-1252.
 
