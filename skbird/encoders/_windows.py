@@ -233,7 +233,8 @@ class Windows:
             warnings.warn(
                 f"The model gives NaN or infinite values for {len(bad)} of "
                 f"{counted(len(self), 'row')}, such as "
-                f"{self.rows['path'].iloc[bad[0]]}. check_encoder says for which sounds.",
+                f"{self.rows['path'].iloc[bad[0]]}. check_encoder says for which "
+                "sounds.",
                 stacklevel=5,
             )
 
