@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import soundfile
+from shared_exports import SharedExports
 
 RATE = 16_000
 HOSTILE = Path(os.environ.get("SKBIRD_HOSTILE", "../shared/hostile"))
@@ -23,7 +24,9 @@ needs_hostile = pytest.mark.skipif(
 SLOW_EXAMPLES = ("skbird.inference", "skbird.reports", "skbird.utils")
 
 
-def pytest_collection_modifyitems(items):
+def pytest_collection_modifyitems(config, items):
+    # Registered, it sees the examples in docstrings, too, which are not in this folder.
+    config.pluginmanager.register(SharedExports())
     for item in items:
         if isinstance(item, pytest.DoctestItem) and item.name.startswith(SLOW_EXAMPLES):
             item.add_marker(pytest.mark.slow)
@@ -42,6 +45,21 @@ def heard(path, content):
     samples, _ = read_audio(path)
     assert len(samples) == header.n_frames
     return header, samples
+
+
+@pytest.fixture(scope="session")
+def librosa():
+    """Import librosa without the 15 s of compiling what no test calls."""
+    import numba
+
+    def uncompiled(*signatures, **options):
+        return lambda function: function
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(numba, "guvectorize", uncompiled)
+        patch.setattr(numba, "vectorize", uncompiled)
+        import librosa.feature.spectral
+    return librosa
 
 
 @pytest.fixture

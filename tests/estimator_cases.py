@@ -9,7 +9,13 @@ from tiny_encoder import write_encoder
 from tiny_network import MEL, NETWORK
 
 from skbird.compose import CallTypeClassifier
-from skbird.encoders import EmbeddingEncoder, PretrainedScores, load_encoder
+from skbird.encoders import (
+    AttentionProbe,
+    EmbeddingEncoder,
+    PretrainedScores,
+    ProbeClassifier,
+    load_encoder,
+)
 from skbird.ensemble import FoldEnsemble, MultilabelVotingClassifier, SeedEnsemble
 from skbird.inference import CompiledPipeline
 from skbird.nn import CNNClassifier, SEDClassifier
@@ -48,6 +54,34 @@ ENCODER = load_encoder(
 )
 PRIORS = pd.DataFrame({"species": ["dove", "wren"], "prior": [0.9, 0.2]})
 
+
+class Hearing:
+    """Turns a probe into one that takes recordings, as the battery has them."""
+
+    output = "embedding"
+
+    def _windows_of(self, X, reset):
+        if reset:
+            encoder = EmbeddingEncoder(ENCODER, output=self.output, verbose=0)
+            self.encoder_ = encoder.set_params(on_error="skip").fit(X)
+        return super()._windows_of(self.encoder_.transform(X), reset)
+
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()
+        tags.input_tags.string = True
+        return tags
+
+
+class HearingProbeClassifier(Hearing, ProbeClassifier):
+    """A `ProbeClassifier` of recordings."""
+
+
+class HearingAttentionProbe(Hearing, AttentionProbe):
+    """An `AttentionProbe` of recordings."""
+
+    output = "windows"
+
+
 ESTIMATORS = [
     LevelClassifier(),
     Resampler(8000),
@@ -59,6 +93,8 @@ ESTIMATORS = [
     SpectrogramStatistics(),
     EmbeddingEncoder(ENCODER, verbose=0),
     PretrainedScores(ENCODER, verbose=0),
+    HearingProbeClassifier(),
+    HearingAttentionProbe(),
     CNNClassifier(**NET),
     SEDClassifier(**NET),
     CallTypeClassifier(LEVELS, min_recordings=2),

@@ -63,6 +63,12 @@ def test_the_day_of_recording_tells_whatever_the_collection():
     assert answers(rows) == ["no", "unknown"]
 
 
+def test_names_of_recorders_tell_the_day():
+    paths = ["AM1_20240510_073000.wav", "AM1_20220510_073000.wav"]
+    assert answers({"path": paths}) == ["no", "unknown"]
+    assert answers({"path": paths, "date": ["2020-01-01", None]}) == ["unknown"] * 2
+
+
 def test_numbers_of_xeno_canto_tell_the_day_to_two_months():
     numbers = [100, 500_000, 790_000, 808_000, 830_000, 1_060_773, 5_000_000]
     found = answers({"path": [f"a/XC{number} - wren.mp3" for number in numbers]})

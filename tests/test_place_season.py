@@ -8,7 +8,7 @@ from sklearn.base import BaseEstimator, ClassifierMixin, clone
 from sklearn.frozen import FrozenEstimator
 
 from skbird.data import Recordings
-from skbird.encoders import GeoModelSpec, load_geo_model
+from skbird.encoders import GeoModelSpec, load_encoder, load_geo_model
 from skbird.postprocessing import MultilabelCalibrator, PlaceSeasonPrior
 from skbird.utils._days import hours, moments, week_of
 
@@ -215,12 +215,29 @@ def test_columns_may_have_other_names():
     )
 
 
+def test_one_place_for_all_rows_and_dates_of_file_names():
+    X, Y = make_rows()
+    X["path"] = [f"a/AM1_2024{month:02d}10_073000.WAV" for month in [1, 1, 1, 6, 6, 6]]
+    dated = X.assign(date=["2024-01-10"] * 3 + ["2024-06-10"] * 3)
+    expected = fit_geo(dated, Y).predict_proba(dated)
+    rows = X.drop(columns=["latitude", "longitude", "date"])
+    model = fit_geo(rows, Y, latitude=52.0, longitude=13)
+    np.testing.assert_array_equal(model.predict_proba(rows), expected)
+    rows.loc[0, "path"] = "a/XC20240610.mp3"
+    with pytest.warns(UserWarning, match="1 of 6 rows, such as row 0"):
+        proba = model.predict_proba(rows)
+    np.testing.assert_array_equal(proba[0], proba_of(rows)[0])
+
+
 @pytest.mark.parametrize(
     ("column", "message"),
     [
         ("latitude", "needs the columns latitude='latitude' and longitude='longitude'"),
         ("longitude", "needs the columns latitude='latitude'"),
-        ("date", "needs the column 'week' of X.*nor date='date' to tell it"),
+        (
+            "date",
+            "needs the column 'week' of X.*nor date='date' or times in",
+        ),
     ],
 )
 def test_missing_columns_are_named_before_the_fit(column, message):
@@ -294,7 +311,10 @@ def test_tables_may_have_sites_hours_and_no_columns():
     table = pd.DataFrame(
         {"species": "wren", "site": ["a", "b"], "hour": [7, 7], "prior": [0.5, 0.2]}
     )
-    with pytest.warns(UserWarning, match="swift, bat"):
+    with (
+        pytest.warns(UserWarning, match="swift, bat"),
+        pytest.warns(UserWarning, match="3 of 6 rows, such as row 3"),
+    ):
         model = PlaceSeasonPrior(Given(), table, strength=1.0).fit(X, Y)
     with pytest.warns(UserWarning, match="3 of 6 rows, such as row 3"):
         proba = model.predict_proba(X)
@@ -319,6 +339,56 @@ def test_tables_are_checked(table, message):
     X, Y = make_rows()
     with pytest.raises(ValueError, match=message):
         PlaceSeasonPrior(Given(), table).fit(X, Y)
+
+
+BAR_CHART = """
+Frequency of observations in the selected location(s).:
+
+Number of taxa: \t2
+
+\tJan\t\t\t\tFeb\t\t\t\t
+Sample Size:\t{samples}\t
+
+Eurasian Wren (<em class="sci">Troglodytes troglodytes</em>)\t{wren}\t
+Common Swift\t{swift}\t
+"""
+
+
+def write_bar_chart(path, n_weeks=48):
+    def cells(values):
+        return "\t".join(map(str, values))
+
+    week = np.arange(n_weeks)
+    summer = np.where((week > 16) & (week < 30), 0.5, 0.0)
+    wren = np.full(n_weeks, 0.25)
+    text = BAR_CHART.format(samples=cells(week), wren=cells(wren), swift=cells(summer))
+    path.write_text(text, newline="\r\n")
+    return path
+
+
+def test_bar_charts_of_ebird_are_read(tmp_path):
+    X, Y = make_rows()
+    X.loc[:2, "date"] = "2024-01-03"
+    path = write_bar_chart(tmp_path / "bar_chart.txt")
+    names = NAMES | {"swift": "Common Swift"}
+    model = PlaceSeasonPrior(Given(), path, names=names, strength=1.0)
+    with pytest.warns(UserWarning, match="bat"):
+        proba = model.fit(X, Y).predict_proba(X)
+    factor = odds(proba) / odds(proba_of(X))
+    np.testing.assert_allclose(factor[:3], [[0.25, 0.01, 1]] * 3)
+    np.testing.assert_allclose(factor[3:], [[0.25, 0.5, 1]] * 3)
+
+
+def test_damaged_bar_charts_are_refused(tmp_path):
+    X, Y = make_rows()
+    path = write_bar_chart(tmp_path / "bar_chart.txt", n_weeks=47)
+    with pytest.raises(ValueError, match="not 48 shares for Troglodytes troglodytes"):
+        PlaceSeasonPrior(Given(), path).fit(X, Y)
+    path.write_text("Sample Size:\t1\nWren\tmany\n")
+    with pytest.raises(ValueError, match="no numbers in the line"):
+        PlaceSeasonPrior(Given(), path).fit(X, Y)
+    with pytest.raises(FileNotFoundError, match=r"none\.csv"):
+        PlaceSeasonPrior(Given(), tmp_path / "none.csv").fit(X, Y)
 
 
 def test_functions_tell_priors():
@@ -503,6 +573,59 @@ def test_a_second_fit_forgets_the_first():
     fresh = PlaceSeasonPrior(Given(), table, strength=1.0).fit(X, Y)
     assert again.search_results_ is None
     np.testing.assert_array_equal(again.predict_proba(X), fresh.predict_proba(X))
+
+
+@pytest.fixture
+def toy_by_name(monkeypatch, tmp_path):
+    """Have the name of a known model stand for a small one."""
+    pytest.importorskip("onnxruntime")
+    from test_geo_model import write_onnx
+
+    folder = tmp_path / "geomodel-3"
+    folder.mkdir()
+    write_onnx(folder / "toy.onnx", n_classes=3)
+    (folder / "labels.txt").write_text("\n".join(["Bufo bufo", "Rana arvalis", "Hyla"]))
+    spec = GeoModelSpec(
+        "geomodel-3", "3", 3, file="toy.onnx", labels_file="labels.txt", license="CC0"
+    )
+    monkeypatch.setenv("SKBIRD_ENCODERS", str(tmp_path))
+    monkeypatch.setattr(
+        "skbird.encoders._load_geo_model.known_geo_specs", lambda: {spec.name: spec}
+    )
+
+
+def test_model_files_name_the_geo_model(toy_by_name, tmp_path):
+    import soundfile
+    from tiny_encoder import RATE, write_encoder
+
+    from skbird.encoders import PretrainedScores
+    from skbird.inference import (
+        compile_pipeline,
+        load_model,
+        save_model,
+    )
+
+    soundfile.write(tmp_path / "a.wav", 0.1 * np.ones(RATE), RATE)
+    X = pd.DataFrame({"path": [str(tmp_path / "a.wav")] * 3, "date": "2024-06-10"})
+    X = X.assign(start=[0.0, 0.1, 0.2], end=1.0)
+    X["latitude"], X["longitude"] = [-40.0, 0.0, 40.0], 5.0
+    Y = pd.DataFrame(np.eye(3), columns=["Bufo bufo", "Rana arvalis", "Hyla arborea"])
+    (tmp_path / "toads").mkdir()
+    scores = PretrainedScores(
+        load_encoder(write_encoder(tmp_path / "toads")), unmatched="nan", verbose=0
+    )
+    model = PlaceSeasonPrior(scores, "geomodel-3", strength=1.0)
+    with pytest.warns(UserWarning, match="knows nothing of Hyla arborea"):
+        model.fit(X, Y)
+    compiled = compile_pipeline(model)
+    save_model(compiled, tmp_path / "toads.skbird")
+    loaded = load_model(tmp_path / "toads.skbird")
+    proba = loaded.predict_proba(X)
+    np.testing.assert_allclose(proba, model.predict_proba(X), rtol=1e-6)
+    assert (np.diff(proba[:, 0]) > 0).all()  # the toy has toads in the north
+    learned = PlaceSeasonPrior(scores, "learned", by=["latitude"]).fit(X, Y)
+    with pytest.raises(TypeError, match="'learned' is none of"):
+        save_model(compile_pipeline(learned), tmp_path / "learned.skbird")
 
 
 @pytest.mark.parametrize(

@@ -867,50 +867,44 @@ def test_checkpoints_need_a_seed_and_no_warm_start(stripes, tmp_path):
         small(checkpoint_dir=tmp_path, warm_start=True).fit(*stripes)
 
 
+class Slow(Callback):
+    """Says which epoch has ended, and waits."""
+
+    seconds = 0.0  # no parameter: those belong to what is resumed
+
+    def on_epoch_end(self, net, **kwargs):
+        print(len(net.history), flush=True)
+        time.sleep(self.seconds)
+
+
 @pytest.mark.slow
-def test_a_process_that_was_killed_is_resumed(tmp_path):
-    """SIGKILL: nothing gets a chance to tidy up."""
-    script = tmp_path / "train.py"
-    script.write_text(
-        "import sys, numpy as np, time\n"
-        "sys.path.insert(0, sys.argv[2])\n"
-        "from test_training import make_stripes, small\n"
-        "from skorch.callbacks import Callback\n"
-        "class Slow(Callback):\n"
-        "    def on_epoch_end(self, net, **kwargs):\n"
-        "        print(len(net.history), flush=True)\n"
-        "        time.sleep(float(sys.argv[3]))\n"
-        "X, Y = make_stripes()\n"
-        "net = small(max_epochs=6, checkpoint_dir=sys.argv[1],\n"
-        "            callbacks=[Slow()]).fit(X, Y)\n"
-        "np.save(sys.argv[4], net.predict_proba(X))\n"
-    )
-    here = str(__file__).rsplit("/", 1)[0]
+def test_a_process_that_was_killed_is_resumed(tmp_path, capsys):
+    """SIGKILL: nothing gets a chance to tidy up. This process goes on."""
     folder = str(tmp_path / "checkpoints")
-
-    def command(folder, seconds, out):
-        arguments = [folder, here, seconds, str(tmp_path / out)]
-        return [sys.executable, str(script), *arguments]
-
-    process = subprocess.Popen(
-        command(folder, "0.5", "killed.npy"), stdout=subprocess.PIPE, text=True
+    here = str(__file__).rsplit("/", 1)[0]
+    script = (
+        f"import sys; sys.path.insert(0, {here!r})\n"
+        "from test_training import Slow, make_stripes, small\n"
+        "Slow.seconds = 0.5\n"
+        f"small(max_epochs=6, checkpoint_dir={folder!r}, callbacks=[Slow()])"
+        ".fit(*make_stripes())\n"
+        "print('not killed')\n"
     )
+    command = [sys.executable, "-c", script]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
     for line in process.stdout:
         if line.strip() == "3":
             process.send_signal(signal.SIGKILL)
             break
-    process.wait()
-    time.sleep(0.1)
-    assert not (tmp_path / "killed.npy").exists()
-    resumed = subprocess.run(
-        command(folder, "0", "resumed.npy"), check=True, capture_output=True, text=True
-    )
-    epochs = [int(line) for line in resumed.stdout.split()]
+    assert "not killed" not in process.stdout.read()
+    assert process.wait() == -signal.SIGKILL
+    X, Y = make_stripes()
+    resumed = small(max_epochs=6, checkpoint_dir=folder, callbacks=[Slow()]).fit(X, Y)
+    epochs = [int(line) for line in capsys.readouterr().out.split()]
     assert epochs[0] in (3, 4)
     assert epochs[-1] == 6
-    X, Y = make_stripes()
     whole = small(max_epochs=6).fit(X, Y).predict_proba(X)
-    np.testing.assert_array_equal(np.load(tmp_path / "resumed.npy"), whole)
+    np.testing.assert_array_equal(resumed.predict_proba(X), whole)
 
 
 def test_every_ingredient_is_reached_by_set_params(stripes):

@@ -10,7 +10,7 @@ import pandas as pd
 
 from skbird.encoders._spec import EncoderSpec
 from skbird.encoders._spec_files import known_specs
-from skbird.utils._days import moments
+from skbird.utils._days import moments, moments_of_names
 from skbird.utils._params import check_params
 from skbird.utils._rows import row_table
 
@@ -68,7 +68,8 @@ def heard_before(X, spec, *, collection="collection", date="date", uploaded="upl
         Column of X, such as "XC". Where it says nothing, the name of the file does if
         it has a catalogue number: XC, ML or iNat, and digits.
     date : str, default="date"
-        Column with the day of recording: what was recorded later than the model's
+        Column with the day of recording, which names of files such as
+        "AM1_20230510_073000.wav" tell, too: what was recorded later than the model's
         training is new to it.
     uploaded : str, default="uploaded"
         Column with the day of publication. Without it, numbers of xeno-canto tell it to
@@ -110,11 +111,13 @@ def heard_before(X, spec, *, collection="collection", date="date", uploaded="upl
     column = partial(_column, table)
     numbers = _catalogue_numbers(column("path"))
     collections = _collections(column(collection), numbers)
-    published = _first_and_last_day(column(uploaded))
+    published = _first_and_last_day(moments(column(uploaded)))
     from_number = published.isna().all(axis=1) & (numbers["collection"] == "xc")
     published[from_number] = _xeno_canto_days(numbers.loc[from_number, "number"])
     # What was recorded on a day cannot have been published before.
-    recorded = _first_and_last_day(column(date))
+    told = moments(column(date))
+    told = told.where(told["year"].notna(), moments_of_names(column("path")))
+    recorded = _first_and_last_day(told)
     first = np.fmax(published["first"], recorded["first"]).to_numpy()
     last = published["last"].to_numpy()
     answers = _answers(training, collections, first, last)
@@ -194,10 +197,10 @@ def _plain(name):
     return _ALIASES.get(plain, plain)
 
 
-def _first_and_last_day(column):
-    """Return the first and the last day that a date can mean, as ordinals."""
-    told = moments(column)[["year", "month", "day"]]
-    numbers, distinct = pd.factorize(pd.MultiIndex.from_frame(told))
+def _first_and_last_day(told):
+    """Return the first and the last day that moments can mean, as ordinals."""
+    days = pd.MultiIndex.from_frame(told[["year", "month", "day"]])
+    numbers, distinct = pd.factorize(days)
     days = np.array([*map(_days_of, distinct), (np.nan, np.nan)])
     return pd.DataFrame(days[numbers], columns=["first", "last"])
 

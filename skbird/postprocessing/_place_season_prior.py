@@ -69,11 +69,12 @@ class PlaceSeasonPrior(HeldOutPostProcessor):
         - A table, or the path of a .csv, .tsv or .txt file with it: the columns
           ``species`` and ``prior`` (in [0, 1], such as the share of eBird's
           checklists), and any of ``month`` (1 to 12), ``week`` (1 to 48, four per
-          month), ``hour`` (0 to 23) and of the columns of X, such as ``site``.
+          month), ``hour`` (0 to 23) and of the columns of X, such as ``site``. Or a
+          bar chart of eBird (.txt), as it is downloaded.
         - A function of the row table and the list of species that returns an array
           (n_rows, n_species), NaN where it knows nothing.
-        - "learned": the share of the labelled rows of `fit` that have the species, by
-          the columns `by`, smoothed by `shrinkage`.
+        - "learned": the share of the labelled rows of `fit` with the species, by the
+          columns `by`, smoothed by `shrinkage`.
     strength : float >= 0 or "cv", default=0.5
         0 changes nothing; 1 takes the prior for as sure as the sound. "cv" chooses one
         of eight from 0 to 2 on held-out predictions; at best there are several sites,
@@ -87,10 +88,11 @@ class PlaceSeasonPrior(HeldOutPostProcessor):
     names : mapping, default=None
         The name in the prior, mostly scientific, of each species that y calls
         otherwise. Case, blanks and underscores do not matter.
-    latitude, longitude : str, default="latitude", "longitude"
-        Columns of X, in degrees.
+    latitude, longitude : str or float, default="latitude", "longitude"
+        Columns of X, in degrees, or numbers where all rows are of one place.
     date : str or None, default="date"
-        Column of X, such as "2023-05-10" or "20230510_073000". None: the whole year.
+        Column of X, such as "2023-05-10" or "20230510_073000"; if it is not there,
+        the names of files tell, as those of recorders do. None: the whole year.
     by : sequence of str, default=("site", "hour")
         Columns of X by which priors are learned; "month", "week" and "hour" may also be
         told by `date`, or by a column ``time``. Only with "learned".
@@ -110,12 +112,14 @@ class PlaceSeasonPrior(HeldOutPostProcessor):
     estimator_ : estimator object
         The clone of `estimator` fitted on all rows.
     strength_ : float
-        The strength in use.
     search_results_ : DataFrame or None
         ``strength``, ``score`` and ``gain`` over 0. Only with "cv".
+    known_ : ndarray of bool, shape (n_species,)
+        Which species the prior knows.
+    reference_ : ndarray of shape (n_species,)
+        Priors at which nothing changes.
     species_prior_ : DataFrame indexed by species
-        ``known``, whether the prior knows the species; ``mean_prior`` over the rows of
-        `fit`; ``reference``.
+        ``known``, ``mean_prior`` over the rows of `fit`, and ``reference``.
     prior_ : object or None
         The table, the function, or what "learned" has learned.
     classes_ : ndarray of shape (n_species, 2)
@@ -132,9 +136,8 @@ class PlaceSeasonPrior(HeldOutPostProcessor):
 
     Notes
     -----
-    A prior counts the species once more if the classifier has learned it already, from
-    rows of the same places: then `reference` "fit" or a low strength is right, and "cv"
-    finds it.
+    A classifier that was trained on rows of the same places has learned the prior
+    already: then `reference` "fit" or a low strength is right, which "cv" finds.
 
     References
     ----------
@@ -175,8 +178,8 @@ class PlaceSeasonPrior(HeldOutPostProcessor):
         "reference": [SHARE, StrOptions({"fit"}), None],
         "min_prior": [Interval(Real, 0, 1, closed="neither")],
         "names": [HasMethods(["get", "keys"]), None],
-        "latitude": [str],
-        "longitude": [str],
+        "latitude": [str, Interval(Real, -90, 90, closed="both")],
+        "longitude": [str, Interval(Real, -180, 180, closed="both")],
         "date": [str, None],
         "by": ["array-like"],
         "shrinkage": [Interval(Real, 0, None, closed="left")],
@@ -271,7 +274,7 @@ class PlaceSeasonPrior(HeldOutPostProcessor):
             self._fit_estimator(X, y, params)
         if self._learns:
             source = LearnedPrior(rows, _targets(y), self.shrinkage)
-        # A geo model is opened once for a process, and not of a pickle.
+        # Geo models are opened once for a process, and are not in pickles.
         self.prior_ = None if isinstance(source, GeoPrior) else source
         self._look_at_rows(source, rows)
         return self
@@ -327,12 +330,11 @@ class PlaceSeasonPrior(HeldOutPostProcessor):
         proba = super().predict_proba(X)
         if not len(proba) or self.strength_ == 0:
             return proba
-        known = self.species_prior_["known"].to_numpy()
+        known = np.asarray(self.known_)
         priors = source.of_rows(rows, self._meant(self.species_))
         priors[:, ~known] = np.nan
         say_rows(priors[:, known], stacklevel=3)
-        reference = self.species_prior_["reference"].to_numpy()
-        return self._change(proba, priors, reference, self.strength_)
+        return self._change(proba, priors, self.reference_, self.strength_)
 
     def _rows(self, X, source):
         """Return the columns of X that the prior looks at."""
@@ -370,11 +372,13 @@ class PlaceSeasonPrior(HeldOutPostProcessor):
 
     def _look_at_rows(self, source, rows):
         priors, known = self._known_priors(source, rows, self.species_)
+        self.known_ = known
+        self.reference_ = self._references(source, priors)
         self.species_prior_ = pd.DataFrame(
             {
                 "known": known,
                 "mean_prior": mean_of_known(priors),
-                "reference": self._references(source, priors),
+                "reference": self.reference_,
             },
             index=pd.Index(self.species_, name="species"),
         )

@@ -5,7 +5,7 @@ import warnings
 import numpy as np
 import pandas as pd
 
-from skbird.utils._days import hours, moments, week_of
+from skbird.utils._days import hours, moments, moments_of_names, week_of
 from skbird.utils._params import as_floats
 from skbird.utils._text import counted
 
@@ -20,8 +20,9 @@ def place_columns(table, latitude, longitude, date, what):
     ----------
     table : DataFrame
         The rows.
-    latitude, longitude : str
-        Columns, in degrees; what is out of range is not known.
+    latitude, longitude : str or float
+        Columns, in degrees, or the same for all rows; what is out of range is not
+        known.
     date : str or None
         Column; None: no week.
     what : str
@@ -35,10 +36,14 @@ def place_columns(table, latitude, longitude, date, what):
     places = {}
     given = {"latitude": (latitude, 90), "longitude": (longitude, 180)}
     for name, (column, limit) in given.items():
+        if not isinstance(column, str):
+            places[name] = np.full(len(table), float(column))
+            continue
         if column not in table.columns:
             raise ValueError(
                 f"{what} needs the columns latitude={latitude!r} and "
-                f"longitude={longitude!r} of X, which has {list(table.columns)}."
+                f"longitude={longitude!r} of X, which has {list(table.columns)}. Pass "
+                "numbers if all rows are of one place."
             )
         values = as_floats(table[column], column, np.float64)
         places[name] = np.where(np.abs(values) <= limit, values, np.nan)
@@ -66,9 +71,8 @@ def key_columns(table, names, date, what):
     DataFrame of n_rows rows
     """
     columns = {}
-    told = None
-    if date is not None and date in table.columns:
-        told = moments(table[date])
+    told = _moments(table, date)
+    if told is not None:
         told["week"] = week_of(told["month"].to_numpy(), told["day"].to_numpy())
         if "time" in table.columns:
             told["hour"] = told["hour"].fillna(pd.Series(hours(table["time"])))
@@ -82,12 +86,26 @@ def key_columns(table, names, date, what):
         elif name in DERIVED and told is not None and name in told:
             columns[name] = told[name].to_numpy()
         else:
-            source = "" if name not in DERIVED else f", nor date={date!r} to tell it"
+            source = ""
+            if name in DERIVED:
+                source = f", nor date={date!r} or times in file names to tell it"
             raise ValueError(
                 f"{what} needs the column {name!r} of X, which has "
                 f"{list(table.columns)}{source}."
             )
     return pd.DataFrame(columns, index=range(len(table)))
+
+
+def _moments(table, date):
+    """Return what the column says of dates, or else the names of files; or None."""
+    if date is None:
+        return None
+    if date in table.columns:
+        return moments(table[date])
+    if "path" not in table.columns:
+        return None
+    told = moments_of_names(table["path"])
+    return told if len(told) == 0 or told["month"].notna().any() else None
 
 
 def number_rows(keys):

@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 
 from skbird.postprocessing._prior_rows import DERIVED, look_up, number_rows
+from skbird.postprocessing._prior_tables import read_prior_table
 from skbird.utils._names import match_names
 from skbird.utils._params import as_floats
 
@@ -34,7 +35,7 @@ def make_prior(prior):
     if isinstance(prior, str | os.PathLike):
         path = Path(prior)
         if path.suffix.lower() in _TABLES:
-            return TablePrior(pd.read_csv(path, sep=None, engine="python"))
+            return TablePrior(read_prior_table(path))
         from skbird.encoders import load_geo_model
 
         prior = load_geo_model(prior)

@@ -11,6 +11,10 @@ _MOMENT = re.compile(
     r"(?:[T _-]*(\d\d)[:.h]?(?:\d\d)?(?:[:.]?\d\d)?(?:\.\d+)?)?"
     r"(?:Z|[+-]\d\d:?\d\d)?(?:\.0)?"
 )
+# Of recorders: a day alone, without signs, could be any number.
+_NAMED = re.compile(
+    r"(?<!\d)((?:19|20)\d\d)(?:(\d\d)(\d\d)[T_-](\d\d)\d{4}|-(\d\d)-(\d\d))(?!\d)"
+)
 _HOUR = re.compile(r"(\d{1,2})(?:[:.h]\d\d(?:[:.]\d\d(?:\.\d+)?)?)?\s*([ap]m)?", re.I)
 _BARE_TIME = re.compile(r"(\d\d)\d\d(?:\d\d)?")
 
@@ -51,6 +55,33 @@ def moments(values):
     hour[~(hour < 24)] = np.nan
     year[~(year >= 1800)] = np.nan
     return pd.DataFrame(parts[numbers], columns=["year", "month", "day", "hour"])
+
+
+def moments_of_names(paths):
+    """Return year, month, day and hour of what names of recordings say.
+
+    Parameters
+    ----------
+    paths : Series or array-like of shape (n_rows,)
+        Such as "site1/AM1_20230510_073000.WAV" or "2023-05-10 dawn.wav".
+
+    Returns
+    -------
+    DataFrame of float
+        As `moments` returns it.
+
+    Examples
+    --------
+    >>> from skbird.utils._days import moments_of_names
+    >>> moments_of_names(["site1/AM1_20230510_073000.WAV", "XC20230510.mp3"])
+         year  month   day  hour
+    0  2023.0    5.0  10.0   7.0
+    1     NaN    NaN   NaN   NaN
+    """
+    numbers, names = pd.factorize(pd.Series(paths).astype("string"))
+    found = [_NAMED.search(re.split(r"[/\\]", name)[-1]) for name in names]
+    texts = [match[0] if match else "" for match in found]
+    return moments(np.array([*texts, ""], dtype=object)[numbers])
 
 
 def hours(values):
