@@ -104,7 +104,7 @@ def load_encoder(encoder, spec=None, *, runtime="auto", folder=None, download=Tr
         spec = _spec_beside(path) if spec is None else spec
         check_file(spec, path)
     say_license(spec)
-    return _open(path.resolve(), spec, sha256_of(path), runtime)
+    return _open(path.absolute(), spec, sha256_of(path), runtime)
 
 
 def _as_spec(spec):
@@ -198,4 +198,4 @@ def open_again(source, spec, sha256):
             "there, or load the encoder anew and set it as the parameter `encoder`."
         )
     check_file(replace(spec, sha256=sha256), path)
-    return _open(path.resolve(), spec, sha256, runtime)
+    return _open(path.absolute(), spec, sha256, runtime)
