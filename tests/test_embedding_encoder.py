@@ -175,6 +175,20 @@ def test_errors_of_a_model_are_not_taken_for_those_of_a_file(noise):
         quiet(toy(breaks), on_error="skip").fit_transform([noise("a.wav")])
 
 
+def test_nan_of_a_model_is_said(noise, write_wav):
+    def divides(windows):
+        level = np.abs(windows).max(axis=1, keepdims=True)
+        with np.errstate(invalid="ignore"):
+            return {"embedding": windows[:, :N_BANDS] / level}
+
+    silent = write_wav("silent.wav", np.zeros(RATE), RATE)
+    with pytest.warns(
+        UserWarning, match=r"NaN or .* 1 of 2 rows, such as .*silent\.wav"
+    ):
+        features = quiet(toy(divides)).fit_transform([noise("a.wav"), silent])
+    assert np.isfinite(features[0]).all()
+
+
 def test_rows_come_as_they_are_given(noise):
     paths = [noise(f"{k}.wav", 1 + k, 0.1 * (k + 1)) for k in range(4)]
     model = quiet(toy(), n_jobs=2)

@@ -58,6 +58,17 @@ def test_weights_may_lie_beside_a_model(model, tmp_path, runtime):
     np.testing.assert_allclose(values, expected["embedding"], atol=1e-6)
 
 
+def test_weights_may_be_links_to_one_store(model, tmp_path):
+    links, store = tmp_path / "snapshot", tmp_path / "blobs"
+    links.mkdir()
+    store.mkdir()
+    (store / "2").write_bytes(external(model, "weights.data"))
+    onnx.save(model, store / "1")
+    (links / "a.onnx").symlink_to(store / "1")
+    (links / "weights.data").symlink_to(store / "2")
+    check_data(links / "a.onnx")
+
+
 @pytest.mark.parametrize("runtime", RUNTIMES)
 @pytest.mark.parametrize(
     "location",

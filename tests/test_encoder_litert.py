@@ -72,6 +72,12 @@ def test_embeddings_and_scores_equal_birdnetlibs(birdnet, path, windows):
 
 
 @pytest.mark.slow
+def test_a_known_model_takes_another_spec(birdnet):
+    spec = replace(birdnet.spec, level="peak")
+    assert load_encoder("birdnet-2.4", spec, download=False).spec.level == "peak"
+
+
+@pytest.mark.slow
 def test_names_are_scientific(birdnet):
     assert len(birdnet.class_names) == 6522
     assert "Turdus merula" in birdnet.class_names

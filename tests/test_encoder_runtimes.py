@@ -260,6 +260,38 @@ def test_a_changed_file_is_refused(small):
         load_encoder(small, spec)
 
 
+@pytest.mark.parametrize("runtime", RUNTIMES)
+def test_another_spec_may_ask_for_other_outputs(tmp_path, runtime):
+    outputs = {"a": (12,), "b": (3,)}
+    path = write_model(tmp_path / "a.onnx", "x", 1600, outputs)
+    spec = small_spec(outputs={"embedding": EncoderOutput("a", [12])})
+    encoder = load_encoder(path, spec, runtime=runtime)
+    windows = sounds(spec)
+    other = encoder.with_spec(
+        replace(spec, outputs={"scores": EncoderOutput("b", [3])})
+    )
+    np.testing.assert_allclose(
+        other.run(windows)["scores"], expected(windows, 3), atol=1e-4
+    )
+    louder = encoder.with_spec(replace(spec, level="peak", level_peak=1.0))
+    assert louder.runtime == encoder.runtime
+    assert not np.allclose(
+        louder.run(windows)["embedding"], encoder.run(windows)["embedding"]
+    )
+    with pytest.raises(ValueError, match="has no output 'c'"):
+        encoder.with_spec(replace(spec, outputs={"scores": EncoderOutput("c", [3])}))
+
+
+def test_models_in_a_store_of_links_are_opened(small, tmp_path):
+    store, links = tmp_path / "blobs", tmp_path / "snapshots"
+    store.mkdir()
+    links.mkdir()
+    for path in (small, small.with_suffix(".json")):
+        path.rename(store / f"hash of {path.name}".replace(".", " "))
+        (links / path.name).symlink_to(store / f"hash of {path.name}".replace(".", " "))
+    assert load_encoder(links / "small.onnx").spec == small_spec()
+
+
 # Pickles --------------------------------------------------------------------------
 
 

@@ -6,6 +6,16 @@ import scipy.special
 from skbird.encoders._front_ends import FRONT_ENDS, level_windows
 from skbird.utils._params import check_list
 
+_OPENED_FOR = (
+    "outputs",
+    "input_name",
+    "input_shape",
+    "input_type",
+    "window_samples",
+    "labels_file",
+    "labels_format",
+    "labels_column",
+)
 BATCH = 16  # windows that are prepared and run at once
 
 
@@ -108,18 +118,22 @@ class Encoder:
         Parameters
         ----------
         spec : EncoderSpec
-            Outputs that the model has not shown yet are found when they are asked for.
+            Other outputs, or another input, open the file once more.
 
         Returns
         -------
         Encoder
         """
-        names = spec.class_names or self.class_names
-        if "scores" not in spec.outputs:
-            names = ()
+        from skbird.encoders._load_encoder import open_again
+
         runtime = self._runtime
         if isinstance(runtime, CallableRuntime):
             runtime = CallableRuntime(runtime.function, spec)
+        elif any(getattr(spec, n) != getattr(self.spec, n) for n in _OPENED_FOR):
+            return open_again(self._source, spec, self.identity)
+        names = spec.class_names or self.class_names
+        if "scores" not in spec.outputs:
+            names = ()
         return Encoder(spec, runtime, names, self._source, self.identity)
 
     def check_output(self, role):

@@ -107,10 +107,12 @@ def check_level(encoder):
     """Change levels, which must matter as the spec says."""
     spec = encoder.spec
     bare = encoder.with_spec(replace(spec, level="none"))
-    sounds = np.concatenate([calls(spec), tones(spec)])
-    softer, offset = 0.1 * sounds, 0.5 * sounds + np.float32(0.3)
-    gain_in_graph = _moved(bare, sounds, softer)
-    offset_in_graph = _moved(bare, 0.5 * sounds, offset)
+    sounds = 0.5 * np.concatenate([calls(spec), tones(spec)])
+    values, softer, offset = (
+        features(bare, changed) for changed in (sounds, 0.1 * sounds, sounds + 0.3)
+    )
+    gain_in_graph = float(np.median(distances(values, softer)))
+    offset_in_graph = float(np.median(distances(values, offset)))
     if spec.level != "none":
         is_moot = gain_in_graph < _SAME * 5
         if spec.level == "mean_peak":
@@ -140,7 +142,7 @@ def check_level(encoder):
 
 def check_batch(encoder):
     """Run windows alone, among others, and in another order."""
-    sounds = calls(encoder.spec)
+    sounds = calls(encoder.spec)[:4]
     order = np.random.default_rng(0).permutation(len(sounds))
     together = encoder.run(sounds)
     one_by_one = [encoder.run(sound[None]) for sound in sounds]
@@ -159,7 +161,7 @@ def check_batch(encoder):
 
 def check_repeatable(encoder):
     """Run the same twice."""
-    sounds = calls(encoder.spec)
+    sounds = calls(encoder.spec)[:4]
     apart = _apart(encoder.run(sounds), encoder.run(sounds))
     if not apart < _SAME / 10:
         return False, (
@@ -255,7 +257,3 @@ def distances(one, other):
     lengths = np.linalg.norm(one, axis=1) + np.linalg.norm(other, axis=1)
     apart = np.linalg.norm(one - other, axis=1)
     return np.divide(2 * apart, lengths, out=np.zeros_like(apart), where=lengths > 0)
-
-
-def _moved(encoder, one, other):
-    return float(np.median(distances(features(encoder, one), features(encoder, other))))

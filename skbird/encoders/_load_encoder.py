@@ -42,8 +42,9 @@ def load_encoder(encoder, spec=None, *, runtime="auto", folder=None, download=Tr
         Or the path of an .onnx or .tflite file. Or a function that takes windows
         (n, n_samples), float32, and returns a dict of arrays (n, ...) by role.
     spec : EncoderSpec or path, default=None
-        What the model wants and gives. None: that of the known name, or for
-        "toads.onnx" the file "toads.json" or "toads.toml" beside it.
+        What the model wants and gives, also if it has a known name or is open. None:
+        what is known of the name, or for "toads.onnx" the file "toads.json" or
+        "toads.toml" beside it.
     runtime : {"auto", "onnxruntime", "openvino", "litert"}, default="auto"
         What runs it. "auto" is LiteRT for .tflite; for .onnx OpenVINO, if it is
         installed and computes the same as ONNX Runtime, else that.
@@ -95,15 +96,15 @@ def load_encoder(encoder, spec=None, *, runtime="auto", folder=None, download=Tr
     if callable(encoder):
         return _of_function(encoder, spec)
     name = os.fspath(encoder)
-    if spec is None and name in known_specs():
-        spec = known_specs()[name]
-        path = find_files(spec, folder, download=download)
+    if name in known_specs():
+        path = find_files(known_specs()[name], folder, download=download)
+        spec = known_specs()[name] if spec is None else spec
     else:
         path = _existing(name)
         spec = _spec_beside(path) if spec is None else spec
         check_file(spec, path)
     say_license(spec)
-    return _open(path.resolve(), spec, sha256_of(path), runtime)
+    return _open(path.absolute(), spec, sha256_of(path), runtime)
 
 
 def _as_spec(spec):
@@ -197,4 +198,4 @@ def open_again(source, spec, sha256):
             "there, or load the encoder anew and set it as the parameter `encoder`."
         )
     check_file(replace(spec, sha256=sha256), path)
-    return _open(path.resolve(), spec, sha256, runtime)
+    return _open(path.absolute(), spec, sha256, runtime)

@@ -89,7 +89,7 @@ def load_geo_model(model="birdnet-2.4", spec=None, *, folder=None, download=True
         spec = _spec_beside(path) if spec is None else spec
         check_file(spec, path)
     say_license(spec)
-    return _open(path.resolve(), spec, sha256_of(path))
+    return _open(path.absolute(), spec, sha256_of(path))
 
 
 def _of_function(function, spec):
@@ -160,4 +160,4 @@ def open_geo_again(source, spec, sha256):
             "there, or load it anew by load_geo_model."
         )
     check_file(replace(spec, sha256=sha256), path)
-    return _open(path.resolve(), spec, sha256)
+    return _open(path.absolute(), spec, sha256)

@@ -58,7 +58,9 @@ def check_data(path):
 
 def _check_beside(path, name):
     data = path.with_name(name) if is_plain(name) else None
-    if data is None or not data.is_file() or data.resolve().parent != path.parent:
+    # Both may be links to a store of files, as Hugging Face keeps them.
+    homes = path.resolve().parent, path.parent.resolve()
+    if data is None or not data.is_file() or data.resolve().parent not in homes:
         raise ValueError(
             f"{path} has weights in {name!r:.200}. They must lie in a file beside it, "
             "whose name is letters, digits and any of . + - _"

@@ -47,7 +47,9 @@ def try_model(path, spec, sha256, shape, dtype):
     """
     key = sha256, spec.input_name, tuple(shape), dtype
     known = {s.sha256 for s in (*known_specs().values(), *known_geo_specs().values())}
-    if key in _passed or sha256 in known or not hasattr(os, "fork"):
+    # A program that is frozen has no Python to start.
+    cannot = not hasattr(os, "fork") or getattr(sys, "frozen", False)
+    if key in _passed or sha256 in known or cannot:
         return
     if not _has_runtime(path):
         return  # opening it names what is missing
