@@ -23,6 +23,7 @@ _SHARES = {
     "author_day": "author and day",
     "identical": "files with the same bytes",
     "near_duplicate": "sound",
+    "alike": "what an encoder finds alike",
 }
 _COLUMNS = ["kind", "test_row", "train_row", "n_train_rows", "shared"]
 
@@ -48,6 +49,8 @@ def find_leaks(
     date="date",
     identical=True,
     near_duplicates=False,
+    embeddings=None,
+    min_similarity=None,
     n_jobs=-1,
     verbose=0,
 ):
@@ -62,6 +65,7 @@ def find_leaks(
     ``identical``      another path with the same bytes
     ``near_duplicate`` another file with the same sound: renamed, cut, amplified,
                        filtered, resampled, or compressed anew
+    ``alike``          embeddings that are nearly the same
     ================== ===============================================================
 
     A pair is listed once, under the first kind of the table that explains it, except
@@ -84,6 +88,13 @@ def find_leaks(
         Whether to compare the sound; includes `identical`. The first minute of every
         file is decoded: about a minute per 8 hours of audio on one core. Files with
         less than 3 s of sound are not compared.
+    embeddings : Windows or array-like of shape (n_rows, n_features), default=None
+        What a pretrained model says of the rows: those whose embeddings have a cosine
+        similarity of `min_similarity` are listed. Best the windows of
+        ``EmbeddingEncoder(output="windows", step_s=1)``: each window of the shorter row
+        must be like one of the other, so that clips cut from longer rows are found.
+    min_similarity : float in (0, 1], default=None
+        None: 0.9 for windows, 0.95 for one vector for each row; see the notes.
     n_jobs : int, default=-1
         Threads that read files, as in joblib; -1 uses all cores.
     verbose : int, default=0
@@ -94,12 +105,14 @@ def find_leaks(
     leaks : DataFrame
         One line per kind and test row: ``kind``, ``test_row``, ``train_row`` (the first
         training row that shares it), ``n_train_rows`` (how many training rows do) and
-        ``shared`` (what they share). Empty if there are no leaks.
+        ``shared`` (what they share). Empty if there are no leaks. With `embeddings`
+        also ``similarity``: NaN for other kinds, of which `train_row` is not the most
+        similar one, but the first.
 
     Raises
     ------
     ValueError
-        If X tells nothing that could be checked.
+        If X tells nothing that could be checked, or `embeddings` has not its rows.
 
     Warns
     -----
@@ -110,6 +123,10 @@ def find_leaks(
     --------
     check_leaks : The same for the folds of a cross-validation.
     leak_groups : Groups that keep together what is shared.
+
+    Notes
+    -----
+    NOTES_HERE
 
     Examples
     --------
@@ -130,6 +147,8 @@ def find_leaks(
         date=date,
         identical=identical,
         near_duplicates=near_duplicates,
+        embeddings=embeddings,
+        min_similarity=min_similarity,
         n_jobs=n_jobs,
         verbose=verbose,
     )
@@ -261,22 +280,51 @@ def _find_in_folds(keys, folds):
         _find(keys, train, test).assign(fold=fold)
         for fold, (train, test) in enumerate(folds)
     ]
-    return pd.concat(found, ignore_index=True)[["fold", *_COLUMNS]]
+    table = pd.concat(found, ignore_index=True)
+    return table[["fold", *table.columns.drop("fold")]]
 
 
 def _find(keys, train, test):
     found = []
     for kind, key in keys.items():
-        # Rows of one file also share its author and its bytes, and copies their sound:
-        # of kinds that imply each other, only the first is listed.
-        explained = keys[KINDS[kind]].numbers if KINDS[kind] in keys else None
         rows = np.arange(len(key.numbers))
         train_rows = _take(rows, train, "train")
         test_rows = _take(rows, test, "test")
-        pairs = _pair(key.numbers, explained, train_rows, test_rows)
+        explained = _explaining(kind, keys)
+        if key.pairs is not None:
+            pairs = _closest(key.pairs, explained, train_rows, test_rows)
+        else:
+            explained = explained[0] if explained else None
+            pairs = _pair(key.numbers, explained, train_rows, test_rows)
         pairs = pairs.assign(kind=kind, shared=key.texts[pairs["train_row"]])
-        found.append(pairs[_COLUMNS])
+        found.append(pairs[[*_COLUMNS, *pairs.columns.intersection(["similarity"])]])
     return pd.concat(found, ignore_index=True)
+
+
+def _explaining(kind, keys):
+    """List the keys of kinds that imply a kind, the one next to it first.
+
+    Rows of one file also share its author and its bytes, and copies their sound: of
+    kinds that imply each other, only the first is listed.
+    """
+    found = []
+    while (kind := KINDS[kind]) is not None:
+        found += [keys[kind].numbers] if kind in keys else []
+    return found
+
+
+def _closest(pairs, explained, train, test):
+    """Pair each test row with the training row that is most like it; see `_pair`."""
+    found = pairs.between(train, test)
+    for numbers in explained:
+        of_test = numbers[found["test_row"]]
+        same = (of_test == numbers[found["train_row"]]) & (of_test >= 0)
+        found = found[~same]
+    n_train_rows = found.groupby("test_row")["train_row"].transform("size")
+    found = found.assign(n_train_rows=n_train_rows)
+    order = ["test_row", "similarity", "train_row"]
+    found = found.sort_values(order, ascending=[True, False, True])
+    return found.drop_duplicates("test_row")
 
 
 def _take(rows, part, name):
@@ -338,6 +386,8 @@ def _warn(leaks, stacklevel):
         for kind, of_kind in leaks.groupby("kind", sort=False)
     ]
     options = ", date=None" if (leaks["kind"] == "author").any() else ""
+    if (leaks["kind"] == "alike").any():
+        options += ", embeddings=embeddings"
     warnings.warn(
         f"LEAKAGE: the score will be too good. Test rows share with training rows "
         f"{', '.join(parts)}. Keep these together, for example by "
