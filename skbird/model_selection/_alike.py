@@ -130,11 +130,24 @@ def _units(embeddings, rows):
 
 def _similarity(units, starts, others, other_starts):
     """Return the similarity of each row with each other one, (n_rows, n_others)."""
+    if len(units) * len(others) > 2 * _BLOCK**2:  # a row of many hours
+        there = _held(units, starts, others, other_starts)
+        return np.maximum(there, _held(others, other_starts, units, starts).T)
     cosine = units @ others.T
     best = np.maximum.reduceat(cosine, other_starts, axis=1)
     held = np.minimum.reduceat(best, starts, axis=0)  # by the other row
     best = np.maximum.reduceat(cosine, starts, axis=0)
     return np.maximum(held, np.minimum.reduceat(best, other_starts, axis=1))
+
+
+def _held(units, starts, others, other_starts):
+    """Return how well other rows hold each row, with few windows in memory at once."""
+    n = max(1, _BLOCK**2 // len(others))
+    parts = [
+        np.maximum.reduceat(units[first : first + n] @ others.T, other_starts, axis=1)
+        for first in range(0, len(units), n)
+    ]
+    return np.minimum.reduceat(np.concatenate(parts), starts, axis=0)
 
 
 def _few(wanted, similarity):
