@@ -382,7 +382,10 @@ def test_every_argument_of_every_part_is_known_or_left_out():
             lambda m: logmel_of(m).update(low_hz=9000.0, high_hz=1.0),
             "low_hz=9000 must be",
         ),
-        (lambda m: m["inner"][0]["front_end"].pop(), "one LogMel, at its end"),
+        (
+            lambda m: m["inner"][0]["front_end"].pop(),
+            "one LogMel or EmbeddingEncoder, at its end",
+        ),
         (lambda m: m["inner"][0]["front_end"][0].update(name="a__b"), "are named"),
     ],
 )

@@ -11,6 +11,7 @@ from skbird.utils._nested import parts_of
 HEADS = CompiledProbe, AttentionProbe, PretrainedScores
 # Of the windows of a block of sound, in bytes.
 _MAX_BLOCK = 512 * 2**20
+_LEAST_STEP_S = 0.01
 
 
 def opened(params):
@@ -42,6 +43,7 @@ def build_head(kind, params, known):
     if kind is AttentionProbe:
         return _attention_probe(params, known["state"], species)
     model = PretrainedScores(**params)
+    _check_step(model.step_s)
     columns = known["state"]["columns_"]
     n_classes = _n_scores(model.encoder)
     if len(columns) != n or (columns >= n_classes).any():
@@ -79,6 +81,11 @@ def _n_scores(encoder):
     return encoder.spec.outputs["scores"].shape[-1]
 
 
+def _check_step(step_s):
+    if step_s is not None and not step_s >= _LEAST_STEP_S:
+        raise FieldError(f"step_s={step_s:g} is below {_LEAST_STEP_S:g}")
+
+
 def _check_threshold(model, n):
     if np.shape(model.threshold) not in ((), (n,)):
         raise FieldError(f"threshold has {len(model.threshold)} entries, not {n}")
@@ -96,6 +103,7 @@ def check_head(model, step):
     if "embedding" not in encoder.spec.outputs:
         raise FieldError(f"{encoder.spec.name} has no embeddings")
     n_values = encoder.spec.outputs["embedding"].shape[-1]
+    _check_step(step.step_s)
     step_s = step.step_s or encoder.spec.step_s or encoder.spec.window_s
     if model.chunk_s / step_s * n_values * 4 > _MAX_BLOCK:
         raise FieldError(

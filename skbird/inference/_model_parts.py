@@ -63,7 +63,7 @@ _POSITIVE = Number(0, _INF)
 _VERBOSE = Either(FLAG, _COUNT)
 _THRESHOLD = Either(_SHARE, _PROBABILITIES)
 _NUMBERS = Vector(Number(-1e30, 1e30))
-_MAYBE_STEP = Either(NOTHING, Number(0.01, 3600))
+_MAYBE_STEP = Either(NOTHING, _POSITIVE)
 
 
 @dataclass(frozen=True)
@@ -311,7 +311,7 @@ MODELS = {
                 "prior": Choice(("birdnet-2.4", "geomodel-3")),
                 "strength": Either(_POSITIVE, Choice(("cv",))),
                 "reference": Either(NOTHING, _SHARE, Choice(("fit",))),
-                "min_prior": Number(1e-9, 1),
+                "min_prior": Number(0, 1),
                 "names": Either(NOTHING, Keyed(Text(200))),
                 "latitude": Either(Text(), Number(-90, 90)),
                 "longitude": Either(Text(), Number(-180, 180)),
