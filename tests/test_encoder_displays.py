@@ -18,7 +18,13 @@ from skbird.encoders import (
     PretrainedScores,
     load_encoder,
 )
-from skbird.inspection import EmbeddingMapDisplay, GradCAMDisplay, explanation_report
+from skbird.inspection import (
+    EmbeddingMapDisplay,
+    GradCAMDisplay,
+    SpectrogramDisplay,
+    explanation_report,
+)
+from skbird.preprocessing import RMSFilter
 from skbird.reports import describe_errors
 
 plt = pytest.importorskip("matplotlib.pyplot")
@@ -229,3 +235,40 @@ def test_species_with_errors_come_first_in_long_tables():
     table = describe_errors(None, Y, proba).tables["species"]
     assert table["species"].head(3).tolist() == [names[999], names[1000], names[0]]
     assert len(table) == 1001
+
+
+def test_species_that_a_model_does_not_know_are_named_on_the_page(tmp_path):
+    rng = np.random.default_rng(0)
+    Y = pd.DataFrame(rng.integers(0, 2, (20, 3)), columns=list("abc"))
+    proba = rng.random((20, 3))
+    proba[:, 1] = np.nan
+    proba[3] = np.nan
+    options = {"threshold": [0.9, 0.5, 0.1], "train_predictions": (Y, proba)}
+    report = describe_errors(None, Y, proba, **options)
+    html = report.to_html(tmp_path / "page.html").read_text()
+    assert "<dt>species without scores</dt><dd>b</dd>" in html
+    assert "<dt>rows not read</dt><dd>1</dd>" in html
+    errors = report.tables["errors"]
+    assert set(errors["species"]) == {"a", "c"}
+    kept = Y[["a", "c"]], proba[:, [0, 2]]
+    same = describe_errors(None, *kept, threshold=[0.9, 0.1]).tables["errors"]
+    pd.testing.assert_frame_equal(errors, same)
+    numbered = describe_errors(
+        None, Y.to_numpy(), proba, threshold=options["threshold"]
+    )
+    assert set(numbered.tables["errors"]["species"]) == {0, 2}
+
+
+def test_windows_of_a_pretrained_model_are_drawn(encoder, models, rows):
+    X, _ = rows
+    step = EmbeddingEncoder(encoder, step_s=0.5, verbose=0)
+    display = SpectrogramDisplay.from_estimator(make_pipeline(RMSFilter(), step), X)
+    assert display.segment_s == 1.0
+    assert list(display.segment_starts) == pytest.approx([0, 0.5, 1, 1.5], abs=0.03)
+    assert len(display.traces) == 1
+    scores = SpectrogramDisplay.from_estimator(models["scores"], X)
+    assert list(scores.segment_starts) == pytest.approx([0, 1, 1.5], abs=0.03)
+    sparse = EmbeddingEncoder(encoder, step_s=2.0)
+    with pytest.raises(TypeError, match="without gaps between its windows"):
+        SpectrogramDisplay.from_estimator(sparse, X)
+    plt.close("all")
