@@ -220,9 +220,10 @@ def _scored_species(y_true, proba, threshold, train_predictions):
     given = y_true, proba, threshold, train_predictions
     try:
         unread = np.isnan(np.asarray(proba, dtype=float))
-    except (TypeError, ValueError):  # which is said elsewhere
-        return *given, []
-    if unread.ndim != 2 or np.shape(y_true) != unread.shape or unread.all():
+        fits = unread.ndim == 2 and np.shape(y_true) == unread.shape
+    except (TypeError, ValueError):
+        fits = False
+    if not fits or unread.all():  # which is said elsewhere
         return *given, []
     unscored = unread.all(axis=0)
     if not unscored.any():
