@@ -41,6 +41,7 @@ from skbird.encoders import (
 from skbird.ensemble import MultilabelVotingClassifier
 from skbird.metrics import macro_roc_auc
 from skbird.nn import CNNClassifier
+from skbird.postprocessing import SoundscapeReweighter
 from skbird.preprocessing import (
     BandPass,
     LogMel,
@@ -99,12 +100,21 @@ def scores(args):
     return PretrainedScores("birdnet-2.4", cache_dir=args.cache, verbose=0)
 
 
-def vote(*makers, weights=None):
+def reweighted(make_inner):
+    """Return a function that makes a model reweighted by the rows of a file."""
+
+    def make(args):
+        return SoundscapeReweighter(make_inner(args))
+
+    return make
+
+
+def vote(*makers):
     """Return a function that makes the mean of several models."""
 
     def make(args):
         members = [(f"member {k}", maker(args)) for k, maker in enumerate(makers)]
-        return MultilabelVotingClassifier(members, weights=weights)
+        return MultilabelVotingClassifier(members)
 
     return make
 
@@ -128,7 +138,8 @@ MODELS = {
         "statistics": statistics,
         "BirdNET 2.4, probe": BIRDNET,
         "BirdNET 2.4, its scores": scores,
-        "BirdNET 2.4, scores + probe": vote(scores, BIRDNET, weights=[4, 1]),
+        "BirdNET 2.4, its scores, reweighted by the file": reweighted(scores),
+        "BirdNET 2.4, scores + probe, reweighted": reweighted(vote(scores, BIRDNET)),
     },
 }
 
@@ -201,12 +212,12 @@ def run(args):
 def main():
     """Parse the command line, run, print and write the results."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("tasks", nargs="*", choices=[*MODELS, []], default=list(MODELS))
+    parser.add_argument("--task", choices=MODELS, help="only this one")
     parser.add_argument("--cache", required=True, help="folder for what is computed")
     parser.add_argument("--network", help="weights of tf_efficientnet_lite0")
     args = parser.parse_args()
     results = {}
-    for task in args.tasks:
+    for task in [args.task] if args.task else MODELS:
         args.task = task
         print(f"\n{task}")
         heard = heard_before(load(task)[0], load_encoder("birdnet-2.4").spec)

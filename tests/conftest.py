@@ -1,6 +1,7 @@
 """Synthetic recordings that the tests share, and the hostile files beside them."""
 
 import os
+import sys
 from pathlib import Path
 
 # Several processes with as many threads each would wait for each other.
@@ -11,6 +12,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import soundfile
+from shared_exports import SharedExports
 
 RATE = 16_000
 HOSTILE = Path(os.environ.get("SKBIRD_HOSTILE", "../shared/hostile"))
@@ -23,10 +25,19 @@ needs_hostile = pytest.mark.skipif(
 SLOW_EXAMPLES = ("skbird.inference", "skbird.reports", "skbird.utils")
 
 
-def pytest_collection_modifyitems(items):
+def pytest_collection_modifyitems(config, items):
+    # Registered, it sees the examples in docstrings, too, which are not in this folder.
+    config.pluginmanager.register(SharedExports())
     for item in items:
         if isinstance(item, pytest.DoctestItem) and item.name.startswith(SLOW_EXAMPLES):
             item.add_marker(pytest.mark.slow)
+
+
+def pytest_collection_finish():
+    """Let a GPU compute the same each time, as tests of equal trainings need it."""
+    if "torch" in sys.modules:
+        backend = sys.modules["torch"].backends.cudnn
+        backend.deterministic, backend.allow_tf32 = True, False
 
 
 def tone(hz, seconds, rate=RATE, level=0.3):
@@ -42,6 +53,21 @@ def heard(path, content):
     samples, _ = read_audio(path)
     assert len(samples) == header.n_frames
     return header, samples
+
+
+@pytest.fixture(scope="session")
+def librosa():
+    """Import librosa without the 15 s of compiling what no test calls."""
+    import numba
+
+    def uncompiled(*signatures, **options):
+        return lambda function: function
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(numba, "guvectorize", uncompiled)
+        patch.setattr(numba, "vectorize", uncompiled)
+        import librosa.feature.spectral
+    return librosa
 
 
 @pytest.fixture
@@ -74,7 +100,7 @@ def livened(model):
     segments = rng.standard_normal(size) * rng.random((32, 1, 1, 1))
     with torch.no_grad():
         net.module_.train()
-        net.module_(torch.from_numpy(segments).float())
+        net.module_(torch.from_numpy(segments).float().to(net.device))
         for weights in net.module_.parameters():
             if weights.shape[:1] == (len(net.species_),):
                 weights.mul_(4)

@@ -3,18 +3,26 @@
 import tempfile
 from pathlib import Path
 
+import pandas as pd
 from sklearn.pipeline import Pipeline
 from tiny_encoder import write_encoder
 from tiny_network import MEL, NETWORK
 
 from skbird.compose import CallTypeClassifier
-from skbird.encoders import EmbeddingEncoder, PretrainedScores, load_encoder
+from skbird.encoders import (
+    AttentionProbe,
+    EmbeddingEncoder,
+    PretrainedScores,
+    ProbeClassifier,
+    load_encoder,
+)
 from skbird.ensemble import FoldEnsemble, MultilabelVotingClassifier, SeedEnsemble
 from skbird.inference import CompiledPipeline
 from skbird.nn import CNNClassifier, SEDClassifier
 from skbird.postprocessing import (
     ConformalClassifier,
     MultilabelCalibrator,
+    PlaceSeasonPrior,
     SoundscapeReweighter,
     SoundscapeReweighterCV,
     ThresholdTuner,
@@ -44,6 +52,35 @@ ENCODER = load_encoder(
     write_encoder(Path(_FOLDER.name), species=("dove", "wren"), tones=(1000.0, 3000.0)),
     runtime="onnxruntime",
 )
+PRIORS = pd.DataFrame({"species": ["dove", "wren"], "prior": [0.9, 0.2]})
+
+
+class Hearing:
+    """Turns a probe into one that takes recordings, as the battery has them."""
+
+    output = "embedding"
+
+    def _windows_of(self, X, reset):
+        if reset:
+            encoder = EmbeddingEncoder(ENCODER, output=self.output, verbose=0)
+            self.encoder_ = encoder.set_params(on_error="skip").fit(X)
+        return super()._windows_of(self.encoder_.transform(X), reset)
+
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()
+        tags.input_tags.string = True
+        return tags
+
+
+class HearingProbeClassifier(Hearing, ProbeClassifier):
+    """A `ProbeClassifier` of recordings."""
+
+
+class HearingAttentionProbe(Hearing, AttentionProbe):
+    """An `AttentionProbe` of recordings."""
+
+    output = "windows"
+
 
 ESTIMATORS = [
     LevelClassifier(),
@@ -56,6 +93,8 @@ ESTIMATORS = [
     SpectrogramStatistics(),
     EmbeddingEncoder(ENCODER, verbose=0),
     PretrainedScores(ENCODER, verbose=0),
+    HearingProbeClassifier(),
+    HearingAttentionProbe(),
     CNNClassifier(**NET),
     SEDClassifier(**NET),
     CallTypeClassifier(LEVELS, min_recordings=2),
@@ -63,6 +102,7 @@ ESTIMATORS = [
     SoundscapeReweighterCV(LEVELS, cv=2),
     MultilabelCalibrator(LEVELS, cv=2),
     ThresholdTuner(LEVELS, cv=2),
+    PlaceSeasonPrior(LEVELS, PRIORS),
     ConformalClassifier(LEVELS, cv=2),
     MultilabelVotingClassifier([("a", LEVELS), ("b", LevelClassifier(1))]),
     SeedEnsemble(LEVELS, n_estimators=2),

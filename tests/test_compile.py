@@ -34,10 +34,9 @@ from skbird.preprocessing import (
 
 pytest.importorskip("onnxscript")
 pytest.importorskip("openvino")
-from skbird.inference import CompiledPipeline, _export, compile_pipeline
+from skbird.inference import CompiledPipeline, compile_pipeline
 from skbird.inference import _pipeline as pipeline_module
 from skbird.inference._engines import has_fast_bf16
-from skbird.inference._export import network_to_onnx
 from skbird.inference._pipeline import cut_blocks
 
 NET = {
@@ -89,21 +88,6 @@ def modules_of(pickled):
 needs_bf16 = pytest.mark.skipif(
     not has_fast_bf16(), reason="this CPU does not compute in bfloat16"
 )
-
-
-@pytest.fixture(scope="module", autouse=True)
-def each_network_is_exported_once():
-    """Spare the seconds that an export takes where the network is the same."""
-    exported = {}
-
-    def export_once(net, steps):
-        if id(net) not in exported:
-            exported[id(net)] = net, network_to_onnx(net, steps=steps)
-        return exported[id(net)][1]
-
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(_export, "network_to_onnx", export_once)
-        yield
 
 
 @pytest.fixture(scope="module")

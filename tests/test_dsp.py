@@ -3,7 +3,6 @@
 import tracemalloc
 import warnings
 
-import librosa
 import numpy as np
 import pytest
 from conftest import tone
@@ -79,7 +78,7 @@ def test_frames_are_the_same_wherever_the_signal_is_cut(monkeypatch):
 @pytest.mark.filterwarnings("error")  # bands without a bin are no news
 @pytest.mark.parametrize("htk", [False, True])
 @pytest.mark.parametrize(("n_fft", "n_mels", "fmax"), [(512, 40, 7000), (64, 60, 1000)])
-def test_mel_bands_are_the_whole_matrix_of_librosa(n_fft, n_mels, fmax, htk):
+def test_mel_bands_are_the_whole_matrix_of_librosa(librosa, n_fft, n_mels, fmax, htk):
     bands = mel_filters(16_000, n_fft, n_mels, 50, fmax, htk)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
@@ -103,7 +102,7 @@ def test_many_mel_filters_take_little_memory():
     assert peak < 32 * 2**20  # the whole matrix has 512 MiB
 
 
-def test_frames_are_those_of_librosa():
+def test_frames_are_those_of_librosa(librosa):
     samples = np.random.default_rng(0).normal(size=2000).astype(np.float32)
     filters = mel_filters(16_000, 256, 40, 50, 8000, False)
     power = librosa.feature.melspectrogram(

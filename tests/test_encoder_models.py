@@ -1,5 +1,6 @@
 """Encoders in compiled pipelines, model files, archives and on the command line."""
 
+import copy
 import os
 import pickle
 import re
@@ -20,7 +21,13 @@ from sklearn.preprocessing import StandardScaler
 
 from skbird.archive import part_paths, predict_archive
 from skbird.cli._app import app
-from skbird.encoders import EmbeddingEncoder, PretrainedScores, load_encoder, read_spec
+from skbird.encoders import (
+    AttentionProbe,
+    EmbeddingEncoder,
+    PretrainedScores,
+    load_encoder,
+    read_spec,
+)
 from skbird.inference import (
     CompiledProbe,
     ModelFileError,
@@ -159,6 +166,28 @@ def test_scores_of_encoders_are_saved(encoder, rows, models_folder, tmp_path):
     assert again.species_.tolist() == list(SPECIES[::-1])
 
 
+@pytest.mark.parametrize("pooling", ["lse", "attention"])
+def test_heads_that_look_at_windows_are_saved(
+    encoder, rows, models_folder, tmp_path, pooling
+):
+    X, Y = rows
+    head = AttentionProbe(pooling=pooling, threshold=0.3)
+    model = make_pipeline(EmbeddingEncoder(encoder, output="windows", verbose=0), head)
+    compiled = compile_pipeline(model.fit(X, Y))
+    save_model(compiled, tmp_path / "toads.skbird")
+    again = load_model(tmp_path / "toads.skbird")
+    np.testing.assert_allclose(
+        again.predict_proba(X), model.predict_proba(X), atol=1e-6
+    )
+    np.testing.assert_array_equal(again.predict(X), model.predict(X))
+    assert again.species_.tolist() == list(SPECIES)
+    for name in ("mean_", "intercept_", "attention_coef_"):
+        probe = copy.deepcopy(compiled)
+        setattr(probe.network, name, np.ones((1, 7)))
+        with pytest.raises(TypeError, match=rf"{name} has shape \("):
+            save_model(probe, tmp_path / "wrong.skbird")
+
+
 def test_without_the_encoder_a_model_file_says_what_is_missing(
     fitted, models_folder, tmp_path, monkeypatch
 ):
@@ -295,7 +324,7 @@ def test_rows_are_as_long_as_windows(encoder, rows):
 
 def test_the_code_of_the_page_runs(encoder, rows, tmp_path, monkeypatch, capsys):
     page = Path(__file__).parent.parent / "docs" / "encoders.md"
-    (code,) = re.findall(r"```python\n(.*?)```", page.read_text(), re.DOTALL)
+    code = "".join(re.findall(r"```python\n(.*?)```", page.read_text(), re.DOTALL))
     monkeypatch.chdir(tmp_path)
     X, Y = rows
     exec(code.replace('"birdnet-2.4"', "encoder"), {"X": X, "Y": Y, "encoder": encoder})

@@ -60,8 +60,14 @@ def public_estimators():
                 yield item
 
 
+def skbird_class(estimator):
+    """Return the class of an estimator, or what it is derived from in tests."""
+    mro = type(estimator).__mro__
+    return next(cls for cls in mro if cls.__module__.startswith("skbird."))
+
+
 def test_every_public_estimator_is_checked_or_excused():
-    checked = {type(estimator) for estimator in ESTIMATORS}
+    checked = {skbird_class(estimator) for estimator in ESTIMATORS}
     public = {cls for cls in public_estimators() if cls.__name__ not in EXCUSED}
     assert public == checked
 

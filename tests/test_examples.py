@@ -3,6 +3,7 @@ import re
 import runpy
 import shutil
 import sys
+from functools import partial
 from pathlib import Path
 
 import matplotlib
@@ -10,7 +11,9 @@ import pandas as pd
 import pytest
 
 import skbird.datasets
+import skbird.reports
 from skbird.datasets import make_birdclef
+from skbird.reports import describe_errors
 
 pytest.importorskip("optuna")
 pytest.importorskip("openvino")
@@ -68,12 +71,16 @@ def run(tiny, cache, tmp_path, monkeypatch, capfd):
     def load_tiny(root, **sizes):
         return skbird.datasets.load_birdclef(tiny)
 
+    def describe(*tables, n_clips, **options):
+        return describe_errors(*tables, n_clips=2, **options)
+
     def run(name, *options):
         command = [name, "--output", tmp_path / "out", *options]
         if name in CACHED:
             command += ["--cache", cache]
         monkeypatch.setattr(sys, "argv", list(map(str, command)))
         monkeypatch.setattr(skbird.datasets, "make_birdclef", load_tiny)
+        monkeypatch.setattr(skbird.reports, "describe_errors", describe)
         runpy.run_path(str(EXAMPLES / f"{name}.py"), run_name="__main__")
         return capfd.readouterr().out
 
@@ -208,6 +215,10 @@ def test_the_search_shares_the_cache_and_goes_on(tmp_path, monkeypatch, capsys):
     example = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(example)
     monkeypatch.setattr(example, "OUTPUT", tmp_path)
+    # The search takes the recordings only.
+    no_soundscapes = {"n_test": 1, "n_labeled": 0, "n_unlabeled": 1}
+    make_set = partial(make_birdclef, soundscape_s=10.0, **no_soundscapes)
+    monkeypatch.setattr(example, "make_birdclef", make_set)
     make_pipeline = example.make_pipeline
 
     def make_small(cache_dir):

@@ -38,6 +38,13 @@ def test_import_skbird_loads_nothing_heavy():
 
 
 @pytest.mark.slow
+def test_import_nn_loads_no_models_of_other_packages():
+    heavy = "{'timm', 'torchvision', 'torch._dynamo', 'librosa.util', 'onnx'}"
+    code = f"import sys, skbird.nn; print({heavy} & set(sys.modules))"
+    assert run(code) == "set()\n"
+
+
+@pytest.mark.slow
 def test_the_package_lists_its_subpackages():
     rooms = {f"skbird.{room.name}" for room in pkgutil.iter_modules(skbird.__path__)}
     assert set(re.findall(r":mod:`([a-z_.]+)`", skbird.__doc__)) == rooms

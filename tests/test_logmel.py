@@ -10,7 +10,6 @@ import time
 import tracemalloc
 from types import SimpleNamespace
 
-import librosa
 import numpy as np
 import pandas as pd
 import pytest
@@ -42,8 +41,7 @@ def noise(write_wav):
     return write_wav("noise.wav", 0.1 * rng.standard_normal(RATE * 12))
 
 
-@pytest.mark.slow
-def test_equals_librosa(noise):
+def test_equals_librosa(noise, librosa):
     spectrograms = LogMel(n_mels=40, n_fft=512, hop_length=160).transform([noise])
     samples, _ = librosa.load(noise, sr=None)
     power = librosa.feature.melspectrogram(

@@ -28,6 +28,7 @@ pytest.importorskip("onnxscript")
 pytest.importorskip("onnx")
 pytest.importorskip("openvino")
 import onnx
+from tiny_network import MEL, NETWORK, make_tiny_onnx
 
 import skbird
 import skbird.nn
@@ -960,10 +961,12 @@ def wrapped():
 
 
 @pytest.fixture(scope="module")
-def network(compiled):
-    """A network behind which no file stands, and spectrograms for it."""
-    network = pickle.loads(pickle.dumps(compiled.estimator_.network))
-    return network.set_params(backend="onnxruntime", precision="float32")
+def network():
+    """A network of two operations: what stands around it is tested."""
+    options = {"backend": "onnxruntime", "precision": "float32", "n_threads": 1}
+    return CompiledNetwork(
+        make_tiny_onnx(), NETWORK.format, ["dove", "wren"], "max", **options
+    )
 
 
 def put_inside(wrapper, inner):
@@ -986,8 +989,8 @@ def put_inside(wrapper, inner):
 def test_what_compiles_can_be_saved_on_two_levels(
     outer, wrapped, network, bird_folder, tmp_path
 ):
-    X = Segmenter(1.0).transform(segment_table(bird_folder["path"][:2], 1.5, 1.5))
-    X = LogMel(32, verbose=0).transform(Resampler(RATE).transform(X))
+    X = segment_table(bird_folder["path"][:2], 1.5, 1.5)
+    X = MEL.transform(Resampler(RATE).transform(X))
     path = tmp_path / "birds.skbird"
     models = {"alone": put_inside(wrapped[outer], network)}
     for name, inner in wrapped.items():

@@ -26,7 +26,7 @@ ARROWS = {
     "compose": {"base", "data"},
     "semi_supervised": {"base"},
     "ensemble": {"base"},
-    "postprocessing": {"base", "metrics"},
+    "postprocessing": {"base", "encoders", "metrics"},
     "recipes": {"nn", "postprocessing", "preprocessing", "semi_supervised"},
     "annotations": {"audio", "data"},
     "model_selection": {"audio", "data", "metrics"},

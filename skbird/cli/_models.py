@@ -142,7 +142,7 @@ def _may_skip(model):
     """
     from sklearn.pipeline import Pipeline
 
-    from skbird.encoders import PretrainedScores, ProbeClassifier
+    from skbird.encoders import AttentionProbe, PretrainedScores, ProbeClassifier
     from skbird.inference import CompiledProbe
     from skbird.utils._nested import final_network, steps_of
 
@@ -151,7 +151,7 @@ def _may_skip(model):
     if not isinstance(model, Pipeline) and not hasattr(model, "front_end"):
         return []
     *steps, last = steps_of(model)
-    is_probe = isinstance(last, ProbeClassifier | CompiledProbe)
+    is_probe = isinstance(last, ProbeClassifier | AttentionProbe | CompiledProbe)
     return steps if is_probe or final_network(last) is not None else []
 
 
@@ -216,21 +216,31 @@ def models():
 @models.command("list")
 def list_():
     """List the pretrained models, of which `skbird predict` takes the names."""
-    from skbird.encoders import find_files, known_specs
+    from skbird.encoders import known_geo_specs, known_specs
 
     for spec in known_specs().values():
-        try:
-            find_files(spec, download=False)
-            where = "here"
-        except FileNotFoundError:
-            where = "to be fetched" if spec.url else f"in the package {spec.package}"
-        except ValueError as exc:  # another file than it should be
-            where = f"damaged: {exc}"
         gives = ", ".join(f"{o.shape[-1]} {role}" for role, o in spec.outputs.items())
-        _console.show(
-            f"{spec.name:20} {spec.window_s:g} s at {spec.sample_rate} Hz: {gives}; "
-            f"license of the weights: {spec.license or 'none stated'}; {where}"
-        )
+        _show_spec(spec, f"{spec.window_s:g} s at {spec.sample_rate} Hz: {gives}")
+    _console.show("")
+    _console.show("Of places and seasons, for PlaceSeasonPrior:")
+    for spec in known_geo_specs().values():
+        _show_spec(spec, f"{spec.n_classes} species by latitude, longitude, week")
+
+
+def _show_spec(spec, gives):
+    from skbird.encoders import find_files
+
+    try:
+        find_files(spec, download=False)
+        where = "here"
+    except FileNotFoundError:
+        where = "to be fetched" if spec.url else f"in the package {spec.package}"
+    except ValueError as exc:  # another file than it should be
+        where = f"damaged: {exc}"
+    _console.show(
+        f"{spec.name:20} {gives}; license of the weights: "
+        f"{spec.license or 'none stated'}; {where}"
+    )
 
 
 @models.command(

@@ -53,7 +53,7 @@ class AttentionProbe(LinearProbe):
         for species that are always or never there.
     intercept_ : ndarray of shape (n_species,)
     attention_coef_ : ndarray of shape (n_species, n_values)
-        Only with ``pooling="attention"``.
+        Of attention; None with ``pooling="lse"``.
     mean_, scale_ : ndarray of shape (n_values,), float32
         Mean and standard deviation of the windows, by which they are standardized;
         each row counts the same.

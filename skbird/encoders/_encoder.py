@@ -6,7 +6,17 @@ import scipy.special
 from skbird.encoders._front_ends import FRONT_ENDS, level_windows
 from skbird.utils._params import check_list
 
-_BATCH = 16  # windows that are prepared and run at once
+_OPENED_FOR = (
+    "outputs",
+    "input_name",
+    "input_shape",
+    "input_type",
+    "window_samples",
+    "labels_file",
+    "labels_format",
+    "labels_column",
+)
+BATCH = 16  # windows that are prepared and run at once
 
 
 class Encoder:
@@ -95,12 +105,36 @@ class Encoder:
                 f"{spec.window_samples}): {spec.window_s:g} s at {spec.sample_rate} Hz."
             )
         parts = [
-            self._run(windows[first : first + _BATCH], roles)
-            for first in range(0, len(windows), _BATCH)
+            self._run(windows[first : first + BATCH], roles)
+            for first in range(0, len(windows), BATCH)
         ]
         empty = [np.empty((0, *spec.outputs[r].shape), np.float32) for r in roles]
         values = [np.concatenate(v) for v in zip(empty, *parts, strict=True)]
         return dict(zip(roles, values, strict=True))
+
+    def with_spec(self, spec):
+        """Return the same opened model under another spec.
+
+        Parameters
+        ----------
+        spec : EncoderSpec
+            Other outputs, or another input, open the file once more.
+
+        Returns
+        -------
+        Encoder
+        """
+        from skbird.encoders._load_encoder import open_again
+
+        runtime = self._runtime
+        if isinstance(runtime, CallableRuntime):
+            runtime = CallableRuntime(runtime.function, spec)
+        elif any(getattr(spec, n) != getattr(self.spec, n) for n in _OPENED_FOR):
+            return open_again(self._source, spec, self.identity)
+        names = spec.class_names or self.class_names
+        if "scores" not in spec.outputs:
+            names = ()
+        return Encoder(spec, runtime, names, self._source, self.identity)
 
     def check_output(self, role):
         """Raise ValueError if the model has no output of this role."""
@@ -130,6 +164,23 @@ class Encoder:
             return scipy.special.softmax(scores, axis=1)
         return scores
 
+    def heard_before(self, X):
+        """Say of each row whether the model may have been trained on it.
+
+        Parameters
+        ----------
+        X : DataFrame, sequence of paths, or Recordings
+            The rows.
+
+        Returns
+        -------
+        Series of shape (n_rows,), categorical
+            See :func:`heard_before`.
+        """
+        from skbird.encoders._heard_before import heard_before
+
+        return heard_before(X, self.spec)
+
     def _run(self, windows, roles):
         spec = self.spec
         prepared = level_windows(windows, spec.level, spec.level_peak)
@@ -143,11 +194,27 @@ class Encoder:
             prepared = np.rint(prepared / spec.input_scale + spec.input_zero_point)
             prepared = np.clip(prepared, 0, 255)
         wanted = [spec.outputs[role] for role in roles]
-        given = self._runtime.run(prepared.astype(spec.input_type), wanted)
+        given = self._computed(prepared.astype(spec.input_type), wanted)
         return [
             self._checked(values, output, len(windows))
             for values, output in zip(given, wanted, strict=True)
         ]
+
+    def _computed(self, prepared, wanted):
+        if self._source is None:
+            return self._runtime.run(
+                prepared, wanted
+            )  # a function's errors are its own
+        try:
+            return self._runtime.run(prepared, wanted)
+        except (ValueError, MemoryError) as exc:
+            raise type(exc)(f"{self.spec.name}: {exc!s:.500}") from exc
+        except Exception as exc:  # of the runtime's own classes
+            raise ValueError(
+                f"{self.runtime} cannot run {self.spec.name} on {prepared.dtype} of "
+                f"shape {prepared.shape} ({exc!s:.300}). Compare input_name, "
+                "input_type, input_shape and window_s of its spec with the model."
+            ) from exc
 
     def _checked(self, values, output, n):
         values = np.asarray(values)

@@ -3,25 +3,36 @@
 import hashlib
 import os
 import re
+import shutil
 import stat
 import sys
-import tempfile
 import urllib.request
 import warnings
 import zipfile
+import zlib
 from contextlib import contextmanager
 from functools import lru_cache
+from http.client import HTTPException
 from importlib.util import find_spec
-from pathlib import Path
+from pathlib import Path, PurePosixPath
+from tempfile import TemporaryDirectory
 from urllib.parse import quote
 from uuid import uuid4
 
 from skbird.utils._extras import install_hint
-from skbird.utils._files import make_folder, replacing
+from skbird.utils._files import make_folder, remove_leftovers, replacing
 from skbird.utils._progress import progress_bar
 
 _CHUNK = 1 << 20
 _MOST_BYTES = 4 * 2**30
+_MOST_ITEMS = 100  # of an archive
+_NOT_UNPACKED = (  # damage, passwords, methods that Python does not know, doubles
+    zipfile.BadZipFile,
+    zlib.error,
+    EOFError,
+    RuntimeError,
+    FileExistsError,
+)
 _said: set[str] = set()
 
 
@@ -62,25 +73,32 @@ def find_files(spec, folder=None, *, download=True):
         If it is another file than the spec says.
     """
     folder = (default_folder() if folder is None else Path(folder)) / spec.name
-    carried = _folder_of_package(spec)
-    for place in filter(None, (folder, carried)):
+    may_fetch = bool(download and spec.url)
+    for place in filter(None, (folder, _folder_of_package(spec))):
         if (place / spec.file).is_file():
-            return check_file(spec, place / spec.file)
-    if not (download and spec.url):
+            path = check_file(spec, place / spec.file)
+            if may_fetch and place == folder and not _has_labels(spec, folder):
+                _fetch(spec, spec.labels_file, folder)
+            return path
+    if not may_fetch:
         raise FileNotFoundError(_nowhere(spec, folder, download))
-    for name in filter(None, (spec.file, spec.labels_file)):
-        _fetch(spec, name, make_folder(folder))
-    return check_file(spec, folder / spec.file)
+    make_folder(folder)
+    if not _has_labels(spec, folder):  # first, so that a model has its labels
+        _fetch(spec, spec.labels_file, folder)
+    _fetch(spec, spec.file, folder)
+    return folder / spec.file
+
+
+def _has_labels(spec, folder):
+    return spec.labels_file is None or (folder / spec.labels_file).is_file()
 
 
 def _folder_of_package(spec):
-    if spec.package is None or not re.fullmatch(r"\w+", spec.package):
-        return None
-    if ".." in Path(spec.package_folder).parts:
+    if spec.package is None:
         return None
     found = find_spec(spec.package)  # of a name without dots this imports nothing
-    if found is None or found.origin is None:
-        return None
+    if found is None or not found.has_location or not found.submodule_search_locations:
+        return None  # modules have no files of their own
     return Path(found.origin).parent / spec.package_folder
 
 
@@ -130,41 +148,59 @@ def _sha256(path, size, mtime_ns):
 
 
 def _fetch(spec, name, folder):
-    """Fetch a file whole or not at all."""
+    """Fetch a file whole, and the right one, or not at all."""
     if not spec.url.startswith("https://"):
         raise ValueError(f"url={spec.url!r:.100} must begin with https://.")
-    path = folder / name
     address = f"{spec.url.rstrip('/')}/{quote(name)}"
-    part = folder / f"{uuid4().hex}.part"
+    remove_leftovers(folder)
+    part = folder / f".{uuid4().hex}.part"
+    expected = spec.sha256 if name == spec.file else None
     try:
-        with urllib.request.urlopen(address, timeout=60) as answer:
-            n_bytes = int(answer.headers.get("Content-Length") or 0) or None
-            if n_bytes and n_bytes > _MOST_BYTES:
-                raise ValueError(f"{address} has {n_bytes / 2**30:.1f} GiB, too many.")
-            bar = progress_bar(
-                total=n_bytes, desc=name, unit="B", unit_scale=True, verbose=1
-            )
-            with replacing(path, part) as file, bar:
-                total = 0
-                while chunk := answer.read(_CHUNK):
-                    total += len(chunk)
-                    if total > _MOST_BYTES:
-                        raise ValueError(f"{address} does not end.")
-                    file.write(chunk)
-                    bar.update(len(chunk))
-                if n_bytes and total != n_bytes:
-                    raise OSError(f"{total} of {n_bytes} bytes came")
-    except OSError as exc:
+        with _open_address(address) as answer, replacing(folder / name, part) as file:
+            found = _copy(answer, file, name)
+            if expected not in (None, found):
+                raise OSError(f"its SHA-256 is {found}, not {expected}")
+    except (OSError, HTTPException, ValueError) as exc:
         raise OSError(
-            f"{spec.name} cannot be fetched from {address} ({exc}). Fetch {name} in "
-            f"another way, and put it into {folder}."
+            f"{spec.name} cannot be fetched from {address} ({exc!s:.300}). Fetch "
+            f"{name} in another way, and put it into {folder}."
         ) from exc
-    if name == spec.file and spec.sha256 is None:
+    if name == spec.file and expected is None:
         warnings.warn(
             f"What {spec.name} should be is not known to skbird; the SHA-256 of what "
-            f"came is {sha256_of(path)}.",
+            f"came is {found}.",
             stacklevel=4,
         )
+
+
+def _copy(answer, file, name):
+    """Write what comes; return its SHA-256."""
+    length = answer.headers.get("Content-Length") or ""
+    n_bytes = int(length) if length.isdecimal() else None
+    digest, total = hashlib.sha256(), 0
+    bar = progress_bar(total=n_bytes, desc=name, unit="B", unit_scale=True, verbose=1)
+    with bar:
+        while chunk := answer.read(_CHUNK):
+            total += len(chunk)
+            if max(total, n_bytes or 0) > _MOST_BYTES:
+                raise OSError(f"it has more than {_MOST_BYTES / 2**30:g} GiB")
+            file.write(chunk)
+            digest.update(chunk)
+            bar.update(len(chunk))
+    if total != n_bytes and n_bytes is not None:
+        raise OSError(f"{total} of {n_bytes} bytes came")
+    return digest.hexdigest()
+
+
+class _OnlyHttps(urllib.request.HTTPRedirectHandler):
+    def redirect_request(self, req, fp, code, msg, headers, newurl):
+        if not newurl.startswith("https://"):
+            raise OSError(f"it leads to {newurl!r:.100}, which is not https")
+        return super().redirect_request(req, fp, code, msg, headers, newurl)
+
+
+def _open_address(address):
+    return urllib.request.build_opener(_OnlyHttps).open(address, timeout=60)
 
 
 def say_license(spec):
@@ -172,7 +208,9 @@ def say_license(spec):
     if spec.name in _said:
         return
     _said.add(spec.name)
-    terms = spec.license or f"none stated; see {spec.homepage}"
+    terms = spec.license or "none stated"
+    if spec.license is None and spec.homepage:
+        terms += f"; see {spec.homepage}"
     print(f"{spec.name}: license of the weights: {terms}", file=sys.stderr)
 
 
@@ -185,15 +223,46 @@ def unzipped(path):
     ValueError
         If it has not one model, or is too large.
     """
-    with zipfile.ZipFile(path) as archive, tempfile.TemporaryDirectory() as folder:
-        items = archive.infolist()
-        if sum(item.file_size for item in items) > _MOST_BYTES or len(items) > 100:
-            raise ValueError(f"{path} holds too much for a model.")
-        models = [item for item in items if item.filename.endswith(".onnx")]
-        if len(models) != 1:
-            raise ValueError(f"{path} holds {len(models)} models; one is needed.")
-        archive.extractall(folder)  # which leaves no way out of the folder
-        yield Path(folder) / models[0].filename
+    with TemporaryDirectory() as folder:
+        try:
+            with zipfile.ZipFile(path) as archive:
+                model = _extract(archive, Path(folder), path)
+        except _NOT_UNPACKED as exc:
+            raise ValueError(f"{path} cannot be unpacked: {exc}.") from exc
+        yield model
+
+
+def _extract(archive, folder, path):
+    items = [item for item in archive.infolist() if not item.is_dir()]
+    models = [item for item in items if item.filename.endswith(".onnx")]
+    if len(models) != 1 or len(items) > _MOST_ITEMS:
+        raise ValueError(
+            f"{path} holds {len(models)} models in {len(items)} files; one model is "
+            f"needed, in at most {_MOST_ITEMS}."
+        )
+    # Weights hardly shrink: what promises to is made to fill a disk.
+    n_bytes = sum(item.file_size for item in items)
+    packed = sum(item.compress_size for item in items)
+    if n_bytes > min(_MOST_BYTES, 10 * packed + 2**20):
+        raise ValueError(
+            f"{path} would unpack from {packed / 1e6:.1f} to {n_bytes / 1e6:,.0f} MB, "
+            "which no model does."
+        )
+    # The file system gets names from here, not those of the archive.
+    home = PurePosixPath(models[0].filename).parent
+    for item in items:
+        name = PurePosixPath(item.filename)
+        if name.parent == home and is_plain(name.name):
+            with archive.open(item) as source, open(folder / name.name, "xb") as file:
+                shutil.copyfileobj(source, file)
+    if not is_plain(name := PurePosixPath(models[0].filename).name):
+        raise ValueError(f"{path} holds a model called {name!r:.100}. Rename it.")
+    return folder / name
+
+
+def is_plain(name):
+    """Return whether a name is that of a file, in any system, and nothing else."""
+    return re.fullmatch(r"\w[\w.+ -]{0,199}", name) is not None
 
 
 def missing_runtime(package, extra="encoders"):

@@ -5,7 +5,7 @@ import io
 import re
 
 from skbird.utils._files import read_bytes
-from skbird.utils._text import decode_text
+from skbird.utils._text import decode_text, refuse_binary
 
 
 def read_class_names(spec, folder):
@@ -30,8 +30,17 @@ def read_class_names(spec, folder):
     if "scores" not in spec.outputs or spec.class_names or spec.labels_file is None:
         return spec.class_names
     path = folder / spec.labels_file
+    if not path.is_file():
+        raise FileNotFoundError(
+            f"The names of the classes of {spec.name} are not here: put "
+            f"{spec.labels_file} into {folder}."
+        )
     text = decode_text(read_bytes(path), str(path)).lstrip("\ufeff")
-    names = _parse(text, spec, path)
+    refuse_binary(text, str(path))
+    try:
+        names = _parse(text, spec, path)
+    except csv.Error as exc:
+        raise ValueError(f"{path} is no table: {exc}.") from exc
     n_scores = spec.outputs["scores"].shape[-1]
     if len(names) != n_scores:
         raise ValueError(
@@ -51,10 +60,22 @@ def _parse(text, spec, path):
                 f"{path} has the columns {rows.fieldnames}, not "
                 f"labels_column={column!r}."
             )
-        return [row[column].strip() for row in rows]
+        return [(row[column] or "").strip() for row in rows]
     lines = [line.strip() for line in re.split(r"\r?\n", text.rstrip("\r\n"))]
     if spec.labels_format == "headed lines":
         lines = lines[1:]
     if spec.labels_format == "scientific_common":
         lines = [line.partition("_")[0] for line in lines]
+    if spec.labels_format == "code_scientific_common":
+        lines = [_second(line, spec, path) for line in lines]
     return lines
+
+
+def _second(line, spec, path):
+    parts = line.split("\t")
+    if len(parts) < 2:
+        raise ValueError(
+            f"{path} has the line {line!r:.100}, without a tab: labels_format="
+            f"{spec.labels_format!r} is wrong."
+        )
+    return parts[1]

@@ -17,6 +17,7 @@ from skbird.encoders._probe_targets import (
     weigh_outcomes,
 )
 from skbird.encoders._window_batches import WindowBatches, row_slices
+from skbird.encoders._windows import Windows
 from skbird.utils._params import THRESHOLD
 from skbird.utils._rows import groups_of_rows, number_groups
 from skbird.utils._sklearn_compat import Interval, StrOptions
@@ -167,8 +168,7 @@ class LinearProbe(MultilabelMixin, BaseEstimator):
         whole[:, learned] = np.swapaxes(coef[:, :-1], 1, 2) / self.scale_
         intercept[learned] = coef[0, -1] - whole[0, learned] @ self.mean_
         self.coef_, self.intercept_ = whole[0], intercept
-        if len(whole) > 1:
-            self.attention_coef_ = whole[1]
+        self.attention_coef_ = whole[1] if self._attends else None
 
     def _standardized_coef(self):
         """Return what `_keep` was given, of all species."""
@@ -190,8 +190,7 @@ class LinearProbe(MultilabelMixin, BaseEstimator):
 
 def _groups(X, groups, n_rows):
     if groups is None:
-        rows = getattr(X, "rows", None)
-        groups = np.arange(n_rows) if rows is None else rows["path"]
+        groups = X.rows["path"] if isinstance(X, Windows) else np.arange(n_rows)
     return number_groups(groups_of_rows(X, groups, n_rows=n_rows), n_rows)[0]
 
 

@@ -4,18 +4,24 @@ import os
 from dataclasses import replace
 from functools import lru_cache
 from pathlib import Path
+from threading import RLock
+
+import numpy as np
 
 from skbird.encoders._encoder import CallableRuntime, Encoder
 from skbird.encoders._find import check_file, find_files, say_license, sha256_of
+from skbird.encoders._function_identity import function_identity
 from skbird.encoders._labels import read_class_names
 from skbird.encoders._litert import LiteRtRuntime
 from skbird.encoders._onnx_runtimes import OnnxRuntime, OpenVinoRuntime, fastest_runtime
 from skbird.encoders._spec import EncoderSpec
 from skbird.encoders._spec_files import known_specs, read_spec
+from skbird.encoders._trial import try_model
 from skbird.utils._params import check_params
 from skbird.utils._sklearn_compat import StrOptions
 
 RUNTIMES = ("auto", "onnxruntime", "openvino", "litert")
+_opening = RLock()  # two threads would open two
 _CONSTRAINTS = {
     "encoder": [str, os.PathLike, callable],
     "spec": [EncoderSpec, str, os.PathLike, None],
@@ -36,8 +42,9 @@ def load_encoder(encoder, spec=None, *, runtime="auto", folder=None, download=Tr
         Or the path of an .onnx or .tflite file. Or a function that takes windows
         (n, n_samples), float32, and returns a dict of arrays (n, ...) by role.
     spec : EncoderSpec or path, default=None
-        What the model wants and gives. None: that of the known name, or for
-        "toads.onnx" the file "toads.json" or "toads.toml" beside it.
+        What the model wants and gives, also if it has a known name or is open. None:
+        what is known of the name, or for "toads.onnx" the file "toads.json" or
+        "toads.toml" beside it.
     runtime : {"auto", "onnxruntime", "openvino", "litert"}, default="auto"
         What runs it. "auto" is LiteRT for .tflite; for .onnx OpenVINO, if it is
         installed and computes the same as ONNX Runtime, else that.
@@ -75,7 +82,7 @@ def load_encoder(encoder, spec=None, *, runtime="auto", folder=None, download=Tr
            [0.]], dtype=float32)
     """
     if isinstance(encoder, Encoder):
-        return encoder
+        return encoder if spec is None else encoder.with_spec(_as_spec(spec))
     check_params(
         "load_encoder",
         _CONSTRAINTS,
@@ -85,30 +92,32 @@ def load_encoder(encoder, spec=None, *, runtime="auto", folder=None, download=Tr
         folder=folder,
         download=download,
     )
-    if spec is not None and not isinstance(spec, EncoderSpec):
-        spec = read_spec(spec)
+    spec = None if spec is None else _as_spec(spec)
     if callable(encoder):
         return _of_function(encoder, spec)
     name = os.fspath(encoder)
-    if spec is None and name in known_specs():
-        spec = known_specs()[name]
-        path = find_files(spec, folder, download=download)
+    if name in known_specs():
+        path = find_files(known_specs()[name], folder, download=download)
+        spec = known_specs()[name] if spec is None else spec
     else:
         path = _existing(name)
         spec = _spec_beside(path) if spec is None else spec
         check_file(spec, path)
     say_license(spec)
-    return _open(path.resolve(), spec, sha256_of(path), runtime)
+    return _open(path.absolute(), spec, sha256_of(path), runtime)
+
+
+def _as_spec(spec):
+    return spec if isinstance(spec, EncoderSpec) else read_spec(spec)
 
 
 def _of_function(function, spec):
     if spec is None:
         raise ValueError("A function needs a spec: pass spec=EncoderSpec(...).")
-    name = (
-        f"{getattr(function, '__module__', '')}.{getattr(function, '__qualname__', '')}"
-    )
     runtime = CallableRuntime(function, spec)
-    return Encoder(spec, runtime, spec.class_names, identity=f"{name} {spec.version}")
+    return Encoder(
+        spec, runtime, spec.class_names, identity=function_identity(function)
+    )
 
 
 def _existing(name):
@@ -140,9 +149,14 @@ def _spec_beside(path):
     )
 
 
-@lru_cache(maxsize=8)
 def _open(path, spec, sha256, runtime):
     """Open a model once for all who use it in this process."""
+    with _opening:
+        return _opened(path, spec, sha256, runtime)
+
+
+@lru_cache(maxsize=8)
+def _opened(path, spec, sha256, runtime):
     kinds = {".tflite": "litert", ".onnx": "auto", ".zip": "auto"}
     own = kinds.get(path.suffix.lower())
     if own is None:
@@ -150,15 +164,26 @@ def _open(path, spec, sha256, runtime):
     chosen = own if runtime == "auto" else runtime
     if (own == "litert") != (chosen == "litert"):
         raise ValueError(f"runtime={runtime!r} does not run {path.suffix} files.")
-    opened = {
+    kind = {
         "litert": LiteRtRuntime,
         "onnxruntime": OnnxRuntime,
         "openvino": OpenVinoRuntime,
         "auto": fastest_runtime,
-    }[chosen](path, spec)
+    }[chosen]
     names = read_class_names(spec, path.parent)
+    sizes = {"samples": spec.window_samples}
+    shape = [sizes.get(n, n) for n in spec.input_shape]
+    try_model(path, spec, sha256, shape, spec.input_type)
+    try:
+        opened = kind(path, spec)
+    except (ValueError, OSError, ImportError, MemoryError):
+        raise
+    except Exception as exc:  # of the runtime's own classes
+        raise ValueError(f"{path} cannot be opened: {exc!s:.500}") from exc
     # Another machine may have another runtime: what was asked for goes with it.
-    return Encoder(spec, opened, names, source=(str(path), runtime), identity=sha256)
+    encoder = Encoder(spec, opened, names, source=(str(path), runtime), identity=sha256)
+    encoder.run(np.zeros((1, spec.window_samples), np.float32))  # complains early
+    return encoder
 
 
 def open_again(source, spec, sha256):
@@ -173,4 +198,4 @@ def open_again(source, spec, sha256):
             "there, or load the encoder anew and set it as the parameter `encoder`."
         )
     check_file(replace(spec, sha256=sha256), path)
-    return _open(path.resolve(), spec, sha256, runtime)
+    return _open(path.absolute(), spec, sha256, runtime)

@@ -7,7 +7,8 @@ from contextlib import suppress
 
 import numpy as np
 
-from skbird.encoders._find import missing_runtime, unzipped
+from skbird.encoders._find import missing_runtime
+from skbird.encoders._onnx_files import check_data, onnx_source
 
 # How much a value of OpenVINO may differ from ONNX Runtime's, of the largest one.
 _TOLERANCE = 2e-3
@@ -29,33 +30,27 @@ class OnnxRuntime:
         try:
             import onnxruntime
         except ImportError as exc:
-            raise missing_runtime("onnxruntime", "cpu") from exc
+            raise missing_runtime("onnxruntime") from exc
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = 1  # each row has a thread of its own
         options.log_severity_level = 3
         options.add_session_config_entry("session.load_model_format", "ONNX")
-        self._session = onnxruntime.InferenceSession(
-            _source(path, spec), options, providers=["CPUExecutionProvider"]
-        )
-        inputs = self._session.get_inputs()
-        self._input = spec.input_name or inputs[0].name
-        named = {node.name: node for node in inputs}
-        if self._input not in named:
-            raise ValueError(
-                f"{path} has the inputs {list(named)}, not input_name={self._input!r}."
+
+        def open_session(*inner):
+            return onnxruntime.InferenceSession(
+                onnx_source(path, inner), options, providers=["CPUExecutionProvider"]
             )
+
+        self._session = open_session()
+        inner = _names(spec) - {node.name for node in self._session.get_outputs()}
+        if inner:
+            self._session = open_session(*inner)
+        inputs = {node.name: node for node in self._session.get_inputs()}
+        self._input = input_name(spec, list(inputs), path)
         self._outputs = [node.name for node in self._session.get_outputs()]
-        missing = [
-            o.name
-            for o in spec.outputs.values()
-            if isinstance(o.name, str) and o.name not in self._outputs
-        ]
-        if missing:
-            raise ValueError(
-                f"{path} has no output {missing[0]!r}; it has {self._outputs}."
-            )
-        first = named[self._input].shape[0]
-        self.batch = first if isinstance(first, int) else None
+        check_outputs(spec, self._outputs, path)
+        first = (inputs[self._input].shape or [None])[0]
+        self.batch = first if isinstance(first, int) and first > 0 else None
 
     def run(self, windows, outputs):
         """Return the values of some outputs, each (n, ...).
@@ -84,8 +79,12 @@ class OpenVinoRuntime:
             import openvino
         except ImportError as exc:
             raise missing_runtime("openvino", "cpu") from exc
-        if path.suffix == ".zip":
-            raise ValueError("OpenVINO reads no models in archives.")
+        if path.suffix.lower() == ".zip":
+            raise ValueError(
+                f"OpenVINO reads no models in archives. Unpack {path}, or pass "
+                "runtime='onnxruntime'."
+            )
+        check_data(path)
         core = openvino.Core()
         model = core.read_model(path)
         threads = os.cpu_count() or 1
@@ -98,7 +97,9 @@ class OpenVinoRuntime:
                 "NUM_STREAMS": threads,
             },
         )
-        self._input = spec.input_name or self._compiled.input(0).any_name
+        inputs = [name for i in self._compiled.inputs for name in i.names]
+        self._input = input_name(spec, inputs, path)
+        check_outputs(spec, [n for o in self._compiled.outputs for n in o.names], path)
         self._outputs = [o.any_name for o in self._compiled.outputs]
         first = self._compiled.input(self._input).partial_shape[0]
         self.batch = None if first.is_dynamic else first.get_length()
@@ -119,6 +120,31 @@ class OpenVinoRuntime:
             return run_in_batches(run, windows, self.batch)
         finally:
             self._free.put(request)
+
+
+def input_name(spec, known, path):
+    """Return which input takes the windows.
+
+    Raises
+    ------
+    ValueError
+        If there is no such one.
+    """
+    if not known or spec.input_name not in (None, *known):
+        raise ValueError(
+            f"{path} has the inputs {known!s:.300}, not input_name={spec.input_name!r}."
+        )
+    return spec.input_name or known[0]
+
+
+def check_outputs(spec, known, path):
+    """Raise ValueError if a model lacks an output that its spec names."""
+    for name in _names(spec) - set(known):
+        raise ValueError(f"{path} has no output {name!r}; it has {known!s:.300}.")
+
+
+def _names(spec):
+    return {o.name for o in spec.outputs.values() if isinstance(o.name, str)}
 
 
 def output_names(outputs, known):
@@ -175,7 +201,7 @@ def fastest_runtime(path, spec):
     spec : EncoderSpec
     """
     exact = OnnxRuntime(path, spec)
-    if path.suffix == ".zip":
+    if path.suffix.lower() == ".zip":
         return exact
     with suppress(ImportError):
         import openvino  # noqa: F401
@@ -209,37 +235,3 @@ def _same(exact, fast, spec):
         np.allclose(a, b, rtol=0, atol=_TOLERANCE * max(np.abs(a).max(), 1e-9))
         for a, b in pairs
     )
-
-
-def _source(path, spec):
-    """Return what a session is made of: a path, or the bytes of a changed model."""
-    inner = [o.name for o in spec.outputs.values() if isinstance(o.name, str)]
-    if path.suffix == ".zip":
-        with unzipped(path) as model:
-            return _with_outputs(model, inner)
-    return str(path) if not _lacks(path, inner) else _with_outputs(path, inner)
-
-
-def _lacks(path, names):
-    """Return whether a model does not give out some of its tensors."""
-    try:
-        import onnx
-    except ImportError:
-        return False  # the session says which are missing
-    model = onnx.load(path, load_external_data=False)
-    return bool(set(names) - {o.name for o in model.graph.output})
-
-
-def _with_outputs(model, names):
-    """Return the bytes of a model of which further tensors are outputs."""
-    try:
-        import onnx
-    except ImportError as exc:
-        raise missing_runtime("onnx", "cpu") from exc
-    model = onnx.load(model)
-    made = {name for node in model.graph.node for name in node.output}
-    given = {o.name for o in model.graph.output}
-    for name in names:
-        if name not in given and name in made:
-            model.graph.output.append(onnx.helper.make_empty_tensor_value_info(name))
-    return model.SerializeToString()

@@ -254,6 +254,14 @@ class PretrainedScores(MultilabelMixin, BaseEstimator):
                 f"y has {np.shape(y)[1]} columns without names for {len(species)} "
                 "species. Pass a DataFrame whose columns name them, or species=[...]."
             )
+        if y is not None and columns is names:
+            warnings.warn(
+                f"The columns of y have no names; they are taken for the classes of "
+                f"{self.encoder_.spec.name} in its order: {', '.join(species[:3])}, "
+                "... Pass a DataFrame, or species=[...]: cross_val_predict takes the "
+                "names away.",
+                stacklevel=4,
+            )
         return species
 
     def _places(self, species):

@@ -93,10 +93,10 @@ class ProbeClassifier(LinearProbe):
 
     def _windows_of(self, X, reset):
         features = X.pool("mean") if isinstance(X, Windows) else X
-        features = validate_data(
-            self, features, reset=reset, dtype=np.float32, ensure_all_finite=False
+        options = {"ensure_all_finite": False, "ensure_min_samples": 0}
+        return MatrixRows(
+            validate_data(self, features, reset=reset, dtype=np.float32, **options)
         )
-        return MatrixRows(features)
 
     def _pooling(self, bounds, weights):
         return OneWindow()

@@ -1,4 +1,4 @@
-"""Fit the coefficients of probes, and choose how strongly they are held small."""
+"""Fit the coefficients of probes, and choose how strongly to regularize them."""
 
 from typing import NamedTuple
 
@@ -9,7 +9,7 @@ from skbird.encoders._lbfgs_columns import minimize_columns
 from skbird.encoders._window_pooling import RowLoss
 
 #: Values of C among which one is chosen, from strongly to hardly regularized.
-CANDIDATES = tuple(float(f"{c:.1g}") for c in np.logspace(-4, 1, 11))
+CANDIDATES = tuple(float(f"{c:.1g}") for c in np.logspace(-4, 0.5, 10))
 _N_FOLDS = 5
 _HELD_OUT = 4000  # windows; that many tell candidates apart, further folds take time
 _PATIENCE = 2  # candidates in a row that are worse than the best
@@ -112,6 +112,8 @@ class Fold(NamedTuple):
 
 def _inner_folds(present, total, groups, n_windows):
     """Return a list of folds; it is empty if there is too little to judge by."""
+    if not present.shape[1]:
+        return []
     fold_of_row, n_groups = _deal(present > 0.5 * total, groups)
     if fold_of_row is None or np.median(n_groups) < _LEAST_POSITIVES:
         return []
@@ -119,7 +121,8 @@ def _inner_folds(present, total, groups, n_windows):
     for number in range(_N_FOLDS):
         is_test = (fold_of_row == number)[:, None]
         outcomes = _outcomes(present * ~is_test, total * ~is_test)
-        folds.append(Fold(is_test, np.minimum(*outcomes) > 0))
+        if np.minimum(*outcomes).any():
+            folds.append(Fold(is_test, np.minimum(*outcomes) > 0))
     n_tested = np.cumsum([n_windows @ fold.is_test for fold in folds])
     return folds[: 1 + np.searchsorted(n_tested, _HELD_OUT)]
 

@@ -5,15 +5,25 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from datetime import date
 from difflib import get_close_matches
-from numbers import Integral, Real
+from numbers import Integral
 
+from skbird.encoders._spec_checks import (
+    FINITE,
+    SCALE,
+    check_text,
+    check_together,
+)
 from skbird.utils._params import POSITIVE, check_params
 from skbird.utils._sklearn_compat import Interval, StrOptions
 
 ROLES = ("embedding", "scores", "frames", "spatial")
-LABEL_FORMATS = ("lines", "headed lines", "scientific_common", "csv")
-_SHA256 = re.compile(r"[0-9a-f]{64}")
-_MOST_SAMPLES = 10_000_000  # of a window
+LABEL_FORMATS = (
+    "lines",
+    "headed lines",
+    "scientific_common",
+    "code_scientific_common",
+    "csv",
+)
 _MOST_VALUES = 10_000_000  # of an output, for one window
 
 
@@ -48,18 +58,19 @@ class EncoderOutput:
             {
                 "name": [str, Interval(Integral, 0, 1000, closed="both")],
                 "shape": [list, tuple],
-                "scale": [POSITIVE],
-                "zero_point": [Real],
+                "scale": [SCALE],
+                "zero_point": [FINITE],
             },
             **vars(self),
         )
+        check_text("name", str(self.name))
         shape = tuple(self.shape)
         n_values = 1
         for n in shape:
             if not isinstance(n, Integral) or isinstance(n, bool) or n < 1:
                 n_values = 0
             n_values *= n if n_values else 0
-        if not 1 <= n_values <= _MOST_VALUES or len(shape) > 4:
+        if not 1 <= n_values <= _MOST_VALUES or not 1 <= len(shape) <= 4:
             raise ValueError(
                 f"shape={list(shape)!r:.100} of output {self.name!r} must be one to "
                 f"four whole numbers of at most {_MOST_VALUES:,} values together."
@@ -94,6 +105,7 @@ class TrainingSource:
             {"collection": [str], "until": [str, None]},
             **vars(self),
         )
+        check_text("collection", self.collection)
         if self.until is not None:
             try:
                 date.fromisoformat(self.until)
@@ -143,6 +155,8 @@ class EncoderSpec:
         How each window is levelled: not at all, its peak brought to `level_peak`, or
         its mean removed before that.
     level_peak : float > 0, default=0.25
+    level_sensitive : bool, default=False
+        Whether the model is meant to hear how loud a window is, or a constant offset.
     pad : {"zero", "cycle"}, default="zero"
         How a row shorter than a window fills it.
     front_end : {"samples", "yamnet"}, default="samples"
@@ -153,9 +167,11 @@ class EncoderSpec:
         Names of the classes in the order of the scores, scientific where it is species.
     labels_file : str, default=None
         A file beside the model that has them instead.
-    labels_format : {"lines", "headed lines", "scientific_common", "csv"}
+    labels_format : {"lines", "headed lines", "scientific_common", \
+            "code_scientific_common", "csv"}, default="lines"
         Its format: a name per line, without or with one line before them; such a line
-        as "Turdus merula_Common Blackbird"; or a table with `labels_column`.
+        as "Turdus merula_Common Blackbird"; code, scientific and common name with tabs
+        between them; or a table with `labels_column`.
     labels_column : str, default=None
     taxonomy : str, default=None
         List and version that the names follow, such as "eBird/Clements 2021".
@@ -205,6 +221,7 @@ class EncoderSpec:
     resampler: str = "soxr_hq"
     level: str = "none"
     level_peak: float = 0.25
+    level_sensitive: bool = False
     pad: str = "zero"
     front_end: str = "samples"
     activation: str = "none"
@@ -224,11 +241,6 @@ class EncoderSpec:
 
     def __post_init__(self):
         check_params("EncoderSpec", _CONSTRAINTS, **vars(self))
-        if not self.name or not re.fullmatch(r"\w[\w.+-]{0,79}", self.name):
-            raise ValueError(
-                f"name={self.name!r:.100} must be letters, digits and any of . + - _, "
-                "and begin with a letter or digit."
-            )
         outputs = _outputs(self.outputs)
         training = tuple(_build(TrainingSource, s, "training") for s in self.training)
         for name, value in (
@@ -238,35 +250,7 @@ class EncoderSpec:
             ("class_names", tuple(self.class_names)),
         ):
             object.__setattr__(self, name, value)
-        self._check_together()
-
-    def _check_together(self):
-        if not 1 <= self.window_samples <= _MOST_SAMPLES:
-            raise ValueError(
-                f"window_s={self.window_s:g} at sample_rate={self.sample_rate} are "
-                f"{self.window_samples:,} samples; a window has 1 to {_MOST_SAMPLES:,}."
-            )
-        if self.sha256 is not None and not _SHA256.fullmatch(self.sha256):
-            raise ValueError(
-                f"sha256={self.sha256!r:.80} must be 64 of the digits 0-9 and a-f."
-            )
-        for name in ("file", "labels_file"):
-            value = getattr(self, name)
-            if value is not None and not re.fullmatch(r"\w[\w.+ -]*", value):
-                raise ValueError(
-                    f"{name}={value!r:.100} must be the name of a file beside the "
-                    "spec, without a folder."
-                )
-        names = self.class_names
-        if not all(isinstance(name, str) for name in names):
-            raise TypeError("class_names must be texts.")
-        if names and "scores" not in self.outputs:
-            raise ValueError("class_names are given, but outputs has no 'scores'.")
-        if names and len(names) != self.outputs["scores"].shape[-1]:
-            raise ValueError(
-                f"{len(names)} class_names are given for "
-                f"{self.outputs['scores'].shape[-1]} scores."
-            )
+        check_together(self)
 
     def __hash__(self):
         return hash((self.name, self.version, self.sha256, self.key))
@@ -292,15 +276,16 @@ _CONSTRAINTS = {
     "input_name": [str, None],
     "input_shape": [list, tuple],
     "input_type": [StrOptions({"float32", "float16", "uint8"})],
-    "input_scale": [POSITIVE],
-    "input_zero_point": [Real],
+    "input_scale": [SCALE],
+    "input_zero_point": [FINITE],
     "channels": [
         StrOptions({"mean", "loudest"}),
         Interval(Integral, 0, 255, closed="both"),
     ],
     "resampler": [StrOptions({"soxr_hq", "polyphase"})],
     "level": [StrOptions({"none", "peak", "mean_peak"})],
-    "level_peak": [POSITIVE],
+    "level_peak": [SCALE],
+    "level_sensitive": ["boolean"],
     "pad": [StrOptions({"zero", "cycle"})],
     "front_end": [StrOptions({"samples", "yamnet"})],
     "activation": [StrOptions({"none", "sigmoid", "softmax"})],
@@ -345,21 +330,23 @@ def _outputs(given):
     }
 
 
-def spec_from_table(table, where="spec"):
+def spec_from_table(table, cls=EncoderSpec, where="spec"):
     """Return the spec that a table of names and values describes.
 
     Parameters
     ----------
     table : Mapping
         Such as TOML or JSON hold.
+    cls : type
+        Of the spec.
     where : str
         How errors call it.
 
     Returns
     -------
-    EncoderSpec
+    EncoderSpec, or what `cls` is
     """
-    return _build(EncoderSpec, table, where)
+    return _build(cls, table, where)
 
 
 def _build(cls, table, where):

@@ -1,6 +1,8 @@
 """Specs in files: TOML or JSON beside a model, and those that come with skbird."""
 
 import json
+import os
+import re
 import tomllib
 from dataclasses import asdict, fields
 from functools import cache
@@ -11,9 +13,13 @@ from skbird.encoders._spec import EncoderSpec, spec_from_table
 from skbird.utils._files import open_whole, read_bytes
 from skbird.utils._json import parse_json
 from skbird.utils._params import check_path
-from skbird.utils._text import decode_text
+from skbird.utils._text import as_utf_8, decode_text
 
 _MOST_BYTES = 10_000_000  # names of a hundred thousand classes
+# tomllib takes time that grows with the square of such a key.
+_DEEP_KEY = re.compile(
+    r"""(?:\.[ \t]*(?:[\w-]{1,200}|"[^"\n]{0,200}"|'[^'\n]{0,200}')[ \t]{0,9}){21}"""
+)
 
 
 def read_spec(path):
@@ -51,8 +57,13 @@ def read_spec(path):
     >>> read_spec(path).outputs["embedding"].shape
     (128,)
     """
+    return read_table(path, EncoderSpec)
+
+
+def read_table(path, cls):
+    """Read a spec of some class from a .toml or .json file."""
     path = Path(check_path(path))
-    parse = {".toml": tomllib.loads, ".json": parse_json}.get(path.suffix.lower())
+    parse = {".toml": _parse_toml, ".json": parse_json}.get(path.suffix.lower())
     if parse is None:
         raise ValueError(f"path={str(path)!r} must end in .toml or .json.")
     text = decode_text(read_bytes(path, max_bytes=_MOST_BYTES), str(path))
@@ -62,9 +73,15 @@ def read_spec(path):
         kind = path.suffix[1:].upper()
         raise ValueError(f"{path} cannot be read as {kind}: {exc!s:.200}") from exc
     try:
-        return spec_from_table(table)
+        return spec_from_table(table, cls)
     except (TypeError, ValueError) as exc:
         raise type(exc)(f"{path}: {exc}") from exc
+
+
+def _parse_toml(text):
+    if _DEEP_KEY.search(text):
+        raise ValueError("its tables are nested too deep")
+    return tomllib.loads(text)
 
 
 def write_spec(spec, path):
@@ -96,8 +113,14 @@ def write_spec(spec, path):
         raise ValueError(f"path={str(path)!r} must end in .json.")
     defaults = {f.name: f.default for f in fields(EncoderSpec)}
     table = {k: v for k, v in asdict(spec).items() if v != defaults[k]}
+    text = json.dumps(table, indent=1, ensure_ascii=False, default=_plain)
     with open_whole(path) as file:
-        json.dump(table, file, indent=1, ensure_ascii=False)
+        file.write(as_utf_8(text))
+
+
+def _plain(value):
+    """Return what numpy's numbers and others are for Python."""
+    return value.item() if hasattr(value, "item") else os.fspath(value)
 
 
 @cache

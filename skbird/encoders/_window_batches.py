@@ -67,7 +67,9 @@ class WindowBatches:
         """Return which rows hold no NaN or infinity, (n_rows,) bool."""
         sums = [values.sum(axis=1) for _, values in self._raw()]
         finite = np.isfinite(np.concatenate([*sums, np.empty(0)]))
-        return np.logical_and.reduceat(finite, self.bounds[:-1]) if len(finite) else []
+        if not len(self._rows):
+            return np.empty(0, bool)
+        return np.logical_and.reduceat(finite, self.bounds[:-1])
 
     def standardize(self, row_weights):
         """Let the windows have mean 0 and standard deviation 1.

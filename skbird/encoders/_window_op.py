@@ -6,6 +6,7 @@ from hashlib import blake2b
 import numpy as np
 
 from skbird.data import ClipOp
+from skbird.encoders._encoder import BATCH
 from skbird.encoders._front_ends import resample_as
 from skbird.preprocessing import LastOp
 
@@ -62,6 +63,11 @@ class WindowOp(LastOp):
         return int(np.ceil(self.encoder.spec.window_s)) + 1
 
     @property
+    def highest_rate(self):
+        """The sample rate of the model."""
+        return self.encoder.spec.sample_rate
+
+    @property
     def n_values(self):
         """Values of a window."""
         if self.columns is not None:
@@ -89,28 +95,19 @@ class WindowOp(LastOp):
             inside = (starts >= first_s - 1e-6) & (starts < first_s + core_s - 1e-6)
             mine = inside & ~_off_grid(starts, self.step_s)
         starts = starts[mine]
-        windows = self._cut(samples, starts - offset_s)
+        values = np.empty((len(starts), self.n_values), np.float32)
+        for first in range(0, len(starts), BATCH):  # all would not fit into memory
+            part = slice(first, first + BATCH)
+            windows = cut_windows(samples, starts[part] - offset_s, spec)
+            values[part] = self._values(windows)
+        return np.column_stack([starts, values]).astype(np.float32)
+
+    def _values(self, windows):
         values = self.encoder.run(windows, [self.output])[self.output]
         values = values.reshape(len(values), -1, values.shape[-1]).mean(axis=1)
         if self.probabilities:
             values = self.encoder.probabilities(values)
-        if self.columns is not None:
-            values = values[:, list(self.columns)]
-        return np.column_stack([starts, values]).astype(np.float32)
-
-    def _cut(self, samples, starts_s):
-        spec = self.encoder.spec
-        n = spec.window_samples
-        windows = np.zeros((len(starts_s), n), np.float32)
-        for window, start_s in zip(windows, starts_s, strict=True):
-            start = max(0, round(start_s * spec.sample_rate))
-            # Rounding may leave a few samples less at the end of a row.
-            start = min(start, max(0, len(samples) - n)) if len(samples) >= n else 0
-            part = samples[start : start + n]
-            if spec.pad == "cycle" and 0 < len(part) < n:
-                part = np.resize(part, n)
-            window[: len(part)] = part
-        return windows
+        return values if self.columns is None else values[:, list(self.columns)]
 
     def bytes_per_s(self, sample_rate):
         """Return how many bytes a second of audio becomes."""
@@ -158,6 +155,33 @@ def window_starts(duration_s, window_s, step_s):
     if spare_s - starts[-1] > tolerance_s:
         starts = np.append(starts, spare_s)
     return starts
+
+
+def cut_windows(samples, starts_s, spec):
+    """Cut windows out of samples at the rate of a model.
+
+    Parameters
+    ----------
+    samples : ndarray of shape (n_samples,), float32
+    starts_s : ndarray of shape (n_windows,)
+        In seconds.
+    spec : EncoderSpec
+
+    Returns
+    -------
+    ndarray of shape (n_windows, n_window_samples), float32
+    """
+    n = spec.window_samples
+    windows = np.zeros((len(starts_s), n), np.float32)
+    for window, start_s in zip(windows, starts_s, strict=True):
+        start = max(0, round(start_s * spec.sample_rate))
+        # Rounding may leave a few samples less at the end of a row.
+        start = min(start, max(0, len(samples) - n)) if len(samples) >= n else 0
+        part = samples[start : start + n]
+        if spec.pad == "cycle" and 0 < len(part) < n:
+            part = np.resize(part, n)
+        window[: len(part)] = part
+    return windows
 
 
 def _off_grid(starts, step_s):

@@ -1,5 +1,6 @@
 """The windows of many rows, with what a model says of each."""
 
+import warnings
 from itertools import pairwise
 
 import numpy as np
@@ -222,7 +223,20 @@ class Windows:
             if pooling != "mean":
                 parts.append(values[weights > 0].max(axis=0))
             pooled[row] = np.concatenate(parts)
+        self._warn_of_nan(pooled)
         return pooled
+
+    def _warn_of_nan(self, pooled):
+        """Say which rows have NaN though they could be read."""
+        bad = np.flatnonzero(~np.isfinite(pooled).all(axis=1) & (self.n_windows > 0))
+        if len(bad):
+            warnings.warn(
+                f"The model gives NaN or infinite values for {len(bad)} of "
+                f"{counted(len(self), 'row')}, such as "
+                f"{self.rows['path'].iloc[bad[0]]}. check_encoder says for which "
+                "sounds.",
+                stacklevel=5,
+            )
 
     def stacked(self, rows=None):
         """Return the windows of several rows one below the other.

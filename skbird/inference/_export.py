@@ -165,6 +165,11 @@ def to_onnx(module, example, dynamic_shapes, output_names, notes=None):
     -------
     bytes
     """
+    for layer in module.modules():
+        # The same program, but operators that work in place are taken apart and put
+        # together again, which doubled the time of some networks.
+        if getattr(layer, "inplace", False):
+            layer.inplace = False
     buffer = io.BytesIO()
     with torch.no_grad():
         program = torch.onnx.export(

@@ -2,13 +2,13 @@
 
 import numpy as np
 
-from skbird.encoders import PretrainedScores
+from skbird.encoders import AttentionProbe, PretrainedScores
 from skbird.inference._encoder_field import NamedEncoder
 from skbird.inference._fields import FieldError
 from skbird.inference._probe import CompiledProbe
 from skbird.utils._nested import parts_of
 
-HEADS = CompiledProbe, PretrainedScores
+HEADS = CompiledProbe, AttentionProbe, PretrainedScores
 # Of the windows of a block of sound, in bytes.
 _MAX_BLOCK = 512 * 2**20
 
@@ -39,6 +39,8 @@ def build_head(kind, params, known):
         if n_found != (n, n):
             raise FieldError(f"coef and intercept have {n_found} rows for {n} species")
         return CompiledProbe(species=species, **params)
+    if kind is AttentionProbe:
+        return _attention_probe(params, known["state"], species)
     model = PretrainedScores(**params)
     columns = known["state"]["columns_"]
     n_classes = _n_scores(model.encoder)
@@ -49,6 +51,25 @@ def build_head(kind, params, known):
     model.columns_, model.matched_ = columns, columns >= 0
     model.probe_ = None
     _check_threshold(model, n)
+    return model
+
+
+def _attention_probe(params, state, species):
+    model, shape = AttentionProbe(**params), state["coef_"].shape
+    shapes = {
+        "coef_": (len(species), shape[1]),
+        "intercept_": (len(species),),
+        "attention_coef_": shape if model.pooling == "attention" else (),
+        "mean_": (shape[1],),
+        "scale_": (shape[1],),
+    }
+    for name, wanted in shapes.items():
+        if np.shape(state[name]) != wanted:
+            raise FieldError(f"{name} has shape {np.shape(state[name])}, not {wanted}")
+        setattr(model, name, state[name])
+    model.species_, model.classes_ = species, np.tile([0, 1], (len(species), 1))
+    model.n_features_in_ = shape[1]
+    _check_threshold(model, len(species))
     return model
 
 
@@ -91,5 +112,10 @@ def check_head(model, step):
                     f"a probe of {head.coef.shape[1]} features has {wanted} to look at"
                 )
             _check_threshold(head, len(head.species))
+        elif isinstance(head, AttentionProbe):
+            if head.n_features_in_ != n_values:
+                raise FieldError(
+                    f"a probe of {head.n_features_in_} values has {n_values} to look at"
+                )
         elif hasattr(head, "format") and hasattr(head, "program"):
             raise FieldError(f"{type(head).__name__} takes no embeddings")

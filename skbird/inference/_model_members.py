@@ -51,6 +51,8 @@ def check_members(model, inner):
         "thresholds_": n,
         "n_positives_": n,
         "n_files_": n,
+        "known_": n,
+        "reference_": n,
     }
     for name, expected in lengths.items():
         value = getattr(model, name, None)

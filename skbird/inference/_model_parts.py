@@ -8,7 +8,12 @@ from dataclasses import dataclass, field
 
 from skbird.audio import WORDS
 from skbird.compose import CallTypeClassifier
-from skbird.encoders import POOLINGS, EmbeddingEncoder, PretrainedScores
+from skbird.encoders import (
+    POOLINGS,
+    AttentionProbe,
+    EmbeddingEncoder,
+    PretrainedScores,
+)
 from skbird.ensemble import FoldEnsemble, MultilabelVotingClassifier, SeedEnsemble
 from skbird.inference._encoder_field import EncoderField
 from skbird.inference._engines import PRECISIONS
@@ -31,6 +36,7 @@ from skbird.inference._probe import CompiledProbe
 from skbird.postprocessing import (
     ConformalClassifier,
     MultilabelCalibrator,
+    PlaceSeasonPrior,
     SoundscapeReweighter,
     SoundscapeReweighterCV,
     ThresholdTuner,
@@ -56,6 +62,7 @@ _MAYBE_COUNT = Either(NOTHING, _COUNT)
 _POSITIVE = Number(0, _INF)
 _VERBOSE = Either(FLAG, _COUNT)
 _THRESHOLD = Either(_SHARE, _PROBABILITIES)
+_NUMBERS = Vector(Number(-1e30, 1e30))
 _MAYBE_STEP = Either(NOTHING, Number(0.01, 3600))
 
 
@@ -185,11 +192,27 @@ MODELS = {
             CompiledProbe,
             {
                 "coef": Matrix(),
-                "intercept": Vector(Number(-1e30, 1e30)),
+                "intercept": _NUMBERS,
                 "pooling": Choice(POOLINGS),
                 "threshold": _THRESHOLD,
             },
             left_out=("species",),  # in a key of its own
+        ),
+        Part(
+            AttentionProbe,
+            {
+                "pooling": Choice(("lse", "attention")),
+                "sharpness": Number(0, 1e6),
+                "threshold": _THRESHOLD,
+            },
+            state={
+                "coef_": Matrix(),
+                "intercept_": _NUMBERS,
+                "attention_coef_": Either(NOTHING, Matrix()),
+                "mean_": _NUMBERS,
+                "scale_": Vector(Number(1e-30, 1e30)),
+            },
+            left_out=("C", "class_weight", "max_iter"),
         ),
         Part(
             PretrainedScores,
@@ -279,6 +302,29 @@ MODELS = {
                 "n_positives_": Vector(_COUNT),
             },
             left_out=("cv",),
+            inner="estimator",
+        ),
+        Part(
+            PlaceSeasonPrior,
+            {
+                # Models whose SHA-256 is known; tables and functions stay in pickles.
+                "prior": Choice(("birdnet-2.4", "geomodel-3")),
+                "strength": Either(_POSITIVE, Choice(("cv",))),
+                "reference": Either(NOTHING, _SHARE, Choice(("fit",))),
+                "min_prior": Number(1e-9, 1),
+                "names": Either(NOTHING, Keyed(Text(200))),
+                "latitude": Either(Text(), Number(-90, 90)),
+                "longitude": Either(Text(), Number(-180, 180)),
+                "date": Either(NOTHING, Text()),
+                "threshold": _THRESHOLD,
+            },
+            state={
+                "strength_": Number(0, 100),
+                "known_": Several(FLAG),
+                "reference_": Vector(Number(1e-9, 1)),
+                "prior_": NOTHING,
+            },
+            left_out=("by", "shrinkage", "scoring", "cv"),
             inner="estimator",
         ),
         Part(

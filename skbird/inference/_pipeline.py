@@ -58,7 +58,7 @@ class CompiledPipeline(MultilabelMixin, BaseEstimator):
     >>> rng = np.random.default_rng(0)
     >>> soundfile.write(path, 0.1 * rng.standard_normal(32_000 * 5), 32_000)
     >>> net = CNNClassifier("test_efficientnet", backbone_weights=None, max_epochs=1,
-    ...                     verbose=0)
+    ...                     random_state=0, verbose=0)
     >>> pipe = make_pipeline(LogMel(n_mels=32), net).fit([path], [[0, 1]])
     >>> compiled = compile_pipeline(pipe, precision="float32")
     >>> compiled.predict_proba([path]).shape

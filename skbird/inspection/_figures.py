@@ -18,8 +18,11 @@ def clean_text(value):
     Names of files may hold bytes that are no text (surrogates), line breaks, or control
     characters that no HTML or SVG may have.
     """
+    text = str(value)
+    if text.isprintable():  # megabytes of sound, mostly
+        return text
     return "".join(
-        "\ufffd" if unicodedata.category(c) in _NOT_SHOWN else c for c in str(value)
+        "\ufffd" if unicodedata.category(c) in _NOT_SHOWN else c for c in text
     )
 
 

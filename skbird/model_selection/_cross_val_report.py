@@ -27,6 +27,7 @@ from skbird.model_selection._fold_tables import (
     used_folds,
 )
 from skbird.model_selection._group_kfold import GroupMultilabelKFold
+from skbird.model_selection._heard import heard_before, heard_of_folds
 from skbird.model_selection._leaks import warn_about_cheap_leaks
 from skbird.utils._fit_params import check_lengths, hand_on
 from skbird.utils._folds import check_folds, list_folds
@@ -153,6 +154,9 @@ def cross_val_report(
 
     Notes
     -----
+    A pretrained model (`skbird.encoders`) may have been trained on the rows that test
+    it. The report says of how many, and what the score is without them.
+
     The bootstrap with 200 species and 1000 replicates took 1 s on one core for 10,000
     rows, each a recording, and half a minute for 300,000 rows of 30,000 recordings.
 
@@ -214,26 +218,29 @@ def cross_val_report(
     for (_, test), fit in zip(folds, fits, strict=True):
         proba[test] = fit.proba
 
-    judged = np.flatnonzero((test_fold >= 0) & ~np.isnan(proba).all(axis=1))
-    Y_judged = _safe_indexing(Y, judged)
-    recording = np.unique(recording[judged], return_inverse=True)[1]
-    n_recordings = recording.max(initial=-1) + 1
-    replicates, pooled = np.full(n_bootstrap + 1, np.nan), np.nan
-    if len(judged):  # else no recording could be read
-        replicates = within_fold_macro_auc(
-            *validate_scores(Y_judged, proba[judged]),
-            test_fold[judged],
-            recording,
-            resample_counts(n_recordings, n_bootstrap, random_state),
-        )
-        pooled = macro_roc_auc(Y_judged, proba[judged])
     unread = (test_fold >= 0) & np.isnan(proba).all(axis=1)
     used = used_folds(folds, unread, weights.get("sample_weight"))
     per_species = species_table(Y, proba, folds, used, weights.get("label_weight"))
     index = next((a.index for a in (X, Y) if isinstance(a, pd.DataFrame)), None)
+    is_judged = (test_fold >= 0) & ~np.isnan(proba).all(axis=1)
+    options = (confidence, n_bootstrap, random_state)
+    score, interval, n_recordings = _score(
+        Y, proba, test_fold, recording, is_judged, *options
+    )
+    pooled = np.nan
+    if is_judged.any():  # else no recording could be read
+        judged = np.flatnonzero(is_judged)
+        pooled = macro_roc_auc(_safe_indexing(Y, judged), proba[judged])
+    encoders, heard = heard_of_folds(folds, fits, len(Y), index)
+    unheard = is_judged & ~heard.isin(["likely", "possible"]).to_numpy()
+    score_unheard, interval_unheard = np.nan, (np.nan, np.nan)
+    if encoders and unheard.any():
+        score_unheard, interval_unheard, _ = _score(
+            Y, proba, test_fold, recording, unheard, *options
+        )
     return CrossValReport(
-        macro_roc_auc=float(replicates[0]),
-        interval=percentile_interval(replicates[1:], confidence, n_recordings),
+        macro_roc_auc=score,
+        interval=interval,
         confidence=confidence,
         pooled_macro_roc_auc=pooled,
         folds=fold_table(used, fits, per_species, name_held_out(groups, folds)),
@@ -242,7 +249,28 @@ def cross_val_report(
         test_fold=pd.Series(test_fold, index, name="test_fold"),
         n_recordings=n_recordings,
         estimators=[fit.estimator for fit in fits] if return_estimators else None,
+        encoders=encoders,
+        heard_before=heard if encoders else None,
+        unheard_macro_roc_auc=score_unheard,
+        unheard_interval=interval_unheard,
     )
+
+
+def _score(Y, proba, test_fold, recording, used, confidence, n_bootstrap, random_state):
+    """Score some rows; return score, interval and the number of recordings."""
+    used = np.flatnonzero(used)
+    recording = np.unique(recording[used], return_inverse=True)[1]
+    n_recordings = recording.max(initial=-1) + 1
+    replicates = np.full(n_bootstrap + 1, np.nan)
+    if len(used):
+        replicates = within_fold_macro_auc(
+            *validate_scores(_safe_indexing(Y, used), proba[used]),
+            test_fold[used],
+            recording,
+            resample_counts(n_recordings, n_bootstrap, random_state),
+        )
+    interval = percentile_interval(replicates[1:], confidence, n_recordings)
+    return float(replicates[0]), interval, n_recordings
 
 
 def _check_length(X, n_rows):
@@ -274,6 +302,8 @@ class _Fit(NamedTuple):
     fit_s: float
     predict_s: float
     estimator: object  # None if it is not to be kept
+    encoders: tuple  # names of pretrained models in it
+    heard: np.ndarray  # what they may have heard of the test rows
 
 
 def _fit_and_predict(estimator, X, Y, X_test, fit_params, n_species, keep):
@@ -283,7 +313,11 @@ def _fit_and_predict(estimator, X, Y, X_test, fit_params, n_species, keep):
     proba = predict_matrix(estimator, X_test, n_species)
     predicted = time.perf_counter()
     return _Fit(
-        proba, fitted - started, predicted - fitted, estimator if keep else None
+        proba,
+        fitted - started,
+        predicted - fitted,
+        estimator if keep else None,
+        *heard_before(estimator, X_test),
     )
 
 

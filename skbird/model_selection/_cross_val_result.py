@@ -48,6 +48,17 @@ class CrossValReport:
         Recordings that were resampled for the interval.
     estimators : list or None
         The fitted estimators, one per fold, if they were asked for.
+    encoders : tuple of str
+        Pretrained models in the estimator.
+    heard_before : Series of shape (n_rows,) or None
+        Whether they may have been trained on each row, "likely", "possible", "unknown"
+        or "no" (`skbird.encoders.heard_before`); NaN for rows never tested. None
+        without such models.
+    unheard_macro_roc_auc : float in [0, 1]
+        `macro_roc_auc` without the rows that are "likely" or "possible"; NaN if no
+        species can be judged by the others.
+    unheard_interval : tuple of float
+        Confidence interval of it.
 
     Examples
     --------
@@ -74,13 +85,17 @@ class CrossValReport:
     test_fold: pd.Series
     n_recordings: int
     estimators: list | None = None
+    encoders: tuple = ()
+    heard_before: pd.Series | None = None
+    unheard_macro_roc_auc: float = math.nan
+    unheard_interval: tuple = (math.nan, math.nan)
 
     def __str__(self):
         interval = ", no interval:"
         if not math.isnan(self.interval[0]):
-            low, high = self.interval
             interval = (
-                f" [{low:.3f}, {high:.3f}], {100 * self.confidence:g} % interval over"
+                f" {_brackets(self.interval)}, {100 * self.confidence:g} % interval "
+                "over"
             )
         positives = self.species["n_positive"].groupby("species", sort=False).sum()
         judged = self.species["roc_auc"].groupby("species", sort=False).count() > 0
@@ -103,6 +118,8 @@ class CrossValReport:
                 f"  {counted((~was_read).sum(), 'row')} of {len(was_read)} could not "
                 "be read: neither trained on nor judged"
             )
+        if self.encoders:
+            lines.append(f"  {self._how_new()}")
         if len(untaught):
             names = untaught.index.unique("species")
             lines.append(f"  species tested but never trained on: {_enumerate(names)}")
@@ -116,6 +133,32 @@ class CrossValReport:
         return "\n".join([*lines, "", table])
 
     __repr__ = __str__
+
+    def _how_new(self):
+        """Say on how much of the rows pretrained models may have been trained."""
+        models = " or ".join(self.encoders)
+        counts = self.heard_before.value_counts()
+        n_heard, n_unknown = counts["likely"] + counts["possible"], counts["unknown"]
+        doubt = f" (of {n_unknown} nothing is known)" if n_unknown else ""
+        if n_unknown == counts.sum():
+            return f"whether {models} was trained on these rows is not known"
+        if not n_heard:
+            return f"{models} was not trained on these rows{doubt}"
+        if n_heard == counts.sum():
+            return (
+                f"{models} may have been trained on all of these rows: on others the "
+                "score may be lower"
+            )
+        score = "nothing can be judged"
+        if not math.isnan(self.unheard_macro_roc_auc):
+            score = f"{self.unheard_macro_roc_auc:.3f}"
+        if not math.isnan(self.unheard_interval[0]):
+            score += f" {_brackets(self.unheard_interval)}"
+        n_rows = counts.sum()
+        return (
+            f"without the {n_heard} of {n_rows} rows that {models} may have been "
+            f"trained on: {score} over {counted(n_rows - n_heard, 'row')}{doubt}"
+        )
 
     def _how_to_quote(self):
         if math.isnan(self.macro_roc_auc):
@@ -137,6 +180,11 @@ class CrossValReport:
         n_rows = judged[["n_positive", "n_rows"]].groupby("species").sum()
         n_negative = n_rows["n_rows"] - n_rows["n_positive"]
         return (np.minimum(n_rows["n_positive"], n_negative) >= _FEWEST_ROWS).any()
+
+
+def _brackets(interval):
+    low, high = interval
+    return f"[{low:.3f}, {high:.3f}]"
 
 
 def _enumerate(names, shown=5):

@@ -3,7 +3,6 @@
 from difflib import get_close_matches
 from pathlib import Path
 
-import timm
 import torch
 
 from skbird.nn._weights import not_finite
@@ -35,6 +34,8 @@ def make_backbone(name, weights, drop_path_rate):
     ValueError
         If timm has no such model, or the weights do not load.
     """
+    import timm  # it takes more than a second, and only what trains needs it
+
     if not timm.is_model(name):
         near = get_close_matches(name, timm.list_models(), n=5)
         raise ValueError(

@@ -15,6 +15,8 @@ class LastOp:
     #: What a block must hold before and after its own part, in whole seconds.
     lead_s = 4
     tail_s = 1
+    #: Sample rate that it brings clips to, in Hz; 0: it leaves them.
+    highest_rate = 0
     #: Audio in seconds that one thread works on at a time.
     task_s = 600
 

@@ -137,8 +137,9 @@ def process_row(audio, row, ops, last_op=None):
     start, stop = stretch_frames(audio.header, row["start"], row["end"])
     rate = audio.header.sample_rate
     frames, series, clip = None, [], None
-    around = (last_op or LastOp).lead_s, (last_op or LastOp).tail_s
-    seconds = _seconds(rate, ops)
+    ending = last_op or LastOp
+    around = ending.lead_s, ending.tail_s
+    seconds = _seconds(rate, ops, ending.highest_rate)
     for first, last, reach in _blocks(start, stop, rate, seconds, around):
         samples = audio.read(*reach)
         if len(samples) <= first - reach[0]:
@@ -171,9 +172,9 @@ def process_row(audio, row, ops, last_op=None):
     return frames, measured
 
 
-def _seconds(rate, ops):
+def _seconds(rate, ops, highest):
     """Return the length of blocks, in whole leads: shorter where rates are high."""
-    highest = rate
+    highest = max(highest, rate)
     for op in ops:
         rate = op.sample_rate_after(rate)
         highest = max(highest, rate)

@@ -3,7 +3,6 @@
 scikit-learn promises nothing about these names from one release to the next.
 """
 
-from sklearn.ensemble._base import _set_random_states as set_random_states
 from sklearn.metrics._scorer import _BaseScorer as BaseScorer
 from sklearn.model_selection._search import BaseSearchCV
 from sklearn.utils._metadata_requests import _routing_enabled as routing_enabled
@@ -33,6 +32,13 @@ __all__ = [
     "validate_params",
     "validate_params_of",
 ]
+
+
+def set_random_states(estimator, random_state=None):
+    """Seed an estimator and all that it holds; this alone needs sklearn.ensemble."""
+    from sklearn.ensemble._base import _set_random_states
+
+    _set_random_states(estimator, random_state)
 
 
 def validate_params_of(estimator):

@@ -12,16 +12,18 @@ the cases; a worker that dies or hangs costs the case that it was at.
 
 import argparse
 import json
+import multiprocessing
 import os
 import queue
 import re
-import subprocess
 import sys
 import threading
 import time
 from collections import Counter, defaultdict
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+
+import fuzz_worker
 
 # Kinds, and how many of 100 cases are of each.
 SHARES = {
@@ -36,11 +38,13 @@ SHARES = {
 # And the kind "selftest", of cases that fail in all ways: is each of them seen?
 START_S = 120  # a worker may take so long to import and to prepare
 BATCH = 250
+WORKERS = multiprocessing.get_context("forkserver")
 
 
 def main():
     options = parse()
     start = time.monotonic()
+    share_imports([options.kind] if options.kind else SHARES)
     if options.case is not None:
         batches = [(options.kind, range(options.case, options.case + 1))]
     else:
@@ -70,6 +74,19 @@ def parse():
     return options
 
 
+def share_imports(kinds):
+    """Import once, in a process that workers are forked from, what they need."""
+    os.environ |= dict.fromkeys(
+        ["OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"], "1"
+    )
+    os.environ["MALLOC_ARENA_MAX"] = "2"
+    # Older Pythons tell that process nothing of `sys.path`. Behind it is the network
+    # that the battery has.
+    paths = [*sys.path, str(Path(__file__).resolve().parent.parent)]
+    os.environ["PYTHONPATH"] = os.pathsep.join(paths)
+    WORKERS.set_forkserver_preload([f"fuzz_{kind}" for kind in kinds])
+
+
 def plan(n_cases, kind):
     """Yield batches: a kind and the numbers of its cases."""
     shares = {kind: 100} if kind else SHARES
@@ -91,19 +108,17 @@ def run_batch(kind, cases, options):
 
 def run_worker(kind, cases, options):
     """Return the results of the cases up to the one that ended the worker."""
-    command = [sys.executable, str(Path(__file__).with_name("fuzz_worker.py"))]
+    said, says = WORKERS.Pipe(duplex=False)
+    warned, warns = WORKERS.Pipe(duplex=False)
     numbers = [options.seed, cases[0], cases[-1] + 1, options.limit_s]
-    command += [kind, *map(str, numbers)]
-    one_thread = dict.fromkeys(
-        ["OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"], "1"
+    worker = WORKERS.Process(
+        target=fuzz_worker.main, args=(says, warns, kind, *numbers)
     )
-    env = os.environ | one_thread | {"MALLOC_ARENA_MAX": "2"}
-    worker = subprocess.Popen(
-        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=env
-    )
+    worker.start()
+    says.close(), warns.close()  # so that these streams end with the worker
     lines, errors = queue.Queue(), []
-    reader = threading.Thread(target=pump, args=(worker.stdout, lines.put))
-    watcher = threading.Thread(target=pump, args=(worker.stderr, errors.append))
+    reader = threading.Thread(target=pump, args=(said, lines.put))
+    watcher = threading.Thread(target=pump, args=(warned, errors.append))
     reader.start(), watcher.start()
     results, limit_s = [], START_S
     while True:
@@ -119,11 +134,12 @@ def run_worker(kind, cases, options):
         limit_s = options.limit_s
         if line.startswith("{"):
             results.append(json.loads(line))
-    code = worker.wait()
+    worker.join()
     reader.join(), watcher.join()
     hung = bool(results) and results[-1]["outcome"] == "hang"
     if len(results) < len(cases) and not hung:
-        detail = f"exit status {code}; {''.join(filter(None, errors))[-300:]}"
+        written = "".join(filter(None, errors))[-300:]
+        detail = f"exit status {worker.exitcode}; {written}"
         results.append(lost(kind, cases[len(results)], "crash", detail))
     return results
 
@@ -136,9 +152,10 @@ def place_of(errors):
     return f"at {match[1]}:{match[2]}" if match else "somewhere"
 
 
-def pump(stream, put):
-    for line in stream:
-        put(line)
+def pump(connection, put):
+    with open(os.dup(connection.fileno()), errors="replace") as stream:
+        for line in stream:
+            put(line)
     put(None)
 
 

@@ -7,7 +7,6 @@ import json
 import os
 import resource
 import shutil
-import sys
 import tempfile
 import traceback
 import warnings
@@ -26,10 +25,10 @@ class Failure(Exception):
         self.outcome = outcome
 
 
-def main(kind, seed, first, stop, limit_s):
-    # The network that the battery has.
-    sys.path.append(str(Path(__file__).resolve().parent.parent))
-    say = speaker()
+def main(says, warns, kind, seed, first, stop, limit_s):
+    """Say on one connection what came out, and write errors to the other."""
+    os.dup2(warns.fileno(), 2)
+    say = speaker(says)
     module = importlib.import_module(f"fuzz_{kind}")
     warnings.simplefilter("ignore")
     folder = Path(tempfile.mkdtemp(prefix=f"fuzz-{kind}-"))
@@ -53,11 +52,10 @@ def main(kind, seed, first, stop, limit_s):
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def speaker():
-    """Keep the real standard output for results: decoders print, too."""
-    own = os.fdopen(os.dup(1), "w")
-    quiet = os.open(os.devnull, os.O_WRONLY)
-    os.dup2(quiet, 1)
+def speaker(says):
+    """Return a function that says a line; standard output is for decoders, unheard."""
+    own = os.fdopen(os.dup(says.fileno()), "w")
+    os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
 
     def say(line):
         own.write(line + "\n")
@@ -188,11 +186,3 @@ def number(data, rng):
 
 def append(data, rng):
     return data + rng.bytes(int(rng.integers(1, 5000)))
-
-
-if __name__ == "__main__":
-    # Under its own name, so that the kinds import this module and not a second one.
-    import fuzz_worker
-
-    kind, *numbers, limit_s = sys.argv[1:]
-    fuzz_worker.main(kind, *map(int, numbers), float(limit_s))

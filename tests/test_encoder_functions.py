@@ -1,0 +1,146 @@
+"""Functions as encoders, and what tells one from another."""
+
+import copy
+import pickle
+
+import numpy as np
+import pytest
+from sklearn.base import clone
+from toy_encoder import NAMES, RATE, hear, toy, toy_spec
+
+from skbird.encoders import EmbeddingEncoder, EncoderOutput, load_encoder
+
+FACTOR = 1.0
+
+
+def scaled(windows):
+    return {name: FACTOR * values for name, values in hear(windows).items()}
+
+
+def of_factor(factor):
+    return lambda windows: {n: factor * v for n, v in hear(windows).items()}
+
+
+class Model:
+    def __init__(self, factor):
+        self.factor = factor
+
+    def __call__(self, windows):
+        return of_factor(self.factor)(windows)
+
+
+def identity(function):
+    return toy(function).identity
+
+
+def test_functions_of_one_name_are_told_apart(monkeypatch):
+    assert identity(of_factor(1)) == identity(of_factor(1))
+    assert identity(of_factor(1)) != identity(of_factor(2))
+    assert identity(Model(1)) == identity(Model(1)) != identity(Model(2))
+    one, other = (lambda windows: hear(windows), lambda windows: hear(windows + 1))
+    assert identity(one) != identity(other)
+    before = identity(scaled)
+    monkeypatch.setitem(globals(), "FACTOR", 2.0)
+    assert identity(scaled) != before
+
+
+def test_what_cannot_be_told_shares_no_cache():
+    def generates(values=(n for n in "ab")):
+        return values
+
+    assert identity(generates) != identity(generates)
+
+
+def test_a_cache_does_not_mix_up_functions(tmp_path, write_wav):
+    path = write_wav("a.wav", np.random.default_rng(0).uniform(-0.5, 0.5, RATE), RATE)
+    options = {"cache_dir": tmp_path / "cache", "verbose": 0}
+    one, two = (
+        EmbeddingEncoder(toy(of_factor(f)), **options).fit_transform([path])
+        for f in (1, 2)
+    )
+    np.testing.assert_allclose(2 * one, two, rtol=1e-6)
+
+
+def test_functions_need_a_spec():
+    with pytest.raises(ValueError, match=r"pass spec=EncoderSpec"):
+        load_encoder(hear)
+
+
+@pytest.mark.parametrize(
+    ("function", "message"),
+    [
+        (lambda windows: {"scores": hear(windows)["scores"]}, "without 'embedding'"),
+        (lambda windows: {"embedding": windows[:, :24][:1]}, r"shape \(1, 24\) for 3"),
+        (lambda windows: {"embedding": 5}, r"shape \(\) for 3 windows"),
+    ],
+)
+def test_what_a_function_returns_is_checked(function, message):
+    with pytest.raises(ValueError, match=message):
+        toy(function).run(np.ones((3, RATE)), ["embedding"])
+
+
+def test_values_come_as_single_floats_whatever_they_were():
+    def in_half(windows):
+        return {role: v.astype(np.float16) for role, v in hear(windows).items()}
+
+    values = toy(in_half).run(np.ones((2, RATE)))
+    assert {v.dtype for v in values.values()} == {np.dtype(np.float32)}
+
+
+def test_windows_must_be_as_long_as_the_model_wants():
+    for windows in (np.ones(RATE), np.ones((2, RATE - 1)), np.ones((1, 2, RATE))):
+        with pytest.raises(ValueError, match="1 s at 8000 Hz"):
+            toy().run(windows)
+    assert toy().run(np.ones((0, RATE)))["embedding"].shape == (0, 24)
+
+
+def test_outputs_are_asked_for_by_their_roles():
+    with pytest.raises(ValueError, match="output='spatial' is none of toy"):
+        toy().run(np.ones((1, RATE)), ["spatial"])
+    with pytest.raises(TypeError, match="must be a list"):
+        toy().run(np.ones((1, RATE)), "scores")
+    assert list(toy().run(np.ones((1, RATE)), ["scores"])) == ["scores"]
+
+
+def test_copies_and_pickles_compute_the_same():
+    encoder = toy()
+    windows = np.random.default_rng(0).standard_normal((3, RATE)).astype(np.float32)
+    expected = encoder.run(windows)
+    estimator = clone(EmbeddingEncoder(encoder))
+    assert estimator.encoder is encoder
+    for other in (
+        copy.copy(encoder),
+        copy.deepcopy(encoder),
+        pickle.loads(pickle.dumps(encoder)),
+    ):
+        assert other.class_names == NAMES
+        for role, values in other.run(windows).items():
+            np.testing.assert_array_equal(values, expected[role])
+
+
+def test_another_spec_makes_another_encoder_of_the_same_model():
+    encoder = toy()
+    only = {"embedding": encoder.spec.outputs["embedding"]}
+    other = encoder.with_spec(toy_spec(outputs=only, class_names=()))
+    assert other.class_names == ()
+    assert encoder.class_names == NAMES
+    assert list(other.run(np.ones((1, RATE)))) == ["embedding"]
+    leveled = load_encoder(encoder, toy_spec(level="peak"))
+    assert leveled.spec.level == "peak"
+    assert load_encoder(encoder) is encoder
+
+
+def test_outputs_over_time_are_kept_as_the_model_gives_them():
+    outputs = {"frames": EncoderOutput("frames", [5, 2])}
+    encoder = toy(
+        lambda w: {"frames": np.ones((len(w), 5, 2))}, outputs=outputs, class_names=()
+    )
+    assert encoder.run(np.ones((3, RATE)))["frames"].shape == (3, 5, 2)
+
+
+def test_probabilities_are_what_the_activation_makes():
+    scores = np.array([[-5.0, 0.0, 5.0, 0.0]], np.float32)
+    sigmoid = toy().probabilities(scores)
+    np.testing.assert_allclose(sigmoid[0, 1:3], [0.5, 0.9933], atol=1e-4)
+    assert toy(activation="softmax").probabilities(scores).sum() == pytest.approx(1)
+    np.testing.assert_array_equal(toy(activation="none").probabilities(scores), scores)
