@@ -176,7 +176,7 @@ def _model_file(kind, encoder, X, Y, folder):
     """Return a name, or the path of a model of some kind, and what goes with it."""
     import pickle
 
-    from skbird.encoders import ProbeClassifier
+    from skbird.encoders import AttentionProbe, ProbeClassifier
     from skbird.inference import compile_pipeline, save_model
 
     if kind == "name":
@@ -185,14 +185,19 @@ def _model_file(kind, encoder, X, Y, folder):
     model = make_pipeline(step, ProbeClassifier()).fit(X, Y)
     if kind == "scores.skbird":
         model = PretrainedScores(encoder, verbose=0).fit(X, Y)
-    if kind == "probe.pkl":
+    if kind == "attention.pkl":
+        windows = EmbeddingEncoder(encoder, output="windows", verbose=0)
+        model = make_pipeline(windows, AttentionProbe(max_iter=5)).fit(X, Y)
+    if kind.endswith(".pkl"):
         (folder / kind).write_bytes(pickle.dumps(model))
         return [folder / kind, "--trust-pickle"]
     save_model(compile_pipeline(model), folder / kind)
     return [folder / kind]
 
 
-@pytest.mark.parametrize("kind", ["name", "probe.pkl", "probe.skbird", "scores.skbird"])
+@pytest.mark.parametrize(
+    "kind", ["name", "probe.pkl", "attention.pkl", "probe.skbird", "scores.skbird"]
+)
 def test_pages_of_models_with_an_encoder(kind, known_toads, rows, tmp_path):
     X, Y = rows
     (tmp_path / "bad.wav").write_bytes(b"RIFF")
