@@ -18,7 +18,13 @@ from skbird.encoders import (
     PretrainedScores,
     load_encoder,
 )
-from skbird.inspection import EmbeddingMapDisplay, GradCAMDisplay, explanation_report
+from skbird.inspection import (
+    EmbeddingMapDisplay,
+    GradCAMDisplay,
+    SpectrogramDisplay,
+    explanation_report,
+)
+from skbird.preprocessing import RMSFilter
 from skbird.reports import describe_errors
 
 plt = pytest.importorskip("matplotlib.pyplot")
@@ -170,7 +176,7 @@ def _model_file(kind, encoder, X, Y, folder):
     """Return a name, or the path of a model of some kind, and what goes with it."""
     import pickle
 
-    from skbird.encoders import ProbeClassifier
+    from skbird.encoders import AttentionProbe, ProbeClassifier
     from skbird.inference import compile_pipeline, save_model
 
     if kind == "name":
@@ -179,14 +185,19 @@ def _model_file(kind, encoder, X, Y, folder):
     model = make_pipeline(step, ProbeClassifier()).fit(X, Y)
     if kind == "scores.skbird":
         model = PretrainedScores(encoder, verbose=0).fit(X, Y)
-    if kind == "probe.pkl":
+    if kind == "attention.pkl":
+        windows = EmbeddingEncoder(encoder, output="windows", verbose=0)
+        model = make_pipeline(windows, AttentionProbe(max_iter=5)).fit(X, Y)
+    if kind.endswith(".pkl"):
         (folder / kind).write_bytes(pickle.dumps(model))
         return [folder / kind, "--trust-pickle"]
     save_model(compile_pipeline(model), folder / kind)
     return [folder / kind]
 
 
-@pytest.mark.parametrize("kind", ["name", "probe.pkl", "probe.skbird", "scores.skbird"])
+@pytest.mark.parametrize(
+    "kind", ["name", "probe.pkl", "attention.pkl", "probe.skbird", "scores.skbird"]
+)
 def test_pages_of_models_with_an_encoder(kind, known_toads, rows, tmp_path):
     X, Y = rows
     (tmp_path / "bad.wav").write_bytes(b"RIFF")
@@ -229,3 +240,40 @@ def test_species_with_errors_come_first_in_long_tables():
     table = describe_errors(None, Y, proba).tables["species"]
     assert table["species"].head(3).tolist() == [names[999], names[1000], names[0]]
     assert len(table) == 1001
+
+
+def test_species_that_a_model_does_not_know_are_named_on_the_page(tmp_path):
+    rng = np.random.default_rng(0)
+    Y = pd.DataFrame(rng.integers(0, 2, (20, 3)), columns=list("abc"))
+    proba = rng.random((20, 3))
+    proba[:, 1] = np.nan
+    proba[3] = np.nan
+    options = {"threshold": [0.9, 0.5, 0.1], "train_predictions": (Y, proba)}
+    report = describe_errors(None, Y, proba, **options)
+    html = report.to_html(tmp_path / "page.html").read_text()
+    assert "<dt>species without scores</dt><dd>b</dd>" in html
+    assert "<dt>rows not read</dt><dd>1</dd>" in html
+    errors = report.tables["errors"]
+    assert set(errors["species"]) == {"a", "c"}
+    kept = Y[["a", "c"]], proba[:, [0, 2]]
+    same = describe_errors(None, *kept, threshold=[0.9, 0.1]).tables["errors"]
+    pd.testing.assert_frame_equal(errors, same)
+    numbered = describe_errors(
+        None, Y.to_numpy(), proba, threshold=options["threshold"]
+    )
+    assert set(numbered.tables["errors"]["species"]) == {0, 2}
+
+
+def test_windows_of_a_pretrained_model_are_drawn(encoder, models, rows):
+    X, _ = rows
+    step = EmbeddingEncoder(encoder, step_s=0.5, verbose=0)
+    display = SpectrogramDisplay.from_estimator(make_pipeline(RMSFilter(), step), X)
+    assert display.segment_s == 1.0
+    assert list(display.segment_starts) == pytest.approx([0, 0.5, 1, 1.5], abs=0.03)
+    assert len(display.traces) == 1
+    scores = SpectrogramDisplay.from_estimator(models["scores"], X)
+    assert list(scores.segment_starts) == pytest.approx([0, 1, 1.5], abs=0.03)
+    sparse = EmbeddingEncoder(encoder, step_s=2.0)
+    with pytest.raises(TypeError, match="without gaps between its windows"):
+        SpectrogramDisplay.from_estimator(sparse, X)
+    plt.close("all")

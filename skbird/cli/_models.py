@@ -151,6 +151,8 @@ def _may_skip(model):
     if not isinstance(model, Pipeline) and not hasattr(model, "front_end"):
         return []
     *steps, last = steps_of(model)
+    if isinstance(last, PretrainedScores):
+        return [last]
     is_probe = isinstance(last, ProbeClassifier | AttentionProbe | CompiledProbe)
     return steps if is_probe or final_network(last) is not None else []
 

@@ -169,9 +169,9 @@ def example_scores(estimator, X, boxes, layers, min_overlap_s, max_examples, rng
     DataFrame
         Columns ``map``, ``axis``, ``measure``, ``path``, ``value``, ``control``.
     """
+    steps, net = split_network(estimator)
     from skbird.nn import spectrograms_for
 
-    steps, net = split_network(estimator)
     boxes = check_boxes(boxes)
     X = spectrograms_for(net, transform(steps, X))
     segment, column = find_examples(X, boxes, net.species_, min_overlap_s)

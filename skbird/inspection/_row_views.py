@@ -9,9 +9,14 @@ from sklearn.utils import _safe_indexing
 from sklearn.utils.validation import _num_samples
 
 from skbird.data import as_spectrograms
-from skbird.encoders import EmbeddingEncoder, PretrainedScores, Windows
+from skbird.encoders import (
+    EmbeddingEncoder,
+    PretrainedScores,
+    Windows,
+    load_encoder,
+)
 from skbird.inspection._grad_cam import evaluating
-from skbird.preprocessing import LogMel
+from skbird.preprocessing import LogMel, Segmenter
 from skbird.utils._nested import answering, steps_of
 from skbird.utils._text import counted
 
@@ -67,6 +72,23 @@ def split_encoder(estimator):
             if isinstance(step, EmbeddingEncoder | PretrainedScores):
                 return steps[:number], step
     return None
+
+
+def window_front_end(estimator):
+    """Return steps that cut rows as a pretrained model hears them, and a `LogMel`.
+
+    None if there is no such model, or it leaves gaps between its windows.
+    """
+    split = split_encoder(estimator)
+    if split is None:
+        return None
+    steps, encoder = split
+    spec = load_encoder(encoder.encoder).spec
+    step_s = encoder.step_s or spec.step_s or spec.window_s
+    if step_s > spec.window_s:
+        return None
+    cut = Segmenter(spec.window_s, 1 - step_s / spec.window_s, spec.pad)
+    return [step for step in steps if not isinstance(step, Segmenter)] + [cut], LogMel()
 
 
 def embed_rows(estimator, X):

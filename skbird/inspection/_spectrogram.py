@@ -12,6 +12,7 @@ from skbird.inspection._row_views import (
     split_front_end,
     take_row,
     transform,
+    window_front_end,
 )
 from skbird.utils._sklearn_compat import check_matplotlib_support
 
@@ -98,7 +99,8 @@ class SpectrogramDisplay:
         ----------
         estimator : Pipeline, or LogMel
             A pipeline with a `LogMel`. Later steps are not used, and earlier ones need
-            no fit, except ``RMSFilter(scope="train")``.
+            no fit, except ``RMSFilter(scope="train")``. Of a model with a pretrained
+            one, its windows are drawn, over the spectrogram of ``LogMel()``.
         X : sequence of paths, DataFrame with a column ``path``, or Recordings
         row : int, default=0
             Which row of X to draw.
@@ -116,11 +118,12 @@ class SpectrogramDisplay:
         AudioReadError
             If it could not be read and ``on_error`` of `LogMel` is "raise".
         """
-        split = split_front_end(estimator)
+        split = split_front_end(estimator) or window_front_end(estimator)
         if split is None:
             raise TypeError(
-                f"estimator ({type(estimator).__name__}) has no LogMel. Pass a "
-                "Pipeline with one, or a LogMel."
+                f"estimator ({type(estimator).__name__}) has no LogMel, nor a "
+                "pretrained model without gaps between its windows. Pass a Pipeline "
+                "with one, or a LogMel."
             )
         steps, logmel = split
         recordings = as_recordings(transform(steps, take_row(as_recordings(X), row)))

@@ -60,7 +60,8 @@ def describe_errors(
         Truth in [0, 1], NaN where unknown. From 0.5 on it counts as presence.
     proba : array-like or DataFrame of shape (n_rows, n_species)
         Probabilities in [0, 1] of held-out rows, which training has not seen. Rows that
-        are NaN throughout could not be read; they are counted and left out.
+        are NaN throughout could not be read; they are counted and left out, as are
+        species that are, of which a model knows nothing.
     threshold : float or array-like of shape (n_species,), default=0.5
         Score from which a species counts as predicted.
     train_predictions : tuple (y_true, proba), default=None
@@ -147,6 +148,9 @@ def describe_errors(
         verbose=verbose,
     )
     rng = check_random_state(random_state)
+    y_true, proba, threshold, train_predictions, unscored = _scored_species(
+        y_true, proba, threshold, train_predictions
+    )
     with warnings.catch_warnings():
         # Rows that could not be read are counted on the page.
         warnings.filterwarnings("ignore", message=".*rows? of proba (is|are) NaN")
@@ -185,6 +189,7 @@ def describe_errors(
         measured=measured,
         spectra=spectra,
         clips=clips,
+        unscored=unscored,
     )
     return Report(title, sections.error_sections(findings))
 
@@ -201,6 +206,42 @@ def _check_limits(n_clips, max_per_species, max_decoded, clip_s):
             )
     if not isinstance(clip_s, Real) or not clip_s > 0:
         raise ValueError(f"clip_s={clip_s!r} must be above 0 seconds.")
+
+
+def _scored_species(y_true, proba, threshold, train_predictions):
+    """Leave out species that are NaN throughout, and name them.
+
+    Returns
+    -------
+    y_true, proba, threshold, train_predictions
+        As they were if there are none.
+    unscored : list
+    """
+    given = y_true, proba, threshold, train_predictions
+    try:
+        unread = np.isnan(np.asarray(proba, dtype=float))
+        fits = unread.ndim == 2 and np.shape(y_true) == unread.shape
+    except (TypeError, ValueError):
+        fits = False
+    if not fits or unread.all():  # which is said elsewhere
+        return *given, []
+    unscored = unread.all(axis=0)
+    if not unscored.any():
+        return *given, []
+    # Names of both, or of one; numbers stay what they are.
+    names = getattr(y_true, "columns", getattr(proba, "columns", None))
+    names = pd.RangeIndex(len(unscored)) if names is None else names
+    tables = [y_true, proba]
+    if isinstance(train_predictions, tuple):
+        tables += train_predictions
+    tables = [
+        pd.DataFrame(table, columns=getattr(table, "columns", names)).loc[:, ~unscored]
+        for table in tables
+    ]
+    if train_predictions is not None:
+        train_predictions = tuple(tables[2:])
+    threshold = validate_threshold(threshold, unread.shape[1])[~unscored]
+    return *tables[:2], threshold, train_predictions, names[unscored].tolist()
 
 
 def _train_report(train_predictions, threshold, y_true):

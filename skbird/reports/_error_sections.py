@@ -38,6 +38,7 @@ class Findings:
     measured: pd.DataFrame | None
     spectra: np.ndarray | None
     clips: list
+    unscored: list  # species of which the model knows nothing
 
     @property
     def judgement(self):
@@ -86,6 +87,8 @@ def _overview(found):
     }
     if unread.any():
         facts["rows not read"] = int(unread.sum())
+    if found.unscored:
+        facts["species without scores"] = ", ".join(map(str, found.unscored))
     if found.memory is not None:
         facts["mean gap to training (ROC-AUC)"] = found.memory["roc_auc_gap"].mean()
     return Section("Overview", "", [Facts(facts)])
