@@ -2,8 +2,8 @@
 
 What costs time is to run an encoder over the recordings, and that is done once: the
 first trial of each encoder fills the cache, all others, with any pooling and any
-classifier, find the windows there. After each trial it says how many recordings had to
-be decoded. Trials are judged on held-out collections, or recordists.
+classifier, find the windows there. Each trial says how many recordings it had to decode
+and run an encoder over. Trials are judged on held-out collections, or recordists.
 
 By default the sounds are synthetic, and the encoders two small ones that
 ``_stand_in.py`` makes: one hears windows of 3 s, one of 1 s. Real ones by name::
@@ -84,9 +84,9 @@ class Objective:
             scores.append(macro_roc_auc(Y.iloc[test], proba))
         score, tried = float(np.mean(scores)), trial.params
         print(
-            f"trial {trial.number:>3}: {score:.3f}  {tried['encoder']:<14} "
+            f"trial {trial.number:>3}: {score:.3f}  {tried['encoder']:<16} "
             f"{tried.get('pooling', '-'):<8} {tried['head']:<10} C={tried['C']:<8.3g} "
-            f"{self.n_cached() - n_before} recordings computed, "
+            f"windows of {self.n_cached() - n_before} recordings computed, "
             f"{time.perf_counter() - start:.1f} s",
             flush=True,
         )
