@@ -9,6 +9,7 @@ from pathlib import Path
 import matplotlib
 import pandas as pd
 import pytest
+from tiny_encoder import write_encoder
 
 import skbird.datasets
 import skbird.reports
@@ -185,6 +186,50 @@ def test_a_fresh_process_without_torch_predicts_the_same(run, tmp_path):
     submission = pd.read_csv(tmp_path / "out" / "birds_float32.csv", index_col="row_id")
     assert submission.shape == (4, 3)
     assert submission.index[0].endswith("_5")
+
+
+@pytest.mark.slow
+def test_learning_curves_of_a_few_labels(run, tmp_path, monkeypatch):
+    monkeypatch.syspath_prepend(EXAMPLES)
+    monkeypatch.delitem(sys.modules, "_stand_in", raising=False)
+    shown = run("few_labels", "--draws", 1, "--epochs", 1)
+    monkeypatch.delitem(sys.modules, "_stand_in")
+    assert "classes for 2 of the 3 species" in shown
+    assert "was not trained on: CSA." in shown
+    score = rf"{SCORE} ± {SCORE}"
+    for model in ("statistics", "network from scratch", "probe", "encoder's scores"):
+        # Macro ROC-AUC, accuracy, and ROC-AUC of known and unknown species.
+        assert re.search(rf"{model} +1( +{score}){{4}}\n +2( +{score}){{4}}\n", shown)
+    assert pictures(tmp_path / "out") == ["learning_curve"]
+
+
+@pytest.mark.slow
+def test_an_encoder_that_knows_no_species_has_a_probe(run, tiny, tmp_path):
+    encoder = write_encoder(tmp_path)
+    options = "--encoder", encoder, "--data", tiny
+    shown = run("few_labels", *options, "--draws", 2, "--epochs", 1)
+    assert "classes for 0 of the 3 species" in shown
+    assert "a fifth of the values of 'author'" in shown
+    assert "probe" in shown
+    assert "encoder's scores" not in shown
+    assert pictures(tmp_path / "out") == ["learning_curve"]
+
+
+@pytest.mark.slow
+def test_the_search_over_encoders_computes_windows_once(run, tiny, tmp_path):
+    low = write_encoder(tmp_path, "low")
+    high = write_encoder(tmp_path, "high", tones=(2000.0, 2500.0, 3500.0))
+    shown = run("search_encoder", "--encoder", low, high, "--trials", 8)
+    computed = {}
+    trial = rf"trial +\d+: {SCORE}  (\w+).onnx .* windows of (\d+) recordings computed"
+    for name, n in re.findall(trial, shown):
+        computed.setdefault(name, []).append(int(n))
+    assert sum(map(len, computed.values())) == 8
+    assert {"low", "high"} == set(computed)
+    for first, *later in computed.values():
+        assert first == 48
+        assert set(later) == {0}
+    assert re.search(rf"Best: {SCORE} out of fold", shown)
 
 
 @pytest.mark.slow
