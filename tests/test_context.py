@@ -215,7 +215,8 @@ def test_rows_are_scored_within_their_context(long_context):
     proba = net.predict_proba(X)[:, 0]
     # The call is in row 2, 10 to 15 s; a step sees some seconds to either side.
     assert abs(proba.argmax() - 2) <= 1
-    assert proba[2] > 2 * proba[[0, 5]].max()
+    # How sure of noise so short a training makes it depends on the processor.
+    assert proba[2] > proba[[0, 5]].max() + 0.3
     # The order of the rows does not matter, their neighbours do.
     shuffled = net.predict_proba(X[[4, 2, 0, 5, 1, 3]])[:, 0]
     np.testing.assert_allclose(shuffled, proba[[4, 2, 0, 5, 1, 3]], rtol=1e-5)

@@ -1,6 +1,7 @@
 """The battery over all public estimators, and what it catches."""
 
 import importlib
+import multiprocessing
 import os
 import pkgutil
 import subprocess
@@ -16,6 +17,7 @@ from skbird.utils import _process_folder, estimator_checks
 from skbird.utils.estimator_checks import (
     CheckData,
     LevelClassifier,
+    _fresh_process,
     check_audio_estimator,
     parametrize_with_audio_checks,
 )
@@ -135,6 +137,29 @@ def test_unknown_names_of_checks_are_refused():
         )
     with pytest.raises(ValueError, match=r"on_fail='stop' must be 'raise', 'warn'"):
         check_audio_estimator(LevelClassifier(), on_fail="stop")
+
+
+def test_nothing_is_forked_where_a_gpu_is(monkeypatch):
+    """A GPU that was asked for before a fork is out of use after it."""
+    monkeypatch.setattr("torch.cuda.is_available", lambda: False)
+    methods = multiprocessing.get_all_start_methods()
+    forks = "forkserver" if "forkserver" in methods else "spawn"
+    assert _fresh_process._start_method() == forks
+    monkeypatch.setattr("torch.cuda.is_available", lambda: True)
+    assert _fresh_process._start_method() == "spawn"
+    monkeypatch.delitem(sys.modules, "torch")  # nothing here can use a GPU
+    assert _fresh_process._start_method() == forks
+
+
+@pytest.mark.slow
+def test_processes_that_are_not_forked_know_the_pickle_alone(monkeypatch):
+    monkeypatch.setattr(_fresh_process, "_start_method", lambda: "spawn")
+    match = MUTATIONS["keeps state in the class"].match
+    with pytest.raises(AssertionError, match=rf"(?s)Seen: .*{match}"):
+        run_check("keeps state in the class", "CNNClassifier")
+    data = CheckData()
+    fitted = LevelClassifier().fit(data.X, data.Y)
+    assert answers_in_fresh_process(fitted, data.X[:2])
 
 
 class Deadly(LevelClassifier):

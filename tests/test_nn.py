@@ -1,3 +1,4 @@
+import copy
 import pickle
 import subprocess
 import sys
@@ -569,6 +570,30 @@ def test_both_normalisations_agree_and_repeat(normalize, top_db):
     np.testing.assert_allclose(once[:, 0], expected, atol=1e-4)
     twice = normalize_batch(once, normalize, top_db)
     np.testing.assert_allclose(twice, once, atol=1e-4)
+
+
+def test_a_fitted_network_moves_to_the_device_that_is_set(stripes):
+    """To "meta", the device that every machine has."""
+    net = CNNClassifier("lcnet_035", max_epochs=1, device="cpu", **TINY).fit(*stripes)
+    optimizer, expected = net.optimizer_, net.predict_proba(stripes[0])
+    net.set_params(device="cpu", threshold=0.4)
+    assert net.optimizer_ is optimizer
+    np.testing.assert_array_equal(net.predict_proba(stripes[0]), expected)
+    # Another optimizer is made where it is wanted, with the learning rate of then.
+    net.set_params(device="meta").set_params(lr=0.1)
+    parts = [*net.module_.parameters(), *net.module_.buffers()]
+    assert {part.device.type for part in parts} == {"meta"}
+    assert not hasattr(net, "optimizer_")
+
+
+def test_a_fitted_network_stays_where_no_device_is(fitted):
+    net = copy.copy(fitted)
+    with pytest.raises(ValueError, match=r"device='gpu' cannot be used: .*'cuda'\."):
+        net.set_params(device="gpu", threshold=0.4)
+    assert net.get_params()["device"] == "auto"
+    assert net.threshold == fitted.threshold
+    # One that is not fitted may be fitted on another machine.
+    assert clone(fitted).set_params(device="gpu").device == "gpu"
 
 
 def test_device_auto_stays_auto(fitted):

@@ -112,6 +112,8 @@ def test_from_segments_to_probabilities(rows, fitted, tmp_path):
     notes = export_onnx(net, tmp_path / "net.onnx", inputs="segments")
     segments = spectrograms.segments(np.arange(len(X))).astype(np.float32)
     proba, _ = run(tmp_path / "net.onnx", segments=segments)
+    assert next(net.module_.parameters()).device.type == net.device  # it has not moved
+    net.set_params(device="cpu")  # GPUs round more
     np.testing.assert_allclose(proba, net.predict_proba(spectrograms), atol=1e-5)
     assert set(notes) == {"species", "segment_s"}
 

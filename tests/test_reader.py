@@ -207,4 +207,7 @@ def test_a_gpu_predicts_what_a_cpu_predicts():
     proba = net.predict_proba(X)
     on_cpu = net.set_params(device="cpu").predict_proba(X)
     np.testing.assert_allclose(proba, on_cpu, atol=1e-3)
+    again = net.set_params(device="cuda").predict_proba(X)
+    np.testing.assert_allclose(again, proba, atol=1e-3)
+    net.set_params(device="cpu", warm_start=True).fit(X, Y)  # with another optimizer
     assert not readers()

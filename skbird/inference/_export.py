@@ -2,6 +2,7 @@
 
 import copy
 import io
+import warnings
 
 import numpy as np
 import torch
@@ -171,7 +172,9 @@ def to_onnx(module, example, dynamic_shapes, output_names, notes=None):
         if getattr(layer, "inplace", False):
             layer.inplace = False
     buffer = io.BytesIO()
-    with torch.no_grad():
+    with torch.no_grad(), warnings.catch_warnings():
+        # Some versions of torch warn so of what they do themselves.
+        warnings.filterwarnings("ignore", ".*LeafSpec", FutureWarning)
         program = torch.onnx.export(
             module.eval(),
             (example,),

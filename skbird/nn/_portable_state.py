@@ -1,4 +1,4 @@
-"""Pickles of networks: what they hold, and how they are loaded."""
+"""Networks that go to another machine, in a pickle, or to another device."""
 
 import copy
 import warnings
@@ -31,5 +31,14 @@ class PortableState:
             )
             self.device = "cpu"
         if "module_" in state:
-            self.module_ = self.module_.to(self.device)
-            self._initialize_criterion()
+            self._move_to_device()
+
+    def _move_to_device(self):
+        """Bring what is trained to `device`."""
+        before = next(self.module_.parameters()).device
+        self.module_ = self.module_.to(self.device)
+        self._initialize_criterion()
+        if next(self.module_.parameters()).device != before:
+            # Its state stays behind, and it may be of a kind that one device alone has.
+            vars(self).pop("optimizer_", None)
+            self.virtual_params_ = {}  # they would reach for it

@@ -16,7 +16,7 @@ def check_net(net, n_mels, n_frames, n_species):
     """Raise for parameters that `fit` would refuse; see `SegmentNet.check_input`."""
     net = clone(net)
     net._check_parameters()
-    _check_device(net.device)
+    check_device(net.device)
     net.species_ = [f"species {column}" for column in range(n_species)]
     # Only the shape matters: any frames and bands will do.
     grid = SegmentGrid(float(n_frames - 1), 0.0)
@@ -28,7 +28,13 @@ def check_net(net, n_mels, n_frames, n_species):
             callback.check_parameters()
 
 
-def _check_device(device):
+def check_device(device):
+    """Raise a ValueError if torch cannot use a device.
+
+    Parameters
+    ----------
+    device : str or torch.device
+    """
     try:
         torch.empty(0, device=device)
     except (RuntimeError, AssertionError) as exc:  # the latter without CUDA

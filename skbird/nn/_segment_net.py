@@ -20,7 +20,7 @@ from skbird.nn._names import check_names
 from skbird.nn._optimizer import fast_options, make_parameter_groups
 from skbird.nn._portable_state import PortableState
 from skbird.nn._precision import PRECISIONS
-from skbird.nn._probe import check_net, check_takes
+from skbird.nn._probe import check_device, check_net, check_takes
 from skbird.nn._recipe import default_callbacks
 from skbird.nn._row_prediction import RowPrediction
 from skbird.nn._targets import check_targets, check_usable, warn_of_unheard
@@ -133,10 +133,7 @@ class SegmentNet(
     @property
     def device(self):
         """The device in use: "auto" means CUDA where there is one, else the CPU."""
-        wanted = self.__dict__["device"]
-        if isinstance(wanted, str) and wanted == "auto":
-            return "cuda" if torch.cuda.is_available() else "cpu"
-        return wanted
+        return _device_in_use(self.__dict__["device"])
 
     @device.setter
     def device(self, value):
@@ -167,14 +164,25 @@ class SegmentNet(
         Parameters
         ----------
         **params
-            ``get_params()`` lists them.
+            ``get_params()`` lists them. A fitted network moves to another `device`.
 
         Returns
         -------
         self
+
+        Raises
+        ------
+        ValueError
+            If there is no such parameter, or a fitted network cannot move.
         """
         check_names(self, params, ValueError)
-        return super().set_params(**params)
+        moves = "device" in params and hasattr(self, "module_")
+        if moves:
+            check_device(_device_in_use(params["device"]))
+        super().set_params(**params)
+        if moves:
+            self._move_to_device()
+        return self
 
     @property
     def _default_callbacks(self):
@@ -346,3 +354,9 @@ class SegmentNet(
         tags.target_tags.required = True
         tags.target_tags.two_d_labels = True
         return tags
+
+
+def _device_in_use(wanted):
+    if isinstance(wanted, str) and wanted == "auto":
+        return "cuda" if torch.cuda.is_available() else "cpu"
+    return wanted

@@ -30,16 +30,25 @@ _HEAVY = (
 )
 
 
-@lru_cache(maxsize=1)
-def _processes():
-    """Make fresh processes: each does one task.
+def _start_method():
+    """Return how fresh processes begin.
 
     Where the system allows, they are forked off a server that has imported other
-    packages, but nothing of ours nor of the caller's.
+    packages, but nothing of ours nor of the caller's. Not for networks on a GPU: what
+    is imported may ask for the GPU, and no process forked after that can use it.
     """
-    context = multiprocessing.get_context("spawn")
-    if "forkserver" in multiprocessing.get_all_start_methods():
-        context = multiprocessing.get_context("forkserver")
+    torch = sys.modules.get("torch")
+    has_gpu = torch is not None and torch.cuda.is_available()
+    if has_gpu or "forkserver" not in multiprocessing.get_all_start_methods():
+        return "spawn"
+    return "forkserver"
+
+
+@lru_cache(maxsize=2)
+def _processes(start_method):
+    """Make fresh processes: each does one task."""
+    context = multiprocessing.get_context(start_method)
+    if start_method == "forkserver":
         context.set_forkserver_preload(
             [n for n in _HEAVY if find_spec(n.split(".")[0])]
         )
@@ -61,8 +70,9 @@ def answers_in_fresh_process(estimator, X):
     """
     # Pickled here: what cannot be pickled shall fail here.
     packed = pickle.dumps((estimator, X))
+    processes = _processes(_start_method())
     try:
-        return _processes().submit(_answer, packed, list(sys.path)).result(timeout=300)
+        return processes.submit(_answer, packed, list(sys.path)).result(timeout=300)
     except (BrokenProcessPool, TimeoutError):
         _processes.cache_clear()  # the next estimator gets other processes
         raise
