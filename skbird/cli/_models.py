@@ -215,7 +215,12 @@ def models():
     """Show what is in model files, and which pretrained models there are."""
 
 
-@models.command("list")
+@models.command(
+    "list",
+    epilog="""\b
+Example:
+  skbird models list""",
+)
 def list_():
     """List the pretrained models, of which `skbird predict` takes the names."""
     from skbird.encoders import known_geo_specs, known_specs
