@@ -18,7 +18,7 @@ pytest.importorskip("optuna")
 pytest.importorskip("openvino")
 pytest.importorskip("captum")
 
-from tiny_encoder import write_encoder  # noqa: E402
+from tiny_encoder import write_encoder
 
 matplotlib.use("Agg")
 pytestmark = pytest.mark.filterwarnings("ignore:Round .. 100% of the pseudo-labels")
