@@ -211,7 +211,7 @@ def load(args):
     else:
         sizes = {"n_test": 1, "n_labeled": 0, "n_unlabeled": 0, "soundscape_s": 5.0}
         data = make_birdclef(
-            args.output / "birdclef", n_species=8, n_recordings=200, **sizes
+            args.output / "birdclef", n_species=6, n_recordings=150, **sizes
         )
     names = {}
     if "scientific_name" in data.X:
@@ -231,7 +231,7 @@ def main():
     parser.add_argument("--encoder", help="name or file; by default one is made")
     parser.add_argument("--data", type=Path, help="by default synthetic sound is made")
     parser.add_argument("--draws", type=int, default=3)
-    parser.add_argument("--epochs", type=int, default=12, help="of the network")
+    parser.add_argument("--epochs", type=int, default=10, help="of the network")
     parser.add_argument("--output", type=Path, default=Path("few_labels_output"))
     args = parser.parse_args()
     start = time.perf_counter()
