@@ -212,12 +212,12 @@ def run(args):
 def main():
     """Parse the command line, run, print and write the results."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("tasks", nargs="*", choices=[*MODELS, []], default=list(MODELS))
+    parser.add_argument("--task", choices=MODELS, help="only this one")
     parser.add_argument("--cache", required=True, help="folder for what is computed")
     parser.add_argument("--network", help="weights of tf_efficientnet_lite0")
     args = parser.parse_args()
     results = {}
-    for task in args.tasks:
+    for task in [args.task] if args.task else MODELS:
         args.task = task
         print(f"\n{task}")
         heard = heard_before(load(task)[0], load_encoder("birdnet-2.4").spec)

@@ -122,6 +122,8 @@ def network_options(args):
         "max_epochs": args.epochs or EPOCHS[args.task],
         "batch_size": args.batch_size,
         "random_state": args.seed,
+        "device": args.device,
+        "precision": args.precision,
         "verbose": 0,
     }
 
@@ -196,6 +198,9 @@ def main():
     parser.add_argument("--batch-size", type=int, default=16)
     parser.add_argument("--segments-per-row", type=int, default=None)
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--device", default="auto", help="auto, cpu or cuda")
+    formats = ["auto", "float32", "bfloat16", "float16"]
+    parser.add_argument("--precision", default="auto", choices=formats)
     modes = {"minmax": "minmax", "standard": "standard", "none": None}
     parser.add_argument("--normalize", default="minmax", choices=modes)
     parser.add_argument("--cache", default=None, help="folder for the spectrograms")

@@ -1,6 +1,7 @@
 """Synthetic recordings that the tests share, and the hostile files beside them."""
 
 import os
+import sys
 from pathlib import Path
 
 # Several processes with as many threads each would wait for each other.
@@ -30,6 +31,13 @@ def pytest_collection_modifyitems(config, items):
     for item in items:
         if isinstance(item, pytest.DoctestItem) and item.name.startswith(SLOW_EXAMPLES):
             item.add_marker(pytest.mark.slow)
+
+
+def pytest_collection_finish():
+    """Let a GPU compute the same each time, as tests of equal trainings need it."""
+    if "torch" in sys.modules:
+        backend = sys.modules["torch"].backends.cudnn
+        backend.deterministic, backend.allow_tf32 = True, False
 
 
 def tone(hz, seconds, rate=RATE, level=0.3):
@@ -92,7 +100,7 @@ def livened(model):
     segments = rng.standard_normal(size) * rng.random((32, 1, 1, 1))
     with torch.no_grad():
         net.module_.train()
-        net.module_(torch.from_numpy(segments).float())
+        net.module_(torch.from_numpy(segments).float().to(net.device))
         for weights in net.module_.parameters():
             if weights.shape[:1] == (len(net.species_),):
                 weights.mul_(4)

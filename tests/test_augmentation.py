@@ -305,7 +305,7 @@ def test_crops_move_their_share_of_the_segments(p):
 
     class Spy(TimeShift):
         def on_batch_begin(self, net, batch=None, training=False, **kwargs):
-            starts = batch[0]["segments"][:, 0, 0, 0].numpy()
+            starts = batch[0]["segments"][:, 0, 0, 0].cpu().numpy()
             moved.append(np.mean((starts % 20 > 0) & (starts < 179)))
 
     net = by_group_net(
@@ -544,7 +544,7 @@ def collect(X, Y, augment):
         def on_batch_begin(self, net, batch=None, training=False, **kwargs):
             rows, segments = batch[0]["rows"].numpy(), batch[0]["segments"]
             original = X.segments(rows).astype(np.float32)
-            new = segments[:, 0].numpy().transpose(0, 2, 1)
+            new = segments[:, 0].cpu().numpy().transpose(0, 2, 1)
             for difference, species in zip(new - original, rows % 4, strict=True):
                 change.setdefault(int(species), []).append(difference.mean())
 

@@ -134,3 +134,15 @@ def test_rows_that_kills_changed_are_counted(load):
     for wrong in (one[:2], pd.concat([one, one[:1]]), one.assign(start=[0, 6, 0])):
         with pytest.raises(SystemExit, match="not have the same rows"):
             count(one, wrong)
+
+
+def test_rare_calls_lie_where_the_truth_says(load):
+    rng = np.random.default_rng(0)
+    calls, species = np.array([[1.0], [2.0], [2.5]]), np.array([0, 1, 1])
+    make_rows = load("rare_calls").make_rows
+    X, Y, truth = make_rows(calls, species, np.zeros((5, 1)), 3, 50, rng)
+    values, bounds, _ = X.stacked()
+    np.testing.assert_array_equal(truth, np.c_[values == 1, values >= 2, values < 0])
+    np.testing.assert_array_equal(Y, np.maximum.reduceat(truth, bounds[:-1]))
+    assert Y.any(axis=0).tolist() == [True, True, False]  # the third is in no fold
+    assert np.diff(bounds).min() >= 20

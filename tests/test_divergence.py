@@ -183,13 +183,59 @@ def test_callbacks_that_look_at_losses_never_see_nan(rows):
         def on_batch_end(self, net, training=False, loss=None, **kwargs):
             seen.append(loss.item())
 
+    # A GPU is not waited for at each step, so that they may see it there.
     net = small(criterion=LossOf, criterion__call=4, criterion__factor=NAN)
-    net.set_params(callbacks=[Look()], callbacks__hard_negatives__boost=3.0)
+    net.set_params(
+        device="cpu", callbacks=[Look()], callbacks__hard_negatives__boost=3.0
+    )
     net.set_params(callbacks__curriculum__start=0.5, callbacks__curriculum__by="loss")
     with pytest.warns(ConvergenceWarning, match="until epoch 1"):
         net.fit(*rows)
     assert len(seen) == 3
     assert np.isfinite(seen).all()
+
+
+class Far(torch.Tensor):
+    """A tensor of the CPU that says it is on a GPU."""
+
+    @property
+    def device(self):
+        return torch.device("cuda")
+
+
+class FarLossOf(LossOf):
+    def forward(self, *args):
+        return super().forward(*args).as_subclass(Far)
+
+
+def test_losses_of_a_gpu_are_read_together(rows):
+    kinds = []
+
+    class Look(Callback):
+        def on_batch_end(self, net, **kwargs):
+            kinds.append(type(net.history[-1, "batches", -1, "train_loss"]))
+
+    options = {"device": "cpu", "criterion__factor": 1.0, "callbacks": [Look()]}
+    near = small(criterion=LossOf, **options).fit(*rows)
+    assert set(kinds) == {float}
+    kinds.clear()
+    far = small(criterion=FarLossOf, **options).fit(*rows)
+    assert set(kinds) == {Far}
+    path = slice(None), "batches", slice(None), "train_loss"
+    assert far.history[path] == near.history[path]
+    kinds.clear()
+    small(criterion=FarLossOf, segments_per_row=60, max_epochs=1, **options).fit(*rows)
+    assert len(kinds) > 50
+    assert [k for k, kind in enumerate(kinds) if kind is float] == [49, 99]
+
+
+@pytest.mark.parametrize("call", [3, 4])
+def test_losses_of_a_gpu_end_a_training_that_diverges(rows, call):
+    net = small(criterion=FarLossOf, criterion__call=call, device="cpu")
+    with pytest.warns(ConvergenceWarning, match="epoch 2 .*the loss of a batch is inf"):
+        net.fit(*rows)
+    assert len(net.history) == 1
+    assert np.isfinite(net.predict_proba(rows[0])).all()
 
 
 def test_warm_start_gives_back_what_it_had(rows):

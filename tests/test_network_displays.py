@@ -401,13 +401,13 @@ def test_grad_cam_by_hand(sed, patches, axis):
     module = net.module_.eval()
     layer = module.backbone.blocks[3]
     hook = layer.register_forward_hook(lambda _, __, out: kept.update(out=out))
-    inputs = torch.from_numpy(X.to_numpy(segments))[:, None]
+    inputs = torch.from_numpy(X.to_numpy(segments))[:, None].to(net.device)
     logits = module(inputs)
     logit = logits[range(3), species].sum()
     (gradient,) = torch.autograd.grad(logit, kept["out"])
     hook.remove()
     channels = gradient.mean(dim=(2, 3), keepdim=True) * kept["out"]
-    expected = channels.sum(dim=1).relu().detach().numpy()
+    expected = channels.sum(dim=1).relu().detach().cpu().numpy()
     assert np.abs(expected[0] - expected[2]).max() > 0.1 * expected.max()
     close = {"rtol": 1e-3, "atol": 1e-4 * expected.max()}
     maps = grad_cam(net, X, segments, species, "blocks.3")

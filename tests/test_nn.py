@@ -149,7 +149,8 @@ def test_pickle_predicts_the_same_in_a_fresh_process_and_is_small(
     model.write_bytes(pickle.dumps(fitted))
     rows.write_bytes(pickle.dumps(X))
     code = (
-        "import pickle, sys, numpy\n"
+        "import pickle, sys, numpy, torch\n"
+        "torch.backends.cudnn.allow_tf32 = False\n"
         "net, X = (pickle.load(open(p, 'rb')) for p in sys.argv[1:3])\n"
         "numpy.save(sys.argv[3], net.predict_proba(X))"
     )

@@ -10,6 +10,7 @@ import importlib
 import inspect
 import io
 import pkgutil
+import tempfile
 import warnings
 from pathlib import Path
 
@@ -25,11 +26,21 @@ from sklearn.model_selection import GroupKFold
 from sklearn.multiclass import OneVsRestClassifier
 from sklearn.pipeline import make_pipeline
 from skorch.callbacks import Callback
+from tiny_encoder import RATE as ENCODER_RATE
+from tiny_encoder import TONES, write_encoder
 
 import skbird
 from skbird.audio import AudioReadError
 from skbird.compose import CallTypeClassifier
 from skbird.data import SegmentGrid, SpectrogramFormat, Spectrograms
+from skbird.encoders import (
+    AttentionProbe,
+    EmbeddingEncoder,
+    PretrainedScores,
+    ProbeClassifier,
+    Windows,
+    load_encoder,
+)
 from skbird.ensemble import FoldEnsemble, MultilabelVotingClassifier, SeedEnsemble
 from skbird.nn import (
     BackgroundNoise,
@@ -78,7 +89,10 @@ from skbird.semi_supervised import PseudoLabelSelfTraining
 NO_DIFFERENCE = {
     "n_jobs": "threads or processes: the result must not depend on them",
     "device": "hardware: the same network, elsewhere",
-    "LogMel.verbose": "a bar that only a pass of more than a second shows",
+    **dict.fromkeys(
+        ["EmbeddingEncoder.verbose", "LogMel.verbose", "PretrainedScores.verbose"],
+        "a bar that only a pass of more than a second shows",
+    ),
 }
 #: Classes whose parameters are not a user's choice.
 NO_CHOICE = {
@@ -164,6 +178,56 @@ def see_front_end(step, folder):
         train = pipe.fit_transform(rows)
         predict = pipe.transform(rows)
     return train.to_numpy(), train.segment_weights, predict.segment_predict_weights
+
+
+def encoder_rows(folder):
+    """Return rows of tones, a loud and a quiet half in each, and one without a file."""
+    import soundfile
+
+    paths = [folder / f"{name}.wav" for name in ("low", "high", "both", "missing")]
+    rng = np.random.default_rng(0)
+    for path, tones in zip(paths, ([0], [1], [0, 1]), strict=False):
+        sound = sum(tone(TONES[k], 3.3, ENCODER_RATE, 0.04) for k in tones)
+        sound *= np.linspace(0.2, 1, len(sound))
+        soundfile.write(path, sound + rng.normal(0, 0.01, len(sound)), ENCODER_RATE)
+    Y = pd.DataFrame([[1, 0], [0, 1], [1, 1], [0, 0]], columns=["Bufo bufo", "wren"])
+    return pd.DataFrame({"path": [str(path) for path in paths]}), Y
+
+
+def see_encoder(step, folder):
+    """Compute what a pretrained model says of rows."""
+    X, Y = encoder_rows(folder)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        if hasattr(step, "predict"):
+            step.fit(X, Y)
+            return step.predict_proba(X), step.predict(X)
+        found = step.fit_transform(X)
+    if isinstance(found, Windows):
+        return [found.table(row) for row in range(len(found))]
+    return found, " ".join(step.get_feature_names_out())
+
+
+def other_encoder(folder):
+    return str(write_encoder(folder, "others", tones=(700.0, 1200.0, 3000.0)))
+
+
+def window_rows():
+    rng = np.random.default_rng(0)
+    Y = (rng.random((40, 3)) < [0.5, 0.3, 0.15]).astype(float)
+    arrays = [rng.normal(0, 1, (6, 8)) for _ in Y]
+    for array, labels in zip(arrays, Y, strict=True):
+        array[0, :3] += 3 * labels
+    return Windows.from_arrays(arrays), Y
+
+
+def see_probe(probe, folder):
+    """Fit a probe on windows."""
+    X, Y = window_rows()
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # few steps are said
+        probe.fit(X, Y)
+    return probe.predict_proba(X), probe.predict(X)
 
 
 def spectrogram_rows():
@@ -261,6 +325,10 @@ def folds():
     return list(FILES.split(groups, groups=groups))
 
 
+_FOLDER = tempfile.TemporaryDirectory()
+TOADS = str(write_encoder(Path(_FOLDER.name)))
+load_encoder(TOADS)  # says the license, once
+
 #: (how to look, the estimator, what to change one by one). A function is called with an
 #: empty folder. Where one parameter only counts with another, as its docstring says,
 #: the estimator has that.
@@ -315,6 +383,49 @@ CASES = [
             "top_db": 20.0,
             "cache_dir": lambda folder: folder / "cache",
             "on_error": "raise",
+        },
+    ),
+    (
+        see_encoder,
+        EmbeddingEncoder(TOADS, on_error="skip", verbose=0),
+        {
+            "encoder": other_encoder,
+            "output": "windows",
+            "pooling": "max",
+            "step_s": 0.5,
+            "cache_dir": lambda folder: folder / "cache",
+            "on_error": "raise",
+        },
+    ),
+    (
+        see_encoder,
+        PretrainedScores(TOADS, on_error="skip", verbose=0),
+        {
+            "encoder": other_encoder,
+            "names": {"wren": "Rana arvalis"},
+            "unmatched": "nan",
+            "pooling": "mean",
+            "step_s": 0.35,
+            "cache_dir": lambda folder: folder / "cache",
+            "on_error": "raise",
+            "threshold": 0.95,
+        },
+    ),
+    (
+        see_probe,
+        ProbeClassifier(),
+        {"C": 10.0, "class_weight": "balanced", "max_iter": 2, "threshold": 0.7},
+    ),
+    (
+        see_probe,
+        AttentionProbe(),
+        {
+            "C": 10.0,
+            "pooling": "attention",
+            "sharpness": 3.0,
+            "class_weight": "balanced",
+            "max_iter": 2,
+            "threshold": 0.7,
         },
     ),
     (see_net, CNNClassifier(SMALL, **NET), {**NET_CHANGES, "module": Doubled}),
@@ -515,6 +626,7 @@ CASES = [
 ]
 #: Seen by tests of their own, since they need a network in a pipeline.
 ELSEWHERE = {
+    "PretrainedScores.species": "test_species_of_scores_count_where_there_is_no_y",
     "PseudoLabelSelfTraining.mix": "test_pseudo_mix",
     "PseudoLabelSelfTraining.soft_threshold": "test_self_training",
     "PseudoLabelSelfTraining.hard_threshold": "test_self_training",
@@ -630,3 +742,9 @@ def test_each_parameter_does_something(
         value = value(tmp_path_factory.mktemp("given") if given else tmp_path)
     changed = rebuilt(estimator, **{name: value})
     assert see(look, changed, tmp_path) != as_it_is(number)
+
+
+def test_species_of_scores_count_where_there_is_no_y():
+    one = PretrainedScores(TOADS, species=["Rana arvalis"], verbose=0).fit()
+    assert one.species_.tolist() == ["Rana arvalis"]
+    assert len(PretrainedScores(TOADS, verbose=0).fit().species_) == 3

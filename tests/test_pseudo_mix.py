@@ -20,10 +20,11 @@ class Look(Callback):
 
     def on_batch_begin(self, net, batch=None, training=False, **kwargs):
         inputs, target = batch
+        weight = inputs.get("label_weight", torch.ones(len(target), 1))
         self.rows.append(inputs["rows"])
-        self.segments.append(inputs["segments"])
-        self.targets.append(target)
-        self.weights.append(inputs.get("label_weight", torch.ones(len(target), 1)))
+        self.segments.append(inputs["segments"].cpu())
+        self.targets.append(target.cpu())
+        self.weights.append(weight.cpu())
 
     def joined(self):
         return [

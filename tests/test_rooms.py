@@ -35,6 +35,7 @@ ARROWS = {
         "annotations",
         "audio",
         "data",
+        "encoders",
         "metrics",
         "model_selection",
         "nn",

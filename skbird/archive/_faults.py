@@ -51,7 +51,7 @@ def reasons_of(model, rows):
     Parameters
     ----------
     model : estimator
-        Its front ends, pipelines with a step that has ``on_error``, are asked.
+        Its front ends, steps that have ``on_error``, are asked.
     rows : DataFrame
         Columns ``path``, ``start``, ``end``: those without a prediction.
 
@@ -66,19 +66,25 @@ def reasons_of(model, rows):
     for part in parts_of(model):
         errors = _errors_of(part, rows.reset_index(drop=True))
         if errors is not None:
-            reasons |= dict(zip(errors["path"], errors["error"], strict=True))
+            # The outer one is asked first, and knows the steps before a front end.
+            reasons = dict(zip(errors["path"], errors["error"], strict=True)) | reasons
     return reasons
 
 
 def _errors_of(part, rows):
-    """Return the errors of the spectrograms of rows; None if a part makes none."""
-    steps = part.steps if isinstance(part, Pipeline) else []
-    skipping = [n for n, (_, step) in enumerate(steps) if hasattr(step, "on_error")]
+    """Return the errors of the front end in a part; None if it has none."""
+    steps = [step for _, step in part.steps] if isinstance(part, Pipeline) else [part]
+    skipping = [n for n, step in enumerate(steps) if hasattr(step, "on_error")]
     if not skipping:
         return None
+    step = steps[skipping[0]]
     with warnings.catch_warnings():  # that rows are left out was said
         warnings.simplefilter("ignore")
-        result = part[: skipping[0] + 1].transform(rows)
+        if skipping[0]:
+            rows = part[: skipping[0]].transform(rows)
+        if hasattr(step, "row_errors"):
+            return step.row_errors(rows)
+        result = step.transform(rows) if isinstance(part, Pipeline) else None
     return getattr(result, "errors", None)
 
 

@@ -185,6 +185,15 @@ def species_names(model):
     return names
 
 
+def has_encoder(model):
+    """Return whether a pretrained model is at work in a model."""
+    from skbird.encoders import EmbeddingEncoder, PretrainedScores
+    from skbird.utils._nested import parts_of
+
+    kinds = EmbeddingEncoder | PretrainedScores
+    return any(isinstance(part, kinds) for part in parts_of(model))
+
+
 def row_length(model):
     """Return the seconds of a row to predict that suit a model."""
     from skbird.utils._nested import parts_of

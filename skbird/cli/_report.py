@@ -9,7 +9,7 @@ from skbird.cli._labelled import (
     THRESHOLD,
     predict_labelled,
 )
-from skbird.cli._models import MODEL, open_model, trust_options
+from skbird.cli._models import MODEL, has_encoder, open_model, trust_options
 from skbird.cli._outputs import file_option
 
 
@@ -61,6 +61,10 @@ def report(
             "--trust-pickle."
         )
     model = open_model(model, trust)
+    if grad_cam and has_encoder(model):
+        raise click.UsageError(
+            "--grad-cam: a pretrained model has no layers to look into. Leave it out."
+        )
     X, Y, proba, errors = predict_labelled(model, data, annotations)
 
     def explain(row, species):

@@ -145,7 +145,8 @@ class Spectrograms:
             tuple(range(n_mels)), frame_s, grid, normalize, top_db
         )
         rows = pd.DataFrame({"path": [f"row {row}" for row in range(n_rows)]})
-        entries = list(arrays.transpose(0, 2, 1).astype(np.float16))
+        # In this order, so that reading segments need not transpose them.
+        entries = list(arrays.transpose(0, 2, 1).astype(np.float16, order="C"))
         return cls(rows, entries, [n_frames] * n_rows, format)
 
     @property
@@ -252,8 +253,11 @@ class Spectrograms:
         last = np.maximum(self.n_frames[rows] - n_frames, 0)
         first_frames = np.clip(first_frames, 0, last)
         batch = np.empty((len(rows), n_frames, self.format.n_mels), np.float16)
+        mapped = None  # the row before, often the same
         for out, row, first in zip(batch, rows, first_frames, strict=True):
-            part = self.frames(row)[first : first + n_frames]
+            if row != mapped:
+                mapped, frames = row, self.frames(row)
+            part = frames[first : first + n_frames]
             out[: len(part)] = part
             if len(part) < n_frames:
                 _fill(out, len(part), self.format.grid.pad)

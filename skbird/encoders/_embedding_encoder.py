@@ -175,6 +175,22 @@ class EmbeddingEncoder(TransformerMixin, BaseEstimator):
         self._validate_params()
         return self._compute(as_recordings(X), at_predict=True)
 
+    def row_errors(self, X):
+        """Say which rows cannot be used, and why.
+
+        Parameters
+        ----------
+        X : sequence of paths, DataFrame with a column ``path``, or Recordings
+            The rows, such as those that `transform` gives NaN.
+
+        Returns
+        -------
+        DataFrame
+            Columns ``row``, ``path``, ``error``: those of `on_error` "skip".
+        """
+        self._validate_params()
+        return self._windows(as_recordings(X), at_predict=True, on_error="skip").errors
+
     def get_feature_names_out(self, input_features=None):
         """Return the names of the columns, such as ``mean_embedding0``.
 
@@ -198,8 +214,8 @@ class EmbeddingEncoder(TransformerMixin, BaseEstimator):
     def _role(self):
         return "embedding" if self.output == "windows" else self.output
 
-    def _compute(self, recordings, at_predict):
-        windows = compute_windows(
+    def _windows(self, recordings, at_predict, on_error):
+        return compute_windows(
             recordings,
             load_encoder(self.encoder),
             self._role,
@@ -207,9 +223,12 @@ class EmbeddingEncoder(TransformerMixin, BaseEstimator):
             at_predict=at_predict,
             cache_dir=self.cache_dir,
             n_jobs=self.n_jobs,
-            on_error=self.on_error,
+            on_error=on_error,
             verbose=self.verbose,
         )
+
+    def _compute(self, recordings, at_predict):
+        windows = self._windows(recordings, at_predict, self.on_error)
         warn_of_errors(windows)
         if self.output == "windows":
             return windows

@@ -50,7 +50,7 @@ def minimize_columns(features, loss, coef, strength, tolerance, max_iter):
     scores = features.forward(coef)
     gradient = _gradient(features, loss, scores, coef, strength)
     active = _largest(gradient) > tolerance
-    steps, changes = [], []
+    pairs = []
     for _ in range(max_iter):
         if not active.any():
             break
@@ -58,9 +58,9 @@ def minimize_columns(features, loss, coef, strength, tolerance, max_iter):
             result[..., species] = coef
             species, tolerance = species[active], tolerance[active]
             coef, scores, gradient = (a[..., active] for a in (coef, scores, gradient))
-            steps, changes = ([a[..., active] for a in b] for b in (steps, changes))
+            pairs = [[a[..., active] for a in pair] for pair in pairs]
             loss, active = loss.take(active), np.ones(len(species), bool)
-        direction = _direction(gradient, steps, changes)
+        direction = _direction(gradient, pairs)
         change = features.forward(direction)
         line = _ridge_line(coef, direction, strength), _dot(gradient, direction)
         length = _line_search(loss, scores, change, *line, active)
@@ -69,8 +69,7 @@ def minimize_columns(features, loss, coef, strength, tolerance, max_iter):
         scores = scores + change * length
         before = gradient
         gradient = _gradient(features, loss, scores, coef, strength)
-        steps = [*steps[1 - _MEMORY :], step]
-        changes = [*changes[1 - _MEMORY :], gradient - before]
+        pairs = [*pairs[1 - _MEMORY :], _pair(step, gradient - before)]
         n_iter[species] += length > 0
         # If no length helps, what is left is rounding.
         active &= (length > 0) & (_largest(gradient) > tolerance)
@@ -84,27 +83,26 @@ def _gradient(features, loss, scores, coef, strength):
     return gradient
 
 
-def _direction(gradient, steps, changes):
-    """Return the way down that the last steps suggest (two-loop recursion)."""
-    if not steps:
-        return -gradient / np.sqrt(_dot(gradient, gradient) + 1e-30).astype(np.float32)
-    curvatures = [_dot(s, c) for s, c in zip(steps, changes, strict=True)]
-    squares = [_dot(c, c) for c in changes]
+def _pair(step, change):
+    """Return a step, the change of the gradient, and what both tell of the bend."""
+    curvature, square = _dot(step, change), _dot(change, change)
     # Where nothing moved, or the loss bends down, a step tells nothing.
-    rates = [
-        np.where(c > _LEAST_CURVATURE * s, 1 / np.maximum(c, 1e-30), 0)
-        for c, s in zip(curvatures, squares, strict=True)
-    ]
+    tells = curvature > _LEAST_CURVATURE * square
+    rate = np.where(tells, 1 / np.maximum(curvature, 1e-30), 0)
+    scale = np.where(tells, curvature / np.maximum(square, 1e-30), 1e-3)
+    return step, change, rate, scale.astype(np.float32)
+
+
+def _direction(gradient, pairs):
+    """Return the way down that the last steps suggest (two-loop recursion)."""
+    if not pairs:
+        return -gradient / np.sqrt(_dot(gradient, gradient) + 1e-30).astype(np.float32)
     way, factors = gradient.copy(), []
-    for step, change, rate in zip(steps[::-1], changes[::-1], rates[::-1], strict=True):
-        factor = np.float32(rate * _dot(step, way))
-        way -= factor * change
-        factors.append(factor)
-    told = rates[-1] > 0
-    scale = np.where(told, curvatures[-1] / np.maximum(squares[-1], 1e-30), 1e-3)
-    way *= np.float32(scale)
-    pairs = zip(steps, changes, rates, factors[::-1], strict=True)
-    for step, change, rate, factor in pairs:
+    for step, change, rate, _ in pairs[::-1]:
+        factors.append(np.float32(rate * _dot(step, way)))
+        way -= factors[-1] * change
+    way *= pairs[-1][-1]
+    for (step, change, rate, _), factor in zip(pairs, factors[::-1], strict=True):
         way += (factor - np.float32(rate * _dot(change, way))) * step
     uphill = _dot(gradient, way) <= 0  # only by rounding
     way[..., uphill] = gradient[..., uphill]

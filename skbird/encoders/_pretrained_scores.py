@@ -216,6 +216,23 @@ class PretrainedScores(MultilabelMixin, BaseEstimator):
             proba[:, ~self.matched_] = self.probe_.predict_proba(recordings)
         return proba
 
+    def row_errors(self, X):
+        """Say which rows cannot be used, and why.
+
+        Parameters
+        ----------
+        X : sequence of paths, DataFrame with a column ``path``, or Recordings
+            The rows, such as those that `predict_proba` gives NaN.
+
+        Returns
+        -------
+        DataFrame
+            Columns ``row``, ``path``, ``error``: those of `on_error` "skip".
+        """
+        check_is_fitted(self, "species_")
+        step = EmbeddingEncoder(self.encoder_, output="scores", **self._options)
+        return step.row_errors(X)
+
     @property
     def _options(self):
         names = ("step_s", "cache_dir", "n_jobs", "on_error", "verbose")

@@ -11,6 +11,7 @@ from sklearn.preprocessing import StandardScaler
 from sklearn.utils import check_random_state
 
 from skbird.inspection._figures import COLOURS, axes_for
+from skbird.inspection._row_views import embed_rows, pooled
 from skbird.utils._params import MOST, as_floats, check_params
 from skbird.utils._sklearn_compat import Interval
 from skbird.utils._text import counted
@@ -21,7 +22,7 @@ _METHODS = ("pca", "umap")
 class EmbeddingMapDisplay:
     """Draw embeddings of training recordings and of soundscapes as a map.
 
-    If the two clouds lie apart, soundscapes differ from the recordings that the network
+    If the two clouds lie apart, soundscapes differ from the recordings that the model
     was trained on. The separability says how much: it is the cross-validated ROC-AUC of
     a linear classifier that tells the two apart, 0.5 if it cannot, 1 if it always can.
 
@@ -60,12 +61,15 @@ class EmbeddingMapDisplay:
 
     @classmethod
     def from_estimator(cls, estimator, X_train, X_soundscapes, **options):
-        """Draw the embeddings of a network.
+        """Draw the embeddings of a network, or of a pretrained model.
 
         Parameters
         ----------
-        estimator : CNNClassifier, SEDClassifier, or Pipeline that ends with one
-            Fitted.
+        estimator : fitted model
+            A `CNNClassifier` or `SEDClassifier`, or a pipeline that ends with one; an
+            :class:`skbird.encoders.EmbeddingEncoder`, or a model with one in it, whose
+            features of rows are then drawn; or a
+            :class:`skbird.encoders.PretrainedScores`.
         X_train, X_soundscapes : what the estimator predicts
             Rows that it was trained on, and rows of soundscapes.
         **options
@@ -74,15 +78,15 @@ class EmbeddingMapDisplay:
         Returns
         -------
         EmbeddingMapDisplay
-        """
-        from skbird.data import as_spectrograms
-        from skbird.inspection._row_views import split_network, transform
 
-        steps, net = split_network(estimator)
-        embedded = [
-            net.embed(as_spectrograms(transform(steps, X)))
-            for X in (X_train, X_soundscapes)
-        ]
+        Raises
+        ------
+        TypeError
+            If there is no network and no pretrained model.
+        ValueError
+            If the pretrained model has no embeddings.
+        """
+        embedded = [embed_rows(estimator, X) for X in (X_train, X_soundscapes)]
         return cls.from_embeddings(*embedded, **options)
 
     @classmethod
@@ -101,7 +105,9 @@ class EmbeddingMapDisplay:
         Parameters
         ----------
         train_embeddings, soundscape_embeddings : array-like, (n_rows, n_features)
-            Embeddings, as a network's `embed` returns them. Rows with NaN are left out.
+            Embeddings, as a network's `embed` or an
+            :class:`skbird.encoders.EmbeddingEncoder` returns them, or `Windows`, whose
+            means are taken. Rows with NaN are left out.
         method : {"pca", "umap"}, default="pca"
             "umap" needs umap-learn; distances on its map mean little, neighbours much.
         max_points : int >= 10, default=2000
@@ -144,7 +150,7 @@ class EmbeddingMapDisplay:
             raise ValueError(
                 f"train_embeddings has {parts[0].shape[1]} features and "
                 f"soundscape_embeddings {parts[1].shape[1]}; both must come from the "
-                "same network."
+                "same model."
             )
         points = np.vstack(parts)
         is_soundscape = np.repeat([0, 1], [len(part) for part in parts])
@@ -194,7 +200,7 @@ class EmbeddingMapDisplay:
 
 
 def _choose(rows, name, max_points, rng):
-    rows = as_floats(rows, name, np.float64)
+    rows = as_floats(pooled(rows), name, np.float64)
     if rows.ndim != 2:
         raise ValueError(
             f"{name} has shape {rows.shape}, but (n_rows, n_features) is needed."

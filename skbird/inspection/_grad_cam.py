@@ -129,7 +129,7 @@ def grad_cam(net, X, segments, species, layer):
     with evaluating(module), torch.enable_grad():
         for first in range(0, len(segments), net.batch_size):
             batch = slice(first, first + net.batch_size)
-            inputs = to_segment_tensor(X.segments(segments[batch])).to(net.device)
+            inputs = to_segment_tensor(X.segments(segments[batch]), net.device)
             inputs = normalize_batch(inputs, X.format.normalize, X.format.top_db)
             inputs = inputs.contiguous(memory_format=torch.channels_last)
             target = torch.from_numpy(species[batch]).to(net.device)

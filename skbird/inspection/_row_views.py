@@ -9,6 +9,7 @@ from sklearn.utils import _safe_indexing
 from sklearn.utils.validation import _num_samples
 
 from skbird.data import as_spectrograms
+from skbird.encoders import EmbeddingEncoder, PretrainedScores, Windows
 from skbird.inspection._grad_cam import evaluating
 from skbird.preprocessing import LogMel
 from skbird.utils._nested import answering, steps_of
@@ -37,16 +38,65 @@ def split_network(estimator):
     TypeError
         If there is no network of skbird at the end.
     """
+    *steps, net = steps_of(estimator)
+    needed = "where a CNNClassifier or a SEDClassifier is needed, by itself or at the "
+    needed += "end of a Pipeline"
+    if split_encoder(estimator) is not None:
+        raise TypeError(
+            f"estimator has a pretrained model and ends with {type(net).__name__}, "
+            f"{needed}: a pretrained model has no layers to look into."
+        )
     from skbird.nn import SegmentNet
 
-    *steps, net = steps_of(estimator)
     if not isinstance(net, SegmentNet):
         raise TypeError(
-            f"estimator ends with {type(net).__name__}, where a CNNClassifier or a "
-            "SEDClassifier is needed, by itself or at the end of a Pipeline. Of an "
-            "estimator around a pipeline pass what it holds, such as estimator_."
+            f"estimator ends with {type(net).__name__}, {needed}. Of an estimator "
+            "around a pipeline pass what it holds, such as estimator_."
         )
     return steps, net
+
+
+def split_encoder(estimator):
+    """Return the steps before a pretrained model, and its step; None if there is none.
+
+    Of a model around others the first that has one is taken.
+    """
+    for model in answering(estimator):
+        steps = steps_of(model)
+        for number, step in enumerate(steps):
+            if isinstance(step, EmbeddingEncoder | PretrainedScores):
+                return steps[:number], step
+    return None
+
+
+def embed_rows(estimator, X):
+    """Return the embeddings of rows by a network or a pretrained model.
+
+    Returns
+    -------
+    ndarray of shape (n_rows, n_features)
+
+    Raises
+    ------
+    TypeError
+        If there is neither.
+    """
+    split = split_encoder(estimator)
+    if split is None:
+        steps, net = split_network(estimator)
+        return net.embed(as_spectrograms(transform(steps, X)))
+    steps, encoder = split
+    if isinstance(encoder, PretrainedScores):
+        names = ("step_s", "cache_dir", "n_jobs", "on_error", "verbose")
+        options = {name: getattr(encoder, name) for name in names}
+        encoder = EmbeddingEncoder(encoder.encoder_, **options)
+        encoder.encoder.check_output("embedding")
+    return pooled(encoder.transform(transform(steps, X)))
+
+
+def pooled(embeddings):
+    """Return one vector for each row, of `Windows` their mean."""
+    return embeddings.pool() if isinstance(embeddings, Windows) else embeddings
 
 
 def transform(steps, X):

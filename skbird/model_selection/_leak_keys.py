@@ -5,6 +5,7 @@ import os
 import warnings
 from collections.abc import Hashable
 from difflib import get_close_matches
+from numbers import Real
 from typing import NamedTuple
 
 import numpy as np
@@ -20,11 +21,19 @@ from skbird.audio import (
     fingerprint,
     read_audio,
 )
+from skbird.model_selection._alike import (
+    MIN_SIMILARITY,
+    Pairs,
+    alike,
+    check_embeddings,
+    is_windows,
+)
 from skbird.utils._files import check_regular
 from skbird.utils._names import existing_path
 from skbird.utils._params import N_JOBS, check_params
 from skbird.utils._progress import progress_bar
 from skbird.utils._rows import row_table
+from skbird.utils._sklearn_compat import Interval
 from skbird.utils._text import counted
 
 #: Each kind, and the kind that would explain it already.
@@ -34,10 +43,12 @@ KINDS = {
     "author_day": "file",
     "identical": "file",
     "near_duplicate": "identical",
+    "alike": "near_duplicate",
 }
 _CONSTRAINTS = {
     "identical": ["boolean"],
     "near_duplicates": ["boolean"],
+    "min_similarity": [Interval(Real, 0, 1, closed="right"), None],
     "n_jobs": N_JOBS,
     "verbose": ["verbose"],
 }
@@ -49,6 +60,7 @@ class Key(NamedTuple):
 
     numbers: np.ndarray  # (n_rows,) int: rows with the same one share it; -1: unknown
     texts: np.ndarray  # (n_rows,) object: how to call it
+    pairs: Pairs | None = None  # where rows are linked one by one, and how closely
 
 
 def leak_keys(
@@ -58,6 +70,8 @@ def leak_keys(
     date="date",
     identical=True,
     near_duplicates=False,
+    embeddings=None,
+    min_similarity=None,
     n_jobs=-1,
     verbose=0,
 ):
@@ -72,15 +86,18 @@ def leak_keys(
         {"author": author, "date": date},
         identical=identical,
         near_duplicates=near_duplicates,
+        min_similarity=min_similarity,
         n_jobs=n_jobs,
         verbose=verbose,
     )
-    table = _check_table(X, author, date)
+    table = _check_table(X, author, date, is_enough=embeddings is not None)
+    if embeddings is not None:
+        embeddings = check_embeddings(embeddings, len(table))
     keys = table_keys(table, author, date)
     if "author_day" in keys:
         _check_days(table, author, date, keys["author_day"])
     if "file" in keys and (identical or near_duplicates):
-        file, paths = keys["file"]
+        file, paths, _ = keys["file"]
         _, first = np.unique(file[file >= 0], return_index=True)
         files = paths[file >= 0][first]
         contents = number_contents(files, n_jobs, verbose)
@@ -88,7 +105,26 @@ def leak_keys(
         if near_duplicates:
             sounds = _look_up(_sounds(files, contents, n_jobs, verbose), contents)
             keys["near_duplicate"] = Key(_look_up(sounds, file), paths)
+    if embeddings is not None:
+        keys["alike"] = _alike(embeddings, min_similarity, keys.get("file"))
     return keys
+
+
+def _alike(embeddings, min_similarity, file):
+    if min_similarity is None:
+        kind = "windows" if is_windows(embeddings) else "matrix"
+        min_similarity = MIN_SIMILARITY[kind]
+    n_rows = len(embeddings)
+    pairs = alike(embeddings, min_similarity)
+    numbers = _linked(pairs.first, pairs.second, n_rows)
+    rows = np.array([f"row {row}" for row in range(n_rows)], dtype=object)
+    return Key(numbers, rows if file is None else file.texts, pairs)
+
+
+def _linked(first, second, n):
+    """Give numbers to things, the same to those that pairs link."""
+    edges = np.ones(len(first)), (first.astype(np.int32), second.astype(np.int32))
+    return connected_components(coo_array(edges, shape=(n, n)), directed=False)[1]
 
 
 def _check_given(columns, **params):
@@ -129,13 +165,13 @@ def table_keys(table, author, date):
     return keys
 
 
-def _check_table(X, author, date):
+def _check_table(X, author, date, is_enough=False):
     table = row_table(X)
     missing = []
     if table is not None and author is not None:
         wanted = [author] if date is None else [author, date]
         missing = [name for name in wanted if name not in table.columns]
-    unchecked = missing or author is None
+    unchecked = (missing or author is None) and not is_enough
     if table is not None and len(table) == 0:
         raise ValueError(f"X ({type(X).__name__}) has no rows: nothing can be checked.")
     if table is None or ("path" not in table.columns and unchecked):
@@ -226,9 +262,7 @@ def _sounds(files, contents, n_jobs, verbose):
         _fingerprint_file, files[first], n_jobs, verbose, "fingerprints"
     )
     pairs = find_near_duplicates(fingerprints)
-    edges = np.ones(len(pairs)), (pairs[:, 0], pairs[:, 1])
-    graph = coo_array(edges, shape=(len(first), len(first)))
-    return connected_components(graph, directed=False)[1]
+    return _linked(*pairs.T, len(first))
 
 
 def _look_up(values, numbers):

@@ -106,7 +106,7 @@ class FrequencyResponse(SegmentAugmentation):
         n, _, n_mels, _ = segments.shape
         values = self.max_db * (2 * torch.rand(n, 1, self.n_points) - 1)
         response = F.interpolate(values, n_mels, mode="linear", align_corners=True)
-        return segments + response[..., None].to(segments)
+        return segments + response[..., None].to(segments, non_blocking=True)
 
 
 class BackgroundNoise(SegmentAugmentation):
@@ -179,13 +179,15 @@ class BackgroundNoise(SegmentAugmentation):
         """Return the power of noise, of the shape of `segments`."""
         if self.background is None:
             hz = torch.tensor(format.mel_hz).clamp(min=1.0)
-            # A band of a short-time spectrum of noise is about exponential.
-            speckle = torch.empty(segments.shape).exponential_()
-            return (speckle / hz[:, None]).to(segments)
+            # A band of a short-time spectrum of noise is about exponential. So many
+            # numbers are drawn where they are needed: others on a GPU than on the CPU.
+            speckle = torch.empty(segments.shape, device=segments.device)
+            speckle.exponential_()
+            return speckle / hz[:, None].to(segments, non_blocking=True)
         _check_background(self.background, format)
         drawn = torch.randint(self.background.n_segments, (len(segments),)).numpy()
-        noise = to_segment_tensor(self.background.segments(drawn))
-        return db_to_power(noise.to(segments.device))
+        noise = self.background.segments(drawn)
+        return db_to_power(to_segment_tensor(noise, segments.device))
 
 
 def _check_background(background, format):

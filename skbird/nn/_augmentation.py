@@ -56,10 +56,10 @@ class SegmentAugmentation(RecipeCallback):
         tensor of the same shape
             Another one: the given one is not changed.
         """
-        chosen = torch.rand(len(segments)) < self.p
-        if not chosen.any():
+        chosen = torch.nonzero(torch.rand(len(segments)) < self.p)[:, 0]
+        if len(chosen) == 0:
             return segments
-        chosen = chosen.to(segments.device)
+        chosen = chosen.to(segments.device, non_blocking=True)
         augmented = segments.clone()
         augmented[chosen] = self.augment(segments[chosen], format)
         return augmented
@@ -72,9 +72,10 @@ class SegmentAugmentation(RecipeCallback):
 def uniform(n, low, high, like):
     """Draw n numbers from [low, high): a tensor (n, 1, 1, 1) like another one.
 
-    Drawn on the CPU, so that all devices see the same.
+    Drawn on the CPU, so that all devices see the same; no GPU is waited for.
     """
-    return (low + (high - low) * torch.rand(n, 1, 1, 1)).to(like)
+    drawn = low + (high - low) * torch.rand(n, 1, 1, 1)
+    return drawn.to(like, non_blocking=True)
 
 
 def db_to_power(db):

@@ -117,8 +117,9 @@ class SpectrogramAugmentor(RecipeCallback):
         code = torch.where(torch.rand(len(code)) < self.p, code, -1)
         segments = inputs["segments"].clone()
         for number, key in enumerate(self.keys_):
-            chosen = (code == number).to(segments.device)
-            if chosen.any():
+            chosen = torch.nonzero(code == number)[:, 0]
+            if len(chosen):
+                chosen = chosen.to(segments.device, non_blocking=True)
                 part = segments[chosen]
                 for step in self.by_group_[key]:
                     part = step.apply(part, net.format_)

@@ -1,8 +1,13 @@
 """Batches of segments for training and prediction."""
 
+from contextlib import closing
+
 import numpy as np
 import torch
 from torch.utils.data import Dataset
+
+from skbird.nn._reader import read_batches, send
+from skbird.nn._segment_draws import SegmentDraws
 
 
 class SegmentDataset(Dataset):
@@ -11,7 +16,7 @@ class SegmentDataset(Dataset):
     Parameters
     ----------
     spectrograms : Spectrograms
-        The rows; those without segments are never drawn.
+        The rows; those without segments that weigh something are never drawn.
     target : ndarray of shape (n_rows, n_species), float32
         In [0, 1]; NaN = unknown.
     sample_weight : ndarray of shape (n_rows,), default=None
@@ -25,6 +30,8 @@ class SegmentDataset(Dataset):
         The rows that are trained on.
     row_factors : dict of str to ndarray of shape (n_rows,)
         By which callbacks raise or lower how often a row is drawn; 0 leaves it out.
+    segment_draws : SegmentDraws
+        Draws segments of given rows.
     draw_shifts : callable or None
         ``(rng, n, frame_s)`` -> n numbers of frames by which to move drawn segments.
     """
@@ -36,7 +43,8 @@ class SegmentDataset(Dataset):
         self.label_weight = label_weight
         rows = np.arange(len(spectrograms) + 1)
         self.bounds = np.searchsorted(spectrograms.segment_rows, rows)
-        usable = np.diff(self.bounds) > 0
+        self.segment_draws = SegmentDraws(self.bounds, spectrograms.segment_weights)
+        usable = self.segment_draws.n_weighing > 0
         usable &= ~np.isnan(target).all(axis=1)
         if sample_weight is not None:
             usable &= sample_weight > 0
@@ -67,10 +75,8 @@ class SegmentDataset(Dataset):
         ndarray of shape (len(self) * segments_per_row,), int
             Numbers of segments. A row's segments repeat only if it has too few.
         """
-        drawn = [
-            self.draw_of_row(rng, row, segments_per_row) for row in self._draw_rows(rng)
-        ]
-        return rng.permutation(np.concatenate(drawn))
+        drawn = self.segment_draws.draw(rng, self._draw_rows(rng), segments_per_row)
+        return rng.permutation(drawn)
 
     def _draw_rows(self, rng):
         n_rows = len(self.usable)
@@ -86,13 +92,6 @@ class SegmentDataset(Dataset):
         return np.concatenate(
             [np.tile(wanted, n_times), rng.permutation(wanted)[:n_left]]
         )
-
-    def draw_of_row(self, rng, row, n):
-        first, stop = self.bounds[row], self.bounds[row + 1]
-        weights = self.spectrograms.segment_weights[first:stop].astype(np.float64)
-        share = weights / weights.sum()
-        enough = np.count_nonzero(share) >= n
-        return first + rng.choice(stop - first, n, replace=not enough, p=share)
 
 
 class TrainingBatches:
@@ -134,26 +133,54 @@ class TrainingBatches:
     def __iter__(self):
         data = self.dataset
         drawn = data.draw(self.rng, self.segments_per_row)
-        for chosen in np.array_split(drawn, len(self)):
-            rows = data.spectrograms.segment_rows[chosen]
-            shift = 0
-            if data.draw_shifts is not None:
-                frame_s = data.spectrograms.format.frame_s
-                shift = data.draw_shifts(self.rng, len(chosen), frame_s)
-            segments = to_segment_tensor(data.spectrograms.segments(chosen, shift))
-            inputs = {
-                "segments": segments.to(self.device),
-                "rows": torch.from_numpy(rows),
-            }
-            if data.label_weight is not None:
-                weight = torch.from_numpy(data.label_weight[rows])
-                inputs["label_weight"] = weight.to(self.device)
-            yield [inputs, torch.from_numpy(data.target[rows]).to(self.device)]
+        # All that is drawn is drawn before the first batch: how far ahead they are read
+        # must not matter.
+        jobs = [
+            (chosen, self._draw_shifts(len(chosen)))
+            for chosen in np.array_split(drawn, len(self))
+        ]
+        with closing(read_batches(self._read, jobs, self.device)) as batches:
+            for inputs in batches:
+                target = inputs.pop("target")
+                yield [inputs, target]
+
+    def _draw_shifts(self, n):
+        data = self.dataset
+        if data.draw_shifts is None:
+            return 0
+        return data.draw_shifts(self.rng, n, data.spectrograms.format.frame_s)
+
+    def _read(self, job):
+        data = self.dataset
+        chosen, shift = job
+        rows = data.spectrograms.segment_rows[chosen]
+        segments = data.spectrograms.segments(chosen, shift)
+        batch = {
+            "segments": to_segment_tensor(segments, self.device),
+            "rows": torch.from_numpy(rows),
+            "target": send(data.target[rows], self.device),
+        }
+        if data.label_weight is not None:
+            batch["label_weight"] = send(data.label_weight[rows], self.device)
+        return batch
 
 
-def to_segment_tensor(segments):
-    """Turn (n, n_frames, n_mels) float16 into (n, 1, n_mels, n_frames) float32."""
-    return torch.from_numpy(segments).float().transpose(1, 2).unsqueeze(1)
+def to_segment_tensor(segments, device="cpu"):
+    """Turn (n, n_frames, n_mels) float16 into (n, 1, n_mels, n_frames) float32.
+
+    Parameters
+    ----------
+    segments : ndarray of shape (n, n_frames, n_mels), float16
+    device : str or torch.device, default="cpu"
+        They are copied there as float16, and converted there.
+
+    Returns
+    -------
+    tensor
+    """
+    segments = send(segments, device).float().transpose(1, 2).unsqueeze(1)
+    # What works on them is faster on a GPU if time comes last in memory, too.
+    return segments.contiguous() if segments.is_cuda else segments
 
 
 def normalize_batch(segments, normalize, top_db):

@@ -84,6 +84,7 @@ class Curriculum(RecipeCallback):
         """Order the rows by difficulty."""
         super().on_train_begin(net, X=X, y=y)
         self.epoch_ = 0
+        self.losses_ = []
         self.difficulty_ = None
         if self.start < 1:
             self.difficulty_ = self._of_column(X.spectrograms.rows)
@@ -145,7 +146,17 @@ class Curriculum(RecipeCallback):
             y_pred.detach(), torch.nan_to_num(target), reduction="none"
         )
         loss = (terms * known).sum(dim=1) / known.sum(dim=1).clamp(min=1)
-        self.difficulty_[inputs["rows"].numpy()] = loss.cpu().numpy()
+        self.losses_.append((inputs["rows"], loss))
+
+    def on_epoch_end(self, net, **kwargs):
+        """Take the latest loss of each row; to read each step holds up a GPU."""
+        for rows, loss in self.losses_:
+            self.difficulty_[rows.numpy()] = loss.cpu().numpy()
+        self.losses_ = []
+
+    def on_train_end(self, net, **kwargs):
+        """Forget the losses of an epoch that was broken off."""
+        self.losses_ = []
 
 
 class HardNegativeMining(RecipeCallback):
@@ -199,6 +210,7 @@ class HardNegativeMining(RecipeCallback):
     def on_epoch_begin(self, net, dataset_train=None, **kwargs):
         """Begin the epoch with no row marked as hard."""
         self.wrong_ = np.zeros(dataset_train.target.shape, bool)
+        self.heard_ = []
 
     def on_batch_end(self, net, batch=None, training=False, y_pred=None, **kwargs):
         """Mark rows in which an absent species scored high."""
@@ -206,12 +218,15 @@ class HardNegativeMining(RecipeCallback):
             return
         inputs, target = batch
         wrong = (torch.sigmoid(y_pred.detach()) > self.threshold) & (target == 0)
-        np.logical_or.at(self.wrong_, inputs["rows"].numpy(), wrong.cpu().numpy())
+        self.heard_.append((inputs["rows"], wrong))
 
     def on_epoch_end(self, net, dataset_train=None, **kwargs):
         """Raise how often the hard rows are drawn."""
         if self.boost == 1:
             return
+        for rows, wrong in self.heard_:
+            np.logical_or.at(self.wrong_, rows.numpy(), wrong.cpu().numpy())
+        self.heard_ = []
         hard = self.wrong_.any(axis=1)
         dataset_train.row_factors["hard_negatives"] = np.where(hard, self.boost, 1.0)
         counts = dict(zip(net.species_, self.wrong_.sum(axis=0).tolist(), strict=True))
@@ -219,4 +234,4 @@ class HardNegativeMining(RecipeCallback):
 
     def on_train_end(self, net, **kwargs):
         """Forget the rows."""
-        self.wrong_ = None
+        self.wrong_ = self.heard_ = None

@@ -1,6 +1,5 @@
 """Detect that a training diverges, and go back to its last finite weights."""
 
-import math
 import warnings
 
 from sklearn.exceptions import ConvergenceWarning
@@ -10,13 +9,6 @@ from skbird.utils._finite import NotFiniteError
 
 # Scaling starts at 65,536 and is halved with each step whose gradients overflow.
 _MIN_SCALE = 1.0
-
-
-def check_step(net):
-    """Complain if the loss of the latest batch is not finite."""
-    loss = net.history[-1, "batches", -1, "train_loss"]
-    if not math.isfinite(loss):
-        raise NotFiniteError(f"the loss of a batch is {loss}")
 
 
 def check_epoch(net):

@@ -30,7 +30,7 @@ class _Mixing(RecipeCallback):
         partners = self._partners(net, segments, target, weight)
         share = self._draw_share(len(target))
         share[torch.rand(len(target)) >= self.p] = 1.0
-        share = share.to(target)[:, None, None, None]
+        share = share.to(target, non_blocking=True)[:, None, None, None]
         inputs["segments"], share = self._mix_segments(segments, partners[0], share)
         batch[1], weight = self._mix_labels(
             target, partners[1], weight, partners[2], share[:, 0, 0]
@@ -40,7 +40,7 @@ class _Mixing(RecipeCallback):
 
     def _partners(self, net, segments, target, weight):
         """Return segments, targets and label weights to mix in: others of the batch."""
-        other = _draw_others(len(target))
+        other = _draw_others(len(target)).to(target.device, non_blocking=True)
         return segments[other], target[other], None if weight is None else weight[other]
 
     def _draw_share(self, n):

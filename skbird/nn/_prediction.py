@@ -1,11 +1,14 @@
 """Apply a fitted network to the segments of spectrograms."""
 
+from contextlib import closing
+
 import numpy as np
 import torch
 
 from skbird.data import as_spectrograms, with_same_axes
 from skbird.nn._allocator import keep_freed_memory
 from skbird.nn._batches import normalize_batch, to_segment_tensor
+from skbird.nn._reader import read_batches
 from skbird.utils._finite import check_answers
 from skbird.utils._progress import progress_bar
 
@@ -62,21 +65,33 @@ def map_segments(net, X, function, read=None):
     net.module_.eval()
     keep_freed_memory()
     # With nothing to predict, one blank segment tells the shape of nothing.
-    batches = np.arange(0, max(X.n_segments, 1), net.batch_size)
-    outputs = []
-    with torch.inference_mode():
-        for first in progress_bar(
-            batches, desc="predict", unit="batch", delay=2, verbose=net.verbose
+    batches = range(0, max(X.n_segments, 1), net.batch_size)
+
+    def read_batch(first):
+        stop = min(first + net.batch_size, X.n_segments)
+        segments = read(np.arange(first, stop)) if stop else X.blank_segment()
+        return {"segments": to_segment_tensor(segments, net.device)}
+
+    answers = _Answers()
+    with (
+        torch.inference_mode(),
+        closing(read_batches(read_batch, batches, net.device)) as inputs,
+    ):
+        for batch in progress_bar(
+            inputs,
+            total=len(batches),
+            desc="predict",
+            unit="batch",
+            delay=2,
+            verbose=net.verbose,
         ):
-            stop = min(first + net.batch_size, X.n_segments)
-            segments = to_segment_tensor(
-                read(np.arange(first, stop)) if stop else X.blank_segment()
-            )
             segments = normalize_batch(
-                segments.to(net.device), X.format.normalize, X.format.top_db
+                batch["segments"], X.format.normalize, X.format.top_db
             )
-            output = function(segments.contiguous(memory_format=torch.channels_last))
-            outputs.append(_to_numpy(output))
+            answers.add(
+                function(segments.contiguous(memory_format=torch.channels_last))
+            )
+    outputs = answers.read()
     if isinstance(outputs[0], tuple):
         return tuple(_join(part, X) for part in zip(*outputs, strict=True))
     return _join(outputs, X)
@@ -88,7 +103,38 @@ def _join(outputs, X):
     return joined
 
 
-def _to_numpy(output):
-    if isinstance(output, tuple):
-        return tuple(_to_numpy(part) for part in output)
-    return output.float().cpu().numpy()
+class _Answers:
+    """Brings to the host what a network answers, while a GPU computes what follows."""
+
+    def __init__(self):
+        self._arrays = []
+        self._coming = None
+
+    def add(self, output):
+        """Take the answer to a batch: a tensor or a tuple of them."""
+        is_tuple = isinstance(output, tuple)
+        parts = [part.float() for part in (output if is_tuple else (output,))]
+        copied = None
+        device = parts[0].device
+        if device.type == "cuda":
+            parts = [part.to("cpu", non_blocking=True) for part in parts]
+            copied = torch.cuda.current_stream(device).record_event()
+        self._settle()
+        self._coming = parts, copied, is_tuple
+
+    def _settle(self):
+        if self._coming is None:
+            return
+        parts, copied, is_tuple = self._coming
+        arrays = [part.cpu().numpy() for part in parts]
+        if copied is not None:
+            copied.synchronize()
+            # Tensors that come from a GPU lie in pinned memory, which is scarce.
+            arrays = [array.copy() for array in arrays]
+        self._arrays.append(tuple(arrays) if is_tuple else arrays[0])
+        self._coming = None
+
+    def read(self):
+        """Return what was answered to each batch: an array or a tuple of them."""
+        self._settle()
+        return self._arrays

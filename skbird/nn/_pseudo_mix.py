@@ -8,6 +8,7 @@ import torch
 from skbird.nn._augmentation import SHARE
 from skbird.nn._batches import to_segment_tensor
 from skbird.nn._mixing import Mixup
+from skbird.nn._reader import send
 from skbird.utils._sklearn_compat import Interval
 
 
@@ -105,11 +106,12 @@ class PseudoLabelMix(Mixup):
     def _partners(self, net, segments, target, weight):
         data = self.dataset_
         rows = net.rng_.choice(self.rows_, len(target), p=self.chance_)
-        chosen = np.concatenate([data.draw_of_row(net.rng_, row, 1) for row in rows])
-        partners = to_segment_tensor(data.spectrograms.segments(chosen)).to(segments)
+        chosen = data.segment_draws.draw(net.rng_, rows, 1)
+        partners = data.spectrograms.segments(chosen)
+        partners = to_segment_tensor(partners, segments.device)
         if weight is not None:
-            weight = torch.from_numpy(data.label_weight[rows]).to(weight)
-        labels = torch.from_numpy(data.target[rows]).to(target)
+            weight = send(data.label_weight[rows], weight.device)
+        labels = send(data.target[rows], target.device)
         return self._prepare(partners, net.format_), labels, weight
 
     def _draw_share(self, n):

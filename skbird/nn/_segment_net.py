@@ -17,7 +17,7 @@ from skbird.nn._batches import SegmentDataset
 from skbird.nn._heads import CNN
 from skbird.nn._losses import BinaryCrossEntropy
 from skbird.nn._names import check_names
-from skbird.nn._optimizer import make_parameter_groups
+from skbird.nn._optimizer import fast_options, make_parameter_groups
 from skbird.nn._portable_state import PortableState
 from skbird.nn._precision import PRECISIONS
 from skbird.nn._probe import check_net, check_takes
@@ -185,6 +185,7 @@ class SegmentNet(
         named_parameters = list(named_parameters)
         args, kwargs = super().get_params_for_optimizer(prefix, named_parameters)
         kwargs = {"weight_decay": self.weight_decay, **kwargs}
+        kwargs |= fast_options(self.optimizer, self.device, kwargs)
         if "param_groups" not in self.get_params_for(prefix):
             groups = make_parameter_groups(
                 named_parameters,

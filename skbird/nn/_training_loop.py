@@ -1,5 +1,7 @@
 """The training loop: epochs, steps, the loss, and their record."""
 
+from contextlib import closing
+
 import pandas as pd
 import torch
 from skorch.history import History
@@ -7,7 +9,7 @@ from skorch.utils import TeeGenerator
 
 from skbird.nn._batches import SegmentDataset, TrainingBatches, normalize_batch
 from skbird.nn._checkpoint import TrainingCheckpoint
-from skbird.nn._divergence import LastSound, check_epoch, check_step
+from skbird.nn._divergence import LastSound, check_epoch
 from skbird.nn._precision import (
     PRECISIONS,
     autocast,
@@ -15,6 +17,7 @@ from skbird.nn._precision import (
     depthwise_in_float32,
 )
 from skbird.nn._probe import check_batches
+from skbird.nn._step_losses import StepLosses
 from skbird.utils._finite import NotFiniteError
 
 
@@ -105,10 +108,24 @@ class TrainingLoop:
                 checkpoint.save(self, X, finished=False)
         return True
 
-    def on_batch_end(self, net, batch=None, training=False, **kwargs):
-        """Stop where the loss is not finite, before any callback takes note of it."""
-        if training:
-            check_step(self)
+    def run_single_epoch(self, iterator, training, prefix, step_fn, **fit_params):
+        """Train an epoch: skorch's, without waiting for the device at each step.
+
+        It stops where the loss is not finite: on a CPU before any callback takes note
+        of it, elsewhere some steps later.
+        """
+        if iterator is None:  # that of a train_split, which is refused
+            return
+        losses = StepLosses(self.history)
+        with closing(iter(iterator)) as batches:
+            for batch in batches:
+                self.notify("on_batch_begin", batch=batch, training=training)
+                step = step_fn(batch, **fit_params)
+                losses.note(step["loss"])
+                self.history.record_batch(f"{prefix}_batch_size", len(batch[1]))
+                self.notify("on_batch_end", batch=batch, training=training, **step)
+        losses.read()
+        self.history.record(f"{prefix}_batch_count", len(iterator))
 
     def on_epoch_end(self, net, **kwargs):
         """Stop where weights are not finite, before any callback judges them."""
@@ -162,7 +179,8 @@ class TrainingLoop:
 
     def train_step_single(self, batch, **fit_params):
         """Compute the gradients of a batch."""
-        self._set_training(True)
+        if not self.module_.training:  # a callback has predicted
+            self._set_training(True)
         inputs, target = batch
         device_type = target.device.type
         with autocast(device_type, PRECISIONS[self.precision_]):

@@ -25,7 +25,9 @@ def not_finite(state):
     ----------
     state : dict of str to tensor
     """
-    for name, value in state.items():
-        if value.is_floating_point() and not torch.isfinite(value).all():
-            return name
-    return None
+    floats = {k: value for k, value in state.items() if value.is_floating_point()}
+    # All are looked at, then the answers read at once: each reading waits for a GPU.
+    finite = [torch.isfinite(value).all() for value in floats.values()]
+    if not finite or torch.stack(finite).all():
+        return None
+    return next(name for name, good in zip(floats, finite, strict=True) if not good)

@@ -109,6 +109,10 @@ def _species(found):
         "precision, recall, f1 and accuracy are at the threshold of the report. "
         "Without a row that reaches it there is no precision (–)."
     )
+    if len(table) > Table.max_rows:  # a pretrained model knows thousands
+        concerned = (table[["n_positive", "n_predicted"]] > 0).any(axis=1)
+        table = pd.concat([table[concerned], table[~concerned]])
+        note += " Species that are neither there nor predicted come last."
     return Section(
         "Species", "", [Table("species", "All species", table, note), Plots(drawn)]
     )

@@ -2,6 +2,7 @@
 
 import io
 import math
+import mmap
 import os
 import stat
 import time
@@ -102,7 +103,8 @@ def map_array(path, *, marked=True):
 
     Returns
     -------
-    memmap
+    ndarray
+        It cannot be written to.
 
     Raises
     ------
@@ -118,9 +120,11 @@ def map_array(path, *, marked=True):
     with open(path, "rb") as file:
         n_bytes = _check(file, path, marked)
         layout = _read_layout(file, path, n_bytes)
-        return np.memmap(
-            file, layout.dtype, "r", layout.offset, layout.shape, layout.order
-        )
+        mapped = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
+    # numpy.memmap does no more, but takes as long again as all the rest.
+    return np.ndarray(
+        layout.shape, layout.dtype, mapped, layout.offset, order=layout.order
+    )
 
 
 def _check(file, path, marked):
