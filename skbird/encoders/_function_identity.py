@@ -1,7 +1,8 @@
 """What tells a function from another of the same name, for caches."""
 
+from functools import partial
 from inspect import ismodule
-from types import CodeType
+from types import CodeType, MethodType
 from uuid import uuid4
 
 import joblib
@@ -29,9 +30,17 @@ def function_identity(function):
 
 
 def _parts(value, seen):
+    if isinstance(value, MethodType):  # of an object, whose state counts
+        return [_parts(value.__func__, seen), value.__self__]
+    if isinstance(value, partial):
+        return [_parts(value.func, seen), value.args, value.keywords]
     code = getattr(value, "__code__", None)
     if not isinstance(code, CodeType):
-        return value
+        calls = [
+            vars(c)["__call__"] for c in type(value).__mro__ if "__call__" in vars(c)
+        ]
+        called = getattr(calls[0], "__code__", None) if calls else None
+        return [_plain(called), value] if isinstance(called, CodeType) else value
     if id(value) in seen:
         return value.__qualname__
     seen.add(id(value))
