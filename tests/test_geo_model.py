@@ -122,7 +122,7 @@ def test_a_function_of_another_shape_is_refused():
 
 
 def test_a_function_needs_a_spec_with_names():
-    with pytest.raises(ValueError, match="A function needs a spec"):
+    with pytest.raises(ValueError, match="which needs spec="):
         load_geo_model(occurs)
     with pytest.raises(ValueError, match="needs class_names"):
         load_geo_model(occurs, GeoModelSpec("toads", "1", 2))

@@ -11,12 +11,14 @@ import soundfile
 from conftest import RATE, tone
 from sklearn.dummy import DummyClassifier
 from sklearn.model_selection import KFold
+from tiny_encoder import write_encoder
 
 from skbird import (
     annotations,
     audio,
     data,
     datasets,
+    encoders,
     inspection,
     metrics,
     model_selection,
@@ -86,6 +88,7 @@ def make_cases(folder):
         **_metrics(material),
         **_models(material),
         **_data(material),
+        **_encoders(material),
         **_audio(material),
         **_datasets(material),
         **_annotations(material),
@@ -442,6 +445,36 @@ def _reports(m):
                 room + "_describe_recordings.sections.recording_sections",
                 room + "_describe_recordings.make_clips",
             ),
+        ),
+    }
+
+
+def _encoders(m):
+    path = write_encoder(m.folder)
+    spec = encoders.read_spec(path.with_suffix(".json"))
+    room = "skbird.encoders."
+    geo = encoders.GeoModelSpec("places", "1", 2, class_names=["dove", "wren"])
+    return {
+        room + "Windows.from_arrays": Case(
+            encoders.Windows.from_arrays, {"arrays": [[[0.0, 1.0]], [[1.0, 0.0]]]}
+        ),
+        room + "check_encoder": Case(
+            encoders.check_encoder,
+            {"encoder": str(path), "on_fail": None},
+        ),
+        room + "heard_before": Case(
+            encoders.heard_before, {"X": m.X, "spec": "birdnet-2.4"}
+        ),
+        room + "load_encoder": Case(encoders.load_encoder, {"encoder": str(path)}),
+        room + "load_geo_model": Case(
+            encoders.load_geo_model,
+            {"model": lambda places: np.zeros((len(places), 2)), "spec": geo},
+        ),
+        room + "read_spec": Case(
+            encoders.read_spec, {"path": path.with_suffix(".json")}
+        ),
+        room + "write_spec": Case(
+            encoders.write_spec, {"spec": spec, "path": m.folder / "spec.json"}
         ),
     }
 

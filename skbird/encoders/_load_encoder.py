@@ -108,12 +108,17 @@ def load_encoder(encoder, spec=None, *, runtime="auto", folder=None, download=Tr
 
 
 def _as_spec(spec):
-    return spec if isinstance(spec, EncoderSpec) else read_spec(spec)
+    if isinstance(spec, EncoderSpec):
+        return spec
+    try:
+        return read_spec(spec)
+    except ValueError as exc:
+        raise ValueError(f"spec: {exc}") from exc
 
 
 def _of_function(function, spec):
     if spec is None:
-        raise ValueError("A function needs a spec: pass spec=EncoderSpec(...).")
+        raise ValueError("encoder is a function, which needs spec=EncoderSpec(...).")
     runtime = CallableRuntime(function, spec)
     return Encoder(
         spec, runtime, spec.class_names, identity=function_identity(function)

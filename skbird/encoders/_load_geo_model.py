@@ -77,7 +77,10 @@ def load_geo_model(model="birdnet-2.4", spec=None, *, folder=None, download=True
         download=download,
     )
     if spec is not None and not isinstance(spec, GeoModelSpec):
-        spec = read_geo_spec(spec)
+        try:
+            spec = read_geo_spec(spec)
+        except ValueError as exc:
+            raise ValueError(f"spec: {exc}") from exc
     if callable(model):
         return _of_function(model, spec)
     name = os.fspath(model)
@@ -94,7 +97,7 @@ def load_geo_model(model="birdnet-2.4", spec=None, *, folder=None, download=True
 
 def _of_function(function, spec):
     if spec is None:
-        raise ValueError("A function needs a spec: pass spec=GeoModelSpec(...).")
+        raise ValueError("model is a function, which needs spec=GeoModelSpec(...).")
     if len(spec.class_names) != spec.n_classes:
         raise ValueError("A function needs class_names in its spec.")
     name = getattr(function, "__qualname__", type(function).__qualname__)

@@ -11,6 +11,7 @@ from skbird.encoders._window_op import HearOp, WindowOp
 from skbird.preprocessing import FrontEnd
 from skbird.utils._array_files import map_array
 from skbird.utils._frame_file import FrameFile
+from skbird.utils._params import POSITIVE, as_floats, check_list, check_params
 from skbird.utils._text import counted
 
 POOLINGS = ("mean", "max", "meanmax")
@@ -106,7 +107,9 @@ class Windows:
         -------
         Windows
         """
-        arrays = [np.asarray(array, dtype=np.float32) for array in arrays]
+        check_params("Windows.from_arrays", {"step_s": [POSITIVE]}, step_s=step_s)
+        arrays = check_list(arrays, "arrays", "arrays")
+        arrays = [as_floats(array, "arrays", np.float32) for array in arrays]
         shapes = {array.shape[1:] for array in arrays}
         if len(shapes) > 1 or any(array.ndim != 2 for array in arrays):
             raise ValueError(

@@ -45,7 +45,7 @@ class SegmentNet(
     that its module takes.
     """
 
-    _module_params = (
+    _module_params: tuple[str, ...] = (
         "backbone",
         "backbone_weights",
         "drop_rate",

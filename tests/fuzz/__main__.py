@@ -80,6 +80,7 @@ def share_imports(kinds):
         ["OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"], "1"
     )
     os.environ["MALLOC_ARENA_MAX"] = "2"
+    os.environ["CUDA_VISIBLE_DEVICES"] = ""  # which a forked process cannot use
     # Older Pythons tell that process nothing of `sys.path`. Behind it is the network
     # that the battery has.
     paths = [*sys.path, str(Path(__file__).resolve().parent.parent)]
