@@ -74,7 +74,7 @@ def test_a_cache_does_not_mix_up_functions(tmp_path, write_wav):
 
 
 def test_functions_need_a_spec():
-    with pytest.raises(ValueError, match=r"pass spec=EncoderSpec"):
+    with pytest.raises(ValueError, match=r"needs spec=EncoderSpec"):
         load_encoder(hear)
 
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from scipy.stats import binomtest
 
-from skbird.data import as_recordings
+from skbird.data import Recordings, as_recordings, check_rows
 from skbird.encoders._encoder_checks import features, judge_varied
 from skbird.encoders._front_ends import resample_as
 from skbird.encoders._window_op import HearOp, cut_windows, window_starts
@@ -45,7 +45,8 @@ class KnownCalls:
         ValueError
             If no column says which species they are of, or the encoder knows none.
         """
-        recordings = as_recordings(recordings)
+        if not isinstance(recordings, Recordings):
+            recordings = as_recordings(check_rows(recordings, input_name="recordings"))
         if recordings.channels == "mean" != encoder.spec.channels:
             recordings = recordings.then(HearOp(encoder.spec.channels))
         places = _places(recordings.rows, encoder, names)

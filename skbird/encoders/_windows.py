@@ -108,6 +108,7 @@ class Windows:
         Windows
         """
         check_params("Windows.from_arrays", {"step_s": [POSITIVE]}, step_s=step_s)
+        step_s = float(step_s)
         arrays = check_list(arrays, "arrays", "arrays")
         arrays = [as_floats(array, "arrays", np.float32) for array in arrays]
         shapes = {array.shape[1:] for array in arrays}
