@@ -8,6 +8,7 @@ judged on recordings from elsewhere. Prints a table and draws learning curves in
 
 By default the sounds are synthetic, and so is the encoder: ``_stand_in.py`` makes a
 small ONNX model that has learnt from other recordings, and knows half of the species.
+Where it does not know a species, its "own scores" have the estimate of a probe.
 It takes the place of a real one, which is to be had by name (``skbird models list``)::
 
     python examples/few_labels.py
