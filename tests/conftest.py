@@ -7,6 +7,7 @@ from pathlib import Path
 # Several processes with as many threads each would wait for each other.
 if "PYTEST_XDIST_WORKER" in os.environ:
     os.environ.setdefault("OMP_NUM_THREADS", "1")
+    os.environ.setdefault("LOKY_MAX_CPU_COUNT", "1")  # what n_jobs=-1 means
 
 import numpy as np
 import pandas as pd

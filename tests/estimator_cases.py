@@ -53,6 +53,7 @@ ENCODER = load_encoder(
     runtime="onnxruntime",
 )
 PRIORS = pd.DataFrame({"species": ["dove", "wren"], "prior": [0.9, 0.2]})
+HEARD_ONCE = {"cache_dir": Path(_FOLDER.name, "cache"), "n_jobs": 1, "verbose": 0}
 
 
 class Hearing:
@@ -62,7 +63,7 @@ class Hearing:
 
     def _windows_of(self, X, reset):
         if reset:
-            encoder = EmbeddingEncoder(ENCODER, output=self.output, verbose=0)
+            encoder = EmbeddingEncoder(ENCODER, output=self.output, **HEARD_ONCE)
             self.encoder_ = encoder.set_params(on_error="skip").fit(X)
         return super()._windows_of(self.encoder_.transform(X), reset)
 
@@ -91,8 +92,8 @@ ESTIMATORS = [
     RMSFilter(scope="train", use_at_predict=True),
     LogMel(n_mels=16, verbose=0),
     SpectrogramStatistics(),
-    EmbeddingEncoder(ENCODER, verbose=0),
-    PretrainedScores(ENCODER, verbose=0),
+    EmbeddingEncoder(ENCODER, n_jobs=1, verbose=0),
+    PretrainedScores(ENCODER, n_jobs=1, verbose=0),
     HearingProbeClassifier(),
     HearingAttentionProbe(),
     CNNClassifier(**NET),

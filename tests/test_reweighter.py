@@ -764,7 +764,7 @@ def test_search_needs_files_of_several_rows_and_species_that_vary(residents):
     model = SoundscapeReweighterCV(Memory())
     with pytest.raises(ValueError, match=r"X has 20 rows, each alone in its file"):
         model.fit(X[X["start"] == 0], Y[X["start"] == 0])
-    with pytest.raises(ValueError, match=r"Each of the 120 rows .* X or groups must"):
+    with pytest.raises(ValueError, match=r"X has 120 rows, each .* X or groups must"):
         model.fit(X.drop(columns="path"), Y)
     assert Memory.n_fits == 0
     with pytest.raises(ValueError, match="No species is present in some"):

@@ -53,6 +53,16 @@ class WindowOp(LastOp):
         object.__setattr__(self, "key", digest)
 
     @property
+    def skip_remedy(self):
+        """What helps against rows that cannot be read."""
+        return super().skip_remedy.replace("LogMel", self.step)
+
+    @property
+    def disk_remedy(self):
+        """What helps against a lack of memory."""
+        return super().disk_remedy.replace("LogMel", self.step)
+
+    @property
     def lead_s(self):
         """What a block holds before its own part: where the last window may begin."""
         return int(4 * np.ceil(max(4.0, self.encoder.spec.window_s) / 4))

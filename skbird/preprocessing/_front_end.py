@@ -16,6 +16,7 @@ from skbird.audio import (
 )
 from skbird.data import WeightOp, file_identity, row_weights
 from skbird.preprocessing._cache import ArrayCache, load_stored, stored_length
+from skbird.preprocessing._last_op import LastOp
 from skbird.preprocessing._pass import (
     MOST_IN_MEMORY,
     TASK_S,
@@ -278,9 +279,8 @@ class FrontEnd:
             f"{len(named)} of {counted(len(self.rows), 'row')} cannot be used:\n  "
             + "\n  ".join(named[:_N_NAMED])
             + (f"\n  and {more} more" if more > 0 else "")
-            + "\nMend or leave out these rows, or pass on_error='skip' to "
-            f"{self.last.step if self.last else 'LogMel'}: they are then not trained "
-            "on, and their predictions are NaN."
+            + "\nMend or leave out these rows"
+            + (self.last or LastOp).skip_remedy
         )
 
     def errors(self):
@@ -294,8 +294,8 @@ class FrontEnd:
 def _warn_of_memory(n_bytes, last):
     if n_bytes > _MEMORY_WARNING_BYTES:
         warnings.warn(
-            f"The {last.label} will take {n_bytes / 1e9:.0f} GB of memory. Give "
-            f"{last.step} a cache_dir to keep them on disk instead.",
+            f"The {last.label} will take {n_bytes / 1e9:.0f} GB of memory. "
+            f"{last.disk_remedy}",
             stacklevel=6,
         )
 

@@ -12,6 +12,12 @@ class LastOp:
     step = "LogMel"
     #: What it makes, for messages and progress bars.
     label = "spectrograms"
+    #: What helps against rows that cannot be read, and against a lack of memory.
+    skip_remedy = (
+        ", or pass on_error='skip' to LogMel: they are then not trained on, and their "
+        "predictions are NaN."
+    )
+    disk_remedy = "Give LogMel a cache_dir to keep them on disk instead."
     #: What a block must hold before and after its own part, in whole seconds.
     lead_s = 4
     tail_s = 1
