@@ -8,16 +8,20 @@ import signal
 import subprocess
 import sys
 import time
+import warnings
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
 from click.testing import CliRunner
+from scipy.special import expit
 from sklearn.linear_model import LogisticRegression
 from sklearn.multiclass import OneVsRestClassifier
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
+from sklearn.svm import SVC
 
 from skbird.archive import part_paths, predict_archive
 from skbird.cli._app import app
@@ -121,6 +125,31 @@ def test_poolings_are_compiled(encoder, rows, pooling):
     model = probe(encoder, pooling=pooling).fit(X, Y)
     model[-1].species_ = np.asarray(Y.columns)
     assert compile_pipeline(model, X, precision="float32").max_difference_ < 1e-6
+
+
+def test_corrected_activations_are_not_read_from_the_cache(encoder, rows, tmp_path):
+    X, Y = rows
+    options = {"cache_dir": tmp_path, "verbose": 0}
+    found = {}
+    for activation in ("none", "sigmoid"):
+        changed = encoder.with_spec(replace(encoder.spec, activation=activation))
+        model = PretrainedScores(changed, **options).fit(X, Y)
+        found[activation] = model.predict_proba(X)
+    np.testing.assert_allclose(found["sigmoid"], expit(found["none"]), atol=0.3)
+    assert not np.allclose(found["none"], found["sigmoid"])
+
+
+def test_other_probabilities_of_coefficients_are_not_taken_for_logistic(encoder, rows):
+    X, Y = rows
+    head = OneVsRestClassifier(SVC(kernel="linear", probability=True, random_state=0))
+    model = make_pipeline(EmbeddingEncoder(encoder, verbose=0), head)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", FutureWarning)
+        model.fit(X, Y)
+    head = model[-1]
+    head.species_ = np.asarray(Y.columns)
+    compiled = compile_pipeline(model, precision="float32")
+    np.testing.assert_array_equal(compiled.predict_proba(X), model.predict_proba(X))
 
 
 def test_other_heads_stay_as_they_are(encoder, rows, models_folder):

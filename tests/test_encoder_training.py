@@ -89,6 +89,15 @@ def test_parameters_of_the_probe_are_set(run, folder, encoder):
     assert "probeclassifier__D" in text
 
 
+def test_other_outputs_of_the_encoder_are_refused(run, folder, encoder):
+    code, text = run(
+        *("train", folder / "recordings", "--out", "m.skbird", "--encoder", encoder),
+        *("--set", "embeddingencoder__output=windows"),
+    )
+    assert code == 2
+    assert "embeddingencoder__output='windows' does not go" in text
+
+
 def test_flags_of_networks_do_not_go_with_an_encoder(run, folder, encoder):
     code, text = run(
         *("train", folder / "recordings", "--out", "m.skbird", "--encoder", encoder),

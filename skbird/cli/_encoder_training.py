@@ -67,7 +67,13 @@ def encoder_pipeline(settings, work_dir):
     for name in given:
         if name not in known:
             raise click.UsageError(f"set: {unknown_name(name, known)}")
-    return pipe.set_params(**from_text(given, known))
+    pipe.set_params(**from_text(given, known))
+    if pipe[0].output != "embedding":
+        raise click.UsageError(
+            f"set: embeddingencoder__output={pipe[0].output!r} does not go with a "
+            "probe of `skbird train`. Leave it out."
+        )
+    return pipe
 
 
 def check_encoder_here(settings):
@@ -75,6 +81,25 @@ def check_encoder_here(settings):
     from skbird.encoders import load_encoder
 
     load_encoder(settings.encoder).check_output("embedding")
+
+
+def groups_of_fit(settings, X):
+    """Return the groups by which a probe chooses its C, as arguments of `fit`.
+
+    Parameters
+    ----------
+    settings : Settings
+    X : DataFrame
+        The rows to train on.
+
+    Returns
+    -------
+    dict
+        Empty for networks.
+    """
+    if settings.encoder is None:
+        return {}
+    return {"groups": X[settings.groups or "path"].astype(str).to_numpy()}
 
 
 def hear(pipe, X, Y):

@@ -203,9 +203,12 @@ def row_length(model):
     parts = parts_of(model)
     if any(getattr(part, "frame_scores", False) for part in parts):
         return 5.0  # of a longer context
-    encoders = [part.encoder_ for part in parts if hasattr(part, "encoder_")]
+    from skbird.encoders import EmbeddingEncoder, PretrainedScores, load_encoder
+
+    kinds = EmbeddingEncoder, PretrainedScores
+    encoders = [part.encoder for part in parts if isinstance(part, kinds)]
     if encoders:
-        return max(1.0, encoders[0].spec.window_s)
+        return max(1.0, load_encoder(encoders[0]).spec.window_s)
     lengths = [part.segment_s for part in parts if hasattr(part, "segment_s")]
     return float(lengths[0]) if lengths else 5.0
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import click
 
 from skbird.cli import _console
-from skbird.cli._encoder_training import hear
+from skbird.cli._encoder_training import groups_of_fit, hear
 from skbird.cli._groups import group_rows
 from skbird.cli._outputs import (
     OVERWRITE,
@@ -110,6 +110,7 @@ def train(data, out, config, assignments, license, work_dir, overwrite, **flags)
         taught_Y[species],
         label_weight=label_weight[species].iloc[train_rows],
         sample_weight=settings.row_weights(taught, taught_Y[species]),
+        **groups_of_fit(settings, taught),
     )
     errors = pd.concat([errors, damaged])
     taught = taught[decoded]

@@ -202,7 +202,7 @@ class EmbeddingEncoder(TransformerMixin, BaseEstimator):
         -------
         ndarray of str, object, shape (n_features,)
         """
-        encoder = load_encoder(self.encoder)
+        encoder = self._opened
         n = encoder.spec.outputs[self._role].shape[-1]
         names = [f"{self._role}{k}" for k in range(n)]
         if self._role == "scores" and encoder.class_names:
@@ -211,13 +211,19 @@ class EmbeddingEncoder(TransformerMixin, BaseEstimator):
         return np.array([f"{p}_{name}" for p in parts for name in names], dtype=object)
 
     @property
+    def _opened(self):
+        """The model that `fit` has opened, whatever `encoder` has become since."""
+        opened = getattr(self, "encoder_", None)
+        return load_encoder(self.encoder) if opened is None else opened
+
+    @property
     def _role(self):
         return "embedding" if self.output == "windows" else self.output
 
     def _windows(self, recordings, at_predict, on_error):
         return compute_windows(
             recordings,
-            load_encoder(self.encoder),
+            self._opened,
             self._role,
             step_s=self.step_s,
             at_predict=at_predict,

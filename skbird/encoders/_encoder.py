@@ -1,5 +1,7 @@
 """A pretrained model with its spec: windows in, embeddings and scores out."""
 
+from pathlib import Path
+
 import numpy as np
 import scipy.special
 
@@ -58,6 +60,11 @@ class Encoder:
         self._source = source
         #: Tells caches which file, or function, the numbers are from.
         self.identity = identity
+
+    @property
+    def file_name(self):
+        """Name of the model's file; None of a function."""
+        return None if self._source is None else Path(self._source[0]).name
 
     def __repr__(self):
         spec = self.spec

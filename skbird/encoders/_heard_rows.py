@@ -34,7 +34,7 @@ class HeardRows:
         self
         """
         features = self.encoder.fit_transform(X)
-        heard = ~np.isnan(features).any(axis=1)
+        heard = np.isfinite(features).all(axis=1)
         weights = {name: np.asarray(weight)[heard] for name, weight in weights.items()}
         self.n_species_ = y.shape[1]
         y = y[heard] if isinstance(y, pd.DataFrame) else np.asarray(y)[heard]
@@ -53,7 +53,7 @@ class HeardRows:
         ndarray of shape (n_rows, n_species)
         """
         features = self.encoder.transform(X)
-        heard = ~np.isnan(features).any(axis=1)
+        heard = np.isfinite(features).all(axis=1)
         proba = np.full((len(features), self.n_species_), np.nan, np.float32)
         if heard.any():
             found = predict_matrix(self.head, features[heard], self.n_species_)

@@ -96,6 +96,7 @@ class LinearProbe(MultilabelMixin, BaseEstimator):
         problem = batches, present[:, learned], total[:, learned]
         problem += (self._pooling(batches.bounds, batches.weights),)
         batches.standardize(row_weight)
+        vars(self).pop("C_scores_", None)  # of an earlier fit
         self.C_ = self.C if self.C != "auto" else self._choose_c(problem, groups[rows])
         coef, n_iter = fit_coefficients(*problem, self.C_, self.max_iter)
         if n_iter.max(initial=0) >= self.max_iter:

@@ -23,6 +23,7 @@ from skbird.utils._names import match_names
 from skbird.utils._params import POSITIVE, THRESHOLD, check_list
 from skbird.utils._rows import check_y_length
 from skbird.utils._sklearn_compat import HasMethods, Interval, StrOptions
+from skbird.utils._weights import check_label_weight
 
 _NAMED = 5  # species that a warning spells out
 
@@ -173,6 +174,9 @@ class PretrainedScores(MultilabelMixin, BaseEstimator):
             check_y_length(y, len(recordings))
             check_rate(recordings, self.encoder_.spec)
         species = self._wanted(y)
+        if y is not None:
+            shape = len(recordings), len(species)
+            label_weight = check_label_weight(label_weight, shape, species)
         place = self._places(species)
         self.matched_ = np.array([name in place for name in species], dtype=bool)
         self.columns_ = np.array([place.get(name, -1) for name in species], dtype=int)
@@ -213,6 +217,8 @@ class PretrainedScores(MultilabelMixin, BaseEstimator):
             warn_of_errors(windows)
             proba[:, self.matched_] = windows.pool(self.pooling)
         if self.probe_ is not None:
+            # What was learned stays; what to do about bad rows may have changed.
+            self.probe_.encoder.set_params(**self._options)
             proba[:, ~self.matched_] = self.probe_.predict_proba(recordings)
         return proba
 
@@ -304,7 +310,7 @@ class PretrainedScores(MultilabelMixin, BaseEstimator):
             given = {"sample_weight": sample_weight, "label_weight": label_weight}
             weights = {name: w for name, w in given.items() if w is not None}
             if "label_weight" in weights:
-                weights["label_weight"] = np.asarray(label_weight)[:, ~self.matched_]
+                weights["label_weight"] = label_weight[:, ~self.matched_]
             self.probe_ = self._probe().fit(recordings, labels, **weights)
 
     def _probe(self):

@@ -128,4 +128,4 @@ def known_specs():
     """Return the specs that come with skbird, by name."""
     folder = files("skbird.encoders") / "specs"
     specs = [read_spec(p) for p in sorted(Path(str(folder)).glob("*.toml"))]
-    return {spec.name: spec for spec in specs}
+    return {spec.name: spec for spec in sorted(specs, key=lambda spec: spec.name)}

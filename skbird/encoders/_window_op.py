@@ -48,6 +48,10 @@ class WindowOp(LastOp):
             spec.key,
             spec.outputs[self.output],
             self.columns,
+            self.encoder.runtime,
+            spec.input_name,
+            spec.input_shape,
+            spec.activation if self.probabilities else None,
         )
         digest = blake2b(repr(parts).encode(), digest_size=16).hexdigest()
         object.__setattr__(self, "key", digest)

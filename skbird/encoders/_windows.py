@@ -219,13 +219,14 @@ class Windows:
         for row in range(len(self)):
             if not self.n_windows[row]:
                 continue
-            values = self.table(row)[:, 1:]
             weights = self.weights_of(row)
+            used = weights > 0
+            values, weights = self.table(row)[used, 1:], weights[used]
             parts = []
             if pooling != "max":
                 parts.append(np.average(values, axis=0, weights=weights))
             if pooling != "mean":
-                parts.append(values[weights > 0].max(axis=0))
+                parts.append(values.max(axis=0))
             pooled[row] = np.concatenate(parts)
         self._warn_of_nan(pooled)
         return pooled

@@ -223,7 +223,7 @@ def _compile_probe(model):
         else:
             head = PooledHead(head, pooling=encoder.pooling)
     filters = copy.deepcopy(list(zip(names, steps, strict=True))[:place])
-    opened = load_encoder(encoder.encoder)
+    opened = getattr(encoder, "encoder_", None) or load_encoder(encoder.encoder)
     last = clone(encoder).set_params(encoder=opened, output="windows", cache_dir=None)
     return CompiledPipeline(Pipeline([*filters, (names[place], last)]), head)
 

@@ -1,6 +1,6 @@
 """The encoder of a model file: its name and what its file must be, never the file."""
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 
 from skbird.encoders import (
     EncoderSpec,
@@ -27,7 +27,7 @@ class EncoderField:
         if encoder.runtime == "callable":
             raise FieldError("an encoder that is a function is in no file")
         known = known_specs().get(encoder.spec.name) == encoder.spec
-        spec = None if known else _plain(encoder.spec)
+        spec = None if known else _plain(_found_by_name(encoder))
         return {"name": encoder.spec.name, "sha256": encoder.identity, "spec": spec}
 
     def read(self, plain):
@@ -35,6 +35,13 @@ class EncoderField:
         fields = {"name": Text(80), "sha256": Text(64), "spec": _Any()}
         values = read_fields(fields, plain)
         return NamedEncoder(_spec(values["name"], values["spec"]), values["sha256"])
+
+
+def _found_by_name(encoder):
+    """Return a spec by which the file is looked for in the folder of encoders."""
+    spec = encoder.spec
+    places = {"url": None, "package": None, "package_folder": ""}
+    return replace(spec, file=spec.file or encoder.file_name, **places)
 
 
 @dataclass(frozen=True)

@@ -3,6 +3,7 @@
 import numpy as np
 import scipy.special
 from sklearn.base import BaseEstimator
+from sklearn.linear_model import LogisticRegression
 from sklearn.multiclass import OneVsRestClassifier
 from sklearn.multioutput import MultiOutputClassifier
 from sklearn.pipeline import Pipeline
@@ -145,7 +146,7 @@ class PooledHead(MultilabelMixin, BaseEstimator):
             NaN for rows that could not be read.
         """
         features = X.pool(self.pooling)
-        heard = ~np.isnan(features).any(axis=1)
+        heard = np.isfinite(features).all(axis=1)
         proba = np.full((len(features), len(self.species_)), np.nan)
         if heard.any():
             n_species = proba.shape[1]
@@ -195,10 +196,7 @@ def linear_of(head):
 
 def _binary(model):
     """Return coefficients and intercept of one logistic regression; None of others."""
-    coef, classes = getattr(model, "coef_", None), getattr(model, "classes_", ())
-    is_logistic = hasattr(model, "C") and hasattr(model, "predict_proba")
-    if not is_logistic or coef is None or np.shape(coef)[0] != 1:
+    # Others with coefficients make probabilities of them in other ways.
+    if type(model) is not LogisticRegression or model.classes_.tolist() != [0, 1]:
         return None
-    if np.asarray(classes).tolist() != [0, 1]:
-        return None
-    return np.asarray(coef)[0], float(model.intercept_[0])
+    return model.coef_[0], float(model.intercept_[0])

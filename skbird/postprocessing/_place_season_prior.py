@@ -332,7 +332,7 @@ class PlaceSeasonPrior(HeldOutPostProcessor):
             return proba
         known = np.asarray(self.known_)
         priors = source.of_rows(rows, self._meant(self.species_))
-        priors[:, ~known] = np.nan
+        priors = np.where(known, priors, np.nan)
         say_rows(priors[:, known], stacklevel=3)
         return self._change(proba, priors, self.reference_, self.strength_)
 
