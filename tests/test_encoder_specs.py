@@ -236,7 +236,7 @@ def test_files_that_are_too_large_or_none_are_refused(tmp_path, write):
         read_spec(write(b" " * 10_000_001))
     with pytest.raises(ValueError, match=r"must end in \.toml or \.json"):
         read_spec(write(TOML, "toads.yaml"))
-    with pytest.raises(FileNotFoundError):
+    with pytest.raises(FileNotFoundError, match="No such file"):
         read_spec(tmp_path / "no.json")
     with pytest.raises(TypeError, match="a path is needed"):
         read_spec(5)

@@ -52,7 +52,8 @@ def load_encoder(encoder, spec=None, *, runtime="auto", folder=None, download=Tr
         Where files are looked for and kept, each model in a folder of its name. None:
         that of the environment variable SKBIRD_ENCODERS, else ``~/.cache/skbird``.
     download : bool, default=True
-        Whether a file that is nowhere may be fetched. Its SHA-256 is checked.
+        Whether a file that is nowhere may be fetched. Its SHA-256 is
+        checked if the spec has one.
 
     Returns
     -------
