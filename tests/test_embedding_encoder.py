@@ -5,12 +5,13 @@ import os
 import numpy as np
 import pandas as pd
 import pytest
+from sklearn import config_context
 from sklearn.base import clone
 from sklearn.pipeline import make_pipeline
-from toy_encoder import N_BANDS, NAMES, RATE, SCALE, hear, placed, quiet, toy
+from toy_encoder import N_BANDS, NAMES, RATE, SCALE, Counting, placed, quiet, toy
 
 from skbird.audio import AudioReadError
-from skbird.encoders import EncoderOutput
+from skbird.encoders import EncoderOutput, Windows
 from skbird.preprocessing import Resampler, RMSFilter, Segmenter
 
 
@@ -32,20 +33,6 @@ def noise(write_wav):
         return write_wav(name, level * rng.standard_normal(int(seconds * rate)), rate)
 
     return write
-
-
-class Counting:
-    """Count the windows that it hears."""
-
-    def __init__(self):
-        self.n = 0
-
-    def __call__(self, windows):
-        self.n += len(windows)
-        return hear(windows)
-
-    def __getstate__(self):
-        return {}  # the count does not make it another function
 
 
 # Pooling and weights --------------------------------------------------------------
@@ -210,6 +197,17 @@ def test_features_are_named(noise):
     assert features.columns[-1] == f"max_embedding{N_BANDS - 1}"
     scores = quiet(toy(), output="scores", pooling="max").fit([path])
     assert scores.get_feature_names_out().tolist() == [f"max_{name}" for name in NAMES]
+
+
+def test_windows_stay_windows_whatever_output_is_set(noise):
+    path = noise("a.wav")
+    step = quiet(toy(), output="windows")
+    for model in (step.set_output(transform="pandas"), make_pipeline(step)):
+        windows = model.set_output(transform="pandas").fit_transform([path])
+        assert isinstance(windows, Windows)
+    with config_context(transform_output="pandas"):
+        assert isinstance(step.transform([path]), Windows)
+    assert not hasattr(step, "get_feature_names_out")
 
 
 def test_parameters_are_checked_early(noise):

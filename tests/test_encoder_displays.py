@@ -155,20 +155,16 @@ def known_toads(tmp_path, monkeypatch):
     """Let skbird know a small pretrained model by its name."""
     pytest.importorskip("onnx")
     pytest.importorskip("onnxruntime")
-    import sys
 
     from tiny_encoder import write_encoder
 
-    import skbird.encoders._spec_files as spec_files
+    from skbird.encoders._spec_files import known_specs
 
     (tmp_path / "models" / "toads").mkdir(parents=True)
     monkeypatch.setenv("SKBIRD_ENCODERS", str(tmp_path / "models"))
     path = write_encoder(tmp_path / "models" / "toads")
     encoder = load_encoder(path, runtime="onnxruntime")
-    known = spec_files.known_specs() | {"toads": encoder.spec}
-    for module in [m for n, m in sys.modules.items() if n.startswith("skbird")]:
-        if hasattr(module, "known_specs"):
-            monkeypatch.setattr(module, "known_specs", lambda: known)
+    monkeypatch.setitem(known_specs(), "toads", encoder.spec)
     return encoder
 
 

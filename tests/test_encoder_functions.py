@@ -3,6 +3,7 @@
 import copy
 import pickle
 from functools import partial
+from types import ModuleType
 
 import numpy as np
 import pytest
@@ -54,6 +55,31 @@ def test_functions_of_one_name_are_told_apart(monkeypatch):
     before = identity(scaled)
     monkeypatch.setitem(globals(), "FACTOR", 2.0)
     assert identity(scaled) != before
+
+
+class Helped:
+    factor = 1
+
+    def __call__(self, windows):
+        return self.help(self.factor * windows)
+
+    def help(self, windows):
+        return hear(windows)
+
+
+def test_methods_and_functions_of_modules_count(monkeypatch):
+    module = ModuleType("toads")
+    module.hear = lambda windows: hear(windows)
+    monkeypatch.setitem(globals(), "toads", module)
+    functions = Helped(), Helped().help, lambda windows: toads.hear(windows)  # noqa: F821
+    before = [identity(function) for function in functions]
+    assert before == [identity(function) for function in functions]
+    monkeypatch.setattr(Helped, "help", lambda self, windows: hear(2 * windows))
+    module.hear = lambda windows: hear(windows + 1)
+    after = [identity(function) for function in functions]
+    monkeypatch.setattr(Helped, "factor", 3)
+    assert identity(Helped()) not in (before[0], after[0])
+    assert not set(before) & set(after)
 
 
 def test_what_cannot_be_told_shares_no_cache():

@@ -1,6 +1,7 @@
 """Models of strangers read no other files, and damaged ones are refused in words."""
 
 import os
+import pickle
 import sys
 from contextlib import suppress
 from dataclasses import replace
@@ -23,7 +24,7 @@ from skbird.encoders import (
     check_encoder,
     load_encoder,
 )
-from skbird.encoders._onnx_files import check_data
+from skbird.encoders._onnx_files import weights_beside
 from skbird.encoders._spec_files import known_specs
 
 N = 1600
@@ -66,7 +67,22 @@ def test_weights_may_be_links_to_one_store(model, tmp_path):
     onnx.save(model, store / "1")
     (links / "a.onnx").symlink_to(store / "1")
     (links / "weights.data").symlink_to(store / "2")
-    check_data(links / "a.onnx")
+    assert weights_beside(links / "a.onnx") == [links / "weights.data"]
+
+
+def test_a_model_is_another_with_other_weights_beside_it(model, tmp_path):
+    content = external(model, "weights.data")
+    (tmp_path / "weights.data").write_bytes(content)
+    onnx.save(model, tmp_path / "b.onnx")
+    encoder = load_encoder(tmp_path / "b.onnx", SPEC)
+    pickled = pickle.dumps(encoder)
+    assert pickle.loads(pickled) is encoder
+    (tmp_path / "weights.data").write_bytes(bytes(len(content)))
+    with pytest.raises(ValueError, match=r"is not the file of .* that was pickled"):
+        pickle.loads(pickled)
+    other = load_encoder(tmp_path / "b.onnx", SPEC)
+    assert other.identity != encoder.identity
+    assert not other.run(np.ones((1, N)))["embedding"].any()
 
 
 @pytest.mark.parametrize("runtime", RUNTIMES)
@@ -145,7 +161,7 @@ def test_weights_are_found_wherever_they_hide(model, tmp_path, place):
     entry.key, entry.value = "location", "../secret"
     onnx.save(model, tmp_path / "b.onnx")
     with pytest.raises(ValueError, match="must lie in a file beside it"):
-        check_data(tmp_path / "b.onnx")
+        weights_beside(tmp_path / "b.onnx")
 
 
 def test_names_of_tensors_are_no_references(model, tmp_path):

@@ -1,5 +1,6 @@
 """Names of the classes of pretrained models, as their files have them."""
 
+import hashlib
 import os
 import pickle
 from dataclasses import replace
@@ -92,3 +93,14 @@ def test_nothing_is_read_where_nothing_is_said(tmp_path):
     spec = replace(labels_spec(), outputs=only)
     assert read_class_names(spec, tmp_path) == ()
     assert pickle.loads(pickle.dumps(spec)) == spec
+
+
+def test_labels_are_the_ones_that_the_spec_means(tmp_path):
+    content = b"Bufo bufo\nRana arvalis\nKauz\nb\n"
+    (tmp_path / "labels").write_bytes(content)
+    found = hashlib.sha256(content).hexdigest()
+    assert len(read_class_names(labels_spec(labels_sha256=found), tmp_path)) == 4
+    with pytest.raises(ValueError, match=r"is not the labels_file of .* SHA-256"):
+        read_class_names(labels_spec(labels_sha256=found[::-1]), tmp_path)
+    with pytest.raises(ValueError, match="labels_sha256='12' must be 64"):
+        labels_spec(labels_sha256="12")

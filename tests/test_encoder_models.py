@@ -300,12 +300,9 @@ def run(*arguments):
 @pytest.fixture
 def known_toads(models_folder, encoder, monkeypatch):
     """Let skbird know the model by its name."""
-    import skbird.encoders._spec_files as spec_files
+    from skbird.encoders._spec_files import known_specs
 
-    known = spec_files.known_specs() | {"toads": encoder.spec}
-    for module in [m for n, m in sys.modules.items() if n.startswith("skbird")]:
-        if hasattr(module, "known_specs"):
-            monkeypatch.setattr(module, "known_specs", lambda: known)
+    monkeypatch.setitem(known_specs(), "toads", encoder.spec)
 
 
 def test_predict_takes_the_name_of_an_encoder(known_toads, rows, tmp_path):

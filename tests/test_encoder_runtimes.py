@@ -157,7 +157,7 @@ def test_specs_lie_beside_their_model(small):
     assert load_encoder(str(small)).spec == small_spec()
     assert load_encoder(small, small.with_suffix(".json")).spec == small_spec()
     small.with_suffix(".json").unlink()
-    with pytest.raises(ValueError, match=r"Pass spec=.*write small\.json beside it"):
+    with pytest.raises(ValueError, match=r"Pass spec=.*beside the file as small\.json"):
         load_encoder(small)
 
 
@@ -305,7 +305,7 @@ def test_pickles_look_for_their_file_again(small):
     with pytest.raises(ValueError, match="is not the file of small"):
         pickle.loads(content)
     small.unlink()
-    with pytest.raises(FileNotFoundError, match="Put it there, or load the encoder"):
+    with pytest.raises(FileNotFoundError, match="Put it there, or load the model"):
         pickle.loads(content)
 
 

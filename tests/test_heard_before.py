@@ -92,8 +92,16 @@ def test_other_names_are_no_numbers(path):
 
 
 def test_the_column_counts_more_than_the_name_of_the_file():
-    rows = {"path": ["XC100.mp3"] * 4, "collection": ["own", "unknown", None, "XC"]}
-    assert answers(rows) == ["no", "likely", "likely", "likely"]
+    rows = {"path": ["XC100.mp3"] * 3, "collection": ["unknown", None, "ML"]}
+    rows["date"] = ["2024-01-01"] * 3
+    spec = make_spec(("XC", "2025-01-01"), ("ML", "2023-01-01"))
+    assert answers(rows, spec) == ["likely", "likely", "no"]
+
+
+def test_a_number_tells_what_a_collection_of_another_name_is_made_of():
+    paths = ["BirdCLEF/wren/XC100.mp3", "own/wren.mp3"]
+    rows = {"path": paths, "collection": ["BirdCLEF 2024", "own"]}
+    assert answers(rows) == ["likely", "no"]
 
 
 def test_days_of_publication_are_not_taken_of_the_number_if_they_are_given():

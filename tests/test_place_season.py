@@ -9,6 +9,7 @@ from sklearn.frozen import FrozenEstimator
 
 from skbird.data import Recordings
 from skbird.encoders import GeoModelSpec, load_encoder, load_geo_model
+from skbird.encoders._geo_spec import known_geo_specs
 from skbird.postprocessing import MultilabelCalibrator, PlaceSeasonPrior
 from skbird.utils._days import hours, moments, week_of
 
@@ -589,9 +590,7 @@ def toy_by_name(monkeypatch, tmp_path):
         "geomodel-3", "3", 3, file="toy.onnx", labels_file="labels.txt", license="CC0"
     )
     monkeypatch.setenv("SKBIRD_ENCODERS", str(tmp_path))
-    monkeypatch.setattr(
-        "skbird.encoders._load_geo_model.known_geo_specs", lambda: {spec.name: spec}
-    )
+    monkeypatch.setitem(known_geo_specs(), spec.name, spec)
 
 
 def test_model_files_name_the_geo_model(toy_by_name, tmp_path):

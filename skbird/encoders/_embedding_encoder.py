@@ -1,24 +1,23 @@
-import os
-import warnings
-from numbers import Integral
-
 import numpy as np
 import pandas as pd
 from sklearn.base import BaseEstimator, TransformerMixin
+from sklearn.utils.metaestimators import available_if
 
-from skbird.data import as_recordings, check_some_rows
-from skbird.encoders._encoder import Encoder
+from skbird.data import as_recordings
+from skbird.encoders._encoder_step import EncoderStepMixin, warn_of_errors
 from skbird.encoders._load_encoder import load_encoder
 from skbird.encoders._windows import POOLINGS, compute_windows
-from skbird.utils._params import POSITIVE
-from skbird.utils._rows import check_y_length
-from skbird.utils._sklearn_compat import Interval, StrOptions, output_config
-from skbird.utils._text import counted
+from skbird.utils._sklearn_compat import StrOptions, output_config
 
 _OUTPUTS = ("embedding", "scores", "frames", "spatial", "windows")
 
 
-class EmbeddingEncoder(TransformerMixin, BaseEstimator):
+def _gives_columns(encoder):
+    # scikit-learn makes tables of what has names.
+    return encoder.output != "windows"
+
+
+class EmbeddingEncoder(EncoderStepMixin, TransformerMixin, BaseEstimator):
     """Turn each row into features by a pretrained model; any classifier can follow.
 
     It stands where :class:`skbird.preprocessing.LogMel` stands: after steps such as
@@ -79,14 +78,9 @@ class EmbeddingEncoder(TransformerMixin, BaseEstimator):
     """
 
     _parameter_constraints: dict = {
-        "encoder": [str, os.PathLike, Encoder],
+        **EncoderStepMixin._parameter_constraints,
         "output": [StrOptions(set(_OUTPUTS))],
         "pooling": [StrOptions(set(POOLINGS))],
-        "step_s": [POSITIVE, None],
-        "cache_dir": [str, os.PathLike, None],
-        "n_jobs": [Interval(Integral, -1000, 1000, closed="both"), None],
-        "on_error": [StrOptions({"raise", "skip"})],
-        "verbose": ["verbose"],
     }
 
     def __init__(
@@ -124,13 +118,7 @@ class EmbeddingEncoder(TransformerMixin, BaseEstimator):
         -------
         self
         """
-        self._validate_params()
-        recordings = as_recordings(X)
-        check_some_rows(recordings)
-        check_y_length(y, len(recordings))
-        self.encoder_ = load_encoder(self.encoder)
-        self.encoder_.check_output(self._role)
-        check_rate(recordings, self.encoder_.spec)
+        self._open_for(X, y, self._role)
         return self
 
     def fit_transform(self, X, y=None):
@@ -191,6 +179,23 @@ class EmbeddingEncoder(TransformerMixin, BaseEstimator):
         self._validate_params()
         return self._windows(as_recordings(X), at_predict=True, on_error="skip").errors
 
+    def set_output(self, *, transform=None):
+        """Set what `transform` returns; windows stay `Windows`.
+
+        Parameters
+        ----------
+        transform : {"default", "pandas", "polars"}, default=None
+            None changes nothing.
+
+        Returns
+        -------
+        self
+        """
+        if self.output != "windows":
+            super().set_output(transform=transform)
+        return self
+
+    @available_if(_gives_columns)
     def get_feature_names_out(self, input_features=None):
         """Return the names of the columns, such as ``mean_embedding0``.
 
@@ -225,12 +230,8 @@ class EmbeddingEncoder(TransformerMixin, BaseEstimator):
             recordings,
             self._opened,
             self._role,
-            step_s=self.step_s,
             at_predict=at_predict,
-            cache_dir=self.cache_dir,
-            n_jobs=self.n_jobs,
-            on_error=on_error,
-            verbose=self.verbose,
+            **{**self._options, "on_error": on_error},
         )
 
     def _compute(self, recordings, at_predict):
@@ -246,31 +247,5 @@ class EmbeddingEncoder(TransformerMixin, BaseEstimator):
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
-        tags.input_tags.one_d_array = True
-        tags.input_tags.two_d_array = False
-        tags.input_tags.string = True
         tags.requires_fit = False
         return tags
-
-
-def check_rate(recordings, spec):
-    """Warn of steps that remove what the model listens to."""
-    rate = recordings.sample_rate_after(None)
-    if rate is not None and rate < spec.sample_rate:
-        warnings.warn(
-            f"A Resampler brings the recordings to {rate} Hz, but {spec.name} hears up "
-            f"to {spec.sample_rate / 2:g} Hz at {spec.sample_rate} Hz. Leave the "
-            "Resampler out.",
-            stacklevel=4,
-        )
-
-
-def warn_of_errors(windows):
-    """Say which rows could not be read."""
-    if len(windows.errors):
-        first = windows.errors.iloc[0]
-        warnings.warn(
-            f"{len(windows.errors)} of {counted(len(windows), 'row')} cannot be used "
-            f"and will be left out. The first is row {first['row']}: {first['error']}",
-            stacklevel=4,
-        )

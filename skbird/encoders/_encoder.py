@@ -17,6 +17,7 @@ _OPENED_FOR = (
     "labels_file",
     "labels_format",
     "labels_column",
+    "labels_sha256",
 )
 BATCH = 16  # windows that are prepared and run at once
 

@@ -154,7 +154,7 @@ def _fetch(spec, name, folder):
     address = f"{spec.url.rstrip('/')}/{quote(name)}"
     remove_leftovers(folder)
     part = folder / f".{uuid4().hex}.part"
-    expected = spec.sha256 if name == spec.file else None
+    expected = spec.sha256 if name == spec.file else spec.labels_sha256
     try:
         with _open_address(address) as answer, replacing(folder / name, part) as file:
             found = _copy(answer, file, name)

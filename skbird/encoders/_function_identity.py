@@ -11,8 +11,9 @@ import joblib
 def function_identity(function):
     """Return a text that changes with what a function computes.
 
-    Its code counts, and all that it uses: defaults, variables around it, functions and
-    objects of its module. Names of files and numbers of lines do not.
+    Its code counts, and what it uses: defaults, variables around it, functions and
+    objects of its module, methods of its object. Of functions in other modules only
+    their own code does. Names of files and numbers of lines do not.
 
     Parameters
     ----------
@@ -31,23 +32,44 @@ def function_identity(function):
 
 def _parts(value, seen):
     if isinstance(value, MethodType):  # of an object, whose state counts
-        return [_parts(value.__func__, seen), value.__self__]
+        holder = value.__self__
+        kind = holder if isinstance(holder, type) else type(holder)
+        return [_parts(value.__func__, seen), _methods(kind, seen), holder]
     if isinstance(value, partial):
         return [_parts(value.func, seen), value.args, value.keywords]
-    code = getattr(value, "__code__", None)
-    if not isinstance(code, CodeType):
-        calls = [
-            vars(c)["__call__"] for c in type(value).__mro__ if "__call__" in vars(c)
-        ]
-        called = getattr(calls[0], "__code__", None) if calls else None
-        return [_plain(called), value] if isinstance(called, CodeType) else value
+    code = _code(value)
+    if code is None:
+        return [_methods(type(value), seen), value] if callable(value) else value
     if id(value) in seen:
         return value.__qualname__
     seen.add(id(value))
+    names = _names(code)
     cells = [cell.cell_contents for cell in value.__closure__ or ()]
-    used = [value.__globals__[n] for n in _names(code) if n in value.__globals__]
+    used = [value.__globals__[n] for n in names if n in value.__globals__]
     around = [_parts(v, seen) for v in (*cells, *used) if not ismodule(v)]
-    return [_plain(code), value.__defaults__, value.__kwdefaults__, around]
+    reached = [getattr(m, n, None) for m in filter(ismodule, used) for n in names]
+    away = [_plain(code) for code in map(_code, reached) if code is not None]
+    return [_plain(code), value.__defaults__, value.__kwdefaults__, around, away]
+
+
+def _methods(kind, seen):
+    """Return what a class has: methods and values; of bases elsewhere methods' code."""
+    parts = []
+    for base in kind.__mro__:
+        own = base.__module__ == kind.__module__
+        for name, member in sorted(vars(base).items()):
+            method = getattr(member, "__func__", getattr(member, "fget", member))
+            if _code(method) is not None:
+                found = _parts(method, seen) if own else _plain(_code(method))
+                parts.append((name, found))
+            elif own and not name.startswith("__") and not hasattr(member, "__get__"):
+                parts.append((name, member))
+    return parts
+
+
+def _code(value):
+    code = getattr(value, "__code__", None)
+    return code if isinstance(code, CodeType) else None
 
 
 def _inner(code):

@@ -42,6 +42,7 @@ class GeoModelSpec:
     labels_format : str, default="lines"
         Its format, as for :class:`EncoderSpec`.
     labels_column : str, default=None
+    labels_sha256 : str, default=None
     taxonomy, license, file, sha256, package, package_folder, url, homepage
         As for :class:`EncoderSpec`.
 
@@ -62,6 +63,7 @@ class GeoModelSpec:
     labels_file: str | None = None
     labels_format: str = "lines"
     labels_column: str | None = None
+    labels_sha256: str | None = None
     taxonomy: str | None = None
     license: str | None = None
     file: str | None = None
@@ -99,6 +101,7 @@ _CONSTRAINTS = {
     "labels_file": _TEXT,
     "labels_format": [StrOptions(set(LABEL_FORMATS))],
     "labels_column": _TEXT,
+    "labels_sha256": _TEXT,
     "taxonomy": _TEXT,
     "license": _TEXT,
     "file": _TEXT,

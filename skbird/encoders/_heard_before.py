@@ -65,8 +65,9 @@ def heard_before(X, spec, *, collection="collection", date="date", uploaded="upl
     spec : EncoderSpec, Encoder or str
         Of the model, or its known name.
     collection : str, default="collection"
-        Column of X, such as "XC". Where it says nothing, the name of the file does if
-        it has a catalogue number: XC, ML or iNat, and digits.
+        Column of X, such as "XC". Where it says nothing, or names what the spec does
+        not, such as a competition, the name of the file counts if it has a catalogue
+        number: XC, ML or iNat, and digits.
     date : str, default="date"
         Column with the day of recording, which names of files such as
         "AM1_20230510_073000.wav" tell, too: what was recorded later than the model's
@@ -82,8 +83,7 @@ def heard_before(X, spec, *, collection="collection", date="date", uploaded="upl
           not trained on all of these.)
         - "possible": it is in such a collection, but may have come too late; or the
           end of the model's training is not known.
-        - "no": it came too late, or is of a collection that the model was not trained
-          on.
+        - "no": it came too late, or is of a collection that the spec does not name.
         - "unknown": neither X nor the spec tells.
 
         ``value_counts()`` counts them.
@@ -110,7 +110,8 @@ def heard_before(X, spec, *, collection="collection", date="date", uploaded="upl
     training = _spec_of(spec).training
     column = partial(_column, table)
     numbers = _catalogue_numbers(column("path"))
-    collections = _collections(column(collection), numbers)
+    trained_on = {_plain(source.collection) for source in training}
+    collections = _collections(column(collection), numbers, trained_on)
     published = _first_and_last_day(moments(column(uploaded)))
     from_number = published.isna().all(axis=1) & (numbers["collection"] == "xc")
     published[from_number] = _xeno_canto_days(numbers.loc[from_number, "number"])
@@ -185,11 +186,14 @@ def _catalogue_numbers(paths):
     )
 
 
-def _collections(given, numbers):
+def _collections(given, numbers, trained_on):
+    """Return the collection of each row: as given, if a number does not tell better."""
     names, distinct = pd.factorize(given.astype("string"))
     plain = np.array([*map(_plain, distinct), ""], dtype=object)[names]
-    known = ~np.isin(plain.astype(str), list(_NOTHING))
-    return np.where(known, plain, numbers["collection"])
+    unclear = ~np.isin(plain.astype(str), list(trained_on))
+    numbered = (numbers["collection"] != "").to_numpy()
+    nothing = np.isin(plain.astype(str), list(_NOTHING))
+    return np.where(nothing | (unclear & numbered), numbers["collection"], plain)
 
 
 def _plain(name):

@@ -1,6 +1,7 @@
 """Names of the classes of a pretrained model."""
 
 import csv
+import hashlib
 import io
 import re
 
@@ -35,7 +36,14 @@ def read_class_names(spec, folder):
             f"The names of the classes of {spec.name} are not here: put "
             f"{spec.labels_file} into {folder}."
         )
-    text = decode_text(read_bytes(path), str(path)).lstrip("\ufeff")
+    content = read_bytes(path)
+    found = hashlib.sha256(content).hexdigest()
+    if spec.labels_sha256 not in (None, found):
+        raise ValueError(
+            f"{path} is not the labels_file of {spec.name}: its SHA-256 is {found}, "
+            f"not {spec.labels_sha256}. Replace it, or pass a spec of its own."
+        )
+    text = decode_text(content, str(path)).lstrip("\ufeff")
     refuse_binary(text, str(path))
     try:
         names = _parse(text, spec, path)

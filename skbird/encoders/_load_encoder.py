@@ -1,18 +1,16 @@
 """Open a pretrained model by its name, its path, or as a function."""
 
 import os
-from dataclasses import replace
 from functools import lru_cache
-from pathlib import Path
 from threading import RLock
 
 import numpy as np
 
 from skbird.encoders._encoder import CallableRuntime, Encoder
-from skbird.encoders._find import check_file, find_files, say_license, sha256_of
 from skbird.encoders._function_identity import function_identity
 from skbird.encoders._labels import read_class_names
 from skbird.encoders._litert import LiteRtRuntime
+from skbird.encoders._model_files import ModelFiles, identity_of
 from skbird.encoders._onnx_runtimes import OnnxRuntime, OpenVinoRuntime, fastest_runtime
 from skbird.encoders._spec import EncoderSpec
 from skbird.encoders._spec_files import known_specs, read_spec
@@ -20,6 +18,7 @@ from skbird.encoders._trial import try_model
 from skbird.utils._params import check_params
 from skbird.utils._sklearn_compat import StrOptions
 
+_FILES = ModelFiles("encoder", "model", known_specs, read_spec, "EncoderSpec(...)")
 RUNTIMES = ("auto", "onnxruntime", "openvino", "litert")
 _opening = RLock()  # two threads would open two
 _CONSTRAINTS = {
@@ -83,7 +82,7 @@ def load_encoder(encoder, spec=None, *, runtime="auto", folder=None, download=Tr
            [0.]], dtype=float32)
     """
     if isinstance(encoder, Encoder):
-        return encoder if spec is None else encoder.with_spec(_as_spec(spec))
+        return encoder if spec is None else encoder.with_spec(_FILES.spec_of(spec))
     check_params(
         "load_encoder",
         _CONSTRAINTS,
@@ -93,28 +92,11 @@ def load_encoder(encoder, spec=None, *, runtime="auto", folder=None, download=Tr
         folder=folder,
         download=download,
     )
-    spec = None if spec is None else _as_spec(spec)
+    spec = _FILES.spec_of(spec)
     if callable(encoder):
         return _of_function(encoder, spec)
-    name = os.fspath(encoder)
-    if name in known_specs():
-        path = find_files(known_specs()[name], folder, download=download)
-        spec = known_specs()[name] if spec is None else spec
-    else:
-        path = _existing(name)
-        spec = _spec_beside(path) if spec is None else spec
-        check_file(spec, path)
-    say_license(spec)
-    return _open(path.absolute(), spec, sha256_of(path), runtime)
-
-
-def _as_spec(spec):
-    if isinstance(spec, EncoderSpec):
-        return spec
-    try:
-        return read_spec(spec)
-    except ValueError as exc:
-        raise ValueError(f"spec: {exc}") from exc
+    path, spec = _FILES.find(os.fspath(encoder), spec, folder, download)
+    return _open(path, spec, identity_of(path), runtime)
 
 
 def _of_function(function, spec):
@@ -126,43 +108,14 @@ def _of_function(function, spec):
     )
 
 
-def _existing(name):
-    path = Path(name)
-    if path.is_file():
-        return path
-    looks_like_path = path.suffix.lower() in (".onnx", ".tflite", ".zip") or (
-        os.sep in name
-    )
-    if looks_like_path:
-        raise FileNotFoundError(f"encoder={name!r}: there is no such file.")
-    raise ValueError(
-        f"encoder={name!r:.100} is no known model ({', '.join(known_specs())}), and "
-        "no file."
-    )
-
-
-def _spec_beside(path):
-    for suffix in (".json", ".toml"):
-        if path.with_suffix(suffix).is_file():
-            return read_spec(path.with_suffix(suffix))
-    known = {s.sha256: s for s in known_specs().values() if s.sha256 is not None}
-    found = known.get(sha256_of(path))
-    if found is not None:
-        return found
-    raise ValueError(
-        f"Nothing says what {path} wants and gives. Pass spec=EncoderSpec(...), or "
-        f"write {path.with_suffix('.json').name} beside it by write_spec."
-    )
-
-
-def _open(path, spec, sha256, runtime):
+def _open(path, spec, identity, runtime):
     """Open a model once for all who use it in this process."""
     with _opening:
-        return _opened(path, spec, sha256, runtime)
+        return _opened(path, spec, identity, runtime)
 
 
 @lru_cache(maxsize=8)
-def _opened(path, spec, sha256, runtime):
+def _opened(path, spec, identity, runtime):
     kinds = {".tflite": "litert", ".onnx": "auto", ".zip": "auto"}
     own = kinds.get(path.suffix.lower())
     if own is None:
@@ -179,7 +132,7 @@ def _opened(path, spec, sha256, runtime):
     names = read_class_names(spec, path.parent)
     sizes = {"samples": spec.window_samples}
     shape = [sizes.get(n, n) for n in spec.input_shape]
-    try_model(path, spec, sha256, shape, spec.input_type)
+    try_model(path, spec, identity, shape, spec.input_type)
     try:
         opened = kind(path, spec)
     except (ValueError, OSError, ImportError, MemoryError):
@@ -187,21 +140,14 @@ def _opened(path, spec, sha256, runtime):
     except Exception as exc:  # of the runtime's own classes
         raise ValueError(f"{path} cannot be opened: {exc!s:.500}") from exc
     # Another machine may have another runtime: what was asked for goes with it.
-    encoder = Encoder(spec, opened, names, source=(str(path), runtime), identity=sha256)
+    encoder = Encoder(
+        spec, opened, names, source=(str(path), runtime), identity=identity
+    )
     encoder.run(np.zeros((1, spec.window_samples), np.float32))  # complains early
     return encoder
 
 
-def open_again(source, spec, sha256):
+def open_again(source, spec, identity):
     """Open the model of a pickled `Encoder`: the same file, here or where it was."""
-    source, runtime = source
-    path = Path(source)
-    if not path.is_file() and spec.file is not None:
-        path = find_files(spec)
-    if not path.is_file():
-        raise FileNotFoundError(
-            f"The model {spec.name} was at {source}, and is not there any more. Put it "
-            "there, or load the encoder anew and set it as the parameter `encoder`."
-        )
-    check_file(replace(spec, sha256=sha256), path)
-    return _open(path.absolute(), spec, sha256, runtime)
+    path, runtime = source
+    return _open(_FILES.find_again(path, spec, identity), spec, identity, runtime)

@@ -1,19 +1,20 @@
 """Open a model of places and seasons by its name, its path, or as a function."""
 
 import os
-from dataclasses import replace
 from functools import lru_cache
-from pathlib import Path
 
-from skbird.encoders._find import check_file, find_files, say_license, sha256_of
 from skbird.encoders._geo_model import GeoModel
 from skbird.encoders._geo_spec import GeoModelSpec, known_geo_specs, read_geo_spec
 from skbird.encoders._labels import read_class_names
 from skbird.encoders._litert import LiteRtRuntime
+from skbird.encoders._model_files import ModelFiles, identity_of
 from skbird.encoders._onnx_runtimes import OnnxRuntime
 from skbird.encoders._trial import try_model
 from skbird.utils._params import check_params
 
+_FILES = ModelFiles(
+    "model", "geo model", known_geo_specs, read_geo_spec, "GeoModelSpec(...)"
+)
 _RUNTIMES = {".tflite": LiteRtRuntime, ".onnx": OnnxRuntime}
 _CONSTRAINTS = {
     "model": [str, os.PathLike, callable],
@@ -76,23 +77,11 @@ def load_geo_model(model="birdnet-2.4", spec=None, *, folder=None, download=True
         folder=folder,
         download=download,
     )
-    if spec is not None and not isinstance(spec, GeoModelSpec):
-        try:
-            spec = read_geo_spec(spec)
-        except ValueError as exc:
-            raise ValueError(f"spec: {exc}") from exc
+    spec = _FILES.spec_of(spec)
     if callable(model):
         return _of_function(model, spec)
-    name = os.fspath(model)
-    if spec is None and name in known_geo_specs():
-        spec = known_geo_specs()[name]
-        path = find_files(spec, folder, download=download)
-    else:
-        path = _existing(name)
-        spec = _spec_beside(path) if spec is None else spec
-        check_file(spec, path)
-    say_license(spec)
-    return _open(path.absolute(), spec, sha256_of(path))
+    path, spec = _FILES.find(os.fspath(model), spec, folder, download)
+    return _open(path, spec, identity_of(path))
 
 
 def _of_function(function, spec):
@@ -104,34 +93,8 @@ def _of_function(function, spec):
     return GeoModel(spec, function, spec.class_names, identity=f"{name} {spec.version}")
 
 
-def _existing(name):
-    path = Path(name)
-    if path.is_file():
-        return path
-    if path.suffix.lower() in _RUNTIMES or os.sep in name:
-        raise FileNotFoundError(f"model={name!r}: there is no such file.")
-    raise ValueError(
-        f"model={name!r:.100} is no known geo model ({', '.join(known_geo_specs())}), "
-        "and no file."
-    )
-
-
-def _spec_beside(path):
-    for suffix in (".json", ".toml"):
-        if path.with_suffix(suffix).is_file():
-            return read_geo_spec(path.with_suffix(suffix))
-    known = {s.sha256: s for s in known_geo_specs().values()}
-    found = known.get(sha256_of(path))
-    if found is not None:
-        return found
-    raise ValueError(
-        f"Nothing says what {path} wants and gives. Pass spec=GeoModelSpec(...), or "
-        f"write {path.with_suffix('.toml').name} beside it."
-    )
-
-
 @lru_cache(maxsize=4)
-def _open(path, spec, sha256):
+def _open(path, spec, identity):
     """Open a model once for all who use it in this process."""
     runtime = _RUNTIMES.get(path.suffix.lower())
     if runtime is None:
@@ -142,25 +105,16 @@ def _open(path, spec, sha256):
             f"Nothing says which species the values of {spec.name} are of. Give "
             "class_names or labels_file in its spec."
         )
-    try_model(path, spec, sha256, ["batch", 3], "float32")
+    try_model(path, spec, identity, ["batch", 3], "float32")
     opened = runtime(path, spec)
     outputs = list(spec.outputs.values())
 
     def run(places):
         return opened.run(places, outputs)[0]
 
-    return GeoModel(spec, run, names, source=str(path), identity=sha256)
+    return GeoModel(spec, run, names, source=str(path), identity=identity)
 
 
-def open_geo_again(source, spec, sha256):
+def open_geo_again(source, spec, identity):
     """Open the model of a pickled `GeoModel`: the same file, here or where it was."""
-    path = Path(source)
-    if not path.is_file() and spec.file is not None:
-        path = find_files(spec)
-    if not path.is_file():
-        raise FileNotFoundError(
-            f"The model {spec.name} was at {source}, and is not there any more. Put it "
-            "there, or load it anew by load_geo_model."
-        )
-    check_file(replace(spec, sha256=sha256), path)
-    return _open(path.absolute(), spec, sha256)
+    return _open(_FILES.find_again(source, spec, identity), spec, identity)

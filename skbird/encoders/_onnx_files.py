@@ -27,14 +27,14 @@ def onnx_source(path, names=()):
     """
     if path.suffix.lower() == ".zip":
         with unzipped(path) as model:
-            check_data(model)
+            weights_beside(model)  # complains of others
             return _with_outputs(model, names)
-    check_data(path)
+    weights_beside(path)  # complains of others
     return _with_outputs(path, names) if names else str(path)
 
 
-def check_data(path):
-    """Raise ValueError if a model has weights elsewhere than beside it.
+def weights_beside(path):
+    """Return the files of weights that a model names; all must lie beside it.
 
     Runtimes read what the model names. Whoever made it could have any file read, or
     wait for ever for a pipe.
@@ -42,6 +42,16 @@ def check_data(path):
     Parameters
     ----------
     path : Path
+
+    Returns
+    -------
+    list of Path
+        Sorted. Most models have none.
+
+    Raises
+    ------
+    ValueError
+        If one lies elsewhere, or the file is no model.
     """
     with open(path, "rb") as file:
         if os.fstat(file.fileno()).st_size == 0:
@@ -49,14 +59,13 @@ def check_data(path):
         with mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as content:
             # The key of each reference; few models have one, and all are large.
             if content.find(b"location") < 0:
-                return
-    for tensor in _tensors(_parse(path)):
-        for entry in tensor.external_data:
-            if entry.key == "location":
-                _check_beside(path, entry.value)
+                return []
+    entries = [e for tensor in _tensors(_parse(path)) for e in tensor.external_data]
+    names = sorted({e.value for e in entries if e.key == "location"})
+    return [_beside(path, name) for name in names]
 
 
-def _check_beside(path, name):
+def _beside(path, name):
     data = path.with_name(name) if is_plain(name) else None
     # Both may be links to a store of files, as Hugging Face keeps them.
     homes = path.resolve().parent, path.parent.resolve()
@@ -65,6 +74,7 @@ def _check_beside(path, name):
             f"{path} has weights in {name!r:.200}. They must lie in a file beside it, "
             "whose name is letters, digits and any of . + - _"
         )
+    return data
 
 
 def _tensors(message):

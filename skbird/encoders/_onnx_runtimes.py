@@ -8,7 +8,7 @@ from contextlib import suppress
 import numpy as np
 
 from skbird.encoders._find import missing_runtime
-from skbird.encoders._onnx_files import check_data, onnx_source
+from skbird.encoders._onnx_files import onnx_source, weights_beside
 
 # How much a value of OpenVINO may differ from ONNX Runtime's, of the largest one.
 _TOLERANCE = 2e-3
@@ -84,7 +84,7 @@ class OpenVinoRuntime:
                 f"OpenVINO reads no models in archives. Unpack {path}, or pass "
                 "runtime='onnxruntime'."
             )
-        check_data(path)
+        weights_beside(path)  # complains of others
         core = openvino.Core()
         model = core.read_model(path)
         threads = os.cpu_count() or 1

@@ -1,34 +1,26 @@
-import os
 import warnings
 from collections.abc import Mapping
-from numbers import Integral
 
 import numpy as np
 from sklearn.base import BaseEstimator, clone
 from sklearn.utils.validation import check_is_fitted
 
 from skbird.base import MultilabelMixin
-from skbird.data import as_recordings, check_some_rows
-from skbird.encoders._embedding_encoder import (
-    EmbeddingEncoder,
-    check_rate,
-    warn_of_errors,
-)
-from skbird.encoders._encoder import Encoder
+from skbird.data import as_recordings
+from skbird.encoders._embedding_encoder import EmbeddingEncoder
+from skbird.encoders._encoder_step import EncoderStepMixin, warn_of_errors
 from skbird.encoders._heard_rows import HeardRows
-from skbird.encoders._load_encoder import load_encoder
 from skbird.encoders._probe_classifier import ProbeClassifier
 from skbird.encoders._windows import compute_windows
 from skbird.utils._names import match_names
-from skbird.utils._params import POSITIVE, THRESHOLD, check_list
-from skbird.utils._rows import check_y_length
-from skbird.utils._sklearn_compat import HasMethods, Interval, StrOptions
+from skbird.utils._params import THRESHOLD, check_list
+from skbird.utils._sklearn_compat import HasMethods, StrOptions
 from skbird.utils._weights import check_label_weight
 
 _NAMED = 5  # species that a warning spells out
 
 
-class PretrainedScores(MultilabelMixin, BaseEstimator):
+class PretrainedScores(EncoderStepMixin, MultilabelMixin, BaseEstimator):
     """The classes of a pretrained model as a classifier: nothing need be trained.
 
     `fit` finds the species of Y among the classes of the model by their scientific
@@ -97,7 +89,7 @@ class PretrainedScores(MultilabelMixin, BaseEstimator):
     """
 
     _parameter_constraints: dict = {
-        "encoder": [str, os.PathLike, Encoder],
+        **EncoderStepMixin._parameter_constraints,
         "species": ["array-like", None],
         "names": [Mapping, None],
         "unmatched": [
@@ -105,11 +97,6 @@ class PretrainedScores(MultilabelMixin, BaseEstimator):
             HasMethods(["fit", "predict_proba"]),
         ],
         "pooling": [StrOptions({"max", "mean"})],
-        "step_s": [POSITIVE, None],
-        "cache_dir": [str, os.PathLike, None],
-        "n_jobs": [Interval(Integral, -1000, 1000, closed="both"), None],
-        "on_error": [StrOptions({"raise", "skip"})],
-        "verbose": ["verbose"],
         "threshold": THRESHOLD,
     }
 
@@ -165,14 +152,7 @@ class PretrainedScores(MultilabelMixin, BaseEstimator):
             If the model has no scores, its classes have no names, or no species is
             known to it.
         """
-        self._validate_params()
-        recordings = None if X is None and y is None else as_recordings(X)
-        self.encoder_ = load_encoder(self.encoder)
-        self.encoder_.check_output("scores")
-        if recordings is not None:
-            check_some_rows(recordings)
-            check_y_length(y, len(recordings))
-            check_rate(recordings, self.encoder_.spec)
+        recordings = self._open_for(X, y, "scores")
         species = self._wanted(y)
         if y is not None:
             shape = len(recordings), len(species)
@@ -238,11 +218,6 @@ class PretrainedScores(MultilabelMixin, BaseEstimator):
         check_is_fitted(self, "species_")
         step = EmbeddingEncoder(self.encoder_, output="scores", **self._options)
         return step.row_errors(X)
-
-    @property
-    def _options(self):
-        names = ("step_s", "cache_dir", "n_jobs", "on_error", "verbose")
-        return {name: getattr(self, name) for name in names}
 
     def _wanted(self, y):
         names = self.encoder_.class_names
@@ -320,9 +295,6 @@ class PretrainedScores(MultilabelMixin, BaseEstimator):
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
-        tags.input_tags.one_d_array = True
-        tags.input_tags.two_d_array = False
-        tags.input_tags.string = True
         tags.target_tags.required = False
         tags.target_tags.multi_output = True
         tags.target_tags.single_output = False

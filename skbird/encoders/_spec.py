@@ -173,6 +173,8 @@ class EncoderSpec:
         as "Turdus merula_Common Blackbird"; code, scientific and common name with tabs
         between them; or a table with `labels_column`.
     labels_column : str, default=None
+    labels_sha256 : str, default=None
+        Of the `labels_file`: names in another order would be false.
     taxonomy : str, default=None
         List and version that the names follow, such as "eBird/Clements 2021".
     license : str, default=None
@@ -229,6 +231,7 @@ class EncoderSpec:
     labels_file: str | None = None
     labels_format: str = "lines"
     labels_column: str | None = None
+    labels_sha256: str | None = None
     taxonomy: str | None = None
     license: str | None = None
     training: tuple[TrainingSource, ...] = ()
@@ -293,6 +296,7 @@ _CONSTRAINTS = {
     "labels_file": [str, None],
     "labels_format": [StrOptions(set(LABEL_FORMATS))],
     "labels_column": [str, None],
+    "labels_sha256": [str, None],
     "taxonomy": [str, None],
     "license": [str, None],
     "training": [list, tuple],

@@ -108,10 +108,12 @@ def check_places(spec):
     check_name(spec.name)
     for name in _TEXTS:
         check_text(name, getattr(spec, name, None))
-    if spec.sha256 is not None and not _SHA256.fullmatch(spec.sha256):
-        raise ValueError(
-            f"sha256={spec.sha256!r:.80} must be 64 of the digits 0-9 and a-f."
-        )
+    for name in ("sha256", "labels_sha256"):
+        value = getattr(spec, name)
+        if value is not None and not _SHA256.fullmatch(value):
+            raise ValueError(
+                f"{name}={value!r:.80} must be 64 of the digits 0-9 and a-f."
+            )
     for name in ("file", "labels_file"):
         value = getattr(spec, name)
         if value is not None and not re.fullmatch(r"\w[\w.+ -]{0,199}", value):

@@ -15,7 +15,7 @@ from pathlib import Path
 
 from skbird.encoders._find import unzipped
 from skbird.encoders._geo_spec import known_geo_specs
-from skbird.encoders._onnx_files import check_data
+from skbird.encoders._onnx_files import weights_beside
 from skbird.encoders._spec_files import known_specs
 
 _MOST_BYTES = 1_500_000_000  # besides 4 times the size of the file
@@ -27,15 +27,15 @@ _passed: set[tuple] = set()
 _running: dict[int, subprocess.Popen] = {}  # by the process that has started it
 
 
-def try_model(path, spec, sha256, shape, dtype):
+def try_model(path, spec, identity, shape, dtype):
     """Run a few windows through a model in a process that may be killed.
 
     Parameters
     ----------
     path : Path
     spec : EncoderSpec or GeoModelSpec
-    sha256 : str
-        Of the file. Those of models that skbird knows are not tried.
+    identity : str
+        See `identity_of`. The models that skbird knows are not tried.
     shape : sequence of "batch" and int
         Of the input.
     dtype : str
@@ -45,21 +45,21 @@ def try_model(path, spec, sha256, shape, dtype):
     ValueError
         If it takes too much memory or time, crashes, or does not run.
     """
-    key = sha256, spec.input_name, tuple(shape), dtype
+    key = identity, spec.input_name, tuple(shape), dtype
     known = {s.sha256 for s in (*known_specs().values(), *known_geo_specs().values())}
     # A program that is frozen has no Python to start.
     cannot = not hasattr(os, "fork") or getattr(sys, "frozen", False)
-    if key in _passed or sha256 in known or cannot:
+    if key in _passed or identity in known or cannot:
         return
     if not _has_runtime(path):
         return  # opening it names what is missing
     with _unpacked(path) as model:
-        if model.suffix.lower() != ".tflite":
-            check_data(model)
-        size = sum(f.stat().st_size for f in {model, *model.parent.glob("*.data")})
+        is_onnx = model.suffix.lower() != ".tflite"
+        others = weights_beside(model) if is_onnx else []
+        size = sum(file.stat().st_size for file in (model, *others))
         job = {
             "path": str(model),
-            "runtime": "litert" if model.suffix.lower() == ".tflite" else "onnx",
+            "runtime": "onnx" if is_onnx else "litert",
             "input": spec.input_name,
             "shape": list(shape),
             "dtype": dtype,
