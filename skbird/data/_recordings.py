@@ -120,13 +120,7 @@ class Recordings:
 
     def __init__(self, rows: Rows, ops: Sequence[ClipOp] = ()) -> None:
         self.rows = check_rows(rows, input_name="rows")
-        self.ops: tuple[ClipOp, ...] = tuple(check_list(ops, "ops", "operations"))
-        for op in self.ops:
-            if not isinstance(op, ClipOp):
-                raise TypeError(
-                    f"{op!r:.100} is no operation on clips. Pass frozen dataclasses "
-                    "that inherit from skbird.data.ClipOp."
-                )
+        self.ops: tuple[ClipOp, ...] = _check_ops(ops)
         labelled = rows if isinstance(rows, pd.DataFrame | pd.Series) else self.rows
         self.index = labelled.index
         if {"start", "end"}.isdisjoint(getattr(rows, "columns", ())):
@@ -191,7 +185,8 @@ class Recordings:
             return self._clip(int(key))
         if isinstance(key, tuple):  # scikit-learn asks for X[rows, ...]
             key = key[0]
-        return Recordings(self._labelled_rows().iloc[key], self.ops)
+        chosen = self.rows.set_axis(self.index).iloc[key]
+        return self._of(chosen.reset_index(drop=True), self.ops, chosen.index)
 
     def __iter__(self) -> Iterator[Clip]:
         return (self._clip(row) for row in range(len(self)))
@@ -226,7 +221,7 @@ class Recordings:
         -------
         Recordings
         """
-        return Recordings(self._labelled_rows(), ops)
+        return self._of(self.rows.copy(), _check_ops(ops), self.index)
 
     def assign(self, **columns: Any) -> "Recordings":
         """Return these rows with further columns in the row table.
@@ -244,8 +239,12 @@ class Recordings:
         assigned.index = self.index
         return assigned
 
-    def _labelled_rows(self):
-        return self.rows.set_axis(self.index)
+    @classmethod
+    def _of(cls, rows, ops, index):
+        """Return recordings of rows and ops that have been checked."""
+        made = object.__new__(cls)
+        made.rows, made.ops, made.index = rows, ops, index
+        return made
 
     def _clip(self, row: int) -> Clip:
         record = self.rows.iloc[row].to_dict()
@@ -273,6 +272,17 @@ class Recordings:
     def __setstate__(self, state):
         self.rows, self.ops = state["rows"], state["ops"]
         self.index = state["index"]
+
+
+def _check_ops(ops):
+    ops = tuple(check_list(ops, "ops", "operations"))
+    for op in ops:
+        if not isinstance(op, ClipOp):
+            raise TypeError(
+                f"{op!r:.100} is no operation on clips. Pass frozen dataclasses that "
+                "inherit from skbird.data.ClipOp."
+            )
+    return ops
 
 
 def _warn_of_repeats(paths):

@@ -17,6 +17,8 @@ from skbird.utils._typing import Paths, Rows
 
 # Of 5 s, they are 69,000 hours, and take a gigabyte.
 _MAX_ROWS = 50_000_000
+# What pandas makes of texts: before pandas 3 objects, which may be no texts.
+_TEXT = pd.Series(["text"]).dtype
 
 
 def check_rows(X: Rows, *, input_name: str = "X") -> pd.DataFrame:
@@ -76,26 +78,28 @@ def check_placed_rows(X, input_name, place):
         Says for the number of a row how errors call it.
     """
     table = _as_table(X, input_name)
-    paths = [_as_path(path, row, place) for row, path in enumerate(table["path"])]
-    # Of an empty list pandas would make numbers.
-    table["path"] = pd.Series(paths, dtype=None if paths else str)
-    start = _seconds(table, "start", input_name).fillna(0.0)
-    end = _seconds(table, "end", input_name).replace(np.inf, np.nan)
+    paths = _paths(table["path"], place)
+    start, end = (_seconds(table, name, input_name) for name in ("start", "end"))
+    start = np.where(np.isnan(start), 0.0, start)
+    end = np.where(end == np.inf, np.nan, end)
     wrong = np.flatnonzero((start < 0) | (end <= start) | np.isinf(start))
     if len(wrong):
         row = wrong[0]
         raise ValueError(
-            f"{place(row)} ({table['path'][row]}) has start={start[row]:g} and "
+            f"{place(row)} ({paths[row]}) has start={start[row]:g} and "
             f"end={end[row]:g}: 0 <= start < end is needed, in seconds "
             f"({counted(len(wrong), 'such row')})."
         )
-    others = table.drop(columns=["path", "start", "end"], errors="ignore")
-    others = with_rows(others)
-    if "channels" in others:
-        others["channels"] = check_column(others["channels"], place)
-    return pd.concat(
-        [table[["path"]], start.rename("start"), end.rename("end"), others], axis=1
-    )
+    placed = {"path": paths, "start": start, "end": end}
+    others = [name not in placed for name in table.columns]
+    if not any(others):
+        return pd.DataFrame(placed)
+    rows = with_rows(table.loc[:, others].copy())
+    if "channels" in rows:
+        rows["channels"] = check_column(rows["channels"], place)
+    for column, (name, values) in enumerate(placed.items()):
+        rows.insert(column, name, values)
+    return rows
 
 
 def check_some_rows(X):
@@ -147,6 +151,19 @@ def _in_index(X, name):
     return f", or {name}.reset_index() if {names} do" if names else ""
 
 
+def _paths(given, place):
+    """Return paths as text; what a table of checked rows holds is one."""
+    if (
+        given.dtype == _TEXT
+        and isinstance(_TEXT, pd.StringDtype)
+        and given.notna().all()
+    ):
+        return given
+    paths = [_as_path(path, row, place) for row, path in enumerate(given)]
+    # Of an empty list pandas would make numbers.
+    return pd.Series(paths, dtype=None if paths else str)
+
+
 def _as_path(path, row, place):
     if isinstance(path, (str, os.PathLike)):
         return printable_path(os.fspath(path))
@@ -157,9 +174,12 @@ def _as_path(path, row, place):
 
 
 def _seconds(table, column, name):
+    """Return a column of seconds as an array of floats, which may be shared."""
     if column not in table.columns:
-        return pd.Series(np.nan, index=table.index)
+        return np.full(len(table), np.nan)
     values = table[column]
+    if isinstance(values.dtype, np.dtype) and values.dtype.kind in "iuf":
+        return values.to_numpy(dtype=float)
     # Durations and truth values would become bare numbers: 5000 for 5 s in ms.
     wrong = [value for value in _kinds_of(values) if not _may_be_seconds(value)]
     if wrong:
@@ -169,7 +189,7 @@ def _seconds(table, column, name):
             "durations into them: column.dt.total_seconds()."
         )
     try:
-        return values.astype(float)
+        return values.astype(float).to_numpy()
     except (TypeError, ValueError, OverflowError) as exc:
         raise TypeError(
             f"Column {column!r} of {name} must hold seconds: {exc}"

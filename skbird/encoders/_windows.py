@@ -324,16 +324,22 @@ def compute_windows(
         recordings, op, cache_dir, n_jobs=n_jobs, on_error=on_error, verbose=verbose
     )
 
-    def starts_of(row):
-        one = slice(row, row + 1)
-        entry, n = front_end.entries[one], front_end.n_frames[one]
-        return Windows(front_end.rows[one], entry, None, op.n_values, n).table(0)[:, 0]
+    weights = None
+    if recordings.weight_ops:
 
-    weights, _ = front_end.run_and_weigh(starts_of, spec.window_s)
+        def starts_of(row):
+            one = slice(row, row + 1)
+            entry, n = front_end.entries[one], front_end.n_frames[one]
+            rows = front_end.rows[one]
+            return Windows(rows, entry, None, op.n_values, n).table(0)[:, 0]
+
+        weights, _ = front_end.run_and_weigh(starts_of, spec.window_s)
+    else:
+        front_end.run(lambda row, series: None)
     return Windows(
         front_end.rows.set_axis(recordings.index),
         front_end.entries,
-        weights if recordings.weight_ops else None,
+        weights,
         op.n_values,
         front_end.n_frames,
         front_end.errors(),

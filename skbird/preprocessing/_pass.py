@@ -63,6 +63,8 @@ def run_pass(
         What `work` returned, or the `AudioReadError` that it or the file raised.
     """
     tasks = list(_tasks(rows, np.asarray(chosen), channels, task_s))
+    if not tasks:
+        return
     done = Parallel(n_jobs, prefer="threads", return_as="generator_unordered")(
         delayed(_run_task)(path, channels[numbers[0]], numbers, work)
         for path, numbers in tasks

@@ -129,6 +129,8 @@ def check_columns(table, names, what="X"):
             f"{what} has columns of {table.columns.nlevels} levels (a MultiIndex), "
             f"{list(table.columns[:2])}. Give each one name: {what}.columns = [...]."
         )
+    if table.columns.is_unique:
+        return
     twice = [name for name in names if (table.columns == name).sum() > 1]
     if twice:
         raise ValueError(
