@@ -1,19 +1,18 @@
 """Ways to break one promise in any estimator: each is a mutation of its class."""
 
 import functools
+import importlib
 import os
 import sys
 from dataclasses import dataclass, field, replace
 
 import numpy as np
-from estimator_cases import ESTIMATORS
 from sklearn.base import clone, is_classifier
 from sklearn.exceptions import NotFittedError
 from sklearn.utils import get_tags
 from threadpoolctl import threadpool_info
 
 from skbird.data import Clip, ClipOp, Recordings, Spectrograms
-from skbird.utils import estimator_checks
 
 ANSWERS = ("transform", "fit_transform", "predict_proba")
 
@@ -522,17 +521,14 @@ def learnt_too(estimator):
     return twin
 
 
-def break_promise(mutation, estimator):
+def break_promise(name, estimator):
     """Return the estimator as one of a subclass that breaks a promise."""
-    return remade(estimator, broken_class(mutation, type(estimator)))
-
-
-def remade(estimator, cls):
     twin = clone(estimator)
-    twin.__class__ = cls
+    twin.__class__ = broken_class(name, type(estimator))
     return twin
 
 
+@functools.cache
 def broken_class(name, base):
     """Make a subclass of an estimator's class that breaks a promise."""
     mutation = MUTATIONS[name]
@@ -543,8 +539,20 @@ def broken_class(name, base):
     namespace["fit"] = _fit_through(mutation, base.fit)
     title = "".join(word.title() for word in name.split()) + base.__name__
     cls = type(title, (base,), namespace | {"__module__": __name__})
-    cls.__qualname__ = title
+    cls.__qualname__ = "|".join(
+        [name, base.__module__.replace(".", "/"), base.__name__]
+    )
+    globals()[cls.__qualname__] = cls  # pickles look for it here
     return cls
+
+
+def __getattr__(path):
+    """Make the class that a pickle names in a fresh process, and no other."""
+    name, _, base = path.partition("|")
+    if name not in MUTATIONS:
+        raise AttributeError(path)
+    module, base = base.replace("/", ".").split("|")
+    return broken_class(name, getattr(importlib.import_module(module), base))
 
 
 def _through(mutation, method):
@@ -584,19 +592,3 @@ def _fit_through(mutation, method):
         return self
 
     return fit
-
-
-# Made when this module is imported, so that a fresh process can unpickle them.
-CASES = {
-    (name, type(estimator).__name__): (estimator, broken_class(name, type(estimator)))
-    for name, mutation in MUTATIONS.items()
-    for estimator in ESTIMATORS
-    if mutation.applies(estimator)
-}
-globals().update({cls.__name__: cls for _, cls in CASES.values()})
-
-
-def run_check(name, estimator_name):
-    """Run the check that must find a mutation on a mutated estimator."""
-    estimator, cls = CASES[name, estimator_name]
-    getattr(estimator_checks, MUTATIONS[name].check)(remade(estimator, cls))

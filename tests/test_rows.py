@@ -38,6 +38,13 @@ def test_all_forms_of_paths_give_the_same_rows(X):
     assert list(rows.index) == [0, 1]
 
 
+def test_further_columns_may_have_any_names():
+    table = pd.DataFrame([["a.wav", 1, 2, 3, 4]], columns=["path", 0, "x", "x", 3])
+    rows = check_rows(table)
+    assert rows.columns.tolist() == ["path", "start", "end", 0, "x", "x", 3]
+    assert rows.iloc[0, 3:].tolist() == [1, 2, 3, 4]
+
+
 def test_further_columns_travel_along_and_the_input_stays():
     X = pd.DataFrame({"path": ["a.wav"], "end": [3], "site": ["H8"]})
     rows = check_rows(X)

@@ -90,15 +90,16 @@ def check_placed_rows(X, input_name, place):
             f"end={end[row]:g}: 0 <= start < end is needed, in seconds "
             f"({counted(len(wrong), 'such row')})."
         )
-    placed = {"path": paths, "start": start, "end": end}
-    others = [name not in placed for name in table.columns]
-    if not any(others):
-        return pd.DataFrame(placed)
-    rows = with_rows(table.loc[:, others].copy())
-    if "channels" in rows:
-        rows["channels"] = check_column(rows["channels"], place)
-    for column, (name, values) in enumerate(placed.items()):
-        rows.insert(column, name, values)
+    # By place: of further columns two may have one name.
+    columns = {"path": paths, "start": start, "end": end}
+    names = list(columns)
+    for k, (name, values) in enumerate(with_rows(table).items()):
+        if name not in ("path", "start", "end"):
+            names.append(name)
+            is_channels = name == "channels"
+            columns[k] = check_column(values, place) if is_channels else values
+    rows = pd.DataFrame(columns)
+    rows.columns = names
     return rows
 
 
