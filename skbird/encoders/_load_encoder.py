@@ -110,12 +110,13 @@ def _of_function(function, spec):
 
 def _open(path, spec, identity, runtime):
     """Open a model once for all who use it in this process."""
+    names = read_class_names(spec, path.parent)  # which may have changed since
     with _opening:
-        return _opened(path, spec, identity, runtime)
+        return _opened(path, spec, identity, runtime, names)
 
 
 @lru_cache(maxsize=8)
-def _opened(path, spec, identity, runtime):
+def _opened(path, spec, identity, runtime, names):
     kinds = {".tflite": "litert", ".onnx": "auto", ".zip": "auto"}
     own = kinds.get(path.suffix.lower())
     if own is None:
@@ -129,7 +130,6 @@ def _opened(path, spec, identity, runtime):
         "openvino": OpenVinoRuntime,
         "auto": fastest_runtime,
     }[chosen]
-    names = read_class_names(spec, path.parent)
     sizes = {"samples": spec.window_samples}
     shape = [sizes.get(n, n) for n in spec.input_shape]
     try_model(path, spec, identity, shape, spec.input_type)
