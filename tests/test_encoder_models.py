@@ -29,6 +29,7 @@ from skbird.encoders import (
     AttentionProbe,
     EmbeddingEncoder,
     PretrainedScores,
+    ProbeClassifier,
     load_encoder,
     read_spec,
 )
@@ -117,6 +118,37 @@ def test_linear_heads_are_compiled_to_arrays(fitted, rows):
     assert compiled.max_difference_ < 1e-6
     again = pickle.loads(pickle.dumps(compiled))
     np.testing.assert_array_equal(again.predict_proba(X), compiled.predict_proba(X))
+
+
+class Squared(StandardScaler):
+    def transform(self, X):
+        return super().transform(X) ** 2
+
+
+class Lowered(ProbeClassifier):
+    def predict_proba(self, X):
+        return super().predict_proba(X) / 2
+
+
+@pytest.mark.parametrize(
+    "head",
+    [
+        [StandardScaler(with_mean=False), LogisticRegression()],
+        [StandardScaler(with_std=False), LogisticRegression()],
+        [Squared(), LogisticRegression()],
+        [StandardScaler(), Lowered(C=0.1)],
+    ],
+    ids=["no mean", "no scale", "another scaler", "another probe"],
+)
+def test_heads_are_compiled_as_they_are(encoder, rows, head):
+    X, Y = rows
+    *scalers, last = head
+    if isinstance(last, LogisticRegression):
+        last = OneVsRestClassifier(last)
+    step = EmbeddingEncoder(encoder, verbose=0)
+    model = make_pipeline(step, *scalers, last).fit(X, Y)
+    last.species_ = np.asarray(Y.columns)
+    assert compile_pipeline(model, X, precision="float32").max_difference_ < 1e-6
 
 
 @pytest.mark.parametrize("pooling", ["max", "meanmax"])
