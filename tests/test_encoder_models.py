@@ -148,7 +148,18 @@ def test_heads_are_compiled_as_they_are(encoder, rows, head):
     step = EmbeddingEncoder(encoder, verbose=0)
     model = make_pipeline(step, *scalers, last).fit(X, Y)
     last.species_ = np.asarray(Y.columns)
-    assert compile_pipeline(model, X, precision="float32").max_difference_ < 1e-6
+    for rows_or_none in X, None:
+        compiled = compile_pipeline(model, rows_or_none, precision="float32")
+        assert compiled.max_difference_ < 1e-6
+
+
+def test_linear_heads_are_compared_without_rows_too(fitted, monkeypatch):
+    def wrong(head):
+        return np.ones((3, 3)), np.zeros(3)
+
+    monkeypatch.setattr("skbird.inference._compile.linear_of", wrong)
+    with pytest.raises(ValueError, match="a probability differs by"):
+        compile_pipeline(fitted, precision="float32")
 
 
 @pytest.mark.parametrize("pooling", ["max", "meanmax"])
