@@ -132,7 +132,12 @@ def _opened(path, spec, identity, runtime, names):
     }[chosen]
     sizes = {"samples": spec.window_samples}
     shape = [sizes.get(n, n) for n in spec.input_shape]
-    try_model(path, spec, identity, shape, spec.input_type)
+    trial = path, spec, identity, shape, spec.input_type
+    try_model(*trial)
+    if chosen == "openvino":
+        try_model(*trial, "openvino")
+    if chosen == "auto" and not _suits_openvino(*trial):
+        kind = OnnxRuntime
     try:
         opened = kind(path, spec)
     except (ValueError, OSError, ImportError, MemoryError):
@@ -145,6 +150,16 @@ def _opened(path, spec, identity, runtime, names):
     )
     encoder.run(np.zeros((1, spec.window_samples), np.float32))  # complains early
     return encoder
+
+
+def _suits_openvino(path, *trial):
+    if path.suffix.lower() == ".zip":
+        return False
+    try:
+        try_model(path, *trial, "openvino")
+    except ValueError:
+        return False
+    return True
 
 
 def open_again(source, spec, identity):
