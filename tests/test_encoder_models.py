@@ -386,6 +386,22 @@ def test_an_unknown_name_is_neither_file_nor_model(tmp_path):
     assert "skbird models list" in text
 
 
+def test_a_folder_may_be_called_as_an_encoder(known_toads, rows, tmp_path, monkeypatch):
+    X, _ = rows
+    path = Path(X["path"][0]).absolute()
+    monkeypatch.chdir(tmp_path)
+    for out in "toads/first.csv", "toads/second.csv":  # the first makes the folder
+        Path(out).parent.mkdir(exist_ok=True)
+        code, text = run("predict", "toads", path, "--out", out)
+        assert code == 0, text
+
+
+def test_info_of_an_encoder_is_in_the_list(known_toads):
+    code, text = run("models", "info", "toads")
+    assert code == 2
+    assert "toads is a pretrained model, which `skbird models list`" in text
+
+
 def test_rows_are_as_long_as_windows(encoder, rows):
     from skbird.cli._models import row_length
 
