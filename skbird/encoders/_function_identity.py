@@ -122,7 +122,9 @@ def _is_installed(module):
     if top in sys.stdlib_module_names or top == __name__.partition(".")[0]:
         return True
     file = getattr(sys.modules.get(module), "__file__", None)
-    return file is not None and not _INSTALLED.isdisjoint(Path(file).parts)
+    if file is None or module == "__main__":  # whatever program runs it
+        return False
+    return not _INSTALLED.isdisjoint(Path(file).parts)
 
 
 def _inner(code):
