@@ -29,9 +29,11 @@ from skbird.encoders import (
     AttentionProbe,
     EmbeddingEncoder,
     PretrainedScores,
+    TrainingSource,
     load_encoder,
     read_spec,
 )
+from skbird.encoders._spec_files import known_specs
 from skbird.inference import (
     CompiledProbe,
     ModelFileError,
@@ -300,8 +302,6 @@ def run(*arguments):
 @pytest.fixture
 def known_toads(models_folder, encoder, monkeypatch):
     """Let skbird know the model by its name."""
-    from skbird.encoders._spec_files import known_specs
-
     monkeypatch.setitem(known_specs(), "toads", encoder.spec)
 
 
@@ -341,6 +341,32 @@ def test_an_unknown_name_is_neither_file_nor_model(tmp_path):
     code, text = run("predict", "birdnet-9", os.devnull, "--out", tmp_path / "a.csv")
     assert code == 2
     assert "skbird models list" in text
+
+
+def test_scores_say_what_the_encoder_may_have_heard(
+    known_toads, encoder, rows, tmp_path, monkeypatch
+):
+    training = (TrainingSource("XC", "2023-06-01"),)
+    heard = replace(encoder.spec, training=training)
+    monkeypatch.setitem(known_specs(), "toads", heard)
+    X, Y = rows
+    table = X[["path"]].assign(primary_label=Y.idxmax(axis=1).to_numpy())
+    table["collection"] = ["XC"] * 6 + ["own"] * 6
+    table["date"] = "2020-05-01"
+    table["uploaded"] = "2020-06-01"
+    table.to_csv(tmp_path / "rows.csv", index=False)
+    code, text = run("evaluate", "toads", tmp_path / "rows.csv")
+    assert code == 0, text
+    assert "toads may have been trained on 6 of 12 rows" in text
+
+
+def test_model_files_say_which_encoder_they_need(known_toads, encoder, rows, tmp_path):
+    X, Y = rows
+    model = PretrainedScores(encoder, verbose=0).fit(X, Y)
+    save_model(model, tmp_path / "toads.skbird")
+    code, text = run("models", "info", tmp_path / "toads.skbird")
+    assert code == 0, text
+    assert "encoder toads; license of its weights: CC0" in text
 
 
 def test_rows_are_as_long_as_windows(encoder, rows):

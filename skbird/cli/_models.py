@@ -187,13 +187,14 @@ def species_names(model):
     return names
 
 
-def has_encoder(model):
-    """Return whether a pretrained model is at work in a model."""
-    from skbird.encoders import EmbeddingEncoder, PretrainedScores
+def encoders_in(model):
+    """List the pretrained models, opened, that are at work in a model."""
+    from skbird.encoders import EmbeddingEncoder, PretrainedScores, load_encoder
     from skbird.utils._nested import parts_of
 
     kinds = EmbeddingEncoder | PretrainedScores
-    return any(isinstance(part, kinds) for part in parts_of(model))
+    given = [part.encoder for part in parts_of(model) if isinstance(part, kinds)]
+    return list({id(e): e for e in map(load_encoder, given)}.values())
 
 
 def row_length(model):
@@ -203,12 +204,9 @@ def row_length(model):
     parts = parts_of(model)
     if any(getattr(part, "frame_scores", False) for part in parts):
         return 5.0  # of a longer context
-    from skbird.encoders import EmbeddingEncoder, PretrainedScores, load_encoder
-
-    kinds = EmbeddingEncoder, PretrainedScores
-    encoders = [part.encoder for part in parts if isinstance(part, kinds)]
+    encoders = encoders_in(model)
     if encoders:
-        return max(1.0, load_encoder(encoders[0]).spec.window_s)
+        return max(1.0, encoders[0].spec.window_s)
     lengths = [part.segment_s for part in parts if hasattr(part, "segment_s")]
     return float(lengths[0]) if lengths else 5.0
 
@@ -269,7 +267,8 @@ def info(model, as_json, max_model_mib):
         raise click.UsageError(
             f"{model} is a pickle, which has no such notes. Pass a .skbird file."
         )
-    about = load_model(model, max_bytes=max_model_mib * 2**20).about_
+    loaded = load_model(model, max_bytes=max_model_mib * 2**20)
+    about = loaded.about_
     if as_json:
         _console.show(*json.dumps(about, indent=2).split("\n"))
         return
@@ -283,6 +282,7 @@ def info(model, as_json, max_model_mib):
     lines += [
         ("trained on", "unknown" if data is None else counted(data["n_rows"], "row")),
         ("license", about["license"] or "unknown"),
+        *(("needs", _of_encoder(encoder)) for encoder in encoders_in(loaded)),
         ("notes", about["notes"]),
         ("written", f"{about['created']} by skbird {about['skbird']}"),
     ]
@@ -292,6 +292,11 @@ def info(model, as_json, max_model_mib):
         # Its author's words must not look like other lines.
         first, *others = map(_one_line, _lines(value))
         _console.show(f"{name:{width}} {first}", *(f"  {line}" for line in others))
+
+
+def _of_encoder(encoder):
+    license = encoder.spec.license or "none stated"
+    return f"encoder {encoder.spec.name}; license of its weights: {license}"
 
 
 def _rounded(value):
