@@ -316,6 +316,17 @@ def test_predict_takes_the_name_of_an_encoder(known_toads, rows, tmp_path):
         assert found[path] == {row.idxmax()}
 
 
+def test_predict_takes_the_file_of_an_encoder(models_folder, encoder, rows, tmp_path):
+    X, _ = rows
+    model = models_folder / "toads" / "toads.onnx"
+    code, text = run("predict", model, *X["path"], "--out", tmp_path / "a.csv")
+    assert code == 0, text
+    assert set(pd.read_csv(tmp_path / "a.csv")["species"]) == set(SPECIES)
+    code, text = run("models", "info", model)
+    assert code == 2
+    assert "is a pretrained model, which has no such notes" in text
+
+
 def test_raven_tables_of_an_encoder_open_again(known_toads, rows, tmp_path):
     from skbird.annotations import read_raven
 

@@ -16,11 +16,11 @@ from skbird.utils._text import counted
 
 
 class _Model(click.Path):
-    """A model file, or the name of a pretrained model."""
+    """A model file, or the name or file of a pretrained model."""
 
     def convert(self, value, param, ctx):
         """Return a path, which is that of no file if it is a name."""
-        if not Path(value).exists() and _is_pretrained(value):
+        if _is_known_name(Path(value)):
             return Path(value)
         try:
             return super().convert(value, param, ctx)
@@ -33,10 +33,14 @@ class _Model(click.Path):
             ) from None
 
 
-def _is_pretrained(name):
+def _is_known_name(path):
     from skbird.encoders import known_specs
 
-    return str(name) in known_specs()
+    return str(path) in known_specs() and not path.exists()
+
+
+def _is_pretrained(path):
+    return path.suffix.lower() in _ENCODERS or _is_known_name(path)
 
 
 MODEL = click.argument(
@@ -56,6 +60,7 @@ _PICKLE = click.option(
 )
 # To Unicode no spaces, but as empty: Hangul fillers, and the blank of Braille.
 _BLANK = "\u115f\u1160\u2800\u3164\uffa0"
+_ENCODERS = (".onnx", ".tflite")
 _PICKLES = (".pkl", ".pickle", ".joblib")
 _WIDEST = 40  # characters of a name that others are aligned with
 
@@ -83,14 +88,14 @@ def open_model(path, trust):
     Parameters
     ----------
     path : Path
-        Of a file; or the name of a pretrained model.
+        Of a file; or the name of a pretrained model, or its file with a spec beside it.
     trust : Trust
 
     Returns
     -------
     estimator
     """
-    if not path.exists() and _is_pretrained(path):
+    if _is_pretrained(path):
         from skbird.encoders import PretrainedScores
 
         return PretrainedScores(str(path), on_error="skip", verbose=0).fit()
@@ -263,10 +268,14 @@ def info(model, as_json, max_model_mib):
     """Show the species, metrics, training data and license noted in a model file."""
     from skbird.inference import load_model
 
-    if model.suffix.lower() in _PICKLES:
-        raise click.UsageError(
-            f"{model} is a pickle, which has no such notes. Pass a .skbird file."
-        )
+    for is_other, kind in (
+        (model.suffix.lower() in _PICKLES, "a pickle"),
+        (_is_pretrained(model), "a pretrained model"),
+    ):
+        if is_other:
+            raise click.UsageError(
+                f"{model} is {kind}, which has no such notes. Pass a .skbird file."
+            )
     loaded = load_model(model, max_bytes=max_model_mib * 2**20)
     about = loaded.about_
     if as_json:
