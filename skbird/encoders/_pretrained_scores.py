@@ -242,7 +242,7 @@ class PretrainedScores(EncoderStepMixin, MultilabelMixin, BaseEstimator):
                 f"{self.encoder_.spec.name} in its order: {', '.join(species[:3])}, "
                 "... Pass a DataFrame, or species=[...]: cross_val_predict takes the "
                 "names away.",
-                stacklevel=4,
+                stacklevel=3,
             )
         return species
 
