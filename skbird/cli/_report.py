@@ -93,5 +93,7 @@ def _check_packages(*names):
 
     for name in names:
         if find_spec(name) is None:
-            extra = "explain" if name == "captum" else "train"
-            raise ImportError(f"The page needs {name}: {install_hint(extra)}")
+            # The extra that has matplotlib has torch, too, which is large.
+            alone = "pip install matplotlib"
+            hint = install_hint("explain") if name == "captum" else alone
+            raise ImportError(f"The page needs {name}: {hint}")
