@@ -367,7 +367,7 @@ def test_predict_takes_the_file_of_an_encoder(models_folder, encoder, rows, tmp_
     assert set(pd.read_csv(tmp_path / "a.csv")["species"]) == set(SPECIES)
     code, text = run("models", "info", model)
     assert code == 2
-    assert "is a pretrained model, which has no such notes" in text
+    assert "is a pretrained model (`skbird models list`), which has no" in text
 
 
 def test_raven_tables_of_an_encoder_open_again(known_toads, rows, tmp_path):
