@@ -36,7 +36,7 @@ def cluster_rows(distances, n_clusters, rng):
         model = KMeans(n_clusters, n_init=1, random_state=seed)
     else:
         model = MiniBatchKMeans(
-            n_clusters, n_init=1, batch_size=4096, max_iter=20, random_state=seed
+            n_clusters, n_init=1, batch_size=4096, max_iter=10, random_state=seed
         )
     with warnings.catch_warnings():  # of rows that are alike, fewer clusters are found
         warnings.simplefilter("ignore", ConvergenceWarning)
