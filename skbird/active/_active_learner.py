@@ -187,7 +187,7 @@ class ActiveLearner:
         self.estimator_ = self.species_ = self._labels = None
         self._unreadable = np.zeros(n_rows, bool)
         self._proba = self._stop_proba = None
-        self._lines = []
+        self._lines, self._cost = [], 0.0
         if Y is not None:
             self._begin(Y)
 
@@ -275,11 +275,10 @@ class ActiveLearner:
             self._labels = np.full(shape, -1, np.float32)
             self.species_ = species
         self._labels[rows] = labels
-        start = time.perf_counter()
-        line = self._train()
         visits = len(np.unique(self.recordings[rows]))
-        cost = visits * self.visit_cost + len(rows) * self.row_cost
-        line["cost"] = cost + (self._lines[-1]["cost"] if self._lines else 0.0)
+        self._cost += visits * self.visit_cost + len(rows) * self.row_cost
+        start = time.perf_counter()
+        line = self._train() | {"cost": self._cost}
         line["seconds"] = time.perf_counter() - start
         self._lines.append(line)
         return self
