@@ -191,6 +191,8 @@ def test_pools_must_agree():
         UncertaintyQuery().select(1, proba=[[0.5]] * 2, Y=[[-1]] * 3)
     with pytest.raises(ValueError, match="nothing to choose from"):
         RandomQuery().select(1)
+    with pytest.raises(TypeError, match="mask of all rows"):
+        RandomQuery().select(1, available=[3, 4])
     with pytest.raises(ValueError, match="outside"):
         UncertaintyQuery().select(1, proba=[[1.5]])
     with pytest.raises(ValueError, match="measure"):
@@ -343,6 +345,8 @@ def test_recordings_cost_and_are_counted():
     line = learner.history_.iloc[-1]
     assert line["n_recordings"] == visits
     assert line["cost"] == 3 * visits + 0.5 * len(rows) <= 10
+    with pytest.raises(ValueError, match="same rows in another order"):
+        learner.teach([3, 1], pd.DataFrame(truth).iloc[[1, 3]])
     by_site = ActiveLearner(Reader(), X, recording_ids="recordist", visit_cost=3)
     by_site.teach(range(12), truth[:12])
     assert by_site.history_["cost"].tolist() == [15]

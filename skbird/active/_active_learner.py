@@ -27,7 +27,13 @@ from skbird.active._progress import (
 )
 from skbird.utils._names import one_line
 from skbird.utils._nested import predict_matrix
-from skbird.utils._rows import file_numbers, groups_of_rows, number_groups, row_table
+from skbird.utils._rows import (
+    check_same_order,
+    file_numbers,
+    groups_of_rows,
+    number_groups,
+    row_table,
+)
 from skbird.utils._sklearn_compat import set_random_states
 from skbird.utils._text import counted
 
@@ -270,6 +276,8 @@ class ActiveLearner:
         rows = check_row_numbers(rows, len(self.recordings))
         labels, species = check_answers(Y, len(rows), self.species_)
         check_fractions(self.estimator, labels)
+        if isinstance(self.X, pd.DataFrame):
+            check_same_order(self.X.iloc[rows], Y, ("X.iloc[rows]", "Y"))
         if self._labels is None:
             shape = len(self.recordings), len(species)
             self._labels = np.full(shape, -1, np.float32)

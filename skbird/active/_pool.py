@@ -102,7 +102,12 @@ def make_pool(proba, features, Y, available, recording_ids):
     n_rows = _number_of_rows(tables, available, recording_ids)
     mask = np.ones(n_rows, bool)
     if available is not None:
-        mask &= np.asarray(available, bool)
+        if np.asarray(available).dtype != bool:
+            raise TypeError(
+                f"available={available!r:.100} must be a mask of all rows, True for "
+                "those that may be chosen."
+            )
+        mask &= available
     elif Y is not None:
         mask &= ~is_answered(tables["Y"])
     mask &= is_readable(tables.get("proba"), tables.get("features"))
