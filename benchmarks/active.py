@@ -11,6 +11,8 @@ given, a probe is trained on all so far, and scored on held-out rows by macro RO
 
 - ``esc10``: ten classes of sounds, YAMNet embeddings, each official fold held out in
   turn.
+- ``long_tail``: the same, but the commonest class has 32 recordings in the pool and the
+  rarest 3, others for each seed.
 - ``xc_california``: ten birds, BirdNET embeddings (which has probably heard these
   recordings), folds by recordist, others for each seed.
 - ``soundscapes``: 576 rows of 48 synthetic soundscapes (``make_birdclef``), 12 species,
@@ -62,6 +64,7 @@ VISIT_COST = 5.0
 #: Of each task: rows (or cost) of a batch, and how many batches.
 BATCHES = {
     "esc10": (5, 12),
+    "long_tail": (5, 12),
     "xc_california": (4, 10),
     "soundscapes": (12, 12),
     "visits": (60, 12),
@@ -96,6 +99,7 @@ QUERIES = {
     "CoreSet": CoreSetQuery(),
     "CoreSet, whitened": CoreSetQuery(),
     "CoreSet x margin": CoreSetQuery(MARGIN),
+    "CoreSet x rare species": CoreSetQuery(RareSpeciesQuery()),
     "TypiClust": TypiClustQuery(),
     "margin in clusters": ClusterQuery(MARGIN),
 }
@@ -124,8 +128,8 @@ def embed(task, cache):
         pool = front_end.fit_transform(data.soundscapes), data.soundscapes_Y.to_numpy()
         test = front_end.transform(data.test), data.test_Y.to_numpy()
         return lambda seed: [(*pool, data.soundscapes["path"].to_numpy(), *test)]
-    X, Y, splits = load(task)
-    encoder = "yamnet" if task == "esc10" else "birdnet-2.4"
+    X, Y, splits = load("xc_california" if task == "xc_california" else "esc10")
+    encoder = "birdnet-2.4" if task == "xc_california" else "yamnet"
     table = EmbeddingEncoder(encoder, cache_dir=cache, verbose=0).fit_transform(X)
     table, truth = np.asarray(table), Y.to_numpy()
 
@@ -134,12 +138,25 @@ def embed(task, cache):
         if task == "xc_california":
             cv = StratifiedGroupKFold(5, shuffle=True, random_state=seed)
             folds = cv.split(X, X["primary_label"], X["author"])
+        elif task == "long_tail":
+            folds = [(thinned(train, truth, seed), test) for train, test in splits]
         return [
             (table[a], truth[a], X["path"].to_numpy()[a], table[b], truth[b])
             for a, b in folds
         ]
 
     return cut
+
+
+def thinned(train, truth, seed):
+    """Return training rows of which the classes have from 32 to 3, at random."""
+    rng = np.random.default_rng(seed)
+    sizes = np.geomspace(32, 3, truth.shape[1]).round().astype(int)
+    chosen = [
+        rng.permutation(train[truth[train, species] > 0])[:size]
+        for species, size in zip(rng.permutation(truth.shape[1]), sizes, strict=True)
+    ]
+    return np.sort(np.concatenate(chosen))
 
 
 def learn(name, query, task, parts, seed):
