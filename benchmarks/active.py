@@ -15,29 +15,30 @@ given, a probe is trained on all so far, and scored on held-out rows by macro RO
   rarest 3, others for each seed.
 - ``xc_california``: ten birds, BirdNET embeddings (which has probably heard these
   recordings), folds by recordist, others for each seed.
-- ``soundscapes``: 576 rows of 48 synthetic soundscapes (``make_birdclef``), 12 species,
-  2 in a row on average, statistics of mel bands; others are held out.
+- ``soundscapes``: 384 rows of 32 synthetic soundscapes (``make_birdclef``), 12 species,
+  1.5 in a row on average, statistics of mel bands; 16 soundscapes are held out. Each
+  seed has sounds of its own.
 - ``visits``: the same, where to open a soundscape costs as much as to label 5 rows, and
   each batch has a budget; the curve is over cost.
 
-The area is the mean score over batches. A seed is one of the queries' (and of folds of
-xc_california): the interval of the difference from chance, in the same folds, is
-Student's for the mean over seeds. Rows are the same in all seeds: it says how much is
-luck of the draw, not what other data would give.
+The area is the mean score over batches. A seed is one of the queries', of folds of
+xc_california, and of sounds of the soundscapes: the interval of the difference from
+chance, in the same folds, is Student's for the mean over seeds. Where the recordings
+are the same in all seeds, it says how much is luck of the draw, not what other
+recordings would give.
 """
 
 import argparse
 import time
+from functools import cache
 
 import numpy as np
 import pandas as pd
 from _common import write_results
 from real_audio import load
 from scipy.stats import t as student
-from sklearn.decomposition import PCA
 from sklearn.model_selection import StratifiedGroupKFold
 from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import StandardScaler
 
 from skbird.active import (
     ActiveLearner,
@@ -97,40 +98,48 @@ QUERIES = {
     "entropy, mean": UncertaintyQuery("entropy", pooling="mean"),
     "rare species": RareSpeciesQuery(),
     "CoreSet": CoreSetQuery(),
-    "CoreSet, whitened": CoreSetQuery(),
+    "CoreSet, 30 components": CoreSetQuery(n_components=30),
     "CoreSet x margin": CoreSetQuery(MARGIN),
     "CoreSet x rare species": CoreSetQuery(RareSpeciesQuery()),
     "TypiClust": TypiClustQuery(),
     "margin in clusters": ClusterQuery(MARGIN),
 }
 OF_VISITS = {CHANCE: BlindRandomQuery(), "random visits": RandomQuery()}
-OF_VISITS |= {name: QUERIES[name] for name in ("CoreSet", "TypiClust")}
-WHITE = make_pipeline(StandardScaler(), PCA(30, whiten=True, random_state=0))
+OF_VISITS |= {
+    name: QUERIES[name] for name in ("CoreSet", "CoreSet, 30 components", "TypiClust")
+}
 
 
-def embed(task, cache):
+@cache
+def soundscapes(seed, folder):
+    """Return rows of synthetic soundscapes to ask for, and others to judge by."""
+    data = make_birdclef(
+        f"{folder}/active_soundscapes_{seed}",
+        n_recordings=12,
+        n_test=16,
+        n_labeled=32,
+        n_unlabeled=0,
+        random_state=seed + 1,
+    )
+    front_end = make_pipeline(
+        Resampler(32_000),
+        BandPass(50, 16_000),
+        Segmenter(5.0),
+        LogMel(cache_dir=folder, verbose=0),
+        SpectrogramStatistics(),
+    )
+    pool = front_end.fit_transform(data.soundscapes), data.soundscapes_Y.to_numpy()
+    test = front_end.transform(data.test), data.test_Y.to_numpy()
+    return (*pool, data.soundscapes["path"].to_numpy(), *test)
+
+
+def embed(task, folder):
     """Return a function of the seed that lists (X, Y, recordings, X_test, Y_test)."""
     if task in ("soundscapes", "visits"):
-        data = make_birdclef(
-            f"{cache}/active_soundscapes",
-            n_recordings=12,
-            n_test=24,
-            n_labeled=48,
-            n_unlabeled=0,
-        )
-        front_end = make_pipeline(
-            Resampler(32_000),
-            BandPass(50, 16_000),
-            Segmenter(5.0),
-            LogMel(cache_dir=cache, verbose=0),
-            SpectrogramStatistics(),
-        )
-        pool = front_end.fit_transform(data.soundscapes), data.soundscapes_Y.to_numpy()
-        test = front_end.transform(data.test), data.test_Y.to_numpy()
-        return lambda seed: [(*pool, data.soundscapes["path"].to_numpy(), *test)]
+        return lambda seed: [soundscapes(seed, folder)]
     X, Y, splits = load("xc_california" if task == "xc_california" else "esc10")
     encoder = "birdnet-2.4" if task == "xc_california" else "yamnet"
-    table = EmbeddingEncoder(encoder, cache_dir=cache, verbose=0).fit_transform(X)
+    table = EmbeddingEncoder(encoder, cache_dir=folder, verbose=0).fit_transform(X)
     table, truth = np.asarray(table), Y.to_numpy()
 
     def cut(seed):
@@ -169,7 +178,6 @@ def learn(name, query, task, parts, seed):
             X,
             query=query,
             first_query=None if name != CHANCE else query,
-            features=WHITE if "whitened" in name else None,
             recording_ids=recordings,
             visit_cost=VISIT_COST if task == "visits" else 0.0,
             X_test=X_test,
@@ -214,9 +222,9 @@ def compare(curves):
     return pd.DataFrame(lines).set_index("query")
 
 
-def run(task, cache, only):
+def run(task, folder, only):
     """Learn by each query and seed; print and return the table."""
-    cut = embed(task, cache)
+    cut = embed(task, folder)
     queries = OF_VISITS if task == "visits" else QUERIES
     curves = {}
     for name, query in queries.items():

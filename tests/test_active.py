@@ -31,6 +31,7 @@ QUERIES = [
     RareSpeciesQuery(),
     CoreSetQuery(),
     CoreSetQuery(UncertaintyQuery()),
+    CoreSetQuery(n_components=2),
     TypiClustQuery(),
     ClusterQuery(RareSpeciesQuery(), n_clusters=3),
 ]
@@ -151,6 +152,23 @@ def test_distances_are_those_of_standardized_rows_of_length_one():
     expected[3] = 4
     found = distances.to_nearest(distances.points([5, 6]))
     np.testing.assert_allclose(found, expected, atol=1e-4)
+
+
+def test_components_count_alike_however_many_features_say_them():
+    rng = np.random.default_rng(0)
+    hidden = rng.normal(size=(50, 3))
+    X = np.repeat(hidden, [20, 2, 1], axis=1) + 5
+    X[4] = np.nan
+    found = Distances(X.astype(np.float32)).whitened(3, np.random.RandomState(0))
+    assert found.features.shape == (50, 3)
+    assert not found.is_finite[4]
+    known = np.delete(hidden, 4, axis=0)
+    whitening = np.linalg.cholesky(np.linalg.inv(np.cov(known.T)))
+    white = (known - known.mean(axis=0)) @ whitening
+    white /= np.linalg.norm(white, axis=1, keepdims=True)
+    expected = ((white - white[7]) ** 2).sum(axis=1)
+    squared = found.to_nearest(found.points([8]))  # the fifth row is not there
+    np.testing.assert_allclose(np.delete(squared, 4), expected, atol=1e-3)
 
 
 def test_core_set_takes_the_farthest(pool):

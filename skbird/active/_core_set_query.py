@@ -1,7 +1,10 @@
+from numbers import Integral
+
 import numpy as np
 
 from skbird.active._distances import Distances
 from skbird.active._query import Query
+from skbird.utils._sklearn_compat import Interval
 
 
 class CoreSetQuery(Query):
@@ -15,6 +18,10 @@ class CoreSetQuery(Query):
     query : Query, default=None
         Multiplies the distances with its gains, so that of rows that are new those come
         first that it would choose. None: distances alone.
+    n_components : int >= 1, default=None
+        Compare so many principal components, each of variance one, in place of the
+        features: for features of which many say the same, such as statistics of
+        spectrograms. Takes less time, too. None: compare the features.
     random_state : int, RandomState instance or None, default=None
         Decides between rows that are worth the same.
 
@@ -41,11 +48,13 @@ class CoreSetQuery(Query):
 
     _parameter_constraints: dict = {
         "query": [Query, None],
+        "n_components": [Interval(Integral, 1, None, closed="left"), None],
         "random_state": ["random_state"],
     }
 
-    def __init__(self, query=None, *, random_state=None):
+    def __init__(self, query=None, *, n_components=None, random_state=None):
         self.query = query
+        self.n_components = n_components
         self.random_state = random_state
 
     @property
@@ -55,7 +64,10 @@ class CoreSetQuery(Query):
 
     def _gains(self, pool, n, rng):
         inner = None if self.query is None else self.query._gains(pool, n, rng)
-        return _CenterGains(Distances(pool.features), pool, inner)
+        distances = Distances(pool.features)
+        if self.n_components is not None:
+            distances = distances.whitened(self.n_components, rng)
+        return _CenterGains(distances, pool, inner)
 
 
 class _CenterGains:
@@ -70,7 +82,7 @@ class _CenterGains:
             self.is_first = False
             return
         rows = np.flatnonzero(pool.available)
-        middle = np.zeros((1, pool.features.shape[1]), np.float32)
+        middle = np.zeros((1, distances.features.shape[1]), np.float32)
         for start in range(0, len(rows), 8192):
             middle += distances.points(rows[start : start + 8192]).sum(axis=0)
         middle /= max(np.linalg.norm(middle), 1e-9)

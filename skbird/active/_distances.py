@@ -1,8 +1,10 @@
 """Distances between rows of a large table, in blocks, without a copy of it."""
 
 import numpy as np
+from sklearn.decomposition import PCA
 
 _BLOCK = 8192  # rows; of 1024 values 32 MB
+_MOST_SAMPLED = 20_000  # rows from which components are learnt
 
 
 class Distances:
@@ -48,6 +50,33 @@ class Distances:
         """Return the rows standardized and of length one, (n, n_features)."""
         points = (self.features[rows] - self.mean) / self.scale
         return np.nan_to_num(points / self.length[rows, None])
+
+    def whitened(self, n_components, rng):
+        """Return distances of the rows' principal components, all of variance one.
+
+        Parameters
+        ----------
+        n_components : int
+            At most; what the largest are is learnt from 20,000 rows.
+        rng : RandomState
+
+        Returns
+        -------
+        Distances
+        """
+        rows = np.flatnonzero(self.is_finite)
+        if len(rows) > _MOST_SAMPLED:
+            rows = rng.choice(rows, _MOST_SAMPLED, replace=False)
+        n_components = min(n_components, len(rows), self.features.shape[1])
+        seed = rng.randint(2**31 - 1)
+        model = PCA(n_components, whiten=True, random_state=seed)
+        model.fit((self.features[rows] - self.mean) / self.scale)
+        table = np.full((len(self.features), n_components), np.nan, np.float32)
+        for block, rows in self._blocks():
+            finite = self.is_finite[rows]
+            standard = (block[finite] - self.mean) / self.scale
+            table[rows][finite] = model.transform(standard)
+        return Distances(table)
 
     def blocks_to(self, points):
         """Yield the squared distances to points, and the rows, block by block.
