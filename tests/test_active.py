@@ -8,7 +8,9 @@ import pytest
 from sklearn.base import BaseEstimator, ClassifierMixin, clone
 from sklearn.linear_model import LogisticRegression
 from sklearn.multiclass import OneVsRestClassifier
+from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer
+from toy_encoder import HZ, RATE, quiet, toy
 
 from skbird.active import (
     ActiveLearner,
@@ -385,6 +387,34 @@ def test_rows_that_cannot_be_read_are_named_once():
     doubtful.teach(range(8), truth[:8])
     with pytest.warns(UserWarning, match="cannot be read"):
         assert not {8, 30} & set(doubtful.query(60))
+
+
+def test_a_broken_file_costs_nothing_but_itself(write_wav, tmp_path):
+    seconds = np.arange(2 * RATE) / RATE
+    hz = [*HZ.values()] * 3
+    paths = [
+        write_wav(f"{k}.wav", np.sin(2 * np.pi * tone * (1 + k / 200) * seconds))
+        for k, tone in enumerate(hz)
+    ]
+    broken = tmp_path / "broken.wav"
+    broken.write_bytes(b"no sound")
+    paths.insert(5, str(broken))
+    truth = np.insert(np.eye(4)[[0, 1, 2, 3] * 3], 5, 0, axis=0)
+    encoder = quiet(toy(), on_error="skip", cache_dir=tmp_path / "cache", n_jobs=1)
+    learner = ActiveLearner(
+        make_pipeline(encoder, ProbeClassifier(C=0.1)),
+        paths,
+        query=ClusterQuery(UncertaintyQuery(), n_clusters=4),
+        features=encoder,
+        random_state=0,
+    )
+    with pytest.warns(UserWarning, match="1 row of the pool .* row 5, .*broken.wav"):
+        rows = learner.query(4)
+    assert truth[rows].sum(axis=0).tolist() == [1, 1, 1, 1]
+    learner.teach(rows, truth[rows])
+    assert set(learner.query(20)) == set(range(13)) - set(rows) - {5}
+    hit = learner.estimator_.predict_proba(paths).argmax(axis=1) == truth.argmax(axis=1)
+    assert hit[np.arange(13) != 5].all()
 
 
 def test_held_out_rows_score_and_are_of_other_recordings():
