@@ -33,7 +33,7 @@ class CoreSetQuery(Query):
 
     What is unlike all else may be noise. Where features hardly tell species apart, as
     statistics of noisy soundscapes, rows chosen so teach no more than others; with
-    embeddings of a good encoder they found all species soonest (docs/active.md).
+    embeddings of a good encoder they taught most (docs/active.md).
 
     References
     ----------
