@@ -39,13 +39,13 @@ class RareSpeciesQuery(Query):
 
     Examples
     --------
-    The second species has one positive, the first has three:
+    Of six labelled rows three have the first species, and one has the second:
 
     >>> from skbird.active import RareSpeciesQuery
-    >>> proba = [[0.9, 0.1], [0.9, 0.1], [0.9, 0.1], [0.1, 0.9], [0.5, 0.1], [0.1, 0.5]]
-    >>> Y = [[1, 0], [1, 0], [1, 0], [0, 1], [-1, -1], [-1, -1]]
+    >>> Y = [[1, 0], [1, 0], [1, 0], [0, 1], [0, 0], [0, 0], [-1, -1], [-1, -1]]
+    >>> proba = [[0.5, 0.5]] * 6 + [[0.5, 0.1], [0.1, 0.5]]
     >>> RareSpeciesQuery().select(1, proba=proba, Y=Y)
-    array([5])
+    array([7])
     """
 
     needs = frozenset({"proba"})
