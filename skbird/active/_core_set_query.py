@@ -20,7 +20,7 @@ class CoreSetQuery(Query):
         first that it would choose. None: distances alone.
     n_components : int >= 1, default=None
         Compare so many principal components, each of variance one, in place of the
-        features, which takes a third of the time in large pools. None: the features.
+        features, which takes less time in large pools. None: the features.
     random_state : int, RandomState instance or None, default=None
         Decides between rows that are worth the same.
 
