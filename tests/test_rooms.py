@@ -25,6 +25,7 @@ ARROWS = {
     "nn": {"audio", "base", "data", "metrics"},
     "compose": {"base", "data"},
     "semi_supervised": {"base"},
+    "active": {"metrics"},
     "ensemble": {"base", "metrics"},
     "postprocessing": {"base", "encoders", "metrics"},
     "recipes": {"encoders", "nn", "postprocessing", "preprocessing", "semi_supervised"},
