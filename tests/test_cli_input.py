@@ -30,6 +30,7 @@ from skbird.cli import (
     _results,
     _scores,
     _train,
+    _training_data,
 )
 from skbird.cli._app import app
 from skbird.cli._outputs import write_table
@@ -966,9 +967,11 @@ def test_a_species_of_broken_recordings_only_is_named(tmp_path):
         soundfile.write(path, noise(seconds), RATE)
     break_file(tmp_path / "birds" / "wren" / "2.wav")
     loaded = load_recordings(tmp_path / "birds")
-    readable, _ = _train._find_readable(loaded.X)
+    readable, _ = _training_data._readable_rows(loaded.X)
     with pytest.raises(ValueError, match="No recording of dove, wren can be read"):
-        _train._check_species(loaded.Y, (loaded.X["primary_label"] == "").to_numpy())
+        _training_data.check_species(
+            loaded.Y, (loaded.X["primary_label"] == "").to_numpy()
+        )
     shutil.rmtree(tmp_path / "birds" / "nocall")
     result = run("train", tmp_path / "birds", "--out", tmp_path / "b.pkl", *TRAIN)
     assert result.exit_code == 1
@@ -976,11 +979,14 @@ def test_a_species_of_broken_recordings_only_is_named(tmp_path):
     assert "No recording of wren can be read. The first error: " in result.stderr
     assert "2.wav" in result.stderr
     said = CliRunner().invoke(
-        click.command()(lambda: _train._check_species(loaded.Y, readable))
+        click.command()(lambda: _training_data.check_species(loaded.Y, readable))
     )
     assert "the model will not know wren: none of the rec" in said.stderr
-    assert _train._check_species(loaded.Y, readable) == ["dove"]
-    assert _train._check_species(loaded.Y, readable, is_fixed=True) == ["dove", "wren"]
+    assert _training_data.check_species(loaded.Y, readable) == ["dove"]
+    assert _training_data.check_species(loaded.Y, readable, is_fixed=True) == [
+        "dove",
+        "wren",
+    ]
 
 
 @pytest.mark.slow

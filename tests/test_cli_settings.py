@@ -11,7 +11,7 @@ from conftest import RATE, tone
 
 pytest.importorskip("torch")
 from skbird.audio import AudioReadError
-from skbird.cli import _train
+from skbird.cli import _training_data
 from skbird.cli._app import app
 from skbird.cli._rehearsal import _write_noise
 from skbird.cli._settings import Settings
@@ -35,7 +35,7 @@ def train(tmp_path, monkeypatch):
         path = tmp_path / "birds" / species / "1.wav"
         soundfile.write(path, tone(1000, 1), RATE)
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(_train, "_find_readable", stop)
+    monkeypatch.setattr(_training_data, "_readable_rows", stop)
 
     def run(*args, data="birds", out="birds.pkl"):
         arguments = ["train", data, "--out", out, *SHORT, *map(str, args)]
@@ -196,11 +196,11 @@ def test_rows_of_channels_that_files_lack_are_left_out_before_the_pass(tmp_path)
     path = str(tmp_path / "mono.wav")
     soundfile.write(path, tone(1000, 1), RATE)
     X = pd.DataFrame({"path": [path, path], "channels": ["7", None]})
-    readable, errors = _train._find_readable(X)
+    readable, errors = _training_data._readable_rows(X)
     assert readable.tolist() == [False, True]
     assert "has 1 channel, and not that of channels=7" in errors["error"].item()
     with pytest.raises(AudioReadError, match="has 1 channel, and not that of"):
-        _train._find_readable(X[["path"]], 7)
+        _training_data._readable_rows(X[["path"]], 7)
 
 
 def test_channels_of_the_table_pass_the_rehearsal(train, tmp_path):

@@ -94,8 +94,17 @@ NO_DIFFERENCE = {
         "a bar that only a pass of more than a second shows",
     ),
 }
-#: Classes whose parameters are not a user's choice.
+_ACTIVE = "no estimator, and has no fit; test_active"
+#: Classes whose parameters are not a user's choice, or are tested elsewhere.
 NO_CHOICE = {
+    "ActiveLearner": _ACTIVE,
+    "ClusterQuery": _ACTIVE,
+    "CoreSetQuery": _ACTIVE,
+    "Query": _ACTIVE,
+    "RandomQuery": _ACTIVE,
+    "RareSpeciesQuery": _ACTIVE,
+    "TypiClustQuery": _ACTIVE,
+    "UncertaintyQuery": _ACTIVE,
     "CompiledNetwork": "compile_pipeline fills in what the network was; test_compile",
     "CompiledPipeline": "compile_pipeline makes it; test_compile",
     "SegmentAugmentation": "a base class",

@@ -76,7 +76,7 @@ def find_readable(loaded, settings, work_dir, compiles):
     if not settings.has_encoder:
         rehearse(settings, loaded.X, loaded.species, compiles)
     channels = getattr(pipe[0], "channels", "mean")
-    readable, errors = _headers_of(loaded.X, channels)
+    readable, errors = _readable_rows(loaded.X, channels)
     # Those of a competition are asked for, whether they were heard or not.
     is_fixed = loaded.get("sample_submission") is not None
     species = check_species(loaded.Y, readable, is_fixed, errors)
@@ -89,7 +89,7 @@ def find_readable(loaded, settings, work_dir, compiles):
     return X, Y, label_weight, is_fixed, left_out
 
 
-def _headers_of(X, channels="mean"):
+def _readable_rows(X, channels="mean"):
     """Return which rows are of sound that a file has, and the others' errors.
 
     Parameters
