@@ -5,59 +5,31 @@ import numpy as np
 import torch
 
 from skbird.data import (
-    Recordings,
-    Spectrograms,
-    as_recordings,
     as_spectrograms,
     check_some_rows,
-    pool_rows,
 )
 from skbird.encoders import Encoder
 from skbird.nn._backbone import make_backbone
-from skbird.nn._batches import SegmentDataset
 from skbird.nn._compiled import uncompiled
 from skbird.nn._heads import CNN
+from skbird.nn._lessons import LessonDataset, given_lessons
 from skbird.nn._losses import BinaryCrossEntropy, CosineLoss
 from skbird.nn._names import check_names
 from skbird.nn._prediction import map_segments, spectrograms_for
+from skbird.nn._raw_rows import is_made, make_spectrograms
 from skbird.nn._recipe import distillation_callbacks
+from skbird.nn._row_prediction import embed_rows
 from skbird.nn._targets import check_usable
-from skbird.nn._teacher import check_teacher, given_lessons, hear, spec_of, teacher_name
+from skbird.nn._teacher import about_teacher, check_teacher, hear_all
 from skbird.nn._trained_net import TrainedNet
-from skbird.nn._weights_origin import WeightsOrigin, mel_of, origin_of, write_weights
-from skbird.preprocessing import BandPass, LogMel, Resampler, Segmenter
+from skbird.nn._weights_origin import (
+    WeightsOrigin,
+    mel_of,
+    with_licenses_of,
+    write_weights,
+)
 from skbird.utils._sklearn_compat import HasMethods, Interval, StrOptions
 from skbird.utils._weights import check_sample_weight
-
-
-class LessonDataset(SegmentDataset):
-    """Spectrograms with what a teacher says of their segments.
-
-    Parameters
-    ----------
-    spectrograms : Spectrograms
-    lessons : list of Lessons
-        Its embeddings and, perhaps, its scores.
-    sample_weight : ndarray of shape (n_rows,), default=None
-    """
-
-    def __init__(self, spectrograms, lessons, sample_weight=None):
-        self.lessons = lessons
-        super().__init__(spectrograms, None, sample_weight)
-
-    @property
-    def learnt(self):
-        """What is learnt of the spectrograms, as data that tell it from else."""
-        return [*(part.content for part in self.lessons), self.sample_weight]
-
-    def targets_of(self, rows, starts_s):
-        """Return embeddings, and scores behind them."""
-        length_s = self.spectrograms.format.grid.segment_s
-        said = [part.at(rows, starts_s, length_s) for part in self.lessons]
-        return np.concatenate(said, axis=1)
-
-    def _are_known(self):
-        return self.lessons[0].known
 
 
 class EmbeddingDistillation(TrainedNet):
@@ -177,7 +149,7 @@ class EmbeddingDistillation(TrainedNet):
     >>> student.fit(X, embeddings).save_weights(path, license="CC0")
     >>> net = CNNClassifier("lcnet_035", backbone_weights=path, max_epochs=1, verbose=0)
     >>> net.fit(X, np.tile([[1, 0], [0, 1]], (4, 1))).embed(X).shape
-    (8, 512)
+    (8, 176)
     """
 
     _parameter_constraints: dict = {
@@ -265,11 +237,9 @@ class EmbeddingDistillation(TrainedNet):
         FloatingPointError
             If the training diverges in its first epoch.
         """
+        if y is None and not is_made(X):  # not to find out after hours
+            self.check_early()
         self._check_parameters()
-        if y is None:
-            check_teacher(self.teacher, self.score_weight > 0)
-        if not _is_made(X):  # not to find out after hours
-            make_backbone(self.backbone, self.backbone_weights, self.drop_path_rate)
         X = self._spectrograms(X, fit=True)
         lessons = self._lessons(X, y)
         dataset = LessonDataset(X, lessons, check_sample_weight(sample_weight, len(X)))
@@ -284,6 +254,20 @@ class EmbeddingDistillation(TrainedNet):
         self._is_given = y is not None
         return self._train(dataset)
 
+    def check_early(self):
+        """Check parameters, the teacher and the weights, before the teacher hears.
+
+        `fit` does so by itself if it is given rows that are not yet decoded.
+
+        Raises
+        ------
+        ValueError
+            If a parameter, the teacher, the backbone or its weights are refused.
+        """
+        self._check_parameters()
+        check_teacher(self.teacher, self.score_weight > 0)
+        make_backbone(self.backbone, self.backbone_weights, self.drop_path_rate)
+
     def embed(self, X):
         """Return the features of each row, those below the layer of the embedding.
 
@@ -297,10 +281,7 @@ class EmbeddingDistillation(TrainedNet):
             The mean over the row's segments; NaN for rows that could not be read.
         """
         self.check_is_fitted([self.learnt_in])
-        X = spectrograms_for(self, self._spectrograms(X))
-        embedded = map_segments(self, X, self.module_.embed)
-        used = X.segment_predict_weights > 0
-        return pool_rows(embedded[used], X.segment_rows[used], len(X), "mean")
+        return embed_rows(self, self._spectrograms(X))
 
     def score(self, X, y=None):
         """Return the mean cosine between what the network and the teacher say.
@@ -350,7 +331,17 @@ class EmbeddingDistillation(TrainedNet):
             raise ValueError(f"path={path!r} must end in .safetensors.")
         if license is not None and not isinstance(license, str):
             raise TypeError(f"license={license!r} must be a text.")
-        origin = self._origin(license)
+        teacher, terms = {"name": "embeddings that were given"}, None
+        if not self._is_given:
+            teacher, terms = about_teacher(self.teacher)
+        origin = WeightsOrigin(
+            backbone=self.backbone,
+            teacher=teacher,
+            licenses=with_licenses_of(self.backbone_weights, license or terms),
+            mel=mel_of(self.format_),
+            n_rows=self.n_rows_,
+            hours=round(self.hours_, 3),
+        )
         module = uncompiled(self.module_)
         write_weights(path, module.backbone.state_dict(), origin)
         origin.say(os.path.basename(path))
@@ -373,65 +364,24 @@ class EmbeddingDistillation(TrainedNet):
         return self.n_values_ + self._n_scores
 
     def _spectrograms(self, X, fit=False):
-        if _is_made(X):
+        if is_made(X):
             X = as_spectrograms(X)
             check_some_rows(X)
             return X
-        recordings = as_recordings(X)
-        if not isinstance(X, Recordings):
-            for step in (
-                Resampler(32_000),
-                BandPass(50.0, 16_000.0),
-                Segmenter(5.0, overlap=0.5),
-            ):
-                recordings = step.fit_transform(recordings)
-        logmel = LogMel(
-            cache_dir=self.cache_dir, on_error=self.on_error, verbose=self.verbose
-        )
-        method = logmel.fit_transform if fit else logmel.transform
-        return method(recordings)
+        options = {"cache_dir": self.cache_dir, "on_error": self.on_error}
+        return make_spectrograms(X, fit, verbose=self.verbose, **options)
 
     def _lessons(self, X, y):
-        if y is not None:
-            if self.score_weight:
-                raise ValueError(
-                    f"score_weight={self.score_weight:g} needs a teacher that hears "
-                    "the rows, but y gives its embeddings. Set it to 0."
-                )
-            return [given_lessons(y, len(X))]
-        heard = np.flatnonzero(X.n_frames > 0)
-        if not len(heard):
+        if y is None:
+            options = {"cache_dir": self.cache_dir, "verbose": self.verbose}
+            with_scores = self.score_weight > 0
+            return hear_all(self.teacher, X, with_scores, **options)
+        if self.score_weight:
             raise ValueError(
-                f"None of the {len(X)} rows can be read; the first error: "
-                f"{X.errors['error'].iloc[0]}"
+                f"score_weight={self.score_weight:g} needs a teacher that hears the "
+                "rows, but y gives its embeddings. Set it to 0."
             )
-        options = {"cache_dir": self.cache_dir, "verbose": self.verbose}
-        kinds = [False, True] if self.score_weight else [False]
-        return [
-            hear(self.teacher, X.rows, heard, scores=scores, **options)
-            for scores in kinds
-        ]
-
-    def _origin(self, license):
-        teacher = {"name": "embeddings that were given"}
-        if not self._is_given:
-            teacher = teacher_name(self.teacher)
-            spec = spec_of(self.teacher)
-            if license is None and spec is not None:
-                license = spec.license
-        before = None
-        if self.backbone_weights not in (None, "pretrained"):
-            before = origin_of(self.backbone_weights)
-        licenses = [license] if license else []
-        licenses += before.licenses if before else []
-        return WeightsOrigin(
-            backbone=self.backbone,
-            teacher=teacher,
-            licenses=list(dict.fromkeys(licenses)),
-            mel=mel_of(self.format_),
-            n_rows=self.n_rows_,
-            hours=round(self.hours_, 3),
-        )
+        return [given_lessons(y, len(X))]
 
     def _check_parameters(self):
         super()._check_parameters()
@@ -451,14 +401,6 @@ class EmbeddingDistillation(TrainedNet):
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
-        tags.input_tags.one_d_array = True
-        tags.input_tags.two_d_array = False
-        tags.input_tags.three_d_array = True
         tags.input_tags.string = True
         tags.target_tags.required = False
         return tags
-
-
-def _is_made(X):
-    """Return whether rows are spectrograms already."""
-    return isinstance(X, Spectrograms) or (isinstance(X, np.ndarray) and X.ndim == 3)

@@ -8,10 +8,11 @@ from torch import nn
 
 from skbird.encoders import Encoder, Windows
 from skbird.nn._compiled import uncompiled
+from skbird.nn._lessons import given_lessons
 from skbird.nn._losses import CosineLoss
 from skbird.nn._reader import send
 from skbird.nn._recipe_callback import RecipeCallback
-from skbird.nn._teacher import check_teacher, given_lessons, hear
+from skbird.nn._teacher import check_teacher, hear
 from skbird.utils._sklearn_compat import HasMethods, Interval
 
 

@@ -182,9 +182,6 @@ class SegmentNet(RowPrediction, MultilabelMixin, TrainedNet):
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
-        tags.input_tags.one_d_array = True
-        tags.input_tags.two_d_array = False
-        tags.input_tags.three_d_array = True
         tags.target_tags.required = True
         tags.target_tags.two_d_labels = True
         return tags

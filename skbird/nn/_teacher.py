@@ -1,4 +1,4 @@
-"""What a teacher says of segments: its windows, averaged over time."""
+"""Let a teacher hear rows, once."""
 
 import warnings
 
@@ -12,123 +12,12 @@ from skbird.encoders import (
     compute_windows,
     load_encoder,
 )
+from skbird.nn._lessons import Lessons
 from skbird.utils._params import as_floats
 from skbird.utils._text import counted
 
 # A class that never gets so probable in the rows has nothing to teach.
 _HEARD_FROM = 0.1
-
-
-class Lessons:
-    """What a teacher says of rows, for any stretch of them.
-
-    Parameters
-    ----------
-    said : Windows or ndarray of shape (n_rows, n_values)
-        Of windows; or of whole rows, NaN where nothing is known.
-    rows : ndarray of shape (n_heard,), int, default=None
-        Which rows `said` is about; None: all.
-    n_rows : int, default=None
-        Number of all rows.
-    columns : ndarray of int, default=None
-        Which values are taught; None: all.
-    """
-
-    def __init__(self, said, rows=None, n_rows=None, columns=None):
-        self._said = said
-        self._columns = columns
-        n_rows = len(said) if n_rows is None else n_rows
-        self._place = np.full(n_rows, -1)
-        rows = np.arange(n_rows) if rows is None else rows
-        self._place[rows] = np.arange(len(rows))
-        if isinstance(said, Windows):
-            if said.window_s is None:
-                raise ValueError(
-                    "The windows of the teacher do not tell how long they are, so that "
-                    "they cannot be laid beside segments: make them with window_s=."
-                )
-            heard = said.n_windows > 0
-            n_values = said.n_values
-        else:
-            heard = np.isfinite(said).all(axis=1)
-            n_values = said.shape[1]
-        #: Of a stretch.
-        self.n_values = n_values if columns is None else len(columns)
-        #: Rows of which something is known.
-        self.known = (self._place >= 0) & heard[self._place]
-
-    @property
-    def content(self):
-        """What is taught, as data that tell it from else."""
-        said = self._said
-        if isinstance(said, Windows):
-            said = [list(said.entries), said.n_windows, said.window_s]
-        return [said, self._place, self._columns]
-
-    def at(self, rows, starts_s, length_s):
-        """Return what the teacher says of stretches of rows.
-
-        It is the mean of the windows that overlap a stretch, by how long they do.
-
-        Parameters
-        ----------
-        rows : ndarray of shape (n,), int
-        starts_s : ndarray of shape (n,)
-            In seconds after the start of the row.
-        length_s : float
-
-        Returns
-        -------
-        ndarray of shape (n, n_values), float32
-            NaN where nothing is known.
-        """
-        values = np.full((len(rows), self.n_values), np.nan, np.float32)
-        for value, row, start_s in zip(values, rows, starts_s, strict=True):
-            if self.known[row]:
-                value[:] = self._stretch(self._place[row], start_s, start_s + length_s)
-        return values
-
-    def _stretch(self, place, start_s, end_s):
-        if not isinstance(self._said, Windows):
-            return self._said[place]
-        table = self._said.table(place)
-        begin_s = table[:, 0]
-        end_s = np.minimum(begin_s + self._said.window_s, end_s)
-        overlap_s = end_s - np.maximum(begin_s, start_s)
-        used = np.flatnonzero(overlap_s > 0)
-        values = table[used, 1:]
-        if self._columns is not None:
-            values = values[:, self._columns]
-        finite = np.isfinite(values).all(axis=1)
-        if not finite.any():
-            return np.nan
-        return np.average(values[finite], axis=0, weights=overlap_s[used][finite])
-
-
-def given_lessons(values, n_rows, name="y"):
-    """Return lessons of embeddings that somebody has computed.
-
-    Parameters
-    ----------
-    values : Windows, or array of shape (n_rows, n_values)
-    n_rows : int
-    name : str
-        What errors call them.
-
-    Returns
-    -------
-    Lessons
-    """
-    if not isinstance(values, Windows):
-        values = as_floats(values, name, np.float32)
-        if values.ndim != 2 or not values.shape[1]:
-            raise ValueError(
-                f"{name} has shape {values.shape}; embeddings of the teacher are "
-                "(n_rows, n_values), or Windows."
-            )
-    if len(values) != n_rows:
-        raise ValueError(f"{name} has {len(values)} rows, but X has {n_rows}.")
-    return Lessons(values)
 
 
 def hear(teacher, table, heard, *, scores=False, cache_dir=None, verbose=1):
@@ -152,7 +41,7 @@ def hear(teacher, table, heard, *, scores=False, cache_dir=None, verbose=1):
     Lessons
     """
     rows = table.iloc[heard].reset_index(drop=True)
-    if isinstance(teacher, EmbeddingEncoder) or not hasattr(teacher, "transform"):
+    if _encoder_of(teacher) is not None:
         said = _windows(teacher, rows, scores, cache_dir, verbose)
     else:
         said = teacher.transform(rows)
@@ -169,42 +58,64 @@ def hear(teacher, table, heard, *, scores=False, cache_dir=None, verbose=1):
     return lessons
 
 
-def spec_of(teacher):
-    """Return the spec of the encoder that a teacher is; None if it is none."""
-    if isinstance(teacher, EmbeddingEncoder):
-        teacher = teacher.encoder
-    elif hasattr(teacher, "transform"):
-        return None
-    return load_encoder(teacher).spec
+def hear_all(teacher, X, with_scores, **options):
+    """Let a teacher hear all rows of `Spectrograms` that can be read.
+
+    Parameters
+    ----------
+    teacher : as `hear` takes it
+    X : Spectrograms
+    with_scores : bool
+    **options
+        Of `hear`.
+
+    Returns
+    -------
+    list of Lessons
+        Embeddings and, if wanted, scores.
+    """
+    check_teacher(teacher, with_scores)
+    heard = np.flatnonzero(X.n_frames > 0)
+    if not len(heard):
+        raise ValueError(
+            f"None of {counted(len(X), 'row')} can be read; the first error: "
+            f"{X.errors['error'].iloc[0]}"
+        )
+    kinds = [False, True] if with_scores else [False]
+    return [hear(teacher, X.rows, heard, scores=kind, **options) for kind in kinds]
 
 
-def teacher_name(teacher):
-    """Return what a teacher is, as plain data."""
-    if isinstance(teacher, EmbeddingEncoder):
-        teacher = teacher.encoder
-    elif hasattr(teacher, "transform"):
-        return {"name": type(teacher).__name__}
-    encoder = load_encoder(teacher)
+def about_teacher(teacher):
+    """Return what a teacher is, as plain data, and its license, None if not known."""
+    encoder = _encoder_of(teacher)
+    if encoder is None:
+        return {"name": type(teacher).__name__}, None
     spec = encoder.spec
-    is_file = encoder.file_name is not None
-    sha256 = encoder.identity if is_file else spec.sha256
-    return {"name": spec.name, "version": spec.version, "sha256": sha256}
+    sha256 = spec.sha256 if encoder.file_name is None else encoder.identity
+    about = {"name": spec.name, "version": spec.version, "sha256": sha256}
+    return about, spec.license
 
 
 def check_teacher(teacher, scores):
     """Raise an error now if a teacher is not here or has no such outputs."""
+    encoder = _encoder_of(teacher)
+    if encoder is None and scores:
+        raise ValueError(
+            f"score_weight needs a teacher that has scores: a name, a path or an "
+            f"Encoder, not {teacher!r:.100}. Set it to 0."
+        )
+    if encoder is not None:
+        for role in ("embedding", "scores") if scores else ("embedding",):
+            encoder.check_output(role)
+
+
+def _encoder_of(teacher):
+    """Return the encoder that a teacher is, or has; None of another transformer."""
     if isinstance(teacher, EmbeddingEncoder):
         teacher = teacher.encoder
     elif hasattr(teacher, "transform"):
-        if scores:
-            raise ValueError(
-                f"score_weight needs a teacher that has scores: a name, a path or an "
-                f"Encoder, not {teacher!r:.100}. Set it to 0."
-            )
-        return
-    encoder = load_encoder(teacher)
-    for role in ("embedding", "scores") if scores else ("embedding",):
-        encoder.check_output(role)
+        return None
+    return load_encoder(teacher)
 
 
 def _windows(teacher, rows, scores, cache_dir, verbose):
@@ -231,7 +142,14 @@ def _heard_classes(windows):
     for row in range(len(windows)):
         if windows.n_windows[row]:
             highest = np.fmax(highest, windows.table(row)[:, 1:].max(axis=0))
-    return np.flatnonzero(highest >= _HEARD_FROM)
+    heard = np.flatnonzero(highest >= _HEARD_FROM)
+    if not len(heard):
+        warnings.warn(
+            f"The teacher hears none of its {windows.n_values} classes with a "
+            f"probability of {_HEARD_FROM:g} or more: its scores teach nothing.",
+            stacklevel=5,
+        )
+    return heard
 
 
 def _say_what_is_missing(lessons, table, heard, said):

@@ -241,6 +241,13 @@ class TrainedNet(TrainingLoop, PortableState, NeuralNet):
                 "that continues another one cannot be told from its beginning."
             )
 
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()
+        tags.input_tags.one_d_array = True
+        tags.input_tags.two_d_array = False
+        tags.input_tags.three_d_array = True
+        return tags
+
 
 def _device_in_use(wanted):
     if isinstance(wanted, str) and wanted == "auto":

@@ -129,6 +129,25 @@ def origin_of(path):
         ) from exc
 
 
+def with_licenses_of(weights, license):
+    """Return the licenses of weights that were trained on from others, each once.
+
+    Parameters
+    ----------
+    weights : {"pretrained", None} or path
+        What the training started from.
+    license : str or None
+        What it adds.
+
+    Returns
+    -------
+    list of str
+    """
+    before = None if weights in (None, "pretrained") else origin_of(weights)
+    licenses = [license] if license else []
+    return list(dict.fromkeys(licenses + (before.licenses if before else [])))
+
+
 def say_origin(weights, format):
     """Say under which terms a file of distilled weights is, and if it does not fit.
 
