@@ -117,9 +117,7 @@ def test_classes_that_the_teacher_never_hears_teach_nothing(X):
 
     net = student(toy(deaf), score_weight=1.0).fit(X)
     assert net.module_.classifier.out_features == 24 + 2
-    silent = toy(
-        lambda windows: {**hear(windows), "scores": np.full((len(windows), 4), -9)}
-    )
+    silent = toy(lambda w: {**hear(w), "scores": np.full((len(w), 4), -9)})
     with pytest.warns(UserWarning, match="none of its 4 classes"):
         student(silent, score_weight=1.0).fit(X)
 

@@ -3,11 +3,9 @@ from numbers import Real
 
 import numpy as np
 import torch
+from sklearn.utils.metaestimators import available_if
 
-from skbird.data import (
-    as_spectrograms,
-    check_some_rows,
-)
+from skbird.data import as_spectrograms, check_some_rows
 from skbird.encoders import Encoder
 from skbird.nn._backbone import make_backbone
 from skbird.nn._compiled import uncompiled
@@ -30,6 +28,13 @@ from skbird.nn._weights_origin import (
 )
 from skbird.utils._sklearn_compat import HasMethods, Interval, StrOptions
 from skbird.utils._weights import check_sample_weight
+
+
+def _predicts(net):
+    raise AttributeError(
+        "EmbeddingDistillation learns no species. Train a CNNClassifier from the file "
+        "that save_weights writes."
+    )
 
 
 class EmbeddingDistillation(TrainedNet):
@@ -80,20 +85,10 @@ class EmbeddingDistillation(TrainedNet):
         Stochastic depth of the backbone.
     feature_pooling : {"mean", "gem"}, default="mean"
         How the feature map is pooled.
-    segments_per_row : int in [1, 10000], default=1
-        Segments drawn of each row in each epoch.
-    max_epochs : int >= 1, default=20
-        Times that all rows are drawn.
-    lr : float > 0, default=1e-3
-        Highest learning rate.
-    batch_size : int >= 1, default=32
-        Segments per step.
-    weight_decay : float >= 0, default=0.01
-        Weight decay of AdamW.
-    backbone_lr_factor : float >= 0, default=1.0
-        Learning rate of the backbone, as a share of `lr`.
-    precision : {"auto", "float32", "bfloat16", "float16"}, default="auto"
-        Number format of the training; see :class:`CNNClassifier`.
+    segments_per_row, max_epochs, lr, batch_size : int, int, float, int
+        How long and how fast it learns; see :class:`CNNClassifier`.
+    weight_decay, backbone_lr_factor, precision : float, float, str
+        See :class:`CNNClassifier`.
     checkpoint_dir : str or path, default=None
         Folder from which a killed fit goes on; see :class:`CNNClassifier`.
     random_state : int, RandomState instance or None, default=None
@@ -241,6 +236,7 @@ class EmbeddingDistillation(TrainedNet):
             self.check_early()
         self._check_parameters()
         X = self._spectrograms(X, fit=True)
+        check_some_rows(X)
         lessons = self._lessons(X, y)
         dataset = LessonDataset(X, lessons, check_sample_weight(sample_weight, len(X)))
         check_usable(dataset)
@@ -346,6 +342,14 @@ class EmbeddingDistillation(TrainedNet):
         write_weights(path, module.backbone.state_dict(), origin)
         origin.say(os.path.basename(path))
 
+    @available_if(_predicts)
+    def predict(self, X):
+        """Raise AttributeError: it knows no species."""
+
+    @available_if(_predicts)
+    def predict_proba(self, X):
+        """Raise AttributeError: it knows no species."""
+
     def get_loss(self, y_pred, y_true, X=None, training=False):
         """Return the loss of a batch."""
         n = self.n_values_
@@ -365,9 +369,7 @@ class EmbeddingDistillation(TrainedNet):
 
     def _spectrograms(self, X, fit=False):
         if is_made(X):
-            X = as_spectrograms(X)
-            check_some_rows(X)
-            return X
+            return as_spectrograms(X)
         options = {"cache_dir": self.cache_dir, "on_error": self.on_error}
         return make_spectrograms(X, fit, verbose=self.verbose, **options)
 
