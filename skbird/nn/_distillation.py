@@ -3,7 +3,6 @@ from numbers import Real
 
 import numpy as np
 import torch
-from sklearn.utils.metaestimators import available_if
 
 from skbird.data import as_spectrograms, check_some_rows
 from skbird.encoders import Encoder
@@ -30,7 +29,7 @@ from skbird.utils._sklearn_compat import HasMethods, Interval, StrOptions
 from skbird.utils._weights import check_sample_weight
 
 
-def _predicts(net):
+def _refuse_to_predict(net):
     raise AttributeError(
         "EmbeddingDistillation learns no species. Train a CNNClassifier from the file "
         "that save_weights writes."
@@ -81,14 +80,10 @@ class EmbeddingDistillation(TrainedNet):
         :class:`skbird.preprocessing.LogMel`.
     drop_rate : float in [0, 1), default=0.0
         Dropout before the layer that gives the embedding.
-    drop_path_rate : float in [0, 1), default=0.0
-        Stochastic depth of the backbone.
-    feature_pooling : {"mean", "gem"}, default="mean"
-        How the feature map is pooled.
-    segments_per_row, max_epochs, lr, batch_size : int, int, float, int
-        How long and how fast it learns; see :class:`CNNClassifier`.
-    weight_decay, backbone_lr_factor, precision : float, float, str
-        See :class:`CNNClassifier`.
+    drop_path_rate, feature_pooling, segments_per_row : float, str, int
+        See :class:`CNNClassifier`; so do the next ones.
+    max_epochs, lr, batch_size, weight_decay : int, float, int, float
+    backbone_lr_factor, precision : float, str
     checkpoint_dir : str or path, default=None
         Folder from which a killed fit goes on; see :class:`CNNClassifier`.
     random_state : int, RandomState instance or None, default=None
@@ -245,8 +240,8 @@ class EmbeddingDistillation(TrainedNet):
         self.n_values_, self._n_scores = n_outputs[0], sum(n_outputs[1:])
         self.format_ = X.format
         self.n_rows_ = len(dataset)
-        frame_s = X.format.frame_s
-        self.hours_ = float(X.n_frames[dataset.usable].sum() * frame_s / 3600)
+        n_frames = X.n_frames[dataset.usable].sum()
+        self.hours_ = float(n_frames * X.format.frame_s / 3600)
         self._is_given = y is not None
         return self._train(dataset)
 
@@ -342,13 +337,8 @@ class EmbeddingDistillation(TrainedNet):
         write_weights(path, module.backbone.state_dict(), origin)
         origin.say(os.path.basename(path))
 
-    @available_if(_predicts)
-    def predict(self, X):
-        """Raise AttributeError: it knows no species."""
-
-    @available_if(_predicts)
-    def predict_proba(self, X):
-        """Raise AttributeError: it knows no species."""
+    # skorch's would call embeddings predictions.
+    predict = predict_proba = property(_refuse_to_predict)
 
     def get_loss(self, y_pred, y_true, X=None, training=False):
         """Return the loss of a batch."""

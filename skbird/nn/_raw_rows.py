@@ -34,6 +34,6 @@ def make_spectrograms(X, fit, **options):
             BandPass(50.0, 16_000.0),
             Segmenter(5.0, overlap=0.5),
         ):
-            recordings = step.fit_transform(recordings)
+            recordings = step.transform(recordings)
     logmel = LogMel(**options)
     return logmel.fit_transform(recordings) if fit else logmel.transform(recordings)
