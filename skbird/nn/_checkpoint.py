@@ -87,7 +87,7 @@ class TrainingCheckpoint:
         transient = getattr(callback, "transient", ())
         fitted = {}
         for key, value in vars(callback).items():
-            is_function = callable(value) and not hasattr(value, "state_dict")
+            is_function = callable(value) and not isinstance(value, torch.nn.Module)
             if not key.endswith("_") or key in transient or is_function:
                 continue
             try:
