@@ -33,6 +33,8 @@ class DistillationLoss(RecipeCallback):
         See :class:`EmbeddingDistillation`, which also says how windows and segments
         come together. Or embeddings of the rows that the network is fitted on, in their
         order: `Windows`, or an array (n_rows, n_values); rows of NaN learn labels only.
+        A parameter goes into pickles of the network: one of a name or a path needs the
+        teacher to train again only, one of an open `Encoder` also to be loaded.
     cache_dir : str, path or None, default=None
         Folder that keeps the teacher's windows, so that folds and trials need no
         teacher.
