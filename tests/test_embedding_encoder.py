@@ -221,6 +221,8 @@ def test_parameters_are_checked_early(noise):
     ):
         with pytest.raises(ValueError, match=message):
             quiet(toy(), **change).fit([path])
+    with pytest.raises(ValueError, match="is none of toy"):
+        quiet(toy(), output="frames").transform([path])
     with pytest.raises(ValueError, match="X has no rows"):
         quiet(toy()).fit_transform([])
 

@@ -4,6 +4,7 @@ import os
 import resource
 import subprocess
 import sys
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -82,7 +83,44 @@ def loop(path, times):
     return save(path, [node], n=np.array(times), yes=np.array(True))
 
 
-@pytest.mark.parametrize("make", [one_huge_constant, many_copies])
+def if_most(path, operator, threshold):
+    """Write a model that asks for 2.8 GB if the most of the sound is such."""
+    given = helper.make_tensor_value_info("out", TensorProto.FLOAT, None)
+    value = numpy_helper.from_array(np.ones(1, np.float32))
+    bomb = [
+        helper.make_node("ConstantOfShape", ["n"], ["big"], value=value),
+        helper.make_node("ReduceMax", ["big"], ["most"], keepdims=0),
+        helper.make_node("Add", ["first", "most"], ["out"]),
+    ]
+    same = [helper.make_node("Identity", ["first"], ["out"])]
+    branches = {
+        "then_branch": helper.make_graph(bomb, "bomb", [], [given]),
+        "else_branch": helper.make_graph(same, "same", [], [given]),
+    }
+    nodes = [
+        helper.make_node("ReduceMax", ["x"], ["highest"], keepdims=0),
+        helper.make_node(operator, ["highest", "threshold"], ["is_such"]),
+        helper.make_node("If", ["is_such"], ["e"], **branches),
+    ]
+    constants = {"n": np.array([700_000_000]), "threshold": np.float32(threshold)}
+    return save(path, nodes, **constants)
+
+
+def on_silence(path):
+    return if_most(path, "Less", 1e-6)
+
+
+def test_branches_that_are_not_taken_are_not_computed_here(tmp_path):
+    pytest.importorskip("openvino")
+    path = if_most(tmp_path / "a.onnx", "Greater", 1e6)
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    assert load_encoder(path, SPEC).runtime == "onnxruntime"
+    with pytest.raises(ValueError, match="It is no usable model"):
+        load_encoder(path, SPEC, runtime="openvino")
+    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 500_000  # kB
+
+
+@pytest.mark.parametrize("make", [one_huge_constant, many_copies, on_silence])
 @pytest.mark.parametrize("runtime", ["auto", "openvino"])
 def test_memory_without_end_is_refused(tmp_path, make, runtime):
     if runtime == "openvino":
@@ -115,6 +153,7 @@ def test_a_model_is_tried_once(tmp_path, monkeypatch):
         raise AssertionError("again")
 
     monkeypatch.setattr(_trial, "_ask", asks)
+    load_encoder(path, replace(SPEC, level="peak"))
     window = ["batch", 1600], "float32"
     _trial.try_model(path, SPEC, sha256_of(path), *window)
     with pytest.raises(AssertionError, match="again"):

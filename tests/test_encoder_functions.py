@@ -1,7 +1,10 @@
 """Functions as encoders, and what tells one from another."""
 
 import copy
+import os
 import pickle
+import subprocess
+import sys
 from functools import partial
 from types import ModuleType
 
@@ -11,6 +14,7 @@ from sklearn.base import clone
 from toy_encoder import NAMES, RATE, hear, toy, toy_spec
 
 from skbird.encoders import EmbeddingEncoder, EncoderOutput, load_encoder
+from skbird.encoders._function_identity import function_identity
 
 FACTOR = 1.0
 
@@ -80,6 +84,101 @@ def test_methods_and_functions_of_modules_count(monkeypatch):
     monkeypatch.setattr(Helped, "factor", 3)
     assert identity(Helped()) not in (before[0], after[0])
     assert not set(before) & set(after)
+
+
+SOURCE = """
+from functools import cached_property, lru_cache, partial
+
+import numpy as np
+
+def helper(w): return 1 * w
+def applied(f, w): return f(w)
+def made(): return [lambda w: 1 * w]
+
+class Inner:
+    def hear(self, w): return 1 * w
+
+class Outer:
+    def __init__(self): self.inner = Inner()
+    def __call__(self, w): return self.inner.hear(w)
+
+class Cached:
+    @cached_property
+    def factor(self): return helper(1)
+    def __call__(self, w): return self.factor * w
+
+class Nested:
+    class Inside:
+        @staticmethod
+        def hear(w): return 1 * w
+    def __call__(self, w): return self.Inside.hear(w)
+
+inner, table = Inner(), {"a": helper}
+cached, vector = lru_cache(helper), np.vectorize(helper)
+of_object = lambda w: inner.hear(w)
+of_class = lambda w: Inner().hear(w)
+of_table = lambda w: table["a"](w)
+of_cached = lambda w: cached(w)
+of_vector = lambda w: vector(w)
+of_default = lambda w, f=helper: f(w)
+of_list = (lambda given: lambda w: given[0](w))(made())
+of_partial = partial(applied, helper)
+of_inner, of_property, of_nested = Outer(), Cached(), Nested()
+"""
+
+
+def identities(source):
+    module = ModuleType("toads_of_text")
+    exec(source, vars(module))
+    return {n: function_identity(f) for n, f in vars(module).items() if "of_" in n}
+
+
+def test_whatever_a_function_comes_to_counts():
+    before = identities(SOURCE)
+    assert identities(SOURCE) == before
+    after = identities(SOURCE.replace("1 * w", "2 * w"))
+    assert [n for n in before if before[n] == after[n]] == []
+
+
+def test_functions_of_one_name_are_counted_one_by_one():
+    def chain(*functions):
+        return lambda windows: [function(windows) for function in functions]
+
+    one, two = of_factor(1), of_factor(2)
+    assert identity(chain(one, two, one)) != identity(chain(one, two, two))
+
+
+def test_functions_are_the_same_in_other_processes():
+    code = (
+        "from skbird.encoders._function_identity import function_identity\n"
+        "print(function_identity(lambda w: w if w in {'a', 'b', 'c', 'd'} else 0))"
+    )
+    found = {
+        subprocess.run(
+            [sys.executable, "-c", code],
+            env={**os.environ, "PYTHONHASHSEED": seed},
+            capture_output=True,
+            check=True,
+        ).stdout
+        for seed in "123"
+    }
+    assert len(found) == 1
+
+
+@pytest.mark.filterwarnings("error")
+def test_names_that_mean_other_things_in_modules_are_let_be():
+    def deprecated(windows):
+        return np.abs(windows), windows.str
+
+    assert identity(deprecated) == identity(deprecated)
+
+
+def test_a_function_that_changed_since_it_was_pickled_is_another(monkeypatch):
+    encoder = toy(scaled)
+    pickled = pickle.dumps(encoder)
+    assert pickle.loads(pickled).identity == encoder.identity
+    monkeypatch.setitem(globals(), "FACTOR", 2.0)
+    assert pickle.loads(pickled).identity == identity(scaled) != encoder.identity
 
 
 def test_what_cannot_be_told_shares_no_cache():

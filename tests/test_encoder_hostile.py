@@ -272,3 +272,25 @@ def test_a_network_that_is_missing_is_said(tmp_path, monkeypatch):
     monkeypatch.setenv("SKBIRD_ENCODERS", str(tmp_path))
     with pytest.raises(OSError, match=r"not known\). Fetch .* in another way, and put"):
         EmbeddingEncoder("perch-2").fit(["a.wav"])
+
+
+def test_class_names_are_those_that_the_labels_have_now(tmp_path):
+    path = write_model(tmp_path / "a.onnx", "x", N, {"scores": (2,)})
+    outputs = {"scores": EncoderOutput(0, [2])}
+    spec = replace(SPEC, outputs=outputs, labels_file="labels")
+    for names in ("Bufo bufo", "Hyla arborea"), ("Hyla arborea", "Bufo bufo"):
+        (tmp_path / "labels").write_text("\n".join(names))
+        assert load_encoder(path, spec).class_names == names
+
+
+def test_a_model_is_another_of_the_same_size_and_time(model, tmp_path):
+    path = tmp_path / "a.onnx"
+    before, status = load_encoder(path, SPEC), os.stat(path)
+    tensor = next(t for t in model.graph.initializer if t.name == "weights0")
+    tensor.raw_data = bytes(len(tensor.raw_data))
+    onnx.save(model, path)
+    os.utime(path, ns=(status.st_atime_ns, status.st_mtime_ns))
+    assert os.stat(path).st_size == status.st_size
+    after = load_encoder(path, SPEC)
+    assert after.identity != before.identity
+    assert not after.run(np.ones((1, N)))["embedding"].any()

@@ -29,6 +29,7 @@ from skbird.encoders import (
     AttentionProbe,
     EmbeddingEncoder,
     PretrainedScores,
+    ProbeClassifier,
     load_encoder,
     read_spec,
 )
@@ -117,6 +118,48 @@ def test_linear_heads_are_compiled_to_arrays(fitted, rows):
     assert compiled.max_difference_ < 1e-6
     again = pickle.loads(pickle.dumps(compiled))
     np.testing.assert_array_equal(again.predict_proba(X), compiled.predict_proba(X))
+
+
+class Squared(StandardScaler):
+    def transform(self, X):
+        return super().transform(X) ** 2
+
+
+class Lowered(ProbeClassifier):
+    def predict_proba(self, X):
+        return super().predict_proba(X) / 2
+
+
+@pytest.mark.parametrize(
+    "head",
+    [
+        [StandardScaler(with_mean=False), LogisticRegression()],
+        [StandardScaler(with_std=False), LogisticRegression()],
+        [Squared(), LogisticRegression()],
+        [StandardScaler(), Lowered(C=0.1)],
+    ],
+    ids=["no mean", "no scale", "another scaler", "another probe"],
+)
+def test_heads_are_compiled_as_they_are(encoder, rows, head):
+    X, Y = rows
+    *scalers, last = head
+    if isinstance(last, LogisticRegression):
+        last = OneVsRestClassifier(last)
+    step = EmbeddingEncoder(encoder, verbose=0)
+    model = make_pipeline(step, *scalers, last).fit(X, Y)
+    last.species_ = np.asarray(Y.columns)
+    for rows_or_none in X, None:
+        compiled = compile_pipeline(model, rows_or_none, precision="float32")
+        assert compiled.max_difference_ < 1e-6
+
+
+def test_linear_heads_are_compared_without_rows_too(fitted, monkeypatch):
+    def wrong(head):
+        return np.ones((3, 3)), np.zeros(3)
+
+    monkeypatch.setattr("skbird.inference._compile.linear_of", wrong)
+    with pytest.raises(ValueError, match="a probability differs by"):
+        compile_pipeline(fitted, precision="float32")
 
 
 @pytest.mark.parametrize("pooling", ["max", "meanmax"])
@@ -341,6 +384,22 @@ def test_an_unknown_name_is_neither_file_nor_model(tmp_path):
     code, text = run("predict", "birdnet-9", os.devnull, "--out", tmp_path / "a.csv")
     assert code == 2
     assert "skbird models list" in text
+
+
+def test_a_folder_may_be_called_as_an_encoder(known_toads, rows, tmp_path, monkeypatch):
+    X, _ = rows
+    path = Path(X["path"][0]).absolute()
+    monkeypatch.chdir(tmp_path)
+    for out in "toads/first.csv", "toads/second.csv":  # the first makes the folder
+        Path(out).parent.mkdir(exist_ok=True)
+        code, text = run("predict", "toads", path, "--out", out)
+        assert code == 0, text
+
+
+def test_info_of_an_encoder_is_in_the_list(known_toads):
+    code, text = run("models", "info", "toads")
+    assert code == 2
+    assert "toads is a pretrained model, which `skbird models list`" in text
 
 
 def test_rows_are_as_long_as_windows(encoder, rows):

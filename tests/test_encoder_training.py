@@ -1,12 +1,18 @@
 """``skbird train --encoder`` and ``skbird cross-validate --encoder``."""
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pytest
 from click.testing import CliRunner
 from conftest import tone
 
+from skbird.cli import _encoder_training
 from skbird.cli._app import app
+from skbird.cli._settings import DEFAULTS
+from skbird.encoders import read_spec
+from skbird.encoders._spec_files import known_specs
 
 pytest.importorskip("onnx")
 pytest.importorskip("onnxruntime")
@@ -113,3 +119,53 @@ def test_an_unknown_encoder_is_named_before_the_work(run, folder):
     )
     assert code == 1
     assert "encoder='birdnet' is no known model (birdnet-2.4," in text
+
+
+def chosen(name=None, Y=None, **changes):
+    """Return the encoder that is chosen, and what is said."""
+    settings = replace(
+        DEFAULTS, **({} if name is None else {"encoder": name}), **changes
+    )
+    few = pd.DataFrame(np.eye(2), columns=["a", "b"])
+    return _encoder_training.choose_encoder(settings, few if Y is None else Y)
+
+
+@pytest.fixture
+def toads_are_here(folder, encoder, monkeypatch):
+    spec = read_spec(encoder.with_suffix(".json"))
+    monkeypatch.setenv("SKBIRD_ENCODERS", str(folder / "models"))
+    monkeypatch.setitem(known_specs(), "toads", spec)
+    monkeypatch.setattr(_encoder_training, "_AUTO", "toads")
+
+
+def test_few_recordings_get_a_probe_where_there_is_an_encoder(toads_are_here):
+    encoder, reason = chosen()
+    assert encoder == "toads"
+    assert "median is 1), and toads is here: a probe on it is trained" in reason
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"encoder": "none"},
+        {"epochs": 3},
+        {"recipe": "fast"},
+        {"set": {"sedclassifier__drop_rate": 0}},
+        {"Y": pd.DataFrame({"a": np.ones(100), "b": np.ones(100)})},
+    ],
+)
+def test_a_network_is_for_who_asks_or_has_many_recordings(toads_are_here, changes):
+    assert chosen(**changes) == (None, "")
+
+
+def test_what_is_asked_for_is_taken(toads_are_here):
+    assert chosen("perch-2") == ("perch-2", "")
+
+
+def test_without_an_encoder_a_network_is_trained_and_said(monkeypatch, tmp_path):
+    monkeypatch.setattr(_encoder_training, "_AUTO", "geomodel-9")
+    monkeypatch.setitem(known_specs(), "geomodel-9", known_specs()["perch-2"])
+    monkeypatch.setenv("SKBIRD_ENCODERS", str(tmp_path))
+    encoder, reason = chosen()
+    assert encoder is None
+    assert "a probe on a pretrained model may do better" in reason

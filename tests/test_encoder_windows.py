@@ -176,3 +176,8 @@ def test_windows_are_a_sequence_of_rows():
     assert np.isnan(windows.pool()[3]).all()
     with pytest.raises(ValueError, match="one n_values"):
         Windows.from_arrays([np.ones((2, 3)), np.ones((2, 4))])
+
+
+def test_arrays_without_axes_are_numbers_of_rows():
+    windows = Windows.from_arrays([np.ones((3, 2)), np.zeros((1, 2))])
+    assert windows[np.array(0)].shape == (3, 2)

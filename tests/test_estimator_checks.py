@@ -180,7 +180,7 @@ def test_processes_that_are_not_forked_know_the_pickle_alone(monkeypatch):
     monkeypatch.setattr(_fresh_process, "_start_method", lambda: "spawn")
     match = MUTATIONS["keeps state in the class"].match
     with pytest.raises(AssertionError, match=rf"(?s)Seen: .*{match}"):
-        run_check("keeps state in the class", "CNNClassifier")
+        run_check("keeps state in the class", "LogMel")
     data = CheckData()
     fitted = LevelClassifier().fit(data.X, data.Y)
     assert answers_in_fresh_process(fitted, data.X[:2])

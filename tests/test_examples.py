@@ -27,6 +27,7 @@ matplotlib.use("Agg")
 pytestmark = pytest.mark.filterwarnings("ignore:Round .. 100% of the pseudo-labels")
 EXAMPLES = Path(__file__).resolve().parent.parent / "examples"
 PNG = b"\x89PNG"
+N = 30  # recordings: ten of a species, of three collections
 SCORE = r"[01]\.\d{3}"
 CACHED = {"train", "understand_predictions", "self_training"}
 CACHED |= {"curriculum_and_hard_negatives"}
@@ -38,7 +39,7 @@ def tiny(tmp_path_factory):
     """Return a folder of BirdCLEF's shape, as small as the examples can bear."""
     root = tmp_path_factory.mktemp("tiny") / "set"
     sizes = {"n_test": 2, "n_labeled": 0, "n_unlabeled": 2, "soundscape_s": 10.0}
-    make_birdclef(root, n_species=3, n_recordings=48, **sizes)
+    make_birdclef(root, n_species=3, n_recordings=N, **sizes)
     return root
 
 
@@ -103,8 +104,8 @@ def pictures(folder):
 @pytest.mark.slow
 def test_eda_tells_what_the_data_hold(run, tmp_path):
     shown = run("eda")
-    assert "48 recordings of 3 species" in shown
-    assert re.search(r"copies of another file +0 +48", shown)
+    assert f"{N} recordings of 3 species" in shown
+    assert re.search(rf"copies of another file +0 +{N}", shown)
     assert "duplicates: 0" in shown
     assert "unreadable: 0" in shown
     assert {"noise", "level_dbfs", "species_collections"} <= {
@@ -131,7 +132,7 @@ def test_the_second_pass_finds_the_cache(run, tmp_path):
     shown = run("precompute")
     assert re.search(r"First pass [\d.]+ s, with other filters again [\d.]+ s", shown)
     # Spectrogram, voice and level of each recording; the second pass added none.
-    assert len(list((tmp_path / "out" / "cache").rglob("*.npy"))) == 3 * 48
+    assert len(list((tmp_path / "out" / "cache").rglob("*.npy"))) == 3 * N
     assert re.search(r"Cache: \d+ MB for 0\.\d\d hours", shown)
     assert pictures(tmp_path / "out") == ["CSA", "XC", "iNat", "weights"]
 
@@ -165,7 +166,7 @@ def test_predictions_are_explained(run, tmp_path):
 @pytest.mark.slow
 def test_students_learn_from_soundscapes(run, tmp_path):
     shown = run("self_training", *NETWORK)
-    assert "48 recordings with labels, 4 rows without" in shown
+    assert f"{N} recordings with labels, 4 rows without" in shown
     assert re.search(rf"labels alone: macro ROC-AUC {SCORE}", shown)
     assert re.search(rf"self-trained: macro ROC-AUC {SCORE}", shown)
     assert pictures(tmp_path / "out") == ["rounds"]
@@ -232,7 +233,7 @@ def test_the_search_over_encoders_computes_windows_once(run, tiny, tmp_path):
     assert sum(map(len, computed.values())) == 8
     assert {"low", "high"} == set(computed)
     for first, *later in computed.values():
-        assert first == 48
+        assert first == N
         assert set(later) == {0}
     assert re.search(rf"Best: {SCORE} out of fold", shown)
 
@@ -250,7 +251,7 @@ def test_the_search_over_encoders_computes_windows_once(run, tiny, tmp_path):
     ],
 )
 def test_examples_take_a_folder_as_downloaded(run, downloaded, weights, name, found):
-    options = ["--root", downloaded, "--limit", 40]
+    options = ["--root", downloaded, "--limit", 24]
     if name != "precompute":
         options += [*NETWORK, "--weights", weights]
     assert found in run(name, *options)

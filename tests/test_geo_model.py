@@ -240,3 +240,10 @@ def test_birdnet_was_not_trained_on_noise(birdnet):
     for name in ("Engine", "Dog", "Anaxyrus americanus"):
         assert birdnet.highest[names.index(name)] < 0.01
     assert birdnet.highest[names.index("Turdus merula")] > 0.9
+
+
+def test_class_names_are_those_that_the_labels_have_now(onnx_file):
+    before = load_geo_model(onnx_file).class_names
+    labels = onnx_file.with_name("labels.txt")
+    labels.write_text("".join(reversed(labels.read_text().splitlines(keepends=True))))
+    assert load_geo_model(onnx_file).class_names == before[::-1]

@@ -266,3 +266,27 @@ def test_without_a_pretrained_model_nothing_is_said():
     report = report_of(model, 36)
     assert report.heard_before is None
     assert "trained on:" not in str(report)
+
+
+def test_collections_are_found_however_they_are_spelled():
+    names = ["xeno-canto.org", "Xeno-Canto Foundation", "Macaulay Library (ML)", "N/A"]
+    spec = make_spec(("XC", None), ("ML", None))
+    assert answers({"collection": names}, spec) == ["possible"] * 3 + ["unknown"]
+    assert answers({"path": ["xc202020.mp3"], "collection": ["BirdCLEF"]}) == ["likely"]
+
+
+def test_days_after_a_place_are_no_catalogue_numbers():
+    names = [
+        "XC_20200510_073000.wav",
+        "ML20200510T073000.wav",
+        "ml-20200510-073000.wav",
+    ]
+    assert answers({"path": names}) == ["unknown"] * 3
+    assert answers({"path": ["ML20200510.wav"]}) == ["possible"]
+
+
+@pytest.mark.parametrize("name", ["collection", "date", "uploaded"])
+def test_columns_that_are_there_twice_are_named(name):
+    rows = pd.DataFrame([["a.wav", "XC", "ML"]], columns=["path", name, name])
+    with pytest.raises(ValueError, match=rf"X has more than one column '{name}"):
+        heard_before(rows, UNTIL_2023)

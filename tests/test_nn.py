@@ -53,16 +53,16 @@ def fitted(stripes):
 @pytest.mark.parametrize(
     "make",
     [
-        lambda **k: CNNClassifier("lcnet_035", **k),
-        lambda **k: SEDClassifier("lcnet_035", "time", **k),
-        lambda **k: SEDClassifier("lcnet_035", "frequency", **k),
+        lambda **k: CNNClassifier("test_efficientnet", **k),
+        lambda **k: SEDClassifier("test_efficientnet", "time", **k),
+        lambda **k: SEDClassifier("test_efficientnet", "frequency", **k),
     ],
 )
 def test_networks_learn(stripes, make):
     X, Y = stripes
     # Masks of a fifth of so few bands would hide a species altogether.
     net = make(
-        max_epochs=40, lr=5e-3, batch_size=16, callbacks__frequency_mask=None, **TINY
+        max_epochs=12, lr=5e-3, batch_size=16, callbacks__frequency_mask=None, **TINY
     )
     net.fit(X[:64], Y.iloc[:64])
     assert net.score(X[64:], Y.iloc[64:]) > 0.9
@@ -71,7 +71,7 @@ def test_networks_learn(stripes, make):
     assert net.predict_proba(X).shape == (96, 3)
     assert set(np.unique(net.predict(X))) <= {0, 1}
     assert net.embed(X).shape[0] == 96
-    assert net.history_.index.tolist() == [*range(1, 41)]
+    assert net.history_.index.tolist() == [*range(1, 13)]
     losses = net.history_["train_loss"]
     assert losses.iloc[-1] < losses.iloc[0]
 

@@ -662,3 +662,12 @@ def test_hours():
     given = ["07:30", 730, 73000, "0:15", "9.45pm", "12:05am", "24:00", "dawn", None]
     assert hours(given)[:6].tolist() == [7, 7, 7, 0, 21, 0]
     assert np.isnan(hours(given)[6:]).all()
+
+
+@pytest.mark.parametrize("name", ["latitude", "date", "path"])
+def test_columns_that_are_there_twice_are_named(name):
+    X = pd.DataFrame({"path": ["a.wav"], "latitude": 5.0, "longitude": 5.0, "date": ""})
+    X = pd.concat([X, X[[name]]], axis=1)
+    Y = pd.DataFrame({"wren": [1], "swift": [0]})
+    with pytest.raises(ValueError, match=f"X has more than one column '{name}'"):
+        PlaceSeasonPrior(Given(), MODEL).fit(X, Y)

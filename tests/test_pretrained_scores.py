@@ -199,6 +199,15 @@ def test_arrays_need_names_of_their_columns(frogs):
     )
 
 
+def test_labels_of_another_shape_are_refused(frogs):
+    X, Y = frogs
+    with pytest.raises(ValueError, match=r"y has shape \(\d+,\)"):
+        scores().fit(X, Y.iloc[:, 0])
+    twice = pd.concat([Y, Y.iloc[:, :1]], axis=1)
+    with pytest.raises(ValueError, match="y has several columns"):
+        scores().fit(X, twice)
+
+
 def test_scores_need_names():
     with pytest.raises(ValueError, match="Give class_names or labels_file"):
         scores(toy(class_names=())).fit()

@@ -198,6 +198,15 @@ def test_rows_that_could_not_be_read_get_nan_and_teach_nothing(cls, data, value)
     np.testing.assert_allclose(found[1:], full, atol=1e-4)
 
 
+@BOTH
+def test_absurd_values_teach_nothing(cls, data):
+    X, Y = data
+    full = proba(cls, X[1:], Y[1:])
+    X = X.copy()
+    X[0, 3] = 1e30  # its square is infinite, and so would be the scale of all
+    np.testing.assert_allclose(proba(cls, X, Y)[1:], full, atol=1e-4)
+
+
 def test_windows_without_windows_get_nan():
     X, Y, _ = rare_calls(20)
     rows = [X[row] for row in range(20)]

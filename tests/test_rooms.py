@@ -27,7 +27,7 @@ ARROWS = {
     "semi_supervised": {"base"},
     "ensemble": {"base"},
     "postprocessing": {"base", "encoders", "metrics"},
-    "recipes": {"nn", "postprocessing", "preprocessing", "semi_supervised"},
+    "recipes": {"encoders", "nn", "postprocessing", "preprocessing", "semi_supervised"},
     "annotations": {"audio", "data"},
     "model_selection": {"audio", "data", "metrics"},
     "archive": {"audio", "data", "ensemble"},

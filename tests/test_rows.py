@@ -131,6 +131,11 @@ def test_segment_table_with_files_that_cannot_be_read(write_wav, tmp_path):
         segment_table(paths, on_error="ignore")
 
 
+def test_arrays_without_axes_are_numbers_of_rows(write_wav):
+    recordings = Recordings([write_wav("a.wav", np.ones(800), 8000)])
+    assert recordings[np.array(0)].duration_s == 0.1
+
+
 def test_recordings_are_indexed_as_scikit_learn_does(write_wav):
     recordings = Recordings([write_wav(f"{n}.wav", np.zeros(800)) for n in range(3)])
     chosen = _safe_indexing(recordings, np.array([2, 0]))

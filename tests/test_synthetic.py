@@ -11,8 +11,6 @@ import soundfile
 from skbird.datasets import make_birdclef
 from skbird.datasets._make_birdclef import _plan_recordings
 from skbird.datasets._synthetic_calls import (
-    SPECIES,
-    Pattern,
     room_response,
     shape_spectrum,
     synthesize_call,
@@ -20,6 +18,7 @@ from skbird.datasets._synthetic_calls import (
     synthesize_voice,
 )
 from skbird.datasets._synthetic_scenes import COLLECTIONS, synthesize_soundscape
+from skbird.datasets._synthetic_species import SPECIES, Pattern
 
 TINY = {
     "n_species": 4,
@@ -155,8 +154,10 @@ def test_a_failed_run_leaves_nothing(tmp_path, monkeypatch):
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"n_species": 1}, r"n_species=1 must be a whole number from 2 to 14"),
-        ({"n_species": 15}, "n_species=15"),
+        ({"n_species": 1}, r"n_species=1 must be a whole number from 2 to 200"),
+        ({"n_species": 201}, "n_species=201"),
+        ({"rarest_share": 0}, "rarest_share=0 must be above 0"),
+        ({"background": (0.5, 0.6)}, "must be probabilities that sum to 1"),
         (
             {"n_recordings": 3},
             "n_recordings=3 must be a whole number from 4 to 1000000",
@@ -262,3 +263,26 @@ def test_long_tail_adds_up():
 @pytest.fixture
 def rng():
     return np.random.default_rng(0)
+
+
+def test_species_beyond_the_first_are_drawn_in_pairs():
+    labels = [species.label for species in SPECIES]
+    assert len(set(labels)) == len({s.scientific_name for s in SPECIES}) == 200
+    for first, second in zip(SPECIES[14::2], SPECIES[15::2], strict=True):
+        assert first.group == second.group
+        assert first.song.band_hz == second.song.band_hz
+        assert first.song != second.song
+        assert first.song.band_hz[0] > 100
+        assert synthesize_call(second.song, 32_000).any()
+
+
+def test_shares_and_backgrounds_are_as_asked_for(tmp_path):
+    options = {"n_recordings": 40, "n_test": 1, "n_labeled": 0, "n_unlabeled": 0}
+    options |= {"n_species": 20, "rarest_share": 1.0, "background": [0, 0, 1]}
+    data = make_birdclef(tmp_path / "set", **options, soundscape_s=5)
+    train = pd.read_csv(tmp_path / "set" / "train.csv")
+    assert (train["primary_label"].value_counts() == 2).all()
+    n_heard = train["secondary_labels"].str.count(r"\w+")
+    assert n_heard.max() == 2
+    assert n_heard.mean() > 1.4  # recordists miss some
+    assert len(data.species) == 20

@@ -19,7 +19,8 @@ from skbird.cli._settings import (
     setting_flags,
     work_dir_option,
 )
-from skbird.cli._train import check_work_dir, load_readable
+from skbird.cli._train import check_work_dir
+from skbird.cli._training_data import find_readable, load_labelled
 from skbird.utils._text import counted
 
 _UNUSED = {
@@ -63,8 +64,9 @@ def cross_validate(data, out, folds, config, assignments, work_dir, overwrite, *
     check_work_dir(work_dir, out)
     from skbird.model_selection import cross_val_report
 
-    X, Y, label_weight, _, errors = load_readable(
-        data, settings, work_dir, compiles=False
+    loaded, settings = load_labelled(data, settings)
+    X, Y, label_weight, _, errors = find_readable(
+        loaded, settings, work_dir, compiles=False
     )
     groups, by = group_rows(X, settings, 1 / folds)
     n_taught = len(X) - len(X) // folds

@@ -22,6 +22,10 @@ _OF_NETWORKS = (
 )
 
 
+_AUTO = "birdnet-2.4"
+_FEW = 100  # recordings of a species
+
+
 def check_flags(settings):
     """Refuse settings of networks beside a pretrained model.
 
@@ -29,15 +33,69 @@ def check_flags(settings):
     ----------
     settings : Settings
     """
-    if settings.encoder is None:
+    if not settings.has_encoder:
         return
-    for setting in fields(settings):
-        given = getattr(settings, setting.name) != setting.default
-        if setting.name in _OF_NETWORKS and given:
-            raise click.UsageError(
-                f"{setting.name} is of networks, and has no effect beside encoder "
-                f"({settings.encoder}). Leave one of the two out."
-            )
+    for name in _given_of_networks(settings):
+        raise click.UsageError(
+            f"{name} is of networks, and has no effect beside encoder "
+            f"({settings.encoder}). Leave one of the two out."
+        )
+
+
+def _given_of_networks(settings):
+    return [
+        setting.name
+        for setting in fields(settings)
+        if setting.name in _OF_NETWORKS
+        and getattr(settings, setting.name) != setting.default
+    ]
+
+
+def choose_encoder(settings, Y):
+    """Return the pretrained model for a probe, or None for a network, and why.
+
+    On the recordings that we have, with up to a hundred of a species, a probe on bird
+    sounds was always better than a network (docs/results/encoders.md).
+
+    Parameters
+    ----------
+    settings : Settings
+    Y : DataFrame of shape (n_rows, n_species)
+
+    Returns
+    -------
+    encoder : str or None
+    reason : str
+        Empty if the user has chosen.
+    """
+    if settings.has_encoder:
+        return settings.encoder, ""
+    if settings.encoder != "auto" or _given_of_networks(settings) or settings.set:
+        return None, ""
+    n_recordings = (Y == 1).sum().median()
+    if not n_recordings < _FEW:
+        return None, ""
+    few = f"There are few recordings of a species (the median is {n_recordings:g})"
+    if not _is_here(_AUTO):
+        return None, (
+            f"{few}: a probe on a pretrained model may do better than the network that "
+            "is trained now. See --encoder, and `skbird models list`."
+        )
+    return _AUTO, (
+        f"{few}, and {_AUTO} is here: a probe on it is trained. For a network pass "
+        "--encoder none."
+    )
+
+
+def _is_here(name):
+    """Return whether a pretrained model can be opened without fetching anything."""
+    from skbird.encoders import load_encoder
+
+    try:
+        load_encoder(name, download=False)
+    except (ImportError, OSError, ValueError):
+        return False
+    return True
 
 
 def encoder_pipeline(settings, work_dir):
@@ -97,7 +155,7 @@ def groups_of_fit(settings, X):
     dict
         Empty for networks.
     """
-    if settings.encoder is None:
+    if not settings.has_encoder:
         return {}
     return {"groups": X[settings.groups or "path"].astype(str).to_numpy()}
 

@@ -20,7 +20,7 @@ class _Model(click.Path):
 
     def convert(self, value, param, ctx):
         """Return a path, which is that of no file if it is a name."""
-        if not Path(value).exists() and _is_pretrained(value):
+        if _is_pretrained(value):
             return Path(value)
         try:
             return super().convert(value, param, ctx)
@@ -34,9 +34,10 @@ class _Model(click.Path):
 
 
 def _is_pretrained(name):
+    """Return whether it is the name of a pretrained model, and not of a file here."""
     from skbird.encoders import known_specs
 
-    return str(name) in known_specs()
+    return str(name) in known_specs() and not Path(name).is_file()
 
 
 MODEL = click.argument(
@@ -90,7 +91,7 @@ def open_model(path, trust):
     -------
     estimator
     """
-    if not path.exists() and _is_pretrained(path):
+    if _is_pretrained(path):
         from skbird.encoders import PretrainedScores
 
         return PretrainedScores(str(path), on_error="skip", verbose=0).fit()
@@ -265,6 +266,11 @@ def info(model, as_json, max_model_mib):
     """Show the species, metrics, training data and license noted in a model file."""
     from skbird.inference import load_model
 
+    if _is_pretrained(model):
+        raise click.UsageError(
+            f"{model} is a pretrained model, which `skbird models list` describes. "
+            "Pass a .skbird file."
+        )
     if model.suffix.lower() in _PICKLES:
         raise click.UsageError(
             f"{model} is a pickle, which has no such notes. Pass a .skbird file."

@@ -76,11 +76,12 @@ class Settings:
         "'report' is that of the report on BirdCLEF 2025, 'fast' suits a laptop.",
     )
     encoder: str = _setting(
-        None,
+        "auto",
         click.STRING,
         "A pretrained model, such as birdnet-2.4 (`skbird models list` names all): "
         "instead of a network a linear probe on it is trained, for which few "
-        "recordings suffice.",
+        "recordings suffice. 'none': a network. 'auto': birdnet-2.4 if it is here, "
+        "recordings are few, and no flag is of networks.",
     )
     backbone: str = _setting(
         None,
@@ -157,6 +158,11 @@ class Settings:
     set: dict = field(default_factory=dict)
 
     @property
+    def has_encoder(self):
+        """Whether a probe on a pretrained model is trained, not a network."""
+        return self.encoder not in (None, "auto", "none")
+
+    @property
     def _weights(self):
         return (
             None if self.backbone_weights.lower() == "none" else self.backbone_weights
@@ -172,7 +178,7 @@ class Settings:
         """
         from skbird.utils._sklearn_compat import validate_params_of
 
-        if self.encoder is not None:
+        if self.has_encoder:
             check_encoder_here(self)
             return
         for _, step in pipe.steps[:-1]:
@@ -248,7 +254,7 @@ class Settings:
         -------
         Pipeline
         """
-        if self.encoder is not None:
+        if self.has_encoder:
             return encoder_pipeline(self, work_dir)
         from skbird import recipes
 

@@ -3,7 +3,6 @@
 import os
 import pickle
 import tempfile
-import warnings
 from pathlib import Path
 
 import click
@@ -20,7 +19,6 @@ from skbird.cli._outputs import (
     write_table,
 )
 from skbird.cli._read_settings import read_settings
-from skbird.cli._rehearsal import rehearse
 from skbird.cli._settings import (
     CONFIG,
     DATA,
@@ -28,8 +26,9 @@ from skbird.cli._settings import (
     setting_flags,
     work_dir_option,
 )
+from skbird.cli._training_data import check_species, find_readable, load_labelled
 from skbird.utils._extras import install_hint
-from skbird.utils._text import counted, none_of
+from skbird.utils._text import counted
 
 _OF_THIS_MACHINE = ("__cache_dir", "__checkpoint_dir")
 _N_COMPARED = 16  # recordings on which the compiled model is compared
@@ -70,7 +69,8 @@ A file for --config has the names of the flags, and a table for the rest:
 def train(data, out, config, assignments, license, work_dir, overwrite, **flags):
     """Train a model on labelled recordings, judge it, and write it to a file.
 
-    The model is a network, or with --encoder a probe on a pretrained model.
+    The model is a network, or with --encoder a probe on a pretrained model. If nothing
+    is said, a probe is trained where recordings are few and birdnet-2.4 is installed.
 
     DATA is a folder with a folder per species (and one named nocall, for recordings of
     none), a table (.csv, .tsv, .parquet) with the columns path and primary_label, or
@@ -88,13 +88,14 @@ def train(data, out, config, assignments, license, work_dir, overwrite, **flags)
     is_unjudged = unjudged.is_file() and unjudged.read_bytes() == this
     for path in (out, held_out)[: 1 + (settings.hold_out > 0)]:
         check_new(path, overwrite or is_unjudged)
-    _check_packages(out, settings)
     if settings.groups is not None and settings.hold_out == 0:
         _console.say("Warning: nothing is held out, so that groups has no effect.")
     import pandas as pd
 
-    X, Y, label_weight, is_fixed, errors = load_readable(
-        data, settings, work_dir, compiles=not _is_pickle(out)
+    loaded, settings = load_labelled(data, settings)
+    _check_packages(out, settings)
+    X, Y, label_weight, is_fixed, errors = find_readable(
+        loaded, settings, work_dir, compiles=not _is_pickle(out)
     )
     train_rows, test_rows, by = _split(X, Y, settings)
     pipe = settings.make_pipeline(len(train_rows), work_dir, X.columns)
@@ -103,7 +104,7 @@ def train(data, out, config, assignments, license, work_dir, overwrite, **flags)
     taught_Y = Y.iloc[train_rows].reset_index(drop=True)
     # Damage in the middle of a file shows only when it is decoded.
     inputs, decoded, damaged = hear(pipe, taught, taught_Y)
-    species = _check_species(taught_Y, decoded, is_fixed, damaged)
+    species = check_species(taught_Y, decoded, is_fixed, damaged)
     Y = Y[species]
     pipe[-1].fit(
         inputs,
@@ -137,61 +138,6 @@ def train(data, out, config, assignments, license, work_dir, overwrite, **flags)
     click.get_current_context().exit(_console.say_left_out(errors))
 
 
-def load_readable(data, settings, work_dir, compiles):
-    """Load what can be read of labelled recordings; refuse settings that cannot work.
-
-    Parameters
-    ----------
-    data : Path
-    settings : Settings
-    work_dir : Path
-    compiles : bool
-        Whether the network is to be compiled after the training.
-
-    Returns
-    -------
-    X : DataFrame
-    Y, label_weight : DataFrame of shape (n_rows, n_species)
-    is_fixed : bool
-        Whether species without recordings stay columns.
-    left_out : DataFrame
-        ``path`` and ``error`` of what cannot be read.
-    """
-    import pandas as pd
-
-    from skbird.datasets import load_recordings
-
-    with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", "All recordings of .* are of")  # see below
-        loaded = load_recordings(data, secondary_weight=settings.secondary_weight)
-    _console.say_lines(loaded.DESCR)
-    if not len(loaded.X):
-        raise ValueError(f"{data} has no recordings to train on.")
-    if settings.groups is not None and settings.groups not in loaded.X:
-        raise click.UsageError(
-            f"--groups {settings.groups}: the recordings have no such column, but "
-            f"{', '.join(map(str, loaded.X.columns))}."
-        )
-    for text in settings.assumptions(loaded.X.columns):
-        _console.say(text)
-    pipe = settings.make_pipeline(len(loaded.X), work_dir, loaded.X.columns)
-    settings.check_network(pipe)
-    if settings.encoder is None:
-        rehearse(settings, loaded.X, loaded.species, compiles)
-    channels = getattr(pipe[0], "channels", "mean")
-    readable, errors = _find_readable(loaded.X, channels)
-    # Those of a competition are asked for, whether they were heard or not.
-    is_fixed = loaded.get("sample_submission") is not None
-    species = _check_species(loaded.Y, readable, is_fixed, errors)
-    X = loaded.X[readable].reset_index(drop=True)
-    Y, label_weight = (
-        table.loc[readable, species].reset_index(drop=True)
-        for table in (loaded.Y, loaded.label_weight)
-    )
-    left_out = pd.concat([_console.as_errors(loaded.get("errors")), errors])
-    return X, Y, label_weight, is_fixed, left_out
-
-
 def check_work_dir(work_dir, out):
     """Raise an error now if the folder cannot be written to."""
     if work_dir.absolute() == out.absolute():
@@ -217,7 +163,7 @@ def _check_packages(out, settings):
     """Raise an error now if a package is missing that is needed after the training."""
     if _is_pickle(out):
         return
-    extras = ["cpu"] if settings.encoder is not None else ["cpu", "train"]
+    extras = ["cpu"] if settings.has_encoder else ["cpu", "train"]
     try:
         import onnx  # noqa: F401
         import openvino  # noqa: F401
@@ -229,95 +175,6 @@ def _check_packages(out, settings):
             f"Model files need {exc.name}: {install_hint(*extras)}. Or write a pickle: "
             "--out ending in .pkl."
         ) from None
-
-
-def _find_readable(X, channels="mean"):
-    """Return which rows are of sound that a file has, and the others' errors.
-
-    Parameters
-    ----------
-    X : DataFrame
-    channels : str or int
-        Channels to use where a column ``channels`` does not say otherwise.
-    """
-    import numpy as np
-
-    from skbird.audio import (
-        AudioReadError,
-        check_channels,
-        check_column,
-        missing_channel,
-        read_headers,
-    )
-
-    paths = X["path"].unique()
-    headers = dict(zip(paths, read_headers(paths, verbose=1), strict=True))
-    wanted = [channels] * len(X)
-    if "channels" in X:
-        wanted = check_column(X["channels"], "Row {}".format).fillna(channels)
-
-    def problem(path, channels):
-        header = headers[path]
-        if isinstance(header, AudioReadError):
-            return str(header)
-        return missing_channel(path, check_channels(channels), header.n_channels)
-
-    problems = [*map(problem, X["path"], wanted)]
-    readable = np.array([text is None for text in problems])
-    errors = X[["path"]].assign(error=problems)[~readable].drop_duplicates()
-    if not readable.any():
-        raise AudioReadError(
-            f"{none_of(len(paths), 'recording')} can be read. The first: {problems[0]}"
-        )
-    return readable, errors.reset_index(drop=True)
-
-
-def _check_species(Y, readable, is_fixed=False, errors=None):
-    """Return the species that are left of the recordings that can be read.
-
-    Parameters
-    ----------
-    Y : DataFrame of shape (n_rows, n_species)
-    readable : ndarray of bool, shape (n_rows,)
-    is_fixed : bool
-        Whether lost species are kept all the same.
-    errors : DataFrame or None
-        ``path`` and ``error`` of recordings that cannot be read.
-
-    Returns
-    -------
-    list of str
-        Also species of which there were no recordings.
-
-    Raises
-    ------
-    ValueError
-        If one is left that is in all recordings, or none.
-    """
-    present = Y[readable] == 1
-    left = present.columns[present.any()]
-    lost = present.columns[(Y == 1).any() & ~present.any()]
-    shown = ", ".join([*lost[:5], "..."][: len(lost)])
-    lack = f"No recording of {shown} can be read."
-    if errors is not None and len(errors):
-        lack += f" The first error: {errors['error'].iloc[0]}"
-    if not len(left):
-        raise ValueError(lack)
-    if len(left) == 1 and present[left[0]].all():
-        remedy = "Add other species, or recordings without it in a folder 'nocall'."
-        if len(lost):
-            remedy = lack
-        raise ValueError(
-            f"All recordings that can be read are of {list(left)}: there is nothing to "
-            f"tell it from. {remedy}"
-        )
-    if len(lost):
-        _console.say(
-            f"Warning: the model will not know {shown}: none of the recordings of "
-            f"{'this' if len(lost) == 1 else f'these {len(lost)}'} species can be read."
-            f"{' They stay columns of the competition.' if is_fixed else ''}"
-        )
-    return list(Y.columns if is_fixed else Y.columns.drop(lost))
 
 
 def _split(X, Y, settings):

@@ -181,6 +181,8 @@ class Recordings:
     @overload
     def __getitem__(self, key: Key) -> "Recordings": ...
     def __getitem__(self, key):
+        if isinstance(key, np.ndarray):
+            key = key[()]  # an array without axes is a number
         if isinstance(key, (int, np.integer)):
             return self._clip(int(key))
         if isinstance(key, tuple):  # scikit-learn asks for X[rows, ...]

@@ -177,6 +177,8 @@ class Spectrograms:
     @overload
     def __getitem__(self, key: Key) -> "Spectrograms": ...
     def __getitem__(self, key):
+        if isinstance(key, np.ndarray):
+            key = key[()]  # an array without axes is a number
         if isinstance(key, (int, np.integer)):
             return self.frames(int(key)).T
         chosen = np.arange(len(self))[key]

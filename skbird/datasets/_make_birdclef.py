@@ -11,7 +11,6 @@ import pandas as pd
 import soundfile
 
 from skbird.datasets._birdclef import load_birdclef
-from skbird.datasets._synthetic_calls import SPECIES
 from skbird.datasets._synthetic_scenes import (
     COLLECTIONS,
     ROW_S,
@@ -21,6 +20,7 @@ from skbird.datasets._synthetic_scenes import (
     synthesize_recording,
     synthesize_soundscape,
 )
+from skbird.datasets._synthetic_species import SPECIES
 from skbird.utils._files import read_bytes
 from skbird.utils._json import parse_json
 from skbird.utils._params import N_JOBS, check_params, check_path
@@ -30,6 +30,7 @@ _LONGEST_S = 3600
 _MANIFEST = "skbird_synthetic.json"
 # Raise it when the same parameters give other samples: old sets are then noticed.
 _VERSION = 1
+_LATER = {"rarest_share": 0.15, "background": [0.6, 0.3, 0.1]}
 # Second entry of every seed: random streams that never meet.
 _RECORDING, _AUTHOR, _SOUNDSCAPE, _PLAN, _CAST = range(5)
 
@@ -43,6 +44,8 @@ def make_birdclef(
     n_labeled=4,
     n_unlabeled=8,
     soundscape_s=60.0,
+    rarest_share=0.15,
+    background=(0.6, 0.3, 0.1),
     random_state=0,
     n_jobs=-1,
 ):
@@ -68,15 +71,18 @@ def make_birdclef(
     root : str or path-like
         Folder to write to, new or empty. If it already holds the same set, that is
         loaded; if it holds anything else, an error is raised and nothing is changed.
-    n_species : int in [2, 14], default=12
+    n_species : int in [2, 200], default=12
         Number of species: 12 are 6 birds and 2 of each other group.
     n_recordings : int >= n_species, default=300
-        Focal recordings of 4 to 25 s. The commonest species has about seven times as
-        many as the rarest.
+        Focal recordings of 4 to 25 s.
     n_test, n_labeled, n_unlabeled : int, default=10, 4, 8
         Test soundscapes (at least 1), and training soundscapes with and without truth.
     soundscape_s : float >= 5, default=60.0
         Length of a soundscape in seconds.
+    rarest_share : float in (0, 1], default=0.15
+        Recordings of the rarest species over those of the commonest.
+    background : sequence of float, default=(0.6, 0.3, 0.1)
+        Probabilities that 0, 1, 2, ... other species are heard in a recording.
     random_state : int >= 0, default=0
         The same number gives the same samples, whatever `n_jobs` is.
     n_jobs : int, default=-1
@@ -127,6 +133,8 @@ def make_birdclef(
         n_labeled=n_labeled,
         n_unlabeled=n_unlabeled,
         soundscape_s=soundscape_s,
+        rarest_share=rarest_share,
+        background=background,
         random_state=random_state,
     )
     root = Path(check_path(root, "root"))
@@ -167,7 +175,26 @@ def _check_parameters(**parameters):
             f"soundscape_s={soundscape_s!r} must be at least {ROW_S} s, one row, and "
             f"at most {_LONGEST_S} s, an hour."
         )
-    return {"version": _VERSION, **parameters, "soundscape_s": float(soundscape_s)}
+    parameters |= {"soundscape_s": float(soundscape_s)}
+    parameters |= _check_shares(parameters["rarest_share"], parameters["background"])
+    # Sets that are on disk since before there were these two stay the same.
+    later = {k: v for k, v in _LATER.items() if parameters[k] == v}
+    return {
+        "version": _VERSION,
+        **{k: v for k, v in parameters.items() if k not in later},
+    }
+
+
+def _check_shares(rarest_share, background):
+    if not isinstance(rarest_share, Real) or not 0 < rarest_share <= 1:
+        raise ValueError(f"rarest_share={rarest_share!r} must be above 0, at most 1.")
+    given = np.asarray(background, dtype=float)
+    if given.ndim != 1 or not (given >= 0).all() or not np.isclose(given.sum(), 1):
+        raise ValueError(
+            f"background={background!r} must be probabilities that sum to 1: of no "
+            "other species, of one, and so on."
+        )
+    return {"rarest_share": float(rarest_share), "background": given.tolist()}
 
 
 def _is_made(root, manifest):
@@ -194,11 +221,16 @@ def _write_set(root, manifest, n_jobs):
         (root / "train_audio" / species.label).mkdir(parents=True)
     for folder in ("train_soundscapes", "test_soundscapes"):
         (root / folder).mkdir()
-    recordings = _plan_recordings(n_species, manifest["n_recordings"], seed)
+    settings = _LATER | manifest
+    recordings = _plan_recordings(
+        n_species, manifest["n_recordings"], seed, settings["rarest_share"]
+    )
     soundscapes = _plan_soundscapes(n_species, manifest, seed)
     # Threads: the work is in numpy, scipy and libsndfile, which let go of the lock.
     rows = joblib.Parallel(n_jobs=n_jobs, prefer="threads")(
-        joblib.delayed(_write_recording)(root, seed, n_species, number, *plan)
+        joblib.delayed(_write_recording)(
+            root, seed, n_species, settings["background"], number, *plan
+        )
         for number, plan in enumerate(recordings)
     )
     written = joblib.Parallel(n_jobs=n_jobs, prefer="threads")(
@@ -221,9 +253,9 @@ def _write_set(root, manifest, n_jobs):
     (root / _MANIFEST).write_text(json.dumps(manifest, indent=1))
 
 
-def _plan_recordings(n_species, n_recordings, seed):
+def _plan_recordings(n_species, n_recordings, seed, rarest_share=0.15):
     """Species and collection of each recording: a long tail, all sources."""
-    shares = 0.15 ** np.linspace(0, 1, n_species)
+    shares = rarest_share ** np.linspace(0, 1, n_species)
     counts = 1 + np.floor(shares / shares.sum() * (n_recordings - n_species))
     counts[0] += n_recordings - counts.sum()
     rng = np.random.default_rng([seed, _PLAN])
@@ -255,12 +287,12 @@ def _plan_soundscapes(n_species, manifest, seed):
     return plan
 
 
-def _write_recording(root, seed, n_species, number, species, source):
+def _write_recording(root, seed, n_species, background, number, species, source):
     """Write a focal recording; returns its row of train.csv."""
     rng = np.random.default_rng([seed, _RECORDING, number])
     author, microphone = draw_author(source, [seed, _AUTHOR], rng)
     audio, sample_rate, facts = synthesize_recording(
-        species, source, n_species, microphone, rng
+        species, source, n_species, microphone, rng, background
     )
     name, animal = f"{COLLECTIONS[source].name}{100_000 + number}", SPECIES[species]
     filename = f"{animal.label}/{name}.ogg"

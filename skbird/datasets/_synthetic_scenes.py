@@ -10,13 +10,13 @@ import numpy as np
 from scipy import signal
 
 from skbird.datasets._synthetic_calls import (
-    SPECIES,
     room_response,
     shape_spectrum,
     synthesize_call,
     synthesize_noise,
     synthesize_voice,
 )
+from skbird.datasets._synthetic_species import SPECIES
 
 SOUNDSCAPE_RATE = 32_000
 ROW_S = 5.0
@@ -173,7 +173,7 @@ def draw_author(source, seed, rng):
     }
 
 
-def synthesize_recording(species, source, n_species, microphone, rng):
+def synthesize_recording(species, source, n_species, microphone, rng, background):
     """Synthesise a focal recording.
 
     Parameters
@@ -186,6 +186,8 @@ def synthesize_recording(species, source, n_species, microphone, rng):
         Arguments of :func:`shape_spectrum`.
     rng : numpy.random.Generator
         Draws everything else.
+    background : sequence of float
+        Probabilities that 0, 1, 2, ... other species are heard.
 
     Returns
     -------
@@ -206,7 +208,7 @@ def synthesize_recording(species, source, n_species, microphone, rng):
     audio = synthesize_noise(rng.choice(collection.noises), n, sample_rate, rng)
     singer = _Individual.draw(species, rng)
     audio += _sing(singer, n, sample_rate, rng, voice_s) * _gain(snr_db)
-    behind = _draw_secondary(species, n_species, rng)
+    behind = _draw_secondary(species, n_species, background, rng)
     for other in behind:
         behind_db = min(snr_db, 4) - rng.uniform(2, 9)
         background = _Individual.draw(other, rng)
@@ -223,9 +225,10 @@ def synthesize_recording(species, source, n_species, microphone, rng):
     return _record(audio, collection, rng), sample_rate, facts
 
 
-def _draw_secondary(species, n_species, rng):
+def _draw_secondary(species, n_species, background, rng):
     others = np.delete(np.arange(n_species), species)
-    n_others = min(int(rng.choice(3, p=[0.6, 0.3, 0.1])), len(others))
+    n_others = rng.choice(len(background), p=background)
+    n_others = min(int(n_others), len(others))
     return rng.choice(others, size=n_others, replace=False)
 
 

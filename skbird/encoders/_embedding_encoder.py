@@ -219,7 +219,9 @@ class EmbeddingEncoder(EncoderStepMixin, TransformerMixin, BaseEstimator):
     def _opened(self):
         """The model that `fit` has opened, whatever `encoder` has become since."""
         opened = getattr(self, "encoder_", None)
-        return load_encoder(self.encoder) if opened is None else opened
+        encoder = load_encoder(self.encoder) if opened is None else opened
+        encoder.check_output(self._role)
+        return encoder
 
     @property
     def _role(self):

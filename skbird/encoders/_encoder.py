@@ -6,6 +6,7 @@ import numpy as np
 import scipy.special
 
 from skbird.encoders._front_ends import FRONT_ENDS, level_windows
+from skbird.encoders._function_identity import function_identity
 from skbird.utils._params import check_list
 
 _OPENED_FOR = (
@@ -282,5 +283,10 @@ class CallableRuntime:
         return [given[roles[id(output)]] for output in outputs]
 
 
-def _of_callable(spec, runtime, identity):
+def _of_callable(spec, runtime, _):
+    """Return the encoder of a function, which may be another since it was pickled.
+
+    What it was is in the pickle for those who hash it.
+    """
+    identity = function_identity(runtime.function)
     return Encoder(spec, runtime, spec.class_names, identity=identity)

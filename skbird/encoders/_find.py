@@ -135,11 +135,13 @@ def sha256_of(path):
     status = os.stat(path)
     if not stat.S_ISREG(status.st_mode):
         raise ValueError(f"{os.fspath(path)!r} is not a file.")
-    return _sha256(os.path.realpath(path), status.st_size, status.st_mtime_ns)
+    # Weights of one kind are of one size, and archives may give them one time.
+    version = status.st_size, status.st_mtime_ns, status.st_ctime_ns, status.st_ino
+    return _sha256(os.path.realpath(path), version)
 
 
 @lru_cache(maxsize=256)
-def _sha256(path, size, mtime_ns):
+def _sha256(path, version):
     digest = hashlib.sha256()
     with open(path, "rb") as file:
         while chunk := file.read(_CHUNK):

@@ -12,7 +12,7 @@ from skbird.encoders._spec import EncoderSpec
 from skbird.encoders._spec_files import known_specs
 from skbird.utils._days import moments, moments_of_names
 from skbird.utils._params import check_params
-from skbird.utils._rows import row_table
+from skbird.utils._rows import check_columns, row_table
 
 ANSWERS = ("likely", "possible", "no", "unknown")
 # Catalogue numbers of xeno-canto, and the day on which they were given, as ``uploaded``
@@ -36,14 +36,13 @@ _XENO_CANTO = (
     (1060773, "2025-11-30"),
 )
 _DOUBT_DAYS = 60
-_NUMBER = re.compile(r"(?<![A-Za-z0-9])(XC|ML|iNat)[-_ ]?(\d{2,12})(?!\d)")
-_ALIASES = {
-    "xenocanto": "xc",
-    "macaulay": "ml",
-    "macaulaylibrary": "ml",
-    "inaturalist": "inat",
-}
-_NOTHING = {"", "unknown", "nan", "none"}
+# Of recorders that stand at a place called so, the day and the time follow.
+_NUMBER = re.compile(
+    r"(?<![A-Z0-9])(XC|ML|iNat)[-_ ]?(?!\d{8}[-_T]?\d{6}(?!\d))(\d{2,12})(?!\d)",
+    re.IGNORECASE,
+)
+_ALIASES = {"xenocanto": "xc", "macaulay": "ml", "inaturalist": "inat"}
+_NOTHING = {"", "unknown", "unspecified", "nan", "none", "null", "na"}
 _CONSTRAINTS = {
     "collection": [str],
     "date": [str],
@@ -107,6 +106,7 @@ def heard_before(X, spec, *, collection="collection", date="date", uploaded="upl
         raise ValueError(
             f"X ({type(X).__name__}) has no row table: pass paths, or a DataFrame."
         )
+    check_columns(table, ("path", collection, date, uploaded))
     training = _spec_of(spec).training
     column = partial(_column, table)
     numbers = _catalogue_numbers(column("path"))
@@ -198,7 +198,7 @@ def _collections(given, numbers, trained_on):
 
 def _plain(name):
     plain = re.sub(r"[\W_]", "", str(name)).lower()
-    return _ALIASES.get(plain, plain)
+    return next((short for long, short in _ALIASES.items() if long in plain), plain)
 
 
 def _first_and_last_day(told):

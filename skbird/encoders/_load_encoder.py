@@ -110,12 +110,13 @@ def _of_function(function, spec):
 
 def _open(path, spec, identity, runtime):
     """Open a model once for all who use it in this process."""
+    names = read_class_names(spec, path.parent)  # which may have changed since
     with _opening:
-        return _opened(path, spec, identity, runtime)
+        return _opened(path, spec, identity, runtime, names)
 
 
 @lru_cache(maxsize=8)
-def _opened(path, spec, identity, runtime):
+def _opened(path, spec, identity, runtime, names):
     kinds = {".tflite": "litert", ".onnx": "auto", ".zip": "auto"}
     own = kinds.get(path.suffix.lower())
     if own is None:
@@ -129,10 +130,14 @@ def _opened(path, spec, identity, runtime):
         "openvino": OpenVinoRuntime,
         "auto": fastest_runtime,
     }[chosen]
-    names = read_class_names(spec, path.parent)
     sizes = {"samples": spec.window_samples}
     shape = [sizes.get(n, n) for n in spec.input_shape]
-    try_model(path, spec, identity, shape, spec.input_type)
+    trial = path, spec, identity, shape, spec.input_type
+    try_model(*trial)
+    if chosen == "openvino":
+        try_model(*trial, "openvino")
+    if chosen == "auto" and not _suits_openvino(*trial):
+        kind = OnnxRuntime
     try:
         opened = kind(path, spec)
     except (ValueError, OSError, ImportError, MemoryError):
@@ -145,6 +150,16 @@ def _opened(path, spec, identity, runtime):
     )
     encoder.run(np.zeros((1, spec.window_samples), np.float32))  # complains early
     return encoder
+
+
+def _suits_openvino(path, *trial):
+    if path.suffix.lower() == ".zip":
+        return False
+    try:
+        try_model(path, *trial, "openvino")
+    except ValueError:
+        return False
+    return True
 
 
 def open_again(source, spec, identity):

@@ -93,13 +93,17 @@ def _of_function(function, spec):
     return GeoModel(spec, function, spec.class_names, identity=f"{name} {spec.version}")
 
 
-@lru_cache(maxsize=4)
 def _open(path, spec, identity):
     """Open a model once for all who use it in this process."""
+    names = read_class_names(spec, path.parent)  # which may have changed since
+    return _opened(path, spec, identity, names)
+
+
+@lru_cache(maxsize=4)
+def _opened(path, spec, identity, names):
     runtime = _RUNTIMES.get(path.suffix.lower())
     if runtime is None:
         raise ValueError(f"{path} must end in .onnx or .tflite.")
-    names = read_class_names(spec, path.parent)
     if not names:
         raise ValueError(
             f"Nothing says which species the values of {spec.name} are of. Give "

@@ -14,6 +14,7 @@ from skbird.encoders._probe_classifier import ProbeClassifier
 from skbird.encoders._windows import compute_windows
 from skbird.utils._names import match_names
 from skbird.utils._params import THRESHOLD, check_list
+from skbird.utils._rows import check_targets
 from skbird.utils._sklearn_compat import HasMethods, StrOptions
 from skbird.utils._weights import check_label_weight
 
@@ -153,9 +154,9 @@ class PretrainedScores(EncoderStepMixin, MultilabelMixin, BaseEstimator):
             known to it.
         """
         recordings = self._open_for(X, y, "scores")
+        shape = None if y is None else check_targets(recordings, y)
         species = self._wanted(y)
         if y is not None:
-            shape = len(recordings), len(species)
             label_weight = check_label_weight(label_weight, shape, species)
         place = self._places(species)
         self.matched_ = np.array([name in place for name in species], dtype=bool)

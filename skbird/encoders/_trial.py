@@ -27,7 +27,7 @@ _passed: set[tuple] = set()
 _running: dict[int, subprocess.Popen] = {}  # by the process that has started it
 
 
-def try_model(path, spec, identity, shape, dtype):
+def try_model(path, spec, identity, shape, dtype, runtime=None):
     """Run a few windows through a model in a process that may be killed.
 
     Parameters
@@ -39,27 +39,30 @@ def try_model(path, spec, identity, shape, dtype):
     shape : sequence of "batch" and int
         Of the input.
     dtype : str
+    runtime : {"onnxruntime", "openvino", "litert"}, default=None
+        None: the one for files of its kind. Nothing is tried if it is not installed.
 
     Raises
     ------
     ValueError
         If it takes too much memory or time, crashes, or does not run.
     """
-    key = identity, spec.input_name, tuple(shape), dtype
+    is_onnx = path.suffix.lower() != ".tflite"
+    runtime = runtime or ("onnxruntime" if is_onnx else "litert")
+    key = identity, spec.input_name, tuple(shape), dtype, runtime
     known = {s.sha256 for s in (*known_specs().values(), *known_geo_specs().values())}
     # A program that is frozen has no Python to start.
     cannot = not hasattr(os, "fork") or getattr(sys, "frozen", False)
     if key in _passed or identity in known or cannot:
         return
-    if not _has_runtime(path):
+    if not _has(runtime):
         return  # opening it names what is missing
     with _unpacked(path) as model:
-        is_onnx = model.suffix.lower() != ".tflite"
         others = weights_beside(model) if is_onnx else []
         size = sum(file.stat().st_size for file in (model, *others))
         job = {
             "path": str(model),
-            "runtime": "onnx" if is_onnx else "litert",
+            "runtime": runtime,
             "input": spec.input_name,
             "shape": list(shape),
             "dtype": dtype,
@@ -72,10 +75,9 @@ def try_model(path, spec, identity, shape, dtype):
     _passed.add(key)
 
 
-def _has_runtime(path):
-    is_tflite = path.suffix.lower() == ".tflite"
+def _has(runtime):
     with suppress(ImportError):
-        import_module("ai_edge_litert.interpreter" if is_tflite else "onnxruntime")
+        import_module({"litert": "ai_edge_litert.interpreter"}.get(runtime, runtime))
         return True
     return False
 

@@ -64,8 +64,8 @@ class WindowBatches:
         self._kept, self._is_standardized = None, False
 
     def is_finite(self):
-        """Return which rows hold no NaN or infinity, (n_rows,) bool."""
-        sums = [values.sum(axis=1) for _, values in self._raw()]
+        """Return which rows hold no NaN or infinity, nor what becomes it squared."""
+        sums = [np.einsum("ij,ij->i", v, v) for _, v in self._raw()]
         finite = np.isfinite(np.concatenate([*sums, np.empty(0)]))
         if not len(self._rows):
             return np.empty(0, bool)

@@ -142,6 +142,8 @@ class Windows:
         )
 
     def __getitem__(self, key):
+        if isinstance(key, np.ndarray):
+            key = key[()]  # an array without axes is a number
         if isinstance(key, int | np.integer):
             return self.table(int(key))[:, 1:]
         if isinstance(key, tuple):  # scikit-learn asks for X[rows, ...]

@@ -52,7 +52,8 @@ def compile_pipeline(
         a network; `PretrainedScores`; an ensemble; or a meta-estimator around one of
         them, such as `SoundscapeReweighter`. It stays as it is.
     X : sequence of paths, DataFrame or Recordings, default=None
-        Rows to compare old and new on. None compares each network on noise.
+        Rows to compare old and new on. None compares each network, and each linear
+        head of an encoder, on noise.
     backend : {"openvino", "onnxruntime", "torch"}, default="openvino"
         The engine that runs the networks. ``pip install 'skbird[cpu]'`` brings the
         first two, which need no torch. "torch" is slower, for want of anything else.
@@ -161,7 +162,7 @@ def _compile(model, options, differences):
         return copy.copy(model).set_params(cache_dir=None)
     if isinstance(model, Pipeline):
         if any(isinstance(step, EmbeddingEncoder) for _, step in named_steps_of(model)):
-            return _compile_probe(model)
+            return _compile_probe(model, differences)
         *front, (_, last) = named_steps_of(model)
         try:
             network = _compile(last, options, differences)
@@ -197,7 +198,7 @@ def _compile(model, options, differences):
     )
 
 
-def _compile_probe(model):
+def _compile_probe(model, differences):
     """Return the pipeline of an encoder, with its head as arrays if it is linear."""
     names, steps = zip(*named_steps_of(model), strict=True)
     place = [isinstance(step, EmbeddingEncoder) for step in steps].index(True)
@@ -219,13 +220,23 @@ def _compile_probe(model):
         if linear is not None and species is not None:
             threshold = getattr(after[-1], "threshold", 0.5)
             options = {"pooling": encoder.pooling, "threshold": threshold}
-            head = CompiledProbe(*linear, species, **options)
+            probe = CompiledProbe(*linear, species, **options)
+            differences.append(_difference(probe, head))
+            head = probe
         else:
             head = PooledHead(head, pooling=encoder.pooling)
     filters = copy.deepcopy(list(zip(names, steps, strict=True))[:place])
     opened = getattr(encoder, "encoder_", None) or load_encoder(encoder.encoder)
     last = clone(encoder).set_params(encoder=opened, output="windows", cache_dir=None)
     return CompiledPipeline(Pipeline([*filters, (names[place], last)]), head)
+
+
+def _difference(probe, head):
+    """Return how much the probabilities of noise for features differ at most."""
+    shape = _N_COMPARED, probe.coef.shape[1]
+    noise = np.random.default_rng(0).normal(size=shape).astype(np.float32)
+    new = probe.predict_proba(noise)
+    return float(np.abs(new - predict_matrix(head, noise, new.shape[1])).max())
 
 
 def _compile_front_end(steps):

@@ -175,18 +175,19 @@ def linear_of(head):
     if isinstance(head, Pipeline):
         found = linear_of(head[-1])
         for _, step in reversed(head.steps[:-1]):
-            if found is None or not isinstance(step, StandardScaler):
+            # What inherits from them may do something else.
+            if found is None or type(step) is not StandardScaler:
                 return None
             coef, intercept = found
-            if step.scale_ is not None:
+            if step.with_std:
                 coef = coef / step.scale_
-            if step.mean_ is not None:
+            if step.with_mean:  # it has a mean_ in any case
                 intercept = intercept - coef @ step.mean_
             found = coef, intercept
         return found
-    if isinstance(head, ProbeClassifier):
+    if type(head) is ProbeClassifier:
         return head.coef_, head.intercept_
-    if isinstance(head, OneVsRestClassifier | MultiOutputClassifier):
+    if type(head) in (OneVsRestClassifier, MultiOutputClassifier):
         parts = [_binary(model) for model in head.estimators_]
         if any(part is None for part in parts):
             return None

@@ -7,6 +7,7 @@ import pandas as pd
 
 from skbird.utils._days import hours, moments, moments_of_names, week_of
 from skbird.utils._params import as_floats
+from skbird.utils._rows import check_columns
 from skbird.utils._text import counted
 
 DERIVED = ("month", "week", "hour")  # a date or time tells them
@@ -33,6 +34,7 @@ def place_columns(table, latitude, longitude, date, what):
     DataFrame of n_rows rows
         ``latitude``, ``longitude`` and ``week``, NaN where unknown.
     """
+    check_columns(table, [latitude, longitude])
     places = {}
     given = {"latitude": (latitude, 90), "longitude": (longitude, 180)}
     for name, (column, limit) in given.items():
@@ -70,6 +72,7 @@ def key_columns(table, names, date, what):
     -------
     DataFrame of n_rows rows
     """
+    check_columns(table, [*names, date, "time", "path"])
     columns = {}
     told = _moments(table, date)
     if told is not None:

@@ -1,11 +1,17 @@
 """Whole pipelines by name, from file paths to probabilities.
 
 Each function returns plain estimators: ``get_params`` shows what a recipe sets, and
-``set_params`` changes it. Needs the extra ``train``.
+``set_params`` changes it. Networks need the extra ``train``, `few_labels` the extra
+``encoders``.
 """
 
-from skbird.recipes._recipes import competition, default, fast, report
-from skbird.utils._public import set_public_module
+import lazy_loader
 
-__all__ = ["competition", "default", "fast", "report"]
-set_public_module(globals())
+# Lazily: who has no torch can still use few_labels.
+__getattr__, __dir__, __all__ = lazy_loader.attach(
+    __name__,
+    submod_attrs={
+        "_few_labels": ["few_labels"],
+        "_recipes": ["competition", "default", "fast", "report"],
+    },
+)
