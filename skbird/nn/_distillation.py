@@ -43,7 +43,7 @@ class EmbeddingDistillation(TrainedNet):
     then writes its backbone as a file that `backbone_weights` of `CNNClassifier` and
     `SEDClassifier` takes in place of ImageNet weights: small and fast, and trained
     further on labels as any other. Any recordings that sound like those to be predicted
-    will do; thousands help more than hundreds.
+    will do, but it takes hours of them: from minutes the network learns these alone.
 
     The teacher hears the rows as they were recorded, at its own sample rate and in its
     own windows, whatever steps the network's spectrograms went through; it runs once,
