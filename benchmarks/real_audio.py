@@ -10,15 +10,18 @@ species, five folds that keep all recordings of a recordist together. ``donana``
 rows of one-minute soundscapes, each recording predicted by a model of the others; only
 species that occur in two recordings can be scored, so take the figure as a smoke test.
 
-All predictions are out of fold. ``--head statistics`` gives the baseline: log-mel
-statistics and logistic regression, to which ``--normalize none`` leaves the level of a
-segment (better on ESC-10, worse on the birds). ``--recipe report`` (or ``default``,
-``fast``) takes a whole pipeline of `skbird.recipes` instead of a head, with the epochs,
-batch size and normalisation of this benchmark; ``competition`` needs unlabelled
-soundscapes, which none of these sets has. ``--compiled openvino`` also compiles each
-fold's network and prints the largest change of a probability, and that of the macro
-AUC. On a processor without bfloat16, OpenVINO computes in float32 all the same;
-``--compiled torch`` rounds on any.
+All predictions are out of fold. ``--seeds 3`` trains with seeds 0, 1, 2 (on the birds
+with other folds, too) and prints the mean and the range: a single figure says little of
+sets as small as these. ``--against statistics`` also scores that head on the same
+folds, and prints the difference with an interval over recordings. ``--head statistics``
+gives the baseline: log-mel statistics and logistic regression, to which ``--normalize
+none`` leaves the level of a segment (better on ESC-10, worse on the birds). ``--recipe
+report`` (or ``default``, ``fast``) takes a whole pipeline of `skbird.recipes` instead
+of a head, with the epochs, batch size and normalisation of this benchmark;
+``competition`` needs unlabelled soundscapes, which none of these sets has. ``--compiled
+openvino`` also compiles each fold's network and prints the largest change of a
+probability, and that of the macro AUC. On a processor without bfloat16, OpenVINO
+computes in float32 all the same; ``--compiled torch`` rounds on any.
 """
 
 import argparse
@@ -41,6 +44,7 @@ from skbird import recipes
 from skbird.data import encode_labels, recording_weights
 from skbird.inference import compile_pipeline
 from skbird.metrics import macro_roc_auc
+from skbird.model_selection import paired_bootstrap
 from skbird.nn import CNNClassifier, SEDClassifier
 from skbird.preprocessing import (
     BandPass,
@@ -56,7 +60,7 @@ EPOCHS = {"esc10": 12, "xc_california": 60, "donana": 10}
 PRECISIONS = ("float32", "bfloat16")
 
 
-def load(task):
+def load(task, seed=0):
     """Return rows X, targets Y (DataFrame) and the list of (train, test) splits."""
     if task == "donana":
         folder = data_folder("donana_soundscapes")
@@ -73,7 +77,7 @@ def load(task):
     Y, _ = encode_labels(X[["primary_label"]])
     if task == "esc10":
         return X, Y, list(PredefinedSplit(X["fold"]).split())
-    folds = StratifiedGroupKFold(5, shuffle=True, random_state=0)
+    folds = StratifiedGroupKFold(5, shuffle=True, random_state=seed)
     return X, Y, list(folds.split(X, X["primary_label"], X["author"]))
 
 
@@ -137,8 +141,8 @@ def fit(pipeline, X, Y, recipe):
 
 
 def run(args):
-    """Cross-validate, print a line per fold and return the results."""
-    X, Y, splits = load(args.task)
+    """Cross-validate, print a line per fold; return results and probabilities."""
+    X, Y, splits = load(args.task, args.seed)
     truth = Y.to_numpy()
     proba = np.full(truth.shape, np.nan)
     compiled = {
@@ -179,7 +183,38 @@ def run(args):
         results[f"change_of_auc_{name}"] = (
             macro_roc_auc(truth, its_proba) - results["macro_auc_out_of_fold"]
         )
-    return results
+    return results, proba
+
+
+def run_seeds(args):
+    """Run all seeds; return the results of each, and what they have in common."""
+    runs = []
+    for number in range(args.seeds):
+        own = argparse.Namespace(**vars(args) | {"seed": args.seed + number})
+        print(f"seed {own.seed}", flush=True)
+        results, proba = run(own)
+        if args.against is not None:
+            changes = {"head": args.against, "recipe": None, "compiled": []}
+            other = argparse.Namespace(**vars(own) | changes)
+            results |= compare(own, proba, run(other)[1])
+        runs.append(results)
+    table = pd.DataFrame(runs).drop(columns=["folds", "seconds"])
+    figures = table.select_dtypes("number").agg(["mean", "min", "max"]).T
+    return runs, figures
+
+
+def compare(args, proba, other):
+    """Return the difference to another model, with an interval over recordings."""
+    X, Y, splits = load(args.task, args.seed)
+    folds = np.full(len(Y), -1)
+    for number, (_, test) in enumerate(splits):
+        folds[test] = number
+    found = paired_bootstrap(
+        Y, proba, other, recording_ids=X["path"], folds=folds, random_state=0
+    )
+    low, high = found.interval
+    name = f"macro_auc_above_{args.against}"
+    return {name: found.difference, f"{name}_low": low, f"{name}_high": high}
 
 
 def main():
@@ -198,6 +233,8 @@ def main():
     parser.add_argument("--batch-size", type=int, default=16)
     parser.add_argument("--segments-per-row", type=int, default=None)
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--seeds", type=int, default=1, help="how many, from --seed on")
+    parser.add_argument("--against", choices=heads, help="another head to compare with")
     parser.add_argument("--device", default="auto", help="auto, cpu or cuda")
     formats = ["auto", "float32", "bfloat16", "float16"]
     parser.add_argument("--precision", default="auto", choices=formats)
@@ -208,10 +245,10 @@ def main():
     parser.add_argument("--compiled", nargs="+", default=[], choices=backends)
     args = parser.parse_args()
     args.normalize = modes[args.normalize]
-    results = run(args)
+    runs, figures = run_seeds(args)
+    results = {"runs": runs, "figures": figures.to_dict("index")}
     path = write_results(f"{args.task}_{args.recipe or args.head}", vars(args), results)
-    summary = {k: v for k, v in results.items() if k != "folds"}
-    print(pd.Series(summary).to_string(float_format="{:.4g}".format))
+    print(figures.to_string(float_format="{:.4g}".format))
     print(f"written to {path}")
 
 

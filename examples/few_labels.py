@@ -34,6 +34,7 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.multiclass import OneVsRestClassifier
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
+from tqdm import tqdm
 
 from skbird.datasets import load_recordings, make_birdclef
 from skbird.encoders import (
@@ -173,7 +174,7 @@ def compare(models, data, encoder, n_draws, columns):
         ``model``, ``recordings``, ``draw`` and the scores.
     """
     table = []
-    for draw in range(n_draws):
+    for draw in tqdm(range(n_draws), "draws"):
         learn, judged, _ = split(data, encoder, draw)
         drawn = draw_rows(data, learn, draw)
         for few in FEW:

@@ -11,6 +11,7 @@ The rooms, each a subpackage:
 - :mod:`skbird.recipes`: whole pipelines by name
 - :mod:`skbird.compose`: call types as classes
 - :mod:`skbird.semi_supervised`: learning from recordings without labels
+- :mod:`skbird.active`: which rows to label next
 - :mod:`skbird.ensemble`: several models voting
 - :mod:`skbird.postprocessing`: reweighting, calibration, thresholds
 - :mod:`skbird.model_selection`: splits that do not leak, scores with intervals
@@ -110,6 +111,7 @@ __version__ = "0.1.0.dev0"
 __getattr__, __dir__, __all__ = lazy_loader.attach(
     __name__,
     submodules=[
+        "active",
         "annotations",
         "archive",
         "audio",

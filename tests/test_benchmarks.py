@@ -146,3 +146,21 @@ def test_rare_calls_lie_where_the_truth_says(load):
     np.testing.assert_array_equal(Y, np.maximum.reduceat(truth, bounds[:-1]))
     assert Y.any(axis=0).tolist() == [True, True, False]  # the third is in no fold
     assert np.diff(bounds).min() >= 20
+
+
+def test_queries_are_compared_with_chance_in_the_same_folds(load):
+    active = load("active")
+    chance = np.array([[0.5, 0.7, 0.6, 0.6], [0.6, 0.8, 0.7, 0.7]])
+    gain = np.array([[0.1], [0.2]])
+    table = active.compare({"random": chance, "CoreSet": chance + gain})
+    line = table.loc["CoreSet"]
+    assert line["area"] == pytest.approx(0.8)
+    assert line["difference"] == pytest.approx(0.15)
+    half = 12.7062 * np.std([0.1, 0.2], ddof=1) / np.sqrt(2)  # one degree of freedom
+    assert line["low"] == pytest.approx(0.15 - half, rel=1e-4)
+    assert (line["least"], line["most"]) == pytest.approx((0.1, 0.2))
+    assert np.isnan(table.loc["random", "difference"])
+    truth = np.eye(10)[np.arange(400) % 10]
+    rows = active.thinned(np.arange(40, 400), truth, seed=0)
+    assert sorted(truth[rows].sum(axis=0))[::9] == [3, 32]
+    assert rows.min() >= 40

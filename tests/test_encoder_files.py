@@ -314,3 +314,10 @@ def test_errors_of_who_uses_an_archive_stay_his(tmp_path):
     path = zipped(tmp_path / "a.zip", [("a.onnx", b"model")])
     with pytest.raises(RuntimeError, match="mine"), unzipped(path):
         raise RuntimeError("mine")
+
+
+def test_models_end_as_such(tmp_path):
+    path = tmp_path / "toads.wav"
+    path.write_bytes(b"RIFF")
+    with pytest.raises(ValueError, match=r"must end in \.onnx or \.tflite"):
+        load_encoder(path)

@@ -209,6 +209,7 @@ def test_functions_need_a_spec():
         (lambda windows: {"scores": hear(windows)["scores"]}, "without 'embedding'"),
         (lambda windows: {"embedding": windows[:, :24][:1]}, r"shape \(1, 24\) for 3"),
         (lambda windows: {"embedding": 5}, r"shape \(\) for 3 windows"),
+        (lambda windows: windows[:, :24], "returned ndarray; it must return a dict"),
     ],
 )
 def test_what_a_function_returns_is_checked(function, message):
@@ -262,6 +263,8 @@ def test_another_spec_makes_another_encoder_of_the_same_model():
     assert other.class_names == ()
     assert encoder.class_names == NAMES
     assert list(other.run(np.ones((1, RATE)))) == ["embedding"]
+    scores = {"scores": EncoderOutput("scores", [7])}
+    assert encoder.with_spec(toy_spec(outputs=scores, class_names=())).class_names == ()
     leveled = load_encoder(encoder, toy_spec(level="peak"))
     assert leveled.spec.level == "peak"
     assert load_encoder(encoder) is encoder

@@ -30,9 +30,11 @@ from skbird.encoders import (
     EmbeddingEncoder,
     PretrainedScores,
     ProbeClassifier,
+    TrainingSource,
     load_encoder,
     read_spec,
 )
+from skbird.encoders._spec_files import known_specs
 from skbird.inference import (
     CompiledProbe,
     ModelFileError,
@@ -343,8 +345,6 @@ def run(*arguments):
 @pytest.fixture
 def known_toads(models_folder, encoder, monkeypatch):
     """Let skbird know the model by its name."""
-    from skbird.encoders._spec_files import known_specs
-
     monkeypatch.setitem(known_specs(), "toads", encoder.spec)
 
 
@@ -357,6 +357,17 @@ def test_predict_takes_the_name_of_an_encoder(known_toads, rows, tmp_path):
     found = events.groupby("path")["species"].agg(set)
     for path, (_, row) in zip(X["path"], Y.iterrows(), strict=True):
         assert found[path] == {row.idxmax()}
+
+
+def test_predict_takes_the_file_of_an_encoder(models_folder, encoder, rows, tmp_path):
+    X, _ = rows
+    model = models_folder / "toads" / "toads.onnx"
+    code, text = run("predict", model, *X["path"], "--out", tmp_path / "a.csv")
+    assert code == 0, text
+    assert set(pd.read_csv(tmp_path / "a.csv")["species"]) == set(SPECIES)
+    code, text = run("models", "info", model)
+    assert code == 2
+    assert "is a pretrained model (`skbird models list`), which has no" in text
 
 
 def test_raven_tables_of_an_encoder_open_again(known_toads, rows, tmp_path):
@@ -399,7 +410,33 @@ def test_a_folder_may_be_called_as_an_encoder(known_toads, rows, tmp_path, monke
 def test_info_of_an_encoder_is_in_the_list(known_toads):
     code, text = run("models", "info", "toads")
     assert code == 2
-    assert "toads is a pretrained model, which `skbird models list`" in text
+    assert "toads is a pretrained model (`skbird models list`), which has no" in text
+
+
+def test_scores_say_what_the_encoder_may_have_heard(
+    known_toads, encoder, rows, tmp_path, monkeypatch
+):
+    training = (TrainingSource("XC", "2023-06-01"),)
+    heard = replace(encoder.spec, training=training)
+    monkeypatch.setitem(known_specs(), "toads", heard)
+    X, Y = rows
+    table = X[["path"]].assign(primary_label=Y.idxmax(axis=1).to_numpy())
+    table["collection"] = ["XC"] * 6 + ["own"] * 6
+    table["date"] = "2020-05-01"
+    table["uploaded"] = "2020-06-01"
+    table.to_csv(tmp_path / "rows.csv", index=False)
+    code, text = run("evaluate", "toads", tmp_path / "rows.csv")
+    assert code == 0, text
+    assert "toads may have been trained on 6 of 12 rows" in text
+
+
+def test_model_files_say_which_encoder_they_need(known_toads, encoder, rows, tmp_path):
+    X, Y = rows
+    model = PretrainedScores(encoder, verbose=0).fit(X, Y)
+    save_model(model, tmp_path / "toads.skbird")
+    code, text = run("models", "info", tmp_path / "toads.skbird")
+    assert code == 0, text
+    assert "encoder toads; license of its weights: CC0" in text
 
 
 def test_rows_are_as_long_as_windows(encoder, rows):

@@ -294,6 +294,43 @@ def numbers(X):
     return X[["a0", "a1", "b0", "b1"]]
 
 
+class Says(BaseEstimator, ClassifierMixin):
+    """Predicts a column of X for each of two species."""
+
+    def __init__(self, column):
+        self.column = column
+
+    def fit(self, X, y):
+        self.classes_ = np.tile([0, 1], (2, 1))
+        return self
+
+    def predict_proba(self, X):
+        return X[[self.column] * 2].to_numpy()
+
+
+@pytest.mark.parametrize(("low", "chosen"), [(1e-4, "geometric"), (0.4, "mean")])
+def test_the_space_of_the_vote_is_chosen_on_held_out_rows(low, chosen):
+    # One member is doubtful of all, but sure of absence where it says so: its logit
+    # outvotes the other, which is right of presence by chance.
+    rng = np.random.default_rng(0)
+    y = np.arange(60) % 2
+    X = pd.DataFrame({"path": [f"{k}.wav" for k in range(60)]})
+    X["sure"] = np.where(y, 0.5, np.where(rng.random(60) < 0.9, low, 0.5))
+    X["loud"] = rng.uniform(0.05, 0.95, 60) if low < 0.1 else 0.05 + 0.9 * y
+    Y = np.column_stack([y, y])
+    members = [("sure", Says("sure")), ("loud", Says("loud"))]
+    model = MultilabelVotingClassifier(members, voting="auto", cv=3).fit(X, Y)
+    probas = X[["sure"] * 2].to_numpy(), X[["loud"] * 2].to_numpy()
+    scores = {
+        voting: macro_roc_auc(Y, combine_proba(probas, voting=voting))
+        for voting in ("mean", "geometric")
+    }
+    assert model.voting_ == chosen == max(scores, key=scores.get)
+    expected = combine_proba(probas, voting=chosen)
+    np.testing.assert_allclose(model.predict_proba(X), expected)
+    assert model.weights_.tolist() == [0.5, 0.5]
+
+
 def test_members_without_weight_are_not_asked(table):
     X, Y = table
     model = readers(weights="greedy").fit(X, Y)

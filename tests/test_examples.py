@@ -194,6 +194,16 @@ def test_a_fresh_process_without_torch_predicts_the_same(run, tmp_path):
 
 
 @pytest.mark.slow
+def test_what_to_label_next_is_asked(run, tmp_path):
+    shown = run("active_learning", "--rounds", "3", "--batch", "3")
+    assert re.search(r"\d+ recordings to ask for, \d+ of other authors", shown)
+    for name in ("random", "rare species", "CoreSet"):
+        assert f"\n{name}: the labels are spent" in shown
+    assert pictures(tmp_path / "out") == ["curves"]
+    assert (tmp_path / "out" / "learner.pickle").stat().st_size > 1000
+
+
+@pytest.mark.slow
 def test_learning_curves_of_a_few_labels(run, tmp_path, monkeypatch):
     monkeypatch.syspath_prepend(EXAMPLES)
     stand_in = importlib.import_module("_stand_in")

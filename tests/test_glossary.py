@@ -20,6 +20,7 @@ EXCEPTIONS = {
         "the row table itself, which X becomes",
     ),
     ("skbird.data.Spectrograms.read", "rows"): "numbers of rows",
+    ("skbird.active.ActiveLearner.teach", "rows"): "numbers of rows",
     ("skbird.encoders.Windows.stacked", "rows"): "numbers of rows",
     ("skbird.datasets.make_birdclef", "random_state"): "what is written is found again",
 }

@@ -910,7 +910,7 @@ def test_a_network_of_another_size_than_described_is_refused(path):
 
 WRAPPERS = {
     "voting": lambda e: MultilabelVotingClassifier(
-        [("a", e), ("b", e)], weights=[1, 2], threshold=0.4
+        [("a", e), ("b", e)], weights=[1, 2], voting="auto", cv=2, threshold=0.4
     ),
     "min": lambda e: MultilabelVotingClassifier([("a", e), ("b", e)], voting="min"),
     "seeds": lambda e: SeedEnsemble(e, 2, threshold=[0.3, 0.6]),

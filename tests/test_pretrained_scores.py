@@ -208,6 +208,12 @@ def test_labels_of_another_shape_are_refused(frogs):
         scores().fit(X, twice)
 
 
+def test_labels_have_rows_and_columns(frogs):
+    X, Y = frogs
+    with pytest.raises(ValueError, match=r"y has shape .* For one species pass"):
+        scores().fit(X, Y[NAMES[0]])
+
+
 def test_scores_need_names():
     with pytest.raises(ValueError, match="Give class_names or labels_file"):
         scores(toy(class_names=())).fit()

@@ -13,6 +13,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from skbird.annotations import proba_to_events
+from skbird.data import as_recordings
 from skbird.encoders import (
     AttentionProbe,
     EmbeddingEncoder,
@@ -546,3 +547,10 @@ def test_windows_are_asked_for(data):
 def test_too_few_steps_are_said(data):
     with pytest.warns(ConvergenceWarning, match="max_iter=2 steps"):
         ProbeClassifier(10, max_iter=2).fit(*data)
+
+
+def test_recordings_are_no_embeddings():
+    X = pd.DataFrame({"path": ["a.wav", "b.wav"]})
+    for rows in (X, as_recordings(X)):
+        with pytest.raises(TypeError, match="put EmbeddingEncoder before it"):
+            ProbeClassifier().fit(rows, [[0], [1]])

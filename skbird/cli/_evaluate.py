@@ -33,14 +33,15 @@ def evaluate(model, data, annotations, out, threshold, trust):
     soundscapes are taken.
     """
     check_spares(out, data, annotations.path)
-    from skbird.cli._scores import score
+    from skbird.cli._scores import say_heard, score
     from skbird.inference import trained_on
 
     model = open_model(model, trust)
     X, Y, proba, errors = predict_labelled(model, data, annotations)
     try:
         is_new = not trained_on(model, X).any()
-        scores = score(X, Y, proba, threshold, is_new=is_new)
+        heard = say_heard(model, X)
+        scores = score(X, Y, proba, threshold, is_new=is_new, heard=heard)
     except ValueError:
         _console.say_left_out(errors)  # which may be why
         raise

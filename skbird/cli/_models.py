@@ -16,11 +16,11 @@ from skbird.utils._text import counted
 
 
 class _Model(click.Path):
-    """A model file, or the name of a pretrained model."""
+    """A model file, or the name or file of a pretrained model."""
 
     def convert(self, value, param, ctx):
         """Return a path, which is that of no file if it is a name."""
-        if _is_pretrained(value):
+        if _is_known_name(Path(value)):
             return Path(value)
         try:
             return super().convert(value, param, ctx)
@@ -33,11 +33,15 @@ class _Model(click.Path):
             ) from None
 
 
-def _is_pretrained(name):
+def _is_known_name(path):
     """Return whether it is the name of a pretrained model, and not of a file here."""
     from skbird.encoders import known_specs
 
-    return str(name) in known_specs() and not Path(name).is_file()
+    return str(path) in known_specs() and not path.is_file()
+
+
+def _is_pretrained(path):
+    return path.suffix.lower() in _ENCODERS or _is_known_name(path)
 
 
 MODEL = click.argument(
@@ -57,6 +61,7 @@ _PICKLE = click.option(
 )
 # To Unicode no spaces, but as empty: Hangul fillers, and the blank of Braille.
 _BLANK = "\u115f\u1160\u2800\u3164\uffa0"
+_ENCODERS = (".onnx", ".tflite")
 _PICKLES = (".pkl", ".pickle", ".joblib")
 _WIDEST = 40  # characters of a name that others are aligned with
 
@@ -84,7 +89,7 @@ def open_model(path, trust):
     Parameters
     ----------
     path : Path
-        Of a file; or the name of a pretrained model.
+        Of a file; or the name of a pretrained model, or its file with a spec beside it.
     trust : Trust
 
     Returns
@@ -188,13 +193,14 @@ def species_names(model):
     return names
 
 
-def has_encoder(model):
-    """Return whether a pretrained model is at work in a model."""
-    from skbird.encoders import EmbeddingEncoder, PretrainedScores
+def encoders_in(model):
+    """List the pretrained models, opened, that are at work in a model."""
+    from skbird.encoders import EmbeddingEncoder, PretrainedScores, load_encoder
     from skbird.utils._nested import parts_of
 
     kinds = EmbeddingEncoder | PretrainedScores
-    return any(isinstance(part, kinds) for part in parts_of(model))
+    given = [part.encoder for part in parts_of(model) if isinstance(part, kinds)]
+    return list({id(e): e for e in map(load_encoder, given)}.values())
 
 
 def row_length(model):
@@ -204,12 +210,9 @@ def row_length(model):
     parts = parts_of(model)
     if any(getattr(part, "frame_scores", False) for part in parts):
         return 5.0  # of a longer context
-    from skbird.encoders import EmbeddingEncoder, PretrainedScores, load_encoder
-
-    kinds = EmbeddingEncoder, PretrainedScores
-    encoders = [part.encoder for part in parts if isinstance(part, kinds)]
+    encoders = encoders_in(model)
     if encoders:
-        return max(1.0, load_encoder(encoders[0]).spec.window_s)
+        return max(1.0, encoders[0].spec.window_s)
     lengths = [part.segment_s for part in parts if hasattr(part, "segment_s")]
     return float(lengths[0]) if lengths else 5.0
 
@@ -266,16 +269,16 @@ def info(model, as_json, max_model_mib):
     """Show the species, metrics, training data and license noted in a model file."""
     from skbird.inference import load_model
 
-    if _is_pretrained(model):
-        raise click.UsageError(
-            f"{model} is a pretrained model, which `skbird models list` describes. "
-            "Pass a .skbird file."
-        )
-    if model.suffix.lower() in _PICKLES:
-        raise click.UsageError(
-            f"{model} is a pickle, which has no such notes. Pass a .skbird file."
-        )
-    about = load_model(model, max_bytes=max_model_mib * 2**20).about_
+    for is_other, kind in (
+        (model.suffix.lower() in _PICKLES, "a pickle"),
+        (_is_pretrained(model), "a pretrained model (`skbird models list`)"),
+    ):
+        if is_other:
+            raise click.UsageError(
+                f"{model} is {kind}, which has no such notes. Pass a .skbird file."
+            )
+    loaded = load_model(model, max_bytes=max_model_mib * 2**20)
+    about = loaded.about_
     if as_json:
         _console.show(*json.dumps(about, indent=2).split("\n"))
         return
@@ -289,6 +292,7 @@ def info(model, as_json, max_model_mib):
     lines += [
         ("trained on", "unknown" if data is None else counted(data["n_rows"], "row")),
         ("license", about["license"] or "unknown"),
+        *(("needs", _of_encoder(encoder)) for encoder in encoders_in(loaded)),
         ("notes", about["notes"]),
         ("written", f"{about['created']} by skbird {about['skbird']}"),
     ]
@@ -298,6 +302,11 @@ def info(model, as_json, max_model_mib):
         # Its author's words must not look like other lines.
         first, *others = map(_one_line, _lines(value))
         _console.show(f"{name:{width}} {first}", *(f"  {line}" for line in others))
+
+
+def _of_encoder(encoder):
+    license = encoder.spec.license or "none stated"
+    return f"encoder {encoder.spec.name}; license of its weights: {license}"
 
 
 def _rounded(value):

@@ -136,6 +136,9 @@ def predict(
 ):
     """Predict recordings: a folder, at any depth, or files; or a table of rows.
 
+    MODEL is what `skbird train` wrote, the name of a pretrained model, which `skbird
+    models list` shows, or the .onnx or .tflite file of one with its spec beside it.
+
     Recordings are cut into rows of a few seconds, and the model gives each row a
     probability per species. Rows that reach --threshold are joined to events; kaggle
     and parquet hold the probabilities themselves.

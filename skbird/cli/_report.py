@@ -9,7 +9,7 @@ from skbird.cli._labelled import (
     THRESHOLD,
     predict_labelled,
 )
-from skbird.cli._models import MODEL, has_encoder, open_model, trust_options
+from skbird.cli._models import MODEL, encoders_in, open_model, trust_options
 from skbird.cli._outputs import file_option
 
 
@@ -61,7 +61,7 @@ def report(
             "--trust-pickle."
         )
     model = open_model(model, trust)
-    if grad_cam and has_encoder(model):
+    if grad_cam and encoders_in(model):
         raise click.UsageError(
             "--grad-cam: a pretrained model has no layers to look into. Leave it out."
         )
@@ -93,5 +93,7 @@ def _check_packages(*names):
 
     for name in names:
         if find_spec(name) is None:
-            extra = "explain" if name == "captum" else "train"
-            raise ImportError(f"The page needs {name}: {install_hint(extra)}")
+            # The extra that has matplotlib has torch, too, which is large.
+            alone = "pip install matplotlib"
+            hint = install_hint("explain") if name == "captum" else alone
+            raise ImportError(f"The page needs {name}: {hint}")

@@ -63,7 +63,7 @@ class Scores:
             _console.say(line)
 
 
-def _advise(table, highest, threshold, has_interval, is_new):
+def _advise(table, highest, threshold, has_interval, is_new, heard):
     """Return how to read the scores, as a list of str.
 
     Parameters
@@ -76,6 +76,8 @@ def _advise(table, highest, threshold, has_interval, is_new):
     has_interval : bool
     is_new : bool
         Whether the model was trained on none of the recordings.
+    heard : str or None
+        See `say_heard`.
     """
     judged = table["roc_auc"].notna()
     n_rows = {
@@ -104,6 +106,8 @@ def _advise(table, highest, threshold, has_interval, is_new):
             "Do not quote these scores: the model was trained on some of these "
             "recordings."
         ]
+    if heard is not None:
+        advice.append(heard)
     unjudged = table.index[table["roc_auc"].isna()]
     if len(unjudged):
         named = _enumerate(unjudged)
@@ -156,7 +160,32 @@ def _name_rows(X):
     return f" {counted(len(X), 'row')} could not be read (left out): {named}{more}"
 
 
-def score(X, Y, proba, threshold=0.5, *, is_new=True):
+def say_heard(model, X):
+    """Say how many rows the pretrained models in a model may have been trained on.
+
+    Parameters
+    ----------
+    model : fitted estimator
+    X : DataFrame
+
+    Returns
+    -------
+    str or None
+        None if there are no such models, or no such rows.
+    """
+    from skbird.model_selection import count_heard
+
+    names, n_heard = count_heard(model, X)
+    if not n_heard:
+        return None
+    rows = "all rows" if n_heard == len(X) else f"{n_heard} of {len(X)} rows"
+    return (
+        f"{' or '.join(names)} may have been trained on {rows}: on others the scores "
+        "may be lower."
+    )
+
+
+def score(X, Y, proba, threshold=0.5, *, is_new=True, heard=None):
     """Judge predictions.
 
     Parameters
@@ -168,6 +197,8 @@ def score(X, Y, proba, threshold=0.5, *, is_new=True):
     threshold : float
     is_new : bool, default=True
         Whether the model was trained on none of the recordings.
+    heard : str, default=None
+        See `say_heard`.
 
     Returns
     -------
@@ -217,5 +248,5 @@ def score(X, Y, proba, threshold=0.5, *, is_new=True):
         species=table.reset_index().sort_values("roc_auc", ignore_index=True),
         figures=figures | {"held_out_rows": len(X)},
         n_recordings=X["path"].nunique(),
-        advice=_advise(table, highest, threshold, has_interval, is_new),
+        advice=_advise(table, highest, threshold, has_interval, is_new, heard),
     )

@@ -236,13 +236,13 @@ def _judge(model, X, Y, table):
         ``path`` and ``error`` of recordings that could not be read.
     """
     from skbird.cli._labelled import predict_rows
-    from skbird.cli._scores import score
+    from skbird.cli._scores import say_heard, score
 
     paths = [str(Path(path).absolute()) for path in X["path"]]
     write_table(X.assign(path=paths), table)
     proba, errors = predict_rows(model, X)
     try:
-        return score(X, Y, proba), errors
+        return score(X, Y, proba, heard=say_heard(model, X)), errors
     except ValueError as exc:
         _console.say(f"Warning: not judged. {exc}")
         return None, errors

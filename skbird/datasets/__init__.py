@@ -1,16 +1,14 @@
 """Load data sets as tables of rows and labels, and make synthetic ones."""
 
-from skbird.datasets._birdclef import load_birdclef
-from skbird.datasets._load_recordings import load_recordings
-from skbird.datasets._make_birdclef import make_birdclef
-from skbird.utils._public import set_public_module
+import lazy_loader
 
-__all__ = [
-    "load_birdclef",
-    "load_recordings",
-    "make_birdclef",
-]
-set_public_module(globals())
-
-# For the other rooms; not public.
-from skbird.datasets._birdclef import BIRDCLEF_TABLES, is_birdclef
+# Lazily: who loads recordings synthesises none. The last two are for other rooms.
+__getattr__, __dir__, _ = lazy_loader.attach(
+    __name__,
+    submod_attrs={
+        "_birdclef": ["load_birdclef", "BIRDCLEF_TABLES", "is_birdclef"],
+        "_load_recordings": ["load_recordings"],
+        "_make_birdclef": ["make_birdclef"],
+    },
+)
+__all__ = ["load_birdclef", "load_recordings", "make_birdclef"]

@@ -35,6 +35,7 @@ def synthesize_call(pattern, sample_rate, *, pitch=1.0, tempo=1.0):
 
     Examples
     --------
+    >>> from skbird.datasets._synthetic_species import Pattern
     >>> whistle = Pattern(((2000, 3000),), note_s=0.1, period_s=0.2, n_notes=3)
     >>> synthesize_call(whistle, 16_000).shape
     (8000,)

@@ -38,8 +38,8 @@ class EmbeddingEncoder(EncoderStepMixin, TransformerMixin, BaseEstimator):
         How the windows of a row become one vector. The mean is weighted by the filters
         before, in training.
     step_s : float > 0, default=None
-        From one window to the next in seconds. The last window ends with the row. None:
-        as the model's spec says.
+        From one window to the next in seconds, a thousandth of a window or more. The
+        last window ends with the row. None: as the model's spec says.
     cache_dir : str, path or None, default=None
         Folder that keeps the values of windows.
     n_jobs : int in [-1000, 1000] or None, default=-1

@@ -1,5 +1,6 @@
 """A pretrained model with its spec: windows in, embeddings and scores out."""
 
+from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
@@ -141,7 +142,8 @@ class Encoder:
         elif any(getattr(spec, n) != getattr(self.spec, n) for n in _OPENED_FOR):
             return open_again(self._source, spec, self.identity)
         names = spec.class_names or self.class_names
-        if "scores" not in spec.outputs:
+        scores = spec.outputs.get("scores")
+        if scores is None or len(names) != scores.shape[-1]:
             names = ()
         return Encoder(spec, runtime, names, self._source, self.identity)
 
@@ -273,6 +275,12 @@ class CallableRuntime:
     def run(self, windows, outputs):
         """Return the values of some outputs, each (n, ...)."""
         given = self.function(windows)
+        if not isinstance(given, Mapping):
+            raise ValueError(
+                f"The function of {self._spec.name} returned {type(given).__name__}; "
+                "it must return a dict of arrays by role, such as "
+                '{"embedding": array}.'
+            )
         roles = {id(output): role for role, output in self._spec.outputs.items()}
         missing = [roles[id(o)] for o in outputs if roles[id(o)] not in given]
         if missing:

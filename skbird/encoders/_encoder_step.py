@@ -7,6 +7,7 @@ from numbers import Integral
 from skbird.data import as_recordings, check_some_rows
 from skbird.encoders._encoder import Encoder
 from skbird.encoders._load_encoder import load_encoder
+from skbird.encoders._spec_checks import check_step
 from skbird.utils._params import POSITIVE
 from skbird.utils._rows import check_y_length
 from skbird.utils._sklearn_compat import Interval, StrOptions
@@ -46,6 +47,8 @@ class EncoderStepMixin:
             check_y_length(y, len(recordings))
         self.encoder_ = load_encoder(self.encoder)
         self.encoder_.check_output(role)
+        if self.step_s is not None:
+            check_step(self.step_s, self.encoder_.spec.window_s)
         if recordings is not None:
             _check_rate(recordings, self.encoder_.spec)
         return recordings

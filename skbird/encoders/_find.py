@@ -2,7 +2,6 @@
 
 import hashlib
 import os
-import re
 import shutil
 import stat
 import sys
@@ -19,6 +18,7 @@ from tempfile import TemporaryDirectory
 from urllib.parse import quote
 from uuid import uuid4
 
+from skbird.encoders._spec_checks import is_plain
 from skbird.utils._extras import install_hint
 from skbird.utils._files import make_folder, remove_leftovers, replacing
 from skbird.utils._progress import progress_bar
@@ -260,11 +260,6 @@ def _extract(archive, folder, path):
     if not is_plain(name := PurePosixPath(models[0].filename).name):
         raise ValueError(f"{path} holds a model called {name!r:.100}. Rename it.")
     return folder / name
-
-
-def is_plain(name):
-    """Return whether a name is that of a file, in any system, and nothing else."""
-    return re.fullmatch(r"\w[\w.+ -]{0,199}", name) is not None
 
 
 def missing_runtime(package, extra="encoders"):

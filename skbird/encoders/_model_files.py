@@ -110,9 +110,14 @@ class ModelFiles:
 
     def _existing(self, name):
         path = Path(name)
+        is_model = path.suffix.lower() in _SUFFIXES
         if path.is_file():
+            if not is_model:
+                raise ValueError(
+                    f"{self.parameter}={name!r:.300} must end in .onnx or .tflite."
+                )
             return path
-        if path.suffix.lower() in _SUFFIXES or os.sep in name:
+        if is_model or os.sep in name:
             raise FileNotFoundError(
                 f"{self.parameter}={name!r}: there is no such file."
             )

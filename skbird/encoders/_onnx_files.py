@@ -3,7 +3,8 @@
 import mmap
 import os
 
-from skbird.encoders._find import is_plain, missing_runtime, unzipped
+from skbird.encoders._find import missing_runtime, unzipped
+from skbird.encoders._spec_checks import is_plain
 
 
 def onnx_source(path, names=()):

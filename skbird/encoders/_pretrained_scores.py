@@ -231,7 +231,7 @@ class PretrainedScores(EncoderStepMixin, MultilabelMixin, BaseEstimator):
         if columns is None:
             columns = names if self.species is None else self.species
         species = check_list(columns, "species")
-        if y is not None and np.ndim(y) == 2 and np.shape(y)[1] != len(species):
+        if y is not None and np.shape(y)[1] != len(species):
             raise ValueError(
                 f"y has {np.shape(y)[1]} columns without names for {len(species)} "
                 "species. Pass a DataFrame whose columns name them, or species=[...]."
@@ -242,7 +242,7 @@ class PretrainedScores(EncoderStepMixin, MultilabelMixin, BaseEstimator):
                 f"{self.encoder_.spec.name} in its order: {', '.join(species[:3])}, "
                 "... Pass a DataFrame, or species=[...]: cross_val_predict takes the "
                 "names away.",
-                stacklevel=4,
+                stacklevel=3,
             )
         return species
 

@@ -1,6 +1,7 @@
 import numpy as np
 from sklearn.utils.validation import validate_data
 
+from skbird.data import Recordings
 from skbird.encoders._linear_probe import LinearProbe
 from skbird.encoders._window_batches import MatrixRows
 from skbird.encoders._window_pooling import OneWindow
@@ -92,6 +93,11 @@ class ProbeClassifier(LinearProbe):
         self.threshold = threshold
 
     def _windows_of(self, X, reset):
+        if isinstance(X, Recordings) or "path" in getattr(X, "columns", ()):
+            raise TypeError(
+                "X holds recordings, but ProbeClassifier needs their embeddings: put "
+                "EmbeddingEncoder before it in a pipeline."
+            )
         features = X.pool("mean") if isinstance(X, Windows) else X
         options = {"ensure_all_finite": False, "ensure_min_samples": 0}
         return MatrixRows(

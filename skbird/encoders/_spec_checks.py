@@ -35,6 +35,11 @@ def check_name(name):
         )
 
 
+def is_plain(name):
+    """Return whether a name is that of a file, in any system, and nothing else."""
+    return re.fullmatch(r"\w[\w.+ -]{0,199}", name) is not None
+
+
 def check_text(name, value):
     """Raise ValueError if a text is no short line: it is printed."""
     if value is None:
@@ -76,10 +81,16 @@ def _check_times(spec):
             f"window_s={spec.window_s:g} at sample_rate={spec.sample_rate} are "
             f"{n_samples:,.0f} samples; a window has 1 to {_MOST_SAMPLES:,}."
         )
-    if spec.step_s is not None and spec.step_s < spec.window_s / _MOST_STEPS:
+    if spec.step_s is not None:
+        check_step(spec.step_s, spec.window_s)
+
+
+def check_step(step_s, window_s):
+    """Raise ValueError if windows would be too many to compute."""
+    if step_s < window_s / _MOST_STEPS:
         raise ValueError(
-            f"step_s={spec.step_s:g} must be {spec.window_s / _MOST_STEPS:g} or more, "
-            f"a part in {_MOST_STEPS} of window_s={spec.window_s:g}."
+            f"step_s={step_s:g} must be {window_s / _MOST_STEPS:g} or more, a part in "
+            f"{_MOST_STEPS} of window_s={window_s:g}."
         )
 
 
@@ -116,7 +127,7 @@ def check_places(spec):
             )
     for name in ("file", "labels_file"):
         value = getattr(spec, name)
-        if value is not None and not re.fullmatch(r"\w[\w.+ -]{0,199}", value):
+        if value is not None and not is_plain(value):
             raise ValueError(
                 f"{name}={value!r:.100} must be the name of a file beside the spec, "
                 "without a folder."

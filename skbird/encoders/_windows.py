@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 
 from skbird.data import WeightOp, no_errors
+from skbird.encoders._spec_checks import check_step
 from skbird.encoders._window_op import HearOp, WindowOp
 from skbird.preprocessing import FrontEnd
 from skbird.utils._array_files import map_array
@@ -321,6 +322,7 @@ def compute_windows(
     if recordings.channels == "mean" != spec.channels:
         recordings = recordings.then(HearOp(spec.channels))
     step_s = float(step_s or spec.step_s or spec.window_s)
+    check_step(step_s, spec.window_s)
     op = WindowOp(encoder, output, step_s, columns, probabilities, step)
     front_end = FrontEnd(
         recordings, op, cache_dir, n_jobs=n_jobs, on_error=on_error, verbose=verbose

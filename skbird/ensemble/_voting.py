@@ -23,6 +23,7 @@ from skbird.ensemble._members import (
 )
 from skbird.ensemble._proba_ensemble import ProbaEnsemble
 from skbird.ensemble._weights import METHODS, fit_weights
+from skbird.metrics import macro_roc_auc
 from skbird.utils._fit_params import check_all_request, check_lengths, given_params
 from skbird.utils._nested import check_same_species, species_of
 from skbird.utils._params import N_JOBS, THRESHOLD
@@ -47,17 +48,18 @@ class MultilabelVotingClassifier(ProbaEnsemble, _BaseComposition):
         Weights of the votes, not negative; only their ratios matter. "fit" and "greedy"
         learn them from held-out predictions, for a high macro ROC-AUC, shrunk towards
         equal weights; see `fit_weights`. Members of weight 0 are not asked.
-    voting : {"mean", "geometric", "min", "rank"}, default="mean"
+    voting : {"mean", "geometric", "min", "rank", "auto"}, default="mean"
         Weighted mean; weighted geometric mean of the odds; minimum, without weights; or
         the weighted mean of the ranks within each species, for members of different
         calibration; see `combine_proba`. Ranks depend on which rows are predicted in
-        one call, and are no probabilities.
+        one call, and are no probabilities. "auto": "mean" or "geometric", whichever has
+        the higher macro ROC-AUC on held-out predictions.
     cv : int, splitter or iterable of (train, test), default=None
-        The folds for learned weights. An int, 5 if None, keeps rows of a file together,
-        or of a group if `groups` are given. Not used for members that are frozen, which
-        predict all that is given to `fit` and must not have seen it before, and for
-        those that have out-of-fold predictions themselves, as `FoldEnsemble` does. Each
-        of the others is fitted once more per fold.
+        The folds for learned weights and ``voting="auto"``. An int, 5 if None, keeps
+        rows of a file together, or of a group if `groups` are given. Not used for
+        members that are frozen, which predict all that is given to `fit` and must not
+        have seen it before, and for those that have out-of-fold predictions themselves,
+        as `FoldEnsemble` does. Each of the others is fitted once more per fold.
     threshold : float in [0, 1] or array of shape (n_species,), default=None
         Probability from which `predict` counts a species as present; None is 0.5. For
         ``voting="rank"``, which has no probabilities, it must be given: 0.9 finds a
@@ -73,6 +75,8 @@ class MultilabelVotingClassifier(ProbaEnsemble, _BaseComposition):
         The fitted members by name; "drop" for those dropped.
     weights_ : ndarray of shape (n_members,) or None
         Weights of `estimators_`; they sum to 1. None for ``voting="min"``.
+    voting_ : str
+        `voting`, or what "auto" chose.
     classes_ : ndarray of shape (n_species, 2)
         The two values of each label, [0, 1].
     species_ : ndarray of str or of int
@@ -114,7 +118,7 @@ class MultilabelVotingClassifier(ProbaEnsemble, _BaseComposition):
     _parameter_constraints: dict = {
         "estimators": [list],
         "weights": ["array-like", StrOptions(set(METHODS)), None],
-        "voting": [StrOptions(set(VOTINGS))],
+        "voting": [StrOptions({*VOTINGS, "auto"})],
         "cv": ["cv_object"],
         "threshold": [*THRESHOLD, None],
         "n_jobs": N_JOBS,
@@ -234,7 +238,7 @@ class MultilabelVotingClassifier(ProbaEnsemble, _BaseComposition):
         for name, member in fitted.items():
             check_same_species(f"The estimator {name!r}", species_of(member), y)
         self._learn_species(y)
-        self.weights_ = self._learn_weights(X, y, params, groups)
+        self.voting_, self.weights_ = self._learn_vote(X, y, params, groups)
         return self
 
     def _params_of_members(self, members, params):
@@ -246,33 +250,55 @@ class MultilabelVotingClassifier(ProbaEnsemble, _BaseComposition):
             check_all_request(self, members, "label_weight")
         return {name: dict(routed[name]["fit"]) for name in members}
 
-    def _learn_weights(self, X, y, params, groups):
-        """Return weights (n_members,) that sum to 1; None if the minimum is taken."""
+    def _learn_vote(self, X, y, params, groups):
+        """Return how members vote, and weights (n_members,) that sum to 1.
+
+        For the minimum the weights are None.
+        """
         if self.voting == "min":
-            return None
-        if not isinstance(self.weights, str):
-            weights = self.weights
-            if weights is not None:
-                kept = [member != "drop" for _, member in self.estimators]
-                weights = np.asarray(weights)[kept]
-            return check_weights(weights, len(self.estimators_))
+            return "min", None
+        learns_weights = isinstance(self.weights, str)
+        given = None if learns_weights else self._given_weights()
+        if not learns_weights and self.voting != "auto":
+            return self.voting, given
+        held_out = self._held_out(X, y, params, groups)
+        groups = file_numbers(X) if groups is None else groups
+        votings = ("mean", "geometric") if self.voting == "auto" else (self.voting,)
+        weights = dict.fromkeys(votings, given)
+        if learns_weights:
+            weights = {
+                voting: fit_weights(
+                    held_out, y, method=self.weights, voting=voting, groups=groups
+                )
+                for voting in votings
+            }
+
+        def score(voting):
+            proba = combine_proba(held_out, weights=weights[voting], voting=voting)
+            return macro_roc_auc(y, proba, nan_rows="omit")
+
+        chosen = votings[0] if len(votings) == 1 else max(votings, key=score)
+        return chosen, weights[chosen]
+
+    def _given_weights(self):
+        weights = self.weights
+        if weights is not None:
+            kept = [member != "drop" for _, member in self.estimators]
+            weights = np.asarray(weights)[kept]
+        return check_weights(weights, len(self.estimators_))
+
+    def _held_out(self, X, y, params, groups):
+        """Return what each member predicts of rows that it was not trained on."""
         # A splitter that draws anew would give each member other folds, which does no
         # harm; but a generator would be empty after the first.
         cv = self.cv
         if not (cv is None or isinstance(cv, Integral) or hasattr(cv, "split")):
             cv = list(cv)
-        held_out = Parallel(n_jobs=self.n_jobs)(
+        return Parallel(n_jobs=self.n_jobs)(
             delayed(unseen_proba)(member, X, y, cv, groups, fit_params)
             for member, fit_params in zip(
                 self.estimators_, params.values(), strict=True
             )
-        )
-        return fit_weights(
-            held_out,
-            y,
-            method=self.weights,
-            voting=self.voting,
-            groups=file_numbers(X) if groups is None else groups,
         )
 
     def predict_proba(self, X):
@@ -290,12 +316,14 @@ class MultilabelVotingClassifier(ProbaEnsemble, _BaseComposition):
             none could.
         """
         check_is_fitted(self)
+        # What is read from a model file has its voting as the parameter.
+        voting = self.voting_ if self.voting == "auto" else self.voting
         weights = self.weights_
         if weights is None:
-            return combine_proba(self._member_probas(X), voting=self.voting)
+            return combine_proba(self._member_probas(X), voting=voting)
         used = weights > 0
         probas = self._member_probas(X, used)
-        return combine_proba(probas, weights=weights[used], voting=self.voting)
+        return combine_proba(probas, weights=weights[used], voting=voting)
 
     @property
     def _threshold(self):
@@ -339,6 +367,7 @@ class MultilabelVotingClassifier(ProbaEnsemble, _BaseComposition):
         return members
 
     def _check_weights(self):
-        check_voting(self.voting, self.weights)
+        if self.voting != "auto":
+            check_voting(self.voting, self.weights)
         if not isinstance(self.weights, str):
             check_weights(self.weights, len(self.estimators))

@@ -271,6 +271,8 @@ def _put_together(ensemble, members):
         names = [name for name, member in ensemble.estimators if member != "drop"]
         around.estimators = list(zip(names, inner, strict=True))
         around.named_estimators_ = dict(around.estimators)
+        if getattr(ensemble, "voting", None) == "auto":
+            around.voting = ensemble.voting_
         if ensemble.weights_ is not None:
             around.weights = ensemble.weights_
     else:

@@ -93,12 +93,9 @@ def _spec(name, table):
         spec = spec_from_table(table)
     except (TypeError, ValueError) as exc:
         raise FieldError(f"the spec of its encoder: {exc!s:.200}") from None
-    if (
-        spec.url
-        or spec.package
-        or spec.name != name
-        or not isinstance(spec, EncoderSpec)
-    ):
+    if spec.name != name:
+        raise FieldError(f"the spec of its encoder is of another, {spec.name}")
+    if spec.url or spec.package:
         raise FieldError("the spec of its encoder says where to fetch it")
     if spec.file is None:
         raise FieldError("the spec of its encoder names no file")

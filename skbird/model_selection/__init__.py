@@ -60,4 +60,5 @@ set_public_module(globals())
 
 # For the other rooms; not public.
 from skbird.model_selection._bootstrap import percentile_interval, resample_counts
+from skbird.model_selection._heard import count_heard
 from skbird.model_selection._leak_keys import number_contents

@@ -14,7 +14,7 @@ def heard_before(estimator, X):
     """Say of rows whether models that a fitted estimator holds were trained on them.
 
     A pretrained model is known by the method ``heard_before`` of what a step has as
-    ``encoder_``.
+    ``encoder_``, or in models of `load_model` as ``encoder``.
 
     Parameters
     ----------
@@ -29,7 +29,10 @@ def heard_before(estimator, X):
         Places in `ANSWERS`: of several models, the worst.
     """
     table = row_table(X)
-    encoders = [getattr(part, "encoder_", None) for part in parts_of(estimator)]
+    encoders = [
+        getattr(part, "encoder_", getattr(part, "encoder", None))
+        for part in parts_of(estimator)
+    ]
     encoders = {id(e): e for e in encoders if hasattr(e, "heard_before")}
     if table is None or not encoders:
         return (), np.zeros(0, dtype=int)
@@ -39,6 +42,20 @@ def heard_before(estimator, X):
     ]
     names = dict.fromkeys(encoder.spec.name for encoder in encoders.values())
     return tuple(names), np.max(answers, axis=0).astype(int)
+
+
+def count_heard(estimator, X):
+    """Count the rows that models in a fitted estimator may have been trained on.
+
+    Returns
+    -------
+    names : tuple of str
+        See `heard_before`.
+    n_rows : int
+        Rows of which "possible" or "likely" is said.
+    """
+    names, answers = heard_before(estimator, X)
+    return names, int((answers >= ANSWERS.index("possible")).sum())
 
 
 def heard_of_folds(folds, fits, n_rows, index):

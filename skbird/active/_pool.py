@@ -1,0 +1,140 @@
+"""What a query knows of the rows that it chooses from."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from skbird.utils._params import as_floats
+from skbird.utils._proba import check_proba
+from skbird.utils._rows import number_groups
+from skbird.utils._text import counted
+
+
+@dataclass(frozen=True)
+class Pool:
+    """The rows to choose from.
+
+    Parameters
+    ----------
+    proba : ndarray of shape (n_rows, n_species) or None
+        The model's probabilities; NaN throughout in rows that cannot be read, and in
+        columns of species that the model does not know.
+    features : ndarray of float32, shape (n_rows, n_features), or None
+        NaN in rows that cannot be read.
+    Y : ndarray of shape (n_rows, n_species) or None
+        Labels so far; -1 throughout in rows that nobody was asked for.
+    available : ndarray of bool, shape (n_rows,)
+        Rows that may be chosen.
+    recording_numbers : ndarray of int, shape (n_rows,)
+    """
+
+    proba: np.ndarray | None
+    features: np.ndarray | None
+    Y: np.ndarray | None
+    available: np.ndarray
+    recording_numbers: np.ndarray
+
+    @property
+    def labeled(self):
+        """Numbers of the rows with a label."""
+        if self.Y is None:
+            return np.empty(0, np.int64)
+        return np.flatnonzero(is_labeled(self.Y))
+
+
+def is_answered(Y):
+    """Return a mask of the rows that somebody was asked for, (n_rows,)."""
+    return ~(Y == -1).all(axis=1)
+
+
+def is_labeled(Y):
+    """Return a mask of the rows with a label of a species at least, (n_rows,)."""
+    return is_answered(Y) & ~np.isnan(Y).all(axis=1)
+
+
+def is_readable(proba=None, features=None):
+    """Return a mask of the rows that neither table says cannot be read, (n_rows,).
+
+    Parameters
+    ----------
+    proba : ndarray of shape (n_rows, n_species) or None
+        NaN throughout in rows that cannot be read.
+    features : ndarray of shape (n_rows, n_features) or None
+        With NaN or infinity in such rows.
+
+    Returns
+    -------
+    ndarray of bool, or True if there is neither
+    """
+    readable = True
+    if proba is not None:
+        readable = ~np.isnan(proba).all(axis=1)
+    if features is not None:
+        blocks = np.array_split(features, len(features) // 8192 + 1)
+        # In blocks, as a mask of all values would be large.
+        finite = [np.isfinite(block).all(axis=1) for block in blocks]
+        readable = readable & np.concatenate(finite)
+    return readable
+
+
+def make_pool(proba, features, Y, available, recording_ids):
+    """Check what a query is given, and put it together.
+
+    Parameters
+    ----------
+    proba, features, Y : array-like with n_rows rows, or None
+    available : array-like of bool, shape (n_rows,), or None
+        None: all rows without an answer. Rows that cannot be read are never available.
+    recording_ids : array-like of shape (n_rows,) or None
+        None: each row is from a recording of its own.
+
+    Returns
+    -------
+    Pool
+    """
+    tables = {}
+    if proba is not None:
+        tables["proba"] = check_proba(proba, None)
+    if features is not None:
+        tables["features"] = _as_table(features, "features", np.float32)
+    if Y is not None:
+        tables["Y"] = _as_table(Y, "Y", np.float32)
+    n_rows = _number_of_rows(tables, available, recording_ids)
+    mask = np.ones(n_rows, bool)
+    if available is not None:
+        if np.asarray(available).dtype != bool:
+            raise TypeError(
+                f"available={available!r:.100} must be a mask of all rows, True for "
+                "those that may be chosen."
+            )
+        mask &= available
+    elif Y is not None:
+        mask &= ~is_answered(tables["Y"])
+    mask &= is_readable(tables.get("proba"), tables.get("features"))
+    numbers = np.arange(n_rows)
+    if recording_ids is not None:
+        numbers, _ = number_groups(recording_ids, n_rows, "recording_ids")
+    names = ("proba", "features", "Y")
+    return Pool(*(tables.get(name) for name in names), mask, numbers)
+
+
+def _as_table(values, name, dtype):
+    table = as_floats(values, name, dtype)
+    if table.ndim != 2:
+        raise ValueError(f"{name} has shape {table.shape}; a row per row is needed.")
+    return table
+
+
+def _number_of_rows(tables, available, recording_ids):
+    given = {"available": available, "recording_ids": recording_ids}
+    given = tables | {name: v for name, v in given.items() if v is not None}
+    if not given:
+        raise ValueError(
+            "There is nothing to choose from: pass proba, features, Y or available, "
+            "with a row per row of the pool."
+        )
+    sizes = {name: len(values) for name, values in given.items()}
+    if len(set(sizes.values())) > 1:
+        said = ", ".join(f"{name} {counted(n, 'row')}" for name, n in sizes.items())
+        raise ValueError(f"The pool has rows in several numbers: {said}.")
+    return next(iter(sizes.values()))
