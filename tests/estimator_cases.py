@@ -18,7 +18,7 @@ from skbird.encoders import (
 )
 from skbird.ensemble import FoldEnsemble, MultilabelVotingClassifier, SeedEnsemble
 from skbird.inference import CompiledPipeline
-from skbird.nn import CNNClassifier, SEDClassifier
+from skbird.nn import CNNClassifier, EmbeddingDistillation, SEDClassifier
 from skbird.postprocessing import (
     ConformalClassifier,
     MultilabelCalibrator,
@@ -98,6 +98,7 @@ ESTIMATORS = [
     HearingAttentionProbe(),
     CNNClassifier(**NET),
     SEDClassifier(**NET),
+    EmbeddingDistillation(ENCODER, **NET),
     CallTypeClassifier(LEVELS, min_recordings=2),
     SoundscapeReweighter(LEVELS),
     SoundscapeReweighterCV(LEVELS, cv=2),

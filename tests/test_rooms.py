@@ -22,7 +22,7 @@ ARROWS = {
     "datasets": {"audio", "data"},
     "preprocessing": {"audio", "data"},
     "encoders": {"audio", "base", "data", "metrics", "preprocessing"},
-    "nn": {"audio", "base", "data", "metrics"},
+    "nn": {"audio", "base", "data", "encoders", "metrics", "preprocessing"},
     "compose": {"base", "data"},
     "semi_supervised": {"base"},
     "active": {"metrics"},

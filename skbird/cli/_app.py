@@ -11,6 +11,7 @@ import skbird
 from skbird.cli import _console
 from skbird.cli._cross_validate import cross_validate
 from skbird.cli._describe import describe
+from skbird.cli._distill import distill
 from skbird.cli._evaluate import evaluate
 from skbird.cli._interrupts import EXIT_CODE, INTERRUPTS
 from skbird.cli._models import models
@@ -27,6 +28,7 @@ Results go to standard output, all else to standard error."""
 _GOES_ON = {
     "train": " The same command goes on where it was.",
     "cross-validate": " The same command goes on where it was.",
+    "distill": " The same command goes on where it was.",
     "predict": " The same command, without --fresh, goes on where it was.",
 }
 
@@ -114,6 +116,7 @@ def app(traceback):
 for _command in (
     describe,
     train,
+    distill,
     cross_validate,
     evaluate,
     predict,

@@ -42,4 +42,4 @@ from skbird.encoders._find import find_files
 from skbird.encoders._geo_spec import known_geo_specs
 from skbird.encoders._spec import spec_from_table
 from skbird.encoders._spec_files import known_specs
-from skbird.encoders._windows import POOLINGS
+from skbird.encoders._windows import POOLINGS, compute_windows

@@ -16,9 +16,12 @@ from skbird.nn._augmentor import SpectrogramAugmentor
 from skbird.nn._averaging import WeightAverage, soup
 from skbird.nn._cnn import CNNClassifier
 from skbird.nn._curriculum import Curriculum, HardNegativeMining
+from skbird.nn._distillation import EmbeddingDistillation
+from skbird.nn._distillation_loss import DistillationLoss
 from skbird.nn._losses import (
     BCEFocalLoss,
     BinaryCrossEntropy,
+    CosineLoss,
     FocalLoss,
     SoftAUCLoss,
     SoftmaxCrossEntropy,
@@ -39,8 +42,11 @@ __all__ = [
     "BackgroundNoise",
     "BinaryCrossEntropy",
     "CNNClassifier",
+    "CosineLoss",
     "Curriculum",
     "CutMix",
+    "DistillationLoss",
+    "EmbeddingDistillation",
     "EpochProgress",
     "FocalLoss",
     "FrequencyMask",

@@ -14,7 +14,7 @@ from skbird.utils._params import check_list
 from skbird.utils._sklearn_compat import Interval
 
 # Fields of the format that must agree; segments may be of different lengths.
-_AXES = ("mel_hz", "frame_s", "normalize", "top_db")
+AXES = ("mel_hz", "frame_s", "normalize", "top_db")
 
 
 class WeightAverage(RecipeCallback):
@@ -188,7 +188,7 @@ def _traits(net, number):
     heads = {
         name: getattr(net, name) for name in net._module_params if name not in free
     }
-    sees = {name: getattr(net.format_, name) for name in _AXES}
+    sees = {name: getattr(net.format_, name) for name in AXES}
     shapes = {f"the shape of {k}": tuple(v.shape) for k, v in _state(net).items()}
     return {
         "class": type(net),

@@ -6,6 +6,7 @@ from pathlib import Path
 import torch
 
 from skbird.nn._weights import not_finite
+from skbird.nn._weights_origin import origin_of
 
 
 def make_backbone(name, weights, drop_path_rate):
@@ -92,10 +93,10 @@ def _weight_options(weights):
             f"backbone_weights={str(weights)!r} is neither 'pretrained', None nor a "
             "file."
         )
-    return {
-        "pretrained": True,
-        "pretrained_cfg_overlay": {"state_dict": _read_state(path)},
-    }
+    overlay = {"state_dict": _read_state(path)}
+    if origin_of(path) is not None:  # timm warns of stems that it need not adapt
+        overlay["input_size"] = (1, 224, 224)
+    return {"pretrained": True, "pretrained_cfg_overlay": overlay}
 
 
 def _read_state(path):

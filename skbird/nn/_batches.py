@@ -45,12 +45,58 @@ class SegmentDataset(Dataset):
         self.bounds = np.searchsorted(spectrograms.segment_rows, rows)
         self.segment_draws = SegmentDraws(self.bounds, spectrograms.segment_weights)
         usable = self.segment_draws.n_weighing > 0
-        usable &= ~np.isnan(target).all(axis=1)
+        usable &= self._are_known()
         if sample_weight is not None:
             usable &= sample_weight > 0
         self.usable = np.flatnonzero(usable)
         self.row_factors = {}
         self.draw_shifts = None
+
+    @property
+    def learnt(self):
+        """What is learnt of the spectrograms, as data that tell it from else."""
+        known = np.nan_to_num(self.target, nan=-1.0)
+        return [known, self.sample_weight, self.label_weight]
+
+    def targets_of(self, rows, starts_s):
+        """Return the targets of segments.
+
+        Parameters
+        ----------
+        rows : ndarray of shape (n,), int
+            The row of each segment.
+        starts_s : ndarray of shape (n,)
+            Where it starts, in seconds after the start of its row.
+
+        Returns
+        -------
+        ndarray of shape (n, n_species), float32
+        """
+        return self.target[rows]
+
+    def _are_known(self):
+        return ~np.isnan(self.target).all(axis=1)
+
+    def starts_of(self, chosen, shift):
+        """Return where segments start that are moved by some frames, in seconds.
+
+        Parameters
+        ----------
+        chosen : ndarray of shape (n,), int
+            Numbers of segments.
+        shift : int or ndarray of shape (n,), int
+            Frames; no segment leaves its row.
+
+        Returns
+        -------
+        ndarray of shape (n,), float64
+            After the start of the row.
+        """
+        data = self.spectrograms
+        frame_s = data.format.frame_s
+        n_frames = data.n_frames[data.segment_rows[chosen]]
+        last_s = np.maximum(n_frames - data.format.frames_per_segment, 0) * frame_s
+        return np.clip(data.segment_starts[chosen] + shift * frame_s, 0, last_s)
 
     def exclude(self, rows):
         """Take rows out of the training for good."""
@@ -114,9 +160,10 @@ class TrainingBatches:
     ------
     [inputs, target] : list
         `inputs` is a dict with ``segments`` (batch, 1, n_mels, n_frames) float32 in dB,
-        ``rows`` (batch,), the row of each segment, on the CPU, and, if there are any,
-        ``label_weight`` (batch, n_species); `target` is (batch, n_species). Callbacks
-        may replace what is in them.
+        ``rows`` and ``starts`` (batch,), the row of each segment and where it starts
+        there in seconds, on the CPU, and, if there are any, ``label_weight`` (batch,
+        n_species); `target` is (batch, n_species). Callbacks may replace what is in
+        them.
     """
 
     def __init__(self, dataset, batch_size, segments_per_row, rng, device):
@@ -155,10 +202,12 @@ class TrainingBatches:
         chosen, shift = job
         rows = data.spectrograms.segment_rows[chosen]
         segments = data.spectrograms.segments(chosen, shift)
+        starts = data.starts_of(chosen, shift)
         batch = {
             "segments": to_segment_tensor(segments, self.device),
             "rows": torch.from_numpy(rows),
-            "target": send(data.target[rows], self.device),
+            "starts": torch.from_numpy(starts),
+            "target": send(data.targets_of(rows, starts), self.device),
         }
         if data.label_weight is not None:
             batch["label_weight"] = send(data.label_weight[rows], self.device)

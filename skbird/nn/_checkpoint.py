@@ -7,7 +7,6 @@ from hashlib import blake2b
 from pathlib import Path
 
 import joblib
-import numpy as np
 import torch
 from skorch.callbacks import Callback
 from skorch.history import History
@@ -88,7 +87,8 @@ class TrainingCheckpoint:
         transient = getattr(callback, "transient", ())
         fitted = {}
         for key, value in vars(callback).items():
-            if not key.endswith("_") or key in transient or callable(value):
+            is_function = callable(value) and not isinstance(value, torch.nn.Module)
+            if not key.endswith("_") or key in transient or is_function:
                 continue
             try:
                 to_plain(value)
@@ -196,15 +196,13 @@ def _fingerprint(net, dataset):
             skbird.__version__,
             type(net).__qualname__,
             params,
-            net.species_,
+            getattr(net, net.learnt_in),
             data.rows,
             data.format,
             list(data.entries),
             data.n_frames,
             data.segment_weights,
-            np.nan_to_num(dataset.target, nan=-1.0),
-            dataset.sample_weight,
-            dataset.label_weight,
+            *dataset.learnt,
         ]
     )
 

@@ -68,7 +68,7 @@ class LastSound:
             if n_before == 0:
                 # What it began with must not pass for something learnt.
                 net.initialized_ = False
-                del net.species_
+                delattr(net, net.learnt_in)
             raise FloatingPointError(f"{diverged} {_remedy(net)}") from exc
         warnings.warn(
             f"{diverged} It ends with what it had learnt until epoch {epoch - 1}. "

@@ -1,8 +1,8 @@
 """Loss functions that know unknown labels, weighted labels and soft targets.
 
-All are called with logits, targets (n_rows, n_species) in [0, 1] and, if there are any,
-label weights of the same shape. NaN in the targets is unknown and left out. Everything
-is computed in float32, whatever the precision of the network.
+Those of labels are called with logits, targets (n_rows, n_species) in [0, 1] and, if
+there are any, label weights of the same shape. NaN in the targets is unknown and left
+out. Everything is computed in float32, whatever the precision of the network.
 """
 
 import math
@@ -268,3 +268,40 @@ class SoftAUCLoss(_MultiLabelLoss):
         auc = (pairs * F.softplus(difference)).sum(dim=(0, 1)) / total.clamp(min=1e-6)
         present = (total > 0).float()
         return (present * auc).sum() / present.sum().clamp(min=1)
+
+
+class CosineLoss(nn.Module):
+    """One minus the cosine of two vectors, averaged over the rows that have one.
+
+    For networks that learn the embeddings of another model: only their direction
+    counts. Rows whose target holds NaN, or is zero throughout, are left out.
+
+    See Also
+    --------
+    EmbeddingDistillation : Learns with it.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from skbird.nn import CosineLoss
+    >>> target = torch.tensor([[2.0, 0.0], [torch.nan, 1.0]])
+    >>> round(CosineLoss()(torch.tensor([[1.0, 1.0], [1.0, 0.0]]), target).item(), 4)
+    0.2929
+    """
+
+    def forward(self, embedding, target):
+        """Compute the loss.
+
+        Parameters
+        ----------
+        embedding, target : tensor of shape (batch, n_values)
+            What the network says, and what it should.
+
+        Returns
+        -------
+        tensor, a scalar
+        """
+        known = torch.isfinite(target).all(dim=1) & (target != 0).any(dim=1)
+        target = torch.where(known[:, None], target, 0.0).float()
+        away = 1 - F.cosine_similarity(embedding.float(), target, dim=1)
+        return (known * away).sum() / known.sum().clamp(min=1)

@@ -32,7 +32,7 @@ def spectrograms_for(net, X):
     ValueError
         If the spectrograms have another format than those that it was fitted on.
     """
-    net.check_is_fitted(["species_"])
+    net.check_is_fitted([net.learnt_in])
     return with_same_axes(as_spectrograms(X), net.format_)
 
 

@@ -9,6 +9,7 @@ from skbird.nn._acoustics import BackgroundNoise, FrequencyResponse, Gain, TimeS
 from skbird.nn._augmentor import SpectrogramAugmentor
 from skbird.nn._averaging import WeightAverage
 from skbird.nn._curriculum import Curriculum, HardNegativeMining
+from skbird.nn._distillation_loss import DistillationLoss
 from skbird.nn._masking import FrequencyMask, RandomErasing, TimeMask
 from skbird.nn._mixing import CutMix, Mixup
 from skbird.nn._progress import EpochProgress
@@ -53,6 +54,7 @@ def default_callbacks():
         ("average", WeightAverage(decay=0.0)),
         ("pseudo_mix", PseudoLabelMix(p=0.0)),
         ("validation", ValidationSplit(fraction=0.0)),
+        ("distill", DistillationLoss(weight=0.0)),
         ("schedule", WarmupCosine()),
         ("curriculum", Curriculum(start=1.0)),
         ("hard_negatives", HardNegativeMining(boost=1.0)),
@@ -68,4 +70,38 @@ def default_callbacks():
         ("erasing", RandomErasing()),
         ("clipping", NormClipping()),
         ("progress", EpochProgress()),
+    ]
+
+
+# What has no use for labels.
+_WITHOUT_LABELS = (
+    "epoch_timer",
+    "train_loss",
+    "average",
+    "schedule",
+    "shift",
+    "gain",
+    "response",
+    "noise",
+    "mixup",
+    "cutmix",
+    "time_mask",
+    "frequency_mask",
+    "erasing",
+    "clipping",
+    "progress",
+)
+
+
+def distillation_callbacks():
+    """Return the callbacks of a network that learns embeddings in place of labels.
+
+    The embedding of a mixture is not the mixture of embeddings: nothing is mixed unless
+    it is asked for.
+    """
+    off = {"mixup": Mixup(p=0.0)}
+    return [
+        (name, off.get(name, callback))
+        for name, callback in default_callbacks()
+        if name in _WITHOUT_LABELS
     ]

@@ -38,6 +38,23 @@ class RecipeCallback(Callback):
         """Check the parameters."""
         self.check_parameters()
 
+    def add_to_loss(self, loss, net, inputs):
+        """Return the loss of a training batch, with what a callback adds to it.
+
+        Parameters
+        ----------
+        loss : tensor, a scalar
+        net : CNNClassifier or SEDClassifier
+            It has just computed the batch.
+        inputs : dict
+            The segments, and which they are.
+
+        Returns
+        -------
+        tensor, a scalar
+        """
+        return loss
+
     def check_parameters(self):
         """Raise a ValueError that names a parameter which is out of range."""
         validate_parameter_constraints(

@@ -51,7 +51,12 @@ class RowPrediction:
         ndarray of shape (n_rows, n_features), float32
             The mean over the row's segments; NaN for rows that could not be read.
         """
-        X = spectrograms_for(self, X)
-        embedded = map_segments(self, X, self.module_.embed)
-        used = X.segment_predict_weights > 0
-        return pool_rows(embedded[used], X.segment_rows[used], len(X), "mean")
+        return embed_rows(self, X)
+
+
+def embed_rows(net, X):
+    """Return the features of rows: see `RowPrediction.embed`."""
+    X = spectrograms_for(net, X)
+    embedded = map_segments(net, X, net.module_.embed)
+    used = X.segment_predict_weights > 0
+    return pool_rows(embedded[used], X.segment_rows[used], len(X), "mean")

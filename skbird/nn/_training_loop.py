@@ -17,6 +17,7 @@ from skbird.nn._precision import (
     depthwise_in_float32,
 )
 from skbird.nn._probe import check_batches
+from skbird.nn._recipe_callback import RecipeCallback
 from skbird.nn._step_losses import StepLosses
 from skbird.utils._finite import NotFiniteError
 
@@ -186,6 +187,9 @@ class TrainingLoop:
         with autocast(device_type, PRECISIONS[self.precision_]):
             logits = self.infer(inputs).float()
         loss = self.get_loss(logits, target, X=inputs, training=True)
+        for _, callback in self.callbacks_:
+            if isinstance(callback, RecipeCallback):
+                loss = callback.add_to_loss(loss, self, inputs)
         self.scaler_.scale(loss).backward()
         return {"loss": loss, "y_pred": logits}
 
