@@ -358,7 +358,7 @@ def test_groups_that_cannot_be_split_have_a_remedy(bird_folder, tmp_path):
 def test_a_model_is_kept_if_there_is_nothing_to_judge(
     bird_folder, tmp_path, monkeypatch
 ):
-    def nothing(*args):
+    def nothing(*args, **options):
         raise ValueError("there is nothing to judge.")
 
     monkeypatch.setattr(_scores, "score", nothing)

@@ -99,6 +99,8 @@ _ACTIVE = "no estimator, and has no fit; test_active"
 NO_CHOICE = {
     "ActiveLearner": _ACTIVE,
     "ClusterQuery": _ACTIVE,
+    "DistillationLoss": "test_distillation",
+    "EmbeddingDistillation": "test_distillation",
     "CoreSetQuery": _ACTIVE,
     "Query": _ACTIVE,
     "RandomQuery": _ACTIVE,

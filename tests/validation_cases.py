@@ -484,8 +484,8 @@ def _recipes():
     return {
         f"skbird.recipes.{name}": Case(
             recipe,
-            {"backbone_weights": None},
-            handed_on=set(inspect.signature(recipe).parameters),
+            {} if name == "few_labels" else {"backbone_weights": None},
+            handed_on=set(inspect.signature(recipe).parameters) - {"scores"},
         )
         for name, recipe in ((name, getattr(recipes, name)) for name in recipes.__all__)
     }

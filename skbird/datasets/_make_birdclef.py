@@ -23,7 +23,7 @@ from skbird.datasets._synthetic_scenes import (
 from skbird.datasets._synthetic_species import SPECIES
 from skbird.utils._files import read_bytes
 from skbird.utils._json import parse_json
-from skbird.utils._params import N_JOBS, check_params, check_path
+from skbird.utils._params import N_JOBS, as_floats, check_params, check_path
 
 _MOST_FILES = 1_000_000
 _LONGEST_S = 3600
@@ -187,12 +187,17 @@ def _check_parameters(**parameters):
 
 def _check_shares(rarest_share, background):
     if not isinstance(rarest_share, Real) or not 0 < rarest_share <= 1:
-        raise ValueError(f"rarest_share={rarest_share!r} must be above 0, at most 1.")
-    given = np.asarray(background, dtype=float)
+        raise ValueError(
+            f"rarest_share={rarest_share!r:.100} must be above 0, at most 1."
+        )
+    try:
+        given = as_floats(background, "background", np.float64)
+    except (TypeError, ValueError):
+        given = np.empty(0)
     if given.ndim != 1 or not (given >= 0).all() or not np.isclose(given.sum(), 1):
         raise ValueError(
-            f"background={background!r} must be probabilities that sum to 1: of no "
-            "other species, of one, and so on."
+            f"background={background!r:.100} must be probabilities that sum to 1: of "
+            "no other species, of one, and so on."
         )
     return {"rarest_share": float(rarest_share), "background": given.tolist()}
 

@@ -1,6 +1,7 @@
 from sklearn.pipeline import make_pipeline
 
 from skbird.encoders import EmbeddingEncoder, PretrainedScores, ProbeClassifier
+from skbird.utils._params import check_params
 
 
 def few_labels(encoder="birdnet-2.4", *, scores=False, cache_dir=None):
@@ -39,6 +40,7 @@ def few_labels(encoder="birdnet-2.4", *, scores=False, cache_dir=None):
     >>> few_labels(scores=True).unmatched
     'probe'
     """
+    check_params("few_labels", {"scores": ["boolean"]}, scores=scores)
     if scores:
         return PretrainedScores(encoder, cache_dir=cache_dir)
     return make_pipeline(
