@@ -102,6 +102,7 @@ NO_CHOICE = {
     "DistillationLoss": "test_distillation",
     "EmbeddingDistillation": "test_distillation",
     "CoreSetQuery": _ACTIVE,
+    "CosineLoss": "has none; test_distillation",
     "Query": _ACTIVE,
     "RandomQuery": _ACTIVE,
     "RareSpeciesQuery": _ACTIVE,
