@@ -5,7 +5,15 @@ It is started as a program of its own, and imports nothing of skbird, to be ther
 
 import json
 import os
+import signal
 import sys
+
+try:
+    import resource
+except ImportError:  # not every system has it
+    resource = None
+
+_MOST_S_TO_START = 60
 
 
 def main():
@@ -31,18 +39,22 @@ def try_in_fork(job):
         ``signal``: the number of the one that killed it, or 0; ``step`` in which an
         error came; ``error``.
     """
-    try:
-        load = LOADERS[job["runtime"]]()
-    except ImportError:
-        return {"signal": 0, "step": "", "error": ""}
+    # What is imported here serves all forks. OpenVINO starts a thread when imported:
+    # a fork could wait for ever for a lock that the thread holds.
+    if job["runtime"] != "openvino":
+        try:
+            LOADERS[job["runtime"]]()
+        except ImportError:
+            return {"signal": 0, "step": "", "error": ""}
     reader, writer = os.pipe()
     pid = os.fork()
     if not pid:
+        signal.alarm(_MOST_S_TO_START)
         os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
         found = {"step": "", "error": ""}
         try:
             limit(job)
-            run(load, job, found)
+            run(job, found)
             found["step"] = ""
         except BaseException as exc:
             found["error"] = f"{type(exc).__name__}: {exc!s:.500}"
@@ -59,14 +71,13 @@ def try_in_fork(job):
 
 def limit(job):
     """Bound memory, time on processors and time on the clock."""
-    import resource
-    import signal
-
     used = 0
     if os.path.exists("/proc/self/statm"):
         with open("/proc/self/statm") as file:
             used = int(file.read().split()[5]) * resource.getpagesize()
     signal.alarm(20 * job["most_s"])
+    if resource is None:
+        return
     for kind, most in (
         (resource.RLIMIT_CPU, job["most_s"]),
         (resource.RLIMIT_CORE, 0),
@@ -80,8 +91,12 @@ def limit(job):
             pass  # not every system has all of them
 
 
-def run(load, job, found):
+def run(job, found):
     """Open a model and run windows of noise, and of silence, as who opens it does."""
+    try:
+        load = LOADERS[job["runtime"]]()
+    except ImportError:
+        return
     import numpy as np
 
     found["step"] = "open"
