@@ -16,7 +16,7 @@ from skbird.utils._text import counted
     epilog="""\b
 Examples:
   skbird distill recordings --teacher birdnet-2.4 --out weights.safetensors
-  skbird distill soundscapes --backbone lcnet_100 --epochs 40 --out weights.safetensors"""
+  skbird distill soundscapes --backbone lcnet_100 --out weights.safetensors"""
 )
 @click.argument(
     "data", nargs=-1, required=True, type=click.Path(exists=True, path_type=Path)
