@@ -174,15 +174,18 @@ def compare(models, data, encoder, n_draws, columns):
         ``model``, ``recordings``, ``draw`` and the scores.
     """
     table = []
-    for draw in tqdm(range(n_draws), "draws"):
-        learn, judged, _ = split(data, encoder, draw)
-        drawn = draw_rows(data, learn, draw)
-        for few in FEW:
-            # Those of a larger number contain those of the smaller ones.
-            rows = np.unique(np.concatenate([rows[:few] for rows in drawn]))
-            for name, model in models.items():
-                line = {"model": name, "recordings": few, "draw": draw}
-                table.append(line | judge(model, data, rows, judged, columns))
+    with tqdm(total=n_draws * len(FEW) * len(models), unit="model") as progress:
+        for draw in range(n_draws):
+            learn, judged, _ = split(data, encoder, draw)
+            drawn = draw_rows(data, learn, draw)
+            for few in FEW:
+                # Those of a larger number contain those of the smaller ones.
+                rows = np.unique(np.concatenate([rows[:few] for rows in drawn]))
+                for name, model in models.items():
+                    progress.set_description(f"{name}, {few} of each species")
+                    line = {"model": name, "recordings": few, "draw": draw}
+                    table.append(line | judge(model, data, rows, judged, columns))
+                    progress.update()
     return pd.DataFrame(table)
 
 

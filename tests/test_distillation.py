@@ -20,6 +20,7 @@ from toy_encoder import OUTPUTS, Counting, hear, quiet, toy, toy_spec
 from skbird.cli._app import app
 from skbird.data import SegmentGrid, SpectrogramFormat, Spectrograms
 from skbird.encoders import EmbeddingEncoder, Windows, load_encoder
+from skbird.inference import compile_pipeline, load_model, save_model
 from skbird.nn import (
     CNNClassifier,
     CosineLoss,
@@ -375,6 +376,19 @@ def test_licenses_are_handed_on(X, weights, tmp_path):
     net = student(backbone_weights=weights).fit(X, np.ones((40, 3)))
     net.save_weights(path, license="Apache-2.0")
     assert origin_of(path).license == "Apache-2.0 and CC BY-NC-SA 4.0"
+
+
+@pytest.mark.slow
+def test_models_tell_the_license_of_distilled_weights(recordings, Y, weights, tmp_path):
+    pipe = make_pipeline(*front_end(), small(backbone_weights=weights))
+    pipe.fit(recordings, Y)
+    assert pipe[-1].weights_license_ == "CC BY-NC-SA 4.0"
+    path = tmp_path / "birds.skbird"
+    save_model(compile_pipeline(pipe, backend="onnxruntime"), path, license="CC0")
+    assert load_model(path).network.weights_license == "CC BY-NC-SA 4.0"
+    said = CliRunner().invoke(app, ["models", "info", str(path)]).output
+    assert "license:      CC0" in said
+    assert "distilled weights; license that holds for them: CC BY-NC-SA 4.0" in said
 
 
 def test_other_spectrograms_than_those_distilled_with_are_warned_of(

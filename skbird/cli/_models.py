@@ -292,6 +292,7 @@ def info(model, as_json, max_model_mib):
     lines += [
         ("trained on", "unknown" if data is None else counted(data["n_rows"], "row")),
         ("license", about["license"] or "unknown"),
+        *(("derived from", _of_weights(text)) for text in _weights_licenses(loaded)),
         *(("needs", _of_encoder(encoder)) for encoder in encoders_in(loaded)),
         ("notes", about["notes"]),
         ("written", f"{about['created']} by skbird {about['skbird']}"),
@@ -302,6 +303,18 @@ def info(model, as_json, max_model_mib):
         # Its author's words must not look like other lines.
         first, *others = map(_one_line, _lines(value))
         _console.show(f"{name:{width}} {first}", *(f"  {line}" for line in others))
+
+
+def _weights_licenses(model):
+    """List the licenses of the distilled weights that networks were trained from."""
+    from skbird.utils._nested import parts_of
+
+    found = (getattr(part, "weights_license", None) for part in parts_of(model))
+    return list(dict.fromkeys(text for text in found if text is not None))
+
+
+def _of_weights(license):
+    return f"distilled weights; license that holds for them: {license}"
 
 
 def _of_encoder(encoder):

@@ -295,6 +295,7 @@ def _compile_network(net, options, differences):
         tta_shifts_s=net.tta_shifts_s,
         frame_scores=steps,
         threshold=net.threshold,
+        weights_license=net.weights_license_,
         **options,
     )
     noise = _noise(net.format_)

@@ -184,6 +184,7 @@ MODELS = {
                 "backend": Choice(("openvino", "onnxruntime")),
                 "precision": Choice(PRECISIONS),
                 "batch_size": Either(NOTHING, Number(1, 4096, whole=True)),
+                "weights_license": Either(NOTHING, Text(1_000_000)),
             },
             # The first three are in keys of their own, the last is the machine's.
             left_out=("program", "format", "species", "n_threads"),

@@ -68,6 +68,8 @@ class CompiledNetwork(MultilabelMixin, BaseEstimator):
         Segments in a call. None: 4, with torch 32.
     n_threads : int >= 1, default=None
         None: all cores.
+    weights_license : str, default=None
+        License that holds for the distilled weights that the network was trained from.
 
     Attributes
     ----------
@@ -111,6 +113,7 @@ class CompiledNetwork(MultilabelMixin, BaseEstimator):
         precision="float32",
         batch_size=None,
         n_threads=None,
+        weights_license=None,
     ):
         self.program = program
         self.format = format
@@ -123,6 +126,7 @@ class CompiledNetwork(MultilabelMixin, BaseEstimator):
         self.precision = precision
         self.batch_size = batch_size
         self.n_threads = n_threads
+        self.weights_license = weights_license
 
     @property
     def species_(self):

@@ -85,6 +85,9 @@ class CNNClassifier(SegmentNet):
         The network.
     precision_ : str
         Number format of the training.
+    weights_license_ : str or None
+        License that holds for the distilled weights that the training began with; None
+        for weights of ImageNet, and random ones.
     history_ : DataFrame indexed by epoch
         Loss, seconds and size of each epoch, and what callbacks record.
 

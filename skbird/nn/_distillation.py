@@ -110,6 +110,9 @@ class EmbeddingDistillation(TrainedNet):
         What it has learnt from.
     precision_ : str
         Number format of the training.
+    weights_license_ : str or None
+        License that holds for the distilled weights that the training began with; None
+        for weights of ImageNet, and random ones.
 
     See Also
     --------

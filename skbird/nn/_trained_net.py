@@ -203,7 +203,7 @@ class TrainedNet(TrainingLoop, PortableState, NeuralNet):
         if not self.warm_start:
             self.initialized_ = False  # or skorch would print that it starts anew
         if not self.initialized_:
-            say_origin(self.backbone_weights, self.format_)
+            self.weights_license_ = say_origin(self.backbone_weights, self.format_)
         rng = check_random_state(self.random_state)
         with torch.random.fork_rng():
             torch.manual_seed(rng.randint(2**31))

@@ -159,14 +159,22 @@ def say_origin(weights, format):
         What a network starts from.
     format : SpectrogramFormat
         What it will hear.
+
+    Returns
+    -------
+    str or None
+        The license of the weights that they are derived from; None if the file is not
+        of distilled weights.
     """
     if weights in (None, "pretrained"):
-        return
+        return None
     origin = origin_of(weights)
-    if origin is not None:
-        name = Path(weights).name
-        origin.say(name)
-        origin.check_format(name, format)
+    if origin is None:
+        return None
+    name = Path(weights).name
+    origin.say(name)
+    origin.check_format(name, format)
+    return origin.license
 
 
 def mel_of(format):
