@@ -42,7 +42,7 @@ def main():
     cache = Path(args.cache)
     paths = make_mixtures(cache / "mixtures", args.hours)
     steps = make_pipeline(*front_end(cache))
-    heard = steps.fit_transform(segment_table(paths, row_s=CLIP_S))
+    heard = steps.fit_transform(segment_table(paths, CLIP_S, CLIP_S))
     birds = steps.transform(read_metadata("xc_california"))
     student = EmbeddingDistillation(
         "birdnet-2.4",
