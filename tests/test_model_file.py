@@ -913,6 +913,9 @@ WRAPPERS = {
         [("a", e), ("b", e)], weights=[1, 2], voting="auto", cv=2, threshold=0.4
     ),
     "min": lambda e: MultilabelVotingClassifier([("a", e), ("b", e)], voting="min"),
+    "own weights": lambda e: MultilabelVotingClassifier(
+        [("a", e), ("b", e)], weights=[[1, 2], [3, 1]]
+    ),
     "seeds": lambda e: SeedEnsemble(e, 2, threshold=[0.3, 0.6]),
     "folds": lambda e: FoldEnsemble(e, cv=2, threshold=0.3),
     "reweighter": lambda e: SoundscapeReweighter(

@@ -29,6 +29,7 @@ from skbird.inference._fields import (
     Table,
     Text,
     Vector,
+    Vectors,
 )
 from skbird.inference._network import CompiledNetwork
 from skbird.inference._pipeline import CompiledPipeline
@@ -241,8 +242,10 @@ MODELS = {
                 "voting": Choice(("mean", "geometric", "min", "rank")),
                 "threshold": Either(NOTHING, _THRESHOLD),
             },
-            state={"weights_": Either(NOTHING, _PROBABILITIES)},
-            left_out=("weights", "cv", "n_jobs"),
+            state={
+                "weights_": Either(NOTHING, Vectors(_PROBABILITIES), _PROBABILITIES)
+            },
+            left_out=("weights", "per_species", "cv", "n_jobs"),
             inner="estimators",
         ),
         Part(
