@@ -928,7 +928,7 @@ WRAPPERS = {
     "sets": lambda e: ConformalClassifier(e, cv=2),
     "types": lambda e: CallTypeClassifier(e, combine="noisy_or"),
     "students": lambda e: PseudoLabelSelfTraining(
-        e, teacher=e, soft_threshold=0.5, hard_threshold=0.5, verbose=0
+        e, teacher=e, soft_threshold=0.5, hard_threshold=0.5, mix="auto", verbose=0
     ),
 }
 

@@ -360,7 +360,7 @@ MODELS = {
                 "tol": _POSITIVE,
                 "max_per_species": _MAYBE_COUNT,
                 "max_mass": Either(NOTHING, _POSITIVE),
-                "mix": Either(NOTHING, _SHARE),
+                "mix": Either(NOTHING, _SHARE, Choice(("auto",))),
                 "cv": _MAYBE_COUNT,
                 "warm_start": FLAG,
             },
