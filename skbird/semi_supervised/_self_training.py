@@ -80,7 +80,8 @@ class PseudoLabelSelfTraining(MultilabelMetaMixin, BaseEstimator):
         their teacher, such as ``{"net__drop_path_rate": 0.15}``.
     teacher : fitted estimator, default=None
         Predicts in the first round, in place of the estimator fitted on the labelled
-        rows: an ensemble, for instance.
+        rows: an ensemble, for instance, or a pretrained model
+        (:class:`skbird.encoders.PretrainedScores`).
     cv : int >= 2, default=None
         Predict the unlabelled rows for the next round out of fold, with this many
         students each of which has not seen the pseudo-labels of the files it predicts.
