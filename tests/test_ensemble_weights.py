@@ -501,6 +501,7 @@ def test_own_weights_where_nothing_can_be_learned(method, probas):
         ({"method": "best"}, "method='best' must be one of fit, greedy"),
         ({"voting": "min"}, "cannot be used with voting='min'"),
         ({"voting": "max"}, "voting='max'"),
+        ({"per_species": "yes"}, "'per_species' parameter of fit_weights"),
         ({"Y": np.zeros((3, 4))}, r"Y has shape \(3, 4\) and proba \(20, 4\)"),
         ({"Y": np.full((20, 4), 2.0)}, "Y holds 2"),
         ({"groups": [1, 2]}, r"groups has shape \(2,\)"),

@@ -10,7 +10,7 @@ from scipy.optimize import minimize
 from scipy.special import expit
 
 from skbird.ensemble._combine import check_members, check_voting, to_score
-from skbird.utils._params import check_list
+from skbird.utils._params import check_list, check_params
 from skbird.utils._rows import check_same_order, number_groups
 from skbird.utils._truth import validate_truth
 
@@ -110,6 +110,7 @@ def fit_weights(
     if not isinstance(method, str) or method not in METHODS:
         raise ValueError(f"method={method!r} must be one of {', '.join(METHODS)}.")
     check_voting(voting, weights=method)
+    check_params("fit_weights", {"per_species": ["boolean"]}, per_species=per_species)
     tables = check_list(proba, "proba", "matrices")
     proba = check_members(tables)
     check_same_order(Y, tables[0], ("Y", "proba[0]"))
