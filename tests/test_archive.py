@@ -1679,6 +1679,17 @@ def test_members_without_a_vote_cost_nothing_and_ties_go_to_the_last():
     assert cheaper_model(model)[1] is None
 
 
+def test_the_member_that_species_need_least_on_average_is_dropped():
+    weights = np.array([[0.5, 0.5, 0], [0.8, 0, 0.2], [0, 0, 1]])
+    model, dropped = cheaper_model(cheaper_model(voting(weights))[0])
+    assert dropped == "a member of MultilabelVotingClassifier (weight 0.17; 2 left)"
+    np.testing.assert_allclose(model.weights_, [[1, 0], [0.8, 0.2], [0, 1]])
+    model, _ = cheaper_model(model)
+    assert [member.gain for member in model.estimators_] == [1]
+    assert model.weights_.tolist() == [[1], [1], [1]]
+    assert cheaper_model(model)[1] is None
+
+
 @pytest.mark.parametrize("ensemble", [SeedEnsemble(Level()), FoldEnsemble(Level())])
 def test_ensembles_without_weights_lose_the_last_member_also_inside(ensemble):
     ensemble.estimators_ = [Level(gain) for gain in (1, 2, 3)]

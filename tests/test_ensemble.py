@@ -290,6 +290,78 @@ def test_weights_are_learned_from_held_out_predictions(table, weights, groups):
     assert model.weights_[0] < 0.5
 
 
+@pytest.fixture
+def specialists():
+    """Rows, labels, and two fitted voters of which each knows one of two species."""
+    rng = np.random.default_rng(0)
+    Y = pd.DataFrame(rng.integers(0, 2, (120, 2)), columns=["tit", "owl"])
+    told = 0.2 + 0.6 * Y + rng.uniform(-0.2, 0.2, (120, 2))
+    guessed = pd.DataFrame(rng.random((120, 2)), columns=Y.columns)
+    X = pd.DataFrame({"path": [f"{k // 2}.wav" for k in range(120)]})
+    X[["a0", "a1"]] = np.c_[told["tit"], guessed["owl"]]
+    X[["b0", "b1"]] = np.c_[guessed["tit"], told["owl"]]
+    members = [(m, FrozenEstimator(Reader(m).fit(X, Y))) for m in ("a", "b")]
+    return X, Y, members
+
+
+@pytest.mark.parametrize("weights", ["fit", "greedy"])
+def test_each_species_has_weights_of_its_own(specialists, weights):
+    X, Y, members = specialists
+    model = MultilabelVotingClassifier(members, weights=weights, per_species=True)
+    model.fit(X, Y)
+    probas = [X[["a0", "a1"]].to_numpy(), X[["b0", "b1"]].to_numpy()]
+    expected = fit_weights(
+        probas, Y, method=weights, groups=X["path"], per_species=True
+    )
+    np.testing.assert_array_equal(model.weights_, expected)
+    assert model.weights_[0, 0] > 0.6 < model.weights_[1, 1]
+    proba = combine_proba(probas, weights=expected)
+    np.testing.assert_array_equal(model.predict_proba(X), proba)
+    again = pickle.loads(pickle.dumps(model))
+    np.testing.assert_array_equal(again.predict_proba(X), proba)
+    # As they were learned they may be given.
+    given = MultilabelVotingClassifier(members, weights=model.weights_).fit(X, Y)
+    np.testing.assert_array_equal(given.predict_proba(X), proba)
+    X = X.assign(b0=np.nan, b1=np.nan)
+    np.testing.assert_allclose(model.predict_proba(X), probas[0])
+
+
+def test_own_weights_are_learned_from_the_folds_of_members(specialists):
+    X, Y, _ = specialists
+    members = [(m, FoldEnsemble(Reader(m), cv=3)) for m in ("a", "b")]
+    model = MultilabelVotingClassifier(members, weights="fit", per_species=True)
+    model.set_params(voting="auto").fit(X, Y)
+    assert model.weights_.shape == (2, 2)
+    assert model.weights_[0, 0] > 0.6 < model.weights_[1, 1]
+
+
+def test_members_without_weight_for_any_species_are_not_asked(specialists):
+    X, Y, members = specialists
+    members = [*members, ("c", members[1][1])]
+    model = MultilabelVotingClassifier(members, weights=[[1, 0, 0], [1, 0, 2]])
+    proba = model.fit(X, Y).predict_proba(X)
+    expected = combine_proba(
+        [X[["a0", "a1"]], X[["b0", "b1"]]], weights=[[1, 0], [1, 2]]
+    )
+    np.testing.assert_allclose(proba, expected)
+    model.set_params(b="drop").fit(X, Y)
+    assert model.weights_.shape == (2, 2)
+    model.set_params(b=members[1][1], a="drop")
+    with pytest.raises(ValueError, match="not all 0"):
+        model.fit(X, Y)
+
+
+def test_weights_for_each_species_must_be_learned_or_given(specialists):
+    X, Y, members = specialists
+    for weights in (None, [1, 2]):
+        model = MultilabelVotingClassifier(members, weights=weights, per_species=True)
+        with pytest.raises(ValueError, match=r"per_species=True with weights=.*'fit'"):
+            model.fit(X, Y)
+    model.set_params(weights=np.ones((3, 2)), per_species=False)
+    with pytest.raises(ValueError, match=r"\(3, 2\).*each of the 2 species"):
+        model.fit(X, Y)
+
+
 def numbers(X):
     return X[["a0", "a1", "b0", "b1"]]
 

@@ -147,6 +147,18 @@ def test_unread_rows_are_left_to_the_others(probas, voting):
         assert np.isnan(only_first[2]).all()
 
 
+@pytest.mark.parametrize("voting", ["mean", "geometric", "rank"])
+def test_each_species_may_have_weights_of_its_own(probas, voting):
+    probas[0][[2, 5]] = np.nan
+    weights = np.array([[1, 2, 3], [1, 0, 0], [0, 4, 4], [2, 2, 2]])
+    result = combine_proba(probas, weights=weights, voting=voting)
+    for j, of_species in enumerate(weights):
+        columns = [p[:, [j]] for p in probas]
+        alone = combine_proba(columns, weights=of_species, voting=voting)
+        np.testing.assert_allclose(result[:, [j]], alone)
+    assert np.isnan(result[[2, 5], 1]).all()  # the only voter could not read them
+
+
 @pytest.mark.parametrize("voting", VOTINGS)
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 def test_votes_stay_in_range_and_in_their_precision(voting, dtype):
@@ -157,6 +169,9 @@ def test_votes_stay_in_range_and_in_their_precision(voting, dtype):
         result = combine_proba(probas, weights=weights, voting=voting)
         assert 0 <= result.min() <= result.max() <= 1
         assert result.dtype == (np.float64 if voting == "rank" else dtype)
+        if weights is not None:
+            own = combine_proba(probas, weights=weights[None], voting=voting)
+            assert own.dtype == result.dtype
         np.testing.assert_array_equal(probas[0], before)
         if voting != "rank":
             np.testing.assert_allclose(result, before, atol=1e-6)
@@ -170,6 +185,8 @@ def test_votes_stay_in_range_and_in_their_precision(voting, dtype):
         ({"weights": [1, 1]}, r"weights has shape \(2,\), but there are 3"),
         ({"weights": [1, -1, 1]}, "not negative and not all 0"),
         ({"weights": [0, 0, 0]}, "not all 0"),
+        ({"weights": [[1, 0, 1]] * 3 + [[0, 0, 0]]}, "not all 0"),
+        ({"weights": np.ones((3, 3))}, r"shape \(3, 3\).*each of the 4 species"),
         ({"weights": [1, np.nan, 1]}, "must be finite"),
         ({"weights": "fit"}, "weights='fit' must be numbers"),
         (
@@ -388,12 +405,103 @@ def test_one_and_two_species(n_species):
         assert weights[0] > 0.7
 
 
+def votes_of_specialists(n_positives, n_rows, seed, skills):
+    """As `vote_of`, with skills (n_species, n_voters) and as many positives of each."""
+    rng = np.random.default_rng(seed)
+    rows = rng.permuted(np.tile(np.arange(n_rows), (len(skills), 1)), axis=1)
+    Y = (rows.T < n_positives).astype(float)
+    common = rng.normal(size=Y.shape)
+    probas = [
+        expit(skill * Y + 0.6 * common + 0.8 * rng.normal(size=Y.shape) - 3)
+        for skill in skills.T
+    ]
+    return probas, Y
+
+
+def gain_of_own_weights(method, n_positives, skills, seed):
+    """Macro AUC on new rows with weights per species, less that with common ones."""
+    probas, Y = votes_of_specialists(n_positives, 300, seed, skills)
+    new, truth = votes_of_specialists(200, 2000, 100 + seed, skills)
+    common, own = (
+        combine_proba(
+            new, weights=fit_weights(probas, Y, method=method, per_species=per_species)
+        )
+        for per_species in (False, True)
+    )
+    return macro_roc_auc(truth, own) - macro_roc_auc(truth, common)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("method", ["fit", "greedy"])
+def test_own_weights_help_where_voters_are_good_at_different_species(method):
+    rng = np.random.default_rng(0)
+    skills = rng.permuted(np.tile([0.0, 1.0, 2.0], (12, 1)), axis=1)
+    gains = {
+        n: np.mean([gain_of_own_weights(method, n, skills, seed) for seed in range(3)])
+        for n in (3, 60)
+    }
+    assert gains[60] > 0.03
+    assert 0.005 < gains[3] < gains[60] - 0.01
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("method", ["fit", "greedy"])
+@pytest.mark.parametrize("skills", [[1.0, 1.0, 1.0], [2.0, 0.5, 0.5]])
+def test_own_weights_of_three_positives_lose_little_by_chance(method, skills):
+    skills = np.tile(skills, (12, 1))
+    gains = [gain_of_own_weights(method, 3, skills, seed) for seed in range(6)]
+    # The standard error of the AUC of one species with three positives is 0.2.
+    assert np.mean(gains) > -0.005
+    assert np.min(gains) > -0.01
+
+
+@pytest.mark.parametrize("method", ["fit", "greedy"])
+def test_species_of_less_than_three_groups_keep_the_common_weights(method):
+    skills = np.tile([[0.0, 2.0], [2.0, 0.0]], (3, 1))
+    probas, Y = votes_of_specialists(40, 120, 0, skills)
+    Y[:, 0] = np.arange(120) < 40  # in two files
+    Y[:, 1] = np.arange(120) >= 40  # not in two files
+    Y[:, 2] = np.arange(120) < 60  # in three files
+    Y[:, 3] = 0  # in none
+    files = np.arange(120) // 20
+    common = fit_weights(probas, Y, method=method, groups=files)
+    weights = fit_weights(probas, Y, method=method, groups=files, per_species=True)
+    np.testing.assert_array_equal(weights[[0, 1, 3]], [common] * 3)
+    assert (weights[[2, 4, 5]] != common).all()
+    np.testing.assert_allclose(weights.sum(axis=1), 1)
+
+
+@pytest.mark.parametrize("method", ["fit", "greedy"])
+def test_own_weights_move_as_far_as_the_groups_allow(method):
+    skills = np.tile([[0.5, 1.5], [1.5, 0.5]], (2, 1))
+    probas, Y = votes_of_specialists(60, 200, 0, skills)
+    distances = []
+    for n_groups in (200, 20):
+        weights = fit_weights(
+            probas, Y, method=method, groups=np.arange(200) % n_groups, per_species=True
+        )
+        assert weights[[0, 2], 1].min() > 0.5 > weights[[1, 3], 1].max()
+        distances.append(np.abs(weights - 0.5).sum())
+    assert distances[0] > 1.2 * distances[1]
+
+
+@pytest.mark.parametrize("method", ["fit", "greedy"])
+def test_own_weights_where_nothing_can_be_learned(method, probas):
+    Y = np.zeros((20, 4))
+    with pytest.warns(UserWarning, match="the weights are equal"):
+        weights = fit_weights(probas, Y, method=method, per_species=True)
+    np.testing.assert_array_equal(weights, np.full((4, 3), 1 / 3))
+    alone = fit_weights(probas[:1], Y, method=method, per_species=True)
+    np.testing.assert_array_equal(alone, np.ones((4, 1)))
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
         ({"method": "best"}, "method='best' must be one of fit, greedy"),
         ({"voting": "min"}, "cannot be used with voting='min'"),
         ({"voting": "max"}, "voting='max'"),
+        ({"per_species": "yes"}, "'per_species' parameter of fit_weights"),
         ({"Y": np.zeros((3, 4))}, r"Y has shape \(3, 4\) and proba \(20, 4\)"),
         ({"Y": np.full((20, 4), 2.0)}, "Y holds 2"),
         ({"groups": [1, 2]}, r"groups has shape \(2,\)"),

@@ -913,6 +913,9 @@ WRAPPERS = {
         [("a", e), ("b", e)], weights=[1, 2], voting="auto", cv=2, threshold=0.4
     ),
     "min": lambda e: MultilabelVotingClassifier([("a", e), ("b", e)], voting="min"),
+    "own weights": lambda e: MultilabelVotingClassifier(
+        [("a", e), ("b", e)], weights="greedy", per_species=True, cv=2
+    ),
     "seeds": lambda e: SeedEnsemble(e, 2, threshold=[0.3, 0.6]),
     "folds": lambda e: FoldEnsemble(e, cv=2, threshold=0.3),
     "reweighter": lambda e: SoundscapeReweighter(
@@ -925,7 +928,7 @@ WRAPPERS = {
     "sets": lambda e: ConformalClassifier(e, cv=2),
     "types": lambda e: CallTypeClassifier(e, combine="noisy_or"),
     "students": lambda e: PseudoLabelSelfTraining(
-        e, teacher=e, soft_threshold=0.5, hard_threshold=0.5, verbose=0
+        e, teacher=e, soft_threshold=0.5, hard_threshold=0.5, mix="auto", verbose=0
     ),
 }
 
@@ -1009,6 +1012,13 @@ def test_what_compiles_can_be_saved_on_two_levels(
         assert loaded.species_.tolist() == ["dove", "wren"]
         assert loaded.max_difference_ == 1e-6
         save_model(loaded, path)  # and again
+
+
+def test_learned_weights_of_each_species_are_given_to_the_compiled(wrapped, network):
+    compiled = put_inside(wrapped["own weights"], network)
+    assert compiled.weights.shape == (2, 2)
+    assert not compiled.per_species
+    assert wrapped["own weights"].per_species
 
 
 @pytest.mark.slow

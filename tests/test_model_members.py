@@ -1,5 +1,6 @@
 """Model files whose parts contradict each other: species, members, parameters."""
 
+import numpy as np
 import pytest
 
 pytest.importorskip("onnx")
@@ -47,12 +48,12 @@ def call_types(owners, columns, inner_columns):
     )
 
 
-def vote(*members):
+def vote(*members, weights=(0.5, 0.5)):
     return around(
         "MultilabelVotingClassifier",
         list(members),
         {"voting": "mean", "threshold": None},
-        {"weights_": [0.5, 0.5]},
+        {"weights_": list(weights)},
         names=["a", "b"],
     )
 
@@ -78,6 +79,27 @@ TURNED = network(1, species=SPECIES[::-1])
 )
 def test_members_have_the_same_species_in_the_same_order(refused, model):
     refused(model, "has the column 'dove' where a model that it holds has 'wren'")
+
+
+@pytest.mark.parametrize(
+    ("weights", "message"),
+    [
+        ([1.0], r"weights_ has shape \(1,\) with 2 members"),
+        ([[0.5, 0.5]] * 3, r"weights_ has shape \(3, 2\) with 2 members"),
+        ([[1.0], [1.0]], r"weights_ has shape \(2, 1\) with 2 members"),
+        ([0.5, 0.6], "weights_ sum to 1.1, not to 1"),
+        ([[0.5, 0.5], [0, 0]], "weights_ sum to 0, not to 1"),
+        ([[0.5, 0.5], [1]], "rows of several lengths"),
+        ([[1.5, -0.5]] * 2, r"1.5 is not in \[0, 1\]"),
+        ([], r"weights_ has shape \(0,\)"),
+    ],
+)
+def test_weights_are_of_the_members(refused, write, weights, message):
+    members = network(), network(1)
+    for known in ([0.5, 0.5], [[0.5, 0.5], [1, 0]]):
+        model = load_model(write(pipeline(vote(*members, weights=known))))
+        np.testing.assert_array_equal(model.network.weights_, known)
+    refused(pipeline(vote(*members, weights=weights)), message)
 
 
 def test_columns_of_call_types_are_those_of_the_network(refused, write):

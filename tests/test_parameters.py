@@ -541,6 +541,7 @@ CASES = [
             "estimators": [("a", Table())],
             "weights": [1, 3],
             "voting": "geometric",
+            "per_species": True,
             "threshold": 0.8,
             "cv": folds(),
         },

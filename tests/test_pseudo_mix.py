@@ -4,12 +4,16 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
+from sklearn.neighbors import KNeighborsClassifier
+from sklearn.pipeline import make_pipeline
 from skorch.callbacks import Callback
 from test_training import make_stripes, small
 
 from skbird.data import Spectrograms
+from skbird.ensemble import SeedEnsemble
 from skbird.nn import PseudoLabelMix
 from skbird.semi_supervised import PseudoLabelSelfTraining
+from skbird.semi_supervised._students import choose_mix
 
 
 class Look(Callback):
@@ -150,7 +154,8 @@ def test_something_must_be_left_to_mix_into(marked):
 
 
 @pytest.mark.slow
-def test_self_training_marks_the_rows_and_mixes_for_students_only(marked):
+@pytest.mark.parametrize(("mix", "share"), [(0.7, 0.7), ("auto", 1.0)])
+def test_self_training_marks_the_rows_and_mixes_for_students_only(marked, mix, share):
     X, Y = marked
     seen = []
 
@@ -161,19 +166,32 @@ def test_self_training_marks_the_rows_and_mixes_for_students_only(marked):
 
     net = small(callbacks__pseudo_mix=Spy(p=0.0))
     model = PseudoLabelSelfTraining(
-        net, mix=0.7, max_iter=2, soft_threshold=0.0, hard_threshold=None, verbose=0
+        net, mix=mix, max_iter=2, soft_threshold=0.0, hard_threshold=None, verbose=0
     )
     Y = Y.copy()
     Y.iloc[40:] = -1
     model.fit(X.assign(pseudo=False), Y)
     assert seen[0] == (0.0, 0, 40)
-    assert seen[1:] == [(0.7, 24, 40)] * 2
+    assert seen[1:] == [(share, 24, 40)] * 2
+    assert model.mix_ == share
     assert model.history_["n_rows"].tolist() == [24, 24]
+
+
+def test_the_share_is_chosen_by_whether_the_estimator_mixes():
+    chosen = {
+        1.0: [small(), SeedEnsemble(make_pipeline("passthrough", small()))],
+        None: [small(callbacks__pseudo_mix=None), KNeighborsClassifier()],
+    }
+    for share, estimators in chosen.items():
+        for estimator in estimators:
+            assert choose_mix(estimator, "auto") == share
+            assert choose_mix(estimator, None) is None
 
 
 def test_a_column_of_the_user_is_not_written_over():
     X = pd.DataFrame({"path": list("abcd"), "pseudo": 1})
     Y = np.array([[1, 0], [0, 1], [-1, -1], [-1, -1]])
-    model = PseudoLabelSelfTraining(small(), mix=1.0)
-    with pytest.raises(ValueError, match="X has a column 'pseudo', in which mix="):
-        model.fit(X, Y)
+    for mix in (1.0, "auto"):
+        model = PseudoLabelSelfTraining(small(), mix=mix)
+        with pytest.raises(ValueError, match=f"'pseudo', in which mix={mix!r} would"):
+            model.fit(X, Y)

@@ -343,6 +343,12 @@ def test_a_species_without_positives_stays_absent(chain):
 def test_mix_needs_a_network(chain):
     with pytest.raises(ValueError, match=r"mix=1 needs a network.*\(KernelMean\)"):
         self_training(mix=1.0).fit(*chain)
+    with pytest.raises(ValueError, match="'mix' parameter of PseudoLabelSelfTraining"):
+        self_training(mix="all").fit(*chain)
+    model = self_training(mix="auto").fit(*chain)
+    assert model.mix_ is None
+    expected = self_training().fit(*chain).pseudo_labels_
+    np.testing.assert_array_equal(model.pseudo_labels_, expected)
 
 
 def test_y_of_one_dimension_is_refused(chain):

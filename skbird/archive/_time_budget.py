@@ -117,15 +117,19 @@ def _drop_member(ensemble):
     n_members = len(ensemble.estimators_)
     weights = getattr(ensemble, "weights_", None)
     weights = np.full(n_members, 1 / n_members) if weights is None else weights
-    used = np.flatnonzero(weights > 0)  # the others cost nothing
+    mean = np.atleast_2d(weights).mean(axis=0)  # over the species
+    used = np.flatnonzero(mean > 0)  # the others cost nothing
     if len(used) < 2:
         return None
-    least = used[::-1][np.argmin(weights[used][::-1])]
+    least = used[::-1][np.argmin(mean[used][::-1])]
     kept = used[used != least]
     ensemble.estimators_ = [ensemble.estimators_[number] for number in kept]
     if getattr(ensemble, "weights_", None) is not None:
-        ensemble.weights_ = weights[kept] / weights[kept].sum()
+        left = weights[..., kept]
+        # A species that only the dropped member voted on gets the others' mean.
+        left = np.where(left.any(axis=-1, keepdims=True), left, mean[kept])
+        ensemble.weights_ = left / left.sum(axis=-1, keepdims=True)
     return (
-        f"a member of {type(ensemble).__name__} (weight {weights[least]:.2g}; "
+        f"a member of {type(ensemble).__name__} (weight {mean[least]:.2g}; "
         f"{len(kept)} left)"
     )

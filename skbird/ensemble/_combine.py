@@ -21,9 +21,10 @@ def combine_proba(proba, *, weights=None, voting="mean"):
     proba : sequence of array-like of shape (n_rows, n_species)
         One matrix per classifier, in [0, 1]. What is NaN in one (a row that it could
         not read) is taken from the others, whose weights are scaled up.
-    weights : array-like of shape (n_classifiers,), default=None
-        Not negative, not all 0; only their ratios matter. None: equal ones. 0 leaves a
-        classifier out.
+    weights : array-like of shape (n_classifiers,) or (n_species, n_classifiers), \
+            default=None
+        Not negative, not all 0, for all species or for each; only their ratios matter.
+        None: equal ones. 0 leaves a classifier out.
     voting : {"mean", "geometric", "min", "rank"}, default="mean"
         - "mean": the weighted mean.
         - "geometric": the weighted geometric mean of the odds, which is the mean of the
@@ -72,10 +73,11 @@ def combine_proba(proba, *, weights=None, voting="mean"):
     proba = check_members(proba)
     if voting == "min":
         return reduce(np.fmin, proba, np.full_like(proba[0], np.nan))
-    weights = check_weights(weights, len(proba))
+    weights = check_weights(weights, len(proba), proba[0].shape[1])
     total, mass = 0.0, 0.0
-    for matrix, weight in zip(proba, weights.tolist(), strict=True):
+    for number, matrix in enumerate(proba):
         score = to_score(matrix, voting)
+        weight = weights[..., number].astype(score.dtype)
         known = ~np.isnan(score)
         total = total + np.where(known, weight * score, 0)
         mass = mass + weight * known.astype(score.dtype)
@@ -106,24 +108,29 @@ def check_voting(voting, weights):
         )
 
 
-def check_weights(weights, n_members):
-    """Return weights (n_members,) that sum to 1; equal ones for None."""
+def check_weights(weights, n_members, n_species):
+    """Return weights (n_members,) or (n_species, n_members) that sum to 1.
+
+    Equal ones, (n_members,), for None.
+    """
     if weights is None:
         return np.full(n_members, 1 / n_members)
     try:
         values = as_floats(weights, "weights", np.float64)
     except ValueError as exc:
         raise ValueError(f"weights={weights!r:.100} must be numbers: {exc}") from exc
-    if values.shape != (n_members,):
+    if values.shape not in ((n_members,), (n_species, n_members)):
         raise ValueError(
             f"weights has shape {values.shape}, but there are {n_members} classifiers: "
-            "pass one weight for each."
+            f"pass one weight for each, or for each of the {n_species} species such a "
+            "row."
         )
-    if not (np.isfinite(values) & (values >= 0)).all() or not values.any():
+    if not (np.isfinite(values) & (values >= 0)).all() or not values.any(axis=-1).all():
         raise ValueError(
-            f"weights={values.tolist()} must be finite, not negative and not all 0."
+            f"weights={values.tolist()!r:.100} must be finite, not negative and not "
+            "all 0."
         )
-    return values / values.sum()
+    return values / values.sum(axis=-1, keepdims=True)
 
 
 def check_members(proba):

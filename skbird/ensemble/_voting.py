@@ -44,16 +44,21 @@ class MultilabelVotingClassifier(ProbaEnsemble, _BaseComposition):
         Names, and multi-label classifiers with ``predict_proba``. A member set to
         "drop" is left out. One in `sklearn.frozen.FrozenEstimator` is not fitted again.
         ``set_params(name=...)`` replaces a member, ``name__parameter`` reaches into it.
-    weights : array-like of shape (n_estimators,), "fit", "greedy" or None, default=None
-        Weights of the votes, not negative; only their ratios matter. "fit" and "greedy"
-        learn them from held-out predictions, for a high macro ROC-AUC, shrunk towards
-        equal weights; see `fit_weights`. Members of weight 0 are not asked.
+    weights : array-like of shape (n_estimators,) or (n_species, n_estimators), \
+            "fit", "greedy" or None, default=None
+        Weights of the votes, for all species or for each; not negative, and only their
+        ratios matter. "fit" and "greedy" learn them from held-out predictions, for a
+        high macro ROC-AUC, shrunk towards equal weights; see `fit_weights`. Members of
+        weight 0 are not asked.
     voting : {"mean", "geometric", "min", "rank", "auto"}, default="mean"
         Weighted mean; weighted geometric mean of the odds; minimum, without weights; or
         the weighted mean of the ranks within each species, for members of different
         calibration; see `combine_proba`. Ranks depend on which rows are predicted in
         one call, and are no probabilities. "auto": "mean" or "geometric", whichever has
         the higher macro ROC-AUC on held-out predictions.
+    per_species : bool, default=False
+        Whether each species gets weights of its own, drawn towards those of all the
+        more the fewer files, or groups, have it. Only with learned weights.
     cv : int, splitter or iterable of (train, test), default=None
         The folds for learned weights and ``voting="auto"``. An int, 5 if None, keeps
         rows of a file together, or of a group if `groups` are given. Not used for
@@ -73,8 +78,9 @@ class MultilabelVotingClassifier(ProbaEnsemble, _BaseComposition):
         The fitted members, without those dropped.
     named_estimators_ : Bunch
         The fitted members by name; "drop" for those dropped.
-    weights_ : ndarray of shape (n_members,) or None
-        Weights of `estimators_`; they sum to 1. None for ``voting="min"``.
+    weights_ : ndarray of shape (n_members,) or (n_species, n_members), or None
+        Weights of `estimators_`; they sum to 1, for each species if they are its own.
+        None for ``voting="min"``.
     voting_ : str
         `voting`, or what "auto" chose.
     classes_ : ndarray of shape (n_species, 2)
@@ -119,6 +125,7 @@ class MultilabelVotingClassifier(ProbaEnsemble, _BaseComposition):
         "estimators": [list],
         "weights": ["array-like", StrOptions(set(METHODS)), None],
         "voting": [StrOptions({*VOTINGS, "auto"})],
+        "per_species": ["boolean"],
         "cv": ["cv_object"],
         "threshold": [*THRESHOLD, None],
         "n_jobs": N_JOBS,
@@ -132,6 +139,7 @@ class MultilabelVotingClassifier(ProbaEnsemble, _BaseComposition):
         *,
         weights=None,
         voting="mean",
+        per_species=False,
         cv=None,
         threshold=None,
         n_jobs=None,
@@ -139,6 +147,7 @@ class MultilabelVotingClassifier(ProbaEnsemble, _BaseComposition):
         self.estimators = estimators
         self.weights = weights
         self.voting = voting
+        self.per_species = per_species
         self.cv = cv
         self.threshold = threshold
         self.n_jobs = n_jobs
@@ -215,8 +224,8 @@ class MultilabelVotingClassifier(ProbaEnsemble, _BaseComposition):
         self : MultilabelVotingClassifier
         """
         members = self._check_members()
-        self._check_weights()
-        check_targets(X, y)
+        _, n_species = check_targets(X, y)
+        self._check_weights(n_species)
         names = [name for name, _ in self.estimators]
         groups = groups_of_rows(X, groups)
         given = given_params(
@@ -251,14 +260,11 @@ class MultilabelVotingClassifier(ProbaEnsemble, _BaseComposition):
         return {name: dict(routed[name]["fit"]) for name in members}
 
     def _learn_vote(self, X, y, params, groups):
-        """Return how members vote, and weights (n_members,) that sum to 1.
-
-        For the minimum the weights are None.
-        """
+        """Return how members vote, and their weights, None for the minimum."""
         if self.voting == "min":
             return "min", None
         learns_weights = isinstance(self.weights, str)
-        given = None if learns_weights else self._given_weights()
+        given = None if learns_weights else self._given_weights(len(self.classes_))
         if not learns_weights and self.voting != "auto":
             return self.voting, given
         held_out = self._held_out(X, y, params, groups)
@@ -268,7 +274,12 @@ class MultilabelVotingClassifier(ProbaEnsemble, _BaseComposition):
         if learns_weights:
             weights = {
                 voting: fit_weights(
-                    held_out, y, method=self.weights, voting=voting, groups=groups
+                    held_out,
+                    y,
+                    method=self.weights,
+                    voting=voting,
+                    groups=groups,
+                    per_species=self.per_species,
                 )
                 for voting in votings
             }
@@ -280,12 +291,11 @@ class MultilabelVotingClassifier(ProbaEnsemble, _BaseComposition):
         chosen = votings[0] if len(votings) == 1 else max(votings, key=score)
         return chosen, weights[chosen]
 
-    def _given_weights(self):
-        weights = self.weights
-        if weights is not None:
-            kept = [member != "drop" for _, member in self.estimators]
-            weights = np.asarray(weights)[kept]
-        return check_weights(weights, len(self.estimators_))
+    def _given_weights(self, n_species):
+        """Return the weights of the members that are not dropped."""
+        weights = check_weights(self.weights, len(self.estimators), n_species)
+        kept = [member != "drop" for _, member in self.estimators]
+        return check_weights(weights[..., kept], sum(kept), n_species)
 
     def _held_out(self, X, y, params, groups):
         """Return what each member predicts of rows that it was not trained on."""
@@ -321,9 +331,9 @@ class MultilabelVotingClassifier(ProbaEnsemble, _BaseComposition):
         weights = self.weights_
         if weights is None:
             return combine_proba(self._member_probas(X), voting=voting)
-        used = weights > 0
+        used = np.atleast_2d(weights).any(axis=0)
         probas = self._member_probas(X, used)
-        return combine_proba(probas, weights=weights[used], voting=voting)
+        return combine_proba(probas, weights=weights[..., used], voting=voting)
 
     @property
     def _threshold(self):
@@ -366,8 +376,14 @@ class MultilabelVotingClassifier(ProbaEnsemble, _BaseComposition):
                 )
         return members
 
-    def _check_weights(self):
+    def _check_weights(self, n_species):
         if self.voting != "auto":
             check_voting(self.voting, self.weights)
-        if not isinstance(self.weights, str):
-            check_weights(self.weights, len(self.estimators))
+        if isinstance(self.weights, str):
+            return
+        self._given_weights(n_species)
+        if self.per_species:
+            raise ValueError(
+                f"per_species=True with weights={self.weights!r:.100}, which are not "
+                "learned. Set weights='fit' or 'greedy', or per_species=False."
+            )

@@ -1,6 +1,7 @@
 """Find the weights of an ensemble's members on rows that none was trained on."""
 
 import warnings
+from functools import partial
 from typing import NamedTuple
 
 import numpy as np
@@ -9,17 +10,23 @@ from scipy.optimize import minimize
 from scipy.special import expit
 
 from skbird.ensemble._combine import check_members, check_voting, to_score
-from skbird.utils._params import check_list
+from skbird.utils._params import check_list, check_params
 from skbird.utils._rows import check_same_order, number_groups
 from skbird.utils._truth import validate_truth
 
 METHODS = ("fit", "greedy")
 _N_PAIRS = 400_000  # of all species; the sampling error of their mean is below 0.001
+# For weights of one species:
+_N_PAIRS_OF_SPECIES = 20_000
+_N_ERRORS = 2  # with one, members that are equally good lose twice as much
+_MIN_GROUPS = 3
 _N_ROUNDS = 50
 _GOLDEN = (5**0.5 - 1) / 2
 
 
-def fit_weights(proba, Y, *, method="fit", voting="mean", groups=None):
+def fit_weights(
+    proba, Y, *, method="fit", voting="mean", groups=None, per_species=False
+):
     r"""Find the weights with which classifiers rank the rows of each species best.
 
     Both methods want a high macro ROC-AUC of the combined scores and weights that
@@ -34,6 +41,11 @@ def fit_weights(proba, Y, *, method="fit", voting="mean", groups=None):
     :math:`e^2` is the mean over the species of :math:`a_j (1 - a_j) / n_j`, an upper
     bound, over their number; :math:`a_j` is the AUC, as it were after one more right
     and one more wrong pair.
+
+    With `per_species` each species then gets weights of its own, which want a high AUC
+    of that species and to be near those of all: these take the place of :math:`1/n`,
+    and e is twice the standard error of this one AUC. The fewer groups have a species,
+    the less its weights move; if fewer than three have it, or have it not, they stay.
 
     Parameters
     ----------
@@ -58,12 +70,15 @@ def fit_weights(proba, Y, *, method="fit", voting="mean", groups=None):
     groups : array-like of shape (n_rows,), default=None
         What rows have in common, such as their file. Rows of a group count as one in
         the standard error. None: each row is by itself.
+    per_species : bool, default=False
+        Whether each species gets weights of its own.
 
     Returns
     -------
     weights : ndarray of shape (n_classifiers,)
         Not negative; they sum to 1. Equal, with a warning, if no species has both rows
-        with and rows without it.
+        with and rows without it. With `per_species` of shape (n_species,
+        n_classifiers), such weights in each row.
 
     Raises
     ------
@@ -72,7 +87,8 @@ def fit_weights(proba, Y, *, method="fit", voting="mean", groups=None):
 
     Notes
     -----
-    Of species with many rows, pairs are taken at even steps, 400,000 over all species.
+    Of species with many rows, pairs are taken at even steps: 400,000 over all species,
+    20,000 for the weights of one.
 
     References
     ----------
@@ -94,6 +110,7 @@ def fit_weights(proba, Y, *, method="fit", voting="mean", groups=None):
     if not isinstance(method, str) or method not in METHODS:
         raise ValueError(f"method={method!r} must be one of {', '.join(METHODS)}.")
     check_voting(voting, weights=method)
+    check_params("fit_weights", {"per_species": ["boolean"]}, per_species=per_species)
     tables = check_list(proba, "proba", "matrices")
     proba = check_members(tables)
     check_same_order(Y, tables[0], ("Y", "proba[0]"))
@@ -103,24 +120,37 @@ def fit_weights(proba, Y, *, method="fit", voting="mean", groups=None):
             f"Y has shape {truth.known.shape} and proba {proba[0].shape}; both must "
             "have the same rows and species."
         )
-    n_rows, n_members = len(truth.known), len(proba)
+    (n_rows, n_species), n_members = truth.known.shape, len(proba)
     groups = np.arange(n_rows) if groups is None else number_groups(groups, n_rows)[0]
-    equal = np.full(n_members, 1 / n_members)
     if n_members == 1:
-        return equal
-    pairs = _make_pairs(proba, truth, voting, groups)
-    if pairs is None:
+        return np.ones((n_species, 1) if per_species else 1)
+    search = {"fit": _fit, "greedy": _greedy}[method]
+    make_pairs = partial(_make_pairs, proba, truth, voting, groups)
+    limit = max(_N_PAIRS // n_species, 1)
+    pairs = [make_pairs(species, limit) for species in range(n_species)]
+    pairs = [of_one for of_one in pairs if of_one is not None]
+    common = np.full(n_members, 1 / n_members)
+    if pairs:
+        common = search(_join(pairs), common)
+    else:
         warnings.warn(
             "No species has both rows with and rows without it among those that all "
             "classifiers predicted: the weights are equal.",
             stacklevel=2,
         )
-        return equal
-    return {"fit": _fit, "greedy": _greedy}[method](pairs)
+    if not per_species:
+        return common
+    weights = np.tile(common, (n_species, 1))
+    for species in range(n_species):
+        pairs = make_pairs(species, _N_PAIRS_OF_SPECIES)
+        if pairs is not None and pairs.n_groups >= _MIN_GROUPS:
+            careful = pairs._replace(error=_N_ERRORS * pairs.error)
+            weights[species] = search(careful, common)
+    return weights
 
 
 class _Pairs(NamedTuple):
-    """Pairs of a row with and a row without a species, of all species.
+    """Pairs of a row with and a row without a species, of one species or of all.
 
     The ROC-AUC of a species is the share of its pairs in which the row with the species
     scores higher. Scores are weighted sums over the members, and so are differences of
@@ -133,43 +163,55 @@ class _Pairs(NamedTuple):
     share : ndarray of shape (n_pairs,)
         What a pair counts in the mean over the species and their pairs; sums to 1.
     error : float
-        Standard error of the macro ROC-AUC of equal weights.
+        Standard error of the ROC-AUC, or of its mean, with equal weights.
+    n_groups : int
+        Groups with a species or without it, whichever are fewer; the sum over the
+        species.
     """
 
     difference: np.ndarray
     share: np.ndarray
     error: float
+    n_groups: int
 
 
-def _make_pairs(proba, truth, voting, groups):
-    """Return the `_Pairs` of all species that can be judged; None if none can."""
-    differences, shares, variances = [], [], []
-    limit = max(_N_PAIRS // truth.known.shape[1], 1)
-    for j, positive in enumerate(truth.positive.T):
-        scores = np.column_stack([to_score(matrix[:, j], voting) for matrix in proba])
-        known = np.flatnonzero(truth.known[:, j] & ~np.isnan(scores).any(axis=1))
-        heard, silent = known[positive[known]], known[~positive[known]]
-        if len(heard) == 0 or len(silent) == 0:
-            continue
-        first, second = _choose_pairs(len(heard), len(silent), limit)
-        difference = scores[heard[first]] - scores[silent[second]]
-        combined = difference.mean(axis=1)
-        # Whatever the distributions, the variance of an AUC is at most a (1 - a) over
-        # the size of the smaller sample (Birnbaum & Klose 1957). Rows of one group are
-        # alike: they add nothing to that size. One more right and one more wrong pair
-        # (Laplace's rule) keep a perfect AUC of few groups from looking certain.
-        n_groups = min(len(pd.unique(groups[rows])) for rows in (heard, silent))
-        auc = (n_groups * _share_won(combined).mean() + 1) / (n_groups + 2)
-        variances.append(auc * (1 - auc) / n_groups)
-        # Rare species have small probabilities. On one scale they would not matter.
-        differences.append(difference / (np.sqrt(np.mean(combined**2)) or 1.0))
-        shares.append(np.full(len(difference), 1 / len(difference)))
-    if not variances:
+def _make_pairs(proba, truth, voting, groups, species, limit):
+    """Return at most `limit` `_Pairs` of a species; None if it cannot be judged."""
+    scores = np.column_stack([to_score(matrix[:, species], voting) for matrix in proba])
+    known = truth.known[:, species] & ~np.isnan(scores).any(axis=1)
+    heard = np.flatnonzero(known & truth.positive[:, species])
+    silent = np.flatnonzero(known & ~truth.positive[:, species])
+    if len(heard) == 0 or len(silent) == 0:
         return None
-    n_judged = len(variances)
-    # Of a mean over species that are taken for independent.
-    error = np.sqrt(np.mean(variances) / n_judged)
-    return _Pairs(np.concatenate(differences), np.concatenate(shares) / n_judged, error)
+    first, second = _choose_pairs(len(heard), len(silent), limit)
+    difference = scores[heard[first]] - scores[silent[second]]
+    combined = difference.mean(axis=1)
+    # Whatever the distributions, the variance of an AUC is at most a (1 - a) over the
+    # size of the smaller sample (Birnbaum & Klose 1957). Rows of one group are alike:
+    # they add nothing to that size. One more right and one more wrong pair (Laplace's
+    # rule) keep a perfect AUC of few groups from looking certain.
+    n_groups = min(len(pd.unique(groups[rows])) for rows in (heard, silent))
+    auc = (n_groups * _share_won(combined).mean() + 1) / (n_groups + 2)
+    return _Pairs(
+        # Rare species have small probabilities. On one scale they would not matter.
+        difference / (np.sqrt(np.mean(combined**2)) or 1.0),
+        np.full(len(difference), 1 / len(difference)),
+        np.sqrt(auc * (1 - auc) / n_groups),
+        n_groups,
+    )
+
+
+def _join(pairs):
+    """Return one `_Pairs` of several species, which count alike."""
+    difference, share, error, n_groups = zip(*pairs, strict=True)
+    n_species = len(pairs)
+    return _Pairs(
+        np.concatenate(difference),
+        np.concatenate(share) / n_species,
+        # Of a mean over species that are taken for independent.
+        np.linalg.norm(error) / n_species,
+        sum(n_groups),
+    )
 
 
 def _choose_pairs(n_first, n_second, limit):
@@ -200,22 +242,20 @@ def _share_won(difference):
     return (difference > 0) + 0.5 * (difference == 0)
 
 
-def _fit(pairs):
-    r"""Minimise the logistic loss of the pairs, and the penalty of unequal weights.
+def _fit(pairs, centre):
+    r"""Minimise the logistic loss of the pairs, and the penalty of leaving the centre.
 
     With not negative :math:`u`, weights :math:`w = u / \sum u` and differences
     :math:`D` (n_pairs, n_members), it is
 
     .. math:: \sum_i share_i \log(1 + e^{-(D u)_i})
-              + penalty \sum_m (w_m - 1/n)^2
+              + penalty \sum_m (w_m - centre_m)^2
 
     The loss stands for 1 - AUC, which has no gradient. Its scale, :math:`\beta` of
     `fit_weights`, is the sum of :math:`u`: left free, it is how clearly the members
     separate the rows, and does not touch the weights.
     """
-    n_members = pairs.difference.shape[1]
-    # So that the penalty is one standard error if one member has all the weight.
-    penalty = pairs.error * n_members / (n_members - 1)
+    penalty = _penalty(pairs.error, len(centre))
     # Members that differ in scale by orders of magnitude would be hard to optimise.
     scale = np.sqrt(pairs.share @ pairs.difference**2)
     scale[scale == 0] = 1.0
@@ -224,40 +264,45 @@ def _fit(pairs):
     def objective(coefficient):  # u times scale
         margin = scaled @ coefficient
         total = (coefficient / scale).sum() + 1e-12  # all may be 0, at the bounds
-        deviation = coefficient / scale / total - 1 / n_members
+        deviation = coefficient / scale / total - centre
         loss = pairs.share @ np.logaddexp(0, -margin) + penalty * deviation @ deviation
-        # The gradient by u, times the sum of u: 2 penalty (w - 1/n - (w - 1/n) @ w).
-        pull = 2 * penalty * (deviation - deviation @ (deviation + 1 / n_members))
+        # The gradient by u, times the sum of u: 2 penalty (w - c - (w - c) @ w).
+        pull = 2 * penalty * (deviation - deviation @ (deviation + centre))
         slope = pull / total / scale - (pairs.share * expit(-margin)) @ scaled
         return loss, slope
 
-    bounds = [(0, None)] * n_members
+    start = scale * centre
+    bounds = [(0, None)] * len(centre)
     found = minimize(
-        objective, scale / scale.sum(), jac=True, method="L-BFGS-B", bounds=bounds
+        objective, start / start.sum(), jac=True, method="L-BFGS-B", bounds=bounds
     )
     coefficient = found.x / scale
     if not coefficient.any():  # all rank worse than chance
-        return np.full(n_members, 1 / n_members)
+        return centre
     return coefficient / coefficient.sum()
 
 
-def _greedy(pairs):
+def _penalty(error, n_members):
+    """Return a factor that makes all weight on one of equal members cost one error."""
+    return error * n_members / (n_members - 1)
+
+
+def _greedy(pairs, centre):
     """Add members with replacement; keep the best point of the path.
 
     Caruana et al. (2004). A member that is added again gets more weight. The AUC itself
     is what counts here: no gradient is needed.
     """
-    n_members = pairs.difference.shape[1]
-    penalty = pairs.error * n_members / (n_members - 1)
+    n_members = len(centre)
+    penalty = _penalty(pairs.error, n_members)
     columns = np.ascontiguousarray(pairs.difference.T)
 
     def value(combined, weights):
         auc = pairs.share @ _share_won(combined)
-        return auc - penalty * np.sum((weights - 1 / n_members) ** 2)
+        return auc - penalty * np.sum((weights - centre) ** 2)
 
-    # Equal weights are the first candidate: nothing learnt must do better.
-    best_weights = np.full(n_members, 1 / n_members)
-    best_value = value(columns.sum(axis=0), best_weights)
+    # The centre is the first candidate: what is learnt must do better.
+    best_weights, best_value = centre, value(centre @ columns, centre)
     counts, total = np.zeros(n_members), np.zeros(columns.shape[1])
     for size in range(1, _N_ROUNDS + 1):
         options = (counts + np.eye(n_members)) / size

@@ -274,7 +274,7 @@ def _put_together(ensemble, members):
         if getattr(ensemble, "voting", None) == "auto":
             around.voting = ensemble.voting_
         if ensemble.weights_ is not None:
-            around.weights = ensemble.weights_
+            around.weights, around.per_species = ensemble.weights_, False
     else:
         around.estimator = inner[0]
     return CompiledPipeline(members[0].front_end, around) if shared else around

@@ -154,6 +154,26 @@ class Vector:
 
 
 @dataclass(frozen=True)
+class Vectors:
+    """Vectors of one length and range, as an array (n, m)."""
+
+    vector: Vector
+
+    def write(self, value):
+        """Return JSON for a value."""
+        if np.ndim(value) != 2:
+            raise FieldError(f"{value!r:.100} is no table")
+        return Several(self.vector).write(value)
+
+    def read(self, plain):
+        """Return the value that JSON stands for."""
+        rows = Several(self.vector, least=1).read(plain)
+        if len({len(row) for row in rows}) > 1:
+            raise FieldError(f"{plain!r:.100} has rows of several lengths")
+        return np.array(rows)
+
+
+@dataclass(frozen=True)
 class Matrix:
     """Finite numbers, as an array (n, m) of float32; in JSON its bytes in base64."""
 

@@ -45,7 +45,6 @@ def check_members(model, inner):
     _check_species_of(model, inner)
     n = len(model.species_)
     lengths = {
-        "weights_": len(inner),
         "chosen_": n,
         "curves_": n,
         "thresholds_": n,
@@ -136,8 +135,14 @@ def _check_seeds(model):
 def _check_weights(model):
     if (model.weights_ is None) != (model.voting == "min"):
         raise FieldError(f"voting={model.voting!r} with weights_={model.weights_}")
-    if model.weights_ is not None and not np.isclose(model.weights_.sum(), 1):
-        raise FieldError(f"weights_ sum to {model.weights_.sum():g}, not to 1")
+    if model.weights_ is None:
+        return
+    shape, n = model.weights_.shape, len(model.estimators)
+    if shape not in ((n,), (len(model.species_), n)):
+        raise FieldError(f"weights_ has shape {shape} with {n} members")
+    for total in np.atleast_1d(model.weights_.sum(axis=-1)):
+        if not np.isclose(total, 1):
+            raise FieldError(f"weights_ sum to {total:g}, not to 1")
 
 
 def _check_curves(model):

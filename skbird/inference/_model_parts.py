@@ -29,6 +29,7 @@ from skbird.inference._fields import (
     Table,
     Text,
     Vector,
+    Vectors,
 )
 from skbird.inference._network import CompiledNetwork
 from skbird.inference._pipeline import CompiledPipeline
@@ -242,8 +243,10 @@ MODELS = {
                 "voting": Choice(("mean", "geometric", "min", "rank")),
                 "threshold": Either(NOTHING, _THRESHOLD),
             },
-            state={"weights_": Either(NOTHING, _PROBABILITIES)},
-            left_out=("weights", "cv", "n_jobs"),
+            state={
+                "weights_": Either(NOTHING, Vectors(_PROBABILITIES), _PROBABILITIES)
+            },
+            left_out=("weights", "per_species", "cv", "n_jobs"),
             inner="estimators",
         ),
         Part(
@@ -358,7 +361,7 @@ MODELS = {
                 "tol": _POSITIVE,
                 "max_per_species": _MAYBE_COUNT,
                 "max_mass": Either(NOTHING, _POSITIVE),
-                "mix": Either(NOTHING, _SHARE),
+                "mix": Either(NOTHING, _SHARE, Choice(("auto",))),
                 "cv": _MAYBE_COUNT,
                 "warm_start": FLAG,
             },

@@ -4,7 +4,6 @@ import numpy as np
 from sklearn.base import clone
 
 from skbird.semi_supervised._pseudo_labels import check_thresholds
-from skbird.semi_supervised._students import MIX
 from skbird.utils._nested import takes_fractions
 
 
@@ -25,12 +24,6 @@ def check_parameters(model):
             "goes on from one trained on a file's pseudo-labels has seen them."
         )
     names = model.estimator.get_params()
-    if model.mix is not None and not any(name.endswith(MIX) for name in names):
-        raise ValueError(
-            f"mix={model.mix:g} needs a network of skbird in the estimator "
-            f"({type(model.estimator).__name__}): no parameter is named {MIX}. Set "
-            "mix=None."
-        )
     if model.warm_start and not any(name.endswith("warm_start") for name in names):
         raise ValueError(
             "warm_start=True needs an estimator with a parameter warm_start; "

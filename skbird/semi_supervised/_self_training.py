@@ -24,13 +24,14 @@ from skbird.semi_supervised._rounds import (
     warn_of_labels_everywhere,
 )
 from skbird.semi_supervised._students import (
+    choose_mix,
     fit_labelled,
     make_student,
     teach_out_of_fold,
 )
 from skbird.utils._nested import check_same_species, predict_matrix, species_of
 from skbird.utils._rows import assign_column, check_targets
-from skbird.utils._sklearn_compat import HasMethods, Interval
+from skbird.utils._sklearn_compat import HasMethods, Interval, StrOptions
 
 
 class PseudoLabelSelfTraining(MultilabelMetaMixin, BaseEstimator):
@@ -68,17 +69,19 @@ class PseudoLabelSelfTraining(MultilabelMetaMixin, BaseEstimator):
     max_mass : float > 0, default=None
         Highest sum of all pseudo-labels, as a multiple of the sum of the true labels.
         BirdCLEF 2026's first place stayed below 1.
-    mix : float in [0, 1], default=None
+    mix : float in [0, 1], "auto" or None, default=None
         For networks of skbird: do not train on pseudo-labelled rows by themselves, but
         mix one into this share of the labelled segments, and unite their labels (see
         :class:`skbird.nn.PseudoLabelMix`). With 1.0 it gained BirdCLEF 2025's first
-        place 0.026; training on them by themselves gained nothing. See the Notes.
+        place 0.026; training on them by themselves gained nothing. "auto": 1.0 if the
+        estimator has such a network, else None. See the Notes.
     student_params : dict, default=None
         Parameters that are set on students only: noise that makes them better than
         their teacher, such as ``{"net__drop_path_rate": 0.15}``.
     teacher : fitted estimator, default=None
         Predicts in the first round, in place of the estimator fitted on the labelled
-        rows: an ensemble, for instance.
+        rows: an ensemble, for instance, or a pretrained model
+        (:class:`skbird.encoders.PretrainedScores`).
     cv : int >= 2, default=None
         Predict the unlabelled rows for the next round out of fold, with this many
         students each of which has not seen the pseudo-labels of the files it predicts.
@@ -94,6 +97,8 @@ class PseudoLabelSelfTraining(MultilabelMetaMixin, BaseEstimator):
     ----------
     estimator_ : estimator object
         The last student. The first teacher if there were no pseudo-labels.
+    mix_ : float or None
+        `mix`, or what "auto" became.
     pseudo_labels_ : ndarray or DataFrame of shape (n_rows, n_species)
         The targets that `estimator_` was fitted on, with those of labelled rows as they
         were given. -1 in unlabelled rows that were not used.
@@ -127,7 +132,10 @@ class PseudoLabelSelfTraining(MultilabelMetaMixin, BaseEstimator):
     ``benchmarks/semi_supervised.py``: in as many steps, macro ROC-AUC on soundscapes of
     other places rose from 0.928 to 0.951 and 0.962 in two rounds on synthetic sets,
     and from 0.651 to 0.757 and 0.781 where birds call in real soundscapes. A good part
-    of the second gain, but none of the first, comes from the background alone.
+    of the second gain, but none of the first, comes from the background alone. That is
+    why ``mix="auto"`` is 1.0 for networks. It is not chosen by trying: each candidate
+    would cost a training, and the labelled rows to judge it on, being focal recordings
+    mostly, would not tell which student hears more in soundscapes.
 
     References
     ----------
@@ -158,7 +166,7 @@ class PseudoLabelSelfTraining(MultilabelMetaMixin, BaseEstimator):
         "max_iter": [Interval(Integral, 1, None, closed="left")],
         "tol": [Interval(Real, 0, None, closed="left")],
         "max_mass": [Interval(Real, 0, None, closed="neither"), None],
-        "mix": [Interval(Real, 0, 1, closed="both"), None],
+        "mix": [Interval(Real, 0, 1, closed="both"), StrOptions({"auto"}), None],
         "student_params": [Mapping, None],
         "teacher": [HasMethods(["predict_proba"]), None],
         "cv": [Interval(Integral, 2, None, closed="left"), None],
@@ -260,11 +268,12 @@ class PseudoLabelSelfTraining(MultilabelMetaMixin, BaseEstimator):
         self.species_ = np.asarray(getattr(y, "columns", np.arange(n_species)))
         self.classes_ = np.tile([0, 1], (n_species, 1))
         self.n_iter_ = 0
-        if self.mix is not None:
+        self.mix_ = choose_mix(self.estimator, self.mix)
+        if self.mix_ is not None:
             if isinstance(X, pd.DataFrame) and "pseudo" in X:
                 raise ValueError(
-                    "X has a column 'pseudo', in which mix= would say which rows have "
-                    "pseudo-labels. Rename it."
+                    f"X has a column 'pseudo', in which mix={self.mix!r} would say "
+                    "which rows have pseudo-labels. Rename it."
                 )
             X = assign_column(X, "pseudo", unlabelled)
         data = TrainingRows(X, y, hidden, fit_params)
@@ -325,7 +334,7 @@ class PseudoLabelSelfTraining(MultilabelMetaMixin, BaseEstimator):
         student = make_student(
             self.estimator,
             params=self.student_params,
-            mix=self.mix,
+            mix=self.mix_,
             earlier=earlier if self.warm_start else None,
         )
         return fit_labelled(student, data, labels)

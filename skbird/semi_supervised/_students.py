@@ -7,8 +7,35 @@ from sklearn.base import clone
 
 from skbird.utils._nested import check_same_species, species_of
 
-#: The parameter of a network that says how often pseudo-labelled rows are mixed in.
-MIX = "callbacks__pseudo_mix__p"
+# What mixes pseudo-labelled rows in; its parameter p says how often.
+_MIXER = "callbacks__pseudo_mix"
+
+
+def choose_mix(estimator, mix):
+    """Return the share that `mix` stands for, None for no mixing.
+
+    Raises
+    ------
+    ValueError
+        If it is a number, and the estimator has no network that mixes.
+    """
+    mixers = _mixers(estimator)
+    if mix == "auto":
+        return 1.0 if mixers else None
+    if mix is not None and not mixers:
+        raise ValueError(
+            f"mix={mix:g} needs a network of skbird in the estimator "
+            f"({type(estimator).__name__}): it has no {_MIXER}. Set mix=None or 'auto'."
+        )
+    return mix
+
+
+def _mixers(estimator):
+    """List the parameters of the estimator that are mixers."""
+    params = estimator.get_params().items()
+    return [
+        name for name, value in params if name.endswith(_MIXER) and value is not None
+    ]
 
 
 def make_student(estimator, *, params, mix, earlier=None):
@@ -20,7 +47,7 @@ def make_student(estimator, *, params, mix, earlier=None):
     params : dict or None
         Parameters that are set on students only.
     mix : float or None
-        Set as `MIX` wherever the estimator has that.
+        Set wherever the estimator mixes.
     earlier : estimator object, default=None
         A fitted one whose state the student goes on from.
 
@@ -33,7 +60,7 @@ def make_student(estimator, *, params, mix, earlier=None):
     student = clone(estimator) if earlier is None else copy.deepcopy(earlier)
     params = dict(params or {})
     if mix is not None:
-        params |= {name: mix for name in names if name.endswith(MIX)}
+        params |= {f"{name}__p": mix for name in _mixers(estimator)}
     if earlier is not None:
         params |= {name: True for name in names if name.endswith("warm_start")}
     student.set_params(**params)  # returns nothing if the estimator is frozen
