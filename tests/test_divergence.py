@@ -11,6 +11,7 @@ from conftest import livened
 from sklearn.exceptions import ConvergenceWarning, NotFittedError
 from sklearn.pipeline import make_pipeline
 from skorch.callbacks import Callback
+from tiny_cnn import TinyCNN
 
 from skbird.data import Spectrograms
 from skbird.nn import BinaryCrossEntropy, CNNClassifier, SEDClassifier, soup
@@ -140,7 +141,7 @@ def test_gradients_that_are_not_finite_are_noticed(rows):
 
 @pytest.mark.slow
 def test_float16_that_never_takes_a_step_is_no_training(rows):
-    net = small(precision="float16", max_epochs=1, segments_per_row=20)
+    net = small(module=TinyCNN, precision="float16", max_epochs=1, segments_per_row=20)
     net.set_params(criterion=NanGradient)
     with pytest.raises(FloatingPointError, match="gradients overflow in float16"):
         net.fit(*rows)
