@@ -1,8 +1,8 @@
-"""A network of two convolutions: what trains it, float16 too, takes milliseconds."""
+"""Networks of two convolutions: what trains them, float16 too, takes milliseconds."""
 
 from torch import nn
 
-from skbird.nn._heads import CNN, Mean
+from skbird.nn._heads import CNN, SED, Mean
 
 
 class TinyBackbone(nn.Module):
@@ -33,3 +33,15 @@ class TinyCNN(CNN):
         self.feature_pooling = Mean()
         self.dropout = nn.Dropout(drop_rate)
         self.classifier = nn.Linear(self.backbone.num_features, n_species)
+
+
+class TinySED(TinyCNN, SED):
+    """The same with attention."""
+
+    def __init__(self, backbone, n_species, attention, step_pooling, **options):
+        super().__init__(backbone, n_species, **options)
+        channels = self.backbone.num_features
+        self.attention_axis = attention
+        self.attention = nn.Conv1d(channels, 1, kernel_size=1)
+        self.classifier = nn.Conv1d(channels, n_species, kernel_size=1)
+        self.step_pooling = step_pooling
