@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pandas as pd
 from sklearn.pipeline import Pipeline
+from tiny_cnn import TinyCNN, TinySED
 from tiny_encoder import write_encoder
 from tiny_network import MEL, NETWORK
 
@@ -96,8 +97,8 @@ ESTIMATORS = [
     PretrainedScores(ENCODER, n_jobs=1, verbose=0),
     HearingProbeClassifier(),
     HearingAttentionProbe(),
-    CNNClassifier(**NET),
-    SEDClassifier(**NET),
+    CNNClassifier(module=TinyCNN, **NET),
+    SEDClassifier(module=TinySED, **NET),
     EmbeddingDistillation(ENCODER, **NET),
     CallTypeClassifier(LEVELS, min_recordings=2),
     SoundscapeReweighter(LEVELS),

@@ -11,10 +11,12 @@ from conftest import livened
 from sklearn.exceptions import ConvergenceWarning, NotFittedError
 from sklearn.pipeline import make_pipeline
 from skorch.callbacks import Callback
+from tiny_cnn import TinyCNN, TinySED
 
 from skbird.data import Spectrograms
 from skbird.nn import BinaryCrossEntropy, CNNClassifier, SEDClassifier, soup
 from skbird.nn._checkpoint import _DIGEST, _MARK
+from skbird.nn._heads import CNN, SED
 from skbird.nn._plain import from_plain, to_plain
 
 NAN, INF = float("nan"), float("inf")
@@ -28,8 +30,9 @@ def rows():
 
 
 def small(make=CNNClassifier, **options):
-    options = {"max_epochs": 3, "batch_size": 8, "random_state": 0, **options}
-    return make("lcnet_035", backbone_weights=None, verbose=0, **options)
+    module = TinyCNN if make is CNNClassifier else TinySED
+    tiny = {"module": module, "max_epochs": 3, "batch_size": 8, "random_state": 0}
+    return make("lcnet_035", backbone_weights=None, verbose=0, **tiny | options)
 
 
 class LossOf(BinaryCrossEntropy):
@@ -167,7 +170,8 @@ def test_no_epoch_is_chosen_that_diverged(rows, keep):
 @pytest.mark.slow
 def test_a_network_that_only_fails_to_predict_is_noticed_in_validation(rows):
     # Half of the largest number: finite, but the sum of two such features is not.
-    net = small(callbacks=[("spoil", SpoilWeights(2, 1.7e38, "classifier.bias"))])
+    spoil = SpoilWeights(2, 1.7e38, "classifier.bias")
+    net = small(module=CNN, callbacks=[("spoil", spoil)])
     net.set_params(callbacks__validation__fraction=0.5, max_epochs=2)
     net.set_params(callbacks__spoil__name="backbone.bn1.weight")
     net.set_params(callbacks__spoil__value=3e38)
@@ -249,14 +253,15 @@ def test_warm_start_gives_back_what_it_had(rows):
 
 
 def test_no_training_begins_with_weights_that_are_nan(rows, tmp_path):
-    net = spoiled(small(warm_start=True, max_epochs=1).fit(*rows))
+    net = spoiled(small(module=CNN, warm_start=True, max_epochs=1).fit(*rows))
     with pytest.raises(FloatingPointError, match=r"begin with.*classifier\.weight"):
         net.fit(*rows)
     torch.save(net.module_.backbone.state_dict(), tmp_path / "sound.pt")
-    small(max_epochs=1).set_params(backbone_weights=tmp_path / "sound.pt").fit(*rows)
+    fresh = small(module=CNN, max_epochs=1)
+    fresh.set_params(backbone_weights=tmp_path / "sound.pt").fit(*rows)
     spoilt = spoiled(net, name="backbone.bn1.weight").module_.backbone.state_dict()
     torch.save(spoilt, tmp_path / "nan.pt")
-    net = small().set_params(backbone_weights=tmp_path / "nan.pt")
+    net = small(module=CNN).set_params(backbone_weights=tmp_path / "nan.pt")
     with pytest.raises(ValueError, match=r"nan.pt.*bn1\.weight holds NaN"):
         net.fit(*rows)
 
@@ -304,7 +309,8 @@ def test_a_checkpoint_of_nan_is_not_gone_on_from(rows, tmp_path):
 
 @pytest.fixture(scope="module")
 def sed(rows):
-    return small(SEDClassifier, attention="time", max_epochs=1).fit(*rows)
+    options = {"module": SED, "attention": "time", "max_epochs": 1}
+    return small(SEDClassifier, **options).fit(*rows)
 
 
 @pytest.mark.parametrize("value", [NAN, INF, -INF])

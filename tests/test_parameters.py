@@ -26,6 +26,7 @@ from sklearn.model_selection import GroupKFold
 from sklearn.multiclass import OneVsRestClassifier
 from sklearn.pipeline import make_pipeline
 from skorch.callbacks import Callback
+from tiny_cnn import TinyCNN
 from tiny_encoder import RATE as ENCODER_RATE
 from tiny_encoder import TONES, write_encoder
 
@@ -267,7 +268,7 @@ def see_net(net, folder):
 
 def see_callback(callback, folder):
     """Fit a network with one callback more."""
-    net = CNNClassifier("test_efficientnet", **NET, callbacks=[("it", callback)])
+    net = CNNClassifier(module=TinyCNN, **NET, callbacks=[("it", callback)])
     return see_net(net.set_params(max_epochs=4, lr=0.01), folder)
 
 
