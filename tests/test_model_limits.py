@@ -76,6 +76,7 @@ def network(
     params = {
         "pooling": "mean",
         "tta_shifts_s": [],
+        "weights_license": None,
         "frame_scores": frame_scores,
         "threshold": 0.5,
         "backend": "onnxruntime",

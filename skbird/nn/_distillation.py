@@ -108,11 +108,8 @@ class EmbeddingDistillation(TrainedNet):
         Axes, segments and normalisation of the spectrograms.
     n_rows_, hours_ : int, float
         What it has learnt from.
-    precision_ : str
-        Number format of the training.
-    weights_license_ : str or None
-        License that holds for the distilled weights that the training began with; None
-        for weights of ImageNet, and random ones.
+    precision_, weights_license_ : str
+        See :class:`CNNClassifier`.
 
     See Also
     --------
