@@ -18,6 +18,7 @@ from skbird.nn._cnn import CNNClassifier
 from skbird.nn._curriculum import Curriculum, HardNegativeMining
 from skbird.nn._distillation import EmbeddingDistillation
 from skbird.nn._distillation_loss import DistillationLoss
+from skbird.nn._head_first import HeadFirst
 from skbird.nn._losses import (
     BCEFocalLoss,
     BinaryCrossEntropy,
@@ -53,6 +54,7 @@ __all__ = [
     "FrequencyResponse",
     "Gain",
     "HardNegativeMining",
+    "HeadFirst",
     "Mixup",
     "PseudoLabelMix",
     "RandomErasing",

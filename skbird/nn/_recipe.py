@@ -10,6 +10,7 @@ from skbird.nn._augmentor import SpectrogramAugmentor
 from skbird.nn._averaging import WeightAverage
 from skbird.nn._curriculum import Curriculum, HardNegativeMining
 from skbird.nn._distillation_loss import DistillationLoss
+from skbird.nn._head_first import HeadFirst
 from skbird.nn._masking import FrequencyMask, RandomErasing, TimeMask
 from skbird.nn._mixing import CutMix, Mixup
 from skbird.nn._progress import EpochProgress
@@ -56,6 +57,7 @@ def default_callbacks():
         ("validation", ValidationSplit(fraction=0.0)),
         ("distill", DistillationLoss(weight=0.0)),
         ("schedule", WarmupCosine()),
+        ("head_first", HeadFirst(share=0.0)),
         ("curriculum", Curriculum(start=1.0)),
         ("hard_negatives", HardNegativeMining(boost=1.0)),
         ("shift", TimeShift()),
@@ -79,6 +81,7 @@ _WITHOUT_LABELS = (
     "train_loss",
     "average",
     "schedule",
+    "head_first",
     "shift",
     "gain",
     "response",
