@@ -106,5 +106,5 @@ def test_a_network_without_a_backbone_cannot_wait():
             return self.layer(x.mean(dim=(1, 2)))
 
     net, X, Y = make(callbacks__head_first__share=0.5)
-    with pytest.raises(ValueError, match="module=Bare has no backbone .*share=0"):
+    with pytest.raises(ValueError, match=r"module=Bare has no backbone .*share=0"):
         net.set_params(module=Bare).fit(X, Y)
