@@ -671,3 +671,36 @@ def test_columns_that_are_there_twice_are_named(name):
     Y = pd.DataFrame({"wren": [1], "swift": [0]})
     with pytest.raises(ValueError, match=f"X has more than one column '{name}'"):
         PlaceSeasonPrior(Given(), MODEL).fit(X, Y)
+
+
+def test_predict_at_a_place(toy_by_name, tmp_path):
+    import soundfile
+    from click.testing import CliRunner
+    from tiny_encoder import RATE, write_encoder
+
+    from skbird.cli._app import app
+
+    sound = 0.1 * np.random.default_rng(0).normal(size=RATE)
+    (tmp_path / "sounds").mkdir()
+    soundfile.write(tmp_path / "sounds" / "S1_20240610_050000.wav", sound, RATE)
+    (tmp_path / "toads").mkdir()
+    model = write_encoder(tmp_path / "toads")
+
+    def predict(name, *options):
+        command = ["predict", model, tmp_path / "sounds", "--out", tmp_path / name]
+        command += ["--format", "parquet", *options]
+        found = CliRunner().invoke(app, [str(part) for part in command])
+        if found.exit_code:
+            return found.output
+        return pd.read_parquet(next((tmp_path / name).glob("*.parquet")))
+
+    heard = predict("nowhere")
+    place = ["--latitude", "-40", "--longitude", "5", "--geo-model", "geomodel-3"]
+    south = predict("south", *place)
+    assert (south["Bufo bufo"] < heard["Bufo bufo"]).all()
+    assert (
+        predict("year", *place, "--whole-year")["Bufo bufo"] != heard["Bufo bufo"]
+    ).all()
+    assert "--latitude and --longitude go together" in predict("x", "--latitude", "3")
+    assert "--geo-model goes with" in predict("x", "--geo-model", "geomodel-3")
+    assert "--whole-year goes with" in predict("x", "--whole-year")

@@ -120,6 +120,31 @@ def open_model(path, trust):
     return model
 
 
+def at_place(model, paths, **place_and_time):
+    """Let a model believe less in species that are not to be expected at a place.
+
+    Parameters
+    ----------
+    model : fitted estimator
+    paths : list of str
+        A recording, whose name may tell its date.
+    **place_and_time
+        Parameters of `PlaceSeasonPrior`.
+
+    Returns
+    -------
+    PlaceSeasonPrior
+    """
+    import pandas as pd
+    from sklearn.frozen import FrozenEstimator
+
+    from skbird.postprocessing import PlaceSeasonPrior
+
+    prior = PlaceSeasonPrior(FrozenEstimator(model), **place_and_time)
+    rows = pd.DataFrame({"path": list(paths)})
+    return prior.fit(rows, pd.DataFrame(0.0, rows.index, list(species_names(model))))
+
+
 def make_lenient(model):
     """Set a model so that unreadable recordings cost nothing but themselves.
 

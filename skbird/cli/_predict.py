@@ -8,6 +8,7 @@ from skbird.cli import _console, _formats
 from skbird.cli._inputs import read_inputs
 from skbird.cli._models import (
     MODEL,
+    at_place,
     open_model,
     row_length,
     species_names,
@@ -23,6 +24,7 @@ from skbird.utils._text import counted
 Examples:
   skbird predict birds.skbird soundscapes --out detections.csv
   skbird predict birds.skbird soundscapes --out tables --format raven
+  skbird predict birdnet-2.4 soundscapes --out a.csv --latitude 48.1 --longitude 11.6
   skbird predict birds.skbird archive --out proba --format parquet --min-proba 0.1"""
 )
 @MODEL
@@ -91,6 +93,25 @@ Examples:
     "and species. Rows of recordings that cannot be read get 0.",
 )
 @click.option(
+    "--latitude",
+    type=FloatRange(-90, 90),
+    help="Of the recordings, in degrees, with --longitude: the less a species is to be "
+    "expected there at that time, the lower its probability becomes.",
+)
+@click.option("--longitude", type=FloatRange(-180, 180), help="See --latitude.")
+@click.option(
+    "--geo-model",
+    help="With --latitude: what tells which species are to be expected; birdnet-2.4, "
+    "geomodel-3, or the file of such a model with its spec beside it.  [default: "
+    "birdnet-2.4]",
+)
+@click.option(
+    "--whole-year",
+    is_flag=True,
+    help="With --latitude: expect the species of all seasons. Otherwise a column date "
+    "tells the season, or the name of the file, as in SITE_20240501_053000.wav.",
+)
+@click.option(
     "--time-budget-s",
     type=FloatRange(0, min_open=True),
     help="Seconds that the prediction may take. If it is too slow, it leaves out "
@@ -128,6 +149,10 @@ def predict(
     min_proba,
     top_species,
     like,
+    latitude,
+    longitude,
+    geo_model,
+    whole_year,
     time_budget_s,
     work_dir,
     overwrite,
@@ -151,6 +176,7 @@ def predict(
     room for them, but kaggle takes row_id.
     """
     _check_together(format_, min_proba, top_species, like, work_dir)
+    _check_place(latitude, longitude, geo_model, whole_year)
     _formats.check_out(out, format_)
     check_spares(out, model, like, *recordings)
     import pandas as pd
@@ -178,6 +204,14 @@ def predict(
     segment_s = segment_s or row_length(model)
     species = species_names(model)
     rows = inputs.rows(species, segment_s, step_s or segment_s)
+    if latitude is not None:
+        place_and_time = {
+            "prior": geo_model or "birdnet-2.4",
+            "latitude": latitude,
+            "longitude": longitude,
+            "date": None if whole_year else "date",
+        }
+        model = at_place(model, inputs.paths[:1], **place_and_time)
     _formats.say_left_out_columns(format_, inputs.columns)
     if format_ == "kaggle":
         submission = _formats.Submission(
@@ -269,6 +303,15 @@ def _check_together(format_, min_proba, top_species, like, work_dir):
         raise click.UsageError(
             "--work-dir does not go with --format parquet: --out is that folder."
         )
+
+
+def _check_place(latitude, longitude, geo_model, whole_year):
+    """Refuse half a place, and what has no effect without one."""
+    if (latitude is None) != (longitude is None):
+        raise click.UsageError("--latitude and --longitude go together: pass both.")
+    for flag, value in {"--geo-model": geo_model, "--whole-year": whole_year}.items():
+        if value and latitude is None:
+            raise click.UsageError(f"{flag} goes with --latitude and --longitude only.")
 
 
 def _check_work_dir(work_dir, out, format_):
