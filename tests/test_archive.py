@@ -3,6 +3,7 @@
 import datetime as dt
 import errno
 import json
+import multiprocessing
 import os
 import random
 import re
@@ -20,6 +21,8 @@ import pandas as pd
 import pytest
 import soundfile
 from joblib import parallel_config
+from joblib.externals.loky import get_reusable_executor
+from joblib.externals.loky.backend.context import set_start_method
 from sklearn.base import BaseEstimator
 from sklearn.frozen import FrozenEstimator
 from sklearn.pipeline import make_pipeline
@@ -376,29 +379,34 @@ def test_finished_parts_are_kept_and_the_rest_is_run(run, tmp_path):
     assert len(log.read_text().splitlines()) == n_calls + 4
 
 
-def script(body):
-    """Return the command that runs some code after the imports of this file."""
-    here = str(Path(__file__).parent)
-    code = f"import sys; sys.path.insert(0, {here!r})\nfrom test_archive import *\n"
-    return [sys.executable, "-c", code + body]
+# Processes without the modules, threads and patches of this one, which start at once.
+FORKS = multiprocessing.get_context("forkserver")
+FORKS.set_forkserver_preload(["skbird.archive", "skbird.ensemble", "pytest"])
+
+
+def started(call, *args, **options):
+    """Return a process of its own that calls."""
+    process = FORKS.Process(target=call, args=args, kwargs=options)
+    process.start()
+    return process
 
 
 @pytest.mark.slow
 def test_kills_leave_no_trace_in_the_rows(tmp_path, run):
     folder, out = write_nights(tmp_path / "many", 24), tmp_path / "out"
     undisturbed = run(recordings=folder, block_s=10, out=tmp_path / "undisturbed")
-    options = f"{str(folder)!r}, {str(out)!r}, block_s=10, verbose=0"
-    command = script(f"predict_archive(Level(sleep_s=0.1), {options})")
+    options = {"block_s": 10, "verbose": 0}
     rng = random.Random(0)
     finished = {}
     for _ in range(3):
-        process = subprocess.Popen(command)
+        process = started(predict_archive, Level(sleep_s=0.1), folder, out, **options)
         while len(list(out.glob("part-*"))) == len(finished):
-            assert process.poll() is None
+            assert process.exitcode is None
             time.sleep(0.01)
         time.sleep(rng.uniform(0, 0.4))
         process.kill()
-        assert process.wait() == -signal.SIGKILL
+        process.join()
+        assert process.exitcode == -signal.SIGKILL
         parts = {path: path.stat().st_mtime_ns for path in out.glob("part-*")}
         assert finished.items() < parts.items()  # what was done is not done again
         finished = parts
@@ -441,8 +449,9 @@ def die_at_each_write(folder, root):
 @pytest.mark.slow
 def test_kills_at_each_write_leave_no_trace(tmp_path, run):
     folder, root = write_nights(tmp_path / "few", 4), tmp_path / "outs"
-    command = script(f"die_at_each_write({str(folder)!r}, {str(root)!r})")
-    subprocess.run(command, check=True)
+    process = started(die_at_each_write, folder, root)
+    process.join()
+    assert process.exitcode == 0
     outs = sorted(root.iterdir())
     # Two calls for the list of files, the manifest and each part; and none of them.
     assert len(outs) == 2 * (2 + 4) + 1
@@ -453,18 +462,23 @@ def test_kills_at_each_write_leave_no_trace(tmp_path, run):
         assert not list(out.glob(".*"))
 
 
+def predict_in_forks(*args, n_jobs):
+    """Predict in blocks of 10 s by processes that need import nothing anew."""
+    set_start_method("forkserver", force=True)
+    try:
+        return predict_archive(*args, block_s=10, n_jobs=n_jobs, verbose=0)
+    finally:
+        get_reusable_executor(reuse=True).shutdown()
+
+
 @pytest.mark.slow
 def test_two_runs_at_once_disturb_neither_each_other_nor_the_rows(tmp_path):
     folder, out = write_nights(tmp_path / "many", 24), tmp_path / "out"
-    options = "block_s=10, verbose=0, n_jobs="
-    call = f"predict_archive(Level(sleep_s=0.01), {str(folder)!r}, {str(out)!r}, "
-    runs = [
-        subprocess.Popen(script(call + options + jobs), stderr=subprocess.PIPE)
-        for jobs in ("1)", "2)")
-    ]
+    archive = Level(sleep_s=0.01), folder, out
+    runs = [started(predict_in_forks, *archive, n_jobs=n_jobs) for n_jobs in (1, 2)]
     for process in runs:
-        _, said = process.communicate()
-        assert process.returncode == 0, said.decode()
+        process.join()
+        assert process.exitcode == 0
     result = predict_archive(Level(), folder, out, block_s=10, verbose=0)
     assert result.times_real_time == 0
     pd.testing.assert_frame_equal(result.read(), expected_rows(folder))
@@ -1448,41 +1462,49 @@ def fill_and_mend_a_disk(folder, out, n_jobs):
     """Predict onto a disk that is too small, and again once it is large enough."""
     for _ in range(2):
         try:
-            result = predict_archive(
-                Level(), folder, out, block_s=10, n_jobs=n_jobs, verbose=0
-            )
+            result = predict_in_forks(Level(), folder, out, n_jobs=n_jobs)
         except OSError as exc:
             n_parts = len(list(Path(out).glob("part-*")))
             print(n_parts, exc.errno, str(exc), sep="\n")
             subprocess.run(["mount", "-o", "remount,size=1m", out], check=True)
-    result.read().to_pickle(Path(folder).with_name("rows.pkl"))
+    result.read().to_pickle(f"{out}.pkl")
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("n_jobs", [1, 2])
-def test_a_disk_that_is_really_full(tmp_path, n_jobs):
-    folder, out = write_nights(tmp_path / "many", 24), tmp_path / "out"
-    out.mkdir()
+def test_a_disk_that_is_really_full(tmp_path):
+    folder = write_nights(tmp_path / "many", 24)
+    outs = {n_jobs: str(tmp_path / str(n_jobs) / "out") for n_jobs in (1, 2)}
+    for out in outs.values():
+        os.makedirs(out)
     # Without root, only in namespaces of one's own may one mount, if at all.
-    disk = f'mount -t tmpfs -o size=64k tmpfs "{out}"'
+    disks = " && ".join(
+        f'mount -t tmpfs -o size=64k tmpfs "{o}"' for o in outs.values()
+    )
     namespace = ["unshare", "--user", "--map-root-user", "--mount", "sh", "-c"]
     try:
-        subprocess.run([*namespace, disk], check=True, capture_output=True)
+        subprocess.run([*namespace, disks], check=True, capture_output=True)
     except (OSError, subprocess.CalledProcessError):
         pytest.skip("no small disk can be mounted")
-    command = script(f"fill_and_mend_a_disk({str(folder)!r}, {str(out)!r}, {n_jobs})")
+    code = f"""if True:
+        import sys
+        sys.path.insert(0, {str(Path(__file__).parent)!r})
+        from test_archive import fill_and_mend_a_disk
+        for n_jobs, out in {outs}.items():
+            fill_and_mend_a_disk({str(folder)!r}, out, n_jobs)
+    """
     said = subprocess.run(
-        [*namespace, f'{disk} && exec "$@"', "sh", *command],
+        [*namespace, f'{disks} && exec "$@"', "sh", sys.executable, "-c", code],
         check=True,
         capture_output=True,
         text=True,
-    ).stdout
-    n_parts, number, message = said.splitlines()
-    assert 0 < int(n_parts) < 24
-    assert int(number) == errno.ENOSPC
-    assert re.search(FULL, message)
-    rows = pd.read_pickle(tmp_path / "rows.pkl")
-    pd.testing.assert_frame_equal(rows, expected_rows(folder), check_exact=True)
+    ).stdout.splitlines()
+    for n_parts, number, message in (said[:3], said[3:]):
+        assert 0 < int(n_parts) < 24
+        assert int(number) == errno.ENOSPC
+        assert re.search(FULL, message)
+    for out in outs.values():
+        rows = pd.read_pickle(f"{out}.pkl")
+        pd.testing.assert_frame_equal(rows, expected_rows(folder), check_exact=True)
 
 
 @pytest.mark.parametrize(
@@ -1558,7 +1580,10 @@ def test_a_bug_in_a_worker_is_named(run, tmp_path):
 def dask_cluster():
     """Two workers of Dask's; joblib sends them what it is given."""
     distributed = pytest.importorskip("distributed")
+    from dask import config
+
     with (
+        config.set({"distributed.worker.multiprocessing-method": "forkserver"}),
         distributed.LocalCluster(
             n_workers=2, threads_per_worker=1, dashboard_address=None
         ) as cluster,
@@ -1574,12 +1599,10 @@ def ray_cluster():
     ray = pytest.importorskip("ray")
     pytest.importorskip("ray.util.joblib").register_ray()
     paths = os.pathsep.join([str(Path(__file__).parent), *sys.path])
-    ray.init(
-        num_cpus=2,
-        include_dashboard=False,
-        runtime_env={"env_vars": {"PYTHONPATH": paths}},
-    )
     again = {"max_restarts": -1, "max_task_retries": 3}
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("PYTHONPATH", paths)  # Ray has workers in reserve that know it
+        ray.init(num_cpus=2, include_dashboard=False)
     try:
         with parallel_config(backend="ray", n_jobs=-1, ray_remote_args=again):
             yield

@@ -17,6 +17,7 @@ from sklearn.frozen import FrozenEstimator
 from sklearn.linear_model import LogisticRegression
 from sklearn.multioutput import MultiOutputClassifier
 from sklearn.pipeline import Pipeline
+from tiny_cnn import TinyCNN, TinySED
 
 from skbird.audio import AudioReadError
 from skbird.data import segment_table
@@ -99,7 +100,7 @@ def rows(bird_folder):
 
 @pytest.fixture(scope="module")
 def fitted(rows):
-    net = CNNClassifier("test_efficientnet", **NET)
+    net = CNNClassifier(module=TinyCNN, **NET)
     return livened(make(net, on_error="skip").fit(*rows))
 
 
@@ -119,8 +120,8 @@ def compiled(fitted):
             threshold=0.1,
             **NET,
         ),
-        SEDClassifier("test_efficientnet", attention="frequency", pooling="lse", **NET),
-        SEDClassifier("test_efficientnet", attention="time", frame_scores=True, **NET),
+        SEDClassifier(attention="frequency", pooling="lse", module=TinySED, **NET),
+        SEDClassifier(attention="time", frame_scores=True, module=TinySED, **NET),
     ],
     ids=["cnn, tta", "sed", "sed, frame scores"],
 )
@@ -283,7 +284,7 @@ def test_unreadable_rows_are_named_early(rows, compiled, tmp_path, monkeypatch):
 @pytest.mark.slow
 def test_members_with_one_front_end_share_it(rows, monkeypatch):
     X, Y = rows
-    net = CNNClassifier("test_efficientnet", **NET)
+    net = CNNClassifier(module=TinyCNN, **NET)
     model = SeedEnsemble(make(net), n_estimators=2, random_state=0).fit(X, Y)
     compiled = compile_pipeline(model, X, precision="float32")
     assert isinstance(compiled, CompiledPipeline)
@@ -295,7 +296,7 @@ def test_members_with_one_front_end_share_it(rows, monkeypatch):
 @pytest.mark.slow
 def test_members_with_other_front_ends_and_ranks_predict_by_themselves(rows, fitted):
     X, Y = rows
-    other = make(CNNClassifier("test_efficientnet", **NET), hop_length=256).fit(X, Y)
+    other = make(CNNClassifier(module=TinyCNN, **NET), hop_length=256).fit(X, Y)
     members = [("one", FrozenEstimator(fitted)), ("two", FrozenEstimator(other))]
     model = MultilabelVotingClassifier(members, weights=[1, 3], voting="rank")
     model.fit(X, Y)
@@ -374,7 +375,7 @@ def test_names_what_to_install(fitted, monkeypatch):
 def test_needs_a_fitted_network(rows):
     X, Y = rows
     with pytest.raises(NotFittedError, match="not fitted yet"):
-        compile_pipeline(make(CNNClassifier("test_efficientnet", **NET)))
+        compile_pipeline(make(CNNClassifier(module=TinyCNN, **NET)))
     logistic = MultiOutputClassifier(LogisticRegression())
     steps = [*make(None).steps[:-1], ("mean", SpectrogramStatistics()), ("l", logistic)]
     with pytest.raises(TypeError, match=r"ends in MultiOutputClassifier.*network"):

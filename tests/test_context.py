@@ -5,6 +5,7 @@ import pandas as pd
 import pytest
 from conftest import RATE, tone
 from sklearn.pipeline import make_pipeline
+from tiny_cnn import TinyCNN
 
 from skbird.data import SegmentGrid, Spectrograms, segment_table
 from skbird.data._frame_scores import pool_moments, score_rows_by_moments
@@ -267,7 +268,9 @@ def noise_rows(*starts, n_frames=21):
 @pytest.fixture
 def noise_net():
     X, Y = noise_rows(0, 20, 40), np.array([[1.0], [0.0], [1.0]])
-    return CNNClassifier("lcnet_050", lr=0.01, **{**TINY, "max_epochs": 60}).fit(X, Y)
+    return CNNClassifier(module=TinyCNN, lr=0.01, **{**TINY, "max_epochs": 60}).fit(
+        X, Y
+    )
 
 
 def logits(net, X):

@@ -237,6 +237,8 @@ def test_more_rows_than_memory_holds_are_counted_not_made(write_wav, step_s):
 def networks(bird_folder):
     """Return pipelines that end in networks, by name; no Resampler tells the rate."""
     pytest.importorskip("torch")
+    from tiny_cnn import TinyCNN, TinySED
+
     from skbird.nn import CNNClassifier, SEDClassifier
 
     options = {
@@ -246,10 +248,10 @@ def networks(bird_folder):
         "verbose": 0,
     }
     heads = {
-        "cnn": CNNClassifier("test_efficientnet", **options),
-        "sed": SEDClassifier("test_efficientnet", tta_shifts_s=[0.5], **options),
+        "cnn": CNNClassifier(module=TinyCNN, **options),
+        "sed": SEDClassifier(module=TinySED, tta_shifts_s=[0.5], **options),
         "moments": SEDClassifier(
-            "test_efficientnet", attention="time", frame_scores=True, **options
+            module=TinySED, attention="time", frame_scores=True, **options
         ),
     }
     X = bird_folder.drop(columns="species")

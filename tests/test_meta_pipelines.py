@@ -12,6 +12,7 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import GridSearchCV, cross_val_score
 from sklearn.multiclass import OneVsRestClassifier
 from sklearn.pipeline import Pipeline
+from tiny_cnn import TinyCNN
 
 from skbird.data import segment_table
 from skbird.ensemble import FoldEnsemble, MultilabelVotingClassifier, SeedEnsemble
@@ -79,7 +80,7 @@ def baseline(front_end):
 @pytest.fixture
 def network(front_end):
     net = CNNClassifier(
-        "test_efficientnet",
+        module=TinyCNN,
         backbone_weights=None,
         max_epochs=2,
         random_state=0,

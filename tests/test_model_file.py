@@ -28,6 +28,7 @@ pytest.importorskip("onnxscript")
 pytest.importorskip("onnx")
 pytest.importorskip("openvino")
 import onnx
+from tiny_cnn import TinyCNN
 from tiny_network import MEL, NETWORK, make_tiny_onnx
 
 import skbird
@@ -1031,9 +1032,7 @@ def test_a_whole_self_training_can_be_saved_and_needs_no_torch(
         "passthrough",
         make_pipeline(Segmenter(1.0), RMSFilter(scope="train")),
         LogMel(32, verbose=0),
-        CNNClassifier(
-            "test_efficientnet", backbone_weights=None, max_epochs=1, verbose=0
-        ),
+        CNNClassifier(module=TinyCNN, backbone_weights=None, max_epochs=1, verbose=0),
     )
     Y = Y.copy()
     Y.iloc[10:] = -1

@@ -12,6 +12,7 @@ from sklearn.neighbors import KNeighborsClassifier
 from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import FunctionTransformer
 from sklearn.utils import get_tags
+from tiny_cnn import TinyCNN
 
 from skbird.archive import predict_archive
 from skbird.cli import _models
@@ -54,7 +55,7 @@ def pipe(rows):
     """A fitted pipeline, its front end a pipeline of its own."""
     front = make_pipeline(Segmenter(1.0), "passthrough", LogMel(32))
     net = CNNClassifier(
-        "test_efficientnet",
+        module=TinyCNN,
         backbone_weights=None,
         max_epochs=1,
         segments_per_row=1,

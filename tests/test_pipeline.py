@@ -22,6 +22,7 @@ from sklearn.model_selection import (
 from sklearn.multiclass import OneVsRestClassifier
 from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import StandardScaler
+from tiny_cnn import TinyCNN, TinySED
 
 from skbird.audio import AudioReadError
 from skbird.data import segment_table
@@ -38,18 +39,19 @@ from skbird.preprocessing import (
     VADFilter,
 )
 
+NET = {
+    "backbone_weights": None,
+    "max_epochs": 8,
+    "lr": 5e-3,
+    "batch_size": 8,
+    "segments_per_row": 2,
+    "random_state": 0,
+    "verbose": 0,
+}
+
 
 def make(cache_dir=None, head=None, memory=None):
-    net = head or SEDClassifier(
-        "test_efficientnet",
-        backbone_weights=None,
-        max_epochs=8,
-        lr=5e-3,
-        batch_size=8,
-        segments_per_row=2,
-        random_state=0,
-        verbose=0,
-    )
+    net = head or SEDClassifier(module=TinySED, **NET)
     return make_pipeline(
         Resampler(RATE),
         BandPass(200, 7000),
@@ -174,7 +176,7 @@ def test_predicts_every_row_of_a_soundscape(birds, write_wav):
 @pytest.mark.slow
 def test_a_pickled_pipeline_predicts_the_same_in_a_fresh_process(birds, tmp_path):
     X, Y = birds
-    pipe = make().fit(X, Y)
+    pipe = make(head=SEDClassifier("test_efficientnet", **NET)).fit(X, Y)
     model, out = tmp_path / "pipe.pkl", tmp_path / "proba.npy"
     model.write_bytes(pickle.dumps(pipe))
     code = (
@@ -243,7 +245,7 @@ def test_any_number_of_species(birds, n_species):
     X, Y = birds
     Y = pd.concat([Y] * 2, axis=1).to_numpy()[:, :n_species]
     head = CNNClassifier(
-        "test_efficientnet",
+        module=TinyCNN,
         backbone_weights=None,
         max_epochs=1,
         random_state=0,
