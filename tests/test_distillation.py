@@ -389,6 +389,8 @@ def test_models_tell_the_license_of_distilled_weights(recordings, Y, weights, tm
     said = CliRunner().invoke(app, ["models", "info", str(path)]).output
     assert "license:      CC0" in said
     assert "distilled weights; license that holds for them: CC BY-NC-SA 4.0" in said
+    said = CliRunner().invoke(app, ["models", "info", str(path), "--json"]).output
+    assert json.loads(said)["weights_licenses"] == ["CC BY-NC-SA 4.0"]
 
 
 def test_other_spectrograms_than_those_distilled_with_are_warned_of(

@@ -512,3 +512,9 @@ def test_fit_weights_refuses_bad_arguments(probas, arguments, message):
     Y = np.tile([[0.0], [1.0]], (10, 4))
     with pytest.raises(ValueError, match=message):
         fit_weights(**{"proba": probas, "Y": Y} | arguments)
+
+
+def test_a_row_that_only_members_without_weight_know_is_theirs():
+    known, other = np.array([[0.2, 0.4]]), np.full((1, 2), np.nan)
+    found = combine_proba([known, known + 0.2, other], weights=[[0, 0, 1], [1, 0, 1]])
+    np.testing.assert_allclose(found, [[0.3, 0.4]])

@@ -60,6 +60,11 @@ def test_the_backbone_waits_while_the_head_and_the_norms_learn():
 
 
 def test_the_fitted_network_is_free_and_holds_its_weights_once():
+    watch = Watch()
+    net, X, Y = make(callbacks__head_first__share=0.99, callbacks=[("watch", watch)])
+    net.fit(X, Y)
+    seen = dict(net.callbacks_)["watch"].seen_
+    assert not torch.equal(seen[-2][0], seen[-1][0])  # the last step is of all
     net, X, Y = make(callbacks__head_first__share=0.9)
     net.fit(X, Y)
     assert all(weight.requires_grad for weight in net.module_.parameters())

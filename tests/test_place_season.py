@@ -698,9 +698,20 @@ def test_predict_at_a_place(toy_by_name, tmp_path):
     place = ["--latitude", "-40", "--longitude", "5", "--geo-model", "geomodel-3"]
     south = predict("south", *place)
     assert (south["Bufo bufo"] < heard["Bufo bufo"]).all()
-    assert (
-        predict("year", *place, "--whole-year")["Bufo bufo"] != heard["Bufo bufo"]
-    ).all()
+    year = predict("year", *place, "--whole-year")
+    assert (year["Bufo bufo"] != heard["Bufo bufo"]).all()
+    north = [place[0], "-39.9", *place[2:]]  # the first rows hardly differ
+    for other in ([], north, [*place, "--whole-year"]):
+        assert "place was" in predict("south", *other)
+    assert predict("south", *place).equals(south)
     assert "--latitude and --longitude go together" in predict("x", "--latitude", "3")
-    assert "--geo-model goes with" in predict("x", "--geo-model", "geomodel-3")
-    assert "--whole-year goes with" in predict("x", "--whole-year")
+    for option in (["--geo-model", "geomodel-3"], ["--whole-year"]):
+        assert f"{option[0]} needs to know where" in predict("x", *option)
+
+    undated = tmp_path / "sounds" / "A.wav"
+    soundfile.write(undated, sound, RATE)
+    mixed = predict("mixed", *place)
+    assert mixed["Bufo bufo"].tolist() == [heard["Bufo bufo"][0], south["Bufo bufo"][0]]
+    (tmp_path / "sounds" / "S1_20240610_050000.wav").unlink()
+    assert "No recording tells its date" in predict("x", *place)
+    assert predict("later", *place, "--whole-year").shape == year.shape

@@ -75,6 +75,7 @@ ARROWS = {
         "metrics",
         "model_selection",
         "nn",
+        "postprocessing",
         "preprocessing",
         "recipes",
         "reports",

@@ -28,10 +28,14 @@ from skbird.archive._part_files import (
 from skbird.archive._sealed import DamagedFileError, seal, unseal
 from skbird.utils._files import read_bytes
 from skbird.utils._json import parse_json
+from skbird.utils._nested import parts_of
 from skbird.utils._text import counted
 
 # Other hardware or precision moves logits by less, another training by more.
 _SAME_LOGIT = 0.1
+
+# What makes other probabilities of a prior of place and season.
+_OF_PLACES = "prior", "latitude", "longitude", "date", "strength_", "min_prior"
 
 _REMEDY = "Pass another out, or fresh=True, which deletes that run."
 
@@ -79,6 +83,31 @@ class Plan:
     is_stored: bool = False
 
 
+def places_of(model):
+    """Return the settings of priors of place and season that stand around a model.
+
+    The first rows of an archive, by which models are told apart, may be the same at two
+    places, and others not.
+
+    Parameters
+    ----------
+    model : fitted estimator
+
+    Returns
+    -------
+    dict
+        As JSON has it; empty if there are no priors.
+    """
+    places = []
+    for part in parts_of(model):
+        if hasattr(part, "latitude") and hasattr(part, "longitude"):
+            where = {name: getattr(part, name) for name in _OF_PLACES}
+            if not isinstance(where["prior"], str):
+                where["prior"] = type(where["prior"]).__name__
+            places.append(where)
+    return {"place": places} if places else {}
+
+
 def make_plan(folder, files, settings, *, fresh=False, verbose=1):
     """Read what a folder holds of a run, and say what is to be done.
 
@@ -115,7 +144,7 @@ def make_plan(folder, files, settings, *, fresh=False, verbose=1):
     old = manifest["settings"]
     differences = [
         f"{name} was {old.get(name)!r} and is {value!r}"
-        for name, value in settings.items()
+        for name, value in (dict.fromkeys(old) | settings).items()
         if old.get(name) != value
     ]
     missing, changed = compare_files(stored, files)

@@ -23,6 +23,7 @@ from skbird.archive._columns import check_names, further_columns, import_pyarrow
 from skbird.archive._manifest import (
     check_model,
     make_plan,
+    places_of,
     store_plan,
 )
 from skbird.archive._nothing import predict_nothing
@@ -238,6 +239,7 @@ def predict_archive(
         "top_species": None if top_species is None else int(top_species),
         "block_s": float(block_s),
         "row_table": hash_rows(rows, columns),
+        **places_of(model),
     }
     folder = Path(out).expanduser().absolute()
     check_text("out", folder)

@@ -120,14 +120,12 @@ def open_model(path, trust):
     return model
 
 
-def at_place(model, paths, **place_and_time):
+def at_place(model, **place_and_time):
     """Let a model believe less in species that are not to be expected at a place.
 
     Parameters
     ----------
     model : fitted estimator
-    paths : list of str
-        A recording, whose name may tell its date.
     **place_and_time
         Parameters of `PlaceSeasonPrior`.
 
@@ -141,8 +139,9 @@ def at_place(model, paths, **place_and_time):
     from skbird.postprocessing import PlaceSeasonPrior
 
     prior = PlaceSeasonPrior(FrozenEstimator(model), **place_and_time)
-    rows = pd.DataFrame({"path": list(paths)})
-    return prior.fit(rows, pd.DataFrame(0.0, rows.index, list(species_names(model))))
+    # Nothing is learnt from rows, but that the geo model knows a species at all.
+    row = {"path": "", "date": "2024-06-15", "latitude": 0.0, "longitude": 0.0}
+    return prior.fit(pd.DataFrame([row]), pd.DataFrame(0.0, [0], species_names(model)))
 
 
 def make_lenient(model):
@@ -305,6 +304,13 @@ def info(model, as_json, max_model_mib):
     loaded = load_model(model, max_bytes=max_model_mib * 2**20)
     about = loaded.about_
     if as_json:
+        about = about | {
+            "weights_licenses": _weights_licenses(loaded),
+            "encoders": [
+                {"name": encoder.spec.name, "license": encoder.spec.license}
+                for encoder in encoders_in(loaded)
+            ],
+        }
         _console.show(*json.dumps(about, indent=2).split("\n"))
         return
     species, data = about["species"], about["data"]

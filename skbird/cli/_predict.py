@@ -101,15 +101,17 @@ Examples:
 @click.option("--longitude", type=FloatRange(-180, 180), help="See --latitude.")
 @click.option(
     "--geo-model",
-    help="With --latitude: what tells which species are to be expected; birdnet-2.4, "
-    "geomodel-3, or the file of such a model with its spec beside it.  [default: "
+    help="What tells which species are to be expected: birdnet-2.4, geomodel-3, or the "
+    "file of such a model with its spec beside it. Without --latitude, the columns "
+    "latitude and longitude of a table say where.  [default with --latitude: "
     "birdnet-2.4]",
 )
 @click.option(
     "--whole-year",
     is_flag=True,
-    help="With --latitude: expect the species of all seasons. Otherwise a column date "
-    "tells the season, or the name of the file, as in SITE_20240501_053000.wav.",
+    help="With --latitude or --geo-model: expect the species of all seasons. Otherwise "
+    "a column date tells the season, or the name of the file, as in "
+    "SITE_20240501_053000.wav; recordings that do not tell it stay as they are.",
 )
 @click.option(
     "--time-budget-s",
@@ -176,7 +178,13 @@ def predict(
     room for them, but kaggle takes row_id.
     """
     _check_together(format_, min_proba, top_species, like, work_dir)
-    _check_place(latitude, longitude, geo_model, whole_year)
+    where_and_when = {
+        "--latitude": latitude,
+        "--longitude": longitude,
+        "--geo-model": geo_model,
+        "--whole-year": whole_year or None,
+    }
+    _check_place(where_and_when)
     _formats.check_out(out, format_)
     check_spares(out, model, like, *recordings)
     import pandas as pd
@@ -204,14 +212,6 @@ def predict(
     segment_s = segment_s or row_length(model)
     species = species_names(model)
     rows = inputs.rows(species, segment_s, step_s or segment_s)
-    if latitude is not None:
-        place_and_time = {
-            "prior": geo_model or "birdnet-2.4",
-            "latitude": latitude,
-            "longitude": longitude,
-            "date": None if whole_year else "date",
-        }
-        model = at_place(model, inputs.paths[:1], **place_and_time)
     _formats.say_left_out_columns(format_, inputs.columns)
     if format_ == "kaggle":
         submission = _formats.Submission(
@@ -222,6 +222,7 @@ def predict(
             return
     else:
         _formats.rehearse(format_, species, inputs.columns, model)
+    model = _at_place(model, inputs, where_and_when)
     try:
         result = predict_archive(
             model,
@@ -305,13 +306,50 @@ def _check_together(format_, min_proba, top_species, like, work_dir):
         )
 
 
-def _check_place(latitude, longitude, geo_model, whole_year):
-    """Refuse half a place, and what has no effect without one."""
-    if (latitude is None) != (longitude is None):
+def _check_place(place):
+    """Refuse half a place."""
+    if (place["--latitude"] is None) != (place["--longitude"] is None):
         raise click.UsageError("--latitude and --longitude go together: pass both.")
-    for flag, value in {"--geo-model": geo_model, "--whole-year": whole_year}.items():
-        if value and latitude is None:
-            raise click.UsageError(f"{flag} goes with --latitude and --longitude only.")
+
+
+def _at_place(model, inputs, place):
+    """Let a model believe less in what is not to be expected where and when it is."""
+    given = {flag: value for flag, value in place.items() if value is not None}
+    if not given:
+        return model
+    columns = [name for name in ("latitude", "longitude") if name in inputs.columns]
+    if "--latitude" in given and columns:
+        raise click.UsageError(
+            f"--latitude is for all rows, but the table has a column {columns[0]}. "
+            "Leave out --latitude and --longitude, and pass --geo-model birdnet-2.4 to "
+            "take the columns; or leave out the column."
+        )
+    if "--latitude" not in given and len(columns) < 2:
+        raise click.UsageError(
+            f"{next(iter(given))} needs to know where: pass --latitude and "
+            "--longitude, or a table with columns latitude and longitude."
+        )
+    if not place["--whole-year"] and not _tell_seasons(inputs):
+        raise click.UsageError(
+            "No recording tells its date, in a column date or in its name, as "
+            "SITE_20240501_053000.wav does. Pass --whole-year."
+        )
+    return at_place(
+        model,
+        prior=place["--geo-model"] or "birdnet-2.4",
+        latitude=given.get("--latitude", "latitude"),
+        longitude=given.get("--longitude", "longitude"),
+        date=None if place["--whole-year"] else "date",
+    )
+
+
+def _tell_seasons(inputs):
+    """Tell whether the table or a name of a recording says what season it is of."""
+    from skbird.utils._days import moments_of_names
+
+    if {"date", "week"} & set(inputs.columns) or not inputs.paths:
+        return True
+    return moments_of_names(inputs.paths)["month"].notna().any()
 
 
 def _check_work_dir(work_dir, out, format_):

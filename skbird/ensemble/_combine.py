@@ -24,7 +24,8 @@ def combine_proba(proba, *, weights=None, voting="mean"):
     weights : array-like of shape (n_classifiers,) or (n_species, n_classifiers), \
             default=None
         Not negative, not all 0, for all species or for each; only their ratios matter.
-        None: equal ones. 0 leaves a classifier out.
+        None: equal ones. 0 leaves a classifier out; of an entry that only classifiers
+        know whose weight for the species is 0, their mean is taken.
     voting : {"mean", "geometric", "min", "rank"}, default="mean"
         - "mean": the weighted mean.
         - "geometric": the weighted geometric mean of the odds, which is the mean of the
@@ -82,9 +83,18 @@ def combine_proba(proba, *, weights=None, voting="mean"):
         total = total + np.where(known, weight * score, 0)
         mass = mass + weight * known.astype(score.dtype)
     score = np.divide(total, mass, out=np.full_like(total, np.nan), where=mass > 0)
+    if weights.ndim == 2:  # of some species the members that know may have no weight
+        others = _mean_of_known([to_score(matrix, voting) for matrix in proba])
+        score = np.where(np.isnan(score), others, score)
     if voting == "geometric":
         score = (expit(score) - _MARGIN) / (1 - 2 * _MARGIN)
     return np.clip(score, 0, 1)  # rounding
+
+
+def _mean_of_known(scores):
+    known = np.sum([~np.isnan(score) for score in scores], axis=0)
+    total = np.nansum(scores, axis=0)
+    return np.divide(total, known, out=np.full_like(total, np.nan), where=known > 0)
 
 
 def to_score(proba, voting):

@@ -46,7 +46,8 @@ class HeadFirst(RecipeCallback):
         """Find the weights that wait, and how long."""
         super().on_train_begin(net, X=X, y=y)
         self.step_ = 0
-        self.n_steps_ = round(self.share * net.max_epochs * net.steps_per_epoch(X))
+        n_steps = net.max_epochs * net.steps_per_epoch(X)
+        self.n_steps_ = min(round(self.share * n_steps), n_steps - 1)
         self.waiting_ = []
         if not self.n_steps_:
             return

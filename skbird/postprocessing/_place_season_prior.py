@@ -326,7 +326,7 @@ class PlaceSeasonPrior(HeldOutPostProcessor):
         """
         check_is_fitted(self)
         source = make_prior(self.prior) if self.prior_ is None else self.prior_
-        rows = self._rows(X, source)
+        rows = self._rows(X, source, must_tell=False)
         proba = super().predict_proba(X)
         if not len(proba) or self.strength_ == 0:
             return proba
@@ -336,7 +336,7 @@ class PlaceSeasonPrior(HeldOutPostProcessor):
         say_rows(priors[:, known], stacklevel=3)
         return self._change(proba, priors, self.reference_, self.strength_)
 
-    def _rows(self, X, source):
+    def _rows(self, X, source, must_tell=True):
         """Return the columns of X that the prior looks at."""
         name = type(self).__name__
         table = row_table(X)
@@ -349,8 +349,9 @@ class PlaceSeasonPrior(HeldOutPostProcessor):
         if keys is None:
             return table
         if isinstance(source, GeoPrior):
-            return place_columns(table, self.latitude, self.longitude, self.date, name)
-        return key_columns(table, keys, self.date, name)
+            place = self.latitude, self.longitude, self.date
+            return place_columns(table, *place, name, must_tell=must_tell)
+        return key_columns(table, keys, self.date, name, must_tell=must_tell)
 
     def _meant(self, species):
         given = self.names or {}

@@ -14,7 +14,7 @@ DERIVED = ("month", "week", "hour")  # a date or time tells them
 _NAMED = 5  # species that a warning spells out
 
 
-def place_columns(table, latitude, longitude, date, what):
+def place_columns(table, latitude, longitude, date, what, *, must_tell=True):
     """Return the coordinates of rows, and their week.
 
     Parameters
@@ -28,6 +28,8 @@ def place_columns(table, latitude, longitude, date, what):
         Column; None: no week.
     what : str
         What wants them, for errors.
+    must_tell : bool, default=True
+        Whether it is an error if no row tells its week.
 
     Returns
     -------
@@ -50,11 +52,13 @@ def place_columns(table, latitude, longitude, date, what):
         values = as_floats(table[column], column, np.float64)
         places[name] = np.where(np.abs(values) <= limit, values, np.nan)
     if date is not None:
-        places["week"] = key_columns(table, ["week"], date, what)["week"]
+        places["week"] = key_columns(table, ["week"], date, what, must_tell=must_tell)[
+            "week"
+        ]
     return pd.DataFrame(places, index=range(len(table)))
 
 
-def key_columns(table, names, date, what):
+def key_columns(table, names, date, what, *, must_tell=True):
     """Return columns by which priors are looked up, some of them from date and time.
 
     Parameters
@@ -67,6 +71,8 @@ def key_columns(table, names, date, what):
         Column with the date.
     what : str
         What wants them, for errors.
+    must_tell : bool, default=True
+        Whether it is an error if no name of a file tells a date.
 
     Returns
     -------
@@ -74,7 +80,7 @@ def key_columns(table, names, date, what):
     """
     check_columns(table, [*names, date, "time", "path"])
     columns = {}
-    told = _moments(table, date)
+    told = _moments(table, date, must_tell)
     if told is not None:
         told["week"] = week_of(told["month"].to_numpy(), told["day"].to_numpy())
         if "time" in table.columns:
@@ -99,7 +105,7 @@ def key_columns(table, names, date, what):
     return pd.DataFrame(columns, index=range(len(table)))
 
 
-def _moments(table, date):
+def _moments(table, date, must_tell):
     """Return what the column says of dates, or else the names of files; or None."""
     if date is None:
         return None
@@ -108,7 +114,8 @@ def _moments(table, date):
     if "path" not in table.columns:
         return None
     told = moments_of_names(table["path"])
-    return told if len(told) == 0 or told["month"].notna().any() else None
+    tells = len(told) == 0 or told["month"].notna().any()
+    return told if tells or not must_tell else None
 
 
 def number_rows(keys):
