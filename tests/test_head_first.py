@@ -44,7 +44,9 @@ def make(**options):
 
 def test_the_backbone_waits_while_the_head_and_the_norms_learn():
     watch = Watch()
-    net, X, Y = make(callbacks__head_first__share=0.5, callbacks=[("watch", watch)])
+    net, X, Y = make(
+        callbacks__head_first__head_share=0.5, callbacks=[("watch", watch)]
+    )
     net.fit(X, Y)
     seen = dict(net.callbacks_)["watch"].seen_
     moved = np.array(
@@ -61,11 +63,13 @@ def test_the_backbone_waits_while_the_head_and_the_norms_learn():
 
 def test_the_fitted_network_is_free_and_holds_its_weights_once():
     watch = Watch()
-    net, X, Y = make(callbacks__head_first__share=0.99, callbacks=[("watch", watch)])
+    net, X, Y = make(
+        callbacks__head_first__head_share=0.99, callbacks=[("watch", watch)]
+    )
     net.fit(X, Y)
     seen = dict(net.callbacks_)["watch"].seen_
     assert not torch.equal(seen[-2][0], seen[-1][0])  # the last step is of all
-    net, X, Y = make(callbacks__head_first__share=0.9)
+    net, X, Y = make(callbacks__head_first__head_share=0.9)
     net.fit(X, Y)
     assert all(weight.requires_grad for weight in net.module_.parameters())
     plain, X, Y = make()
@@ -78,7 +82,7 @@ def test_frozen_weights_stay_frozen():
             super().__init__(*args, **options)
             self.backbone.depthwise.requires_grad_(False)
 
-    net, X, Y = make(callbacks__head_first__share=0.5)
+    net, X, Y = make(callbacks__head_first__head_share=0.5)
     net.set_params(module=Frozen).fit(X, Y)
     assert not net.module_.backbone.depthwise.weight.requires_grad
     assert net.module_.backbone.conv_stem.weight.requires_grad
@@ -90,7 +94,7 @@ def test_a_killed_training_goes_on_waiting(tmp_path):
             if len(net.history) == 2:  # the first is in the checkpoint
                 raise KeyboardInterrupt("killed")
 
-    options = {"callbacks__head_first__share": 0.7, "precision": "float32"}
+    options = {"callbacks__head_first__head_share": 0.7, "precision": "float32"}
     net, X, Y = make(**options)
     wanted = net.fit(X, Y).predict_proba(X)
     killed, X, Y = make(checkpoint_dir=tmp_path, **options)
@@ -110,6 +114,6 @@ def test_a_network_without_a_backbone_cannot_wait():
         def forward(self, x):
             return self.layer(x.mean(dim=(1, 2)))
 
-    net, X, Y = make(callbacks__head_first__share=0.5)
-    with pytest.raises(ValueError, match=r"module=Bare has no backbone .*share=0"):
+    net, X, Y = make(callbacks__head_first__head_share=0.5)
+    with pytest.raises(ValueError, match=r"module=Bare has no backbone .*head_share=0"):
         net.set_params(module=Bare).fit(X, Y)

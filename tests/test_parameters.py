@@ -492,7 +492,7 @@ CASES = [
         {"fraction": 0.7, "groups": "author", "keep": "last", "n_soup": 1},
     ),
     (see_callback, ValidationSplit(0.5), {"patience": 1}),
-    (see_callback, HeadFirst(), {"share": 0.5}),
+    (see_callback, HeadFirst(), {"head_share": 0.5}),
     (see_callback, WarmupCosine(), {"warmup": 0.5, "final": 0.9, "cycles": 2}),
     (see_callback, WeightAverage(0.5), {"decay": 0.0}),
     (see_loss, BinaryCrossEntropy(), {"label_smoothing": 0.1}),

@@ -364,7 +364,7 @@ def test_each_species_keeps_a_group_to_train_on():
         ({"hard_negatives__boost": 0.5}, "'boost' parameter of HardNegativeMining"),
         ({"hard_negatives__threshold": 1.0}, "'threshold' parameter of Hard"),
         ({"schedule__cycles": 0}, "'cycles' parameter of WarmupCosine"),
-        ({"head_first__share": 1.0}, "'share' parameter of HeadFirst"),
+        ({"head_first__head_share": 1.0}, "'head_share' parameter of HeadFirst"),
     ],
 )
 def test_bad_parameters_of_callbacks_are_named(stripes, params, message):
@@ -988,7 +988,11 @@ def test_what_is_on_by_default_is_what_the_ablation_found():
     assert params["step_pooling"] == "lse"
     assert params["criterion"] is BinaryCrossEntropy
     off = {"curriculum__start": 1.0, "hard_negatives__boost": 1.0, "average__decay": 0}
-    off |= {"validation__fraction": 0, "schedule__cycles": 1, "head_first__share": 0}
+    off |= {
+        "validation__fraction": 0,
+        "schedule__cycles": 1,
+        "head_first__head_share": 0,
+    }
     assert {name: params[f"callbacks__{name}"] for name in off} == off
 
 

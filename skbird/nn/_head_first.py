@@ -16,7 +16,7 @@ class HeadFirst(RecipeCallback):
 
     Parameters
     ----------
-    share : float in [0, 1), default=0.1
+    head_share : float in [0, 1), default=0.1
         Share of all steps in which the backbone waits. 0 trains all from the beginning.
 
     See Also
@@ -31,23 +31,23 @@ class HeadFirst(RecipeCallback):
     Examples
     --------
     >>> from skbird.nn import CNNClassifier, HeadFirst
-    >>> net = CNNClassifier(callbacks__head_first=HeadFirst(share=0.2))
-    >>> net.get_params()["callbacks__head_first__share"]
+    >>> net = CNNClassifier(callbacks__head_first=HeadFirst(head_share=0.2))
+    >>> net.get_params()["callbacks__head_first__head_share"]
     0.2
     """
 
-    _parameter_constraints: dict = {"share": [Interval(Real, 0, 1, closed="left")]}
+    _parameter_constraints: dict = {"head_share": [Interval(Real, 0, 1, closed="left")]}
     transient = ("waiting_",)
 
-    def __init__(self, share=0.1):
-        self.share = share
+    def __init__(self, head_share=0.1):
+        self.head_share = head_share
 
     def on_train_begin(self, net, X=None, y=None, **kwargs):
         """Find the weights that wait, and how long."""
         super().on_train_begin(net, X=X, y=y)
         self.step_ = 0
         n_steps = net.max_epochs * net.steps_per_epoch(X)
-        self.n_steps_ = min(round(self.share * n_steps), n_steps - 1)
+        self.n_steps_ = min(round(self.head_share * n_steps), n_steps - 1)
         self.waiting_ = []
         if not self.n_steps_:
             return
@@ -55,7 +55,7 @@ class HeadFirst(RecipeCallback):
         if not hasattr(module, "backbone"):
             raise ValueError(
                 f"module={type(module).__name__} has no backbone that could wait for "
-                "the head. Set callbacks__head_first__share=0."
+                "the head. Set callbacks__head_first__head_share=0."
             )
         own = module.backbone.parameters()
         self.waiting_ = [parameter for parameter in own if parameter.requires_grad]

@@ -57,7 +57,7 @@ def default_callbacks():
         ("validation", ValidationSplit(fraction=0.0)),
         ("distill", DistillationLoss(weight=0.0)),
         ("schedule", WarmupCosine()),
-        ("head_first", HeadFirst(share=0.0)),
+        ("head_first", HeadFirst(head_share=0.0)),
         ("curriculum", Curriculum(start=1.0)),
         ("hard_negatives", HardNegativeMining(boost=1.0)),
         ("shift", TimeShift()),
