@@ -155,8 +155,10 @@ def test_each_species_may_have_weights_of_its_own(probas, voting):
     for j, of_species in enumerate(weights):
         columns = [p[:, [j]] for p in probas]
         alone = combine_proba(columns, weights=of_species, voting=voting)
+        if j == 1:  # the only voter could not read two rows: the others vote
+            assert np.isnan(alone[[2, 5]]).all()
+            alone[[2, 5]] = combine_proba(columns[1:], voting=voting)[[2, 5]]
         np.testing.assert_allclose(result[:, [j]], alone)
-    assert np.isnan(result[[2, 5], 1]).all()  # the only voter could not read them
 
 
 @pytest.mark.parametrize("voting", VOTINGS)
