@@ -246,13 +246,26 @@ def test_missing_columns_are_named_before_the_fit(column, message):
     with pytest.raises(ValueError, match=message):
         fit_geo(X.drop(columns=column), Y)
     model = fit_geo(X, Y)
-    if column == "date":  # names of files need not tell it: such rows stay as they are
-        with pytest.warns(UserWarning, match="6 of 6 rows"):
-            proba = model.predict_proba(X.drop(columns=column))
-        np.testing.assert_array_equal(proba, proba_of(X))
-        return
     with pytest.raises(ValueError, match=message):
         model.predict_proba(X.drop(columns=column))
+
+
+def test_rows_whose_names_tell_no_date_stay_as_they_are_where_names_told_it():
+    X, Y = make_rows()
+    days = pd.to_datetime(X["date"])
+    dated = X.drop(columns="date").assign(path=days.dt.strftime("S_%Y%m%d_050000.wav"))
+    model = fit_geo(dated, Y)
+    assert model.dates_from_names_
+    assert not fit_geo(X, Y).dates_from_names_
+    np.testing.assert_array_equal(
+        model.predict_proba(dated), fit_geo(X, Y).predict_proba(X)
+    )
+    with pytest.warns(UserWarning, match="6 of 6 rows"):
+        proba = model.predict_proba(dated.assign(path="S.wav"))
+    np.testing.assert_array_equal(proba, proba_of(X))
+    fitted_on_weeks = fit_geo(dated.assign(week=1), Y)
+    with pytest.raises(ValueError, match="needs the column 'week'"):
+        fitted_on_weeks.predict_proba(dated.assign(path="S.wav"))
 
 
 def test_arrays_have_no_places():

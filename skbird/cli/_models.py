@@ -140,7 +140,8 @@ def at_place(model, **place_and_time):
 
     prior = PlaceSeasonPrior(FrozenEstimator(model), **place_and_time)
     # Nothing is learnt from rows, but that the geo model knows a species at all.
-    row = {"path": "", "date": "2024-06-15", "latitude": 0.0, "longitude": 0.0}
+    # A name tells the date: recordings without one are then left as they are.
+    row = {"path": "S_20240615_000000.wav", "latitude": 0.0, "longitude": 0.0}
     return prior.fit(pd.DataFrame([row]), pd.DataFrame(0.0, [0], species_names(model)))
 
 

@@ -326,6 +326,7 @@ MODELS = {
                 "strength_": Number(0, 100),
                 "known_": Several(FLAG),
                 "reference_": Vector(Number(1e-9, 1)),
+                "dates_from_names_": FLAG,
                 "prior_": NOTHING,
             },
             left_out=("by", "shrinkage", "scoring", "cv"),

@@ -17,6 +17,7 @@ from skbird.postprocessing._prior_odds import (
     score_predictions,
 )
 from skbird.postprocessing._prior_rows import (
+    dates_from_names,
     key_columns,
     place_columns,
     say_rows,
@@ -120,6 +121,9 @@ class PlaceSeasonPrior(HeldOutPostProcessor):
         Priors at which nothing changes.
     species_prior_ : DataFrame indexed by species
         ``known``, ``mean_prior`` over the rows of `fit`, and ``reference``.
+    dates_from_names_ : bool
+        Whether the names of files told the dates at `fit`. Then rows whose names tell
+        none stay as they are; else X must have the column that it had.
     prior_ : object or None
         The table, the function, or what "learned" has learned.
     classes_ : ndarray of shape (n_species, 2)
@@ -276,6 +280,8 @@ class PlaceSeasonPrior(HeldOutPostProcessor):
             source = LearnedPrior(rows, _targets(y), self.shrinkage)
         # Geo models are opened once for a process, and are not in pickles.
         self.prior_ = None if isinstance(source, GeoPrior) else source
+        keys = self._keys(source) or ()
+        self.dates_from_names_ = dates_from_names(row_table(X), keys, self.date)
         self._look_at_rows(source, rows)
         return self
 
@@ -326,7 +332,7 @@ class PlaceSeasonPrior(HeldOutPostProcessor):
         """
         check_is_fitted(self)
         source = make_prior(self.prior) if self.prior_ is None else self.prior_
-        rows = self._rows(X, source, must_tell=False)
+        rows = self._rows(X, source, must_tell=not self.dates_from_names_)
         proba = super().predict_proba(X)
         if not len(proba) or self.strength_ == 0:
             return proba
@@ -345,13 +351,19 @@ class PlaceSeasonPrior(HeldOutPostProcessor):
                 f"X ({type(X).__name__}) has no row table, of which {name} needs "
                 "columns. Pass a DataFrame."
             )
-        keys = check_list(self.by, "by") if source is None else source.keys
+        keys = self._keys(source)
         if keys is None:
             return table
         if isinstance(source, GeoPrior):
             place = self.latitude, self.longitude, self.date
             return place_columns(table, *place, name, must_tell=must_tell)
         return key_columns(table, keys, self.date, name, must_tell=must_tell)
+
+    def _keys(self, source):
+        """Return the columns that `source` looks up; None: any."""
+        if source is None:
+            return check_list(self.by, "by")
+        return source.keys
 
     def _meant(self, species):
         given = self.names or {}

@@ -105,6 +105,16 @@ def key_columns(table, names, date, what, *, must_tell=True):
     return pd.DataFrame(columns, index=range(len(table)))
 
 
+def dates_from_names(table, names, date):
+    """Tell whether only the names of files say what the columns `names` would."""
+    asked = {name for name in names if name in DERIVED} - set(table.columns)
+    if "time" in table.columns:
+        asked.discard("hour")
+    if not asked or date is None or date in table.columns:
+        return False
+    return "path" in table.columns and _moments(table, date, must_tell=True) is not None
+
+
 def _moments(table, date, must_tell):
     """Return what the column says of dates, or else the names of files; or None."""
     if date is None:
