@@ -78,7 +78,8 @@ def check_placed_rows(X, input_name, place):
         Says for the number of a row how errors call it.
     """
     table = _as_table(X, input_name)
-    paths = _paths(table["path"], place)
+    given = table["path"]
+    paths = _paths(given, place)
     start, end = (_seconds(table, name, input_name) for name in ("start", "end"))
     start = np.where(np.isnan(start), 0.0, start)
     end = np.where(end == np.inf, np.nan, end)
@@ -90,8 +91,10 @@ def check_placed_rows(X, input_name, place):
             f"end={end[row]:g}: 0 <= start < end is needed, in seconds "
             f"({counted(len(wrong), 'such row')})."
         )
-    # By place: of further columns two may have one name.
     columns = {"path": paths, "start": start, "end": end}
+    if paths is given and _are_first(table, columns):
+        return with_rows(table)  # a row table already: each step of a pipeline asks
+    # By place: of further columns two may have one name.
     names = list(columns)
     for k, (name, values) in enumerate(with_rows(table).items()):
         if name not in ("path", "start", "end"):
@@ -101,6 +104,19 @@ def check_placed_rows(X, input_name, place):
     rows = pd.DataFrame(columns)
     rows.columns = names
     return rows
+
+
+def _are_first(table, columns):
+    """Return whether a plain table begins with these paths and seconds."""
+    if type(table) is not pd.DataFrame or table.columns.name is not None:
+        return False
+    if list(table.columns[:3]) != list(columns) or "channels" in table.columns:
+        return False
+    return all(
+        table[name].dtype == np.float64
+        and np.array_equal(table[name].to_numpy(), columns[name], equal_nan=True)
+        for name in ("start", "end")
+    )
 
 
 def check_some_rows(X):

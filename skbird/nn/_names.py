@@ -1,6 +1,7 @@
 """Refuse parameters that a network does not have."""
 
 from difflib import get_close_matches
+from functools import lru_cache
 from inspect import Parameter, isroutine, signature
 
 import torch
@@ -30,7 +31,7 @@ def check_names(net, params, error):
         Class of the error: TypeError or ValueError.
     """
     # With `kwargs` itself, which scikit-learn's checks pass: skorch refuses it in fit.
-    own = {name for cls in type(net).__mro__ for name in signature(cls).parameters}
+    own = _own_names(type(net))
     if params.keys() <= own:
         return
     known = own | _names_of_parts(net, vars(net) | params)
@@ -45,6 +46,12 @@ def check_names(net, params, error):
             f"{type(net).__name__} has no parameter {what}. get_params() lists all "
             "that are set, among them those of the recipe's callbacks."
         )
+
+
+# Every clone asks, and to read all signatures takes milliseconds.
+@lru_cache(maxsize=100)
+def _own_names(cls):
+    return {name for base in cls.__mro__ for name in signature(base).parameters}
 
 
 def _is_known(name, known):
@@ -70,7 +77,11 @@ def _options(part):
     """Return the keyword arguments that make a part; "*" if it takes any."""
     if part is None:  # a callback switched off, perhaps only for now
         return {"*"}
-    made_by = part if isroutine(part) or isinstance(part, type) else type(part)
+    return _arguments(part if isroutine(part) or isinstance(part, type) else type(part))
+
+
+@lru_cache(maxsize=100)
+def _arguments(made_by):
     try:
         parameters = signature(made_by).parameters.values()
     except ValueError:  # some made in C do not tell

@@ -71,7 +71,7 @@ class CheckData:
         """
         tags = get_tags(estimator).input_tags
         if not tags.string and (tags.one_d_array or tags.three_d_array):
-            return cls(make_spectrograms)
+            return _spectrogram_data().copy()
         return cls()
 
     def copy(self):
@@ -126,6 +126,11 @@ def make_spectrograms(table):
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", UserWarning)
         return logmel.fit_transform(table)
+
+
+@lru_cache(maxsize=1)
+def _spectrogram_data():
+    return CheckData(make_spectrograms)
 
 
 @lru_cache(maxsize=1)
