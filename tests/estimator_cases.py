@@ -1,22 +1,17 @@
 """One instance of each public estimator, as the battery checks it."""
 
-import tempfile
-from pathlib import Path
-
 import pandas as pd
+from hearing_probes import (
+    HearingAttentionProbe,
+    HearingProbeClassifier,
+    tiny_encoder,
+)
 from sklearn.pipeline import Pipeline
 from tiny_cnn import TinyCNN, TinySED
-from tiny_encoder import write_encoder
 from tiny_network import MEL, NETWORK
 
 from skbird.compose import CallTypeClassifier
-from skbird.encoders import (
-    AttentionProbe,
-    EmbeddingEncoder,
-    PretrainedScores,
-    ProbeClassifier,
-    load_encoder,
-)
+from skbird.encoders import EmbeddingEncoder, PretrainedScores
 from skbird.ensemble import FoldEnsemble, MultilabelVotingClassifier, SeedEnsemble
 from skbird.inference import CompiledPipeline
 from skbird.nn import CNNClassifier, EmbeddingDistillation, SEDClassifier
@@ -48,41 +43,8 @@ NET = {
 }
 NET |= {"verbose": 0, "random_state": 0}
 LEVELS = LevelClassifier(random_state=0)
-_FOLDER = tempfile.TemporaryDirectory()
-ENCODER = load_encoder(
-    write_encoder(Path(_FOLDER.name), species=("dove", "wren"), tones=(1000.0, 3000.0)),
-    runtime="onnxruntime",
-)
+ENCODER = tiny_encoder()
 PRIORS = pd.DataFrame({"species": ["dove", "wren"], "prior": [0.9, 0.2]})
-HEARD_ONCE = {"cache_dir": Path(_FOLDER.name, "cache"), "n_jobs": 1, "verbose": 0}
-
-
-class Hearing:
-    """Turns a probe into one that takes recordings, as the battery has them."""
-
-    output = "embedding"
-
-    def _windows_of(self, X, reset):
-        if reset:
-            encoder = EmbeddingEncoder(ENCODER, output=self.output, **HEARD_ONCE)
-            self.encoder_ = encoder.set_params(on_error="skip").fit(X)
-        return super()._windows_of(self.encoder_.transform(X), reset)
-
-    def __sklearn_tags__(self):
-        tags = super().__sklearn_tags__()
-        tags.input_tags.string = True
-        return tags
-
-
-class HearingProbeClassifier(Hearing, ProbeClassifier):
-    """A `ProbeClassifier` of recordings."""
-
-
-class HearingAttentionProbe(Hearing, AttentionProbe):
-    """An `AttentionProbe` of recordings."""
-
-    output = "windows"
-
 
 ESTIMATORS = [
     LevelClassifier(),
@@ -99,7 +61,7 @@ ESTIMATORS = [
     HearingAttentionProbe(),
     CNNClassifier(module=TinyCNN, **NET),
     SEDClassifier(module=TinySED, **NET),
-    EmbeddingDistillation(ENCODER, **NET),
+    EmbeddingDistillation(ENCODER, module=TinyCNN, lr=1e-4, **NET),
     CallTypeClassifier(LEVELS, min_recordings=2),
     SoundscapeReweighter(LEVELS),
     SoundscapeReweighterCV(LEVELS, cv=2),

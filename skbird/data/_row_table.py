@@ -81,8 +81,8 @@ def check_placed_rows(X, input_name, place):
     given = table["path"]
     paths = _paths(given, place)
     start, end = (_seconds(table, name, input_name) for name in ("start", "end"))
-    start = np.where(np.isnan(start), 0.0, start)
-    end = np.where(end == np.inf, np.nan, end)
+    unplaced, endless = np.isnan(start), end == np.inf
+    start, end = np.where(unplaced, 0.0, start), np.where(endless, np.nan, end)
     wrong = np.flatnonzero((start < 0) | (end <= start) | np.isinf(start))
     if len(wrong):
         row = wrong[0]
@@ -92,8 +92,9 @@ def check_placed_rows(X, input_name, place):
             f"({counted(len(wrong), 'such row')})."
         )
     columns = {"path": paths, "start": start, "end": end}
-    if paths is given and _are_first(table, columns):
-        return with_rows(table)  # a row table already: each step of a pipeline asks
+    as_given = paths is given and not unplaced.any() and not endless.any()
+    if as_given and _is_row_table(table):  # each step of a pipeline asks
+        return with_rows(table)
     # By place: of further columns two may have one name.
     names = list(columns)
     for k, (name, values) in enumerate(with_rows(table).items()):
@@ -106,17 +107,14 @@ def check_placed_rows(X, input_name, place):
     return rows
 
 
-def _are_first(table, columns):
-    """Return whether a plain table begins with these paths and seconds."""
+def _is_row_table(table):
+    """Return whether the columns of a table are those that `check_rows` makes."""
     if type(table) is not pd.DataFrame or table.columns.name is not None:
         return False
-    if list(table.columns[:3]) != list(columns) or "channels" in table.columns:
+    if list(table.columns[:3]) != ["path", "start", "end"]:
         return False
-    return all(
-        table[name].dtype == np.float64
-        and np.array_equal(table[name].to_numpy(), columns[name], equal_nan=True)
-        for name in ("start", "end")
-    )
+    seconds = table.dtypes.iloc[1:3]
+    return "channels" not in table.columns and all(seconds == np.float64)
 
 
 def check_some_rows(X):

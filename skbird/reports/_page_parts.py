@@ -48,6 +48,10 @@ class Plot:
         """The figure as SVG, the same bytes each time."""
         import matplotlib
 
+        layout = self.figure.get_layout_engine()
+        if layout is not None:  # placed now: to place it, savefig would draw it twice
+            layout.execute(self.figure)
+            self.figure.set_layout_engine(None)
         buffer = io.BytesIO()
         options = {"svg.hashsalt": self.name, "savefig.facecolor": "white"}
         with matplotlib.rc_context(options):

@@ -4,7 +4,6 @@ import contextlib
 from functools import lru_cache
 
 import numpy as np
-import pandas as pd
 from scipy.special import expit
 from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.utils import check_random_state
@@ -126,15 +125,19 @@ def _features(X):
 
 
 def _features_of_files(recordings):
-    features = np.full((len(recordings), 4), np.nan)
-    for row, record in enumerate(recordings.rows.to_dict("records")):
-        # NaN would be another key each time.
-        start, end = (
-            None if pd.isna(record[k]) else record[k] for k in ("start", "end")
-        )
-        stretch = start, end, row_channels(record)
+    rows = recordings.rows
+    features = np.full((len(rows), 4), np.nan)
+    # NaN would be another key each time.
+    ends = [None if end != end else end for end in rows["end"].tolist()]
+    stretches = zip(rows["path"].tolist(), rows["start"].tolist(), ends, strict=True)
+    for row, (path, start, end) in enumerate(stretches):
+        channels = "mean"
+        if "channels" in rows.columns:
+            channels = row_channels(rows.iloc[row])
         with contextlib.suppress(AudioReadError):
-            features[row] = _summary_of_stretch(file_identity(record["path"]), *stretch)
+            features[row] = _summary_of_stretch(
+                file_identity(path), start, end, channels
+            )
     return features
 
 
