@@ -17,6 +17,7 @@ from skbird.utils._typing import Paths, Rows
 
 # Of 5 s, they are 69,000 hours, and take a gigabyte.
 _MAX_ROWS = 50_000_000
+_PLACE = "path", "start", "end"
 # What pandas makes of texts: before pandas 3 objects, which may be no texts.
 _TEXT = pd.Series(["text"]).dtype
 
@@ -78,9 +79,14 @@ def check_placed_rows(X, input_name, place):
         Says for the number of a row how errors call it.
     """
     table = _as_table(X, input_name)
-    given = table["path"]
-    paths = _paths(given, place)
-    start, end = (_seconds(table, name, input_name) for name in ("start", "end"))
+    given = {name: table[name] for name in _PLACE if name in table.columns}
+    paths = _paths(given["path"], place)
+    start, end = (
+        _seconds(given[name], name, input_name)
+        if name in given
+        else np.full(len(table), np.nan)
+        for name in ("start", "end")
+    )
     unplaced, endless = np.isnan(start), end == np.inf
     start, end = np.where(unplaced, 0.0, start), np.where(endless, np.nan, end)
     wrong = np.flatnonzero((start < 0) | (end <= start) | np.isinf(start))
@@ -92,13 +98,13 @@ def check_placed_rows(X, input_name, place):
             f"({counted(len(wrong), 'such row')})."
         )
     columns = {"path": paths, "start": start, "end": end}
-    as_given = paths is given and not unplaced.any() and not endless.any()
-    if as_given and _is_row_table(table):  # each step of a pipeline asks
+    as_given = paths is given["path"] and not unplaced.any() and not endless.any()
+    if as_given and _is_row_table(table, given):  # each step of a pipeline asks
         return with_rows(table)
     # By place: of further columns two may have one name.
     names = list(columns)
     for k, (name, values) in enumerate(with_rows(table).items()):
-        if name not in ("path", "start", "end"):
+        if name not in _PLACE:
             names.append(name)
             is_channels = name == "channels"
             columns[k] = check_column(values, place) if is_channels else values
@@ -107,14 +113,13 @@ def check_placed_rows(X, input_name, place):
     return rows
 
 
-def _is_row_table(table):
-    """Return whether the columns of a table are those that `check_rows` makes."""
+def _is_row_table(table, given):
+    """Return whether a table begins with columns of the kinds that it must have."""
     if type(table) is not pd.DataFrame or table.columns.name is not None:
         return False
-    if list(table.columns[:3]) != ["path", "start", "end"]:
+    if list(table.columns[:3]) != list(_PLACE) or "channels" in table.columns:
         return False
-    seconds = table.dtypes.iloc[1:3]
-    return "channels" not in table.columns and all(seconds == np.float64)
+    return given["start"].dtype == given["end"].dtype == np.float64
 
 
 def check_some_rows(X):
@@ -188,11 +193,8 @@ def _as_path(path, row, place):
     )
 
 
-def _seconds(table, column, name):
+def _seconds(values, column, name):
     """Return a column of seconds as an array of floats, which may be shared."""
-    if column not in table.columns:
-        return np.full(len(table), np.nan)
-    values = table[column]
     if isinstance(values.dtype, np.dtype) and values.dtype.kind in "iuf":
         return values.to_numpy(dtype=float)
     # Durations and truth values would become bare numbers: 5000 for 5 s in ms.
