@@ -66,6 +66,14 @@ def test_it_predicts_like_its_parts_and_travels(nets):
     assert soup(nets[:1]) is not nets[0]
 
 
+def test_it_is_under_the_licenses_of_all(nets, monkeypatch):
+    assert soup(nets).weights_license_ is None
+    for net, license in zip(nets[1:], ["CC BY-NC-SA 4.0", "CC BY 4.0"], strict=True):
+        monkeypatch.setattr(net, "weights_license_", license)
+    assert soup(nets).weights_license_ == "CC BY-NC-SA 4.0 and CC BY 4.0"
+    assert soup([*nets, nets[1]]).weights_license_ == "CC BY-NC-SA 4.0 and CC BY 4.0"
+
+
 @pytest.mark.slow
 def test_what_differs_is_named(nets):
     X, Y = make_data()

@@ -106,7 +106,8 @@ def soup(nets):
     -------
     net : CNNClassifier or SEDClassifier
         A copy of the first, with its parameters and history, and the mean weights.
-        Statistics of batch normalisation are averaged alike.
+        Statistics of batch normalisation are averaged alike. ``weights_license_`` has
+        the licenses of all.
 
     Raises
     ------
@@ -167,7 +168,14 @@ def soup(nets):
         for net in nets
     ]
     mixed.module_.load_state_dict(mean_weights(states))
+    mixed.weights_license_ = _licenses_of(nets)
     return mixed
+
+
+def _licenses_of(nets):
+    """Return the licenses of the weights that networks began with, each once."""
+    licenses = dict.fromkeys(net.weights_license_ for net in nets)
+    return " and ".join(text for text in licenses if text is not None) or None
 
 
 def _state(net):

@@ -176,8 +176,8 @@ def say_species(lacking, n_species, stacklevel):
     more = f" and {len(lacking) - _NAMED} more" if len(lacking) > _NAMED else ""
     warnings.warn(
         f"The prior knows nothing of {shown}{more} ({len(lacking)} of {n_species} "
-        "species): they stay as they are. Pass names={species: name} if it calls them "
-        "otherwise.",
+        "species): they stay as they are. If it calls them otherwise, "
+        "PlaceSeasonPrior(names={species: name}) says how.",
         stacklevel=stacklevel,
     )
 
