@@ -1543,12 +1543,6 @@ def test_missing_pyarrow_names_the_extra(run, monkeypatch):
         run()
 
 
-@pytest.mark.slow
-def test_import_needs_no_torch():
-    code = "import skbird.inference, sys; sys.exit('torch' in sys.modules)"
-    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
-
-
 # More processes and machines -------------------------------------------------------
 
 
