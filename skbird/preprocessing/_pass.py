@@ -4,9 +4,11 @@ Memory is bounded by the blocks in which long rows are worked on, whatever the l
 of the files. A row that fails costs no other row.
 """
 
+from functools import cache
+
 import numpy as np
 from joblib import Parallel, delayed
-from threadpoolctl import threadpool_limits
+from threadpoolctl import ThreadpoolController
 
 from skbird.audio import AudioFile, AudioReadError, no_samples, stretch_frames
 from skbird.data import Clip
@@ -73,10 +75,16 @@ def run_pass(
         total=len(chosen), desc=label, unit="row", delay=1, verbose=verbose
     )
     # Threads of BLAS inside threads of ours wait for each other most of the time.
-    with threadpool_limits(1, "blas"), bar:
+    with _blas().limit(limits=1), bar:
         for results in done:
             bar.update(len(results))
             yield from results
+
+
+@cache
+def _blas():
+    """Return the libraries of BLAS: finding them anew takes milliseconds each time."""
+    return ThreadpoolController().select(user_api="blas")
 
 
 def _tasks(rows, chosen, channels, task_s):
