@@ -31,7 +31,7 @@ def shell(command, cwd, **variables):
 PREPARED = """
 import os, sys
 from ast import literal_eval
-import librosa.core, librosa.util, matplotlib.pyplot, skbird.reports
+import matplotlib.pyplot, skbird.reports
 for line in sys.stdin:
     child = os.fork()
     if not child:

@@ -28,6 +28,7 @@ from skbird.preprocessing._dsp import (
     log_mel,
     mean_square,
     mel_filters,
+    mel_frequencies,
     resample,
     window,
 )

@@ -3,7 +3,6 @@
 from functools import lru_cache
 from typing import NamedTuple
 
-import librosa
 import numpy as np
 import scipy.fft
 import scipy.signal
@@ -112,8 +111,8 @@ def mel_filters(sample_rate, n_fft, n_mels, fmin, fmax, htk):
     gigabytes for 4096 filters of 65,536 samples.
     """
     fmax = sample_rate / 2 if fmax is None else fmax
-    bins_hz = librosa.fft_frequencies(sr=sample_rate, n_fft=n_fft)
-    edges_hz = librosa.mel_frequencies(n_mels + 2, fmin=fmin, fmax=fmax, htk=htk)
+    bins_hz = np.fft.rfftfreq(n_fft, 1 / sample_rate)
+    edges_hz = mel_frequencies(n_mels + 2, fmin, fmax, htk)
     bands = []
     for first in range(0, n_mels, _MELS_PER_BAND):
         mels = slice(first, min(first + _MELS_PER_BAND, n_mels))
@@ -128,6 +127,41 @@ def mel_filters(sample_rate, n_fft, n_mels, fmin, fmax, htk):
             bins, weights = slice(0, 1), np.zeros((len(weights), 1), np.float32)
         bands.append(MelBand(mels, bins, np.ascontiguousarray(weights.T)))
     return tuple(bands)
+
+
+def mel_frequencies(n, fmin, fmax, htk):
+    """Return frequencies in Hz at equal distances on the mel scale.
+
+    The same numbers as those of ``librosa.mel_frequencies``, which imports numba for
+    half a second.
+    """
+    to_mel, to_hz = (_htk_mel, _htk_hz) if htk else (_slaney_mel, _slaney_hz)
+    return to_hz(np.linspace(to_mel(fmin), to_mel(fmax), n))
+
+
+def _htk_mel(hz):
+    return 2595 * np.log10(1 + hz / 700)
+
+
+def _htk_hz(mel):
+    return 700 * (10 ** (mel / 2595) - 1)
+
+
+# Slaney's scale: linear up to 1 kHz, logarithmic beyond.
+_HZ_PER_MEL = 200 / 3
+_LOG_FROM_MEL = 1000 / _HZ_PER_MEL
+_LOG_STEP = np.log(6.4) / 27
+
+
+def _slaney_mel(hz):
+    if hz < 1000:
+        return hz / _HZ_PER_MEL
+    return _LOG_FROM_MEL + np.log(hz / 1000) / _LOG_STEP
+
+
+def _slaney_hz(mel):
+    beyond = 1000 * np.exp(_LOG_STEP * (mel - _LOG_FROM_MEL))
+    return np.where(mel < _LOG_FROM_MEL, _HZ_PER_MEL * mel, beyond)
 
 
 def _triangles(edges_hz, bins_hz):

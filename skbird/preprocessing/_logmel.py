@@ -3,7 +3,6 @@ import warnings
 from dataclasses import dataclass
 from numbers import Integral, Real
 
-import librosa
 import numpy as np
 from sklearn.base import BaseEstimator
 
@@ -58,11 +57,8 @@ class MelOp(LastOp):
 
     def centres_hz(self, sample_rate):
         """Return the centres of the mel bands in Hz, as a tuple."""
-        edges = librosa.mel_frequencies(
-            self.n_mels + 2,
-            fmin=self.low_hz,
-            fmax=self._upper(sample_rate),
-            htk=self.htk,
+        edges = _dsp.mel_frequencies(
+            self.n_mels + 2, self.low_hz, self._upper(sample_rate), self.htk
         )
         return tuple(edges[1:-1].tolist())
 
