@@ -28,12 +28,12 @@ from skbird.preprocessing._dsp import (
     log_mel,
     mean_square,
     mel_filters,
-    mel_frequencies,
     resample,
     window,
 )
 from skbird.preprocessing._front_end import FrontEnd
 from skbird.preprocessing._last_op import LastOp
+from skbird.preprocessing._mel_scale import mel_frequencies
 from skbird.preprocessing._resampler import ResampleOp
 from skbird.preprocessing._rms import RMSOp
 from skbird.preprocessing._vad import VADOp, speech_probability

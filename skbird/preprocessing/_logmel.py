@@ -17,6 +17,7 @@ from skbird.preprocessing import _dsp
 from skbird.preprocessing._clip_transformer import NoMatrixMixin
 from skbird.preprocessing._front_end import FrontEnd
 from skbird.preprocessing._last_op import LastOp
+from skbird.preprocessing._mel_scale import mel_frequencies
 from skbird.utils._rows import check_y_length
 from skbird.utils._sklearn_compat import Interval, StrOptions
 from skbird.utils._text import counted
@@ -57,7 +58,7 @@ class MelOp(LastOp):
 
     def centres_hz(self, sample_rate):
         """Return the centres of the mel bands in Hz, as a tuple."""
-        edges = _dsp.mel_frequencies(
+        edges = mel_frequencies(
             self.n_mels + 2, self.low_hz, self._upper(sample_rate), self.htk
         )
         return tuple(edges[1:-1].tolist())
