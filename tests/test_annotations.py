@@ -1,7 +1,6 @@
 """Round trips of boxes, real tables, damaged tables, and rows made of boxes."""
 
 import os
-import subprocess
 import sys
 from pathlib import Path
 from types import SimpleNamespace
@@ -653,16 +652,6 @@ def test_crowsetta_itself_reads_what_is_written(boxes, tmp_path):
     files = write_audacity(boxes.drop(columns="score"), tmp_path)
     found = read_crowsetta(files, "aud-bbox", "site1/a.wav")
     assert_frame_equal(found, boxes.drop(columns="score"))
-
-
-@pytest.mark.slow
-def test_importing_annotations_needs_no_extra():
-    code = (
-        "import sys, skbird.annotations;"
-        "print({'crowsetta', 'pyarrow.parquet', 'torch'} & set(sys.modules))"
-    )
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
-    assert done.stdout == "set()\n", done.stderr
 
 
 # Rows -------------------------------------------------------------------------

@@ -1,6 +1,4 @@
 import pickle
-import subprocess
-import sys
 
 import numpy as np
 import pandas as pd
@@ -455,9 +453,3 @@ def test_tags_say_multilabel():
     tags = get_tags(CallTypeClassifier(Spy()))
     assert tags.classifier_tags.multi_label
     assert tags.target_tags.multi_output
-
-
-@pytest.mark.slow
-def test_import_needs_no_torch():
-    code = "import skbird.compose, sys; sys.exit('torch' in sys.modules)"
-    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

@@ -13,7 +13,12 @@ import pytest
 from sklearn.base import clone
 from toy_encoder import NAMES, RATE, hear, toy, toy_spec
 
-from skbird.encoders import EmbeddingEncoder, EncoderOutput, load_encoder
+from skbird.encoders import (
+    EmbeddingEncoder,
+    EncoderOutput,
+    _function_identity,
+    load_encoder,
+)
 from skbird.encoders._function_identity import function_identity
 
 FACTOR = 1.0
@@ -149,9 +154,10 @@ def test_functions_of_one_name_are_counted_one_by_one():
 
 
 def test_functions_are_the_same_in_other_processes():
-    code = (
-        "from skbird.encoders._function_identity import function_identity\n"
-        "print(function_identity(lambda w: w if w in {'a', 'b', 'c', 'd'} else 0))"
+    code = (  # the file alone: with its room it takes seconds to import
+        f"import runpy; names = runpy.run_path({_function_identity.__file__!r})\n"
+        "identity = names['function_identity']\n"
+        "print(identity(lambda w: w if w in {'a', 'b', 'c', 'd'} else 0))"
     )
     found = {
         subprocess.run(

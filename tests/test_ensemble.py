@@ -1,8 +1,6 @@
 """Estimators that let several classifiers answer as one."""
 
 import pickle
-import subprocess
-import sys
 
 import joblib
 import numpy as np
@@ -766,9 +764,3 @@ def test_members_share_a_cache(birds, tmp_path, monkeypatch):
     n_rows.clear()
     model.fit(X, Y)
     assert not n_rows
-
-
-@pytest.mark.slow
-def test_import_needs_no_torch():
-    code = "import skbird.ensemble, sys; sys.exit('torch' in sys.modules)"
-    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

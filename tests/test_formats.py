@@ -4,6 +4,7 @@ import contextlib
 import re
 import sys
 from fractions import Fraction
+from functools import cache
 from io import FileIO
 
 import numpy as np
@@ -210,6 +211,7 @@ def damaged(path, at, n_bytes=40):
     return bad
 
 
+@cache
 def read_seconds(path, n_seconds):
     """Read each second by itself; None stands for those that cannot be read."""
     found = []

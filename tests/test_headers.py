@@ -7,6 +7,7 @@ import struct
 import tracemalloc
 import warnings
 from concurrent.futures import ThreadPoolExecutor
+from functools import cache
 
 import numpy as np
 import pytest
@@ -617,17 +618,29 @@ def chirp():
     return 0.3 * np.sin(2 * np.pi * (300 + 100 * t) * t) + 0.05 * noise
 
 
+@pytest.fixture(scope="module")
+def encoded(chirp):
+    """Return a function that makes a file of it and returns its bytes."""
+
+    @cache
+    def encode(format, subtype=None):
+        file = io.BytesIO()
+        soundfile.write(file, chirp, 48_000, format=format, subtype=subtype)
+        return file.getvalue()
+
+    return encode
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("damage", DAMAGE.values(), ids=DAMAGE)
 @pytest.mark.parametrize(
     ("format", "subtype"), [("MP3", None), ("OGG", "VORBIS"), ("OGG", "OPUS")]
 )
 def test_damage_within_the_sound_costs_no_other_row(
-    chirp, tmp_path, format, subtype, damage
+    chirp, encoded, tmp_path, format, subtype, damage
 ):
     rate, path = 48_000, tmp_path / "night.bin"
-    soundfile.write(path, chirp, rate, format=format, subtype=subtype)
-    path.write_bytes(damage(bytearray(path.read_bytes())))
+    path.write_bytes(damage(bytearray(encoded(format, subtype))))
     assert _n_lost(path, chirp, rate, range(2 * SECONDS)) <= 6
     header = read_header(path)
     is_small = format == "MP3" and damage is DAMAGE["bits"]  # less than CODEC_S
@@ -655,10 +668,9 @@ def _n_lost(path, sound, rate, seconds):
 
 
 @pytest.mark.slow
-def test_a_whole_recording_with_damage_is_an_error(chirp, tmp_path):
+def test_a_whole_recording_with_damage_is_an_error(encoded, tmp_path):
     path = tmp_path / "night.mp3"
-    soundfile.write(path, chirp, 48_000)
-    path.write_bytes(DAMAGE["zeros"](bytearray(path.read_bytes())))
+    path.write_bytes(DAMAGE["zeros"](bytearray(encoded("MP3"))))
     front = LogMel(32, on_error="raise", verbose=0)
     with (
         pytest.warns(UserWarning, match="s of it are damaged, first at"),
@@ -668,10 +680,9 @@ def test_a_whole_recording_with_damage_is_an_error(chirp, tmp_path):
 
 
 @pytest.mark.slow
-def test_an_mp3_that_is_rubbish_to_its_end_is_cut(chirp, tmp_path):
+def test_an_mp3_that_is_rubbish_to_its_end_is_cut(encoded, tmp_path):
     path = tmp_path / "night.mp3"
-    soundfile.write(path, chirp, 48_000)
-    content = bytearray(path.read_bytes())
+    content = bytearray(encoded("MP3"))
     path.write_bytes(patched(content, len(content) // 2, bytes(len(content) // 2)))
     with pytest.warns(UserWarning, match="Its header says 24"):
         samples, _ = read_audio(path)

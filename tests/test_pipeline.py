@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-from conftest import RATE, tone
+from conftest import RATE, livened, tone
 from sklearn.base import clone
 from sklearn.frozen import FrozenEstimator
 from sklearn.linear_model import LogisticRegression
@@ -176,7 +176,8 @@ def test_predicts_every_row_of_a_soundscape(birds, write_wav):
 @pytest.mark.slow
 def test_a_pickled_pipeline_predicts_the_same_in_a_fresh_process(birds, tmp_path):
     X, Y = birds
-    pipe = make(head=SEDClassifier("test_efficientnet", **NET)).fit(X, Y)
+    net = SEDClassifier("test_efficientnet", **{**NET, "max_epochs": 1})
+    pipe = livened(make(head=net).fit(X, Y))
     model, out = tmp_path / "pipe.pkl", tmp_path / "proba.npy"
     model.write_bytes(pickle.dumps(pipe))
     code = (

@@ -1,6 +1,4 @@
 import pickle
-import subprocess
-import sys
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -832,9 +830,3 @@ def test_tags_say_multilabel():
     assert tags.classifier_tags.multi_label
     assert tags.target_tags.multi_output
     assert not tags.classifier_tags.multi_class
-
-
-@pytest.mark.slow
-def test_import_needs_no_torch():
-    code = "import skbird.postprocessing, sys; sys.exit('torch' in sys.modules)"
-    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

@@ -1,12 +1,11 @@
 """A compiled network that is small, and made without torch."""
 
-import librosa
 import numpy as np
 import onnx
 
 from skbird.data import SpectrogramFormat
 from skbird.inference import CompiledNetwork
-from skbird.preprocessing import LogMel
+from skbird.preprocessing import LogMel, mel_frequencies
 
 RATE = 16_000
 
@@ -39,7 +38,7 @@ def make_tiny_onnx():
 
 
 MEL = LogMel(n_mels=32, hop_length=1024, n_jobs=1, verbose=0)
-MEL_HZ = librosa.mel_frequencies(34, fmin=20, fmax=RATE / 2)[1:-1]
+MEL_HZ = mel_frequencies(34, 20, RATE / 2, htk=False)[1:-1]
 NETWORK = CompiledNetwork(
     make_tiny_onnx(),
     SpectrogramFormat(tuple(MEL_HZ), 1024 / RATE),

@@ -33,6 +33,7 @@ from skbird.preprocessing._dsp import (
 )
 from skbird.preprocessing._front_end import FrontEnd
 from skbird.preprocessing._last_op import LastOp
+from skbird.preprocessing._mel_scale import mel_frequencies
 from skbird.preprocessing._resampler import ResampleOp
 from skbird.preprocessing._rms import RMSOp
 from skbird.preprocessing._vad import VADOp, speech_probability

@@ -3,13 +3,13 @@
 from functools import lru_cache
 from typing import NamedTuple
 
-import librosa
 import numpy as np
 import scipy.fft
 import scipy.signal
 import soxr
 
 from skbird.data import FLOOR_DB
+from skbird.preprocessing._mel_scale import mel_frequencies
 
 # Values worked on at a time: few enough to stay in a processor's second-level cache.
 _BLOCK = 2**17
@@ -112,8 +112,8 @@ def mel_filters(sample_rate, n_fft, n_mels, fmin, fmax, htk):
     gigabytes for 4096 filters of 65,536 samples.
     """
     fmax = sample_rate / 2 if fmax is None else fmax
-    bins_hz = librosa.fft_frequencies(sr=sample_rate, n_fft=n_fft)
-    edges_hz = librosa.mel_frequencies(n_mels + 2, fmin=fmin, fmax=fmax, htk=htk)
+    bins_hz = np.fft.rfftfreq(n_fft, 1 / sample_rate)
+    edges_hz = mel_frequencies(n_mels + 2, fmin, fmax, htk)
     bands = []
     for first in range(0, n_mels, _MELS_PER_BAND):
         mels = slice(first, min(first + _MELS_PER_BAND, n_mels))

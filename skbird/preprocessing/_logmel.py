@@ -3,7 +3,6 @@ import warnings
 from dataclasses import dataclass
 from numbers import Integral, Real
 
-import librosa
 import numpy as np
 from sklearn.base import BaseEstimator
 
@@ -18,6 +17,7 @@ from skbird.preprocessing import _dsp
 from skbird.preprocessing._clip_transformer import NoMatrixMixin
 from skbird.preprocessing._front_end import FrontEnd
 from skbird.preprocessing._last_op import LastOp
+from skbird.preprocessing._mel_scale import mel_frequencies
 from skbird.utils._rows import check_y_length
 from skbird.utils._sklearn_compat import Interval, StrOptions
 from skbird.utils._text import counted
@@ -58,11 +58,8 @@ class MelOp(LastOp):
 
     def centres_hz(self, sample_rate):
         """Return the centres of the mel bands in Hz, as a tuple."""
-        edges = librosa.mel_frequencies(
-            self.n_mels + 2,
-            fmin=self.low_hz,
-            fmax=self._upper(sample_rate),
-            htk=self.htk,
+        edges = mel_frequencies(
+            self.n_mels + 2, self.low_hz, self._upper(sample_rate), self.htk
         )
         return tuple(edges[1:-1].tolist())
 

@@ -75,16 +75,16 @@ def run_pass(
         total=len(chosen), desc=label, unit="row", delay=1, verbose=verbose
     )
     # Threads of BLAS inside threads of ours wait for each other most of the time.
-    with _libraries().limit(limits=1, user_api="blas"), bar:
+    with _blas().limit(limits=1), bar:
         for results in done:
             bar.update(len(results))
             yield from results
 
 
 @cache
-def _libraries():
-    """Find the libraries of NumPy and SciPy once: it takes 2 ms."""
-    return ThreadpoolController()
+def _blas():
+    """Return the libraries of BLAS: finding them anew takes milliseconds each time."""
+    return ThreadpoolController().select(user_api="blas")
 
 
 def _tasks(rows, chosen, channels, task_s):

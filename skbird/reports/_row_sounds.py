@@ -5,7 +5,7 @@ import pandas as pd
 from joblib import Parallel, delayed
 
 from skbird.audio import AudioFile, AudioReadError, row_channels, stretch_frames
-from skbird.preprocessing import log_mel, mel_filters, resample
+from skbird.preprocessing import log_mel, mel_filters, mel_frequencies, resample
 from skbird.reports._scan import measure
 from skbird.utils._progress import progress_bar
 
@@ -65,9 +65,7 @@ def _measure_row(row):
 
 def mel_khz():
     """Centres of the bands of the spectra, in kHz."""
-    import librosa
-
-    return librosa.mel_frequencies(_MELS + 2, fmin=_LOW_HZ, fmax=RATE / 2)[1:-1] / 1000
+    return mel_frequencies(_MELS + 2, _LOW_HZ, RATE / 2, htk=False)[1:-1] / 1000
 
 
 def recall_by_level(measured, truth, score, threshold):
