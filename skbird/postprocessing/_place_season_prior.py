@@ -25,12 +25,7 @@ from skbird.postprocessing._prior_rows import (
 )
 from skbird.postprocessing._priors import GeoPrior, make_prior
 from skbird.utils._params import SHARE, THRESHOLD, as_floats, check_list
-from skbird.utils._rows import (
-    check_targets,
-    file_numbers,
-    groups_of_rows,
-    row_table,
-)
+from skbird.utils._rows import check_targets, file_numbers, groups_of_rows, row_table
 from skbird.utils._sklearn_compat import HasMethods, Interval, StrOptions
 from skbird.utils._truth import validate_truth
 
@@ -387,25 +382,17 @@ class PlaceSeasonPrior(HeldOutPostProcessor):
         priors, known = self._known_priors(source, rows, self.species_)
         self.known_ = known
         self.reference_ = self._references(source, priors)
+        table = {"known": known, "mean_prior": mean_of_known(priors)}
         self.species_prior_ = pd.DataFrame(
-            {
-                "known": known,
-                "mean_prior": mean_of_known(priors),
-                "reference": self.reference_,
-            },
+            table | {"reference": self.reference_},
             index=pd.Index(self.species_, name="species"),
         )
         say_species(self.species_[~known], len(known), stacklevel=5)
         say_rows(priors[:, known], stacklevel=5)
 
     def _change(self, proba, priors, reference, strength):
-        return change_odds(
-            proba,
-            priors,
-            reference=reference,
-            strength=strength,
-            min_prior=self.min_prior,
-        )
+        limits = {"reference": reference, "min_prior": self.min_prior}
+        return change_odds(proba, priors, strength=strength, **limits)
 
 
 def _targets(y):
