@@ -13,16 +13,35 @@ class SharedExports:
     that the tests ask for are of a network that was exported before.
     """
 
-    def __init__(self):
-        self.shared = False
+    def pytest_collection_finish(self):
+        """Share exports if a test may train what can be exported."""
+        if "skbird.nn" in sys.modules:
+            from skbird.inference import _export as exporter
 
-    def pytest_runtest_setup(self, item):
-        """Share exports from the first test on before which the exporter was loaded."""
-        exporter = sys.modules.get("skbird.inference._export")
-        if exporter is not None and not self.shared:
-            self.shared = True
             for name in ("network_to_onnx", "network_to_torch"):
                 setattr(exporter, name, shared(getattr(exporter, name)))
+            exporter.to_onnx = with_shared_operators(exporter.to_onnx)
+
+
+def with_shared_operators(export):
+    """Return a function that exports, for which torch lists its operators once.
+
+    It would take a second for each network, and comes to the same.
+    """
+
+    @functools.cache
+    def share_operators():
+        from torch.onnx._internal.exporter._registration import ONNXRegistry
+
+        listed = functools.cache(ONNXRegistry.from_torchlib)
+        ONNXRegistry.from_torchlib = staticmethod(listed)
+
+    @functools.wraps(export)
+    def export_sharing(*args):
+        share_operators()
+        return export(*args)
+
+    return export_sharing
 
 
 def shared(export):

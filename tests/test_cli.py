@@ -21,6 +21,8 @@ from conftest import RATE, tone
 pytest.importorskip("openvino")
 pytest.importorskip("onnxscript")
 pytest.importorskip("onnx")
+from tiny_backbone import TINY
+
 from skbird.annotations import read_audacity, read_birdnet, read_boxes, read_raven
 from skbird.cli import _console
 from skbird.cli._app import app
@@ -30,7 +32,7 @@ from skbird.utils._extras import install_hint
 README = Path(__file__).parent.parent / "README.md"
 # What makes a training short enough for a test.
 SHORT = (
-    "--backbone test_efficientnet --backbone-weights none --epochs 3 --segment-s 1 "
+    f"--backbone {TINY} --backbone-weights none --epochs 3 --segment-s 1 "
     "--n-mels 32 --sample-rate 16000 --lr 0.01 --set sedclassifier__verbose=0"
 ).split()
 HZ = {"dove": 1000, "wren": 3000}
@@ -338,7 +340,7 @@ def test_models_beyond_a_size_are_refused(folder, tmp_path, command):
 def test_flags_count_more_than_the_file(folder, tmp_path):
     config = tmp_path / "train.toml"
     config.write_text(
-        'backbone = "test_efficientnet"\nbackbone_weights = "none"\nepochs = 1\n'
+        f'backbone = "{TINY}"\nbackbone_weights = "none"\nepochs = 1\n'
         "sample_rate = 16000\nn_mels = 16\nhold_out = 0\n[set]\n"
         "segmenter__overlap = 0.0\nsedclassifier__verbose = 0\n"
         "sedclassifier__callbacks__mixup__alpha = 0.2\n"

@@ -10,6 +10,8 @@ from click.testing import CliRunner
 from conftest import RATE, tone
 
 pytest.importorskip("torch")
+from tiny_backbone import TINY
+
 from skbird.audio import AudioReadError
 from skbird.cli import _training_data
 from skbird.cli._app import app
@@ -17,7 +19,7 @@ from skbird.cli._rehearsal import _write_noise
 from skbird.cli._settings import Settings
 
 SHORT = (
-    "--backbone test_efficientnet --backbone-weights none --epochs 1 --segment-s 1 "
+    f"--backbone {TINY} --backbone-weights none --epochs 1 --segment-s 1 "
     "--n-mels 16 --sample-rate 16000 --segments-per-row 1"
 ).split()
 NET = "sedclassifier"

@@ -14,6 +14,8 @@ from click.testing import CliRunner
 from safetensors.torch import load_file, save_file
 from sklearn.base import clone
 from sklearn.pipeline import make_pipeline
+from tiny_backbone import TINY as BACKBONE
+from tiny_cnn import TinyBackbone
 from tiny_encoder import write_encoder
 from toy_encoder import OUTPUTS, Counting, hear, quiet, toy, toy_spec
 
@@ -38,12 +40,12 @@ TINY = {"backbone_weights": None, "verbose": 0, "random_state": 0, "batch_size":
 
 
 def student(teacher=None, **options):
-    options = {**TINY, "backbone": "lcnet_035", "max_epochs": 1, **options}
+    options = {**TINY, "backbone": BACKBONE, "max_epochs": 1, **options}
     return EmbeddingDistillation(toy() if teacher is None else teacher, **options)
 
 
 def small(**options):
-    return CNNClassifier("lcnet_035", **{**TINY, "max_epochs": 1, **options})
+    return CNNClassifier(BACKBONE, **{**TINY, "max_epochs": 1, **options})
 
 
 def front_end(n_mels=32):
@@ -96,7 +98,7 @@ def weights(taught, tmp_path_factory):
 def test_embeddings_of_held_out_sounds_come_nearer_to_the_teachers(X, taught):
     before = student(lr=1e-12).fit(X[:30])
     assert taught.score(X[30:]) > before.score(X[30:]) + 0.3
-    assert taught.embed(X).shape == (40, 176)
+    assert taught.embed(X).shape == (40, TinyBackbone.num_features)
     losses = taught.history_["train_loss"]
     assert losses.iloc[-1] < losses.iloc[0]
 
@@ -223,13 +225,13 @@ def test_segments_that_are_moved_take_their_target_along():
 @pytest.mark.parametrize("make", [CNNClassifier, SEDClassifier])
 def test_embeddings_can_be_learnt_beside_labels(X, Y, make):
     options = {**TINY, "max_epochs": 2, "lr": 3e-3}
-    net = make("lcnet_035", **options, callbacks__distill__teacher=toy())
+    net = make(BACKBONE, **options, callbacks__distill__teacher=toy())
     net.set_params(callbacks__distill__weight=5.0, callbacks__average__decay=0.5)
     net.fit(X, Y)
     losses = net.history_["train_loss"]
     assert losses.iloc[0] > 4  # that of the embeddings is in it
     assert losses.iloc[-1] < losses.iloc[0] - 0.1
-    plain = make("lcnet_035", **options).fit(X, Y)
+    plain = make(BACKBONE, **options).fit(X, Y)
     assert net.module_.state_dict().keys() == plain.module_.state_dict().keys()
     assert "features" not in vars(net.module_)
     assert len(net.optimizer_.param_groups) == len(plain.optimizer_.param_groups)
@@ -334,7 +336,7 @@ def test_networks_start_from_the_weights(X, Y, taught, weights, make):
     said = Said()
     logging.getLogger("timm").addHandler(said)
     options = {**TINY, "backbone_weights": weights, "max_epochs": 1, "lr": 1e-12}
-    net = make("lcnet_035", **options).fit(X, Y)
+    net = make(BACKBONE, **options).fit(X, Y)
     wanted = taught.module_.backbone.state_dict()
     found = net.module_.backbone.state_dict()
     assert wanted.keys() == found.keys()
@@ -346,7 +348,7 @@ def test_networks_start_from_the_weights(X, Y, taught, weights, make):
 
 def test_weights_say_what_they_are(weights, taught):
     origin = origin_of(weights)
-    assert origin.backbone == "lcnet_035"
+    assert origin.backbone == BACKBONE
     assert origin.teacher == {"name": "toy", "version": "1", "sha256": None}
     assert origin.license == "CC BY-NC-SA 4.0"
     assert (origin.n_rows, origin.hours) == (30, round(taught.hours_, 3))
@@ -472,7 +474,7 @@ def test_the_command_line_writes_weights(recordings, tmp_path):
         "--out",
         str(out),
     ]
-    arguments += ["--backbone", "lcnet_035", "--backbone-weights", "none"]
+    arguments += ["--backbone", BACKBONE, "--backbone-weights", "none"]
     arguments += ["--epochs", "1", "--segments-per-row", "1"]
     result = CliRunner().invoke(app, arguments)
     assert result.exit_code == 0, result.output

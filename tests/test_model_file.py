@@ -1,6 +1,7 @@
 """Model files: what is written comes back, and nothing else gets in."""
 
 import copy
+import functools
 import importlib
 import inspect
 import json
@@ -85,9 +86,7 @@ def compiled(X_and_Y):
         Segmenter(1.0),
         VADFilter(threshold={"XC": 0.7, "default": 0.5}),
         LogMel(32, verbose=0),
-        CNNClassifier(
-            "test_efficientnet", backbone_weights=None, max_epochs=1, verbose=0
-        ),
+        CNNClassifier(module=TinyCNN, backbone_weights=None, max_epochs=1, verbose=0),
     ).fit(*X_and_Y)
     livened(model)
     reweighter = SoundscapeReweighter(FrozenEstimator(model)).fit(*X_and_Y)
@@ -302,14 +301,14 @@ def test_nothing_callable_but_the_list_can_be_named_in_a_file(path):
     with zipfile.ZipFile(path) as archive:
         plain = json.loads(archive.read("model.json"))
         program = archive.read("networks/0.onnx")
-    places = [plain, plain["inner"][0]["front_end"][0]]
+    pipeline = plain["inner"][0]
     accepted = set()
-    for place in places:
+    for model, place in ((plain, plain), (pipeline, pipeline["front_end"][0])):
         right = place["part"]
         for name in names:
             place["part"] = name
             try:
-                build(plain, lambda number, network: program)
+                build(model, lambda number, network: program)
             except FieldError:
                 continue
             accepted.add(name)
@@ -427,7 +426,7 @@ def test_a_file_is_read_with_a_bound_on_its_size(path):
         load_model(path, max_bytes=size - 1)
     with ModelArchive(path, size) as archive:
         assert archive
-    assert load_model(path, max_bytes=2 * size)  # its networks need a little more
+    assert load_model(path, max_bytes=2**20)  # to run, networks need more than they are
 
 
 @pytest.mark.slow
@@ -994,8 +993,10 @@ def put_inside(wrapper, inner):
 @pytest.mark.slow
 @pytest.mark.parametrize("outer", WRAPPERS)
 def test_what_compiles_can_be_saved_on_two_levels(
-    outer, wrapped, network, bird_folder, tmp_path
+    outer, wrapped, network, bird_folder, tmp_path, monkeypatch
 ):
+    # Files hold how models print: scikit-learn looks at the same signatures each time.
+    monkeypatch.setattr(inspect, "signature", functools.cache(inspect.signature))
     X = segment_table(bird_folder["path"][:2], 1.5, 1.5)
     X = MEL.transform(Resampler(RATE).transform(X))
     path = tmp_path / "birds.skbird"

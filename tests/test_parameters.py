@@ -296,11 +296,12 @@ def saved_weights(folder):
 
     path = folder / "weights.pt"
     torch.manual_seed(7)
-    model = timm.create_model("mobilenetv3_small_050", in_chans=1, num_classes=0)
+    model = timm.create_model(SMALL, in_chans=1, num_classes=0)
     torch.save(model.state_dict(), path)
     return path
 
 
+SMALL = "test_efficientnet"
 NET = {
     "backbone_weights": None,
     "max_epochs": 1,
@@ -310,10 +311,9 @@ NET = {
     "device": "cpu",
 }
 NET_CHANGES = {
-    "backbone": "test_efficientnet",
+    "backbone": "lcnet_035",
     "backbone_weights": saved_weights,
     "drop_rate": 0.8,
-    "drop_path_rate": 0.5,
     "feature_pooling": "gem",
     "pooling": "mean",
     "tta_shifts_s": (0.1,),
@@ -329,7 +329,6 @@ NET_CHANGES = {
     "random_state": 1,
     "verbose": 1,
 }
-SMALL = "mobilenetv3_small_050"
 MIX = {"domain": "log-mel", "equalize": False, "p": 0.5}
 FILES = GroupKFold(3, shuffle=True, random_state=1)
 
@@ -454,6 +453,9 @@ CASES = [
             "frame_scores": True,
         },
     ),
+    # Paths are dropped where there are residual connections.
+    (see_net, CNNClassifier("test_resnet", **NET), {"drop_path_rate": 0.5}),
+    (see_net, SEDClassifier("test_resnet", **NET), {"drop_path_rate": 0.5}),
     (see_callback, BackgroundNoise(), {"p": 0.1, "min_snr_db": -9, "max_snr_db": 4}),
     (
         see_callback,

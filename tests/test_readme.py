@@ -8,6 +8,7 @@ import pandas as pd
 import pytest
 import soundfile
 from sklearn.pipeline import make_pipeline
+from tiny_cnn import TinyCNN
 
 from skbird.nn import CNNClassifier
 from skbird.preprocessing import LogMel
@@ -64,7 +65,7 @@ def test_the_examples_with_own_recordings_run(tmp_path, monkeypatch):
         "verbose": 0,
         "random_state": 0,
     }
-    net = CNNClassifier("test_efficientnet", **options)
+    net = CNNClassifier(module=TinyCNN, **options)
     namespace = {"pipe": make_pipeline(LogMel(16), net)}
     (first,) = examples(README)
     (own,) = examples(ROOT / "docs/recordings.md")

@@ -18,6 +18,8 @@ import skbird
 pytest.importorskip("onnxscript")
 pytest.importorskip("openvino")
 pytest.importorskip("onnx")
+from tiny_cnn import TinyCNN
+
 from skbird.inference import compile_pipeline, save_model
 from skbird.nn import CNNClassifier
 from skbird.preprocessing import BandPass, LogMel, Resampler, Segmenter
@@ -82,9 +84,7 @@ def test_predicts_where_torch_is_not_installed(bird_folder, slim_folder, tmp_pat
         BandPass(100, 7000),
         Segmenter(1.0),
         LogMel(32, verbose=0),
-        CNNClassifier(
-            "test_efficientnet", backbone_weights=None, max_epochs=1, verbose=0
-        ),
+        CNNClassifier(module=TinyCNN, backbone_weights=None, max_epochs=1, verbose=0),
     )
     compiled = compile_pipeline(livened(model.fit(X, Y)), precision="float32")
     save_model(compiled, tmp_path / "birds.skbird")

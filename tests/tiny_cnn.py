@@ -9,6 +9,7 @@ class TinyBackbone(nn.Module):
     """Patches of 16 bands and 4 frames, then a depthwise convolution."""
 
     num_features = 8
+    feature_info = ({"module": "bn1"}, {"module": "bn2"})
 
     def __init__(self):
         super().__init__()

@@ -7,6 +7,7 @@ import platform
 import warnings
 import zipfile
 from datetime import UTC, datetime
+from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 from numbers import Integral, Real
 
@@ -164,6 +165,7 @@ def _plain_metrics(metrics):
     return plain
 
 
+@cache
 def _version(package):
     try:
         return version(package)
