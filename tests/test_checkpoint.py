@@ -8,6 +8,7 @@ import warnings
 from hashlib import blake2b
 from pathlib import Path
 
+import joblib
 import numpy as np
 import pytest
 import torch
@@ -96,6 +97,17 @@ def test_what_is_no_checkpoint_is_left_aside(stripes, tmp_path, damage):
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         clone(net).fit(X, Y)
+
+
+@pytest.mark.slow
+def test_how_the_rows_were_put_together_makes_no_other_training(stripes, tmp_path):
+    X, Y = stripes[0].assign(x=0.5, y=0.5), stripes[1]
+    united = X.assign()
+    united.rows = X.rows.copy()  # x and y as one block
+    assert joblib.hash(united.rows) != joblib.hash(X.rows)
+    for rows in X, united:
+        small(checkpoint_dir=tmp_path, max_epochs=1).fit(rows, Y)
+    assert len(list(tmp_path.glob("*.pt"))) == 1
 
 
 @pytest.mark.slow

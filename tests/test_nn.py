@@ -433,6 +433,25 @@ def test_misspelt_parameters_are_refused_at_once(misspelt, message):
     assert not set(misspelt) & set(net.get_params())
 
 
+def test_parameters_are_those_of_a_class_as_it_is_now():
+    """Notebooks that load modules anew change classes that were asked before."""
+
+    class Net(CNNClassifier):
+        def __init__(self, module=None, speed=1, **kwargs):
+            CNNClassifier.__init__(self, module, **kwargs)
+            self.speed = speed
+
+    with pytest.raises(ValueError, match="has no parameter 'height'"):
+        Net().set_params(height=2)
+
+    def init(self, module=None, height=1, **kwargs):
+        CNNClassifier.__init__(self, module, **kwargs)
+        self.height = height
+
+    Net.__init__.__code__ = init.__code__
+    assert Net().set_params(height=2).height == 2
+
+
 class Mine(Callback):
     def __init__(self, speed=1):
         self.speed = speed

@@ -16,6 +16,7 @@ from skbird.reports._clips import Cut, as_content, make_clips
 from skbird.reports._describe_errors import describe_errors
 from skbird.reports._describe_recordings import describe_recordings
 from skbird.reports._markup import Markup, element
+from skbird.reports._plots import finish, new_axes
 from skbird.reports._scan import choose_decoded, measure
 
 RATE = 16_000
@@ -375,6 +376,18 @@ def test_pages_are_the_same_bytes_each_time(table, tmp_path):
         for number in range(2)
     ]
     assert pages[0] == pages[1]
+
+
+@pytest.mark.parametrize("setting", ["autolayout", "constrained_layout.use"])
+def test_figures_are_laid_out_once_whatever_the_settings_of_matplotlib(setting):
+    def svg():
+        axis = new_axes()
+        axis.figure.colorbar(axis.imshow(np.eye(3)), ax=axis, label="level")
+        return finish(axis, "eye", "", "").svg
+
+    plain = svg()
+    with matplotlib.rc_context({f"figure.{setting}": True}):
+        assert svg() == plain
 
 
 def test_clips_are_short_and_the_loudest_stretch(write_wav):

@@ -2,6 +2,7 @@ import pickle
 import warnings
 from pathlib import Path
 
+import joblib
 import numpy as np
 import pandas as pd
 import pytest
@@ -50,6 +51,43 @@ def test_further_columns_travel_along_and_the_input_stays():
     rows = check_rows(X)
     assert rows.loc[0, "site"] == "H8"
     assert list(X.columns) == ["path", "end", "site"]
+
+
+def as_in(kind):
+    """Return a row table that differs from others in nothing that counts."""
+    table = pd.DataFrame({"path": ["a", "b"], "start": 0.0, "end": 1.0, "x": 2.0})
+    if kind == "attributes":
+        table.attrs = {"station": "H8"}
+    elif kind == "no labels twice":
+        table.flags.allows_duplicate_labels = False
+    elif kind == "categories":
+        table.columns = pd.CategoricalIndex(table.columns, name="column")
+    elif kind == "put together":
+        start, end, x = (table.pop(name) for name in ("start", "end", "x"))
+        table = table.assign(start=start).assign(end=end).assign(x=x)
+    return table
+
+
+@pytest.mark.parametrize(
+    "kind", ["attributes", "no labels twice", "categories", "put together"]
+)
+def test_nothing_of_a_row_table_counts_but_its_columns(kind):
+    plain, given = as_in("nothing"), as_in(kind)
+    rows = check_rows(given)
+    pd.testing.assert_frame_equal(rows, check_rows(plain))
+    assert not rows.attrs
+    assert rows.iloc[[0, 0]].assign(site="H8").shape == (2, 5)
+    assert joblib.hash(Recordings(given)) == joblib.hash(Recordings(plain))
+
+
+def test_a_row_table_is_no_part_of_the_table_that_it_was_made_of():
+    given = as_in("nothing")
+    rows = check_rows(given)
+    rows.loc[0, ["path", "start"]] = "c", 0.5
+    given.loc[1, "end"] = 9.0
+    assert given["path"].tolist() == ["a", "b"]
+    assert given["start"].tolist() == [0, 0]
+    assert rows["end"].tolist() == [1, 1]
 
 
 @pytest.mark.parametrize(("start", "end"), [(-1, 5), (5, 5), (6, 5), (np.inf, np.nan)])

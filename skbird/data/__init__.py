@@ -46,6 +46,6 @@ from skbird.data._labels import (
 from skbird.data._pooling import POOLINGS, check_shifts, pool_rows, score_rows
 from skbird.data._read_rows import TABLE_SUFFIXES
 from skbird.data._recordings import file_identity
-from skbird.data._row_table import check_some_rows
+from skbird.data._row_table import check_some_rows, in_one_layout
 from skbird.data._spectrogram_format import FLOOR_DB
 from skbird.data._spectrograms import no_errors

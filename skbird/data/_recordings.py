@@ -12,7 +12,7 @@ import pandas as pd
 
 from skbird.audio import read_audio, row_channels
 from skbird.data._ops import ClipOp, WeightOp
-from skbird.data._row_table import check_rows
+from skbird.data._row_table import check_rows, in_one_layout
 from skbird.data._segments import SegmentGrid, row_weights
 from skbird.utils._names import existing_path
 from skbird.utils._params import check_list
@@ -265,7 +265,7 @@ class Recordings:
         # joblib hashes what pickle writes. With the files' identities in it,
         # Pipeline(memory=...) notices a recording that was replaced.
         return {
-            "rows": self.rows,
+            "rows": in_one_layout(self.rows),
             "ops": self.ops,
             "index": self.index,
             "files": [file_identity(path) for path in sorted(set(self.paths))],

@@ -100,7 +100,9 @@ def check_placed_rows(X, input_name, place):
     columns = {"path": paths, "start": start, "end": end}
     as_given = paths is given["path"] and not unplaced.any() and not endless.any()
     if as_given and _is_row_table(table, given):  # each step of a pipeline asks
-        return with_rows(table)
+        rows = pd.DataFrame(with_rows(table))  # without attributes of X
+        rows.columns = list(table.columns)
+        return rows
     # By place: of further columns two may have one name.
     names = list(columns)
     for k, (name, values) in enumerate(with_rows(table).items()):
@@ -115,11 +117,20 @@ def check_placed_rows(X, input_name, place):
 
 def _is_row_table(table, given):
     """Return whether a table begins with columns of the kinds that it must have."""
-    if type(table) is not pd.DataFrame or table.columns.name is not None:
-        return False
     if list(table.columns[:3]) != list(_PLACE) or "channels" in table.columns:
         return False
     return given["start"].dtype == given["end"].dtype == np.float64
+
+
+def in_one_layout(rows):
+    """Return a table that lies in memory as pandas makes it of columns.
+
+    joblib hashes tables of the same values to the same only if they lie alike.
+    """
+    columns = {number: values for number, (_, values) in enumerate(rows.items())}
+    built = pd.DataFrame(columns, index=rows.index)
+    built.columns = list(rows.columns)
+    return built
 
 
 def check_some_rows(X):

@@ -12,6 +12,7 @@ from skorch.callbacks import Callback
 from skorch.history import History
 
 import skbird
+from skbird.data import in_one_layout
 from skbird.nn._plain import NotPlainError, State, from_plain, to_plain
 from skbird.nn._weights import not_finite
 from skbird.utils._files import make_folder, open_whole
@@ -197,7 +198,7 @@ def _fingerprint(net, dataset):
             type(net).__qualname__,
             params,
             getattr(net, net.learnt_in),
-            data.rows,
+            in_one_layout(data.rows),
             data.format,
             list(data.entries),
             data.n_frames,

@@ -31,7 +31,7 @@ def check_names(net, params, error):
         Class of the error: TypeError or ValueError.
     """
     # With `kwargs` itself, which scikit-learn's checks pass: skorch refuses it in fit.
-    own = _own_names(type(net))
+    own = {p.name for base in type(net).__mro__ for p in _parameters(base)}
     if params.keys() <= own:
         return
     known = own | _names_of_parts(net, vars(net) | params)
@@ -48,10 +48,18 @@ def check_names(net, params, error):
         )
 
 
-# Every clone asks, and to read all signatures takes milliseconds.
-@lru_cache(maxsize=100)
-def _own_names(cls):
-    return {name for base in cls.__mro__ for name in signature(base).parameters}
+def _parameters(made_by):
+    """Return the parameters of a class or function, as its signature has them."""
+    if isroutine(made_by):
+        return signature(made_by).parameters.values()
+    return _parameters_of_class(made_by, getattr(made_by.__init__, "__code__", None))
+
+
+# Every clone asks, and to read all signatures takes milliseconds. A notebook that loads
+# modules anew gives classes other code.
+@lru_cache(maxsize=200)
+def _parameters_of_class(cls, code):
+    return tuple(signature(cls).parameters.values())
 
 
 def _is_known(name, known):
@@ -77,13 +85,9 @@ def _options(part):
     """Return the keyword arguments that make a part; "*" if it takes any."""
     if part is None:  # a callback switched off, perhaps only for now
         return {"*"}
-    return _arguments(part if isroutine(part) or isinstance(part, type) else type(part))
-
-
-@lru_cache(maxsize=100)
-def _arguments(made_by):
+    made_by = part if isroutine(part) or isinstance(part, type) else type(part)
     try:
-        parameters = signature(made_by).parameters.values()
+        parameters = _parameters(made_by)
     except ValueError:  # some made in C do not tell
         return {"*"}
     return {"*" if p.kind is Parameter.VAR_KEYWORD else p.name for p in parameters}

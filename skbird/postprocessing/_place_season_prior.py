@@ -118,7 +118,7 @@ class PlaceSeasonPrior(HeldOutPostProcessor):
         ``known``, ``mean_prior`` over the rows of `fit`, and ``reference``.
     dates_from_names_ : bool
         Whether the names of files told the dates at `fit`. Then rows whose names tell
-        none stay as they are; else X must have the column that it had.
+        none stay as they are; else it is an error if no row tells its date.
     prior_ : object or None
         The table, the function, or what "learned" has learned.
     classes_ : ndarray of shape (n_species, 2)

@@ -51,7 +51,7 @@ class Plot:
         layout = self.figure.get_layout_engine()
         if layout is not None:  # placed now: to place it, savefig would draw it twice
             layout.execute(self.figure)
-            self.figure.set_layout_engine(None)
+            self.figure.set_layout_engine("none")
         buffer = io.BytesIO()
         options = {"svg.hashsalt": self.name, "savefig.facecolor": "white"}
         with matplotlib.rc_context(options):

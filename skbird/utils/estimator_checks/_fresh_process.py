@@ -63,7 +63,9 @@ def _processes(start_method):
 
 
 def answers_in_fresh_process(estimator, X):
-    """Return what a pickled estimator answers where nothing but the pickle is known.
+    """Return what a pickled estimator answers in a process that knows its pickle alone.
+
+    It may have imported skbird, but has nothing that the caller has made or set.
 
     Parameters
     ----------
