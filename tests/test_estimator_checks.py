@@ -29,8 +29,7 @@ _BY_SKORCH = "skorch's nets set these attributes in __init__"
 _FROM_UNLABELLED = "learns from unlabelled rows"
 _OF_FILES = "looks at all rows of a file, by design"
 _WITHOUT_SPECIES = "writes weights; a Pipeline would hand it labels as embeddings"
-#: Estimators that answer by the same code: one mutation breaks one of them, the next
-#: another.
+#: Estimators that are alike: one mutation breaks one of them, the next another.
 KINDS = (
     ("Resampler", "BandPass", "Segmenter"),
     ("VADFilter", "RMSFilter"),
@@ -38,7 +37,7 @@ KINDS = (
     ("CompiledNetwork", "CompiledPipeline"),
     ("HearingProbeClassifier", "HearingAttentionProbe"),
     ("MultilabelCalibrator", "ThresholdTuner", "ConformalClassifier"),
-    ("SoundscapeReweighter", "SoundscapeReweighterCV", "PlaceSeasonPrior"),
+    ("SoundscapeReweighter", "SoundscapeReweighterCV"),
     ("SeedEnsemble", "FoldEnsemble", "MultilabelVotingClassifier"),
 )
 BY_DESIGN = {

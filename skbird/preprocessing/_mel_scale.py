@@ -15,7 +15,7 @@ def mel_frequencies(n, fmin, fmax, htk):
     half a second.
     """
     to_mel, to_hz = (_htk_mel, _htk_hz) if htk else (_slaney_mel, _slaney_hz)
-    return to_hz(np.linspace(to_mel(fmin), to_mel(fmax), n))
+    return to_hz(np.linspace(to_mel(float(fmin)), to_mel(float(fmax)), n))
 
 
 def _htk_mel(hz):

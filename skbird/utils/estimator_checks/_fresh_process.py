@@ -11,19 +11,13 @@ from importlib.util import find_spec
 
 from skbird.utils.estimator_checks._answers import answers
 
-# What takes seconds to import. The server starts anew: it has no state of the caller's.
+# What takes seconds to import and is not ours, and the room that asks for the answers.
 _HEAVY = (
     "librosa",
     "onnxruntime",
     "pandas",
     "scipy.signal",
     "scipy.stats",
-    "skbird.compose",
-    "skbird.encoders",
-    "skbird.ensemble",
-    "skbird.inference",
-    "skbird.nn",
-    "skbird.semi_supervised",
     "skbird.utils.estimator_checks",
     "sklearn.ensemble",
     "sklearn.model_selection",
@@ -40,9 +34,9 @@ _HEAVY = (
 def _start_method():
     """Return how fresh processes begin.
 
-    Where the system allows, they are forked off a server that has imported skbird and
-    other packages, but nothing of the caller's. Not for networks on a GPU: what
-    is imported may ask for the GPU, and no process forked after that can use it.
+    Where the system allows, they are forked off a server that has imported other
+    packages, and of skbird what any answer asks for. Not for networks on a GPU: what is
+    imported may ask for the GPU, and no process forked after that can use it.
     """
     torch = sys.modules.get("torch")
     has_gpu = torch is not None and torch.cuda.is_available()
@@ -65,7 +59,7 @@ def _processes(start_method):
 def answers_in_fresh_process(estimator, X):
     """Return what a pickled estimator answers in a process that knows its pickle alone.
 
-    It may have imported skbird, but has nothing that the caller has made or set.
+    It has nothing that the caller has imported, made or set.
 
     Parameters
     ----------
