@@ -59,7 +59,7 @@ def _processes(start_method):
 def answers_in_fresh_process(estimator, X):
     """Return what a pickled estimator answers in a process that knows its pickle alone.
 
-    It has nothing that the caller has imported, made or set.
+    Of the caller's it has nothing but the pickle.
 
     Parameters
     ----------
