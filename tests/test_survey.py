@@ -6,7 +6,7 @@ import pytest
 import soundfile
 
 from skbird.audio import AudioReadError
-from skbird.survey import recording_times
+from skbird.survey import check_deployments, recording_times
 from skbird.utils._days import moments_of_names, times_of_names
 
 
@@ -132,3 +132,169 @@ def test_mistakes_about_times_are_named(options, message):
     arguments = {"recordings": named("a.wav"), "time_zone": "UTC"} | options
     with pytest.raises(ValueError, match=message):
         recording_times(**arguments)
+
+
+def recorded(start_times, site="marsh", duration_s=600.0, time_zone="UTC"):
+    """Return a table of recordings that begin at moments of UTC."""
+    start_times = pd.to_datetime(
+        pd.Series(start_times).reset_index(drop=True), utc=True, format="ISO8601"
+    )
+    paths = [f"{site}/{k}.wav" for k in range(len(start_times))]
+    return pd.DataFrame({"path": paths, "site": site}).assign(
+        start_time=start_times, duration_s=duration_s, time_zone=time_zone
+    )
+
+
+def deployed(site="marsh", start="2024-05-01", end="2024-05-02", **columns):
+    return pd.DataFrame({"site": [site], "start": [start], "end": [end], **columns})
+
+
+def every(minutes, start="2024-05-01", periods=288):
+    return pd.Series(pd.date_range(start, periods=periods, freq=f"{minutes}min"))
+
+
+def problems(recordings, sites, **options):
+    found = check_deployments(recordings, sites, **options)
+    assert list(found.columns) == ["site", "path", "problem", "seconds", "detail"]
+    assert found["detail"].str.len().min() > 10 or found.empty
+    return [*zip(found["path"], found["problem"], found["seconds"], strict=True)]
+
+
+def test_a_deployment_without_a_fault_has_no_problem():
+    recordings = recorded(every(10))
+    assert problems(recordings, deployed(latitude=37.0, longitude=-6.4)) == []
+    assert problems(recordings, deployed(), max_gap_s=0) == []
+
+
+def test_schedules_of_dusk_and_dawn_are_no_problem():
+    starts = [
+        every(10, f"2024-05-{day:02} {hour}:{day:02}", 12)  # later by a minute a day
+        for day in range(1, 31)
+        for hour in (4, 19)
+    ]
+    assert problems(recorded(pd.concat(starts)), deployed(end="2024-05-30")) == []
+
+
+def test_a_gap_and_a_late_start_are_found():
+    starts = every(10).drop(range(100, 110))
+    found = problems(recorded(starts), deployed(start="2024-04-29"))
+    assert [line[1:] for line in found] == [("clock jump", 6000.0), ("gap", 172_800.0)]
+    (line, *_) = problems(recorded(starts), deployed(), max_gap_s=60)[1:]
+    assert line == (None, "gap", 6000.0)
+
+
+@pytest.mark.parametrize("jump_s", [137, 3600, -300])
+def test_a_clock_that_jumps_is_found(jump_s):
+    starts = every(10)
+    starts[150:] += pd.Timedelta(jump_s, unit="s")
+    found = problems(recorded(starts), deployed(end="2024-05-03"), max_gap_s=1e6)
+    expected = [("marsh/150.wav", "clock jump", jump_s)]
+    if jump_s < 0:
+        expected.insert(0, ("marsh/150.wav", "overlap", -jump_s))
+    assert found == expected
+
+
+def test_short_files_within_long_ones_overlap():
+    starts = ["2024-05-01 00:00", "2024-05-01 00:10", "2024-05-01 00:30"]
+    recordings = recorded(starts, duration_s=[3600.0, 60.0, 60.0])
+    assert problems(recordings, deployed())[:2] == [
+        ("marsh/1.wav", "overlap", 3000.0),
+        ("marsh/2.wav", "overlap", 1800.0),
+    ]
+
+
+def test_recordings_outside_their_deployment_are_found():
+    starts = ["2024-04-30 23:00", "2025-05-01 12:00", "1970-01-01", "2024-05-01 12:00"]
+    found = problems(recorded(starts), deployed(), max_gap_s=1e6)
+    assert [line[:2] for line in found] == [
+        ("marsh/1.wav", "wrong year"),
+        ("marsh/0.wav", "outside"),
+        ("marsh/2.wav", "outside"),
+    ]
+    over_new_year = deployed(start="2023-12-20", end="2024-01-20")
+    found = problems(recorded(["2023-01-05", "2024-01-05"]), over_new_year)
+    assert ("marsh/0.wav", "wrong year") in [line[:2] for line in found]
+
+
+def test_a_site_may_be_used_twice():
+    sites = pd.concat([deployed(), deployed(start="2024-07-01", end="2024-07-02")])
+    recordings = recorded(["2024-05-01 12:00", "2024-06-01 12:00", "2024-07-01 12:00"])
+    found = problems(recordings, sites, max_gap_s=1e6)
+    assert [line[:2] for line in found] == [("marsh/1.wav", "outside")]
+    found = problems(recordings, deployed(), max_gap_s=1e6)
+    assert [line[0] for line in found] == ["marsh/1.wav", "marsh/2.wav"]
+
+
+def test_days_of_a_deployment_are_those_of_the_place():
+    starts = ["2024-04-30 23:30", "2024-05-02 21:40", "2024-05-02 22:30"]
+    sites = deployed(time_zone="Europe/Madrid")
+    recordings = recorded(starts, time_zone="Europe/Madrid")
+    for table in (sites, sites.drop(columns="time_zone")):
+        found = problems(recordings, table, max_gap_s=1e6)
+        assert [line[:2] for line in found] == [("marsh/2.wav", "outside")]
+
+
+def test_nothing_is_lost_of_what_has_no_time_length_or_site():
+    recordings = recorded([None, "2024-05-01", "2024-05-01 12:00"])
+    recordings["duration_s"] = [600.0, np.nan, 600.0]
+    recordings.loc[2, "site"] = "ridge"
+    sites = pd.concat([deployed(), deployed("fen")])
+    found = problems(recordings, sites, max_gap_s=1e6)
+    assert found == [
+        ("marsh/0.wav", "no time", pytest.approx(np.nan, nan_ok=True)),
+        ("marsh/1.wav", "unreadable", pytest.approx(np.nan, nan_ok=True)),
+        ("marsh/2.wav", "unknown site", pytest.approx(np.nan, nan_ok=True)),
+        (None, "no recordings", 172_800.0),
+    ]
+
+
+def test_tables_come_back_from_files(tmp_path):
+    recordings = recorded(["2024-05-01", "2024-05-01 12:00"]).assign(usable=True)
+    recordings.to_csv(tmp_path / "recordings.csv", index=False)
+    again = pd.read_csv(tmp_path / "recordings.csv")
+    assert problems(again, deployed()) == problems(recordings, deployed())
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda r, s: (r.drop(columns="site"), s), "recordings has no column 'site'"),
+        (lambda r, s: (r, s.drop(columns="end")), "sites has no column 'end'"),
+        (
+            lambda r, s: (r, s.assign(latitude=95)),
+            "latitude=95 of site 'marsh' must be",
+        ),
+        (lambda r, s: (r, s.assign(end="2024-04-01")), "end=2024-04-01 .* be after"),
+        (lambda r, s: (r, s.assign(end=None)), "site 'marsh' must both be dates"),
+        (
+            lambda r, s: (r, s.assign(end="soon")),
+            "end of sites holds what is no moment",
+        ),
+        (
+            lambda r, s: (r, s.assign(time_zone="Spain")),
+            "time_zone of sites='Spain' is",
+        ),
+        (lambda r, s: (r, s.assign(time_zone="Asia/Tokyo")), "'UTC' in recordings"),
+        (lambda r, s: (r.assign(usable="perhaps"), s), "usable .* holds 'perhaps'"),
+        (
+            lambda r, s: (r.assign(time_zone=["UTC", "Asia/Tokyo"]), s),
+            "2 zones for site",
+        ),
+        (
+            lambda r, s: (r.assign(site=None), s),
+            "site of recordings is missing in row 0",
+        ),
+        (lambda r, s: (r.assign(start_time="?"), s), "start_time of recordings holds"),
+    ],
+)
+def test_mistakes_in_tables_are_named(change, message):
+    tables = change(recorded(["2024-05-01", "2024-05-02"]), deployed())
+    with pytest.raises(ValueError, match=message):
+        check_deployments(*tables)
+
+
+def test_other_things_than_tables_are_refused():
+    with pytest.raises(TypeError, match="recordings must be a DataFrame, got list"):
+        check_deployments([], deployed())
+    with pytest.raises(ValueError, match="max_gap_s"):
+        check_deployments(recorded(["2024-05-01"]), deployed(), max_gap_s=-1)

@@ -5,10 +5,12 @@ A table of recordings, as `recording_times` makes it, has a line per file: ``pat
 which days and hours of results are. A column ``usable`` may say which to leave out.
 """
 
+from skbird.survey._check_deployments import check_deployments
 from skbird.survey._recording_times import recording_times
 from skbird.utils._public import set_public_module
 
 __all__ = [
+    "check_deployments",
     "recording_times",
 ]
 set_public_module(globals())
