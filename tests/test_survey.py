@@ -6,7 +6,7 @@ import pytest
 import soundfile
 
 from skbird.audio import AudioReadError
-from skbird.survey import check_deployments, recording_times
+from skbird.survey import check_deployments, effort, recording_times
 from skbird.utils._days import moments_of_names, times_of_names
 
 
@@ -134,14 +134,14 @@ def test_mistakes_about_times_are_named(options, message):
         recording_times(**arguments)
 
 
-def recorded(start_times, site="marsh", duration_s=600.0, time_zone="UTC"):
+def recorded(start_times, site="marsh", duration_s=600.0, time_zone="UTC", **columns):
     """Return a table of recordings that begin at moments of UTC."""
     start_times = pd.to_datetime(
         pd.Series(start_times).reset_index(drop=True), utc=True, format="ISO8601"
     )
     paths = [f"{site}/{k}.wav" for k in range(len(start_times))]
     return pd.DataFrame({"path": paths, "site": site}).assign(
-        start_time=start_times, duration_s=duration_s, time_zone=time_zone
+        start_time=start_times, duration_s=duration_s, time_zone=time_zone, **columns
     )
 
 
@@ -298,3 +298,111 @@ def test_other_things_than_tables_are_refused():
         check_deployments([], deployed())
     with pytest.raises(ValueError, match="max_gap_s"):
         check_deployments(recorded(["2024-05-01"]), deployed(), max_gap_s=-1)
+
+
+def test_effort_is_cut_at_the_ends_of_occasions():
+    recordings = recorded(["2024-05-01 23:30", "2024-05-02 11:30"], duration_s=3600.0)
+    days = effort(recordings)
+    assert list(days.columns) == [
+        *("site", "date", "start_time", "recorded_s", "usable_s"),
+        *("n_recordings", "n_unusable"),
+    ]
+    assert days["recorded_s"].tolist() == [1800, 5400]
+    assert days["n_recordings"].tolist() == [1, 1]
+    nights = effort(recordings, "night")
+    assert nights["date"].dt.day.tolist() == [1, 2]
+    assert nights["recorded_s"].tolist() == [5400, 1800]
+    hours = effort(recordings, "hour")
+    assert hours["hour"].tolist() == [23, 0, 11, 12]
+    assert hours["date"].dt.day.tolist() == [1, 2, 2, 2]
+    assert hours["recorded_s"].tolist() == [1800] * 4
+    (line,) = effort(recordings, 7).itertuples()
+    assert line.date == pd.Timestamp("2024-05-01")
+    assert (line.recorded_s, line.n_recordings) == (7200, 2)
+
+
+def test_several_days_are_counted_from_the_first_of_all_sites():
+    first = recorded(["2024-05-01"], "marsh")
+    second = recorded(["2024-05-05", "2024-05-09"], "ridge")
+    weeks = effort(pd.concat([first, second]), 7)
+    assert weeks["date"].dt.day.tolist() == [1, 1, 8]
+
+
+@pytest.mark.parametrize(
+    ("zone", "start", "n_hours"),
+    [
+        ("Europe/Madrid", "2024-10-26 22:00", 25),
+        ("Europe/Madrid", "2024-03-30 23:00", 23),
+        ("America/Santiago", "2024-09-08 04:00", 23),  # midnight is skipped
+        ("America/Sao_Paulo", "2018-02-17 02:00", 25),  # 23 h occurs twice
+        ("Asia/Kathmandu", "2024-04-30 18:15", 24),
+        ("+10:00", "2024-04-30 14:00", 24),
+    ],
+)
+def test_days_are_as_long_as_they_are_at_the_place(zone, start, n_hours):
+    recordings = recorded(every(60, start, n_hours), duration_s=3600, time_zone=zone)
+    (day,) = effort(recordings, "day").itertuples()
+    assert day.recorded_s == 3600 * n_hours
+    assert day.start_time == pd.Timestamp(start, tz="UTC")
+    hours = effort(recordings, "hour")
+    assert hours["recorded_s"].tolist() == [3600] * n_hours
+    assert hours["hour"].is_monotonic_increasing
+    assert hours["date"].nunique() == 1
+    if (zone, n_hours) == ("Europe/Madrid", 25):
+        assert hours["hour"].tolist()[:5] == [0, 1, 2, 2, 3]
+
+
+@pytest.mark.parametrize("by", ["hour", "day", "night", 1, 3])
+@pytest.mark.parametrize("zone", ["UTC", "Europe/Madrid", "Australia/Lord_Howe"])
+def test_no_second_is_lost(by, zone):
+    rng = np.random.default_rng(0)
+    starts = pd.Timestamp("2024-03-01") + pd.to_timedelta(
+        rng.uniform(0, 300, 200), unit="D"
+    )
+    recordings = recorded(starts, duration_s=rng.uniform(0, 1e5, 200), time_zone=zone)
+    found = effort(recordings, by)
+    assert found["recorded_s"].sum() == pytest.approx(recordings["duration_s"].sum())
+    assert found["n_recordings"].sum() == 200
+    assert not found["start_time"].duplicated().any()
+
+
+def test_what_is_not_usable_is_counted():
+    recordings = recorded(every(60, periods=3), usable=[True, False, True])
+    recordings["duration_s"] = [600.0, 600.0, np.nan]
+    (day,) = effort(recordings).itertuples()
+    assert (day.recorded_s, day.usable_s) == (1200, 600)
+    assert (day.n_recordings, day.n_unusable) == (3, 2)
+
+
+def test_sites_without_recordings_have_no_effort():
+    sites = pd.concat([deployed(), deployed("fen", end="2024-05-03")])
+    found = effort(recorded(["2024-05-02"]), sites=sites)
+    assert found["site"].tolist() == ["fen"] * 3 + ["marsh"] * 2
+    assert found["recorded_s"].tolist() == [0, 0, 0, 0, 600]
+    with pytest.raises(ValueError, match="recordings tell none of site 'fen'"):
+        effort(
+            pd.concat([recorded([]), recorded(["2024-05-02"]), recorded_in_lima()]),
+            sites=sites,
+        )
+
+
+def recorded_in_lima():
+    return recorded(["2024-05-02"], "lima", time_zone="America/Lima")
+
+
+def test_recordings_without_a_time_are_said():
+    with pytest.warns(UserWarning, match=r"1 recording has no start_time .*0.wav") as w:
+        found = effort(recorded([None, "2024-05-01"]))
+    assert w[0].filename == __file__
+    assert found["n_recordings"].tolist() == [1]
+
+
+@pytest.mark.parametrize("by", ["week", 0, 1.5, True, None])
+def test_occasions_that_are_none_are_refused(by):
+    with pytest.raises(ValueError, match=r"by=.* must be 'hour', 'day', 'night' or a"):
+        effort(recorded(["2024-05-01"]), by)
+
+
+def test_no_recordings_are_no_effort():
+    assert len(effort(recorded([]))) == 0
+    assert effort(recorded([]), sites=deployed(time_zone="UTC"))["date"].nunique() == 2

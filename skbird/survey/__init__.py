@@ -6,11 +6,13 @@ which days and hours of results are. A column ``usable`` may say which to leave 
 """
 
 from skbird.survey._check_deployments import check_deployments
+from skbird.survey._effort import effort
 from skbird.survey._recording_times import recording_times
 from skbird.utils._public import set_public_module
 
 __all__ = [
     "check_deployments",
+    "effort",
     "recording_times",
 ]
 set_public_module(globals())

@@ -33,7 +33,14 @@ def check_recordings(recordings):
     table = table[[*_NEEDED, *(["usable"] if "usable" in table.columns else [])]]
     start = _moments(table["start_time"], "start_time of recordings", utc=True)
     duration_s = as_floats(table["duration_s"], "duration_s of recordings", np.float64)
-    usable = np.isfinite(duration_s)
+    duration_s = np.where(np.isinf(duration_s), np.nan, duration_s)
+    if (duration_s < 0).any():
+        row = (duration_s < 0).argmax()
+        raise ValueError(
+            f"duration_s={duration_s[row]:g} of {table['path'][row]!r} must be 0 "
+            "seconds or more; NaN where it is not known. Correct that row of recordings."
+        )
+    usable = ~np.isnan(duration_s)
     if "usable" in table.columns:
         usable &= _truths(table["usable"])
     table = table.assign(start_time=start, duration_s=duration_s, usable=usable)
