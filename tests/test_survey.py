@@ -6,7 +6,7 @@ import pytest
 import soundfile
 
 from skbird.audio import AudioReadError
-from skbird.survey import check_deployments, effort, recording_times
+from skbird.survey import activity, check_deployments, effort, recording_times
 from skbird.utils._days import moments_of_names, times_of_names
 
 
@@ -406,3 +406,158 @@ def test_occasions_that_are_none_are_refused(by):
 def test_no_recordings_are_no_effort():
     assert len(effort(recorded([]))) == 0
     assert effort(recorded([]), sites=deployed(time_zone="UTC"))["date"].nunique() == 2
+
+
+def rows_of(recordings, row_s=5.0):
+    """Return the rows of recordings, one after another."""
+    n_rows = np.ceil(recordings["duration_s"] / row_s).astype(int)
+    path = recordings["path"].repeat(n_rows).reset_index(drop=True)
+    start = row_s * path.groupby(path).cumcount()
+    return pd.DataFrame({"path": path, "start": start, "end": start + row_s})
+
+
+def test_activity_is_calling_time_by_effort():
+    recordings = recorded(["2024-05-01 05:59:50", "2024-05-02 05:00"], duration_s=20.0)
+    X = rows_of(recordings)
+    proba = pd.DataFrame({"owl": [0.9, 0.1, 0.9, 0.9] + [0.1] * 4, "wren": 0.3})
+    found = activity(proba, X, recordings, {"wren": 0.3, "owl": 0.9})
+    assert list(found.columns) == [
+        *("site", "date", "hour", "start_time", "species", "effort_s", "calling_s"),
+        *("n_rows", "n_calling", "minutes_per_hour", "rows_per_hour"),
+    ]
+    owl = found[found["species"] == "owl"]
+    assert owl["hour"].tolist() == [5, 6, 5]
+    assert owl["effort_s"].tolist() == [10, 10, 20]
+    assert owl["calling_s"].tolist() == [5, 10, 0]
+    assert owl["minutes_per_hour"].tolist() == [30, 60, 0]
+    assert owl["rows_per_hour"].tolist() == [360, 720, 0]
+    wren = found[found["species"] == "wren"]
+    assert wren["minutes_per_hour"].tolist() == [60] * 3
+
+
+def test_a_row_over_midnight_counts_for_both_days_and_begins_in_one():
+    recordings = recorded(["2024-05-01 23:59:57"], duration_s=5.0)
+    found = activity(
+        [[1.0]], rows_of(recordings), recordings, by="day", species=["owl"]
+    )
+    assert found["effort_s"].tolist() == [3, 2]
+    assert found["calling_s"].tolist() == [3, 2]
+    assert found["n_calling"].tolist() == [1, 0]
+    assert found["minutes_per_hour"].tolist() == [60, 60]
+
+
+def test_without_effort_there_is_no_rate():
+    recordings = recorded(every(1440, periods=4), duration_s=[5.0, 5.0, 5.0, np.nan])
+    recordings["usable"] = [True, True, False, True]
+    X = rows_of(recordings.iloc[:3])
+    proba = [[0.1, np.nan], [np.nan, np.nan], [0.9, 0.9]]
+    sites = pd.concat([deployed(end="2024-05-05"), deployed("fen", end="2024-05-01")])
+    found = activity(
+        proba, X, recordings, by="day", sites=sites, species=["owl", "wren"]
+    )
+    assert found["site"].tolist() == ["fen"] * 2 + ["marsh"] * 10
+    owl, wren = (
+        found.loc[found["species"] == name, "minutes_per_hour"].tolist()
+        for name in ("owl", "wren")
+    )
+    np.testing.assert_equal(owl, [np.nan, 0] + [np.nan] * 4)
+    np.testing.assert_equal(wren, [np.nan] * 6)
+    assert found["effort_s"].sum() == 5
+
+
+def test_an_hour_that_occurs_twice_is_two():
+    recordings = recorded(
+        every(60, "2024-10-26 22:00", 25), duration_s=5.0, time_zone="Europe/Madrid"
+    )
+    proba = np.eye(25)[:, 2:4]  # the first 2 o'clock, and the second
+    found = activity(proba, rows_of(recordings), recordings, species=["a", "b"])
+    at_two = found[found["hour"] == 2]
+    assert at_two["n_calling"].tolist() == [1, 0, 0, 1]
+    assert at_two["start_time"].dt.hour.tolist() == [0, 0, 1, 1]
+
+
+def test_of_rows_that_overlap_each_moment_counts_once():
+    recordings = recorded(["2024-05-01"], duration_s=20.0)
+    start = np.arange(0.0, 20.0, 2.5)
+    X = pd.DataFrame({"path": "marsh/0.wav", "start": start, "end": start + 5})
+    for order in (slice(None), slice(None, None, -1)):
+        X = X.iloc[order].reset_index(drop=True)
+        proba = (X[["start"]] < 10).to_numpy(float)
+        (line,) = activity(proba, X, recordings, species=["owl"]).itertuples()
+        assert (line.effort_s, line.calling_s) == (20, 10)
+        assert (line.n_rows, line.n_calling) == (8, 4)
+
+
+def test_rows_without_an_end_are_whole_recordings():
+    recordings = recorded(["2024-05-01"])
+    recordings.loc[0, "path"] = "marsh\\0.wav"
+    X = pd.DataFrame({"path": ["marsh/0.wav"]})
+    (line,) = activity([[1]], X, recordings, species=["owl"]).itertuples()
+    assert line.effort_s == 600
+
+
+def test_activity_is_what_a_loop_over_rows_would_count():
+    rng = np.random.default_rng(0)
+    parts = [
+        recorded(every(7, "2024-10-26 12:00", 200), site, time_zone="Europe/Madrid")
+        for site in ("fen", "marsh")
+    ]
+    recordings = pd.concat(parts).sample(frac=1, random_state=0)
+    X = rows_of(recordings, 60.0)
+    proba = pd.DataFrame(rng.uniform(size=(len(X), 3)), columns=["a", "b", "c"])
+    proba[rng.uniform(size=proba.shape) < 0.1] = np.nan
+    found = activity(proba, X, recordings, [0.5, 0.7, 0.9])
+    # One minute each, so that none is cut.
+    starts = recordings.set_index("path")["start_time"]
+    begun = starts[X["path"]].reset_index(drop=True)
+    begun = (begun + pd.to_timedelta(X["start"], unit="s")).dt.floor("h")
+    cells = [X["path"].str.split("/").str[0], begun]
+    for name, threshold in zip("abc", (0.5, 0.7, 0.9), strict=True):
+        calls = (proba[name] >= threshold).groupby(cells).sum()
+        n_known = proba[name].notna().groupby(cells).sum()
+        of_species = found[found["species"] == name].set_index(["site", "start_time"])
+        assert (of_species["n_calling"].to_numpy() == calls.to_numpy()).all()
+        assert (of_species["n_rows"].to_numpy() == n_known.to_numpy()).all()
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"threshold": [0.5, 0.5]}, r"threshold has shape \(2,\); pass one number"),
+        ({"threshold": {"wren": 0.5}}, "threshold has none for 'owl' .1 of 1 species"),
+        ({"proba": [[0.5], [0.5]]}, "proba has 2 rows and X has 1; pass the very"),
+        ({"species": None}, "species is needed to name the columns of proba"),
+        (
+            {"X": pd.DataFrame({"path": ["b.wav"]})},
+            "1 file not in recordings, .*'b.wav'",
+        ),
+        ({"recordings": pd.concat([recorded(["2024-05-01"])] * 2)}, "more than once"),
+        ({"by": "month"}, "by='month' must be"),
+    ],
+)
+def test_mistakes_about_activity_are_named(options, message):
+    recordings = recorded(["2024-05-01"])
+    arguments = {"proba": [[0.5]], "X": recordings[["path"]], "recordings": recordings}
+    arguments |= {"species": ["owl"], **options}
+    with pytest.raises(ValueError, match=message):
+        activity(**arguments)
+    with pytest.raises(TypeError, match=r"X must be a DataFrame .*segment_table"):
+        activity([[0.5]], ["marsh/0.wav"], recordings, species=["owl"])
+
+
+def test_rows_of_recordings_without_a_time_are_in_no_occasion():
+    recordings = recorded([None, "2024-05-01"], duration_s=5.0)
+    with pytest.warns(UserWarning, match="counts in no occasion"):
+        found = activity(
+            np.ones((2, 1)), rows_of(recordings), recordings, species=["a"]
+        )
+    assert found["n_rows"].tolist() == [1]
+
+
+def test_no_rows_are_no_activity():
+    recordings = recorded([])
+    X = pd.DataFrame({"path": []})
+    assert len(activity(np.empty((0, 1)), X, recordings, species=["owl"])) == 0
+    found = activity([], X, recorded(["2024-05-01"]), species=["owl"])
+    assert found["effort_s"].tolist() == [0]
+    assert found["minutes_per_hour"].isna().all()

@@ -5,12 +5,14 @@ A table of recordings, as `recording_times` makes it, has a line per file: ``pat
 which days and hours of results are. A column ``usable`` may say which to leave out.
 """
 
+from skbird.survey._activity import activity
 from skbird.survey._check_deployments import check_deployments
 from skbird.survey._effort import effort
 from skbird.survey._recording_times import recording_times
 from skbird.utils._public import set_public_module
 
 __all__ = [
+    "activity",
     "check_deployments",
     "effort",
     "recording_times",

@@ -38,7 +38,7 @@ def check_recordings(recordings):
         row = (duration_s < 0).argmax()
         raise ValueError(
             f"duration_s={duration_s[row]:g} of {table['path'][row]!r} must be 0 "
-            "seconds or more; NaN where it is not known. Correct that row of recordings."
+            "seconds or more; NaN where it is not known. Correct recordings."
         )
     usable = ~np.isnan(duration_s)
     if "usable" in table.columns:
