@@ -6,7 +6,13 @@ import pytest
 import soundfile
 
 from skbird.audio import AudioReadError
-from skbird.survey import activity, check_deployments, effort, recording_times
+from skbird.survey import (
+    activity,
+    check_deployments,
+    detection_history,
+    effort,
+    recording_times,
+)
 from skbird.utils._days import moments_of_names, times_of_names
 
 
@@ -561,3 +567,115 @@ def test_no_rows_are_no_activity():
     found = activity([], X, recorded(["2024-05-01"]), species=["owl"])
     assert found["effort_s"].tolist() == [0]
     assert found["minutes_per_hour"].isna().all()
+
+
+def two_sites(by="day", **options):
+    """Return the activity of two species: 3 days at a marsh, 1 at a fen."""
+    recordings = pd.concat(
+        [recorded(every(1440, periods=3)), recorded(["2024-05-02 12:00"], "fen")]
+    ).assign(duration_s=10.0)
+    proba = np.zeros((8, 2))
+    proba[[0, 1, 7], 0] = 0.9  # at the marsh twice on the first day, once at the fen
+    proba[4:6] = np.nan  # the third day of the marsh was not read
+    return activity(
+        *(proba, rows_of(recordings), recordings),
+        by=by,
+        species=["wren", "owl"],
+        **options,
+    )
+
+
+def test_histories_tell_not_detected_from_not_listened():
+    history = detection_history(two_sites())
+    assert list(history.columns) == [
+        *("species", "site", "occasion", "y", "effort_s", "n_calling"),
+        *("date", "start_time"),
+    ]
+    assert history["species"].tolist() == ["owl"] * 4 + ["wren"] * 4
+    assert history["site"].tolist() == ["fen", "marsh", "marsh", "marsh"] * 2
+    assert history["occasion"].tolist() == [2, 1, 2, 3] * 2
+    np.testing.assert_equal(
+        history["y"].tolist(), [0, 0, 0, np.nan, *(1, 1, 0, np.nan)]
+    )
+    wide = detection_history(two_sites(), form="wide")
+    assert list(wide.columns) == [
+        *("species", "site", "y.1", "y.2", "y.3"),
+        *("effort_s.1", "effort_s.2", "effort_s.3"),
+    ]
+    nan = np.nan
+    np.testing.assert_equal(
+        wide.iloc[:, 2:].to_numpy(),
+        [
+            [nan, 0, nan, 0, 10, 0],
+            [0, 0, nan, 10, 10, 0],
+            [nan, 1, nan, 0, 10, 0],
+            [1, 0, nan, 10, 10, 0],
+        ],
+    )
+
+
+def test_histories_ask_for_rows_and_effort():
+    wide = detection_history(two_sites(), min_rows=2, form="wide")
+    assert wide[["species", "site"]].iloc[2:].to_numpy().tolist() == [
+        ["wren", "fen"],
+        ["wren", "marsh"],
+    ]
+    assert wide.loc[2, "y.2"] == 0
+    assert wide.loc[3, "y.1"] == 1
+    assert detection_history(two_sites(), min_effort_s=10)["y"].notna().sum() == 6
+    assert detection_history(two_sites(), min_effort_s=11)["y"].isna().all()
+
+
+def test_deployments_without_recordings_are_in_histories():
+    sites = pd.concat([deployed(site) for site in ("fen", "marsh", "ridge")])
+    wide = detection_history(two_sites(sites=sites), form="wide")
+    ridge = wide[wide["site"] == "ridge"]
+    assert ridge.filter(like="y.").isna().to_numpy().all()
+    assert (ridge.filter(like="effort_s.") == 0).to_numpy().all()
+
+
+def test_occasions_are_matched_by_the_time_of_each_place():
+    recordings = pd.concat(
+        [
+            recorded(["2024-05-01 23:00"], "madrid", time_zone="Europe/Madrid"),
+            recorded(["2024-05-02 12:00"], "lima", time_zone="America/Lima"),
+        ]
+    ).assign(duration_s=5.0)
+    found = activity(
+        np.ones((2, 1)), rows_of(recordings), recordings, by="day", species=["owl"]
+    )
+    assert detection_history(found)["occasion"].tolist() == [1, 1]
+
+
+def test_an_hour_that_occurs_twice_is_two_occasions():
+    recordings = recorded(
+        every(60, "2024-10-26 22:00", 5), duration_s=5.0, time_zone="Europe/Madrid"
+    )
+    found = activity(np.ones((5, 1)), rows_of(recordings), recordings, species=["owl"])
+    history = detection_history(found.iloc[::-1])
+    assert history["occasion"].tolist() == [1, 2, 3, 4, 5]
+    assert history["start_time"].is_monotonic_increasing
+    assert history["hour"].tolist() == [0, 1, 2, 2, 3]
+
+
+@pytest.mark.parametrize(
+    ("change", "options", "message"),
+    [
+        (lambda a: a.drop(columns="effort_s"), {}, "activity has no column 'effort_s'"),
+        (lambda a: pd.concat([a, a]), {}, "more than one line of species 'wren' at"),
+        (lambda a: a, {"min_rows": 0}, "min_rows"),
+        (lambda a: a, {"min_effort_s": -1}, "min_effort_s"),
+        (lambda a: a, {"form": "tall"}, "form"),
+    ],
+)
+def test_mistakes_about_histories_are_named(change, options, message):
+    with pytest.raises(ValueError, match=message):
+        detection_history(change(two_sites()), **options)
+
+
+def test_no_activity_is_no_history():
+    nothing = two_sites().iloc[:0]
+    assert len(detection_history(nothing)) == 0
+    assert len(detection_history(nothing, form="wide")) == 0
+    with pytest.raises(TypeError, match="activity must be a DataFrame, got list"):
+        detection_history([])

@@ -7,6 +7,7 @@ which days and hours of results are. A column ``usable`` may say which to leave 
 
 from skbird.survey._activity import activity
 from skbird.survey._check_deployments import check_deployments
+from skbird.survey._detection_history import detection_history
 from skbird.survey._effort import effort
 from skbird.survey._recording_times import recording_times
 from skbird.utils._public import set_public_module
@@ -14,6 +15,7 @@ from skbird.utils._public import set_public_module
 __all__ = [
     "activity",
     "check_deployments",
+    "detection_history",
     "effort",
     "recording_times",
 ]
