@@ -32,6 +32,7 @@ ARROWS = {
     "annotations": {"audio", "data"},
     "model_selection": {"audio", "data", "metrics"},
     "archive": {"audio", "data", "ensemble"},
+    "survey": {"annotations", "audio", "data"},
     "inspection": {
         "annotations",
         "audio",

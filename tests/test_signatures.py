@@ -9,7 +9,7 @@ import pytest
 from skbird.nn import CNNClassifier, SEDClassifier
 from skbird.nn._shared_parameters import with_parameters_of
 
-ROOMS = ["annotations", "archive", "audio", "data", "metrics"]
+ROOMS = ["annotations", "archive", "audio", "data", "metrics", "survey"]
 
 
 def functions_of(name, thing):

@@ -44,4 +44,10 @@ from skbird.annotations._boxes import BOX_COLUMNS, check_boxes
 from skbird.annotations._files import write_csv
 from skbird.annotations._places import place_boxes
 from skbird.annotations._read_annotations import annotation_files
-from skbird.annotations._submission import ROW_ID, arrange, read_like, row_ids
+from skbird.annotations._submission import (
+    ROW_ID,
+    arrange,
+    as_species_table,
+    read_like,
+    row_ids,
+)

@@ -1,6 +1,7 @@
 """Days and hours that a column of a row table tells, however they are written."""
 
 import re
+from datetime import datetime, timedelta
 
 import numpy as np
 import pandas as pd
@@ -13,8 +14,14 @@ _MOMENT = re.compile(
 )
 # Of recorders: a day alone, without signs, could be any number.
 _NAMED = re.compile(
-    r"(?<!\d)((?:19|20)\d\d)(?:(\d\d)(\d\d)[T_-](\d\d)\d{4}|-(\d\d)-(\d\d))(?!\d)"
+    r"(?<!\d)((?:19|20)\d\d)(-)?(\d\d)(?(2)-)(\d\d)"
+    r"(?:([T_ -])(\d\d)[-:.]?(\d\d)[-:.]?(\d\d)"
+    r"(?:(?:\.\d+)?(Z(?![A-Za-z])|[+-](?:0\d|1[0-4]):?(?:00|15|30|45)))?"
+    r"|(?(2)|(?!)))(?!\d)"
 )
+_HEXADECIMAL = re.compile(r"[\dA-F]{8}(?=\.(?:wav|WAV)$)")
+# Years in which recorders wrote such names; what is outside is some other number.
+_HEXADECIMAL_YEARS = 2015, 2030
 _HOUR = re.compile(r"(\d{1,2})(?:[:.h]\d\d(?:[:.]\d\d(?:\.\d+)?)?)?\s*([ap]m)?", re.I)
 _BARE_TIME = re.compile(r"(\d\d)\d\d(?:\d\d)?")
 
@@ -79,9 +86,48 @@ def moments_of_names(paths):
     1     NaN    NaN   NaN   NaN
     """
     numbers, names = pd.factorize(pd.Series(paths).astype("string"))
-    found = [_NAMED.search(re.split(r"[/\\]", name)[-1]) for name in names]
-    texts = [match[0] if match else "" for match in found]
+    found = [_NAMED.search(_file_name(name)) for name in names]
+    texts = [
+        f"{match[1]}-{match[3]}-{match[4]}{f'T{match[6]}' if match[6] else ''}"
+        if match
+        else ""
+        for match in found
+    ]
     return moments(np.array([*texts, ""], dtype=object)[numbers])
+
+
+def times_of_names(paths):
+    """Return the moment, to the second, at which recordings begin by their names.
+
+    Parameters
+    ----------
+    paths : Series or array-like of shape (n_rows,)
+        Such as "AM1_20230510_073000.WAV", "20230510T073000+1000_x.wav" or, of
+        AudioMoths before 2020, the hexadecimal "5E90A4D4.WAV".
+
+    Returns
+    -------
+    DataFrame
+        ``time``, without a zone, as the clock of the recorder had it (NaT: the name
+        does not say), and ``offset_s``, the seconds by which that clock is ahead of UTC
+        (NaN: the name does not say). Names in hexadecimal count seconds in UTC. After
+        a dash only "T" makes a zone of digits that follow: else they may be a number.
+
+    Examples
+    --------
+    >>> from skbird.utils._days import times_of_names
+    >>> times_of_names(["20230510T073000+1000.wav", "5E90A4D4.WAV", "XC1.mp3"])
+                     time  offset_s
+    0 2023-05-10 07:30:00   36000.0
+    1 2020-04-10 16:54:44       0.0
+    2                 NaT       NaN
+    """
+    numbers, names = pd.factorize(pd.Series(paths).astype("string"))
+    times = np.full(len(names) + 1, "NaT", dtype="datetime64[us]")
+    offsets = np.full(len(names) + 1, np.nan)  # -1, unknown, takes the last
+    for place, name in enumerate(names):
+        times[place], offsets[place] = _named_time(_file_name(name))
+    return pd.DataFrame({"time": times[numbers], "offset_s": offsets[numbers]})
 
 
 def hours(values):
@@ -137,6 +183,36 @@ def _texts(values):
     if pd.api.types.is_float_dtype(values.dtype):  # whole numbers beside NaN
         values = values.astype("Float64").round().astype("Int64")
     return values.astype("string").str.strip().replace("", pd.NA)
+
+
+def _file_name(path):
+    return re.split(r"[/\\]", path)[-1]
+
+
+def _named_time(name):
+    """Return the moment that a name tells, and its seconds ahead of UTC."""
+    if match := _NAMED.search(name):
+        year, _, month, day, mark, *clock, zone = match.groups()
+        try:
+            time = datetime(*map(int, (year, month, day, *clock)))
+        except (TypeError, ValueError):  # no time of day, or 31 June
+            return np.datetime64("NaT"), np.nan
+        return time, _offset_s(zone, mark)
+    if match := _HEXADECIMAL.match(name):
+        time = datetime(1970, 1, 1) + timedelta(seconds=int(match[0], 16))
+        first, last = _HEXADECIMAL_YEARS
+        if first <= time.year < last:
+            return time, 0.0
+    return np.datetime64("NaT"), np.nan
+
+
+def _offset_s(zone, mark):
+    if zone == "Z":
+        return 0.0
+    if zone is None or (zone[0] == "-" and mark != "T"):
+        return np.nan
+    seconds = 3600 * int(zone[1:3]) + 60 * int(zone[-2:])
+    return float(-seconds if zone[0] == "-" else seconds)
 
 
 def _number(text):

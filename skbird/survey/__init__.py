@@ -1,0 +1,22 @@
+"""From recordings and predictions to a survey's results: times, effort, activity.
+
+A table of recordings, as `recording_times` makes it, has a line per file: ``path``,
+``site``, ``start_time`` (UTC), ``duration_s`` and ``time_zone``, that of the place, in
+which days and hours of results are. A column ``usable`` may say which to leave out.
+"""
+
+from skbird.survey._activity import activity
+from skbird.survey._check_deployments import check_deployments
+from skbird.survey._detection_history import detection_history
+from skbird.survey._effort import effort
+from skbird.survey._recording_times import recording_times
+from skbird.utils._public import set_public_module
+
+__all__ = [
+    "activity",
+    "check_deployments",
+    "detection_history",
+    "effort",
+    "recording_times",
+]
+set_public_module(globals())

@@ -1,0 +1,240 @@
+"""How much each species called, where and when, by the time that was listened to."""
+
+from collections.abc import Mapping
+from typing import Literal
+
+import numpy as np
+import pandas as pd
+from numpy.typing import ArrayLike
+
+from skbird.annotations import as_species_table
+from skbird.data import check_rows
+from skbird.survey._effort import occasion_effort
+from skbird.survey._occasions import make_calendar
+from skbird.survey._tables import check_recordings, check_sites, without_times
+from skbird.survey._zones import microseconds
+from skbird.utils._names import plain_path
+from skbird.utils._rows import check_same_order
+from skbird.utils._text import counted
+from skbird.utils._truth import validate_threshold
+from skbird.utils._typing import Names
+
+
+def activity(
+    proba: ArrayLike,
+    X: pd.DataFrame,
+    recordings: pd.DataFrame,
+    threshold: ArrayLike | Mapping[str, float] = 0.5,
+    *,
+    by: Literal["hour", "day", "night"] | int = "hour",
+    sites: pd.DataFrame | None = None,
+    species: Names | None = None,
+) -> pd.DataFrame:
+    """Say how much each species called, per site and occasion, by the effort behind it.
+
+    Only what was listened to is effort: rows with a probability, of recordings that
+    are usable. Where there is none, rates are NaN, never 0.
+
+    Parameters
+    ----------
+    proba : array-like or DataFrame of shape (n_rows, n_species)
+        Probabilities, as ``predict_proba`` gives them. NaN (rows that could not be
+        read) is neither a detection nor effort, for that species.
+    X : DataFrame
+        What was predicted, in the order of `proba`: ``path``, ``start`` and ``end`` in
+        seconds, as `skbird.data.segment_table` makes it. A row without an end goes on
+        to that of its recording. Of rows that overlap, each moment counts once, for
+        the row that began last.
+    recordings : DataFrame
+        As `recording_times` makes it, perhaps with ``usable``: all files of `X`, and
+        those that were not predicted.
+    threshold : float, array-like of shape (n_species,), or dict, default=0.5
+        Probability from which a species counts as calling: one for all, one per
+        species in their order, or by name.
+    by : {"hour", "day", "night"} or int, default="hour"
+        What an occasion is, as in `effort`.
+    sites : DataFrame, default=None
+        Deployments, as in `effort`: occasions without recordings are listed, too.
+    species : sequence of str, default=None
+        Names of the columns of `proba`, such as ``model.species_``. Needed unless
+        `proba` is a DataFrame.
+
+    Returns
+    -------
+    DataFrame
+        A line per site, occasion and species: ``site``, ``date``, ``hour`` (of hours)
+        and ``start_time`` of the occasion, as in `effort`; ``species``; ``effort_s``,
+        the seconds listened to; ``calling_s``, those of rows in which the species
+        calls; ``n_rows`` and ``n_calling``, rows that begin in the occasion;
+        ``minutes_per_hour``, calling minutes per hour of effort; and
+        ``rows_per_hour``, calling rows per hour of effort.
+
+    Raises
+    ------
+    ValueError
+        If shapes do not fit, rows are of no recording, a threshold is missing, or a
+        table is not as it must be.
+
+    Warns
+    -----
+    UserWarning
+        If recordings have no ``start_time``: they and their rows are in no occasion.
+
+    See Also
+    --------
+    detection_history : Whether each species was detected, for models of occupancy.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> from skbird.survey import activity, recording_times
+    >>> path = "marsh/20240501_053000.WAV"
+    >>> times = pd.DataFrame({"path": [path], "duration_s": 15.0})
+    >>> X = pd.DataFrame({"path": path, "start": [0.0, 5.0, 10.0]})
+    >>> X["end"] = X["start"] + 5.0
+    >>> found = activity([[0.9], [0.2], [float("nan")]], X,
+    ...     recording_times(times, "UTC"), species=["amerob"])
+    >>> found[["date", "hour", "species", "effort_s", "calling_s", "minutes_per_hour"]]
+            date  hour species  effort_s  calling_s  minutes_per_hour
+    0 2024-05-01     5  amerob      10.0        5.0              30.0
+    """
+    table = as_species_table(proba, species)
+    thresholds = _thresholds(threshold, list(table.columns))
+    rows = _check_rows(X, len(table))
+    check_same_order(X, proba, ("X", "proba"))
+    recordings = check_recordings(recordings)
+    deployments = None if sites is None else check_sites(sites, recordings)
+    recording = _recording_of(rows["path"], recordings)
+    timed = without_times(recordings, stacklevel=2)
+    calendar = make_calendar(by, timed)
+    cells = occasion_effort(timed, deployments, calendar)
+    pieces = _pieces(rows, recordings, recording, calendar)
+    keys = ["site", "time_zone", "occasion_us"]
+    both = pd.concat([cells[keys], pieces[keys]], ignore_index=True)
+    number = both.groupby(keys).ngroup().to_numpy()
+    found = both.assign(number=number).drop_duplicates("number").sort_values("number")
+    found = found.reset_index(drop=True)
+    figures = _figures(
+        table.to_numpy(), thresholds, pieces, number[len(cells) :], len(found)
+    )
+    labels = calendar.label(found["occasion_us"].to_numpy(), found["time_zone"])
+    places = pd.concat([found[["site"]], labels], axis=1)
+    n_species = len(table.columns)
+    result = places.loc[places.index.repeat(n_species)].reset_index(drop=True)
+    result["species"] = np.tile(table.columns.to_numpy(object), len(places))
+    for name, values in figures.items():
+        result[name] = values.ravel()
+    effort_s = result["effort_s"].where(result["effort_s"] > 0)
+    result["minutes_per_hour"] = 60 * result["calling_s"] / effort_s
+    result["rows_per_hour"] = 3600 * result["n_calling"] / effort_s
+    return result
+
+
+def _thresholds(threshold, species):
+    """Return a threshold per species."""
+    if isinstance(threshold, Mapping | pd.Series):
+        lacking = [name for name in species if name not in threshold]
+        if lacking:
+            raise ValueError(
+                f"threshold has none for {lacking[0]!r} ({len(lacking)} of "
+                f"{counted(len(species), 'species', 'species')}). Add it; numpy.inf is "
+                "for a species that is never to be detected."
+            )
+        threshold = [threshold[name] for name in species]
+    return np.broadcast_to(validate_threshold(threshold, len(species)), len(species))
+
+
+def _check_rows(X, n_rows):
+    if not isinstance(X, pd.DataFrame):
+        raise TypeError(
+            "X must be a DataFrame with 'path', 'start' and 'end'; got "
+            f"{type(X).__name__}. skbird.data.segment_table makes one."
+        )
+    if len(X) != n_rows:
+        raise ValueError(
+            f"proba has {counted(n_rows, 'row')} and X has {len(X)}; pass the very "
+            "table that was predicted."
+        )
+    return check_rows(X)[["path", "start", "end"]]
+
+
+def _recording_of(paths, recordings):
+    """Return the number of the recording that each row is of."""
+    numbers, names = pd.factorize(paths)
+    known = pd.Index([plain_path(str(path)) for path in recordings["path"]])
+    if not known.is_unique:
+        raise ValueError(
+            f"recordings names {known[known.duplicated()][0]!r} more than once. Pass "
+            "each recording once: recordings.drop_duplicates('path')."
+        )
+    place = known.get_indexer([plain_path(name) for name in names])
+    lacking = np.flatnonzero(place < 0)
+    if len(lacking):
+        raise ValueError(
+            f"X has rows of {counted(len(lacking), 'file')} not in recordings, such as "
+            f"{names[lacking[0]]!r}. Pass all files to recording_times, their paths "
+            "written alike in both."
+        )
+    return place[numbers]
+
+
+def _pieces(rows, recordings, recording, calendar):
+    """Cut rows that count at the ends of occasions.
+
+    Returns
+    -------
+    DataFrame
+        ``row``, ``site``, ``time_zone``, ``occasion_us``, ``seconds``, ``is_first``.
+    """
+    counts = recordings["usable"] & recordings["start_time"].notna()
+    row = np.flatnonzero(counts.to_numpy()[recording])
+    of = recording[row]
+    start_s = rows["start"].to_numpy()[row]
+    duration_s = recordings["duration_s"].to_numpy()[of]
+    end_s = np.fmin(rows["end"].to_numpy()[row], duration_s)
+    order = np.lexsort((start_s, of))
+    next_s = np.full(len(row), np.inf)
+    same = of[order[1:]] == of[order[:-1]]
+    next_s[order[:-1]] = np.where(same, start_s[order[1:]], np.inf)
+    end_s = np.maximum(np.minimum(end_s, next_s), start_s)
+    begin_us = np.zeros(len(recordings), dtype=np.int64)
+    begin_us[counts] = microseconds(recordings.loc[counts, "start_time"])
+    start_us, end_us = (
+        begin_us[of] + np.rint(seconds * 1e6).astype(np.int64)
+        for seconds in (start_s, end_s)
+    )
+    zones = recordings["time_zone"].iloc[of].reset_index(drop=True)
+    pieces = calendar.cut(start_us, end_us, zones)
+    places = recordings[["site", "time_zone"]].iloc[of[pieces["stretch"]]]
+    pieces[["site", "time_zone"]] = places.to_numpy(object)
+    return pieces.assign(row=row[pieces["stretch"]])
+
+
+def _figures(proba, thresholds, pieces, cell, n_cells):
+    """Add up the rows of each cell and species.
+
+    Returns
+    -------
+    dict of str to ndarray of shape (n_cells, n_species)
+    """
+    row, seconds, first = (
+        pieces[name].to_numpy() for name in ("row", "seconds", "is_first")
+    )
+    shape = n_cells, proba.shape[1]
+    figures = {
+        "effort_s": np.empty(shape),
+        "calling_s": np.empty(shape),
+        "n_rows": np.empty(shape, dtype=np.int64),
+        "n_calling": np.empty(shape, dtype=np.int64),
+    }
+    for j, threshold in enumerate(thresholds):
+        column = proba[row, j]
+        for counts, total_s, number in (
+            (~np.isnan(column), "effort_s", "n_rows"),
+            (column >= threshold, "calling_s", "n_calling"),
+        ):
+            chosen = cell[counts]
+            figures[total_s][:, j] = np.bincount(chosen, seconds[counts], n_cells)
+            begun = chosen[first[counts]]
+            figures[number][:, j] = np.bincount(begun, minlength=n_cells)
+    return figures

@@ -1,0 +1,211 @@
+"""Compare when recordings were made with when recorders were in the field."""
+
+import numpy as np
+import pandas as pd
+
+from skbird.survey._tables import check_recordings, check_sites
+from skbird.utils._params import NOT_NEGATIVE, check_params
+
+_ROUNDING_S = 1.5  # names tell whole seconds
+_REGULAR = 0.5  # share of the starts that follow at one interval, if there is a beat
+_RARE = 0.01  # share of the starts up to which another interval is no part of the beat
+_JUMP_S = 7200.0  # longer pauses are part of a schedule
+
+
+def check_deployments(
+    recordings: pd.DataFrame, sites: pd.DataFrame, *, max_gap_s: float = 86_400.0
+) -> pd.DataFrame:
+    """List what does not fit between recordings and the table of sites.
+
+    Nothing is left out or corrected: the table says what to look at.
+
+    Parameters
+    ----------
+    recordings : DataFrame
+        As `recording_times` makes it.
+    sites : DataFrame
+        A line per deployment: ``site``, ``start`` and ``end`` in the time of the place
+        (a day without an hour counts from its beginning, or to its end), and if wanted
+        ``latitude`` and ``longitude`` in degrees, and ``time_zone``, by default that of
+        the site's recordings. A site may have several lines.
+    max_gap_s : float >= 0, default=86400.0
+        Longest pause of a deployment, in seconds, that is not listed. For recorders
+        that never rest, 60 finds each loss.
+
+    Returns
+    -------
+    DataFrame
+        A line per problem: ``site``, ``path`` (None: of the site), ``problem``,
+        ``seconds`` (how much; NaN: nothing to measure) and ``detail``, a sentence. By
+        ``problem``:
+
+        - "no time": the name tells none.
+        - "unreadable": the duration is not known.
+        - "unknown site": not in `sites`.
+        - "no recordings": a deployment without any.
+        - "wrong year": in another year it would be within a deployment.
+        - "outside": begins before, or ends after, all deployments of its site.
+        - "overlap": begins before the one before it has ended.
+        - "gap": a pause of more than `max_gap_s`, also after the start and before the
+          end of a deployment.
+        - "clock jump": where most recordings follow at one interval, this one follows
+          at another that occurs hardly ever: the clock was changed, or recordings are
+          missing. Pauses of more than two hours are taken for the schedule.
+
+    Raises
+    ------
+    ValueError
+        If a column is missing, or holds what is no date, place or zone.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> from skbird.survey import check_deployments, recording_times
+    >>> names = ["20240501_053000.WAV", "20240501_053500.WAV", "20230502_053000.WAV"]
+    >>> table = pd.DataFrame({"path": names, "site": "marsh", "duration_s": 600.0})
+    >>> sites = pd.DataFrame({"site": ["marsh"], "start": ["2024-05-01"]})
+    >>> sites["end"] = "2024-05-02"
+    >>> problems = check_deployments(recording_times(table, "UTC"), sites)
+    >>> problems[["path", "problem", "seconds"]]
+                      path     problem   seconds
+    0  20230502_053000.WAV  wrong year       NaN
+    1  20240501_053500.WAV     overlap     300.0
+    2                 None         gap  152100.0
+    """
+    check_params(
+        "check_deployments", {"max_gap_s": [NOT_NEGATIVE]}, max_gap_s=max_gap_s
+    )
+    table = check_recordings(recordings)
+    deployments = check_sites(sites, table)
+    table["end_time"] = table["start_time"] + pd.to_timedelta(
+        table["duration_s"].fillna(0.0), unit="s"
+    )
+    timed = table[table["start_time"].notna()]
+    placed = timed[timed["site"].isin(deployments["site"])]
+    strange, inside = _outside(placed, deployments)
+    found = [
+        _lines(table[table["start_time"].isna()], "no time", "the name tells no time"),
+        _lines(
+            table[~np.isfinite(table["duration_s"])],
+            "unreadable",
+            "the duration is not known",
+        ),
+        _lines(
+            table[~table["site"].isin(deployments["site"])],
+            "unknown site",
+            "the site is not in the table of sites",
+        ),
+        strange,
+        _neighbours(timed),
+        _pauses(inside, deployments, max_gap_s),
+    ]
+    return pd.concat(found, ignore_index=True)
+
+
+def _lines(rows, problem, details, seconds=np.nan):
+    return pd.DataFrame(
+        {
+            "site": rows["site"].to_numpy(object),
+            "path": rows["path"].to_numpy(object) if "path" in rows.columns else None,
+            "problem": np.full(len(rows), problem, dtype=object),
+            "seconds": np.full(len(rows), seconds, dtype=float),
+            "detail": np.full(len(rows), details, dtype=object),
+        }
+    )
+
+
+def _outside(placed, deployments):
+    """Return what is outside its deployments, and each recording in its deployment."""
+    pairs = placed.reset_index(names="recording").merge(
+        deployments.reset_index(names="deployment"),
+        on="site",
+        suffixes=("", "_of_site"),
+    )
+    tolerance = pd.to_timedelta(_ROUNDING_S, unit="s")
+    first = pairs["start_time_of_site"] - tolerance
+    last = pairs["end_time_of_site"] + tolerance
+    within = (pairs["start_time"] >= first) & (pairs["end_time"] <= last)
+    years = first.dt.year - pairs["start_time"].dt.year
+    another_year = pd.Series(False, index=pairs.index)
+    for more in (0, 1):  # a deployment may go on over New Year
+        for n in sorted(set(years + more) - {0}):
+            rows = years + more == n
+            moved = pairs["start_time"] + pd.DateOffset(years=int(n))
+            another_year |= rows & (moved >= first) & (moved <= last)
+    by_recording = pairs["recording"]
+    is_within = within.groupby(by_recording).any()
+    in_another = another_year.groupby(by_recording).any()
+    begun = placed["start_time"].dt.strftime("%Y-%m-%d %H:%M:%S UTC")
+    details = ("it begins at " + begun + ", outside the deployment").astype(object)
+    wrong_year = (~is_within & in_another).reindex(placed.index, fill_value=False)
+    outside = (~is_within & ~in_another).reindex(placed.index, fill_value=False)
+    found = [
+        _lines(
+            placed[wrong_year],
+            "wrong year",
+            details[wrong_year] + ": in another year it would be within",
+        ),
+        _lines(placed[outside], "outside", details[outside]),
+    ]
+    return pd.concat(found, ignore_index=True), pairs[within]
+
+
+def _neighbours(timed):
+    """Compare each recording with the one before it at its site."""
+    ordered = timed.sort_values(["site", "start_time"], kind="stable")
+    by_site = ordered.groupby("site")
+    follows_s = by_site["start_time"].diff().dt.total_seconds()
+    # A short recording may lie within a longer one.
+    latest_end = by_site["end_time"].cummax().groupby(ordered["site"]).shift()
+    overlap_s = (latest_end - ordered["start_time"]).dt.total_seconds()
+    overlaps = overlap_s > _ROUNDING_S
+    details = "it begins before the one before it has ended"
+    found = [_lines(ordered[overlaps], "overlap", details, overlap_s[overlaps])]
+    whole_s = follows_s.round()
+    counts = whole_s.groupby([ordered["site"], whole_s]).transform("size")
+    n_at_site = by_site["path"].transform("size") - 1
+    most = counts.groupby(ordered["site"]).transform("max")
+    usual_s = whole_s.where(counts == most).groupby(ordered["site"]).transform("min")
+    off_s = follows_s - usual_s
+    jumps = (most > 2) & (most >= _REGULAR * n_at_site)
+    jumps &= counts <= np.maximum(1, _RARE * n_at_site)
+    jumps &= (off_s.abs() > _ROUNDING_S) & (off_s <= _JUMP_S)
+    details = [
+        f"it begins {follows:.0f} s after the one before it, where {usual:.0f} s is "
+        "usual: the clock was changed, or recordings are missing"
+        for follows, usual in zip(follows_s[jumps], usual_s[jumps], strict=True)
+    ]
+    found.append(_lines(ordered[jumps], "clock jump", details, off_s[jumps]))
+    return pd.concat(found, ignore_index=True)
+
+
+def _pauses(inside, deployments, max_gap_s):
+    """Find long pauses of deployments, and deployments without recordings."""
+    silent = deployments[~deployments.index.isin(inside["deployment"])]
+    length_s = (silent["end_time"] - silent["start_time"]).dt.total_seconds()
+    details = "the deployment has no recordings"
+    found = [_lines(silent, "no recordings", details, length_s)]
+    used = deployments[deployments.index.isin(inside["deployment"])]
+    # The start and the end of a deployment are moments between which pauses lie, too.
+    moments = pd.concat(
+        [
+            inside[["deployment", "site", "start_time", "end_time"]],
+            used.assign(deployment=used.index, end_time=used["start_time"]),
+            used.assign(deployment=used.index, start_time=used["end_time"]),
+        ],
+        ignore_index=True,
+    ).sort_values(["deployment", "start_time", "end_time"], kind="stable")
+    by_deployment = moments.groupby("deployment")
+    latest_end = by_deployment["end_time"].cummax()
+    latest_end = latest_end.groupby(moments["deployment"]).shift()
+    gap_s = (moments["start_time"] - latest_end).dt.total_seconds()
+    gaps = gap_s > max_gap_s
+    details = [
+        f"there is nothing from {first:%Y-%m-%d %H:%M:%S} to {last:%Y-%m-%d %H:%M:%S}, "
+        "in UTC"
+        for first, last in zip(
+            latest_end[gaps], moments["start_time"][gaps], strict=True
+        )
+    ]
+    found.append(_lines(moments[gaps], "gap", details, gap_s[gaps]))
+    return pd.concat(found, ignore_index=True)

@@ -1,0 +1,137 @@
+"""At which occasions each species was detected, for models of occupancy."""
+
+from typing import Literal
+
+import pandas as pd
+
+from skbird.utils._params import AT_LEAST_ONE, NOT_NEGATIVE, check_params
+from skbird.utils._rows import check_columns
+from skbird.utils._sklearn_compat import StrOptions
+
+_NEEDED = "site", "date", "start_time", "species", "effort_s", "n_calling"
+
+
+def detection_history(
+    activity: pd.DataFrame,
+    *,
+    min_rows: int = 1,
+    min_effort_s: float = 0.0,
+    form: Literal["long", "wide"] = "long",
+) -> pd.DataFrame:
+    """Say at which occasions each species was detected at each site.
+
+    An occasion counts for a species if it was listened to: without effort, or with
+    less than `min_effort_s`, the history is NaN, not 0. Detections are those of a
+    threshold, and may be false.
+
+    Parameters
+    ----------
+    activity : DataFrame
+        As `activity` makes it, such as with ``by="day"``, or ``by=7`` for weeks.
+    min_rows : int >= 1, default=1
+        From how many calling rows on, begun in the occasion, a species is detected.
+    min_effort_s : float >= 0, default=0.0
+        Least effort, in seconds, that an occasion needs.
+    form : {"long", "wide"}, default="long"
+        A line per species, site and occasion, or per species and site.
+
+    Returns
+    -------
+    DataFrame
+        Ordered by species, then site. Long: ``species``, ``site``, ``occasion`` (1 to
+        n, by the date and hour of the place), ``y`` (1 detected, 0 not, NaN: no
+        effort), ``effort_s``, ``n_calling``, ``date``, ``hour`` (of hours) and
+        ``start_time``; occasions of which a site is not in `activity` have no line.
+        Wide: ``species``, ``site``, ``y.1`` to ``y.n``, then ``effort_s.1`` to
+        ``effort_s.n``, 0 where `activity` has none.
+
+    Raises
+    ------
+    ValueError
+        If `activity` lacks a column or names an occasion twice, or a parameter is out
+        of its range.
+
+    Notes
+    -----
+    In R, the lines of one species of the wide form are the input of unmarked and of
+    spOccupancy: the columns ``y.`` as ``y``, those of ``effort_s.`` as a covariate of
+    observation. ``to_csv(index=False)`` writes NaN as an empty cell, which ``read.csv``
+    reads as NA.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> from skbird.survey import detection_history
+    >>> days = pd.to_datetime(["2024-05-01", "2024-05-02"])
+    >>> activity = pd.DataFrame({"site": "marsh", "date": days, "species": "amerob",
+    ...     "start_time": days.tz_localize("UTC"), "effort_s": [600.0, 0.0],
+    ...     "n_calling": [3, 0]})
+    >>> detection_history(activity, form="wide")
+      species   site  y.1  y.2  effort_s.1  effort_s.2
+    0  amerob  marsh  1.0  NaN       600.0         0.0
+    """
+    check_params(
+        "detection_history",
+        {
+            "min_rows": [AT_LEAST_ONE],
+            "min_effort_s": [NOT_NEGATIVE],
+            "form": [StrOptions({"long", "wide"})],
+        },
+        min_rows=min_rows,
+        min_effort_s=min_effort_s,
+        form=form,
+    )
+    history = _check_activity(activity)
+    history["occasion"] = _number_occasions(history)
+    effort_s = history["effort_s"]
+    counts = (effort_s > 0) & (effort_s >= min_effort_s)
+    detected = (history["n_calling"] >= min_rows).astype(float)
+    history["y"] = detected.where(counts)
+    history = history.sort_values(["species", "site", "occasion"], ignore_index=True)
+    if form == "long":
+        when = [name for name in ("date", "hour", "start_time") if name in history]
+        figures = ["occasion", "y", "effort_s", "n_calling"]
+        return history[["species", "site", *figures, *when]]
+    return _widen(history)
+
+
+def _check_activity(activity):
+    if not isinstance(activity, pd.DataFrame):
+        raise TypeError(
+            f"activity must be a DataFrame, got {type(activity).__name__}; "
+            "skbird.survey.activity makes it."
+        )
+    check_columns(activity, [*_NEEDED, "hour"], "activity")
+    lacking = [name for name in _NEEDED if name not in activity.columns]
+    if lacking:
+        raise ValueError(
+            f"activity has no column {lacking[0]!r}; its columns are "
+            f"{list(activity.columns)[:10]}. Pass what skbird.survey.activity returns."
+        )
+    twice = activity.duplicated(["species", "site", "start_time"]).to_numpy()
+    if twice.any():
+        line = activity.iloc[twice.argmax()]
+        raise ValueError(
+            f"activity has more than one line of species {line['species']!r} at site "
+            f"{line['site']!r} on {line['date']}. Pass each occasion once."
+        )
+    return activity.reset_index(drop=True)
+
+
+def _number_occasions(history):
+    """Give occasions numbers from 1 on, by the date and hour of the place."""
+    when = [name for name in ("date", "hour") if name in history.columns]
+    # An hour that occurs twice, as clocks are put back, is two occasions.
+    by_time = history.sort_values("start_time", kind="stable")
+    nth = by_time.groupby(["species", "site", *when]).cumcount().sort_index()
+    return history[when].assign(nth=nth).groupby([*when, "nth"]).ngroup() + 1
+
+
+def _widen(history):
+    """Return a line per species and site, with columns for all occasions."""
+    parts = []
+    for name, absent in (("y", {}), ("effort_s", {"fill_value": 0.0})):
+        table = history.set_index(["species", "site", "occasion"])[name]
+        table = table.unstack(**absent)
+        parts.append(table.set_axis([f"{name}.{n}" for n in table.columns], axis=1))
+    return pd.concat(parts, axis=1).reset_index()

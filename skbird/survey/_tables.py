@@ -1,0 +1,206 @@
+"""The tables of recordings and of sites, in the form that this room uses."""
+
+import warnings
+
+import numpy as np
+import pandas as pd
+
+from skbird.survey._zones import to_utc, zone_of
+from skbird.utils._params import as_floats
+from skbird.utils._rows import check_columns
+from skbird.utils._text import counted
+
+_NEEDED = "path", "site", "start_time", "duration_s", "time_zone"
+_DAY = pd.Timedelta("1D")
+
+
+def check_recordings(recordings):
+    """Return a table of recordings with moments as moments, or say what is wrong.
+
+    Parameters
+    ----------
+    recordings : DataFrame
+        As `recording_times` makes it; perhaps read from a file since.
+
+    Returns
+    -------
+    DataFrame
+        ``path``, ``site``, ``start_time`` (UTC), ``duration_s``, ``time_zone`` and
+        ``usable``, which is False where the duration is not known; indexed 0 to n - 1.
+    """
+    _check_table(recordings, "recordings", _NEEDED, "recording_times makes one")
+    table = recordings.reset_index(drop=True)
+    table = table[[*_NEEDED, *(["usable"] if "usable" in table.columns else [])]]
+    start = _moments(table["start_time"], "start_time of recordings", utc=True)
+    duration_s = as_floats(table["duration_s"], "duration_s of recordings", np.float64)
+    duration_s = np.where(np.isinf(duration_s), np.nan, duration_s)
+    if (duration_s < 0).any():
+        row = (duration_s < 0).argmax()
+        raise ValueError(
+            f"duration_s={duration_s[row]:g} of {table['path'][row]!r} must be 0 "
+            "seconds or more; NaN where it is not known. Correct recordings."
+        )
+    usable = ~np.isnan(duration_s)
+    if "usable" in table.columns:
+        usable &= _truths(table["usable"])
+    table = table.assign(start_time=start, duration_s=duration_s, usable=usable)
+    for name in ("site", "time_zone"):
+        if table[name].isna().any():
+            row = table[name].isna().to_numpy().argmax()
+            raise ValueError(
+                f"{name} of recordings is missing in row {row} ({table['path'][row]}). "
+                "Give each recording one."
+            )
+    for zone in table["time_zone"].unique():
+        zone_of(zone)
+    zones = table.groupby("site")["time_zone"].nunique()
+    if (zones > 1).any():
+        site = zones.index[zones > 1][0]
+        raise ValueError(
+            f"time_zone of recordings has {zones[site]} zones for site {site!r}, whose "
+            "days would not be one. Give each site one zone."
+        )
+    return table
+
+
+def check_sites(sites, recordings):
+    """Return a table of deployments with moments in UTC, or say what is wrong.
+
+    Parameters
+    ----------
+    sites : DataFrame
+        As the user gives it.
+    recordings : DataFrame
+        As `check_recordings` returns it: tells the zones of sites if `sites` does not.
+
+    Returns
+    -------
+    DataFrame
+        ``site``, ``start_time`` and ``end_time`` (UTC) and ``time_zone``.
+    """
+    remedy = "name each deployment's site, its first and its last day"
+    _check_table(sites, "sites", ("site", "start", "end"), remedy)
+    table = sites.reset_index(drop=True)
+    for name, limit in (("latitude", 90), ("longitude", 180)):
+        if name in table.columns:
+            values = as_floats(table[name], f"{name} of sites", np.float64)
+            if (np.abs(values) > limit).any():
+                row = (np.abs(values) > limit).argmax()
+                raise ValueError(
+                    f"{name}={values[row]:g} of site {table['site'][row]!r} must be "
+                    f"from -{limit} to {limit} degrees. Correct the table; are "
+                    "latitude and longitude swapped?"
+                )
+    zones = _site_zones(table, recordings)
+    start, end = (
+        _moments(table[name], f"{name} of sites", utc=False)
+        for name in ("start", "end")
+    )
+    if start.isna().any() or end.isna().any():
+        row = (start.isna() | end.isna()).to_numpy().argmax()
+        raise ValueError(
+            f"start and end of site {table['site'][row]!r} must both be dates: they "
+            f"are {table['start'][row]!r} and {table['end'][row]!r}. Write them as "
+            "2024-05-01 or 2024-05-01 17:30."
+        )
+    end = end.where(end != end.dt.normalize(), end + _DAY)  # a day counts to its end
+    if (end <= start).any():
+        row = (end <= start).to_numpy().argmax()
+        raise ValueError(
+            f"end={table['end'][row]} of site {table['site'][row]!r} must be after "
+            f"start={table['start'][row]}. Swap or correct them."
+        )
+    checked = pd.DataFrame({"site": table["site"], "time_zone": zones})
+    for name, times in (("start_time", start), ("end_time", end)):
+        parts = [
+            to_utc(times[zones == zone], zone_of(zone))[0] for zone in zones.unique()
+        ]
+        checked[name] = pd.concat(parts) if parts else times.dt.tz_localize("UTC")
+    return checked
+
+
+def without_times(recordings, stacklevel):
+    """Drop recordings that cannot be in an occasion, and warn of them."""
+    timeless = recordings["start_time"].isna()
+    if timeless.any():
+        path = recordings["path"][timeless.to_numpy().argmax()]
+        warnings.warn(
+            f"{counted(timeless.sum(), 'recording has', 'recordings have')} no "
+            f"start_time and counts in no occasion, such as {path!r}. Rename the "
+            "files, or fill in start_time.",
+            UserWarning,
+            stacklevel=stacklevel + 1,
+        )
+    return recordings[~timeless].reset_index(drop=True)
+
+
+def _check_table(table, what, needed, remedy):
+    if not isinstance(table, pd.DataFrame):
+        raise TypeError(
+            f"{what} must be a DataFrame, got {type(table).__name__}; {remedy}."
+        )
+    check_columns(table, [*needed, "usable"], what)
+    lacking = [name for name in needed if name not in table.columns]
+    if lacking:
+        raise ValueError(
+            f"{what} has no column {lacking[0]!r}; its columns are "
+            f"{list(table.columns)[:10]}. {', '.join(needed)} are needed: {remedy}."
+        )
+
+
+def _moments(values, what, *, utc):
+    """Return moments in UTC, or without zone, of dates however they are written."""
+    try:
+        if values.dtype.kind in "biuf" and values.notna().any():
+            raise ValueError(f"{values.dropna().iloc[0]!r} is a number")
+        moments = pd.to_datetime(values, utc=utc, format="ISO8601")
+        if not utc and moments.dt.tz is not None:
+            raise ValueError("they have a zone, which time_zone tells")
+    except (ValueError, TypeError, AttributeError) as exc:
+        raise ValueError(
+            f"{what} holds what is no moment: {exc}. Write 2024-05-01 17:30."
+        ) from exc
+    return moments.astype("datetime64[us, UTC]" if utc else "datetime64[us]")
+
+
+def _truths(values):
+    """Return a column of True and False, perhaps read from a file, as an array."""
+    known = {"true": True, "1": True, "1.0": True}
+    known |= {"false": False, "0": False, "0.0": False}
+    truths = values.astype(str).str.lower().map(known)
+    if truths.isna().any():
+        raise ValueError(
+            f"usable of recordings holds {values[truths.isna()].iloc[0]!r}, which is "
+            "neither True nor False. Say of each recording which it is."
+        )
+    return truths.to_numpy(dtype=bool)
+
+
+def _site_zones(sites, recordings):
+    if "time_zone" in sites.columns:
+        zones = sites["time_zone"]
+        for zone in zones.unique():
+            zone_of(zone, "time_zone of sites")
+        theirs = recordings.drop_duplicates("site").set_index("site")["time_zone"]
+        theirs = sites["site"].map(theirs)
+        differs = theirs.notna() & (theirs != zones)
+        if differs.any():
+            row = differs.to_numpy().argmax()
+            raise ValueError(
+                f"time_zone of sites is {zones[row]!r} for site "
+                f"{sites['site'][row]!r}, but {theirs[row]!r} in recordings. "
+                "Pass one to recording_times, and the recorders' zone as its clock."
+            )
+        return zones
+    zones = recordings.drop_duplicates("site").set_index("site")["time_zone"]
+    only = zones.unique()
+    found = sites["site"].map(zones).astype(object)
+    if len(only) == 1:
+        found = found.fillna(only[0])
+    if found.isna().any():
+        site = sites["site"][found.isna().to_numpy().argmax()]
+        raise ValueError(
+            f"sites has no column 'time_zone', and recordings tell none of site "
+            f"{site!r}. Add the column."
+        )
+    return found
