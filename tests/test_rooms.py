@@ -51,6 +51,7 @@ ARROWS = {
         "model_selection",
         "preprocessing",
     },
+    "review": {"data"},
     "inference": {
         "audio",
         "base",
