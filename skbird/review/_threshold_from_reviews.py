@@ -101,12 +101,19 @@ class ThresholdFromReviews(BaseEstimator):
     -----
     P(correct | score) is a logistic regression on the logit score, as Wood and Kahl
     advise ("Guidelines for appropriate use of BirdNET scores and other detector
-    outputs", Journal of Ornithology 2024), here with the weights of the sample. Half a
-    right and half a wrong review are added at the lowest and at the highest score, each
-    with the weight of the review there (Clogg et al., "Multiple imputation of industry
-    and occupation codes using Bayesian logistic regression", JASA 1991), so that curves
-    stay finite where all reviews are right. Those above a threshold are more often
-    right than those at it: precision is the mean of the curve over all of them.
+    outputs", Journal of Ornithology 2024). Half a right and half a wrong review are
+    added at the lowest and at the highest score (in the way of Clogg et al., "Multiple
+    imputation of industry and occupation codes in census public-use samples using
+    Bayesian logistic regression", JASA 1991), so that curves stay finite where all
+    reviews are right. Those above a threshold are more often right than those at it:
+    precision is the mean of the curve over all of them.
+
+    Weights are in this mean, and not in the curve: reviews were chosen by their score
+    alone, given which the choice says nothing of right and wrong (Winship and Radbill,
+    "Sampling weights and regression analysis", Sociological Methods & Research 1994).
+    With weights, the many low scores would decide on the curve, and the few high ones,
+    where thresholds are, hardly count. The curve must be such a curve: where wrong
+    detections stay as common at all low scores, thresholds are too high.
 
     Intervals are of Bayesian bootstrap (Rubin, "The Bayesian bootstrap", Annals of
     Statistics 1981): each recording gets an exponential weight, each half review a
@@ -171,7 +178,8 @@ class ThresholdFromReviews(BaseEstimator):
             One line per judgement: ``species``, ``probability`` as predicted,
             ``judged`` (1 right, 0 wrong, NaN uncertain, which does not count), and if
             wanted ``weight``, for how many detections it stands (NaN: not chosen by
-            chance, does not count; no column: all alike), and ``path``.
+            chance, does not count; no column: all alike), and ``path``. What is judged
+            must have been chosen by nothing but chance and score.
         proba : array-like or DataFrame of shape (n_rows, n_species), default=None
             All predictions, of which precision is wanted; the columns of a DataFrame
             are found by name. By default the reviews stand for them, as their weights
@@ -261,13 +269,7 @@ class ThresholdFromReviews(BaseEstimator):
         of_prior = rng.gamma(_HALF, size=(self.n_bootstrap, 4))
         of_reviews = np.vstack([np.ones(len(numbers)), of_recordings[:, numbers]])
         of_prior = np.vstack([np.full(4, _HALF), of_prior])
-        ends = np.repeat([heard.proba.argmin(), heard.proba.argmax()], 2)
-        return fit_curves(
-            logit_score(heard.proba),
-            heard.judged,
-            of_reviews * heard.weight,
-            of_prior * heard.weight[ends],
-        )
+        return fit_curves(logit_score(heard.proba), heard.judged, of_reviews, of_prior)
 
     def _find(self, replicates, heard, everything):
         """Return what the report says of a species that has enough reviews."""
