@@ -8,8 +8,11 @@ import pytest
 from scipy.special import expit, logit
 from scipy.stats import beta
 from sklearn.base import clone
+from sklearn.frozen import FrozenEstimator
+from sklearn.neighbors import KNeighborsClassifier
 
 from skbird.metrics import species_report
+from skbird.postprocessing import ThresholdTuner
 from skbird.review import ThresholdFromReviews, choose_for_review, reviews_to_rows
 from skbird.review._choose_for_review import _share_out
 from skbird.review._curve import bin_detections, fit_curves
@@ -276,6 +279,19 @@ def test_thresholds_are_in_the_form_that_metrics_take():
         (proba > 0.5).astype(float), proba, threshold=found.thresholds_
     )
     assert report.loc["wren", "precision"] == 1
+
+
+def test_a_tuned_model_takes_the_thresholds():
+    X = np.linspace(0, 1, 20)[:, None]
+    Y = np.column_stack([X[:, 0] > 0.5, X[:, 0] < 0.5]).astype(float)
+    inner = FrozenEstimator(KNeighborsClassifier(5).fit(X, Y))
+    tuner = ThresholdTuner(inner).fit(X, pd.DataFrame(Y, columns=["owl", "wren"]))
+    reviews = some_reviews(judged=np.linspace(0.1, 0.95, 40) > 0.3)
+    found = ThresholdFromReviews(species=tuner.species_, random_state=0).fit(reviews)
+    tuner.thresholds_ = found.thresholds_
+    wren = tuner.predict_proba(X)[:, 1] >= found.thresholds_[1]
+    assert 0 < wren.sum() < len(X)
+    assert tuner.predict(X).tolist() == [[0, is_there] for is_there in wren]
 
 
 def test_predictions_are_found_by_name_and_none_below_what_was_judged_counts():
