@@ -339,7 +339,7 @@ def test_tables_that_do_not_fit_together_are_refused():
         found.fit(reviews[:0])
     with pytest.raises(ValueError, match="proba has no column 'wren'"):
         found.fit(reviews, pd.DataFrame({"owl": [0.5]}))
-    with pytest.raises(ValueError, match="species has 1 names, but proba has 2"):
+    with pytest.raises(ValueError, match="species has 1 name, but proba has 2 columns"):
         found.fit(reviews, np.zeros((3, 2)))
     with pytest.raises(ValueError, match="judgements of 'wren', which species has not"):
         ThresholdFromReviews(species=["owl"]).fit(reviews)

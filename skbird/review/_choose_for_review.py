@@ -10,6 +10,7 @@ from skbird.review._tables import name_species
 from skbird.utils._params import AT_LEAST_ONE, THRESHOLD, check_params
 from skbird.utils._proba import check_proba
 from skbird.utils._sklearn_compat import Interval, StrOptions
+from skbird.utils._text import counted
 from skbird.utils._truth import validate_threshold
 
 _CONSTRAINTS = {
@@ -127,8 +128,8 @@ def choose_for_review(
     rows = check_rows(X)[["path", "start", "end"]]
     if len(rows) != len(proba):
         raise ValueError(
-            f"proba has {len(proba)} rows, but X has {len(rows)}. Pass the rows that "
-            "were predicted, in their order."
+            f"proba has {counted(len(proba), 'row')}, but X has {len(rows)}. Pass the "
+            "rows that were predicted, in their order."
         )
     threshold = np.broadcast_to(
         validate_threshold(threshold, len(names)), (len(names),)

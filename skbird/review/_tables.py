@@ -7,6 +7,7 @@ import pandas as pd
 
 from skbird.utils._params import as_floats, check_list
 from skbird.utils._rows import check_columns, check_species_columns
+from skbird.utils._text import counted
 
 
 def name_species(proba, species):
@@ -40,8 +41,8 @@ def name_species(proba, species):
     names = check_names(species)
     if len(names) != n_species:
         raise ValueError(
-            f"species has {len(names)} names, but proba has {n_species} columns. Pass "
-            "one name per column."
+            f"species has {counted(len(names), 'name')}, but proba has "
+            f"{counted(n_species, 'column')}. Pass one name per column."
         )
     return names
 
