@@ -20,6 +20,7 @@ The rooms, each a subpackage:
 - :mod:`skbird.reports`: HTML pages about recordings and errors
 - :mod:`skbird.inference`: prediction without torch, and model files
 - :mod:`skbird.archive`: prediction of archives of any size
+- :mod:`skbird.review`: judging predictions by ear, and what follows from it
 - :mod:`skbird.annotations`: read and write annotations of other programs
 - :mod:`skbird.survey`: when and where it was recorded, effort and activity
 - :mod:`skbird.base`: base classes for classifiers of your own
@@ -132,6 +133,7 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
         "preprocessing",
         "recipes",
         "reports",
+        "review",
         "semi_supervised",
         "survey",
         "utils",

@@ -24,7 +24,11 @@ from skbird.utils.estimator_checks import (
 from skbird.utils.estimator_checks._fresh_process import answers_in_fresh_process
 
 # Public classes with a method `fit` that are no estimators for the battery, and why.
-EXCUSED = {"ClipTransformer": "a base", "PostProcessor": "a base"}
+EXCUSED = {
+    "ClipTransformer": "a base",
+    "PostProcessor": "a base",
+    "ThresholdFromReviews": "learns from reviews, not from rows; test_review",
+}
 _BY_SKORCH = "skorch's nets set these attributes in __init__"
 _FROM_UNLABELLED = "learns from unlabelled rows"
 _OF_FILES = "looks at all rows of a file, by design"

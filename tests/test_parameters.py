@@ -113,6 +113,7 @@ NO_CHOICE = {
     "CompiledNetwork": "compile_pipeline fills in what the network was; test_compile",
     "CompiledPipeline": "compile_pipeline makes it; test_compile",
     "SegmentAugmentation": "a base class",
+    "ThresholdFromReviews": "learns from reviews, not from rows; test_review",
 }
 
 

@@ -52,6 +52,7 @@ ARROWS = {
         "model_selection",
         "preprocessing",
     },
+    "review": {"data"},
     "inference": {
         "audio",
         "base",

@@ -39,6 +39,7 @@ from skbird.inference import (
 from skbird.nn import soup
 from skbird.postprocessing import reweight
 from skbird.preprocessing import LogMel
+from skbird.review import choose_for_review, reviews_to_rows
 from skbird.semi_supervised import make_pseudo_labels
 from skbird.utils import estimator_checks
 from skbird.utils.estimator_checks import LevelClassifier
@@ -193,6 +194,17 @@ def _models(m):
         ),
         "skbird.postprocessing.reweight": Case(
             reweight, {"proba": m.proba, "groups": groups}
+        ),
+        "skbird.review.choose_for_review": Case(
+            choose_for_review, {"proba": m.proba, "X": m.X}
+        ),
+        "skbird.review.reviews_to_rows": Case(
+            reviews_to_rows,
+            {
+                "reviews": m.X.assign(species="wren", judged=1),
+                "X": m.X,
+                "species": ["dove", "wren"],
+            },
         ),
         "skbird.semi_supervised.make_pseudo_labels": Case(
             make_pseudo_labels, {"proba": m.proba}

@@ -1,0 +1,200 @@
+from numbers import Integral
+
+import numpy as np
+import pandas as pd
+from sklearn.utils import check_random_state
+
+from skbird.data import check_rows
+from skbird.review._curve import logit_score
+from skbird.review._tables import name_species
+from skbird.utils._params import AT_LEAST_ONE, THRESHOLD, check_params
+from skbird.utils._proba import check_proba
+from skbird.utils._sklearn_compat import Interval, StrOptions
+from skbird.utils._text import counted
+from skbird.utils._truth import validate_threshold
+
+_CONSTRAINTS = {
+    "n_per_species": [AT_LEAST_ONE],
+    "strategy": [StrOptions({"stratified", "top", "uncertain", "random"})],
+    "n_strata": [Interval(Integral, 1, 1000, closed="both")],
+    "threshold": THRESHOLD,
+    "random_state": ["random_state"],
+}
+
+
+def choose_for_review(
+    proba,
+    X,
+    n_per_species=100,
+    *,
+    strategy="stratified",
+    n_strata=5,
+    threshold=0.1,
+    species=None,
+    random_state=None,
+):
+    """Choose which detections to listen to.
+
+    A detection is a row in which a species reaches `threshold`.
+
+    Parameters
+    ----------
+    proba : array-like or DataFrame of shape (n_rows, n_species)
+        What was predicted, in [0, 1]. NaN, which could not be read, is not chosen.
+    X : DataFrame or sequence of paths
+        The rows.
+    n_per_species : int >= 1, default=100
+        How many detections of each species; all, where there are fewer.
+    strategy : {"stratified", "top", "uncertain", "random"}, default="stratified"
+        What is chosen of each species.
+
+        - "stratified": equally many of each band of the logit score, which has as many
+          bands as `n_strata`, all as wide. Where a band has fewer, the others give
+          more. For thresholds.
+        - "random": any, with the same chance.
+        - "top": those with the highest probability.
+        - "uncertain": those with a probability nearest to 0.5.
+    n_strata : int >= 1, default=5
+        Only with "stratified": not more than `n_per_species`, so that no band is left
+        out.
+    threshold : float or array-like of shape (n_species,), default=0.1
+        Probability from which on a row is a detection.
+    species : sequence of str, default=None
+        Names of the columns of `proba`. By default those of the DataFrame, or numbers.
+    random_state : int, RandomState instance or None, default=None
+        With the same seed, the detections for a larger `n_per_species` have among them
+        those for a smaller one. To listen to more, ask for more, and take the new
+        weights.
+
+    Returns
+    -------
+    DataFrame
+        One line per detection, species by species, at random within a species, or the
+        best first: ``path``, ``start``, ``end``, ``species``, ``probability``,
+        ``stratum`` (the number of the band, from 0 for the lowest on) and ``weight``,
+        for how many detections one stands: 1 / its chance to be chosen. Means with
+        these weights are, but for chance, those of all detections. NaN with "top" and
+        "uncertain", which say nothing of the others.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If shapes differ or a parameter is out of range.
+
+    See Also
+    --------
+    ThresholdFromReviews : What is learnt by listening.
+    skbird.active.ActiveLearner : Chooses what teaches a model most.
+
+    Notes
+    -----
+    Each band is a simple random sample without replacement; the weights are those of
+    Horvitz and Thompson ("A generalization of sampling without replacement from a
+    finite universe", JASA 1952). Scores crowd near `threshold`: bands of the logit
+    score see to it that high ones are heard, too, as call density needs them (Navine
+    et al., "All thresholds barred", Frontiers in Bird Science 2024).
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skbird.review import choose_for_review
+    >>> proba = np.r_[np.linspace(0.1, 0.3, 8), 0.8, 0.9].reshape(-1, 1)
+    >>> X = [f"{number}.wav" for number in range(10)]
+    >>> chosen = choose_for_review(
+    ...     proba, X, 4, n_strata=2, species=["wren"], random_state=0
+    ... )
+    >>> chosen.groupby("stratum")["weight"].agg(["count", "mean"])
+             count  mean
+    stratum
+    0            2   4.0
+    1            2   1.0
+    """
+    check_params(
+        "choose_for_review",
+        _CONSTRAINTS,
+        n_per_species=n_per_species,
+        strategy=strategy,
+        n_strata=n_strata,
+        threshold=threshold,
+        random_state=random_state,
+    )
+    if strategy == "stratified" and n_strata > n_per_species:
+        raise ValueError(
+            f"n_strata={n_strata} must be at most n_per_species={n_per_species}, so "
+            "that each band is heard. Listen to more, or take fewer bands."
+        )
+    names = name_species(proba, species)
+    proba = check_proba(proba, None)
+    rows = check_rows(X)[["path", "start", "end"]]
+    if len(rows) != len(proba):
+        raise ValueError(
+            f"proba has {counted(len(proba), 'row')}, but X has {len(rows)}. Pass the "
+            "rows that were predicted, in their order."
+        )
+    threshold = np.broadcast_to(
+        validate_threshold(threshold, len(names)), (len(names),)
+    )
+    rng = check_random_state(random_state)
+    parts = []
+    for name, column, lowest in zip(names, proba.T, threshold, strict=True):
+        drawn = rng.random_sample(len(rows))
+        found = np.flatnonzero(column >= lowest)
+        if strategy in ("top", "uncertain"):
+            chosen = _best(column[found], drawn[found], strategy)[:n_per_species]
+            stratum, weight = 0, np.nan
+        else:
+            bands = n_strata if strategy == "stratified" else 1
+            chosen, stratum, weight = _draw(
+                column[found], drawn[found], n_per_species, bands
+            )
+        chosen = found[chosen]
+        part = {"species": name, "probability": column[chosen]}
+        part |= {"stratum": stratum, "weight": weight}
+        parts.append(rows.iloc[chosen].assign(**part))
+    return pd.concat(parts, ignore_index=True)
+
+
+def _best(proba, drawn, strategy):
+    """Return all detections from the best on; ties are in the order drawn."""
+    score = logit_score(proba)
+    return np.lexsort([drawn, -score if strategy == "top" else np.abs(score)])
+
+
+def _draw(proba, drawn, n, n_strata):
+    """Return the detections to be heard, the band and the weight of each.
+
+    Those with the lowest numbers drawn are taken, so that more have among them fewer.
+    """
+    if not len(proba):
+        return np.empty(0, np.int64), np.empty(0, np.int64), np.empty(0)
+    score = logit_score(proba)
+    edges = np.linspace(score.min(), score.max(), n_strata + 1)[1:-1]
+    stratum = np.searchsorted(edges, score, side="right")
+    available = np.bincount(stratum, minlength=n_strata)
+    taken = _share_out(n, available)
+    order = np.lexsort([drawn, stratum])
+    first = available.cumsum() - available
+    place = np.empty(len(proba), np.int64)
+    place[order] = np.arange(len(proba)) - first[stratum[order]]
+    chosen = np.flatnonzero(place < taken[stratum])
+    chosen = chosen[np.argsort(drawn[chosen])]
+    band = stratum[chosen]
+    return chosen, band, available[band] / taken[band]
+
+
+def _share_out(n, available):
+    """Share n out among bands, equally as far as each has enough.
+
+    >>> _share_out(10, np.array([100, 2, 0, 100])).tolist()
+    [4, 2, 0, 4]
+    """
+    n = min(n, available.sum())
+    taken = np.zeros_like(available)
+    while left := n - taken.sum():
+        hungry = np.flatnonzero(taken < available)
+        each = left // len(hungry)
+        if each == 0:  # what is left over goes to the highest bands
+            taken[hungry[-left:]] += 1
+            break
+        taken[hungry] = np.minimum(taken[hungry] + each, available[hungry])
+    return taken

@@ -1,0 +1,369 @@
+from numbers import Integral, Real
+from typing import NamedTuple
+
+import numpy as np
+import pandas as pd
+from scipy.special import expit
+from sklearn.base import BaseEstimator
+from sklearn.utils import check_random_state
+from sklearn.utils.validation import check_is_fitted
+
+from skbird.review._curve import (
+    bin_detections,
+    fit_curves,
+    logit_score,
+    lowest_reaching,
+    precision_above,
+)
+from skbird.review._tables import (
+    check_names,
+    check_reviews,
+    check_scores,
+    name_species,
+)
+from skbird.utils._params import POSITIVE
+from skbird.utils._proba import check_proba
+from skbird.utils._rows import number_groups
+from skbird.utils._sklearn_compat import Interval, validate_params_of
+from skbird.utils._text import counted
+
+_FEWEST_RECORDINGS = 5  # of fewer, a bootstrap tells nothing of others
+_HALF = 0.5  # of a review: the prior of Jeffreys, where there is one score only
+_COLUMNS = [
+    "n_reviews",
+    "n_correct",
+    "n_uncertain",
+    "n_recordings",
+    "threshold",
+    "threshold_low",
+    "threshold_high",
+    "precision",
+    "precision_low",
+    "precision_high",
+    "n_detections",
+    "n_more_reviews",
+    "reason",
+]
+
+
+class ThresholdFromReviews(BaseEstimator):
+    r"""Find a threshold for each species, with a known precision, from reviews.
+
+    Parameters
+    ----------
+    min_precision : float in (0, 1), default=0.9
+        Share of right ones among all detections from the threshold on.
+    species : sequence of str, default=None
+        Names in the order of `thresholds_`, such as ``species_`` of a model. By default
+        those that have reviews, sorted.
+    min_reviews : int >= 2, default=20
+        A species with fewer judgements, uncertain ones not counted, gets no threshold.
+    interval_width : float > 0, default=0.1
+        How wide the interval of the precision may be: says how many more reviews are
+        needed.
+    n_bootstrap : int >= 1, default=1000
+        Number of replicates.
+    confidence : float in (0, 1), default=0.95
+        Confidence level of the intervals.
+    random_state : int, RandomState instance or None, default=None
+        Seed of the replicates.
+
+    Attributes
+    ----------
+    thresholds_ : ndarray of shape (n_species,)
+        Probabilities from which on species count as present, as `ThresholdTuner` has
+        them: infinite where there is no threshold.
+    species_ : ndarray of str
+        The species in the order of `thresholds_`.
+    curves_ : ndarray of shape (n_species, 2)
+        Intercept and slope of P(correct | score) on the logit score. NaN where support
+        is too small.
+    report_ : DataFrame
+        One line per species, which is the index.
+
+        - ``n_reviews``, ``n_correct``, ``n_uncertain``, ``n_recordings``: judgements
+          that count, right ones, uncertain ones, and recordings of those that count
+        - ``threshold``, ``threshold_low``, ``threshold_high``: with its interval, up to
+          infinity: perhaps no threshold reaches `min_precision`
+        - ``precision``, ``precision_low``, ``precision_high``: of all detections from
+          ``threshold`` on, with its interval
+        - ``n_detections``: how many these are, of `proba`, or as the weights say
+        - ``n_more_reviews``: roughly, until the interval of the precision is no wider
+          than `interval_width`, or there are `min_reviews`
+        - ``reason``: why there is no threshold; NaN in its columns
+
+    See Also
+    --------
+    choose_for_review : Which detections to listen to, and their weights.
+    skbird.postprocessing.ThresholdTuner : From rows whose species are all known.
+
+    Notes
+    -----
+    P(correct | score) is a logistic regression on the logit score, as Wood and Kahl
+    advise ("Guidelines for appropriate use of BirdNET scores and other detector
+    outputs", Journal of Ornithology 2024). Half a right and half a wrong review are
+    added at the lowest and at the highest score (in the way of Clogg et al., "Multiple
+    imputation of industry and occupation codes in census public-use samples using
+    Bayesian logistic regression", JASA 1991), so that curves stay finite where all
+    reviews are right. Those above a threshold are more often right than those at it:
+    precision is the mean of the curve over all of them.
+
+    Weights are in this mean, and not in the curve: reviews were chosen by their score
+    alone, given which the choice says nothing of right and wrong (Winship and Radbill,
+    "Sampling weights and regression analysis", Sociological Methods & Research 1994).
+    With weights, the many low scores would decide on the curve, and the few high ones,
+    where thresholds are, hardly count. The curve must be such a curve: where wrong
+    detections stay as common at all low scores, thresholds are too high.
+
+    Intervals are of Bayesian bootstrap (Rubin, "The Bayesian bootstrap", Annals of
+    Statistics 1981): each recording gets an exponential weight, each half review a
+    gamma one. With one score, it is the interval of Jeffreys for a share.
+    A width shrinks as :math:`1 / \sqrt{n}`, which says how many reviews are missing.
+
+    Nothing is said below the lowest score that was judged, and of other sites and
+    seasons than those of the reviews.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import pandas as pd
+    >>> from skbird.review import ThresholdFromReviews
+    >>> probability = np.linspace(0.1, 0.95, 60)
+    >>> reviews = pd.DataFrame(
+    ...     {"species": "wren", "probability": probability, "judged": probability > 0.4,
+    ...      "path": [f"{number % 20}.wav" for number in range(60)]}
+    ... )
+    >>> found = ThresholdFromReviews(random_state=0).fit(reviews)
+    >>> found.thresholds_.round(2)
+    array([0.4])
+    >>> found.report_[["precision_low", "precision_high"]].round(2).to_numpy()
+    array([[0.79, 0.99]])
+    """
+
+    _parameter_constraints: dict = {
+        "min_precision": [Interval(Real, 0, 1, closed="neither")],
+        "species": ["array-like", None],
+        "min_reviews": [Interval(Integral, 2, None, closed="left")],
+        "interval_width": [POSITIVE],
+        "n_bootstrap": [Interval(Integral, 1, 100_000, closed="both")],
+        "confidence": [Interval(Real, 0, 1, closed="neither")],
+        "random_state": ["random_state"],
+    }
+
+    def __init__(
+        self,
+        min_precision=0.9,
+        *,
+        species=None,
+        min_reviews=20,
+        interval_width=0.1,
+        n_bootstrap=1000,
+        confidence=0.95,
+        random_state=None,
+    ):
+        self.min_precision = min_precision
+        self.species = species
+        self.min_reviews = min_reviews
+        self.interval_width = interval_width
+        self.n_bootstrap = n_bootstrap
+        self.confidence = confidence
+        self.random_state = random_state
+
+    def fit(self, reviews, proba=None, *, recording_ids=None):
+        """Learn the thresholds.
+
+        Parameters
+        ----------
+        reviews : DataFrame
+            One line per judgement: ``species``, ``probability`` as predicted,
+            ``judged`` (1 right, 0 wrong, NaN uncertain, which does not count), and if
+            wanted ``weight``, for how many detections it stands (NaN: not chosen by
+            chance, does not count; no column: all alike), and ``path``. What is judged
+            must have been chosen by nothing but chance and score.
+        proba : array-like or DataFrame of shape (n_rows, n_species), default=None
+            All predictions, of which precision is wanted; the columns of a DataFrame
+            are found by name. By default the reviews stand for them, as their weights
+            say.
+        recording_ids : array-like of shape (n_reviews,), default=None
+            The recording of each review; or its recordist or site, to resample these.
+            By default ``path``; without it, each review is resampled by itself.
+
+        Returns
+        -------
+        self
+
+        Raises
+        ------
+        TypeError, ValueError
+            If a table is no such table, or a parameter is out of range.
+        """
+        validate_params_of(self)
+        reviews = check_reviews(reviews, ["probability"])
+        probability, weight = check_scores(reviews)
+        if recording_ids is None:
+            recording_ids = reviews.get("path", np.arange(len(reviews)))
+        recording, _ = number_groups(recording_ids, len(reviews), "recording_ids")
+        names = self._names(reviews)
+        columns = [None] * len(names) if proba is None else _columns(proba, names)
+        rng = check_random_state(self.random_state)
+        judged = reviews["judged"].to_numpy()
+        curves, lines = np.full((len(names), 2), np.nan), []
+        for j, (name, everything) in enumerate(zip(names, columns, strict=True)):
+            named = (reviews["species"] == name).to_numpy()
+            own = named & ~np.isnan(weight)
+            counts = own & ~np.isnan(judged)
+            heard = _Heard(
+                probability[counts], judged[counts], weight[counts], recording[counts]
+            )
+            line = heard.counts() | {"n_uncertain": (own & ~counts).sum()}
+            line["reason"] = self._lack_of_support(line, (named & ~own).sum())
+            if line["reason"]:
+                missing = self.min_reviews - line["n_reviews"]
+                line["n_more_reviews"] = missing if missing > 0 else None
+            else:
+                replicates = self._replicates(heard, rng)
+                curves[j] = replicates[0]
+                line |= self._find(replicates, heard, everything)
+            lines.append(line)
+        self.species_ = np.array(names)
+        self.curves_ = curves
+        self.report_ = _as_table(lines, names)
+        self.thresholds_ = self.report_["threshold"].fillna(np.inf).to_numpy()
+        return self
+
+    def _names(self, reviews):
+        reviewed = reviews["species"].unique()
+        if self.species is None:
+            if not len(reviewed):
+                raise ValueError(
+                    "reviews has no rows, and species=None: there is nothing to learn. "
+                    "Listen first, or name the species."
+                )
+            return sorted(reviewed)
+        names = check_names(self.species)
+        others = [name for name in reviewed if name not in set(names)]
+        if others:
+            raise ValueError(
+                f"reviews has judgements of {others[0]!r}, which species has not. Add "
+                "it, or leave these reviews out."
+            )
+        return names
+
+    def _lack_of_support(self, line, n_unweighted):
+        n_reviews, n_recordings = line["n_reviews"], line["n_recordings"]
+        if n_reviews < self.min_reviews:
+            others = f" and {n_unweighted} without weight" if n_unweighted else ""
+            reviews = counted(n_reviews, "review") + others
+            return f"{reviews}; {self.min_reviews} are needed"
+        if n_recordings < _FEWEST_RECORDINGS:
+            return (
+                f"reviews of {counted(n_recordings, 'recording')}; "
+                f"{_FEWEST_RECORDINGS} are needed"
+            )
+        return None
+
+    def _replicates(self, heard, rng):
+        """Fit the curve, and once more for each replicate: (1 + n_bootstrap, 2)."""
+        numbers = np.unique(heard.recording, return_inverse=True)[1]
+        of_recordings = rng.exponential(size=(self.n_bootstrap, numbers.max() + 1))
+        of_prior = rng.gamma(_HALF, size=(self.n_bootstrap, 4))
+        of_reviews = np.vstack([np.ones(len(numbers)), of_recordings[:, numbers]])
+        of_prior = np.vstack([np.full(4, _HALF), of_prior])
+        return fit_curves(logit_score(heard.proba), heard.judged, of_reviews, of_prior)
+
+    def _find(self, replicates, heard, everything):
+        """Return what the report says of a species that has enough reviews."""
+        lowest = heard.proba.min()
+        if everything is None:
+            detections = bin_detections(heard.proba, heard.weight)
+        else:
+            above = everything[everything >= lowest]
+            if not len(above):
+                why = f"proba has no detection from {lowest:.3g} on, the lowest judged"
+                return {"reason": why}
+            detections = bin_detections(above, np.ones(len(above)))
+        precision = precision_above(replicates, detections)
+        bins = lowest_reaching(precision, self.min_precision)
+        place = bins[0]
+        if place == len(detections.lowest):
+            best = precision[0].max()
+            why = f"precision {self.min_precision:g} is not reached: at most {best:.3g}"
+            return {"reason": why}
+        thresholds = np.append(detections.lowest, np.inf)[bins[1:]]
+        ends = [(1 - self.confidence) / 2, (1 + self.confidence) / 2]
+        # Between a number and infinity there is no middle.
+        threshold_ends = np.quantile(thresholds, ends, method="inverted_cdf")
+        low, high = np.quantile(precision[1:, place], ends)
+        n_reviews = len(heard.proba)
+        needed = n_reviews * ((high - low) / self.interval_width) ** 2
+        return {
+            "threshold": detections.lowest[place],
+            "threshold_low": threshold_ends[0],
+            "threshold_high": threshold_ends[1],
+            "precision": precision[0, place],
+            "precision_low": low,
+            "precision_high": high,
+            "n_detections": round(detections.count[place:].sum()),
+            "n_more_reviews": max(int(np.ceil(needed)) - n_reviews, 0),
+        }
+
+    def proba_correct(self, proba):
+        """Return how probably each detection is right, P(correct | score).
+
+        Parameters
+        ----------
+        proba : array-like or DataFrame of shape (n_rows, n_species)
+            Predictions, in the order of `species_`; the columns of a DataFrame are
+            found by name.
+
+        Returns
+        -------
+        ndarray of shape (n_rows, n_species)
+            NaN for species whose support is too small.
+        """
+        check_is_fitted(self)
+        columns = np.column_stack(_columns(proba, list(self.species_)))
+        return expit(self.curves_[:, 0] + self.curves_[:, 1] * logit_score(columns))
+
+
+class _Heard(NamedTuple):
+    """Judgements of one species."""
+
+    proba: np.ndarray
+    judged: np.ndarray
+    weight: np.ndarray
+    recording: np.ndarray
+
+    def counts(self):
+        return {
+            "n_reviews": len(self.judged),
+            "n_correct": int(self.judged.sum()),
+            "n_recordings": len(np.unique(self.recording)),
+        }
+
+
+def _columns(proba, names):
+    """Return the predictions of each species, found by name in a DataFrame."""
+    if isinstance(proba, pd.DataFrame):
+        given = name_species(proba, None)
+        missing = [name for name in names if name not in set(given)]
+        if missing:
+            raise ValueError(
+                f"proba has no column {missing[0]!r}. Pass the predictions of all "
+                "species that have reviews, or leave these reviews out."
+            )
+        proba = proba[names]
+    else:
+        name_species(proba, names)
+    return list(check_proba(proba, None).T)
+
+
+def _as_table(lines, names):
+    table = pd.DataFrame(lines, columns=_COLUMNS, index=pd.Index(names, name="species"))
+    return table.astype(
+        {
+            name: "Int64" if name.startswith("n_") else "float64"
+            for name in _COLUMNS
+            if name != "reason"
+        }
+    )
