@@ -24,6 +24,7 @@ from skbird import (
     model_selection,
     recipes,
     reports,
+    survey,
 )
 from skbird.annotations import write_audacity, write_birdnet, write_boxes, write_raven
 from skbird.archive import predict_archive
@@ -96,6 +97,7 @@ def make_cases(folder):
         **_inference(material),
         **_inspection(material),
         **_reports(material),
+        **_survey(material),
         **_recipes(),
     }
 
@@ -457,6 +459,32 @@ def _reports(m):
                 room + "_describe_recordings.sections.recording_sections",
                 room + "_describe_recordings.make_clips",
             ),
+        ),
+    }
+
+
+def _survey(m):
+    made = pd.DataFrame({"path": ["marsh/20240501_053000.WAV"], "duration_s": 10.0})
+    recordings = survey.recording_times(made, "UTC")
+    X = pd.DataFrame(
+        {"path": made["path"].repeat(2), "start": [0.0, 5.0], "end": [5.0, 10.0]}
+    )
+    days = pd.to_datetime(["2024-05-01", "2024-06-01"])
+    sites = pd.DataFrame({"site": ["marsh"], "start": days[:1], "end": days[1:]})
+    heard = {"proba": m.proba[:2], "X": X, "species": ["dove", "wren"]}
+    heard["recordings"] = recordings
+    room = "skbird.survey."
+    return {
+        room + "recording_times": Case(
+            survey.recording_times, {"recordings": made, "time_zone": "UTC"}
+        ),
+        room + "check_deployments": Case(
+            survey.check_deployments, {"recordings": recordings, "sites": sites}
+        ),
+        room + "effort": Case(survey.effort, {"recordings": recordings}),
+        room + "activity": Case(survey.activity, heard),
+        room + "detection_history": Case(
+            survey.detection_history, {"activity": survey.activity(**heard)}
         ),
     }
 
