@@ -10,8 +10,8 @@ Usage::
 
 Columns: statistics of mel bands and logistic regression; a network from ImageNet
 weights; the same network from weights that were distilled from BirdNET; a probe on
-BirdNET's embeddings; BirdNET's own scores, where it has a class for each species; and
-an ensemble of all but the statistics. Its weights, and whether it takes the mean of
+BirdNET's embeddings; BirdNET's own scores, where it has a class for each species; the
+mean of both networks; and an ensemble of all but the statistics. Its weights, and whether it takes the mean of
 probabilities or of log odds, are learnt from rows that no member was trained on.
 
 Sets, of which a seed draws what is said and seeds the networks:
@@ -262,7 +262,10 @@ def run(args):
             predict(make, args, name, seed, data)
             for seed, data in zip(args.seeds, seeds, strict=True)
         ]
+    networks = [probas[name] for name in IN_ENSEMBLE[:2] if name in probas]
     members = [probas[name] for name in IN_ENSEMBLE if name in probas]
+    if len(networks) == 2:
+        probas["mean of both networks"] = list(np.mean(networks, axis=0))
     probas["ensemble"] = [
         vote(list(member), data) for *member, data in zip(*members, seeds, strict=True)
     ]
