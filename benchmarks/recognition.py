@@ -11,8 +11,9 @@ Usage::
 Columns: statistics of mel bands and logistic regression; a network from ImageNet
 weights; the same network from weights that were distilled from BirdNET; a probe on
 BirdNET's embeddings; BirdNET's own scores, where it has a class for each species; the
-mean of both networks; and an ensemble of all but the statistics. Its weights, and whether it takes the mean of
-probabilities or of log odds, are learnt from rows that no member was trained on.
+mean of both networks; and an ensemble of all but the statistics. Its weights, and
+whether it takes the mean of probabilities or of log odds, are learnt from rows that no
+member was trained on.
 
 Sets, of which a seed draws what is said and seeds the networks:
 
