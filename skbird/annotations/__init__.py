@@ -41,6 +41,7 @@ set_public_module(globals())
 # For the other rooms; not public.
 from skbird.annotations._audio_names import AudioFinder, NameFinder, annotation_names
 from skbird.annotations._boxes import BOX_COLUMNS, check_boxes
+from skbird.annotations._events import check_stretches
 from skbird.annotations._files import write_csv
 from skbird.annotations._places import place_boxes
 from skbird.annotations._read_annotations import annotation_files

@@ -80,7 +80,7 @@ def proba_to_events(
         raise ValueError(f"max_gap_s={max_gap_s!r} must be 0 seconds or more.")
     table = as_species_table(proba, species)
     check_same_order(X, proba, ("X", "proba"))
-    X = _check_stretches(X, len(table))
+    X = check_stretches(X, len(table))
     values = table.to_numpy()
     row, column = np.nonzero(values >= validate_threshold(threshold, values.shape[1]))
     _check_ends(X["end"], row)
@@ -102,7 +102,8 @@ def proba_to_events(
     return events[["path", "start", "end", "species", "score"]]
 
 
-def _check_stretches(X, n_rows):
+def check_stretches(X, n_rows):
+    """Return path, start and end of rows that were predicted, of which there are n."""
     if not isinstance(X, pd.DataFrame):
         raise TypeError(
             "X must be a DataFrame with 'path', 'start' and 'end'; got "

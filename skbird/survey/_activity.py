@@ -7,8 +7,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike
 
-from skbird.annotations import as_species_table
-from skbird.data import check_rows
+from skbird.annotations import as_species_table, check_stretches
 from skbird.survey._effort import occasion_effort
 from skbird.survey._occasions import make_calendar
 from skbird.survey._tables import check_recordings, check_sites, without_times
@@ -100,7 +99,7 @@ def activity(
     """
     table = as_species_table(proba, species)
     thresholds = _thresholds(threshold, list(table.columns))
-    rows = _check_rows(X, len(table))
+    rows = check_stretches(X, len(table))
     check_same_order(X, proba, ("X", "proba"))
     recordings = check_recordings(recordings)
     deployments = None if sites is None else check_sites(sites, recordings)
@@ -142,20 +141,6 @@ def _thresholds(threshold, species):
             )
         threshold = [threshold[name] for name in species]
     return np.broadcast_to(validate_threshold(threshold, len(species)), len(species))
-
-
-def _check_rows(X, n_rows):
-    if not isinstance(X, pd.DataFrame):
-        raise TypeError(
-            "X must be a DataFrame with 'path', 'start' and 'end'; got "
-            f"{type(X).__name__}. skbird.data.segment_table makes one."
-        )
-    if len(X) != n_rows:
-        raise ValueError(
-            f"proba has {counted(n_rows, 'row')} and X has {len(X)}; pass the very "
-            "table that was predicted."
-        )
-    return check_rows(X)[["path", "start", "end"]]
 
 
 def _recording_of(paths, recordings):
