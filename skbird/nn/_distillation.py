@@ -39,11 +39,13 @@ def _refuse_to_predict(net):
 class EmbeddingDistillation(TrainedNet):
     """Teach a network what a pretrained model hears, on recordings without labels.
 
-    The network learns to give the teacher's embeddings of its segments. `save_weights`
-    then writes its backbone as a file that `backbone_weights` of `CNNClassifier` and
-    `SEDClassifier` takes in place of ImageNet weights: small and fast, and trained
-    further on labels as any other. Any recordings that sound like those to be predicted
-    will do, but it takes hours of them: from minutes the network learns these alone.
+    The network learns to give the teacher's embeddings of its segments, less the mean
+    of all: embeddings that are never negative have a high cosine to their mean
+    (BirdNET's: 0.7), which tells nothing of a sound. `save_weights` then writes its
+    backbone as a file that `backbone_weights` of `CNNClassifier` and `SEDClassifier`
+    takes in place of ImageNet weights: small and fast, and trained further on labels as
+    any other. Any recordings that sound like those to be predicted will do, but it
+    takes hours of them: from minutes the network learns these alone.
 
     The teacher hears the rows as they were recorded, at its own sample rate and in its
     own windows, whatever steps the network's spectrograms went through; it runs once,
@@ -102,6 +104,8 @@ class EmbeddingDistillation(TrainedNet):
     ----------
     n_values_ : int
         Values of the teacher's embedding.
+    embedding_mean_ : ndarray of shape (n_values_,)
+        Mean of the teacher's embeddings of the rows, which is taken off all of them.
     history_ : DataFrame
         A row for each epoch: ``train_loss``, ``dur`` in seconds and more.
     format_ : SpectrogramFormat
@@ -233,6 +237,7 @@ class EmbeddingDistillation(TrainedNet):
         X = self._spectrograms(X, fit=True)
         check_some_rows(X)
         lessons = self._lessons(X, y)
+        self.embedding_mean_ = lessons[0].centre = lessons[0].mean()
         dataset = LessonDataset(X, lessons, check_sample_weight(sample_weight, len(X)))
         check_usable(dataset)
         n_outputs = [part.n_values for part in lessons]
@@ -277,6 +282,9 @@ class EmbeddingDistillation(TrainedNet):
     def score(self, X, y=None):
         """Return the mean cosine between what the network and the teacher say.
 
+        The mean of the teacher's embeddings is taken off, so that a network that says
+        the same of all sounds gets about 0.
+
         Parameters
         ----------
         X, y : as `fit` takes them
@@ -294,6 +302,7 @@ class EmbeddingDistillation(TrainedNet):
                 f"The teacher gives {taught.n_values} values; the network has learnt "
                 f"{self.n_values_}."
             )
+        taught.centre = self.embedding_mean_
         said = taught.at(X.segment_rows, X.segment_starts, X.format.grid.segment_s)
         if not np.isfinite(said).all(axis=1).any():
             raise ValueError("The teacher says nothing of any segment.")
