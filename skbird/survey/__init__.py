@@ -6,17 +6,24 @@ which days and hours of results are. A column ``usable`` may say which to leave 
 """
 
 from skbird.survey._activity import activity
+from skbird.survey._call_density import call_density
 from skbird.survey._check_deployments import check_deployments
 from skbird.survey._detection_history import detection_history
 from skbird.survey._effort import effort
 from skbird.survey._recording_times import recording_times
+from skbird.survey._richness import accumulation, first_detections
+from skbird.survey._sun import sun_times
 from skbird.utils._public import set_public_module
 
 __all__ = [
+    "accumulation",
     "activity",
+    "call_density",
     "check_deployments",
     "detection_history",
     "effort",
+    "first_detections",
     "recording_times",
+    "sun_times",
 ]
 set_public_module(globals())
