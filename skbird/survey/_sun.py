@@ -15,6 +15,8 @@ from skbird.utils._params import as_floats
 _DAY = dt.timedelta(days=1)
 _HALF_DAY = dt.timedelta(hours=12)
 
+_COLUMNS = ["site", "date", "sunrise", "sunset", "sunrise_hour", "sunset_hour", "note"]
+
 
 class SunDays(NamedTuple):
     """The sun at a place on days that follow each other."""
@@ -45,8 +47,9 @@ def sun_times(
     -------
     DataFrame
         A line per site and day of the place: ``site``, ``date``, ``sunrise`` and
-        ``sunset`` (UTC), and ``note``. Where the sun stays above or below the horizon
-        the note is "polar day" or "polar night", and both times are NaT.
+        ``sunset`` (UTC), ``sunrise_hour`` and ``sunset_hour``, what clocks of the place
+        show, in [0, 24), and ``note``. Where the sun stays above or below the horizon
+        the note is "polar day" or "polar night", and all times are missing.
 
     Raises
     ------
@@ -68,8 +71,9 @@ def sun_times(
     >>> sites = pd.DataFrame({"site": ["marsh"], "latitude": 37.0, "longitude": -6.4,
     ...     "start": "2024-05-01", "end": "2024-05-01", "time_zone": "Europe/Madrid"})
     >>> times = sun_times(sites)
-    >>> times["sunrise"].dt.strftime("%H:%M").tolist()
-    ['05:31']
+    >>> times[["sunrise_hour", "sunset_hour"]].round(2)
+       sunrise_hour  sunset_hour
+    0          7.52        21.23
     """
     places = places_of(sites)
     if recordings is None:
@@ -85,12 +89,13 @@ def sun_times(
         for name in ("sunrise", "sunset"):
             moments = moments_of(getattr(sun, f"{name}_us"))
             part[name] = moments.where(sun.note == "")
+            local = part[name].dt.tz_convert(zone)
+            part[f"{name}_hour"] = local.dt.hour + local.dt.minute / 60
         parts.append(pd.DataFrame(part | {"note": sun.note}))
-    columns = ["site", "date", "sunrise", "sunset", "note"]
     if not parts:
-        return pd.DataFrame(columns=columns)
+        return pd.DataFrame(columns=_COLUMNS)
     table = pd.concat(parts, ignore_index=True).drop_duplicates(["site", "date"])
-    return table.sort_values(["site", "date"], ignore_index=True)
+    return table.sort_values(["site", "date"], ignore_index=True)[_COLUMNS]
 
 
 def places_of(sites):
