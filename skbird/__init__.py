@@ -17,7 +17,7 @@ The rooms, each a subpackage:
 - :mod:`skbird.model_selection`: splits that do not leak, scores with intervals
 - :mod:`skbird.metrics`: scores and tables, species by species
 - :mod:`skbird.inspection`: displays of predictions, errors and networks
-- :mod:`skbird.reports`: HTML pages about recordings and errors
+- :mod:`skbird.reports`: HTML pages about recordings, errors and surveys
 - :mod:`skbird.inference`: prediction without torch, and model files
 - :mod:`skbird.archive`: prediction of archives of any size
 - :mod:`skbird.review`: judging predictions by ear, and what follows from it

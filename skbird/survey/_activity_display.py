@@ -145,7 +145,13 @@ class ActivityDisplay:
             handles.append(Patch(color="0.85", label="not listened to"))
         if handles:
             self.ax_.legend(
-                handles=handles, fontsize=8, loc="lower left", ncols=3, framealpha=0.9
+                handles=handles,
+                fontsize=8,
+                ncols=3,
+                frameon=False,
+                loc="lower right",
+                bbox_to_anchor=(1.0, 0.99),
+                borderaxespad=0.2,
             )
         self.ax_.xaxis_date()
         locator = dates.AutoDateLocator(minticks=3, maxticks=8)
@@ -157,8 +163,8 @@ class ActivityDisplay:
             ylim=(hours[0], hours[-1] + 1),
             yticks=range(-12, 13, 4) if from_sunrise else range(0, 25, 4),
             ylabel="hours from sunrise" if from_sunrise else "hour of the day",
-            title=plain_text(self.species),
         )
+        self.ax_.set_title(plain_text(self.species), loc="left", fontsize=11)
         return self
 
     def _draw_sun(self, dates):

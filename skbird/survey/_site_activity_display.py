@@ -105,20 +105,23 @@ class SiteActivityDisplay:
         self.figure_ = self.axes_[0].figure
         import matplotlib.dates as dates
 
-        days = dates.date2num(self.rates.index + _DAY / 2)
+        edges = dates.date2num(self.rates.index.append(self.rates.index[-1:] + _DAY))
         highest = np.nanmax(self.rates.to_numpy(dtype=float), initial=0.0) or 1.0
         for axis, name in zip(self.axes_, names, strict=True):
             rate = self.rates[name].to_numpy(dtype=float)
-            axis.bar(days, np.nan_to_num(rate), width=1.0, color=COLOURS[0])
-            for day in days[np.isnan(rate)]:
-                axis.axvspan(day - 0.5, day + 0.5, color="0.85", linewidth=0)
+            absent = np.isnan(rate) * 1.05 * highest
+            axis.stairs(absent, edges, fill=True, color="0.85")
+            axis.stairs(np.nan_to_num(rate), edges, fill=True, color=COLOURS[0])
             locator = dates.AutoDateLocator(minticks=2, maxticks=4)
             axis.xaxis.set_major_locator(locator)
-            axis.xaxis.set_major_formatter(dates.ConciseDateFormatter(locator))
+            formatter = dates.ConciseDateFormatter(locator, show_offset=False)
+            axis.xaxis.set_major_formatter(formatter)
             axis.set_title(plain_text(name), fontsize=9)
-            axis.set(xlim=(days[0] - 0.5, days[-1] + 0.5), ylim=(0, 1.05 * highest))
+            axis.set(xlim=(edges[0], edges[-1]), ylim=(0, 1.05 * highest))
             axis.tick_params(labelsize=7)
         self.figure_.suptitle(plain_text(self.species), fontsize=11)
+        first, last = self.rates.index[[0, -1]]
+        self.figure_.supxlabel(f"{first:%d %b %Y} to {last:%d %b %Y}", fontsize=9)
         self.figure_.supylabel("rows with calls per hour", fontsize=9)
         return self
 
