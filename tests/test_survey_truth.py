@@ -312,7 +312,7 @@ def test_reviews_that_are_none_are_refused(change, message):
     ("change", "message"),
     [
         ({"path": "b.wav"}, "reviews are of no row of X, such as 'b.wav' from 0 s"),
-        ({"species": "dodo"}, "judgements of 'dodo', which proba has not"),
+        ({"species": "dodo"}, "judgements of 'dodo', which is none of the"),
         ({"judged": 0.5}, "judged=0.5 of reviews must be"),
         ({"start": np.nan}, "start of reviews is missing in row 0"),
     ],

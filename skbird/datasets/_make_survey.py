@@ -161,7 +161,7 @@ def make_survey(
     calls = rng.random((len(recordings), n_rows, n_species)) < _SING
     present = (calls & sings[:, None, :]).reshape(-1, n_species)
     rng = np.random.default_rng([random_state, _SCORES])
-    proba, curve = _make_scores(present, separation, rng)
+    proba, curve = _make_scores(present, float(separation), rng)
     names = [species.label for species in SPECIES[:n_species]]
     start = np.tile(_ROW_S * np.arange(n_rows), len(recordings))
     if root is not None:

@@ -18,7 +18,7 @@ from skbird.survey import (
     first_detections,
     sun_times,
 )
-from skbird.utils._params import MOST, check_params
+from skbird.utils._params import MOST, check_list, check_params
 from skbird.utils._sklearn_compat import check_matplotlib_support
 
 _OF_THRESHOLDS = [
@@ -147,6 +147,8 @@ def describe_survey(
             f"n_drawn={n_drawn!r} must be a whole number, at least 0 and at most "
             f"{MOST:,}."
         )
+    if species is not None:
+        species = list(map(str, check_list(species, "species")))
     problems = check_deployments(recordings, sites)
     by_day = effort(recordings, sites=sites)
     with warnings.catch_warnings():

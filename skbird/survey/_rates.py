@@ -15,7 +15,8 @@ def check_rates(activity, species, site=None):
     ----------
     activity : DataFrame
         As the user gives it.
-    species, site : str or None
+    species : str
+    site : str or None
         None: all.
 
     Returns
@@ -34,15 +35,14 @@ def check_rates(activity, species, site=None):
             f"activity has no column {lacking[0]!r}; its columns are "
             f"{list(activity.columns)[:10]}. Pass what skbird.survey.activity returns."
         )
-    for name, value in (("species", species), ("site", site)):
-        if value is None:
-            continue
-        has_it = (activity[name] == value).to_numpy()
+    wanted = {"species": species} | ({} if site is None else {"site": site})
+    for name, value in wanted.items():
+        has_it = (activity[name].map(str) == str(value)).to_numpy()
         if not has_it.any():
             known = sorted(map(str, activity[name].unique()))[:10]
             raise ValueError(
-                f"{name}={value!r} is not in activity, which has {known}. Name one of "
-                "these."
+                f"{name}={value!r:.100} is not in activity, which has {known}. Name "
+                "one of these."
             )
         activity = activity[has_it]
     return activity

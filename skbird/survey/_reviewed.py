@@ -35,8 +35,8 @@ def find_reviewed(reviews, rows, species, known):
     others = table.loc[~table["species"].isin(known), "species"]
     if len(others):
         raise ValueError(
-            f"reviews has judgements of {others.iloc[0]!r}, which proba has not. Leave "
-            "them out, or correct the name."
+            f"reviews has judgements of {others.iloc[0]!r}, which is none of the "
+            "species of proba. Leave them out, or correct the name."
         )
     keys = [
         pd.MultiIndex.from_arrays(

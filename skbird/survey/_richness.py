@@ -70,7 +70,10 @@ def accumulation(
     2  3         2     2.00
     """
     check_params(
-        "accumulation", {"unit": [StrOptions({"occasion", "site"})]}, unit=unit
+        "accumulation",
+        {"unit": [StrOptions({"occasion", "site"})], "certain": ["boolean"]},
+        unit=unit,
+        certain=certain,
     )
     table = _detected(history, certain)
     found = table.groupby([unit, "species"])["detected"].any().unstack(fill_value=False)
@@ -135,6 +138,7 @@ def first_detections(history: pd.DataFrame, *, certain: bool = False) -> pd.Data
     0  marsh    wren         1            1      60.0
     1  marsh     owl         2            2     120.0
     """
+    check_params("first_detections", {"certain": ["boolean"]}, certain=certain)
     table = _detected(history, certain)
     keys = ["site", "species"]
     table = table.sort_values([*keys, "occasion"], kind="stable")

@@ -7,7 +7,7 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
-from skbird.survey._tables import check_sites, no_recordings
+from skbird.survey._tables import check_recordings, check_sites, no_recordings
 from skbird.survey._zones import microseconds, moments_of, zone_of
 from skbird.utils._extras import install_hint
 from skbird.utils._params import as_floats
@@ -76,10 +76,9 @@ def sun_times(
     0          7.52        21.23
     """
     places = places_of(sites)
-    if recordings is None:
-        recordings = no_recordings()
+    known = no_recordings() if recordings is None else check_recordings(recordings)
     parts = []
-    for line in check_sites(sites, recordings).itertuples(index=False):
+    for line in check_sites(sites, known).itertuples(index=False):
         ends = pd.Series([line.start_time, line.end_time - pd.Timedelta(1, unit="us")])
         first, last = ends.dt.tz_convert(zone_of(line.time_zone)).dt.tz_localize(None)
         latitude, longitude = places[line.site]
