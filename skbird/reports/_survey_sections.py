@@ -97,10 +97,10 @@ def _effort_plot(effort):
         aspect="auto",
         interpolation="nearest",
         extent=(left, right, len(hours) - 0.5, -0.5),
-        cmap="viridis",
+        cmap="YlGnBu",
         vmin=0,
     )
-    axis.set_facecolor("0.85")
+    axis.set_facecolor("0.8")
     axis.figure.colorbar(image, ax=axis, label="usable hours")
     locator = dates.AutoDateLocator(minticks=3, maxticks=8)
     axis.xaxis.set_major_locator(locator)

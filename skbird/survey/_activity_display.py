@@ -133,16 +133,16 @@ class ActivityDisplay:
             aspect="auto",
             interpolation="nearest",
             extent=(left, right, hours[0], hours[-1] + 1),
-            cmap="viridis",
+            cmap="YlGnBu",
             vmin=0,
         )
         self.figure_.colorbar(image, ax=self.ax_, label="rows with calls per hour")
-        self.ax_.set_facecolor("0.85")
+        self.ax_.set_facecolor("0.8")
         handles = []
         if self.sun is not None:
             handles = self._draw_sun(dates)
         if self.rates.isna().to_numpy().any():
-            handles.append(Patch(color="0.85", label="not listened to"))
+            handles.append(Patch(color="0.8", label="not listened to"))
         if handles:
             self.ax_.legend(
                 handles=handles,

@@ -110,7 +110,7 @@ class SiteActivityDisplay:
         for axis, name in zip(self.axes_, names, strict=True):
             rate = self.rates[name].to_numpy(dtype=float)
             absent = np.isnan(rate) * 1.05 * highest
-            axis.stairs(absent, edges, fill=True, color="0.85")
+            axis.stairs(absent, edges, fill=True, color="0.8")
             axis.stairs(np.nan_to_num(rate), edges, fill=True, color=COLOURS[0])
             locator = dates.AutoDateLocator(minticks=2, maxticks=4)
             axis.xaxis.set_major_locator(locator)
