@@ -1,6 +1,8 @@
 """What is estimated from a survey whose truth is known, with errors and without."""
 
+import re
 import warnings
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -336,6 +338,22 @@ def test_tables_of_thresholds_are_checked(survey):
     ):
         with pytest.raises(ValueError, match=message):
             activity(*arguments, wrong)
+
+
+def test_the_example_of_the_page_runs(survey, reviews, thresholds):
+    pytest.importorskip("matplotlib").use("Agg")
+    pytest.importorskip("astral")
+    page = Path(__file__).parent.parent / "docs" / "survey.md"
+    (code,) = re.findall(r"```python\n(.*?)```", page.read_text(), re.DOTALL)
+    namespace = {"X": survey.X, "proba": survey.proba, "sites": survey.sites}
+    namespace |= {"reviews": reviews, "thresholds": thresholds.report_}
+    given = 'recording_times(X["path"].unique(), "Europe/Madrid", clock="UTC")'
+    assert given in code
+    code = code.replace(given, "recording_times(recordings, clock='UTC')")
+    exec(code.replace("wren", survey.species[0]), namespace | survey)
+    import matplotlib.pyplot as plt
+
+    plt.close("all")
 
 
 def history_of(found, **columns):
