@@ -10,7 +10,6 @@ from skbird.survey._rates import check_rates, sum_rates
 from skbird.utils._sklearn_compat import check_matplotlib_support
 
 _MOST_SITES = 48
-_DAY = pd.Timedelta("1D")
 
 
 class SiteActivityDisplay:
@@ -105,7 +104,8 @@ class SiteActivityDisplay:
         self.figure_ = self.axes_[0].figure
         import matplotlib.dates as dates
 
-        edges = dates.date2num(self.rates.index.append(self.rates.index[-1:] + _DAY))
+        days = pd.date_range(self.rates.index[0], periods=len(self.rates) + 1)
+        edges = dates.date2num(days)
         highest = np.nanmax(self.rates.to_numpy(dtype=float), initial=0.0) or 1.0
         for axis, name in zip(self.axes_, names, strict=True):
             rate = self.rates[name].to_numpy(dtype=float)
