@@ -9,7 +9,7 @@ from skbird.reports._page_parts import Facts, Plots, Section, Table, Text
 from skbird.reports._survey_methods import methods, versions
 from skbird.survey import AccumulationDisplay, ActivityDisplay, SiteActivityDisplay
 
-_MOST_PANELS = 24
+_MOST_PANELS = 16
 _MOST_ROWS = 200
 
 
@@ -101,7 +101,9 @@ def _effort_plot(effort):
         vmin=0,
     )
     axis.set_facecolor("0.8")
-    axis.figure.colorbar(image, ax=axis, label="usable hours")
+    axis.figure.colorbar(
+        image, ax=axis, label="usable hours", aspect=10 + len(hours), pad=0.02
+    )
     locator = dates.AutoDateLocator(minticks=3, maxticks=8)
     axis.xaxis.set_major_locator(locator)
     axis.xaxis.set_major_formatter(dates.ConciseDateFormatter(locator))
@@ -173,34 +175,46 @@ def _when(survey):
 
 
 def _where(survey):
-    sites = sorted(survey.activity["site"].unique())
-    shown = sites[:_MOST_PANELS]
-    part = survey.activity[survey.activity["site"].isin(shown)]
+    if not survey.drawn:
+        return None
+    part = survey.activity[survey.activity["species"].isin(survey.drawn)]
+    most = part.groupby("site")["n_calling"].sum().nlargest(_MOST_PANELS)
+    n_sites = survey.activity["site"].nunique()
+    part = part[part["site"].isin(most.index)]
     drawn = []
     for name in survey.drawn:
-        n_rows = -(-len(shown) // 4)
-        axes = plots.new_axes(
-            7.0,
-            0.9 + 1.3 * n_rows,
-            nrows=n_rows,
-            ncols=min(len(shown), 4),
-            sharex=True,
-            sharey=True,
-            squeeze=False,
-        ).ravel()
-        for axis in axes[len(shown) :]:
-            axis.set_visible(False)
-        display = SiteActivityDisplay.from_activity(part, name, axes=axes[: len(shown)])
-        most = display.rates.mean()
-        alt = f"Bars of {name} by day, a panel for each of {len(shown)} sites."
-        if most.notna().any():
-            alt += f" Most calls per hour at {most.idxmax()}: {most.max():.3g}."
+        axes = _panels(len(most))
+        display = SiteActivityDisplay.from_activity(part, name, axes=axes)
+        rates = display.rates.mean()
+        alt = f"Bars of {name} by day, a panel for each of {len(most)} sites."
+        if rates.notna().any():
+            alt += f" Most calls per hour at {rates.idxmax()}: {rates.max():.3g}."
         caption = "Rows with calls per hour, by site; grey: nothing was listened to."
         drawn.append(plots.finish(axes[0], f"where_{len(drawn)}", caption, alt))
-    if not drawn:
-        return None
-    more = f" The first {len(shown)} of {len(sites)} sites." * (len(sites) > len(shown))
-    return Section("Where", _chosen(survey) + more, [Plots(drawn)])
+    note = _chosen(survey)
+    if len(most) < n_sites:
+        note += f" The {len(most)} sites with most detections of them, of {n_sites}."
+    return Section("Where", note, [Plots(drawn)])
+
+
+def _panels(n_sites):
+    """Return axes for so many sites, four in a row."""
+    n_rows = -(-n_sites // 4)
+    height = 1.1 + 1.2 * n_rows
+    shape = {"nrows": n_rows, "ncols": min(n_sites, 4), "squeeze": False}
+    # To place dozens of axes takes matplotlib seconds, and where they go is known.
+    axes = plots.new_axes(7.0, height, None, sharex=True, sharey=True, **shape).ravel()
+    axes[0].figure.subplots_adjust(
+        left=0.1,
+        right=0.99,
+        top=1 - 0.55 / height,
+        bottom=0.6 / height,
+        wspace=0.08,
+        hspace=0.35,
+    )
+    for axis in axes[n_sites:]:
+        axis.set_visible(False)
+    return axes[:n_sites]
 
 
 def _chosen(survey):

@@ -38,24 +38,17 @@ def find_reviewed(reviews, rows, species, known):
             f"reviews has judgements of {others.iloc[0]!r}, which is none of the "
             "species of proba. Leave them out, or correct the name."
         )
-    keys = [
-        pd.MultiIndex.from_arrays(
-            [pd.Series(t["path"]).map(str).map(plain_path), _milliseconds(t["start"])]
-        )
-        for t in (rows, table)
-    ]
-    first = ~keys[0].duplicated()
-    place = keys[0][first].get_indexer(keys[1])
-    if (place < 0).any():
-        lost = table.iloc[(place < 0).argmax()]
+    row = _rows_of(table, rows)
+    if (row < 0).any():
+        lost = table.iloc[(row < 0).argmax()]
         raise ValueError(
-            f"{counted((place < 0).sum(), 'review is', 'reviews are')} of no row of X, "
+            f"{counted((row < 0).sum(), 'review is', 'reviews are')} of no row of X, "
             f"such as {lost['path']!r} from {lost['start']:g} s on. Pass the rows that "
             "were reviewed, their paths written alike."
         )
     found = pd.DataFrame(
         {
-            "row": np.flatnonzero(first)[place],
+            "row": row,
             "column": pd.Index(species).get_indexer(table["species"]),
             "correct": table["judged"],
         }
@@ -66,8 +59,23 @@ def find_reviewed(reviews, rows, species, known):
     return agreed.rename(columns={"min": "correct"})[["row", "column", "correct"]]
 
 
-def _milliseconds(start):
-    return np.rint(1000 * np.asarray(start, dtype=float)).astype(np.int64)
+def _rows_of(reviews, rows):
+    """Return the row that each review is of; -1 if there is none."""
+    numbers, names = pd.factorize(rows["path"])
+    plain = pd.Index([plain_path(str(name)) for name in names])
+    number = plain.get_indexer([plain_path(str(name)) for name in reviews["path"]])
+    chosen = np.flatnonzero(np.isin(numbers, number))  # of millions of rows a few
+    start_s = rows["start"].to_numpy()[chosen]
+    keys = pd.MultiIndex.from_arrays([numbers[chosen], _milliseconds(start_s)])
+    first = ~keys.duplicated()
+    wanted = pd.MultiIndex.from_arrays([number, _milliseconds(reviews["start"])])
+    place = keys[first].get_indexer(wanted)
+    found = np.append(chosen[first], -1)  # -1, unknown, takes the last
+    return np.where(place < 0, -1, found[place])
+
+
+def _milliseconds(start_s):
+    return np.rint(1000 * np.asarray(start_s, dtype=float)).astype(np.int64)
 
 
 def _check(reviews):
