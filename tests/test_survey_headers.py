@@ -1,5 +1,6 @@
 """What headers of recorders tell of times, and what they must not do."""
 
+import os
 import struct
 
 import numpy as np
@@ -129,3 +130,11 @@ def test_without_guano_its_chunk_is_passed_over(tmp_path, monkeypatch):
     chunk = b"guan", GUANO.format("2024-05-01T05:30:00Z").encode()
     path = write(tmp_path / "bat.wav", chunk, comment("05:31:00 01/05/2024"))
     assert times(path)["start_time"].minute == 31
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="of POSIX systems")
+def test_what_is_no_file_is_not_waited_for(tmp_path):
+    os.mkfifo(tmp_path / "20240501_053000.wav")
+    line = times(tmp_path / "20240501_053000.wav", on_error="skip")
+    assert line["start_time"].day == 1
+    assert np.isnan(line["duration_s"])
