@@ -142,6 +142,7 @@ def report(data):
         )
 
 
+@pytest.mark.slow
 def test_the_page_has_what_a_reader_asks(report):
     (methods,) = (s for s in report.sections if s.title == "Methods")
     text = " ".join(methods.parts[0].paragraphs)
@@ -162,6 +163,7 @@ def test_the_page_has_what_a_reader_asks(report):
     assert {"skbird", "astral"} <= set(report.tables["versions"]["package"])
 
 
+@pytest.mark.slow
 def test_the_page_has_the_tables_whole(report, data):
     by_day = report.tables["activity"]
     assert len(by_day) == 3 * 14 * 2
@@ -177,6 +179,7 @@ def test_the_page_has_the_tables_whole(report, data):
     }
 
 
+@pytest.mark.slow
 def test_a_survey_without_precision_or_places_says_so(data):
     sites = data.sites.drop(columns=["latitude", "longitude", "device"])
     options = {"n_drawn": 0, "by": 7}
@@ -191,6 +194,7 @@ def test_a_survey_without_precision_or_places_says_so(data):
     assert "recorders" not in text
 
 
+@pytest.mark.slow
 def test_a_survey_in_which_nothing_was_heard_has_a_page(data, tmp_path):
     nothing = describe_survey(
         *(data.proba.iloc[:0], data.X.iloc[:0], data.times, 0.9, data.sites)

@@ -252,10 +252,11 @@ def test_species_without_a_threshold_are_left_out_and_said(survey):
     pd.testing.assert_frame_equal(found, same)
 
 
+@pytest.mark.slow
 def test_call_density_is_unbiased_and_its_interval_holds_the_truth(survey):
     truth = survey.present.mean()
     errors, held = [], []
-    for seed in range(30):
+    for seed in range(15):
         chosen = choose_for_review(
             *(survey.proba, survey.X, 60), threshold=0.0, random_state=seed
         )
@@ -266,7 +267,7 @@ def test_call_density_is_unbiased_and_its_interval_holds_the_truth(survey):
         errors.append(found["share"] / truth - 1)
         held.append(found["share_low"].le(truth) & found["share_high"].ge(truth))
     errors, held = np.array(errors), np.array(held)
-    assert (np.abs(errors.mean(axis=0)) < 4 * errors.std(axis=0) / np.sqrt(30)).all()
+    assert (np.abs(errors.mean(axis=0)) < 4 * errors.std(axis=0) / np.sqrt(15)).all()
     assert held.mean() >= 0.9
 
 
@@ -340,6 +341,7 @@ def test_tables_of_thresholds_are_checked(survey):
             activity(*arguments, wrong)
 
 
+@pytest.mark.slow
 def test_the_example_of_the_page_runs(survey, reviews, thresholds):
     pytest.importorskip("matplotlib").use("Agg")
     pytest.importorskip("astral")
@@ -416,6 +418,7 @@ def test_no_history_has_no_curve():
         accumulation([])
 
 
+@pytest.mark.slow
 def test_thresholds_reach_their_precision_within_their_interval():
     """A part of benchmarks/survey.py, which simulates 200 reviews."""
     data = make_survey(n_sites=6, n_weeks=2, n_species=2, random_state=3)
