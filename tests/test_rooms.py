@@ -32,7 +32,7 @@ ARROWS = {
     "annotations": {"audio", "data"},
     "model_selection": {"audio", "data", "metrics"},
     "archive": {"audio", "data", "ensemble"},
-    "survey": {"annotations", "audio", "data"},
+    "survey": {"annotations", "audio", "data", "inspection"},
     "inspection": {
         "annotations",
         "audio",
@@ -51,6 +51,7 @@ ARROWS = {
         "metrics",
         "model_selection",
         "preprocessing",
+        "survey",
     },
     "review": {"data"},
     "inference": {
@@ -81,6 +82,7 @@ ARROWS = {
         "preprocessing",
         "recipes",
         "reports",
+        "survey",
     },
     "utils": set(),
     "estimator_checks": {"audio", "base", "data", "metrics", "preprocessing"},

@@ -405,7 +405,7 @@ def test_recordings_without_a_time_are_said():
 
 @pytest.mark.parametrize("by", ["week", 0, 1.5, True, None])
 def test_occasions_that_are_none_are_refused(by):
-    with pytest.raises(ValueError, match=r"by=.* must be 'hour', 'day', 'night' or a"):
+    with pytest.raises(ValueError, match=r"by=.* must be 'hour', .*, .* or a"):
         effort(recorded(["2024-05-01"]), by)
 
 

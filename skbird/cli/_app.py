@@ -17,6 +17,7 @@ from skbird.cli._interrupts import EXIT_CODE, INTERRUPTS
 from skbird.cli._models import models
 from skbird.cli._predict import predict
 from skbird.cli._report import report
+from skbird.cli._survey import survey
 from skbird.cli._train import train
 
 _EPILOG = """\b
@@ -121,6 +122,7 @@ for _command in (
     evaluate,
     predict,
     report,
+    survey,
     models,
 ):
     app.add_command(_command)

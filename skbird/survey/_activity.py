@@ -10,24 +10,28 @@ from numpy.typing import ArrayLike
 from skbird.annotations import as_species_table, check_stretches
 from skbird.survey._effort import occasion_effort
 from skbird.survey._occasions import make_calendar
+from skbird.survey._reviewed import find_reviewed
 from skbird.survey._tables import check_recordings, check_sites, without_times
+from skbird.survey._thresholds import read_thresholds
 from skbird.survey._zones import microseconds
 from skbird.utils._names import plain_path
 from skbird.utils._rows import check_same_order
 from skbird.utils._text import counted
-from skbird.utils._truth import validate_threshold
 from skbird.utils._typing import Names
+
+_ENDS = "", "_low", "_high"  # of an interval
 
 
 def activity(
     proba: ArrayLike,
     X: pd.DataFrame,
     recordings: pd.DataFrame,
-    threshold: ArrayLike | Mapping[str, float] = 0.5,
+    threshold: ArrayLike | Mapping[str, float] | pd.DataFrame = 0.5,
     *,
-    by: Literal["hour", "day", "night"] | int = "hour",
+    by: Literal["hour", "day", "night", "hour_from_sunrise"] | int = "hour",
     sites: pd.DataFrame | None = None,
     species: Names | None = None,
+    reviews: pd.DataFrame | None = None,
 ) -> pd.DataFrame:
     """Say how much each species called, per site and occasion, by the effort behind it.
 
@@ -47,16 +51,22 @@ def activity(
     recordings : DataFrame
         As `recording_times` makes it, perhaps with ``usable``: all files of `X`, and
         those that were not predicted.
-    threshold : float, array-like of shape (n_species,), or dict, default=0.5
+    threshold : float, array-like of shape (n_species,), dict or DataFrame, default=0.5
         Probability from which a species counts as calling: one for all, one per
-        species in their order, or by name.
-    by : {"hour", "day", "night"} or int, default="hour"
+        species in their order, or by name. A DataFrame is ``report_`` of
+        `skbird.review.ThresholdFromReviews`, or has columns ``species`` and
+        ``threshold``: species whose threshold is NaN are left out.
+    by : {"hour", "day", "night", "hour_from_sunrise"} or int, default="hour"
         What an occasion is, as in `effort`.
     sites : DataFrame, default=None
         Deployments, as in `effort`: occasions without recordings are listed, too.
     species : sequence of str, default=None
         Names of the columns of `proba`, such as ``model.species_``. Needed unless
         `proba` is a DataFrame.
+    reviews : DataFrame, default=None
+        What was heard in some rows: ``path``, ``start``, ``species`` and ``judged`` (1
+        right, 0 wrong, NaN uncertain), as `skbird.review.choose_for_review` makes it.
+        Who judged a row in two ways has not judged it.
 
     Returns
     -------
@@ -66,7 +76,11 @@ def activity(
         the seconds listened to; ``calling_s``, those of rows in which the species
         calls; ``n_rows`` and ``n_calling``, rows that begin in the occasion;
         ``minutes_per_hour``, calling minutes per hour of effort; and
-        ``rows_per_hour``, calling rows per hour of effort.
+        ``rows_per_hour``, calling rows per hour of effort. If `threshold` has
+        ``precision`` and its interval: ``n_correct``, ``n_correct_low`` and
+        ``n_correct_high``, how many of ``n_calling`` are right by it. With `reviews`:
+        ``n_reviewed`` and ``n_confirmed``, calling rows that were judged, and those
+        that are right.
 
     Raises
     ------
@@ -77,11 +91,21 @@ def activity(
     Warns
     -----
     UserWarning
-        If recordings have no ``start_time``: they and their rows are in no occasion.
+        If recordings have no ``start_time``, or are of days without a sunrise: they and
+        their rows are in no occasion. If species have no threshold in a table.
 
     See Also
     --------
     detection_history : Whether each species was detected, for models of occupancy.
+    call_density : How many rows have calls in truth, from reviews.
+
+    Notes
+    -----
+    Rates are of detections: wrong ones count, and calls below the threshold do not.
+    ``n_correct`` takes the wrong ones out on average over the survey, whose precision
+    it is, not at one site: where a species is absent, all its detections are wrong.
+    Models of occupancy with false positives tell sites apart; `detection_history` gives
+    their input. `call_density` also counts what is below the threshold.
 
     Examples
     --------
@@ -98,14 +122,16 @@ def activity(
     0 2024-05-01     5  amerob      10.0        5.0              30.0
     """
     table = as_species_table(proba, species)
-    thresholds = _thresholds(threshold, list(table.columns))
+    known = list(table.columns)
+    found_thresholds = read_thresholds(threshold, known, stacklevel=2)
+    table = table[found_thresholds.species]
     rows = check_stretches(X, len(table))
     check_same_order(X, proba, ("X", "proba"))
     recordings = check_recordings(recordings)
     deployments = None if sites is None else check_sites(sites, recordings)
     recording = _recording_of(rows["path"], recordings)
     timed = without_times(recordings, stacklevel=2)
-    calendar = make_calendar(by, timed)
+    calendar = make_calendar(by, timed, sites, stacklevel=2)
     cells = occasion_effort(timed, deployments, calendar)
     pieces = _pieces(rows, recordings, recording, calendar)
     keys = ["site", "time_zone", "occasion_us"]
@@ -113,34 +139,29 @@ def activity(
     number = both.groupby(keys).ngroup().to_numpy()
     found = both.assign(number=number).drop_duplicates("number").sort_values("number")
     found = found.reset_index(drop=True)
-    figures = _figures(
-        table.to_numpy(), thresholds, pieces, number[len(cells) :], len(found)
-    )
-    labels = calendar.label(found["occasion_us"].to_numpy(), found["time_zone"])
+    cell = number[len(cells) :]
+    values, thresholds = table.to_numpy(), found_thresholds.threshold
+    figures = _figures(values, thresholds, pieces, cell, len(found))
+    if reviews is not None:
+        judged = find_reviewed(reviews, rows, found_thresholds.species, known)
+        of_detection = values >= thresholds
+        figures |= _count_reviewed(judged, of_detection, pieces, cell, len(found))
+    labels = calendar.label(found["occasion_us"].to_numpy(), found)
     places = pd.concat([found[["site"]], labels], axis=1)
     n_species = len(table.columns)
     result = places.loc[places.index.repeat(n_species)].reset_index(drop=True)
     result["species"] = np.tile(table.columns.to_numpy(object), len(places))
     for name, values in figures.items():
         result[name] = values.ravel()
+    if found_thresholds.precision is not None:
+        for end, values in zip(_ENDS, found_thresholds.precision, strict=True):
+            result[f"n_correct{end}"] = result["n_calling"] * np.tile(
+                values, len(places)
+            )
     effort_s = result["effort_s"].where(result["effort_s"] > 0)
     result["minutes_per_hour"] = 60 * result["calling_s"] / effort_s
     result["rows_per_hour"] = 3600 * result["n_calling"] / effort_s
     return result
-
-
-def _thresholds(threshold, species):
-    """Return a threshold per species."""
-    if isinstance(threshold, Mapping | pd.Series):
-        lacking = [name for name in species if name not in threshold]
-        if lacking:
-            raise ValueError(
-                f"threshold has none for {lacking[0]!r} ({len(lacking)} of "
-                f"{counted(len(species), 'species', 'species')}). Add it; numpy.inf is "
-                "for a species that is never to be detected."
-            )
-        threshold = [threshold[name] for name in species]
-    return np.broadcast_to(validate_threshold(threshold, len(species)), len(species))
 
 
 def _recording_of(paths, recordings):
@@ -188,9 +209,9 @@ def _pieces(rows, recordings, recording, calendar):
         begin_us[of] + np.rint(seconds * 1e6).astype(np.int64)
         for seconds in (start_s, end_s)
     )
-    zones = recordings["time_zone"].iloc[of].reset_index(drop=True)
-    pieces = calendar.cut(start_us, end_us, zones)
-    places = recordings[["site", "time_zone"]].iloc[of[pieces["stretch"]]]
+    places = recordings[["site", "time_zone"]].iloc[of].reset_index(drop=True)
+    pieces = calendar.cut(start_us, end_us, places)
+    places = places.iloc[pieces["stretch"]]
     pieces[["site", "time_zone"]] = places.to_numpy(object)
     return pieces.assign(row=row[pieces["stretch"]])
 
@@ -222,4 +243,22 @@ def _figures(proba, thresholds, pieces, cell, n_cells):
             figures[total_s][:, j] = np.bincount(chosen, seconds[counts], n_cells)
             begun = chosen[first[counts]]
             figures[number][:, j] = np.bincount(begun, minlength=n_cells)
+    return figures
+
+
+def _count_reviewed(judged, of_detection, pieces, cell, n_cells):
+    """Count the reviews of detections in each cell, where their row begins."""
+    row, column, correct = (judged[name].to_numpy() for name in judged)
+    first = pieces["is_first"].to_numpy()
+    cell_of_row = np.full(len(of_detection), -1)
+    cell_of_row[pieces["row"].to_numpy()[first]] = cell[first]
+    where = cell_of_row[row]
+    counts = (where >= 0) & of_detection[row, column]
+    figures = {}
+    for name, chosen in (
+        ("n_reviewed", counts),
+        ("n_confirmed", counts & (correct == 1)),
+    ):
+        figures[name] = np.zeros((n_cells, of_detection.shape[1]), dtype=np.int64)
+        np.add.at(figures[name], (where[chosen], column[chosen]), 1)
     return figures

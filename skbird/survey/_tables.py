@@ -119,6 +119,13 @@ def check_sites(sites, recordings):
     return checked
 
 
+def no_recordings():
+    """Return a table without recordings, for what sites tell by themselves."""
+    table = pd.DataFrame(columns=list(_NEEDED))
+    moments = pd.to_datetime(table["start_time"], utc=True)
+    return check_recordings(table.assign(start_time=moments))
+
+
 def without_times(recordings, stacklevel):
     """Drop recordings that cannot be in an occasion, and warn of them."""
     timeless = recordings["start_time"].isna()
