@@ -52,7 +52,7 @@ ARROWS = {
         "model_selection",
         "preprocessing",
     },
-    "review": {"data"},
+    "review": {"annotations", "archive", "audio", "data", "preprocessing"},
     "inference": {
         "audio",
         "base",
@@ -81,6 +81,7 @@ ARROWS = {
         "preprocessing",
         "recipes",
         "reports",
+        "review",
     },
     "utils": set(),
     "estimator_checks": {"audio", "base", "data", "metrics", "preprocessing"},

@@ -139,14 +139,9 @@ def choose_for_review(
     for name, column, lowest in zip(names, proba.T, threshold, strict=True):
         drawn = rng.random_sample(len(rows))
         found = np.flatnonzero(column >= lowest)
-        if strategy in ("top", "uncertain"):
-            chosen = _best(column[found], drawn[found], strategy)[:n_per_species]
-            stratum, weight = 0, np.nan
-        else:
-            bands = n_strata if strategy == "stratified" else 1
-            chosen, stratum, weight = _draw(
-                column[found], drawn[found], n_per_species, bands
-            )
+        chosen, stratum, weight = choose_of_species(
+            column[found], drawn[found], n_per_species, strategy, n_strata
+        )
         chosen = found[chosen]
         part = {"species": name, "probability": column[chosen]}
         part |= {"stratum": stratum, "weight": weight}
@@ -154,23 +149,33 @@ def choose_for_review(
     return pd.concat(parts, ignore_index=True)
 
 
-def _best(proba, drawn, strategy):
-    """Return all detections from the best on; ties are in the order drawn."""
-    score = logit_score(proba)
-    return np.lexsort([drawn, -score if strategy == "top" else np.abs(score)])
+def choose_of_species(proba, drawn, n, strategy, n_strata):
+    """Choose from the detections of one species.
 
+    Parameters
+    ----------
+    proba : ndarray of shape (n_detections,)
+    drawn : ndarray of shape (n_detections,)
+        Random numbers. Those with the lowest are taken, so that more have among them
+        fewer.
+    n : int
+    strategy : str
+    n_strata : int
 
-def _draw(proba, drawn, n, n_strata):
-    """Return the detections to be heard, the band and the weight of each.
-
-    Those with the lowest numbers drawn are taken, so that more have among them fewer.
+    Returns
+    -------
+    chosen : ndarray of int, shape (n_chosen,)
+        In the order in which to listen.
+    stratum : ndarray of int, or 0
+    weight : ndarray of float, or NaN
     """
-    if not len(proba):
-        return np.empty(0, np.int64), np.empty(0, np.int64), np.empty(0)
-    score = logit_score(proba)
-    edges = np.linspace(score.min(), score.max(), n_strata + 1)[1:-1]
-    stratum = np.searchsorted(edges, score, side="right")
-    available = np.bincount(stratum, minlength=n_strata)
+    if strategy in ("top", "uncertain"):
+        score = logit_score(proba)
+        best = -score if strategy == "top" else np.abs(score)
+        return np.lexsort([drawn, best])[:n], 0, np.nan
+    bands = n_strata if strategy == "stratified" else 1
+    stratum = number_bands(proba, bands)
+    available = np.bincount(stratum, minlength=bands)
     taken = _share_out(n, available)
     order = np.lexsort([drawn, stratum])
     first = available.cumsum() - available
@@ -180,6 +185,15 @@ def _draw(proba, drawn, n, n_strata):
     chosen = chosen[np.argsort(drawn[chosen])]
     band = stratum[chosen]
     return chosen, band, available[band] / taken[band]
+
+
+def number_bands(proba, n_strata):
+    """Return the band of the logit score of each detection, from 0 on."""
+    if not len(proba):
+        return np.empty(0, np.int64)
+    score = logit_score(proba)
+    edges = np.linspace(score.min(), score.max(), n_strata + 1)[1:-1]
+    return np.searchsorted(edges, score, side="right")
 
 
 def _share_out(n, available):
