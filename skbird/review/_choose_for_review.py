@@ -4,13 +4,10 @@ import numpy as np
 import pandas as pd
 from sklearn.utils import check_random_state
 
-from skbird.data import check_rows
 from skbird.review._curve import logit_score
-from skbird.review._tables import name_species
+from skbird.review._tables import check_predictions
 from skbird.utils._params import AT_LEAST_ONE, THRESHOLD, check_params
-from skbird.utils._proba import check_proba
 from skbird.utils._sklearn_compat import Interval, StrOptions
-from skbird.utils._text import counted
 from skbird.utils._truth import validate_threshold
 
 _CONSTRAINTS = {
@@ -123,14 +120,7 @@ def choose_for_review(
             f"n_strata={n_strata} must be at most n_per_species={n_per_species}, so "
             "that each band is heard. Listen to more, or take fewer bands."
         )
-    names = name_species(proba, species)
-    proba = check_proba(proba, None)
-    rows = check_rows(X)[["path", "start", "end"]]
-    if len(rows) != len(proba):
-        raise ValueError(
-            f"proba has {counted(len(proba), 'row')}, but X has {len(rows)}. Pass the "
-            "rows that were predicted, in their order."
-        )
+    names, proba, rows = check_predictions(proba, X, species)
     threshold = np.broadcast_to(
         validate_threshold(threshold, len(names)), (len(names),)
     )
@@ -145,7 +135,7 @@ def choose_for_review(
         chosen = found[chosen]
         part = {"species": name, "probability": column[chosen]}
         part |= {"stratum": stratum, "weight": weight}
-        parts.append(rows.iloc[chosen].assign(**part))
+        parts.append(rows[["path", "start", "end"]].iloc[chosen].assign(**part))
     return pd.concat(parts, ignore_index=True)
 
 

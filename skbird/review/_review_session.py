@@ -1,38 +1,27 @@
-import threading
-from numbers import Integral, Real
+from numbers import Integral
 from pathlib import Path
+from threading import Lock
 
 import numpy as np
 import pandas as pd
 from sklearn.utils import check_random_state
 
-from skbird.data import check_rows
-from skbird.review._choose_for_review import choose_of_species, number_bands
+from skbird.review._choices import N_BANDS, STRATEGIES, Choices
 from skbird.review._detections import check_detections, keys_of, stack
+from skbird.review._filters import check_filters, check_number, check_text, matching
+from skbird.review._judged import Judged
 from skbird.review._store import JUDGEMENTS, ReviewStore
-from skbird.review._tables import check_names, name_species
+from skbird.review._tables import check_names, check_predictions
 from skbird.utils._params import MOST, check_params, check_path
-from skbird.utils._proba import check_proba
 from skbird.utils._sklearn_compat import Interval, StrOptions
-from skbird.utils._text import counted
 from skbird.utils._truth import validate_threshold
 
-STRATEGIES = ("stratified", "top", "uncertain", "random")
-_N_BANDS = 5
 _LONGEST_NOTE, _LONGEST_NAME = 2000, 200  # characters
+_TOLD = ("judgement", "other_species", "note", "reviewer", "time")
 _CONSTRAINTS = {
-    "n_per_species": [Interval(Integral, _N_BANDS, MOST, closed="both")],
+    "n_per_species": [Interval(Integral, N_BANDS, MOST, closed="both")],
     "strategy": [StrOptions(set(STRATEGIES))],
     "random_state": ["random_state"],
-}
-_FILTERS = {
-    "n": [Interval(Integral, 1, MOST, closed="both")],
-    "species": [str, None],
-    "site": [str, None],
-    "min_proba": [Interval(Real, 0, 1, closed="both")],
-    "max_proba": [Interval(Real, 0, 1, closed="both")],
-    "strategy": [StrOptions(set(STRATEGIES)), None],
-    "reviewer": [str, None],
 }
 
 
@@ -133,26 +122,10 @@ class ReviewSession:
         if random_state is not None:
             seed = check_random_state(random_state).randint(2**31 - 1)
         self._keys = keys_of(self.detections)
-        # By name, so that neither order nor further detections change what is drawn.
-        self._drawn = pd.util.hash_array(
-            self._keys.to_numpy(object), hash_key=f"{seed:016d}", categorize=False
-        )
-        numbers, names = pd.factorize(self.detections["species"], sort=True)
-        self._species_number, self.species = numbers, names.tolist()
-        self._of_species = np.split(
-            np.argsort(numbers, kind="stable"), np.bincount(numbers).cumsum()[:-1]
-        )
-        self._proba = self.detections["probability"].to_numpy()
-        self._choices = {}
-        self._band, self._band_size = self._number_bands()
-        by_chance = [self._chosen(name) for name in ("stratified", "random")]
-        self._by_chance = np.zeros(len(self.detections), bool)
-        self._by_chance[np.concatenate(by_chance)] = True
-        self._lock = threading.RLock()
-        self._newest = 0
-        self._said = {}  # by number: the entries that hold, the latest last
-        self._state = np.full(len(self.detections), -1)
-        self._handed_out = {}
+        self._choices = Choices(self.detections, self._keys, n_per_species, seed)
+        self.species = self._choices.species
+        self._judged = Judged(self._store, self._keys)
+        self._handed_out, self._lock = {}, Lock()
 
     @classmethod
     def from_proba(cls, proba, X, path, *, threshold=0.1, species=None, **options):
@@ -197,14 +170,7 @@ class ReviewSession:
         >>> len(session.detections)
         3
         """
-        names = name_species(proba, species)
-        proba = check_proba(proba, None)
-        rows = check_rows(X)
-        if len(rows) != len(proba):
-            raise ValueError(
-                f"proba has {counted(len(proba), 'row')}, but X has {len(rows)}. Pass "
-                "the rows that were predicted, in their order."
-            )
+        names, proba, rows = check_predictions(proba, X, species)
         threshold = validate_threshold(threshold, len(names))
         table = pd.DataFrame(proba, columns=check_names(names))
         return cls(stack(table, rows, threshold), path, **options)
@@ -252,35 +218,31 @@ class ReviewSession:
         ValueError
             If a filter is out of range.
         """
-        check_params(
-            "next",
-            _FILTERS,
+        check_filters(
             n=n,
             species=species,
             site=site,
             min_proba=min_proba,
             max_proba=max_proba,
             strategy=strategy,
+            after=after,
             reviewer=reviewer,
         )
-        chosen = self._chosen(strategy or self.strategy)
-        fits = (self._proba >= min_proba) & (self._proba <= max_proba)
-        if species is not None:
-            fits &= self.detections["species"].to_numpy() == species
-        if site is not None:
-            fits &= self.detections["site"].to_numpy() == site
-        day = self.detections["time"].to_numpy().astype("datetime64[D]")
-        if first_date is not None:
-            fits &= day >= _day(first_date, "first_date")
-        if last_date is not None:
-            fits &= day <= _day(last_date, "last_date")
+        chosen = self._choices.chosen(strategy or self.strategy)
+        fits = self._judged.state() < 0
+        fits &= matching(
+            self.detections,
+            species=species,
+            site=site,
+            first_date=first_date,
+            last_date=last_date,
+            min_proba=min_proba,
+            max_proba=max_proba,
+        )
+        behind = np.flatnonzero(chosen == after)
+        chosen = np.roll(chosen, -1 - behind[0]) if len(behind) else chosen
+        found = chosen[fits[chosen]]
         with self._lock:
-            self._refresh()
-            fits &= self._state < 0
-            if after is not None:
-                behind = np.flatnonzero(chosen == after)
-                chosen = np.roll(chosen, -1 - behind[0]) if len(behind) else chosen
-            found = chosen[fits[chosen]]
             theirs = [o for r, o in self._handed_out.items() if r != reviewer]
             is_free = ~np.isin(found, theirs)
             found = np.r_[found[is_free], found[~is_free]][:n].tolist()
@@ -316,7 +278,7 @@ class ReviewSession:
         OSError
             If it could not be written. Then it is not in the file.
         """
-        detection = self.detections.loc[self._check_number(number)]
+        check_number(number, len(self.detections))
         if judgement not in JUDGEMENTS:
             raise ValueError(
                 f"judgement={judgement!r:.60} must be one of {', '.join(JUDGEMENTS)}."
@@ -327,23 +289,21 @@ class ReviewSession:
                 f"{judgement!r}. Name a species with 'other', and with it only."
             )
         if other_species is not None:
-            other_species = _check_text(other_species, "other_species", _LONGEST_NAME)
-        by_chance = bool(self._by_chance[number])
+            other_species = check_text(other_species, "other_species", _LONGEST_NAME)
         return self._store.add(
-            _check_text(reviewer, "reviewer", _LONGEST_NAME),
-            {
-                "path": detection["path"],
-                "start": float(detection["start"]),
-                "end": None if np.isnan(detection["end"]) else float(detection["end"]),
-                "species": detection["species"],
-                "probability": float(detection["probability"]),
-                "stratum": int(self._band[number]) if by_chance else None,
-                "stratum_size": int(self._band_size[number]) if by_chance else None,
-            },
+            check_text(reviewer, "reviewer", _LONGEST_NAME),
+            self._describe(number),
             judgement,
             other_species,
-            _check_text(note, "note", _LONGEST_NOTE, least=0),
+            check_text(note, "note", _LONGEST_NOTE, least=0),
         )
+
+    def _describe(self, number):
+        """Return what the file says of a detection, beside what is heard."""
+        keys = ["path", "start", "end", "species", "probability"]
+        found = dict(zip(keys, self.detections.loc[number, keys], strict=True))
+        found["end"] = None if np.isnan(found["end"]) else found["end"]
+        return found | self._choices.stratum(number)
 
     def undo(self, reviewer):
         """Take back the last judgement of a reviewer; again: the one before.
@@ -363,7 +323,7 @@ class ReviewSession:
         OSError
             If it could not be written. Then nothing is taken back.
         """
-        undone = self._store.undo(_check_text(reviewer, "reviewer", _LONGEST_NAME))
+        undone = self._store.undo(check_text(reviewer, "reviewer", _LONGEST_NAME))
         if undone is None:
             return None
         number = self._keys.get_indexer(keys_of(pd.DataFrame([undone])))[0]
@@ -382,14 +342,9 @@ class ReviewSession:
             ``judgement``, ``other_species``, ``note``, ``reviewer`` and ``time``; None
             if nobody judged.
         """
-        self._check_number(number)
-        with self._lock:
-            self._refresh()
-            said = self._said.get(number)
-        if not said:
-            return None
-        told = ("judgement", "other_species", "note", "reviewer", "time")
-        return {name: said[-1][name] for name in told}
+        check_number(number, len(self.detections))
+        entry = self._judged.latest(number)
+        return entry and {name: entry[name] for name in _TOLD}
 
     def progress(self):
         """Count what is judged.
@@ -401,24 +356,16 @@ class ReviewSession:
             the strategy of the session, ``n_left`` of these, ``n_reviews``, and of
             these ``yes``, ``no``, ``uncertain`` and ``other``.
         """
-        with self._lock:
-            self._refresh()
-            state = self._state.copy()
-        chosen = self._chosen(self.strategy)
-
-        def count(numbers):
-            return np.bincount(
-                self._species_number[numbers], minlength=len(self.species)
-            )
-
+        state = self._judged.state()
+        chosen = self._choices.chosen(self.strategy)
+        count = self._choices.count
         counts = {
             "n_detections": count(slice(None)),
             "n_chosen": count(chosen),
             "n_left": count(chosen[state[chosen] < 0]),
             "n_reviews": count(state >= 0),
         }
-        for place, name in enumerate(JUDGEMENTS):
-            counts[name] = count(state == place)
+        counts |= {name: count(state == k) for k, name in enumerate(JUDGEMENTS)}
         return pd.DataFrame(counts, index=pd.Index(self.species, name="species"))
 
     def serve(self, *, port=0, reviewer="", open_browser=True):
@@ -446,70 +393,3 @@ class ReviewSession:
         from skbird.review._serve import serve
 
         serve(self, port, reviewer, open_browser)
-
-    def _check_number(self, number):
-        is_number = isinstance(number, Integral) and not isinstance(number, bool)
-        if not is_number or not 0 <= number < len(self.detections):
-            raise ValueError(
-                f"number={number!r:.60} is no detection; there are those from 0 to "
-                f"{len(self.detections) - 1}."
-            )
-        return number
-
-    def _chosen(self, strategy):
-        if strategy not in self._choices:
-            parts = [np.empty(0, np.int64)]
-            for numbers in self._of_species:
-                chosen, _, _ = choose_of_species(
-                    self._proba[numbers],
-                    self._drawn[numbers],
-                    self.n_per_species,
-                    strategy,
-                    _N_BANDS,
-                )
-                parts.append(numbers[chosen])
-            self._choices[strategy] = np.concatenate(parts)
-        return self._choices[strategy]
-
-    def _number_bands(self):
-        """Return the band of each detection, and how many detections are in it."""
-        band = np.zeros(len(self.detections), np.int64)
-        for numbers in self._of_species:
-            band[numbers] = number_bands(self._proba[numbers], _N_BANDS)
-        cell = self._species_number * _N_BANDS + band
-        return band, np.bincount(cell, minlength=1)[cell]
-
-    def _refresh(self):
-        """Learn what this and other processes have written since."""
-        entries = self._store.entries(self._newest)
-        if not len(entries):
-            return
-        self._newest = int(entries["entry"].iloc[-1])
-        numbers = self._keys.get_indexer(keys_of(entries))
-        for number, entry in zip(numbers, entries.to_dict("records"), strict=True):
-            if number < 0:
-                continue  # of detections that this session has not
-            said = self._said.setdefault(int(number), [])
-            if entry["judgement"] is None:
-                said[:] = [one for one in said if one["entry"] != entry["undoes"]]
-            else:
-                said.append(entry)
-            state = JUDGEMENTS.index(said[-1]["judgement"]) if said else -1
-            self._state[number] = state
-
-
-def _day(date, name):
-    try:
-        return np.datetime64(pd.Timestamp(date).date(), "D")
-    except (TypeError, ValueError) as exc:
-        raise ValueError(
-            f"{name}={date!r:.60} is no date; write it as 2024-05-01."
-        ) from exc
-
-
-def _check_text(text, name, longest, least=1):
-    if not isinstance(text, str) or not least <= len(text.strip()) <= longest:
-        raise ValueError(
-            f"{name}={text!r:.60} must be a text of {least} to {longest} characters."
-        )
-    return text.strip()
