@@ -55,7 +55,7 @@ def make_clip(path, start_s, end_s, around_s, top_hz=None):
     ----------
     path : str
     start_s, end_s : float
-        The detection; NaN as its end is that of the recording.
+        The detection; None as its end is that of the recording.
     around_s : float
         How much is heard before it and after it.
     top_hz : float, default=None
@@ -107,7 +107,9 @@ class ClipMaker:
     def begin(self, *clip):
         """Have a clip made."""
         with self._lock:
-            if clip not in self._clips:
+            made = self._clips.get(clip)
+            failed = made is not None and made.done() and made.exception() is not None
+            if made is None or failed:
                 self._clips[clip] = self._threads.submit(make_clip, *clip)
             self._clips.move_to_end(clip)
             while len(self._clips) > _KEPT:

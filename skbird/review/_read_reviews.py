@@ -69,8 +69,6 @@ def read_reviews(path, *, history=False):
     """
     entries = ReviewStore(check_path(path), make=False).entries()
     entries["time"] = pd.to_datetime(entries["time"], utc=True)
-    for name in ("end", "stratum", "stratum_size", "undoes"):
-        entries[name] = entries[name].astype(np.float64)
     entries["judged"] = entries["judgement"].map(_JUDGED).astype(np.float64)
     told = ["judged", "other_species", "reviewer", "time", "note"]
     chosen = [*_DETECTION, "probability", "stratum", "weight"]

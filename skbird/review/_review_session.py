@@ -315,19 +315,21 @@ class ReviewSession:
         Returns
         -------
         int or None
-            The number of the detection; None if there is nothing to take back, or it
-            is of a detection that this session has not.
+            The number of the detection; None if there is nothing to take back of the
+            detections of this session.
 
         Raises
         ------
         OSError
             If it could not be written. Then nothing is taken back.
         """
-        undone = self._store.undo(check_text(reviewer, "reviewer", _LONGEST_NAME))
-        if undone is None:
-            return None
-        number = self._keys.get_indexer(keys_of(pd.DataFrame([undone])))[0]
-        return None if number < 0 else int(number)
+        check_text(reviewer, "reviewer", _LONGEST_NAME)
+        undone = self._store.undo(reviewer.strip(), self._number_of)
+        return None if undone is None else int(self._number_of(undone)[0])
+
+    def _number_of(self, entry):
+        """Return the number of the detection that an entry is of; none: empty."""
+        return np.flatnonzero(self._keys.isin(keys_of(pd.DataFrame([entry]))))
 
     def said(self, number):
         """Return what holds of a detection, and who said it.

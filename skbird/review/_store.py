@@ -48,6 +48,11 @@ _COLUMNS = [
     "note",
     "undoes",
 ]
+_NUMBERS = {
+    "entry": np.int64,
+    **dict.fromkeys(["start", "end", "probability"], np.float64),
+    **dict.fromkeys(["stratum", "stratum_size", "undoes"], np.float64),
+}
 _NAMES = ", ".join(f'"{name}"' for name in _COLUMNS)
 
 
@@ -140,32 +145,39 @@ class ReviewStore:
         with self._writing() as database:
             return _insert(database, reviewer, detection | said | {"undoes": None})
 
-    def undo(self, reviewer):
+    def undo(self, reviewer, is_own):
         """Take back the last judgement of a reviewer that is not taken back yet.
 
         Parameters
         ----------
         reviewer : str
+        is_own : callable
+            Tells of an entry, a dict, whether it may be taken back.
 
         Returns
         -------
         dict or None
             The entry that was taken back; None if there is none.
+
+        Raises
+        ------
+        OSError
+            If it cannot be written.
         """
         with self._writing() as database:
-            last = database.execute(
+            found = database.execute(
                 f"SELECT {_NAMES} FROM entries WHERE reviewer = ? AND undoes IS NULL "
                 "AND entry NOT IN (SELECT undoes FROM entries WHERE undoes NOT NULL) "
-                "ORDER BY entry DESC LIMIT 1",
+                "ORDER BY entry DESC",
                 [reviewer],
-            ).fetchone()
-            if last is None:
-                return None
-            last = dict(zip(_COLUMNS, last, strict=True))
-            taken_back = {"judgement": None, "other_species": None, "note": ""}
-            undoing = {"undoes": last["entry"]} | taken_back
-            _insert(database, reviewer, last | undoing)
-            return last
+            )
+            entries = (dict(zip(_COLUMNS, values, strict=True)) for values in found)
+            last = next(filter(is_own, entries), None)
+            if last is not None:
+                taken_back = {"judgement": None, "other_species": None, "note": ""}
+                undoing = {"undoes": last["entry"]} | taken_back
+                _insert(database, reviewer, last | undoing)
+        return last
 
     def entries(self, after=0):
         """Return entries in the order in which they were written.
@@ -183,7 +195,7 @@ class ReviewStore:
             found = database.execute(
                 f"SELECT {_NAMES} FROM entries WHERE entry > ? ORDER BY entry", [after]
             ).fetchall()
-        return pd.DataFrame(found, columns=_COLUMNS)
+        return pd.DataFrame(found, columns=_COLUMNS, dtype=object).astype(_NUMBERS)
 
     @contextmanager
     def _writing(self):
