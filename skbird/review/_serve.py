@@ -85,15 +85,14 @@ class PageServer:
         self._socket.close()
 
 
-def serve(session, port, reviewer, open_browser, say=print):
+def serve(session, port, reviewer, open_browser):
     """Serve a session until somebody interrupts; see `ReviewSession.serve`."""
     check_params(
         "serve", _CONSTRAINTS, port=port, reviewer=reviewer, open_browser=open_browser
     )
     with PageServer(session, port, reviewer) as server:
-        say(
-            f"Judge at {server.address}\nCtrl-C ends it; all that was judged is stored."
-        )
+        print(f"Judge at {server.address}", flush=True)
+        print("Ctrl-C ends it; what was judged is stored.", flush=True)
         if open_browser:
             webbrowser.open(server.address)
         try:

@@ -114,7 +114,11 @@
     const narrow = byId("seconds").clientWidth < 500;
     ticks(byId("seconds"), clip.start_s, clip.end_s, narrow ? 5 : 10,
       (value) => `${value} ${say("seconds")}`,
-      (style, share) => { style.left = percent(share); });
+      (style, share) => {
+        style.left = percent(share);
+        if (share < 0.02) style.transform = "none"; // not beyond the picture
+        if (share > 0.98) style.transform = "translateX(-100%)";
+      });
     if (byId("autoplay").checked) player.play().catch(() => {}); // else by hand
   };
   const show = (found) => {
