@@ -1,5 +1,7 @@
 """The table of what is to be judged: read, checked, and placed in time and space."""
 
+import os
+
 import numpy as np
 import pandas as pd
 
@@ -31,8 +33,10 @@ def check_detections(detections, folder=None):
     -------
     DataFrame
         ``path``, ``start``, ``end``, ``species``, ``probability``, ``low_hz``,
-        ``high_hz``, ``site``, ``time`` (NaT: unknown) and ``file``, the recording as it
-        is found; ordered by recording and start, each detection once.
+        ``high_hz``, ``site``, ``time`` (NaT: unknown), ``file``, the recording as it
+        is found, and ``recording``, its path from the folder on, with which reviews
+        are found again wherever the folder lies; ordered by recording and start, each
+        detection once.
 
     Raises
     ------
@@ -68,17 +72,18 @@ def check_detections(detections, folder=None):
         species=named.astype(str), probability=proba, **hertz, site=_sites(rows)
     )
     table["time"] = _times(rows)
-    table["file"] = _files(rows["path"], folder)
+    table["file"], table["recording"] = _find(rows["path"], folder)
     table = table.sort_values("probability", ascending=False, kind="stable")
-    table = table.drop_duplicates([*_KEYS, "species"])
-    return table.sort_values([*_KEYS, "species"], ignore_index=True)
+    keys = ["recording", "start", "end", "species"]
+    return table.drop_duplicates(keys).sort_values(keys, ignore_index=True)
 
 
 def keys_of(table):
     """Return texts that tell detections from each other, as an Index."""
-    start, end = (table[name].round(_DECIMALS).astype(str) for name in ("start", "end"))
+    seconds = table[["start", "end"]].astype(np.float64).round(_DECIMALS).astype(str)
+    start, end = seconds["start"], seconds["end"]
     parts = [table["species"].astype(str), start, end]
-    return pd.Index(table["path"].astype(str).str.cat(parts, sep="\n"))
+    return pd.Index(table["recording"].astype(str).str.cat(parts, sep="\n"))
 
 
 def read_detections(path, folder, threshold):
@@ -184,13 +189,15 @@ def _times(rows):
     return begins + (rows["start"].to_numpy() * 1e6).astype("timedelta64[us]")
 
 
-def _files(paths, folder):
+def _find(paths, folder):
+    """Return the file of each path, and its path from the folder on."""
     if folder is None:
-        return paths
+        return paths, paths
     finder = AudioFinder(find_audio(folder)[0])
     numbers, named = pd.factorize(paths)
-    found = [finder.by_path(path, "detections") for path in named]
-    return np.array(found, dtype=object)[numbers]
+    files = [finder.by_path(path, "detections") for path in named]
+    inside = [os.path.relpath(file, folder).replace(os.sep, "/") for file in files]
+    return [np.array(names, dtype=object)[numbers] for names in (files, inside)]
 
 
 def _refuse(wrong, values, column, needed):

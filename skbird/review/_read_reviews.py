@@ -2,7 +2,7 @@ import numpy as np
 import pandas as pd
 
 from skbird.review._store import ReviewStore
-from skbird.utils._params import check_path
+from skbird.utils._params import check_params, check_path
 
 _DETECTION = ["path", "start", "end", "species"]
 _JUDGED = {"yes": 1.0, "no": 0.0, "uncertain": np.nan, "other": 0.0}
@@ -67,6 +67,7 @@ def read_reviews(path, *, history=False):
     0  a.wav     1.0     1.0      Ada
     1  b.wav     1.0     0.0      Ada
     """
+    check_params("read_reviews", {"history": ["boolean"]}, history=history)
     entries = ReviewStore(check_path(path), make=False).entries()
     entries["time"] = pd.to_datetime(entries["time"], utc=True)
     entries["judged"] = entries["judgement"].map(_JUDGED).astype(np.float64)
@@ -77,7 +78,8 @@ def read_reviews(path, *, history=False):
             ["entry", *_DETECTION, "probability", *told, "judgement", "undoes"]
         ]
     undone = entries["entry"].isin(entries["undoes"]) | entries["undoes"].notna()
-    latest = entries[~undone].drop_duplicates(_DETECTION, keep="last")
+    detection = ["recording", *_DETECTION[1:]]
+    latest = entries[~undone].drop_duplicates(detection, keep="last")
     latest = latest.reset_index(drop=True)
     band = latest.groupby(["species", "stratum"])
     n_told = band["judged"].transform("count").clip(lower=1)

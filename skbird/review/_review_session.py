@@ -300,7 +300,7 @@ class ReviewSession:
 
     def _describe(self, number):
         """Return what the file says of a detection, beside what is heard."""
-        keys = ["path", "start", "end", "species", "probability"]
+        keys = ["recording", "path", "start", "end", "species", "probability"]
         found = dict(zip(keys, self.detections.loc[number, keys], strict=True))
         found["end"] = None if np.isnan(found["end"]) else found["end"]
         return found | self._choices.stratum(number)
@@ -325,11 +325,12 @@ class ReviewSession:
         """
         check_text(reviewer, "reviewer", _LONGEST_NAME)
         undone = self._store.undo(reviewer.strip(), self._number_of)
-        return None if undone is None else int(self._number_of(undone)[0])
+        return None if undone is None else self._number_of(undone)[0]
 
     def _number_of(self, entry):
         """Return the number of the detection that an entry is of; none: empty."""
-        return np.flatnonzero(self._keys.isin(keys_of(pd.DataFrame([entry]))))
+        own = self._keys.isin(keys_of(pd.DataFrame([entry])))
+        return np.flatnonzero(own).tolist()
 
     def said(self, number):
         """Return what holds of a detection, and who said it.

@@ -17,6 +17,7 @@ CREATE TABLE entries (
     entry INTEGER PRIMARY KEY,
     time TEXT NOT NULL,
     reviewer TEXT NOT NULL,
+    recording TEXT NOT NULL,
     path TEXT NOT NULL,
     start REAL NOT NULL,
     "end" REAL,
@@ -36,6 +37,7 @@ _COLUMNS = [
     "entry",
     "time",
     "reviewer",
+    "recording",
     "path",
     "start",
     "end",
@@ -125,8 +127,9 @@ class ReviewStore:
         ----------
         reviewer : str
         detection : dict
-            ``path``, ``start``, ``end``, ``species``, ``probability``, and ``stratum``
-            and ``stratum_size``, which are None if it was not chosen by chance.
+            ``recording`` (its name for all sessions), ``path`` (as it was predicted),
+            ``start``, ``end``, ``species``, ``probability``, and ``stratum`` and
+            ``stratum_size``, which are None if it was not chosen by chance.
         judgement : {"yes", "no", "uncertain", "other"}
         other_species : str, default=None
         note : str, default=""
