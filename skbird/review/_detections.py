@@ -80,9 +80,9 @@ def check_detections(detections, folder=None):
 
 def keys_of(table):
     """Return texts that tell detections from each other, as an Index."""
-    seconds = table[["start", "end"]].astype(np.float64).round(_DECIMALS).astype(str)
-    start, end = seconds["start"], seconds["end"]
-    parts = [table["species"].astype(str), start, end]
+    seconds = table[["start", "end"]].astype(np.float64).fillna(-1).round(_DECIMALS)
+    seconds = seconds.astype(str)
+    parts = [table["species"].astype(str), seconds["start"], seconds["end"]]
     return pd.Index(table["recording"].astype(str).str.cat(parts, sep="\n"))
 
 
