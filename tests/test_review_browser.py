@@ -124,7 +124,8 @@ def test_what_was_judged_outlives_the_server(browser, folder, table, tmp_path):
         page.trouble.clear()
     judged = read_reviews(path)["judged"]
     assert [len(judged), judged.sum(), judged.isna().sum()] == [30, 15, 5]
-    with served(*arguments) as (_, address), opened(browser, address) as page:
+    again = PageServer(ReviewSession(table, path, folder=folder), reviewer="Ada")
+    with again as server, opened(browser, server.address) as page:
         until(page, f"{COUNT}.startsWith('30 of')")
         press(page, "y", 30)
     assert len(read_reviews(path)) == 31

@@ -33,11 +33,11 @@ def matching(detections, *, species, site, first_date, last_date, min_proba, max
     for name, value in {"species": species, "site": site}.items():
         if value is not None:
             fits &= detections[name].to_numpy() == value
-    days = detections["time"].to_numpy().astype("datetime64[D]")
+    times = detections["time"].to_numpy()
     if first_date is not None:
-        fits &= days >= _day(first_date, "first_date")
+        fits &= times >= _day(first_date, "first_date")
     if last_date is not None:
-        fits &= days <= _day(last_date, "last_date")
+        fits &= times < _day(last_date, "last_date") + np.timedelta64(1, "D")
     return fits
 
 

@@ -39,9 +39,9 @@ class Judged:
             return said[-1] if said else None
 
     def _refresh(self):
-        entries = self._store.entries(self._newest)
-        if not len(entries):
+        if self._store.newest() == self._newest:
             return
+        entries = self._store.entries(self._newest)
         self._newest = int(entries["entry"].iloc[-1])
         numbers = self._keys.get_indexer(keys_of(entries))
         for number, entry in zip(numbers, entries.to_dict("records"), strict=True):

@@ -121,9 +121,10 @@ class _Page:
         }
         view = _view(request)
         numbers = self._session.next(_AHEAD, **asked)
-        for number in numbers:
+        found = self._detection(numbers[0], view) if numbers else None
+        for number in numbers[1:]:
             self._clips.begin(*self._stretch(number), *view)
-        return JSONResponse(self._detection(numbers[0], view) if numbers else None)
+        return JSONResponse(found)
 
     def progress(self, request):
         """Say how far the session is."""

@@ -120,6 +120,12 @@ class ReviewStore:
         with self._opened() as database:
             return database.execute("SELECT seed FROM seed").fetchone()[0]
 
+    def newest(self):
+        """Return the number of the newest entry; 0: there are none."""
+        with self._opened() as database:
+            newest = database.execute("SELECT max(entry) FROM entries").fetchone()[0]
+        return newest or 0
+
     def add(self, reviewer, detection, judgement, other_species=None, note=""):
         """Write a judgement.
 
