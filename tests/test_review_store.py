@@ -219,6 +219,19 @@ def test_weights_add_up_to_the_detections_of_the_bands_that_were_heard(path):
     assert found.report_.loc["wren", "n_detections"] == 400
 
 
+def test_who_stops_early_has_heard_of_all_bands(path):
+    rare = some_detections(20, path=[f"r{k}" for k in range(20)])
+    rare["probability"] = np.linspace(0.8, 0.95, 20)
+    common = some_detections(2000, path=[f"c{k}" for k in range(2000)])
+    common["probability"] = np.linspace(0.1, 0.2, 2000)
+    session = ReviewSession(pd.concat([rare, common]), path, n_per_species=40)
+    for number in session.next(20):
+        session.judge(number, "yes", reviewer="Ada")
+    reviews = read_reviews(path)
+    assert 7 <= (reviews["probability"] > 0.5).sum() <= 13
+    assert reviews["weight"].sum() == pytest.approx(2020)
+
+
 def test_what_is_not_chosen_by_chance_has_no_weight(path):
     table = some_detections(400, path=[f"{k}.wav" for k in range(400)])
     session = ReviewSession(table, path, n_per_species=5, strategy="top")

@@ -66,12 +66,12 @@ def choose_for_review(
     Returns
     -------
     DataFrame
-        One line per detection, species by species, at random within a species, or the
-        best first: ``path``, ``start``, ``end``, ``species``, ``probability``,
-        ``stratum`` (the number of the band, from 0 for the lowest on) and ``weight``,
-        for how many detections one stands: 1 / its chance to be chosen. Means with
-        these weights are, but for chance, those of all detections. NaN with "top" and
-        "uncertain", which say nothing of the others.
+        One line per detection, species by species; within a species at random and the
+        bands by turns, or the best first: ``path``, ``start``, ``end``, ``species``,
+        ``probability``, ``stratum`` (the number of the band, from 0 for the lowest on)
+        and ``weight``, for how many detections one stands: 1 / its chance to be chosen.
+        Means with these weights are, but for chance, those of all detections. NaN with
+        "top" and "uncertain", which say nothing of the others.
 
     Raises
     ------
@@ -172,7 +172,9 @@ def choose_of_species(proba, drawn, n, strategy, n_strata):
     place = np.empty(len(proba), np.int64)
     place[order] = np.arange(len(proba)) - first[stratum[order]]
     chosen = np.flatnonzero(place < taken[stratum])
-    chosen = chosen[np.argsort(drawn[chosen])]
+    # By turns, so that who stops early has heard of all bands.
+    turn = place[chosen] / taken[stratum[chosen]]
+    chosen = chosen[np.lexsort([drawn[chosen], turn])]
     band = stratum[chosen]
     return chosen, band, available[band] / taken[band]
 
