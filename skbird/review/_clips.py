@@ -147,7 +147,7 @@ def _as_picture(samples, rate, top_hz):
     n_bands = max(round(top_hz / rate * _N_FFT), 1) + 1
     decibel = 10 * np.log10(power[:, :n_bands].T[::-1] + 1e-12)
     # From the noise floor up; a band of 60 dB shows faint calls behind loud ones.
-    low = max(np.quantile(decibel, 0.1), decibel.max() - _RANGE_DB)
+    low = max(np.median(decibel), decibel.max() - _RANGE_DB)
     level = np.clip((decibel - low) / max(decibel.max() - low, 1e-3), 0, 1)
     rows = np.linspace(0, len(level) - 1, _HEIGHT).round().astype(np.int64)
     return _as_png((level[rows] * 255).astype(np.uint8))
