@@ -13,10 +13,9 @@ from skbird.utils._text import counted
 
 @click.command(
     epilog="""\b
-Example:
-  skbird predict birds.skbird soundscapes --out proba --format parquet --min-proba 0.1
+Examples:
   skbird review proba --recordings soundscapes --out reviews.sqlite
-  skbird thresholds reviews.sqlite --out thresholds.csv"""
+  skbird review detections.csv --recordings soundscapes --strategy top"""
 )
 @click.argument("predictions", type=click.Path(exists=True, path_type=Path))
 @click.option(

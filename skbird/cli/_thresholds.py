@@ -12,9 +12,8 @@ from skbird.utils._text import counted
 
 @click.command(
     epilog="""\b
-Examples:
-  skbird thresholds reviews.sqlite --precision 0.9 --out thresholds.csv
-  skbird predict birds.skbird soundscapes --out a.csv --thresholds thresholds.csv"""
+Example:
+  skbird thresholds reviews.sqlite --precision 0.9 --out thresholds.csv"""
 )
 @click.argument("reviews", type=click.Path(exists=True, dir_okay=False, path_type=Path))
 @click.option(
@@ -36,7 +35,7 @@ def thresholds(reviews, precision, min_reviews, out):
     """Find a threshold for each species, with a known precision, from reviews.
 
     REVIEWS is the file that `skbird review` wrote. Where nothing can be said, there is
-    a reason instead of a threshold.
+    a reason instead of a threshold. `skbird predict --thresholds` takes the table.
     """
     check_spares(out, reviews)
     from skbird.review import ThresholdFromReviews, read_reviews
