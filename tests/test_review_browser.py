@@ -220,6 +220,19 @@ def test_filters_and_views(browser, address, session):
         page.locator("#clip").wait_for()
 
 
+def test_a_link_elsewhere_leads_to_the_page(browser, address, tmp_path):
+    (tmp_path / "a.html").write_text(f"<a href='{address}'>Judge</a>")
+    with browser.new_context() as context:
+        page = context.new_page()
+        page.goto((tmp_path / "a.html").as_uri())
+        page.click("a")
+        page.locator("#probability:not(:empty)").wait_for()
+        assert page.url.endswith("/")
+        assert page.evaluate("document.cookie") == ""
+        page.reload()
+        page.locator("#probability:not(:empty)").wait_for()
+
+
 def test_dark_narrow_and_by_keyboard_alone(browser, address):
     narrow = {"width": 390, "height": 844}
     with opened(browser, address, viewport=narrow, color_scheme="dark") as page:

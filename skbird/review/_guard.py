@@ -48,13 +48,13 @@ class Guard:
                 return
             await self._app(scope, receive, send)
             return
-        send = _with_headers(send)
+        send = _with_headers(send, _HEADERS)
         headers = _as_dict(scope["headers"])
         refused = self._refuse(scope, headers)
         if refused:
             await _answer(send, *refused)
         elif scope["path"] == "/" and self._knows(_token_in(scope["query_string"])):
-            await self._welcome(send)
+            await self._hand_on(scope, headers, receive, self._with_cookie(send))
         elif not self._knows(self._token_of(headers)):
             await _answer(send, 403, "Open the address that `skbird review` printed.")
         else:
@@ -83,10 +83,13 @@ class Guard:
             return None
         return cookie and cookie.value
 
-    async def _welcome(self, send):
-        """Keep the token as a cookie, and take it out of the address."""
+    def _with_cookie(self, send):
+        """Let the browser keep the token; the page takes it out of the address.
+
+        Sent elsewhere, it would come without the cookie if a link led here.
+        """
         cookie = f"{self._cookie}={self._token}; Path=/; HttpOnly; SameSite=Strict"
-        await _answer(send, 303, "", {"location": "/", "set-cookie": cookie})
+        return _with_headers(send, {"set-cookie": cookie})
 
     async def _hand_on(self, scope, headers, receive, send):
         """Read what is sent, if it is not too long, and let the application answer."""
@@ -130,19 +133,18 @@ def _as_dict(headers):
     return found
 
 
-def _with_headers(send):
+def _with_headers(send, headers):
     async def send_with_headers(message):
         if message["type"] == "http.response.start":
-            own = [(k.encode(), v.encode()) for k, v in _HEADERS.items()]
+            own = [(k.encode(), v.encode()) for k, v in headers.items()]
             message = {**message, "headers": [*message.get("headers", []), *own]}
         await send(message)
 
     return send_with_headers
 
 
-async def _answer(send, status, text, headers=None):
+async def _answer(send, status, text):
     body = json.dumps({"error": text}).encode()
-    headers = {"content-type": "application/json", **(headers or {})}
-    encoded = [(k.encode(), v.encode("latin-1")) for k, v in headers.items()]
-    await send({"type": "http.response.start", "status": status, "headers": encoded})
+    headers = [(b"content-type", b"application/json")]
+    await send({"type": "http.response.start", "status": status, "headers": headers})
     await send({"type": "http.response.body", "body": body})

@@ -336,6 +336,7 @@
   for (const name of ["play", "seeked"]) player.addEventListener(name, follow);
 
   // ---- Start ------------------------------------------------------------------------
+  history.replaceState(null, "", "/"); // the token is in a cookie now
   act(async () => {
     const session = await ask("/api/session");
     document.title = `${say("title")}: ${session.file}`;
