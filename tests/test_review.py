@@ -166,13 +166,51 @@ def test_intervals_cover_the_truth_as_often_as_they_promise():
     assert np.mean(wide) < 0.2  # not by saying nothing
 
 
+@pytest.mark.slow
+def test_with_many_reviews_the_curve_may_have_any_form():
+    covered, kept = {}, {}
+    for seed in range(40):
+        X, proba, _ = survey(seed, n=3000)
+        score = logit(proba[:, 0])
+        # Wrong ones are as common at all low scores.
+        share = 0.05 + 0.95 * expit(3 * (score - 1.5))
+        correct = np.random.default_rng(seed).random(len(X)) < share
+        reviews = listen(X, proba, correct, n_per_species=300, random_state=seed)
+        for curve in ("logistic", "auto"):
+            found = ThresholdFromReviews(n_bootstrap=100, random_state=0, curve=curve)
+            line = found.fit(reviews, pd.DataFrame({"wren": proba[:, 0]})).report_
+            line = line.loc["wren"]
+            above = proba[:, 0] >= line["threshold"]
+            precision = correct[above].mean()
+            holds = line["precision_low"] <= precision <= line["precision_high"]
+            covered.setdefault(curve, []).append(holds)
+            kept.setdefault(curve, []).append(above.sum())
+        assert np.isnan(found.curves_).all()
+    assert np.mean(covered["auto"]) >= 0.85 > np.mean(covered["logistic"])
+    assert np.mean(kept["auto"]) > 1.05 * np.mean(kept["logistic"])
+
+
+def test_a_curve_that_only_rises_knows_no_scores_beyond_those_judged():
+    judged = np.linspace(0.1, 0.95, 40) > 0.5
+    found = ThresholdFromReviews(curve="isotonic", random_state=0)
+    found.fit(some_reviews(judged=judged))
+    low, middle, high = found.proba_correct(np.array([[0.01], [0.5], [0.999]]))[:, 0]
+    assert 0 < low < 0.1 < middle < 0.9 < high < 1
+    (score, share), *_ = found.knots_
+    assert len(score) == 40
+    assert (np.diff(share) >= 0).all()
+    assert 0.4 < found.thresholds_[0] < 0.6
+
+
 def test_thresholds_approach_the_truth_with_many_reviews():
     X, proba, correct = survey(0, n=40_000)
     reviews = listen(X, proba, correct, n_per_species=8000, random_state=0)
-    found = ThresholdFromReviews(random_state=0, n_bootstrap=100).fit(reviews, proba)
-    assert found.thresholds_ == pytest.approx([true_threshold(proba)], abs=0.03)
+    for curve in ("isotonic", "logistic"):
+        found = ThresholdFromReviews(random_state=0, n_bootstrap=20, curve=curve)
+        found.fit(reviews, proba)
+        assert found.thresholds_ == pytest.approx([true_threshold(proba)], abs=0.03)
+        assert found.proba_correct(np.array([[0.7]])) == pytest.approx(0.7, abs=0.05)
     np.testing.assert_allclose(found.curves_, [CURVE], atol=0.15)
-    assert found.proba_correct(np.array([[0.7]])) == pytest.approx(0.7, abs=0.05)
 
 
 def test_weights_say_what_the_reviews_stand_for():
