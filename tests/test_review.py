@@ -342,6 +342,24 @@ def test_predictions_are_found_by_name_and_none_below_what_was_judged_counts():
     assert report.loc["wren", "reason"].startswith("proba has no detection from 0.5 on")
 
 
+def test_recall_is_of_the_calls_that_are_known():
+    judged = np.linspace(0.1, 0.95, 40) > 0.3
+    found = ThresholdFromReviews(species=["owl", "wren"], random_state=0)
+    found.fit(some_reviews(judged=judged))
+    assert 0.1 < found.thresholds_[1] < 0.6
+    Y = pd.DataFrame({"wren": [1.0, 1, 1, 1, 0, np.nan], "owl": 1.0})
+    proba = pd.DataFrame({"wren": [0.9, 0.8, 0.05, np.nan, 0.9, 0.9], "owl": 0.9})
+    report = found.recall(Y, proba)
+    line = report.loc["wren"]
+    assert line[["n_present", "n_found"]].tolist() == [3, 2]
+    assert line["recall_low"] < line["recall"] == pytest.approx(2 / 3)
+    assert line["recall"] < line["recall_high"] < 1
+    assert report.loc["owl", ["n_present", "n_found"]].tolist() == [6, 0]
+    assert np.isnan(report.loc["owl", "recall"])
+    with pytest.raises(ValueError, match=r"Y has shape \(2, 2\), but proba has \(6, 2"):
+        found.recall(Y[:2], proba)
+
+
 def test_bins_keep_the_number_of_detections():
     proba = np.random.default_rng(0).beta(0.3, 3, 30_000)
     lowest, score, count = bin_detections(proba, np.ones(len(proba)))

@@ -111,7 +111,7 @@ def test_a_clip_is_judged_and_the_next_one_comes(client, session):
     assert about["reviewer"] == "Ada"
     first = client.get("/api/next", params={"species": "owl"}).json()
     assert first["species"] == "owl"
-    assert first["time"].startswith("2024-05-01 05:30:0")
+    assert first["time"].startswith("2024-05-01 05:30:")
     assert first["said"] is None
     assert first["clip"]["top_hz"] == 4000
     said = {"judgement": "other", "other_species": EVIL, "note": "faint"}

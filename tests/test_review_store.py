@@ -316,6 +316,26 @@ def test_predictions_become_detections_and_reviews_rows(path):
     assert Y["wren"].tolist() == [0.0]
 
 
+def test_times_are_those_of_names_else_of_the_table(path):
+    paths = ["A_20240501_053000.wav", "a.wav", "b.wav", "c.wav"]
+    dates = ["2020-01-01", "20240502", "2024-05-03T04:00:00+02:00", "May"]
+    table = some_detections(4, path=paths, date=dates).assign(start=10.0)
+    session = ReviewSession(table.assign(end=20.0), path)
+    times = session.detections.set_index("path")["time"][paths]
+    assert times.dt.strftime("%dT%H:%M:%S").fillna("?").tolist() == [
+        "01T05:30:10",
+        "02T00:00:00",
+        "03T04:00:00",
+        "?",
+    ]
+
+
+def test_the_page_needs_its_extra(session, monkeypatch):
+    monkeypatch.setitem(sys.modules, "uvicorn", None)
+    with pytest.raises(ImportError, match=r"The page needs uvicorn; .*\[review\]"):
+        session.serve(open_browser=False)
+
+
 def test_the_same_detection_twice_is_one(path):
     table = pd.concat([some_detections(probability=0.3), some_detections()])
     session = ReviewSession(table, path)
@@ -373,6 +393,13 @@ def test_tables_and_filters_that_are_none_are_refused(session, path):
 # ----------------------------------------------------------------------------- clips
 
 
+def test_of_long_detections_the_beginning_is_heard(tmp_path):
+    soundfile.write(tmp_path / "a.wav", np.zeros(100 * 1000), 1000)
+    clip = make_clip(str(tmp_path / "a.wav"), 0.0, None, 5.0)
+    assert (clip.end_s, clip.is_cut) == (65.0, True)
+    assert len(clip.sound) < 200_000
+
+
 def test_clips_have_sound_and_a_picture(tmp_path):
     rate = 16_000
     sound = np.zeros(10 * rate)
@@ -390,5 +417,6 @@ def test_clips_have_sound_and_a_picture(tmp_path):
     row, column = np.unravel_index(picture.argmax(), picture.shape)
     assert row / picture.shape[0] == pytest.approx(0.5, abs=0.02)
     assert 0.38 < column / picture.shape[1] < 0.62
+    assert not clip.is_cut
     halved = make_clip(str(tmp_path / "a.wav"), 9.0, None, 5.0, 4000.0)
     assert (halved.start_s, halved.end_s, halved.top_hz) == (4.0, 10.0, 4000.0)

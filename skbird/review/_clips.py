@@ -37,6 +37,8 @@ class Clip:
         Where it lies in the recording.
     top_hz : float
         The highest frequency of the picture, which begins at 0.
+    is_cut : bool
+        Whether the detection goes on after the end.
     sound, picture : bytes
         WAV and PNG.
     """
@@ -44,6 +46,7 @@ class Clip:
     start_s: float
     end_s: float
     top_hz: float
+    is_cut: bool
     sound: bytes
     picture: bytes
 
@@ -74,7 +77,8 @@ def make_clip(path, start_s, end_s, around_s, top_hz=None):
     with AudioFile(path) as audio:
         rate = audio.header.sample_rate
         _, last = stretch_frames(audio.header, start_s, end_s)
-        last = min(last, round((start_s + _LONGEST_S) * rate))
+        longest = round((start_s + _LONGEST_S) * rate)
+        is_cut, last = last > longest, min(last, longest)
         first = max(round((start_s - around_s) * rate), 0)
         samples = audio.read(first, last + round(around_s * rate))
     if len(samples) == 0:
@@ -85,6 +89,7 @@ def make_clip(path, start_s, end_s, around_s, top_hz=None):
         start_s=first / rate,
         end_s=(first + len(samples)) / rate,
         top_hz=top_hz,
+        is_cut=is_cut,
         sound=_as_wav(samples, rate),
         picture=_as_picture(samples, rate, top_hz),
     )

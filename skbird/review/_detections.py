@@ -16,6 +16,7 @@ from skbird.utils._text import counted
 
 _KEYS = ["path", "start", "end"]
 _HERTZ = ["low_hz", "high_hz"]
+_ZONE = r"(?<=:\d\d)(Z|[+-]\d\d:?\d\d)$"  # what counts is the clock there
 _DECIMALS = 6  # of seconds: less than a sample
 
 
@@ -177,16 +178,17 @@ def _sites(rows):
 
 
 def _times(rows):
-    """Return when each row begins, by the table or by the name of its recording."""
-    for name in ("time", "date"):
-        if name in rows:
-            times = pd.to_datetime(rows[name], errors="coerce", format="ISO8601")
-            if times.dt.tz is not None:
-                times = times.dt.tz_localize(None)
-            return times.astype("datetime64[us]")
+    """Return when each row begins, by the name of its recording, or by the table."""
     numbers, paths = pd.factorize(rows["path"])
     begins = times_of_names(paths)["time"].to_numpy()[numbers]
-    return begins + (rows["start"].to_numpy() * 1e6).astype("timedelta64[us]")
+    times = begins + (rows["start"].to_numpy() * 1e6).astype("timedelta64[us]")
+    column = next((name for name in ("time", "date") if name in rows), None)
+    if column is None or not np.isnat(times).any():
+        return times
+    texts = rows[column].astype("string").str.replace(_ZONE, "", regex=True)
+    told = pd.to_datetime(texts, errors="coerce", format="ISO8601")
+    told = told.to_numpy().astype("datetime64[us]")
+    return np.where(np.isnat(times), told, times)
 
 
 def _find(paths, folder):

@@ -203,7 +203,8 @@ class _Page:
             clip = self._clips.wait_for(*self._stretch(number), *view)
         except (AudioReadError, OSError) as exc:
             return {"error": str(exc)}
-        return {name: getattr(clip, name) for name in ("start_s", "end_s", "top_hz")}
+        told = ("start_s", "end_s", "top_hz", "is_cut")
+        return {name: getattr(clip, name) for name in told}
 
 
 def _view(request):

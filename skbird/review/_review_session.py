@@ -36,7 +36,7 @@ class ReviewSession:
         One line per detection: ``path``, ``start`` and ``end`` in seconds (without:
         whole recordings), ``species``, ``probability`` in [0, 1] (or ``score``), and if
         wanted ``low_hz`` and ``high_hz``, ``site`` (else the folder of the recording)
-        and ``time`` or ``date`` (else the name of the recording tells it).
+        and ``time`` or ``date`` (where the name of the recording does not tell it).
     path : str or path-like
         The SQLite file of the reviews, which is made if it is not there.
     folder : str or path-like, default=None

@@ -2,6 +2,7 @@ from functools import partial
 from numbers import Integral, Real
 
 import numpy as np
+import pandas as pd
 from scipy.special import expit
 from sklearn.base import BaseEstimator
 from sklearn.utils import check_random_state
@@ -17,6 +18,7 @@ from skbird.review._curve import (
     precision_above,
 )
 from skbird.review._heard import Heard, as_report, columns_of
+from skbird.review._recall import recall_report
 from skbird.review._tables import (
     check_names,
     check_reviews,
@@ -26,6 +28,7 @@ from skbird.utils._params import POSITIVE
 from skbird.utils._rows import number_groups
 from skbird.utils._sklearn_compat import Interval, StrOptions, validate_params_of
 from skbird.utils._text import counted
+from skbird.utils._truth import validate_truth
 
 _FEWEST_RECORDINGS = 5  # of fewer, a bootstrap tells nothing of others
 _MUCH = 300  # judgements, from which on a curve without a form is sure enough
@@ -341,3 +344,56 @@ class ThresholdFromReviews(BaseEstimator):
             if knots is not None:
                 found[:, j] = np.interp(score[:, j], *knots)
         return found
+
+    def recall(self, Y, proba, *, recording_ids=None):
+        """Return which share of the calls that are known the thresholds find.
+
+        Reviews of detections tell nothing of the calls that were not detected: rows
+        are needed in which all calls are known, such as annotated ones.
+
+        Parameters
+        ----------
+        Y : array-like or DataFrame of shape (n_rows, n_species)
+            1 present, 0 absent, NaN unknown, in the order of `species_`; the columns of
+            a DataFrame are found by name.
+        proba : array-like or DataFrame of shape (n_rows, n_species)
+            Predictions of these rows. NaN, which could not be read, does not count.
+        recording_ids : array-like of shape (n_rows,), default=None
+            The recording of each row. By default each row is resampled by itself.
+
+        Returns
+        -------
+        DataFrame
+            One line per species, which is the index: ``n_present``, ``n_found``,
+            ``recall``, ``recall_low`` and ``recall_high``, NaN where there is no
+            threshold or no call.
+
+        Raises
+        ------
+        ValueError
+            If shapes or names differ.
+        """
+        check_is_fitted(self)
+        names = list(self.species_)
+        proba = np.column_stack(columns_of(proba, names))
+        if isinstance(Y, pd.DataFrame):
+            Y = Y.reindex(columns=names)
+        present = validate_truth(Y, "Y").positive
+        if present.shape != proba.shape:
+            raise ValueError(
+                f"Y has shape {present.shape}, but proba has {proba.shape}. Pass the "
+                "labels of the rows that were predicted, in their order."
+            )
+        if recording_ids is None:
+            recording_ids = np.arange(len(proba))
+        recording, _ = number_groups(recording_ids, len(proba), "recording_ids")
+        table = recall_report(
+            present & ~np.isnan(proba),
+            proba,
+            self.thresholds_,
+            recording,
+            check_random_state(self.random_state),
+            self.n_bootstrap,
+            self.confidence,
+        )
+        return table.set_index(pd.Index(names, name="species"))

@@ -92,17 +92,16 @@
   const drawClip = (found) => {
     const { clip } = found;
     const isThere = clip.error === undefined;
-    byId("silent").hidden = isThere;
+    byId("silent").hidden = isThere && !clip.is_cut;
+    byId("silent").textContent = isThere ? say("onlyBegin", { end: clip.end_s.toFixed(0) })
+      : say("noSound", { error: clip.error });
     for (const id of ["player", "picture"]) byId(id).hidden = !isThere;
     byId("cursor").hidden = true;
     byId("mark").hidden = true;
     player.removeAttribute("src");
     byId("khz").replaceChildren();
     byId("seconds").replaceChildren();
-    if (!isThere) {
-      byId("silent").textContent = say("noSound", { error: clip.error });
-      return;
-    }
+    if (!isThere) return;
     const address = `/clip/${found.number}`;
     const seconds = (clip.end_s - clip.start_s).toFixed(1);
     const top = Number((clip.top_hz / 1000).toPrecision(3));
@@ -179,11 +178,13 @@
     const { number, species } = current;
     const note = byId("note").value;
     await ask("/api/judge", { number, judgement, reviewer, other_species: other, note });
-    byId("status").textContent = say("stored", { judgement: other ?? say(judgement), species });
-    document.activeElement.blur(); // the next key is for the next clip
+    const stored = say("stored", { judgement: other ?? say(judgement), species });
+    byId("status").textContent = stored;
+    if (document.activeElement.matches("input")) document.activeElement.blur();
     leave();
     try {
       await goOn(number);
+      if (current) byId("status").textContent = `${stored} ${say("next", current)}`;
     } catch (error) {
       current = null; // it is stored: it must not be judged once more by mistake
       throw error;

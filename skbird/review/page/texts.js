@@ -38,6 +38,7 @@ window.TEXTS = {
   judgements: "Judge",
   moves: "Move",
   stored: "Stored: {judgement}, {species}.",
+  next: "Next: {species}.",
   undone: "Taken back.",
   nothingToUndo: "There is nothing of yours to take back.",
   saidBefore: "Judged: {judgement}, by {reviewer}, {time} UTC",
@@ -47,6 +48,7 @@ window.TEXTS = {
   unreachable: "The program that serves this page does not answer. What was stored is safe; start "
     + "`skbird review` again and open the address that it prints.",
   noSound: "This clip cannot be played. {error}",
+  onlyBegin: "The detection goes on: what comes after second {end} is not played.",
   filters: "What comes next",
   strategy: "Choice",
   stratified: "evenly by probability",
