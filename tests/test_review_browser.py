@@ -21,14 +21,7 @@ from skbird.review._serve import PageServer
 pytestmark = pytest.mark.slow
 RATE = 16_000
 EVIL = "<img src=x onerror='window.hacked=1'>"
-SERVE = """
-import sys
-import pandas as pd
-from skbird.review import ReviewSession
-table, path, folder = sys.argv[1:]
-session = ReviewSession(pd.read_csv(table), path, folder=folder)
-session.serve(reviewer="Ada", open_browser=False)
-"""
+SKBIRD = "from skbird.cli import main; main()"
 
 
 @pytest.fixture(scope="module")
@@ -84,11 +77,14 @@ def until(page, script, argument=None):
 
 
 @contextmanager
-def served(*arguments):
-    command = [sys.executable, "-c", SERVE, *map(str, arguments)]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+def served(table, folder, path):
+    command = [sys.executable, "-c", SKBIRD, "review", table, "--recordings", folder]
+    command += ["--out", path, "--threshold", 0, "--no-browser", "--reviewer", "Ada"]
+    with subprocess.Popen(
+        list(map(str, command)), stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    ) as process:
         try:
-            yield process, process.stdout.readline().split()[-1]
+            yield process, process.stdout.readline().decode().split()[-1]
         finally:
             process.kill()
 
@@ -104,10 +100,12 @@ def press(page, keys, n_before):
 
 
 def test_what_was_judged_outlives_the_server(browser, folder, table, tmp_path):
-    table.to_csv(tmp_path / "detections.csv", index=False)
-    path = tmp_path / "reviews.sqlite"
-    arguments = tmp_path / "detections.csv", path, folder
-    with served(*arguments) as (process, address), opened(browser, address) as page:
+    path, events = tmp_path / "reviews.sqlite", tmp_path / "events.csv"
+    table.rename(columns={"probability": "score"}).to_csv(events, index=False)
+    with (
+        served(events, folder, path) as (process, address),
+        opened(browser, address) as page,
+    ):
         assert page.url.endswith("/")
         press(page, "yynu" * 5, 0)
         until(page, "document.querySelector('#player').currentTime > 0.05")
@@ -193,6 +191,20 @@ def test_what_cannot_be_stored_stays(browser, address, session, monkeypatch):
         [message] = page.trouble
         assert "503" in message
         page.trouble.clear()
+
+
+def test_what_is_stored_is_not_said_to_be_lost(browser, address, session):
+    with opened(browser, address) as page:
+        page.route("**/api/next*", lambda route: route.abort())
+        page.keyboard.press("y")
+        page.locator("#trouble").wait_for()
+        assert "Not stored" not in page.locator("#trouble").inner_text()
+        page.keyboard.press("y")
+        page.unroute("**/api/next*")
+        page.keyboard.press("s")
+        until(page, f"{COUNT}.startsWith('1 of')")
+        page.trouble.clear()
+    assert len(read_reviews(session.path)) == 1
 
 
 def test_filters_and_views(browser, address, session):

@@ -187,7 +187,7 @@
       if (current) byId("status").textContent = `${stored} ${say("next", current)}`;
     } catch (error) {
       current = null; // it is stored: it must not be judged once more by mistake
-      throw error;
+      complain("failed", error);
     }
   }, "notStored");
   const undo = () => act(async () => {
