@@ -7,6 +7,7 @@ from skbird.review._choose_for_review import choose_of_species, number_bands
 
 STRATEGIES = ("stratified", "top", "uncertain", "random")
 N_BANDS = 5
+_GOLDEN = 0x9E3779B97F4A7C15  # of splitmix64: tells the streams of seeds apart
 
 
 class Choices:
@@ -15,7 +16,7 @@ class Choices:
     Parameters
     ----------
     detections : DataFrame
-    keys : Index of str
+    keys : Index of uint64
         What tells the detections from each other. What is drawn depends on them alone:
         neither the order of detections nor further ones change it.
     n_per_species : int
@@ -30,9 +31,8 @@ class Choices:
     def __init__(self, detections, keys, n_per_species, seed):
         self._n = n_per_species
         self._proba = detections["probability"].to_numpy()
-        self._drawn = pd.util.hash_array(
-            keys.to_numpy(object), hash_key=f"{seed:016d}", categorize=False
-        )
+        streams = keys.to_numpy() + np.uint64(_GOLDEN * seed % 2**64)
+        self._drawn = pd.util.hash_array(streams)  # as splitmix64 does
         self._number, names = pd.factorize(detections["species"], sort=True)
         self.species = names.tolist()
         order = np.argsort(self._number, kind="stable")

@@ -17,7 +17,7 @@ from skbird.utils._text import counted
 _KEYS = ["path", "start", "end"]
 _HERTZ = ["low_hz", "high_hz"]
 _ZONE = r"(?<=:\d\d)(Z|[+-]\d\d:?\d\d)$"  # what counts is the clock there
-_DECIMALS = 6  # of seconds: less than a sample
+_PRECISION_S = 1e-6  # less than a sample
 
 
 def check_detections(detections, folder=None):
@@ -80,11 +80,11 @@ def check_detections(detections, folder=None):
 
 
 def keys_of(table):
-    """Return texts that tell detections from each other, as an Index."""
-    seconds = table[["start", "end"]].astype(np.float64).fillna(-1).round(_DECIMALS)
-    seconds = seconds.astype(str)
-    parts = [table["species"].astype(str), seconds["start"], seconds["end"]]
-    return pd.Index(table["recording"].astype(str).str.cat(parts, sep="\n"))
+    """Return numbers of 64 bits that tell detections from each other, as an Index."""
+    seconds = table[["start", "end"]].astype(np.float64).fillna(-1)
+    parts = table[["recording", "species"]].astype(object)
+    parts = parts.assign(**(seconds / _PRECISION_S).round().astype(np.int64))
+    return pd.Index(pd.util.hash_pandas_object(parts, index=False))
 
 
 def read_detections(path, folder, threshold):
