@@ -207,6 +207,7 @@
     await goOn(after);
   });
   const back = () => act(async () => {
+    byId("status").textContent = "";
     if (seen.length) await goTo(seen.pop());
   });
   const redraw = () => act(async () => { if (current) await goTo(current.number); });
@@ -287,13 +288,14 @@
     if (player.paused) player.play().catch(() => {});
     else player.pause();
   };
-  const turn = (id, steps) => {
-    const list = byId(id);
-    const place = list.selectedIndex + steps;
-    if (place < 0 || place >= list.length) return;
-    list.selectedIndex = place;
+  const choose = (id, place) => {
+    if (place < 0 || place >= byId(id).length) return;
+    byId(id).selectedIndex = place;
     redraw();
   };
+  const turn = (id, steps) => choose(id, byId(id).selectedIndex + steps);
+  const lowerTop = () => choose("top", TOPS_KHZ.findIndex(
+    (khz) => khz && 1000 * khz < current?.clip.top_hz));
   const KEYS = {
     y: () => judge("yes"),
     n: () => judge("no"),
@@ -304,7 +306,7 @@
     s: skip,
     b: back,
     " ": playOrPause,
-    "+": () => turn("top", 1),
+    "+": lowerTop,
     "-": () => turn("top", -1),
     "[": () => turn("around", -1),
     "]": () => turn("around", 1),
