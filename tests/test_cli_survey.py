@@ -19,6 +19,7 @@ from test_cli_input import model, noise, run  # noqa: F401
 
 import skbird.reports
 from skbird.datasets import make_survey
+from skbird.review import ReviewSession
 
 SITES = """site,latitude,longitude,start,end,time_zone
 fen,37.0,-6.4,2024-05-01,2024-05-03,Europe/Madrid
@@ -120,12 +121,17 @@ def test_a_folder_of_recordings_becomes_a_page_and_tables(survey):
 
 
 @pytest.mark.slow
-def test_reviews_make_certain_detections(survey):
+@pytest.mark.parametrize("name", ["reviews.csv", "reviews.sqlite"])
+def test_reviews_make_certain_detections(survey, name):
     table = pd.read_parquet("proba")
     heard = table[table["wren"] >= 0.6].head(1)
-    heard = heard[["path", "start"]].assign(species="wren", judged=1)
-    heard.to_csv("reviews.csv", index=False)
-    result = survey(reviews="reviews.csv", tables="tables")
+    if name.endswith("csv"):
+        heard = heard[["path", "start"]].assign(species="wren", judged=1)
+        heard.to_csv(name, index=False)
+    else:
+        session = ReviewSession.from_proba(heard[["wren"]], heard, name)
+        session.judge(0, "yes", reviewer="Ada")
+    result = survey(reviews=name, tables="tables")
     assert result.exit_code == 3, result.output
     history = pd.read_csv("tables/history.csv")
     assert (history["state"] == 2).sum() == 1

@@ -53,7 +53,7 @@ ARROWS = {
         "preprocessing",
         "survey",
     },
-    "review": {"data"},
+    "review": {"annotations", "archive", "audio", "data", "preprocessing"},
     "inference": {
         "audio",
         "base",
@@ -82,6 +82,7 @@ ARROWS = {
         "preprocessing",
         "recipes",
         "reports",
+        "review",
         "survey",
     },
     "utils": set(),

@@ -40,7 +40,12 @@ from skbird.inference import (
 from skbird.nn import soup
 from skbird.postprocessing import reweight
 from skbird.preprocessing import LogMel
-from skbird.review import choose_for_review, reviews_to_rows
+from skbird.review import (
+    ReviewSession,
+    choose_for_review,
+    read_reviews,
+    reviews_to_rows,
+)
 from skbird.semi_supervised import make_pseudo_labels
 from skbird.utils import estimator_checks
 from skbird.utils.estimator_checks import LevelClassifier
@@ -196,6 +201,13 @@ def _models(m):
         ),
         "skbird.postprocessing.reweight": Case(
             reweight, {"proba": m.proba, "groups": groups}
+        ),
+        "skbird.review.ReviewSession.from_proba": Case(
+            ReviewSession.from_proba,
+            {"proba": m.proba, "X": m.X, "path": m.folder / "reviews.sqlite"},
+        ),
+        "skbird.review.read_reviews": Case(
+            read_reviews, {"path": _reviewed(m.folder / "read.sqlite")}
         ),
         "skbird.review.choose_for_review": Case(
             choose_for_review, {"proba": m.proba, "X": m.X}
@@ -475,6 +487,11 @@ def _reports(m):
 def _sites():
     sites = {"site": ["marsh"], "start": "2024-05-01", "end": "2024-06-01"}
     return pd.DataFrame(sites | {"latitude": 1.0, "longitude": 1.0, "time_zone": "UTC"})
+
+
+def _reviewed(path):
+    ReviewSession.from_proba([[0.5]], ["a.wav"], path).judge(0, "yes", reviewer="Ada")
+    return path
 
 
 def _heard(m):

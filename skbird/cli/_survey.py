@@ -8,6 +8,7 @@ from skbird.cli import _console
 from skbird.cli._numbers import FloatRange
 from skbird.cli._outputs import check_folder, check_spares, file_option, write_table
 from skbird.cli._survey_tables import (
+    read_judged,
     read_predictions,
     read_sites,
     read_thresholds,
@@ -86,8 +87,9 @@ Examples:
 @click.option(
     "--reviews",
     type=_FILE,
-    help="A table of what was heard, with the columns path, start, species and judged "
-    "(1 right, 0 wrong, empty uncertain): histories then say which are certain.",
+    help="What was heard: the file of `skbird review`, or a table with the columns path, "
+    "start, species and judged (1 right, 0 wrong, empty uncertain). Histories then say "
+    "which are certain.",
 )
 @click.option(
     "--by",
@@ -150,7 +152,6 @@ def survey(
     Recordings tell by their names or headers when they began (AudioMoth, Song Meter,
     BAR-LT and others); they are read where PREDICTIONS says that they lie.
     """
-    from skbird.data import read_plain_table
     from skbird.reports import describe_survey
     from skbird.survey import detection_history, mark_unusable
     from skbird.utils._sklearn_compat import check_matplotlib_support
@@ -166,9 +167,8 @@ def survey(
         wanted = wanted.loc[found.proba.columns]
     heard = None
     if reviews is not None:
-        heard = read_plain_table(reviews)
+        heard = read_judged(reviews)
         if "species" in heard.columns:
-            heard["species"] = heard["species"].astype(str)
             heard = heard[heard["species"].isin(found.proba.columns)]
     recordings = recordings_of(found, site_table, site_from, clock)
     if check_sound:

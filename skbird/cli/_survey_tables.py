@@ -8,6 +8,7 @@ from skbird.cli import _console
 from skbird.utils._text import counted
 
 _KEYS = ["path", "start", "end"]
+_SQLITE = b"SQLite format 3"
 _NO_SPECIES = ["latitude", "longitude", "week"]
 
 
@@ -73,6 +74,21 @@ def read_thresholds(path):
     if not table.index.is_unique:
         twice = table.index[table.index.duplicated()][0]
         raise ValueError(f"{path} names {twice!r} more than once. Keep one line.")
+    return table
+
+
+def read_judged(path):
+    """Read reviews: the file of a session, or a table."""
+    from skbird.data import read_plain_table
+    from skbird.review import read_reviews
+
+    with path.open("rb") as file:
+        is_session = file.read(len(_SQLITE)) == _SQLITE
+    if is_session:
+        return read_reviews(path)
+    table = read_plain_table(path)
+    if "species" in table.columns:
+        table = table.assign(species=table["species"].astype(str))
     return table
 
 
