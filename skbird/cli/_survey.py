@@ -87,9 +87,9 @@ Examples:
 @click.option(
     "--reviews",
     type=_FILE,
-    help="What was heard: the file of `skbird review`, or a table with the columns path, "
-    "start, species and judged (1 right, 0 wrong, empty uncertain). Histories then say "
-    "which are certain.",
+    help="What was heard: the file of `skbird review`, or a table with the columns "
+    "path, start, species and judged (1 right, 0 wrong, empty uncertain). Histories "
+    "then say which are certain.",
 )
 @click.option(
     "--by",
