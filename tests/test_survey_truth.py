@@ -342,17 +342,24 @@ def test_tables_of_thresholds_are_checked(survey):
 
 
 @pytest.mark.slow
-def test_the_example_of_the_page_runs(survey, reviews, thresholds):
+def test_the_example_of_the_page_runs(
+    survey, reviews, thresholds, tmp_path, monkeypatch
+):
     pytest.importorskip("matplotlib").use("Agg")
     pytest.importorskip("astral")
+    pytest.importorskip("pyarrow")
+    monkeypatch.chdir(tmp_path)
+    pd.concat([survey.X, survey.proba], axis=1).to_parquet("proba")
+    survey.sites.to_csv("sites.csv", index=False)
+    thresholds.report_.to_csv("thresholds.csv")
     page = Path(__file__).parent.parent / "docs" / "survey.md"
     (code,) = re.findall(r"```python\n(.*?)```", page.read_text(), re.DOTALL)
-    namespace = {"X": survey.X, "proba": survey.proba, "sites": survey.sites}
-    namespace |= {"reviews": reviews, "thresholds": thresholds.report_}
     given = 'recording_times(X["path"].unique(), "Europe/Madrid", clock="UTC")'
     assert given in code
     code = code.replace(given, "recording_times(recordings, clock='UTC')")
-    exec(code.replace("wren", survey.species[0]), namespace | survey)
+    code = code.replace('read_reviews("reviews.sqlite")', "judged")
+    namespace = {"judged": reviews, "recordings": survey.recordings}
+    exec(code.replace("wren", survey.species[0]), namespace)
     import matplotlib.pyplot as plt
 
     plt.close("all")
