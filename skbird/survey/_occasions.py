@@ -53,8 +53,8 @@ class Calendar:
         zone = zone_of(name)
         first, last = days_of([first_us, last_us], zone)
         n_days = self.by if isinstance(self.by, Integral) else 1
-        # From a day before, for nights, to one after.
-        days_before = (first - self.first_day).days // n_days - 1
+        # From days before, for nights and where clocks skip a day, to one after.
+        days_before = (first - self.first_day).days // n_days - 2
         start = self.first_day + pd.Timedelta(n_days * days_before, unit="D")
         end = last + pd.Timedelta(2 * n_days, unit="D")
         days = pd.Series(pd.date_range(start, end, freq=f"{n_days}D"))
@@ -172,16 +172,14 @@ class SunCalendar(Calendar):
     zones: dict
     key: ClassVar[str] = "site"
 
-    def days(self, site, first_us, last_us):
-        """Return the sun on the days around some moments."""
+    def sun(self, site, days):
+        """Return the sun at a site on some days."""
         if site not in self.places:
             raise ValueError(
                 f"sites has no site {site!r}, of which there are recordings: when the "
                 "sun rises there is not known. Add it, with latitude and longitude."
             )
-        zone = zone_of(self.zones[site])
-        first, last = days_of([first_us, last_us], zone)
-        return sun_of_days(*self.places[site], zone, first - 2 * _DAY, last + 2 * _DAY)
+        return sun_of_days(*self.places[site], zone_of(self.zones[site]), days)
 
     def edges(self, name, first_us, last_us):
         """Return where occasions begin that hold the moments from first to last."""
@@ -205,7 +203,8 @@ class SunCalendar(Calendar):
 
     def _hours(self, site, first_us, last_us):
         """Return where hours begin, the days that they are of, and their numbers."""
-        sun = self.days(site, first_us, last_us)
+        first, last = days_of([first_us, last_us], zone_of(self.zones[site]))
+        sun = self.sun(site, pd.date_range(first - 2 * _DAY, last + 2 * _DAY))
         begin = sun.sunrise_us - 12 * _HOUR_US
         following = np.append(begin[1:], begin[-1] + 24 * _HOUR_US)
         number = np.arange(24)
@@ -267,9 +266,9 @@ def make_calendar(by, recordings, sites, stacklevel):
 def _warn_of_polar_days(calendar, recordings, stacklevel):
     for site, of_site in recordings.groupby("site"):
         when = microseconds(of_site["start_time"])
-        sun = calendar.days(site, when.min(), when.max())
         days = days_of(when, zone_of(calendar.zones[site]))
-        polar = sun.day.isin(days) & (sun.note != "")
+        sun = calendar.sun(site, pd.DatetimeIndex(sorted(days.unique())))
+        polar = sun.note != ""
         if polar.any():
             first = polar.argmax()
             warnings.warn(
