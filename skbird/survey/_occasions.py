@@ -9,13 +9,14 @@ import numpy as np
 import pandas as pd
 
 from skbird.survey._sun import places_of, sun_of_days
-from skbird.survey._zones import microseconds, moments_of, to_utc, zone_of
+from skbird.survey._zones import microseconds, moments_of, second_times, to_utc, zone_of
 from skbird.utils._text import counted
 
 _NAMES = "hour", "day", "night", "hour_from_sunrise"
 _NO_SUNRISE = -99  # the hour of all that is on a polar day, or in a polar night
 _DAY = pd.Timedelta("1D")
 _HOUR_US = 3_600_000_000
+_PAUSE_US = 30 * 24 * _HOUR_US
 _US = 1e-6  # seconds
 
 
@@ -60,14 +61,11 @@ class Calendar:
         days = pd.Series(pd.date_range(start, end, freq=f"{n_days}D"))
         if self.by == "night":
             days += pd.Timedelta(12, unit="h")
-        edges = microseconds(to_utc(days, zone)[0])
         if self.by != "hour":
-            return edges
-        n_hours = -(np.diff(edges) // -_HOUR_US)  # of a day in which clocks change
-        nth = np.arange(n_hours.sum()) - np.repeat(
-            np.cumsum(n_hours) - n_hours, n_hours
-        )
-        return np.append(np.repeat(edges[:-1], n_hours) + _HOUR_US * nth, edges[-1])
+            return microseconds(to_utc(days, zone)[0])
+        hours = pd.Series(pd.date_range(start, end, freq="h"))
+        both = [to_utc(hours, zone)[0], second_times(hours, zone)]
+        return np.unique(np.concatenate([microseconds(times) for times in both]))
 
     def cut(self, start_us, end_us, places):
         """Cut stretches where an occasion ends and the next begins.
@@ -86,9 +84,7 @@ class Calendar:
             ``seconds``, and ``is_first``, of a stretch's pieces.
         """
         parts = []
-        numbers, names = pd.factorize(places[self.key])
-        for number, name in enumerate(names):
-            stretch = np.flatnonzero(numbers == number)
+        for name, stretch in _groups(places[self.key], start_us):
             start, end = start_us[stretch], end_us[stretch]
             edges = self.edges(name, start.min(), end.max())
             first = np.searchsorted(edges, start, side="right") - 1
@@ -137,9 +133,7 @@ class Calendar:
         labels = pd.DataFrame({"date": pd.NaT, "start_time": moments_of(occasion_us)})
         labels["date"] = labels["date"].astype("datetime64[us]")
         hours = np.zeros(len(labels), dtype=np.int64)
-        numbers, names = pd.factorize(places[self.key])
-        for number, name in enumerate(names):
-            rows = numbers == number
+        for name, rows in _groups(places[self.key], occasion_us):
             labels.loc[rows, "date"], hours[rows] = self._names(name, occasion_us[rows])
         if self.by in ("hour", "hour_from_sunrise"):
             labels.insert(1, "hour", hours)
@@ -190,10 +184,9 @@ class SunCalendar(Calendar):
         pieces = super().cut(start_us, end_us, places)
         sites = places["site"].to_numpy()[pieces["stretch"]]
         has_sunrise = np.ones(len(pieces), bool)
-        for site in pd.unique(sites):
-            rows = sites == site
-            when = pieces["occasion_us"].to_numpy()[rows]
-            has_sunrise[rows] = self._names(site, when)[1] != _NO_SUNRISE
+        when = pieces["occasion_us"].to_numpy()
+        for site, rows in _groups(sites, when):
+            has_sunrise[rows] = self._names(site, when[rows])[1] != _NO_SUNRISE
         return pieces[has_sunrise].reset_index(drop=True)
 
     def _names(self, name, occasion_us):
@@ -214,6 +207,20 @@ class SunCalendar(Calendar):
         hours = np.where(is_polar[:, None], _NO_SUNRISE, number - 12)
         days = np.repeat(sun.day.to_numpy("datetime64[us]")[:, None], 24, axis=1)
         return edges[kept], days[kept], hours[kept]
+
+
+def _groups(names, moments_us):
+    """Yield each name with the places of its moments, apart where a clock was wrong.
+
+    A recording of 1970 does not need the occasions of all years since.
+    """
+    numbers, names = pd.factorize(names)
+    order = np.lexsort((moments_us, numbers))
+    apart = np.diff(moments_us[order]) > _PAUSE_US
+    apart |= np.diff(numbers[order]) > 0
+    for places in np.split(order, np.flatnonzero(apart) + 1):
+        if len(places):
+            yield names[numbers[places[0]]], places
 
 
 def days_of(moments_us, zone):
