@@ -99,6 +99,12 @@ def test_sites_are_folders_or_prefixes():
     assert prefixes["site"].tolist() == ["MARSH-1", ""]
 
 
+def test_sites_of_long_names_are_found_at_once():
+    name = "_" * 20_000 + "-x"
+    table = named(name, f"{name}__20240501_053000.wav")
+    assert recording_times(table, "UTC", site_from="prefix")["site"].eq(name).all()
+
+
 def test_durations_are_read_from_headers(tmp_path):
     path = tmp_path / "20240501_053000.wav"
     soundfile.write(path, np.zeros(16_000), 8000)
@@ -292,6 +298,10 @@ def test_tables_come_back_from_files(tmp_path):
             "site of recordings is missing in row 0",
         ),
         (lambda r, s: (r.assign(start_time="?"), s), "start_time of recordings holds"),
+        (lambda r, s: (r, s.assign(site=None)), "site of sites is missing in row 0"),
+        (lambda r, s: (r, s.assign(site=1)), "text .'marsh'. .* others .1., .* dtype="),
+        (lambda r, s: (r, s.assign(end="2099-12-31")), "marsh' is 27638 days long"),
+        (lambda r, s: (r.assign(duration_s=1e15), s), "at most 31622400 seconds"),
     ],
 )
 def test_mistakes_in_tables_are_named(change, message):
@@ -373,17 +383,13 @@ def test_no_second_is_lost(by, zone):
     assert not found["start_time"].duplicated().any()
 
 
-@pytest.mark.parametrize(
-    ("day", "hours"),
-    [("2024-04-07", [1, 2, 3]), ("2024-10-06", [1, 2, 3])],  # half an hour back, forth
-)
-def test_hours_are_those_of_clocks_that_change_by_half_an_hour(day, hours):
+def test_hours_are_those_of_clocks_that_change_by_half_an_hour():
+    # At 2 o'clock, which is 15 h of UTC, clocks are put back, or half an hour later on.
+    starts = [*every(60, "2024-04-06 14:00", 4), *every(60, "2024-10-05 14:30", 4)]
     zone = "Australia/Lord_Howe"
-    local = pd.Series(pd.to_datetime([f"{day} 0{hour}:00:10" for hour in hours]))
-    times = local.dt.tz_localize(zone, nonexistent="shift_forward")
-    found = effort(recorded(times.dt.tz_convert("UTC"), time_zone=zone), "hour")
-    assert found["hour"].tolist() == hours
-    assert (found["recorded_s"] == 600).all()
+    found = effort(recorded(starts, duration_s=10.0, time_zone=zone), "hour")
+    assert found["hour"].tolist() == [1, 2, 3, 1, 2, 3, 4]
+    assert found["start_time"].dt.minute.tolist() == [0, 30, 30, 30, 30, 0, 0]
 
 
 @pytest.mark.parametrize("by", ["hour", "day", "night", 2])
