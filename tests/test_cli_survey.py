@@ -178,6 +178,10 @@ def test_recordings_that_are_gone_keep_their_rows(survey):
         ({"sites.csv": "site,start\na,2024-05-01\n"}, "proba", {}, "no column 'end'"),
         ({"sites.csv": "site,start,end\n"}, "proba", {}, "has no lines"),
         (
+            {"sites.csv": SITES + ",2024-05-01,2024-05-03,UTC\n"},
+            *("proba", {}, "sites.csv has a line without a site"),
+        ),
+        (
             {"sites.csv": "site,start,end\nfen,2024-05-01,2024-05-03\n"},
             *("proba", {}, "no column time_zone. Pass --time-zone"),
         ),
@@ -225,6 +229,11 @@ def test_mistakes_are_named(survey, files, predictions, options, message):
 def test_nothing_that_is_read_is_replaced(survey):
     Path("sites.html").write_text(SITES)
     result = survey(sites="sites.html", out="sites.html")
+    assert result.exit_code == 2
+    assert "would be replaced" in result.stderr
+    Path("tables").mkdir()
+    Path("tables/species.csv").write_text(Path("thresholds.csv").read_text())
+    result = survey(thresholds="tables/species.csv", tables="tables")
     assert result.exit_code == 2
     assert "would be replaced" in result.stderr
 

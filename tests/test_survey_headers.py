@@ -97,6 +97,9 @@ def test_guano_tells_time_and_zone(tmp_path, text, hour, behind):
     [
         [comment("19:17:30 31/02/2018")],
         [comment("19:17:30 24/02/2018", "(UTC+77)")],
+        [comment("19:17:30 24/02/9999")],
+        [(b"guan", GUANO.format("0001-05-01T05:30:00+14:00").encode())],
+        [(b"guan", GUANO.format("2024-05-01T05:30:00+23:59").encode())],
         [(b"LIST", b"\xff" * 1000)],
         [(b"guan", b"\xff\0:" * 1000)],
         [(b"guan", b"GUANO|Version: 1.0\nTimestamp: soon")],

@@ -64,6 +64,16 @@ def test_the_heat_map_has_the_rates_and_the_sun(data):
     assert legend == ["sunrise", "sunset", "not listened to"]
 
 
+def test_of_sunsets_about_midnight_the_mean_is_about_midnight():
+    days = pd.date_range("2024-06-01", periods=2)
+    sun = pd.DataFrame({"date": days.repeat(2), "sunrise_hour": [2.0, 2.4] * 2})
+    sun["sunset_hour"] = [23.8, 0.4, 23.8, 0.4]
+    rates = pd.DataFrame(1.0, index=days, columns=range(24))
+    lines = ActivityDisplay(rates, sun).plot().ax_.lines
+    np.testing.assert_allclose(lines[0].get_ydata(), 2.2)
+    np.testing.assert_allclose(lines[1].get_ydata(), 0.1)
+
+
 def test_the_heat_map_of_hours_from_sunrise_has_no_lines(data):
     by_sun = found(data, "hour_from_sunrise", sites=data.sites)
     display = ActivityDisplay.from_activity(
@@ -183,9 +193,15 @@ def test_the_page_has_the_tables_whole(report, data):
 def test_a_survey_without_precision_or_places_says_so(data):
     sites = data.sites.drop(columns=["latitude", "longitude", "device"])
     options = {"n_drawn": 0, "by": 7}
-    plain = describe_survey(data.proba, data.X, data.times, 0.9, sites, **options)
+    times = data.times.assign(usable=True)
+    times.loc[0, "start_time"] = pd.NaT
+    with pytest.warns(UserWarning, match="1 recording has no start_time"):
+        plain = describe_survey(data.proba, data.X, times, 0.9996, sites, **options)
     (methods,) = (s for s in plain.sections if s.title == "Methods")
     text = " ".join(methods.parts[0].paragraphs)
+    assert "calling in a row from its threshold on: 0.9996. " in text
+    assert "All could be used" not in text
+    assert "1 recording does not tell when it began and is in no result." in text
     assert "How precise detections are was not stated" in text
     assert "No detection was confirmed by ear" in text
     assert "a model that was not named" in text

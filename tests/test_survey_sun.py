@@ -146,3 +146,21 @@ def test_without_astral_the_remedy_is_named(monkeypatch):
     place = MARSH | {"latitude": 11.5}  # not asked for before
     with pytest.raises(ImportError, match=r"need astral; install it .*\[survey\]"):
         sun_times(deployed(**place))
+
+
+@pytest.mark.parametrize(
+    ("latitude", "longitude", "zone"),
+    [
+        (28.6, 77.2, "+05:30"),  # sunrise passes midnight of UTC, where astral has none
+        (0.0, 180.0, "UTC"),  # noon passes midnight of the clock
+        (40.0, -3.0, "Pacific/Auckland"),
+    ],
+)
+def test_days_with_sunrise_follow_each_other(latitude, longitude, zone):
+    table = pd.DataFrame({"site": ["a"], "latitude": latitude, "longitude": longitude})
+    table = table.assign(start="2024-04-01", end="2024-06-20", time_zone=zone)
+    times = sun_times(table)
+    assert set(times["note"]) == {""}
+    for name in ("sunrise", "sunset"):
+        apart_h = times[name].diff().dropna().dt.total_seconds() / 3600
+        assert apart_h.between(23.9, 24.1).all()

@@ -299,6 +299,8 @@ def test_call_density_by_hand():
         ({"judged": 2.0}, r"judged=2 of reviews must be 1 \(right\)"),
         ({"weight": np.nan}, "weight=nan of reviews must be above 0"),
         ({"weight": None}, "weight=nan of reviews"),
+        ({"stratum": np.nan}, "stratum of reviews is missing in row 0"),
+        ({"species": None}, "species of reviews is missing in row 0"),
     ],
 )
 def test_reviews_that_are_none_are_refused(change, message):
@@ -329,6 +331,10 @@ def test_reviews_of_other_rows_are_refused(survey, reviews, change, message):
         activity(survey.proba, survey.X, times, reviews=wrong)
 
 
+def precise(table, middle, low, high):
+    return table.assign(precision=middle, precision_low=low, precision_high=high)
+
+
 def test_tables_of_thresholds_are_checked(survey):
     arguments = survey.proba, survey.X, times_of(survey)
     table = pd.DataFrame({"species": survey.species, "threshold": 0.5})
@@ -336,6 +342,9 @@ def test_tables_of_thresholds_are_checked(survey):
         (table.drop(columns="threshold"), "threshold has no column 'threshold'"),
         (pd.concat([table, table]), "names 'upwwhi1' more than once"),
         (table.head(2), "threshold has none for"),
+        (precise(table, 90, 80, 95), "precision=90 of 'upwwhi1' .* from 80 to 95"),
+        (precise(table, 0.9, 0.95, 0.8), "from 0.95 to 0.8, must be a share"),
+        (precise(table, "high", 0, 1), "precision of threshold"),
     ):
         with pytest.raises(ValueError, match=message):
             activity(*arguments, wrong)

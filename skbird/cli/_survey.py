@@ -16,6 +16,10 @@ from skbird.cli._survey_tables import (
 )
 from skbird.utils._text import counted
 
+_TABLES = (
+    *("activity", "history", "history_wide", "effort", "species"),
+    *("first_detections", "problems"),
+)
 _FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 
 
@@ -158,7 +162,9 @@ def survey(
 
     if (thresholds is None) == (threshold is None):
         raise click.UsageError("Pass either --thresholds or --threshold.")
-    check_spares(out, sites, thresholds, reviews, predictions)
+    written = [] if tables is None else [tables / f"{name}.csv" for name in _TABLES]
+    for path in (out, *written):
+        check_spares(path, sites, thresholds, reviews, predictions)
     check_matplotlib_support("skbird survey")
     site_table = read_sites(sites, time_zone)
     wanted = None if thresholds is None else read_thresholds(thresholds)
@@ -188,13 +194,10 @@ def survey(
     if tables is not None:
         tables.mkdir(exist_ok=True)
         wide = detection_history(page.tables["activity"], form="wide")
-        written = {**page.tables, "history_wide": wide}
-        for name in (
-            *("activity", "history", "history_wide", "effort", "species"),
-            *("first_detections", "problems"),
-        ):
-            if name in written:
-                write_table(_with_plain_dates(written[name]), tables / f"{name}.csv")
+        found_tables = {**page.tables, "history_wide": wide}
+        for path in written:
+            if path.stem in found_tables:
+                write_table(_with_plain_dates(found_tables[path.stem]), path)
         _console.say(f"Wrote the tables into {tables}")
     n_problems = len(page.tables["problems"])
     problems = f"; {counted(n_problems, 'problem')} of deployments" * bool(n_problems)

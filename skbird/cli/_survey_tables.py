@@ -55,6 +55,8 @@ def read_sites(path, time_zone):
         raise click.UsageError(
             f"{path} has a column time_zone: leave out --time-zone, or the column."
         )
+    if table["site"].isna().any():
+        raise ValueError(f"{path} has a line without a site. Name each site.")
     return table.assign(site=table["site"].astype(str))
 
 

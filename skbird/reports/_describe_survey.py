@@ -168,6 +168,7 @@ def describe_survey(
         table = _of_species(found, history, thresholds)
         detected = table[table["detections"] > 0]
         drawn = list(detected.nlargest(n_drawn, "detections")["species"])
+        warnings.filterwarnings("ignore", "Left out: .* at or after the end")
         by_hour = activity(
             pd.DataFrame(np.asarray(proba), columns=names)[drawn],
             *(X, recordings, thresholds["threshold"].to_dict()),

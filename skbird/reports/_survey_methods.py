@@ -10,6 +10,10 @@ from skbird.utils._text import counted
 
 _PACKAGES = "numpy", "pandas", "scipy", "scikit-learn", "astral", "torch", "onnxruntime"
 _MOST_NAMES = 10
+_CURVE = (
+    ". It is the mean of P(correct | score), a logistic curve on the logit score; its "
+    "interval is of a bootstrap over recordings"
+)
 
 
 def methods(survey):
@@ -59,7 +63,8 @@ def _recordings(survey):
     if "device" in sites.columns and sites["device"].notna().any():
         made += f" with {counted(sites['device'].nunique(), 'recorder')}"
     n_unusable = int(effort["n_unusable"].sum())
-    left_out = "All could be used."
+    n_timeless = int(survey.recordings["start_time"].isna().sum())
+    left_out = "" if n_unusable or n_timeless else "All could be used."
     if n_unusable:
         why = survey.reasons
         why = f" ({', '.join(f'{n} {name}' for name, n in why.items())})" if why else ""
@@ -68,11 +73,17 @@ def _recordings(survey):
             f"{'is' if n_unusable == 1 else 'are'} in no effort, nor are detections in "
             "them."
         )
+    if n_timeless:
+        left_out += (
+            f" {counted(n_timeless, 'recording does', 'recordings do')} not tell when "
+            f"{'it' if n_timeless == 1 else 'they'} began and "
+            f"{'is' if n_timeless == 1 else 'are'} in no result."
+        )
     zones = ", ".join(sorted(survey.recordings["time_zone"].unique()))
     return (
         f"{made}, from {first:%Y-%m-%d} to {last:%Y-%m-%d}: "
         f"{counted(len(survey.recordings), 'recording')} of "
-        f"{effort['recorded_s'].sum() / 3600:.1f} hours. {left_out} "
+        f"{effort['recorded_s'].sum() / 3600:.1f} hours. {left_out.strip()} "
         f"{survey.listened_s / 3600:.1f} hours were analysed, in rows of "
         f"{survey.row_s:g} s. Days and hours are of the time zone {zones}."
     )
@@ -92,8 +103,8 @@ def _thresholds(survey):
     text = "A species counts as calling in a row from its threshold on"
     lowest, highest = table["threshold"].min(), table["threshold"].max()
     if len(table):
-        text += f": {lowest:.3g}"
-        text += f" to {highest:.3g}, see the table. " if highest > lowest else ". "
+        text += f": {lowest:.6g}"
+        text += f" to {highest:.6g}, see the table. " if highest > lowest else ". "
     else:
         text += ". "
     if "precision" in table.columns and table["precision"].notna().any():
@@ -105,9 +116,8 @@ def _thresholds(survey):
             n_reviews = int(known["n_reviews"].sum())
             text += f", by {counted(n_reviews, 'review')} by ear"
         text += (
-            ". It is the mean of P(correct | score), a logistic curve on the logit "
-            "score; its interval is of a bootstrap over recordings. It holds for the "
-            "survey as a whole, and not for each site."
+            _CURVE * ("n_reviews" in table.columns) + ". It holds for the survey as a "
+            "whole, and not for each site."
         )
     else:
         text += (

@@ -1,5 +1,6 @@
 """How much each species called, where and when, by the time that was listened to."""
 
+import warnings
 from collections.abc import Mapping
 from typing import Literal
 
@@ -47,7 +48,7 @@ def activity(
         What was predicted, in the order of `proba`: ``path``, ``start`` and ``end`` in
         seconds, as `skbird.data.segment_table` makes it. A row without an end goes on
         to that of its recording. Of rows that overlap, each moment counts once, for
-        the row that began last.
+        the row that began last of those that hold it.
     recordings : DataFrame
         As `recording_times` makes it, perhaps with ``usable``: all files of `X`, and
         those that were not predicted.
@@ -85,14 +86,15 @@ def activity(
     Raises
     ------
     ValueError
-        If shapes do not fit, rows are of no recording, a threshold is missing, or a
-        table is not as it must be.
+        If shapes do not fit, rows are of no recording or occur twice, a threshold is
+        missing, or a table is not as it must be.
 
     Warns
     -----
     UserWarning
         If recordings have no ``start_time``, or are of days without a sunrise: they and
-        their rows are in no occasion. If species have no threshold in a table.
+        their rows are in no occasion. If rows begin after the end of their recording,
+        where nothing was listened to. If species have no threshold in a table.
 
     See Also
     --------
@@ -130,10 +132,12 @@ def activity(
     recordings = check_recordings(recordings)
     deployments = None if sites is None else check_sites(sites, recordings)
     recording = _recording_of(rows["path"], recordings)
+    _check_rows_once(rows, recording)
+    in_time = _begin_in_time(rows, recordings, recording, stacklevel=2)
     timed = without_times(recordings, stacklevel=2)
     calendar = make_calendar(by, timed, sites, stacklevel=2)
     cells = occasion_effort(timed, deployments, calendar)
-    pieces = _pieces(rows, recordings, recording, calendar)
+    pieces = _pieces(rows, in_time, recordings, recording, calendar)
     keys = ["site", "time_zone", "occasion_us"]
     both = pd.concat([cells[keys], pieces[keys]], ignore_index=True)
     number = both.groupby(keys).ngroup().to_numpy()
@@ -184,7 +188,34 @@ def _recording_of(paths, recordings):
     return place[numbers]
 
 
-def _pieces(rows, recordings, recording, calendar):
+def _check_rows_once(rows, recording):
+    ends = {"recording": recording, "start": rows["start"], "end": rows["end"]}
+    is_again = pd.DataFrame(ends).duplicated().to_numpy()
+    if is_again.any():
+        row = rows.iloc[is_again.argmax()]
+        raise ValueError(
+            f"X has the row of {row['path']!r} from {row['start']:g} s on more than "
+            f"once ({counted(is_again.sum(), 'such row')}), whose calls would count "
+            "twice. Keep one of each: X.duplicated() finds them."
+        )
+
+
+def _begin_in_time(rows, recordings, recording, stacklevel):
+    """Say of rows whether they begin before the end of their recording."""
+    is_late = rows["start"].to_numpy() >= recordings["duration_s"].to_numpy()[recording]
+    if is_late.any():
+        row = rows.iloc[is_late.argmax()]
+        warnings.warn(
+            f"Left out: {counted(is_late.sum(), 'row that begins', 'rows that begin')} "
+            f"at or after the end of a recording, such as {row['path']!r} from "
+            f"{row['start']:g} s on. Correct duration_s of recordings, or X.",
+            UserWarning,
+            stacklevel=stacklevel + 1,
+        )
+    return ~is_late
+
+
+def _pieces(rows, counts, recordings, recording, calendar):
     """Cut rows that count at the ends of occasions.
 
     Returns
@@ -192,28 +223,65 @@ def _pieces(rows, recordings, recording, calendar):
     DataFrame
         ``row``, ``site``, ``time_zone``, ``occasion_us``, ``seconds``, ``is_first``.
     """
-    counts = recordings["usable"] & recordings["start_time"].notna()
-    row = np.flatnonzero(counts.to_numpy()[recording])
+    counts_whole = recordings["usable"] & recordings["start_time"].notna()
+    row = np.flatnonzero(counts & counts_whole.to_numpy()[recording])
     of = recording[row]
     start_s = rows["start"].to_numpy()[row]
     duration_s = recordings["duration_s"].to_numpy()[of]
     end_s = np.fmin(rows["end"].to_numpy()[row], duration_s)
-    order = np.lexsort((start_s, of))
-    next_s = np.full(len(row), np.inf)
-    same = of[order[1:]] == of[order[:-1]]
-    next_s[order[:-1]] = np.where(same, start_s[order[1:]], np.inf)
-    end_s = np.maximum(np.minimum(end_s, next_s), start_s)
+    stretch = _stretches(of, start_s, end_s)
+    row, of = row[stretch["row"]], of[stretch["row"]]
     begin_us = np.zeros(len(recordings), dtype=np.int64)
-    begin_us[counts] = microseconds(recordings.loc[counts, "start_time"])
+    begin_us[counts_whole] = microseconds(recordings["start_time"][counts_whole])
     start_us, end_us = (
         begin_us[of] + np.rint(seconds * 1e6).astype(np.int64)
-        for seconds in (start_s, end_s)
+        for seconds in (stretch["start"].to_numpy(), stretch["end"].to_numpy())
     )
     places = recordings[["site", "time_zone"]].iloc[of].reset_index(drop=True)
     pieces = calendar.cut(start_us, end_us, places)
     places = places.iloc[pieces["stretch"]]
     pieces[["site", "time_zone"]] = places.to_numpy(object)
+    pieces["is_first"] &= stretch["begins"].to_numpy()[pieces["stretch"]]
     return pieces.assign(row=row[pieces["stretch"]])
+
+
+def _stretches(recording, start, end):
+    """Give each moment to the row that began last of those that hold it.
+
+    Returns
+    -------
+    DataFrame
+        ``row``, ``start``, ``end`` and ``begins``: False of what a row goes on for
+        after another within it.
+    """
+    order = np.lexsort((-end, start, recording))
+    table = pd.DataFrame({"row": order, "start": start[order], "end": end[order]})
+    by_recording = table.groupby(recording[order])
+    following = by_recording["start"].shift(-1, fill_value=np.inf).to_numpy()
+    latest = by_recording["end"].cummax().to_numpy()
+    goes_on = (latest > table["end"]) & (following > table["end"])
+    parts = [table.assign(end=np.minimum(table["end"], following), begins=True)]
+    for name in np.unique(recording[order][goes_on]):
+        own = recording[order] == name
+        lines = _resumed(*table[own].to_numpy().T, following[own])
+        parts.append(pd.DataFrame(lines, columns=table.columns).assign(begins=False))
+    return pd.concat(parts, ignore_index=True).astype({"row": np.int64})
+
+
+def _resumed(rows, start, end, following):
+    """List what rows go on for, after others within them, in the order of starts."""
+    found, waiting = [], []
+    for k in range(len(rows)):
+        moment = end[k]
+        while waiting and moment < following[k]:
+            if end[waiting[-1]] <= moment:
+                waiting.pop()
+                continue
+            until = min(end[waiting[-1]], following[k])
+            found.append((rows[waiting[-1]], moment, until))
+            moment = until
+        waiting.append(k)
+    return found
 
 
 def _figures(proba, thresholds, pieces, cell, n_cells):

@@ -168,8 +168,12 @@ class ActivityDisplay:
         return self
 
     def _draw_sun(self, dates):
-        mean = self.sun.groupby("date")[["sunrise_hour", "sunset_hour"]].mean()
-        mean = mean.reindex(self.rates.index)
+        hours = self.sun[["sunrise_hour", "sunset_hour"]].astype(float)
+        # Of a clock, on which 23.9 and 0.1 are near each other.
+        turns = np.exp(2j * np.pi * hours / 24).groupby(self.sun["date"]).mean()
+        turns = turns.reindex(self.rates.index)
+        mean = (np.angle(turns) * 24 / (2 * np.pi)) % 24
+        mean = pd.DataFrame(mean, index=turns.index, columns=turns.columns)
         noons = dates.date2num(mean.index + _DAY / 2)
         lines = []
         for name, style in (("sunrise", "-"), ("sunset", "--")):

@@ -212,4 +212,11 @@ def _check(reviews):
                 f"{name}={values[wrong.argmax()]:g} of reviews must be {needed}"
             )
     stratum = table.get("stratum", pd.Series(0, index=table.index))
+    for name, values in (("species", table["species"]), ("stratum", stratum)):
+        if values.isna().any():
+            row = values.isna().to_numpy().argmax()
+            raise ValueError(
+                f"{name} of reviews is missing in row {row}. Fill it in; leave out "
+                "what was not chosen by chance."
+            )
     return table.assign(judged=judged, weight=weight, stratum=stratum)

@@ -10,6 +10,7 @@ import pandas as pd
 _MOST_CHUNKS = 64
 _MOST_BYTES = 65_536
 _FURTHEST_S = 15 * 3600  # no clock is further from UTC
+_YEARS = range(1970, 2100)  # a clock that was never set begins with the first
 _FORMS = b"RIFF", b"RF64", b"RIFX"
 _COMMENT = re.compile(
     r"Recorded at (\d\d):(\d\d):(\d\d)(?:\.\d{1,6})? (\d\d)/(\d\d)/(\d{4}) "
@@ -45,7 +46,7 @@ def _time_of(path):
         with open(path, "rb") as file:
             for name, content in _texts(file):
                 time, offset_s = _READERS[name](content)
-                if time is not None:
+                if time is not None and time.year in _YEARS:
                     return time, offset_s
     except OSError:  # what reads their durations says so
         pass
@@ -99,6 +100,8 @@ def _of_guano(content):
         return None, np.nan
     ahead = time.utcoffset()
     offset_s = np.nan if ahead is None else ahead.total_seconds()
+    if abs(offset_s) > _FURTHEST_S:
+        return None, np.nan
     return time.replace(tzinfo=None), offset_s
 
 

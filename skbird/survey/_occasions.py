@@ -9,13 +9,14 @@ import numpy as np
 import pandas as pd
 
 from skbird.survey._sun import places_of, sun_of_days
-from skbird.survey._zones import microseconds, moments_of, to_utc, zone_of
+from skbird.survey._zones import microseconds, moments_of, second_times, to_utc, zone_of
 from skbird.utils._text import counted
 
 _NAMES = "hour", "day", "night", "hour_from_sunrise"
 _NO_SUNRISE = -99  # the hour of all that is on a polar day, or in a polar night
 _DAY = pd.Timedelta("1D")
 _HOUR_US = 3_600_000_000
+_PAUSE_US = 30 * 24 * _HOUR_US
 _US = 1e-6  # seconds
 
 
@@ -53,21 +54,18 @@ class Calendar:
         zone = zone_of(name)
         first, last = days_of([first_us, last_us], zone)
         n_days = self.by if isinstance(self.by, Integral) else 1
-        # From a day before, for nights, to one after.
-        days_before = (first - self.first_day).days // n_days - 1
+        # From days before, for nights and where clocks skip a day, to one after.
+        days_before = (first - self.first_day).days // n_days - 2
         start = self.first_day + pd.Timedelta(n_days * days_before, unit="D")
         end = last + pd.Timedelta(2 * n_days, unit="D")
         days = pd.Series(pd.date_range(start, end, freq=f"{n_days}D"))
         if self.by == "night":
             days += pd.Timedelta(12, unit="h")
-        edges = microseconds(to_utc(days, zone)[0])
         if self.by != "hour":
-            return edges
-        n_hours = -(np.diff(edges) // -_HOUR_US)  # of a day in which clocks change
-        nth = np.arange(n_hours.sum()) - np.repeat(
-            np.cumsum(n_hours) - n_hours, n_hours
-        )
-        return np.append(np.repeat(edges[:-1], n_hours) + _HOUR_US * nth, edges[-1])
+            return microseconds(to_utc(days, zone)[0])
+        hours = pd.Series(pd.date_range(start, end, freq="h"))
+        both = [to_utc(hours, zone)[0], second_times(hours, zone)]
+        return np.unique(np.concatenate([microseconds(times) for times in both]))
 
     def cut(self, start_us, end_us, places):
         """Cut stretches where an occasion ends and the next begins.
@@ -86,9 +84,7 @@ class Calendar:
             ``seconds``, and ``is_first``, of a stretch's pieces.
         """
         parts = []
-        numbers, names = pd.factorize(places[self.key])
-        for number, name in enumerate(names):
-            stretch = np.flatnonzero(numbers == number)
+        for name, stretch in _groups(places[self.key], start_us):
             start, end = start_us[stretch], end_us[stretch]
             edges = self.edges(name, start.min(), end.max())
             first = np.searchsorted(edges, start, side="right") - 1
@@ -137,9 +133,7 @@ class Calendar:
         labels = pd.DataFrame({"date": pd.NaT, "start_time": moments_of(occasion_us)})
         labels["date"] = labels["date"].astype("datetime64[us]")
         hours = np.zeros(len(labels), dtype=np.int64)
-        numbers, names = pd.factorize(places[self.key])
-        for number, name in enumerate(names):
-            rows = numbers == number
+        for name, rows in _groups(places[self.key], occasion_us):
             labels.loc[rows, "date"], hours[rows] = self._names(name, occasion_us[rows])
         if self.by in ("hour", "hour_from_sunrise"):
             labels.insert(1, "hour", hours)
@@ -172,16 +166,14 @@ class SunCalendar(Calendar):
     zones: dict
     key: ClassVar[str] = "site"
 
-    def days(self, site, first_us, last_us):
-        """Return the sun on the days around some moments."""
+    def sun(self, site, days):
+        """Return the sun at a site on some days."""
         if site not in self.places:
             raise ValueError(
                 f"sites has no site {site!r}, of which there are recordings: when the "
                 "sun rises there is not known. Add it, with latitude and longitude."
             )
-        zone = zone_of(self.zones[site])
-        first, last = days_of([first_us, last_us], zone)
-        return sun_of_days(*self.places[site], zone, first - 2 * _DAY, last + 2 * _DAY)
+        return sun_of_days(*self.places[site], zone_of(self.zones[site]), days)
 
     def edges(self, name, first_us, last_us):
         """Return where occasions begin that hold the moments from first to last."""
@@ -192,10 +184,9 @@ class SunCalendar(Calendar):
         pieces = super().cut(start_us, end_us, places)
         sites = places["site"].to_numpy()[pieces["stretch"]]
         has_sunrise = np.ones(len(pieces), bool)
-        for site in pd.unique(sites):
-            rows = sites == site
-            when = pieces["occasion_us"].to_numpy()[rows]
-            has_sunrise[rows] = self._names(site, when)[1] != _NO_SUNRISE
+        when = pieces["occasion_us"].to_numpy()
+        for site, rows in _groups(sites, when):
+            has_sunrise[rows] = self._names(site, when[rows])[1] != _NO_SUNRISE
         return pieces[has_sunrise].reset_index(drop=True)
 
     def _names(self, name, occasion_us):
@@ -205,7 +196,8 @@ class SunCalendar(Calendar):
 
     def _hours(self, site, first_us, last_us):
         """Return where hours begin, the days that they are of, and their numbers."""
-        sun = self.days(site, first_us, last_us)
+        first, last = days_of([first_us, last_us], zone_of(self.zones[site]))
+        sun = self.sun(site, pd.date_range(first - 2 * _DAY, last + 2 * _DAY))
         begin = sun.sunrise_us - 12 * _HOUR_US
         following = np.append(begin[1:], begin[-1] + 24 * _HOUR_US)
         number = np.arange(24)
@@ -215,6 +207,20 @@ class SunCalendar(Calendar):
         hours = np.where(is_polar[:, None], _NO_SUNRISE, number - 12)
         days = np.repeat(sun.day.to_numpy("datetime64[us]")[:, None], 24, axis=1)
         return edges[kept], days[kept], hours[kept]
+
+
+def _groups(names, moments_us):
+    """Yield each name with the places of its moments, apart where a clock was wrong.
+
+    A recording of 1970 does not need the occasions of all years since.
+    """
+    numbers, names = pd.factorize(names)
+    order = np.lexsort((moments_us, numbers))
+    apart = np.diff(moments_us[order]) > _PAUSE_US
+    apart |= np.diff(numbers[order]) > 0
+    for places in np.split(order, np.flatnonzero(apart) + 1):
+        if len(places):
+            yield names[numbers[places[0]]], places
 
 
 def days_of(moments_us, zone):
@@ -267,9 +273,9 @@ def make_calendar(by, recordings, sites, stacklevel):
 def _warn_of_polar_days(calendar, recordings, stacklevel):
     for site, of_site in recordings.groupby("site"):
         when = microseconds(of_site["start_time"])
-        sun = calendar.days(site, when.min(), when.max())
         days = days_of(when, zone_of(calendar.zones[site]))
-        polar = sun.day.isin(days) & (sun.note != "")
+        sun = calendar.sun(site, pd.DatetimeIndex(sorted(days.unique())))
+        polar = sun.note != ""
         if polar.any():
             first = polar.argmax()
             warnings.warn(

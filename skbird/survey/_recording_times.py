@@ -15,7 +15,7 @@ from skbird.utils._params import as_floats
 from skbird.utils._text import counted
 from skbird.utils._typing import Rows
 
-_STAMP = re.compile(r"[_-]*(?:19|20)\d\d-?\d\d-?\d\d.*")
+_STAMP = re.compile(r"(?:19|20)\d\d-?\d\d-?\d\d")
 _SAME_S = 2.0  # a clock may go on by a second while a file gets its name
 
 
@@ -145,8 +145,14 @@ def _sites(table, site_from):
     if site_from == "folder":
         sites = [folders[-1] if folders else "" for *folders, _ in parts]
     else:
-        sites = [_STAMP.sub("", name) for *_, name in parts]
+        sites = [_prefix(name) for *_, name in parts]
     return pd.Series(sites, dtype=object)
+
+
+def _prefix(name):
+    """Return what stands before the date in a name; all of it if there is no date."""
+    stamp = _STAMP.search(name)
+    return name if stamp is None else name[: stamp.start()].rstrip("_-")
 
 
 def _told(table, durations):

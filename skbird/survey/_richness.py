@@ -85,12 +85,14 @@ def accumulation(
         return pd.DataFrame(whole | dict.fromkeys(part, pd.Series(dtype=float)))
     incidence = found.sum(axis=0)
     incidence = incidence[incidence > 0]
-    absent = _share_without(len(found), n[:, None], incidence[None, :])
-    expected = (1 - absent).sum(axis=1)
     once, twice = ((incidence == number).sum() for number in (1, 2))
+    # Of thousands of species many are found alike: one column for all of them.
+    kinds, n_alike = np.unique(incidence, return_counts=True)
+    absent = _share_without(len(found), n[:, None], kinds[None, :])
+    expected = (1 - absent) @ n_alike
     unseen = (len(found) - 1) / len(found) * once * (once - 1) / (2 * (twice + 1))
     chao2 = len(incidence) + unseen
-    variance = np.square(1 - absent).sum(axis=1) - expected**2 / max(chao2, 1e-9)
+    variance = np.square(1 - absent) @ n_alike - expected**2 / max(chao2, 1e-9)
     half = 2 * np.sqrt(np.maximum(variance, 0))
     return pd.DataFrame(
         {
@@ -142,10 +144,8 @@ def first_detections(history: pd.DataFrame, *, certain: bool = False) -> pd.Data
     table = _detected(history, certain)
     keys = ["site", "species"]
     table = table.sort_values([*keys, "occasion"], kind="stable")
-    earlier = table.groupby(keys)["detected"].transform(
-        lambda detected: detected.cumsum().shift(fill_value=0)
-    )
-    until = table[earlier == 0]
+    n_so_far = table.groupby(keys)["detected"].cumsum()
+    until = table[n_so_far - table["detected"] == 0]
     of_pair = until.groupby(keys)
     found = of_pair.agg(n_occasions=("occasion", "size"), effort_s=("effort_s", "sum"))
     first = until[until["detected"]].set_index(keys)

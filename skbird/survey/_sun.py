@@ -2,6 +2,7 @@
 
 import datetime as dt
 from functools import lru_cache
+from itertools import product
 from typing import NamedTuple
 
 import numpy as np
@@ -14,12 +15,14 @@ from skbird.utils._params import as_floats
 
 _DAY = dt.timedelta(days=1)
 _HALF_DAY = dt.timedelta(hours=12)
+_HORIZON = 90 + 16 / 60  # degrees from the zenith, with the radius of the sun
+_NEARBY = 10  # degrees of longitude
 
 _COLUMNS = ["site", "date", "sunrise", "sunset", "sunrise_hour", "sunset_hour", "note"]
 
 
 class SunDays(NamedTuple):
-    """The sun at a place on days that follow each other."""
+    """The sun at a place on some days."""
 
     day: pd.DatetimeIndex  # (n_days,), without zone
     sunrise_us: np.ndarray  # (n_days,): microseconds since 1970, UTC
@@ -83,7 +86,8 @@ def sun_times(
         first, last = ends.dt.tz_convert(zone_of(line.time_zone)).dt.tz_localize(None)
         latitude, longitude = places[line.site]
         zone = zone_of(line.time_zone)
-        sun = sun_of_days(latitude, longitude, zone, first, last)
+        days = pd.date_range(first.normalize(), last.normalize())
+        sun = sun_of_days(latitude, longitude, zone, days)
         part = {"site": line.site, "date": sun.day.astype("datetime64[us]")}
         for name in ("sunrise", "sunset"):
             moments = moments_of(getattr(sun, f"{name}_us"))
@@ -132,8 +136,8 @@ def places_of(sites):
     return places
 
 
-def sun_of_days(latitude, longitude, zone, first, last):
-    """Find sunrise and sunset of days that follow each other.
+def sun_of_days(latitude, longitude, zone, days):
+    """Find sunrise and sunset of days.
 
     Parameters
     ----------
@@ -141,8 +145,8 @@ def sun_of_days(latitude, longitude, zone, first, last):
         In degrees.
     zone : tzinfo
         That of the place, whose days are meant.
-    first, last : Timestamp
-        Without zone.
+    days : DatetimeIndex
+        Ascending, without zone or time.
 
     Returns
     -------
@@ -150,7 +154,6 @@ def sun_of_days(latitude, longitude, zone, first, last):
         On a polar day the sun is said to rise and to set at solar midnight, in a polar
         night at solar noon, to which both tend.
     """
-    days = pd.date_range(first.normalize(), last.normalize())
     ups, downs, notes = zip(
         *(_sun_of_day(latitude, longitude, zone, day.date()) for day in days),
         strict=True,
@@ -163,19 +166,16 @@ def sun_of_days(latitude, longitude, zone, first, last):
 def _sun_of_day(latitude, longitude, zone, date):
     """Return when the sun rises and sets, and what is to be said about it."""
     try:
-        from astral import Observer
-        from astral.sun import elevation, noon, sunrise, sunset
+        from astral import Observer, SunDirection
+        from astral.sun import elevation, noon
     except ImportError as exc:
         raise ImportError(
             f"Sunrise and sunset need astral; install it with: {install_hint('survey')}"
         ) from exc
     observer = Observer(latitude, longitude)
-    middle = dt.datetime.combine(date, dt.time(12), zone).astimezone(dt.UTC)
-    around = [date - _DAY, date, date + _DAY]
-    noons = [noon(observer, date=near) for near in around]
-    top = min(noons, key=lambda moment: abs(moment - middle))
-    up = _nearest(sunrise, observer, around, top, -1)
-    down = _nearest(sunset, observer, around, top, +1)
+    top = noon(observer, date=_date_of_noon(longitude, zone, date))
+    up = _nearest(latitude, longitude, top, SunDirection.RISING, -1)
+    down = _nearest(latitude, longitude, top, SunDirection.SETTING, +1)
     if up is not None and down is not None:
         return up, down, ""
     if elevation(observer, top) > 0:
@@ -183,14 +183,33 @@ def _sun_of_day(latitude, longitude, zone, date):
     return top, top, "polar night"
 
 
-def _nearest(event, observer, around, top, sign):
+def _date_of_noon(longitude, zone, date):
+    """Return the date, by the sun, of the solar noon that is nearest to a clock's.
+
+    The clock has no summer time and the sun goes evenly: days that follow each other
+    have noons that do, also where the two are twelve hours apart.
+    """
+    clock = dt.datetime.combine(date, dt.time(12), zone)
+    middle = clock.astimezone(dt.UTC) + (clock.dst() or dt.timedelta(0))
+    after_utc = dt.timedelta(hours=longitude / 15)
+    return (middle + after_utc).date()
+
+
+def _nearest(latitude, longitude, top, direction, sign):
     """Return the sunrise before noon or the sunset after it; None if there is none."""
-    found = []
-    for date in around:
+    from astral import Observer
+    from astral.sun import time_of_transit
+
+    # At midnight of UTC astral jumps over one, which a place nearby has, minutes off.
+    away = -_NEARBY if longitude > 0 else _NEARBY
+    for degrees, days in product((0, away), (0, -1, 1)):
+        observer = Observer(latitude, longitude + degrees)
+        date = top.date() + days * _DAY
         try:
-            away = sign * (event(observer, date=date) - top)
+            found = time_of_transit(observer, date, _HORIZON, direction)
         except ValueError:  # astral has no other word for polar days and nights
             continue
-        if dt.timedelta(0) <= away <= 1.02 * _HALF_DAY:
-            found.append(away)
-    return top + sign * min(found) if found else None
+        found += dt.timedelta(hours=degrees / 15)
+        if dt.timedelta(0) <= sign * (found - top) <= 1.02 * _HALF_DAY:
+            return found
+    return None

@@ -59,9 +59,27 @@ def read_thresholds(threshold, species, stacklevel):
     kept = [name for name, has in zip(species, has_one, strict=True) if has]
     precision = None
     if set(_PRECISION) <= set(table.columns):
-        precision = table.loc[kept, _PRECISION].to_numpy(np.float64).T
+        precision = _check_precision(table.loc[kept, _PRECISION])
     threshold = validate_threshold(values[has_one], len(kept))
     return Thresholds(kept, threshold, precision)
+
+
+def _check_precision(table):
+    """Return precision and the ends of its interval, or say what is wrong."""
+    middle, low, high = (
+        as_floats(table[name], f"{name} of threshold", np.float64)
+        for name in _PRECISION
+    )
+    in_order = ~(low > middle) & ~(middle > high) & ~(low < 0) & ~(high > 1)
+    in_order &= ~(middle < 0) & ~(middle > 1)
+    if not in_order.all():
+        row = in_order.argmin()
+        raise ValueError(
+            f"precision={middle[row]:g} of {table.index[row]!r} in threshold, from "
+            f"{low[row]:g} to {high[row]:g}, must be a share from 0 to 1 within its "
+            "interval. Correct the table; are they percentages?"
+        )
+    return np.array([middle, low, high])
 
 
 def _of_all(threshold, species):
