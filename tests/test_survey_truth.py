@@ -293,6 +293,25 @@ def test_call_density_by_hand():
     assert "rows_per_hour" not in call_density(reviews)
 
 
+def test_rows_that_two_have_judged_stand_for_themselves_once():
+    reviews = pd.DataFrame({"species": "owl", "path": list("abcdef"), "start": 0.0})
+    reviews = reviews.assign(weight=2.0, judged=[1, 0, 1, 1, np.nan, 0])
+    again = reviews.assign(judged=[1, 0, 1, 1, 1, 1])
+    found = call_density(pd.concat([reviews, again])).loc["owl"]
+    assert found[["n_rows", "n_reviews", "n_correct"]].tolist() == [12, 5, 4]
+    assert found["n_present"] == pytest.approx(12 * 4 / 5)
+
+
+def test_reviews_find_rows_of_files_that_are_written_in_two_ways(survey):
+    times, X = times_of(survey), survey.X.copy()
+    path = X["path"].iloc[0]
+    X.loc[1, "path"] = path.replace("/", "\\")
+    reviews = pd.DataFrame({"path": path, "start": X["start"].iloc[:2]})
+    reviews = reviews.assign(species=survey.species[0], judged=1.0)
+    found = activity(survey.proba, X, times, 0.0, reviews=reviews)
+    assert found["n_reviewed"].sum() == 2
+
+
 @pytest.mark.parametrize(
     ("change", "message"),
     [

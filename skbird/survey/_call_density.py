@@ -36,8 +36,9 @@ def call_density(
     reviews : DataFrame
         One line per judgement: ``species``, ``judged`` (1 right, 0 wrong, NaN
         uncertain, which is taken for as often right as the others), ``weight``, for
-        how many rows it stands, and if wanted ``stratum`` and ``path``, as
-        `skbird.review.choose_for_review` makes them.
+        how many rows it stands, and if wanted ``stratum``, ``path`` and ``start``, as
+        `skbird.review.choose_for_review` makes them. What several have judged, by path
+        and start, counts once, and is uncertain if they disagree.
     effort_s : float > 0, default=None
         Seconds of the rows that reviews were chosen from, such as the sum of
         ``usable_s`` of `effort`. With it, there are rates.
@@ -118,7 +119,7 @@ def call_density(
     if recording_ids is None:
         recording_ids = table.get("path", pd.Series(np.arange(len(table))))
     numbers, _ = number_groups(recording_ids, len(table), "recording_ids")
-    table["recording"] = numbers
+    table = _once(table.assign(recording=numbers))
     rng = check_random_state(random_state)
     ends = [(1 - confidence) / 2, (1 + confidence) / 2]
     lines = {}
@@ -154,6 +155,18 @@ def call_density(
     return result if effort_s is not None else result.iloc[:, :-3]
 
 
+def _once(table):
+    """Return one line of each row that was judged, which else would stand for two."""
+    keys = ["species", "path", "start"]
+    if not set(keys) <= set(table.columns):
+        return table
+    judged = table.groupby(keys, dropna=False)["judged"]
+    agreed = judged.transform("min") == judged.transform("max")
+    # Of who was sure and who was not, who was sure has judged.
+    table = table.assign(judged=judged.transform("max").where(agreed))
+    return table.drop_duplicates(keys)
+
+
 def _share(known, whole, n_bootstrap, ends, rng):
     """Return the share with a call, and the ends of its interval."""
     recordings, number = np.unique(known["recording"], return_inverse=True)
@@ -185,7 +198,7 @@ def _check(reviews):
             f"reviews must be a DataFrame, got {type(reviews).__name__}; with the "
             f"columns {', '.join(_NEEDED)}."
         )
-    check_columns(reviews, [*_NEEDED, "stratum", "path"], "reviews")
+    check_columns(reviews, [*_NEEDED, "stratum", "path", "start"], "reviews")
     lacking = [name for name in _NEEDED if name not in reviews.columns]
     if lacking:
         raise ValueError(

@@ -62,8 +62,14 @@ def find_reviewed(reviews, rows, species, known):
 def _rows_of(reviews, rows):
     """Return the row that each review is of; -1 if there is none."""
     numbers, names = pd.factorize(rows["path"])
-    plain = pd.Index([plain_path(str(name)) for name in names])
-    number = plain.get_indexer([plain_path(str(name)) for name in reviews["path"]])
+    # A file may be written in two ways.
+    spelling, plain = pd.factorize(
+        np.array([plain_path(str(name)) for name in names], dtype=object)
+    )
+    numbers = spelling[numbers]
+    number = pd.Index(plain).get_indexer(
+        [plain_path(str(name)) for name in reviews["path"]]
+    )
     chosen = np.flatnonzero(np.isin(numbers, number))  # of millions of rows a few
     start_s = rows["start"].to_numpy()[chosen]
     keys = pd.MultiIndex.from_arrays([numbers[chosen], _milliseconds(start_s)])
