@@ -21,7 +21,6 @@ from skbird.review import (
 from skbird.review import _store as store
 from skbird.review._clips import make_clip
 
-
 HALF = "caf\udce9.wav"
 
 
@@ -300,6 +299,44 @@ def test_weights_add_up_to_the_detections_of_the_bands_that_were_heard(path):
     assert found.report_.loc["wren", "n_detections"] == 400
 
 
+def judge_all(session):
+    for number in session.next(1000):
+        session.judge(number, "yes", reviewer="Ada")
+
+
+def test_weights_are_those_of_the_detections_that_there_are_now(path):
+    table = some_detections(400, path=[f"{k}.wav" for k in range(400)])
+    first = table[table["probability"].between(0.2, 0.5)]
+    judge_all(ReviewSession(first, path, n_per_species=20, random_state=0))
+    more = ReviewSession(table, path, n_per_species=40, random_state=0)
+    judge_all(more)
+    reviews = read_reviews(path)
+    assert reviews["weight"].sum() == pytest.approx(400)
+    assert reviews["weight"].isna().any()  # chance would not choose them any more
+    high = table[table["probability"] > 0.5]
+    judge_all(ReviewSession(high, path, n_per_species=20, random_state=0))
+    reviews = read_reviews(path).set_index("path")
+    now = reviews.index.isin(high["path"])
+    assert reviews.loc[now, "weight"].sum() == pytest.approx(len(high))
+    # The lowest bands of before are whole; the one that was cut stands for nothing.
+    assert 0 < reviews.loc[~now, "weight"].sum() < 400 - len(high)
+
+
+def test_weights_of_other_recordings_stay(path):
+    table = some_detections(400, path=[f"{k}.wav" for k in range(400)])
+    for own in (table[:150], table[150:]):
+        judge_all(ReviewSession(own, path, n_per_species=20))
+    assert read_reviews(path)["weight"].sum() == pytest.approx(400)
+
+
+def test_what_was_heard_as_top_counts_once_chance_chooses_it(path):
+    table = some_detections(60, path=[f"{k}.wav" for k in range(60)])
+    session = ReviewSession(table, path, n_per_species=10, strategy="top")
+    judge_all(session)
+    judge_all(ReviewSession(table, path, n_per_species=60))
+    assert (read_reviews(path)["weight"] == 1).all()
+
+
 def test_who_stops_early_has_heard_of_all_bands(path):
     rare = some_detections(20, path=[f"r{k}" for k in range(20)])
     rare["probability"] = np.linspace(0.8, 0.95, 20)
@@ -473,9 +510,9 @@ def test_judgements_that_are_none_are_refused(session, path, arguments, message)
     ("columns", "message"),
     [
         ({"probability": 1.5}, r"probability=.*1.5.*; a number in \[0, 1\]"),
-        ({"path": HALF}, r"path='caf\\udce9.wav'; a name in UTF-8 is"),
+        ({"species": HALF}, r"species='caf\\udce9.wav'; a name in UTF-8 is"),
         ({"site": HALF}, "a name in UTF-8 is needed"),
-        ({"species": None}, "species=None; the name of a species is needed"),
+        ({"species": None}, "species=.*; the name of a species is needed"),
         ({"start": 500.0}, "0 <= start < end is needed"),
     ],
 )
@@ -512,7 +549,7 @@ def test_of_long_detections_the_beginning_is_heard(tmp_path):
     soundfile.write(tmp_path / "a.wav", np.zeros(100 * 1000), 1000)
     clip = make_clip(str(tmp_path / "a.wav"), 0.0, None, 5.0)
     assert (clip.end_s, clip.is_cut) == (65.0, True)
-    assert len(clip.sound) < 200_000
+    assert len(clip.sound) < 1_100_000
 
 
 def test_clips_have_sound_and_a_picture(tmp_path):
@@ -535,3 +572,29 @@ def test_clips_have_sound_and_a_picture(tmp_path):
     assert not clip.is_cut
     halved = make_clip(str(tmp_path / "a.wav"), 9.0, None, 5.0, 4000.0)
     assert (halved.start_s, halved.end_s, halved.top_hz) == (4.0, 10.0, 4000.0)
+
+
+@pytest.mark.parametrize("top_hz", [2000.0, 4000.0, 24000.0])
+@pytest.mark.parametrize("rate", [44_100, 384_000])
+def test_a_tone_is_drawn_at_its_frequency(tmp_path, rate, top_hz):
+    Image = pytest.importorskip("PIL.Image")
+    import io
+
+    times = np.arange(rate) / rate
+    soundfile.write(tmp_path / "a.wav", 0.1 * np.sin(2 * np.pi * 1700 * times), rate)
+    clip = make_clip(str(tmp_path / "a.wav"), 0.0, 1.0, 0.0, top_hz)
+    picture = np.asarray(Image.open(io.BytesIO(clip.picture)).convert("L"), float)
+    height = len(picture) - 1
+    loud = np.flatnonzero(picture.mean(axis=1) >= picture.mean(axis=1).max() - 1)
+    middle = (1 - loud.mean() / height) * top_hz
+    assert middle == pytest.approx(1700, abs=0.015 * top_hz)
+
+
+def test_sound_below_what_browsers_play_is_played(tmp_path):
+    import io
+
+    soundfile.write(tmp_path / "a.wav", np.sin(np.arange(2000)), 500)
+    clip = make_clip(str(tmp_path / "a.wav"), 0.0, 4.0, 0.0)
+    samples, rate = soundfile.read(io.BytesIO(clip.sound))
+    assert (rate, len(samples)) == (8000, 4 * 8000)
+    assert clip.top_hz == 250

@@ -64,7 +64,7 @@ def check_detections(detections, folder=None):
     _refuse(~((proba >= 0) & (proba <= 1)), proba, "probability", "a number in [0, 1]")
     named = rows["species"]
     _refuse(named.isna(), named, "species", "the name of a species")
-    for name in {"path", "species", "site"} & set(rows):
+    for name in {"species", "site"} & set(rows):
         _refuse(_are_no_text(rows[name]), rows[name], name, "a name in UTF-8")
     hertz = {
         name: as_floats(rows[name], f"detections[{name!r}]", np.float64)

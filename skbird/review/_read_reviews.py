@@ -81,7 +81,7 @@ def read_reviews(path, *, history=False):
     undone = entries["entry"].isin(entries["undoes"]) | entries["undoes"].notna()
     latest = entries[~undone]
     latest = latest[~keys_of(latest).duplicated(keep="last")].reset_index(drop=True)
-    band = latest.groupby(["species", "stratum"])
+    band = latest.groupby(["species", "stratum", "stratum_size"])
     n_told = band["judged"].transform("count").clip(lower=1)
-    latest["weight"] = band["stratum_size"].transform("last") / n_told
+    latest["weight"] = latest["stratum_size"] / n_told
     return latest[[*chosen, *told]]

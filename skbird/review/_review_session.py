@@ -125,6 +125,10 @@ class ReviewSession:
         self._choices = Choices(self.detections, self._keys, n_per_species, seed)
         self.species = self._choices.species
         self._judged = Judged(self._store, self._keys)
+        entries = self._store.entries()
+        bands = self._choices.bands_of(entries, self._numbers_of(entries))
+        if bands:
+            self._store.place_in_bands(bands)
         self._handed_out, self._lock = {}, Lock()
 
     @classmethod

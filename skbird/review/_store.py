@@ -66,7 +66,7 @@ _MOST_ENTRIES = 2**53  # that a float can number
 
 
 class ReviewStore:
-    """The entries of an SQLite file: added, never changed.
+    """The entries of an SQLite file: added, never changed but for their bands.
 
     An entry is on the disk when a method returns: neither a killed process nor a power
     cut takes it back. Several processes may write at once. It is a single file, without
@@ -183,6 +183,24 @@ class ReviewStore:
         said = {"judgement": judgement, "other_species": other_species, "note": note}
         with self._writing() as database:
             return _insert(database, reviewer, detection | said | {"undoes": None})
+
+    def place_in_bands(self, bands):
+        """Say anew in which bands detections are, as there are other detections now.
+
+        Parameters
+        ----------
+        bands : list of (stratum, stratum_size, entry)
+
+        Raises
+        ------
+        OSError
+            If it cannot be written; then all stay as they were.
+        """
+        with self._writing() as database:
+            database.executemany(
+                "UPDATE entries SET stratum = ?, stratum_size = ? WHERE entry = ?",
+                bands,
+            )
 
     def undo(self, reviewer, is_own):
         """Take back the last judgement of a reviewer that is not taken back yet.
