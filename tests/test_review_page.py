@@ -129,6 +129,12 @@ def test_a_clip_is_judged_and_the_next_one_comes(client, session):
     assert read_reviews(session.path).empty
 
 
+def test_a_box_without_an_upper_end_is_shown(client, session):
+    session.detections[["low_hz", "high_hz"]] = 100.0, np.inf
+    found = client.get("/api/next").json()
+    assert (found["low_hz"], found["high_hz"]) == (100.0, None)
+
+
 def test_when_all_is_judged_nothing_comes(client, session):
     for number in range(6):
         judge(client, number=number)
@@ -196,6 +202,16 @@ def test_without_the_token_nothing_is_answered(stranger, path, cookie):
     answer = stranger.get(path)
     assert answer.status_code == 403
     assert answer.headers["content-type"] == "application/json"
+
+
+@pytest.mark.parametrize(
+    "other", ['a={"x": 1}', "a=b c", "foo", "a[]=1", 'x="y', "path=/", "=", f"{TOKEN}"]
+)
+def test_cookies_of_other_programs_do_not_lock_out(stranger, other):
+    own = f"skbird_review_{PORT}={TOKEN}"
+    for cookie in (f"{other}; {own}", f"{own};{other}"):
+        assert stranger.get("/", headers={"cookie": cookie}).status_code == 200
+    assert stranger.get("/", headers={"cookie": other}).status_code == 403
 
 
 def test_a_wrong_token_is_no_welcome(stranger):

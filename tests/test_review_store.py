@@ -21,6 +21,8 @@ from skbird.review import (
 from skbird.review import _store as store
 from skbird.review._clips import make_clip
 
+HALF = "caf\udce9.wav"
+
 
 def some_detections(n=40, species="wren", **columns):
     table = {"path": [f"creek/A_2024050{1 + k % 3}_053000.wav" for k in range(n)]}
@@ -180,6 +182,84 @@ def test_files_that_are_no_reviews_are_refused(tmp_path, path):
         read_reviews(path)
 
 
+def test_a_file_that_is_gone_is_not_made_anew(session, path):
+    session.judge(0, "yes", reviewer="Ada")
+    path.unlink()
+    with pytest.raises(OSError, match="not there any more; this review is not stored"):
+        session.judge(1, "yes", reviewer="Ada")
+    assert not path.exists()
+
+
+@pytest.mark.parametrize("n_more", [0, 1, 2])
+def test_where_another_file_was_put_its_entries_count(session, path, n_more):
+    session.judge(0, "yes", reviewer="Ada")
+    copy = path.with_name("copy.sqlite")
+    copy.write_bytes(path.read_bytes())
+    session.judge(1, "yes", reviewer="Ada")
+    assert len(session.next(40)) == 38
+    copy.replace(path)
+    for number in range(2, 2 + n_more):
+        session.judge(number, "no", reviewer="Ada")
+    assert session.said(1) is None
+    assert len(session.next(40)) == 39 - n_more
+
+
+@pytest.mark.parametrize(
+    "sql",
+    [
+        "CREATE TRIGGER t AFTER INSERT ON entries BEGIN DELETE FROM entries; END",
+        "CREATE VIEW v AS SELECT * FROM entries",
+        "CREATE INDEX i ON entries (length(note))",
+        "ALTER TABLE entries ADD COLUMN more AS (hex(zeroblob(1e9)))",
+        "DROP TABLE seed; CREATE VIEW seed AS WITH RECURSIVE r (seed) AS "
+        "(SELECT 1 UNION ALL SELECT seed + 1 FROM r) SELECT max(seed) FROM r",
+        "CREATE VIRTUAL TABLE t USING fts5(a)",
+    ],
+)
+def test_files_that_would_run_something_are_refused(session, path, sql):
+    session.judge(0, "yes", reviewer="Ada")
+    with closing(sqlite3.connect(path)) as other:
+        other.executescript(sql)
+    with pytest.raises(ValueError, match="other tables, views, indexes or triggers"):
+        read_reviews(path)
+    with pytest.raises(ValueError, match="other tables, views, indexes or triggers"):
+        session.judge(1, "yes", reviewer="Ada")
+
+
+def test_files_with_statistics_are_files_of_reviews(session, path):
+    session.judge(0, "yes", reviewer="Ada")
+    with closing(sqlite3.connect(path)) as other:
+        other.executescript("ANALYZE; VACUUM")
+    assert len(read_reviews(path)) == 1
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        "start = 'soon'",
+        "start = -1",
+        "probability = 5",
+        "species = x'ff'",
+        "time = 'yesterday'",
+        "judgement = 'maybe'",
+        "stratum_size = 0",
+        "stratum = NULL",
+        "undoes = 7",
+        "entry = 9223372036854775807",
+        "note = zeroblob(2000000)",
+    ],
+)
+def test_entries_that_nobody_wrote_are_refused(session, path, values):
+    session.judge(session.next()[0], "yes", reviewer="Ada")
+    with closing(sqlite3.connect(path, isolation_level=None)) as other:
+        other.execute("PRAGMA ignore_check_constraints = 1")
+        other.execute(f"UPDATE entries SET {values}")
+    with pytest.raises(ValueError, match="no file of reviews, or damaged"):
+        read_reviews(path)
+    with pytest.raises(ValueError, match="no file of reviews, or damaged"):
+        session.next()
+
+
 # --------------------------------------------------------------------------- session
 
 
@@ -217,6 +297,44 @@ def test_weights_add_up_to_the_detections_of_the_bands_that_were_heard(path):
     assert told["weight"].sum() == pytest.approx(400)
     found = ThresholdFromReviews(random_state=0, n_bootstrap=20).fit(reviews)
     assert found.report_.loc["wren", "n_detections"] == 400
+
+
+def judge_all(session):
+    for number in session.next(1000):
+        session.judge(number, "yes", reviewer="Ada")
+
+
+def test_weights_are_those_of_the_detections_that_there_are_now(path):
+    table = some_detections(400, path=[f"{k}.wav" for k in range(400)])
+    first = table[table["probability"].between(0.2, 0.5)]
+    judge_all(ReviewSession(first, path, n_per_species=20, random_state=0))
+    more = ReviewSession(table, path, n_per_species=40, random_state=0)
+    judge_all(more)
+    reviews = read_reviews(path)
+    assert reviews["weight"].sum() == pytest.approx(400)
+    assert reviews["weight"].isna().any()  # chance would not choose them any more
+    high = table[table["probability"] > 0.5]
+    judge_all(ReviewSession(high, path, n_per_species=20, random_state=0))
+    reviews = read_reviews(path).set_index("path")
+    now = reviews.index.isin(high["path"])
+    assert reviews.loc[now, "weight"].sum() == pytest.approx(len(high))
+    # The lowest bands of before are whole; the one that was cut stands for nothing.
+    assert 0 < reviews.loc[~now, "weight"].sum() < 400 - len(high)
+
+
+def test_weights_of_other_recordings_stay(path):
+    table = some_detections(400, path=[f"{k}.wav" for k in range(400)])
+    for own in (table[:150], table[150:]):
+        judge_all(ReviewSession(own, path, n_per_species=20))
+    assert read_reviews(path)["weight"].sum() == pytest.approx(400)
+
+
+def test_what_was_heard_as_top_counts_once_chance_chooses_it(path):
+    table = some_detections(60, path=[f"{k}.wav" for k in range(60)])
+    session = ReviewSession(table, path, n_per_species=10, strategy="top")
+    judge_all(session)
+    judge_all(ReviewSession(table, path, n_per_species=60))
+    assert (read_reviews(path)["weight"] == 1).all()
 
 
 def test_who_stops_early_has_heard_of_all_bands(path):
@@ -317,9 +435,10 @@ def test_predictions_become_detections_and_reviews_rows(path):
 
 
 def test_times_are_those_of_names_else_of_the_table(path):
-    paths = ["A_20240501_053000.wav", "a.wav", "b.wav", "c.wav"]
+    paths = ["A_20240501_053000.wav", "a.wav", "b.wav", "c.wav", "d.wav"]
     dates = ["2020-01-01", "20240502", "2024-05-03T04:00:00+02:00", "May"]
-    table = some_detections(4, path=paths, date=dates).assign(start=10.0)
+    dates.append("2024-05-04T04:00:00.25-0500")
+    table = some_detections(5, path=paths, date=dates).assign(start=10.0)
     session = ReviewSession(table.assign(end=20.0), path)
     times = session.detections.set_index("path")["time"][paths]
     assert times.dt.strftime("%dT%H:%M:%S").fillna("?").tolist() == [
@@ -327,6 +446,7 @@ def test_times_are_those_of_names_else_of_the_table(path):
         "02T00:00:00",
         "03T04:00:00",
         "?",
+        "04T04:00:00",
     ]
 
 
@@ -343,6 +463,29 @@ def test_the_same_detection_twice_is_one(path):
     assert session.detections["probability"].max() == 0.9
 
 
+def test_what_differs_by_less_than_a_sample_is_one_detection(path):
+    table = some_detections()
+    shifted = table.assign(start=table["start"] + 1e-8)
+    session = ReviewSession(pd.concat([table, shifted]), path)
+    assert len(session.detections) == 40
+    session.judge(0, "yes", reviewer="Ada")
+    assert session.said(0)["judgement"] == "yes"
+    again = ReviewSession(shifted, path)
+    again.judge(0, "no", reviewer="Ben")
+    assert read_reviews(path)["judged"].tolist() == [0.0]
+
+
+def test_undo_looks_at_many_entries_of_others_at_once(path, monkeypatch):
+    monkeypatch.setattr(store, "_AT_ONCE", 2)
+    session = ReviewSession(some_detections(), path)
+    other = ReviewSession(some_detections(species="owl"), path)
+    session.judge(3, "yes", reviewer="Ada")
+    for number in range(5):
+        other.judge(number, "yes", reviewer="Ada")
+    assert session.undo("Ada") == 3
+    assert session.undo("Ada") is None
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
@@ -352,6 +495,7 @@ def test_the_same_detection_twice_is_one(path):
         ({"judgement": "other"}, "other_species=None does not go with"),
         ({"other_species": "owl"}, "other_species='owl' does not go with"),
         ({"reviewer": " "}, "reviewer=' ' must be a text of 1 to 200"),
+        ({"reviewer": "\ud800"}, r"reviewer='\\ud800' must be a text"),
         ({"note": "x" * 2001}, "note=.* must be a text of 0 to 2000"),
     ],
 )
@@ -366,13 +510,21 @@ def test_judgements_that_are_none_are_refused(session, path, arguments, message)
     ("columns", "message"),
     [
         ({"probability": 1.5}, r"probability=.*1.5.*; a number in \[0, 1\]"),
-        ({"species": None}, "species=None; the name of a species is needed"),
+        ({"species": HALF}, r"species='caf\\udce9.wav'; a name in UTF-8 is"),
+        ({"site": HALF}, "a name in UTF-8 is needed"),
+        ({"species": None}, "species=.*; the name of a species is needed"),
         ({"start": 500.0}, "0 <= start < end is needed"),
     ],
 )
 def test_detections_that_are_none_are_refused(path, columns, message):
+    table = some_detections().assign(
+        **{
+            name: pd.Series(value, range(40), dtype=object)
+            for name, value in columns.items()
+        }
+    )
     with pytest.raises(ValueError, match=message):
-        ReviewSession(some_detections(**columns), path)
+        ReviewSession(table, path)
 
 
 def test_tables_and_filters_that_are_none_are_refused(session, path):
@@ -397,7 +549,7 @@ def test_of_long_detections_the_beginning_is_heard(tmp_path):
     soundfile.write(tmp_path / "a.wav", np.zeros(100 * 1000), 1000)
     clip = make_clip(str(tmp_path / "a.wav"), 0.0, None, 5.0)
     assert (clip.end_s, clip.is_cut) == (65.0, True)
-    assert len(clip.sound) < 200_000
+    assert len(clip.sound) < 1_100_000
 
 
 def test_clips_have_sound_and_a_picture(tmp_path):
@@ -420,3 +572,29 @@ def test_clips_have_sound_and_a_picture(tmp_path):
     assert not clip.is_cut
     halved = make_clip(str(tmp_path / "a.wav"), 9.0, None, 5.0, 4000.0)
     assert (halved.start_s, halved.end_s, halved.top_hz) == (4.0, 10.0, 4000.0)
+
+
+@pytest.mark.parametrize("top_hz", [2000.0, 4000.0, 24000.0])
+@pytest.mark.parametrize("rate", [44_100, 384_000])
+def test_a_tone_is_drawn_at_its_frequency(tmp_path, rate, top_hz):
+    Image = pytest.importorskip("PIL.Image")
+    import io
+
+    times = np.arange(rate) / rate
+    soundfile.write(tmp_path / "a.wav", 0.1 * np.sin(2 * np.pi * 1700 * times), rate)
+    clip = make_clip(str(tmp_path / "a.wav"), 0.0, 1.0, 0.0, top_hz)
+    picture = np.asarray(Image.open(io.BytesIO(clip.picture)).convert("L"), float)
+    height = len(picture) - 1
+    loud = np.flatnonzero(picture.mean(axis=1) >= picture.mean(axis=1).max() - 1)
+    middle = (1 - loud.mean() / height) * top_hz
+    assert middle == pytest.approx(1700, abs=0.015 * top_hz)
+
+
+def test_sound_below_what_browsers_play_is_played(tmp_path):
+    import io
+
+    soundfile.write(tmp_path / "a.wav", np.sin(np.arange(2000)), 500)
+    clip = make_clip(str(tmp_path / "a.wav"), 0.0, 4.0, 0.0)
+    samples, rate = soundfile.read(io.BytesIO(clip.sound))
+    assert (rate, len(samples)) == (8000, 4 * 8000)
+    assert clip.top_hz == 250

@@ -70,6 +70,40 @@ class Choices:
             "stratum_size": size if by_chance else None,
         }
 
+    def bands_of(self, entries, numbers):
+        """Return in which bands judgements of earlier sessions are by now.
+
+        Where other detections were predicted, bands and what was drawn of them changed.
+
+        Parameters
+        ----------
+        entries : DataFrame
+        numbers : ndarray of int, shape (n_entries,)
+            Of the detections that they are of; -1: of none.
+
+        Returns
+        -------
+        list of (stratum, stratum_size, entry)
+            Those that change.
+        """
+        own, known = numbers >= 0, entries["stratum"].notna().to_numpy()
+        old = entries[["stratum", "stratum_size"]].fillna(-1).astype(np.int64)
+        new = np.column_stack([self._band, self._band_size])[numbers]
+        same = (old == new).all(axis=1).to_numpy()
+        gone = own & known & ~same
+        # What is left of a band that is no more stands for nothing.
+        cell = (
+            old.assign(species=entries["species"]).groupby([*old, "species"]).ngroup()
+        )
+        gone |= ~own & known & cell.isin(cell[gone]).to_numpy()
+        drawn = own & self._by_chance[numbers]
+        changed = np.flatnonzero((drawn & ~same) | (gone & ~drawn))
+        entry = entries["entry"].to_numpy()
+        return [
+            (*(new[k].tolist() if drawn[k] else (None, None)), int(entry[k]))
+            for k in changed
+        ]
+
     def count(self, numbers):
         """Count detections by species, in the order of `species`."""
         return np.bincount(self._number[numbers], minlength=len(self.species))

@@ -17,9 +17,10 @@ from skbird.audio import AudioFile, no_samples, stretch_frames
 from skbird.preprocessing import resample
 
 _LONGEST_S = 60.0  # of a detection; of longer ones this much is heard
-_HIGHEST_RATE = 48_000  # that every browser plays
+_LOWEST_RATE, _HIGHEST_RATE = 8000, 48_000  # that every browser plays
 _PEAK = 0.7  # clips are played equally loud, whatever the recorder's gain
 _N_FFT, _WIDTH, _HEIGHT = 1024, 1200, 360
+_FEWEST_BANDS = 40  # between 0 Hz and the top of a picture
 _RANGE_DB = 60
 _KEPT = 24
 # Of matplotlib's "magma", from which 256 colours are made.
@@ -132,8 +133,9 @@ class ClipMaker:
 
 
 def _as_wav(samples, rate):
-    if rate > _HIGHEST_RATE:
-        samples, rate = resample(samples, rate, _HIGHEST_RATE), _HIGHEST_RATE
+    played = min(max(rate, _LOWEST_RATE), _HIGHEST_RATE)
+    if played != rate:
+        samples, rate = resample(samples, rate, played), played
     samples = samples * np.float32(_PEAK / max(np.abs(samples).max(), 1e-6))
     file = io.BytesIO()
     soundfile.write(file, samples, rate, format="WAV", subtype="PCM_16")
@@ -142,20 +144,22 @@ def _as_wav(samples, rate):
 
 def _as_picture(samples, rate, top_hz):
     """Draw the power of each frequency, 0 Hz below, in colours of equal steps in dB."""
-    samples = np.pad(samples, _N_FFT // 2)
-    n_frames = min(_WIDTH, max(len(samples) - _N_FFT, 1))
-    begins = np.linspace(0, len(samples) - _N_FFT, n_frames).astype(np.int64)
-    frames = np.lib.stride_tricks.sliding_window_view(samples, _N_FFT)[begins]
-    window = np.hanning(_N_FFT).astype(np.float32)
-    spectrum = scipy.fft.rfft(frames * window, axis=1)
+    n_fft = _N_FFT
+    while top_hz / rate * n_fft < _FEWEST_BANDS:  # what bats are recorded with
+        n_fft *= 2
+    samples = np.pad(samples, n_fft // 2)
+    n_frames = min(_WIDTH, max(len(samples) - n_fft, 1))
+    begins = np.linspace(0, len(samples) - n_fft, n_frames).astype(np.int64)
+    frames = np.lib.stride_tricks.sliding_window_view(samples, n_fft)[begins]
+    window = np.hanning(n_fft).astype(np.float32)
+    bands = (np.linspace(top_hz, 0, _HEIGHT) / rate * n_fft).round().astype(np.int64)
+    spectrum = scipy.fft.rfft(frames * window, axis=1)[:, : bands[0] + 1]
     power = spectrum.real**2 + spectrum.imag**2
-    n_bands = max(round(top_hz / rate * _N_FFT), 1) + 1
-    decibel = 10 * np.log10(power[:, :n_bands].T[::-1] + 1e-12)
+    decibel = 10 * np.log10(power.T + 1e-12)
     # From the noise floor up; a band of 60 dB shows faint calls behind loud ones.
     low = max(np.median(decibel), decibel.max() - _RANGE_DB)
     level = np.clip((decibel - low) / max(decibel.max() - low, 1e-3), 0, 1)
-    rows = np.linspace(0, len(level) - 1, _HEIGHT).round().astype(np.int64)
-    return _as_png((level[rows] * 255).astype(np.uint8))
+    return _as_png((level[bands] * 255).astype(np.uint8))
 
 
 def _as_png(pixels):

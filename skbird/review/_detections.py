@@ -9,6 +9,7 @@ from skbird.annotations import AudioFinder, annotation_files, read_annotations
 from skbird.archive import part_paths, read_part
 from skbird.audio import find_audio
 from skbird.data import check_rows
+from skbird.review._filters import HALF_CHARACTERS
 from skbird.utils._days import times_of_names
 from skbird.utils._params import as_floats
 from skbird.utils._parquet import to_frame
@@ -16,7 +17,7 @@ from skbird.utils._text import counted
 
 _KEYS = ["path", "start", "end"]
 _HERTZ = ["low_hz", "high_hz"]
-_ZONE = r"(?<=:\d\d)(Z|[+-]\d\d:?\d\d)$"  # what counts is the clock there
+_ZONE = r"(:\d\d(?:\.\d+)?) *(?:Z|[+-]\d\d:?\d\d)$"  # what counts is the clock there
 _PRECISION_S = 1e-6  # less than a sample
 
 
@@ -63,6 +64,8 @@ def check_detections(detections, folder=None):
     _refuse(~((proba >= 0) & (proba <= 1)), proba, "probability", "a number in [0, 1]")
     named = rows["species"]
     _refuse(named.isna(), named, "species", "the name of a species")
+    for name in {"species", "site"} & set(rows):
+        _refuse(_are_no_text(rows[name]), rows[name], name, "a name in UTF-8")
     hertz = {
         name: as_floats(rows[name], f"detections[{name!r}]", np.float64)
         if name in rows
@@ -75,8 +78,9 @@ def check_detections(detections, folder=None):
     table["time"] = _times(rows)
     table["file"], table["recording"] = _find(rows["path"], folder)
     table = table.sort_values("probability", ascending=False, kind="stable")
+    table = table[~keys_of(table).duplicated()]
     keys = ["recording", "start", "end", "species"]
-    return table.drop_duplicates(keys).sort_values(keys, ignore_index=True)
+    return table.sort_values(keys, ignore_index=True)
 
 
 def keys_of(table):
@@ -168,6 +172,12 @@ def stack(proba, rows, threshold):
     )
 
 
+def _are_no_text(names):
+    numbers, named = pd.factorize(names)
+    wrong = [HALF_CHARACTERS.search(str(name)) is not None for name in named]
+    return np.array(wrong, dtype=bool)[numbers]
+
+
 def _sites(rows):
     """Return the site of each row: of the table, or the folder of the recording."""
     if "site" in rows:
@@ -185,7 +195,7 @@ def _times(rows):
     column = next((name for name in ("time", "date") if name in rows), None)
     if column is None or not np.isnat(times).any():
         return times
-    texts = rows[column].astype("string").str.replace(_ZONE, "", regex=True)
+    texts = rows[column].astype("string").str.replace(_ZONE, r"\1", regex=True)
     told = pd.to_datetime(texts, errors="coerce", format="ISO8601")
     told = told.to_numpy().astype("datetime64[us]")
     return np.where(np.isnat(times), told, times)

@@ -1,5 +1,6 @@
 """Which detections are asked for."""
 
+import re
 from numbers import Integral, Real
 
 import numpy as np
@@ -9,6 +10,7 @@ from skbird.review._choices import STRATEGIES
 from skbird.utils._params import AT_LEAST_ONE, check_params
 from skbird.utils._sklearn_compat import Interval, StrOptions
 
+HALF_CHARACTERS = re.compile("[\ud800-\udfff]")  # which no file can hold
 _CONSTRAINTS = {
     "n": [AT_LEAST_ONE],
     "species": [str, None],
@@ -52,7 +54,11 @@ def _day(date, name):
 
 def check_text(text, name, longest, least=1):
     """Return a text without blanks around it, if it is as long as it may be."""
-    if not isinstance(text, str) or not least <= len(text.strip()) <= longest:
+    if (
+        not isinstance(text, str)
+        or not least <= len(text.strip()) <= longest
+        or HALF_CHARACTERS.search(text)
+    ):
         raise ValueError(
             f"{name}={text!r:.60} must be a text of {least} to {longest} characters."
         )

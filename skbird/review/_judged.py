@@ -21,9 +21,12 @@ class Judged:
     def __init__(self, store, keys):
         self._store, self._keys = store, keys
         self._lock = Lock()
-        self._newest = 0
+        self._forget()
+
+    def _forget(self):
+        self._newest = 0, ""
         self._said = {}  # by number: the entries that hold, the latest last
-        self._state = np.full(len(keys), -1)
+        self._state = np.full(len(self._keys), -1)
 
     def state(self):
         """Return what holds of each detection: a number of `JUDGEMENTS`, or -1."""
@@ -41,8 +44,12 @@ class Judged:
     def _refresh(self):
         if self._store.newest() == self._newest:
             return
-        entries = self._store.entries(self._newest)
-        self._newest = int(entries["entry"].iloc[-1])
+        if self._newest[0] and not self._store.has(*self._newest):
+            self._forget()  # somebody put another file there
+        entries = self._store.entries(self._newest[0])
+        if len(entries):
+            last = entries.iloc[-1]
+            self._newest = int(last["entry"]), last["time"]
         numbers = self._keys.get_indexer(keys_of(entries))
         for number, entry in zip(numbers, entries.to_dict("records"), strict=True):
             if number < 0:

@@ -5,6 +5,7 @@ from contextlib import asynccontextmanager
 from functools import partial
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 from starlette.applications import Starlette
 from starlette.concurrency import run_in_threadpool
@@ -253,7 +254,7 @@ def _number(kind, text, name):
 
 
 def _known(number):
-    return None if pd.isna(number) else float(number)
+    return float(number) if np.isfinite(number) else None
 
 
 def _error(status, exc):

@@ -1,6 +1,7 @@
 import numpy as np
 import pandas as pd
 
+from skbird.review._detections import keys_of
 from skbird.review._store import ReviewStore
 from skbird.utils._params import check_params, check_path
 
@@ -78,10 +79,9 @@ def read_reviews(path, *, history=False):
             ["entry", *_DETECTION, "probability", *told, "judgement", "undoes"]
         ]
     undone = entries["entry"].isin(entries["undoes"]) | entries["undoes"].notna()
-    detection = ["recording", *_DETECTION[1:]]
-    latest = entries[~undone].drop_duplicates(detection, keep="last")
-    latest = latest.reset_index(drop=True)
-    band = latest.groupby(["species", "stratum"])
+    latest = entries[~undone]
+    latest = latest[~keys_of(latest).duplicated(keep="last")].reset_index(drop=True)
+    band = latest.groupby(["species", "stratum", "stratum_size"])
     n_told = band["judged"].transform("count").clip(lower=1)
-    latest["weight"] = band["stratum_size"].transform("last") / n_told
+    latest["weight"] = latest["stratum_size"] / n_told
     return latest[[*chosen, *told]]

@@ -1,5 +1,6 @@
 """What reviewers said, entry by entry, in an SQLite file."""
 
+import math
 import sqlite3
 from contextlib import closing, contextmanager
 from datetime import UTC, datetime
@@ -33,33 +34,39 @@ CREATE TABLE entries (
 );
 CREATE TABLE seed (seed INTEGER NOT NULL);
 """
-_COLUMNS = [
-    "entry",
-    "time",
-    "reviewer",
-    "recording",
-    "path",
-    "start",
-    "end",
-    "species",
-    "probability",
-    "stratum",
-    "stratum_size",
-    "judgement",
-    "other_species",
-    "note",
-    "undoes",
-]
+_STATEMENTS = [sql.strip() for sql in _SCHEMA.split(";") if sql.strip()]
+_NOTHING = type(None)
+_KINDS = {
+    "entry": int,
+    "time": str,
+    "reviewer": str,
+    "recording": str,
+    "path": str,
+    "start": float,
+    "end": (float, _NOTHING),
+    "species": str,
+    "probability": float,
+    "stratum": (int, _NOTHING),
+    "stratum_size": (int, _NOTHING),
+    "judgement": (str, _NOTHING),
+    "other_species": (str, _NOTHING),
+    "note": str,
+    "undoes": (int, _NOTHING),
+}
+_COLUMNS = [*_KINDS]
 _NUMBERS = {
     "entry": np.int64,
     **dict.fromkeys(["start", "end", "probability"], np.float64),
     **dict.fromkeys(["stratum", "stratum_size", "undoes"], np.float64),
 }
 _NAMES = ", ".join(f'"{name}"' for name in _COLUMNS)
+_LONGEST = 1_000_000  # bytes of a row
+_AT_ONCE = 1000  # entries
+_MOST_ENTRIES = 2**53  # that a float can number
 
 
 class ReviewStore:
-    """The entries of an SQLite file: added, never changed.
+    """The entries of an SQLite file: added, never changed but for their bands.
 
     An entry is on the disk when a method returns: neither a killed process nor a power
     cut takes it back. Several processes may write at once. It is a single file, without
@@ -88,43 +95,66 @@ class ReviewStore:
                 f"{self.path.parent if make else self.path}. "
                 + ("Make it first." if make else "`skbird review` writes such a file.")
             )
-        with self._opened() as database:
-            self._check(database, make)
+        with self._opened(make=make):
+            pass
 
-    def _check(self, database, make):
-        def tell(pragma):
-            return database.execute(f"PRAGMA {pragma}").fetchone()[0]
+    def _make(self, database):
+        if _tell(database, "schema_version"):
+            return
+        database.execute("BEGIN IMMEDIATE")
+        if not _tell(database, "schema_version"):  # nor did another process, meanwhile
+            for statement in _STATEMENTS:
+                database.execute(statement)
+            seed = int(np.random.default_rng().integers(2**31))
+            database.execute("INSERT INTO seed VALUES (?)", [seed])
+            database.execute(f"PRAGMA application_id = {_APPLICATION_ID}")
+            database.execute(f"PRAGMA user_version = {_VERSION}")
+        database.execute("COMMIT")
 
-        if make and not tell("schema_version"):
-            database.execute("BEGIN IMMEDIATE")
-            if not tell("schema_version"):  # nor did another process, meanwhile
-                for statement in filter(str.strip, _SCHEMA.split(";")):
-                    database.execute(statement)
-                seed = int(np.random.default_rng().integers(2**31))
-                database.execute("INSERT INTO seed VALUES (?)", [seed])
-                database.execute(f"PRAGMA application_id = {_APPLICATION_ID}")
-                database.execute(f"PRAGMA user_version = {_VERSION}")
-            database.execute("COMMIT")
-        if tell("application_id") != _APPLICATION_ID:
+    def _check(self, database):
+        if _tell(database, "application_id") != _APPLICATION_ID:
             raise ValueError(f"{self.path} is no file of reviews. Name another one.")
-        if tell("user_version") != _VERSION:
+        version = _tell(database, "user_version")
+        if version != _VERSION:
             raise ValueError(
-                f"{self.path} was written by a newer skbird, in version "
-                f"{tell('user_version')} of the format; this one knows {_VERSION}. "
-                "Install that skbird."
+                f"{self.path} was written by a newer skbird, in version {version} of "
+                f"the format; this one knows {_VERSION}. Install that skbird."
+            )
+        # Triggers and views would run what somebody else wrote.
+        held = database.execute(
+            "SELECT sql FROM sqlite_master WHERE sql NOT NULL "
+            "AND NOT (type = 'table' AND name LIKE 'sqlite!_stat%' ESCAPE '!')"
+        )
+        if {sql for (sql,) in held} != set(_STATEMENTS):
+            raise ValueError(
+                f"{self.path} has other tables, views, indexes or triggers than a file "
+                "of reviews. Take them out, or name another one."
             )
 
     @property
     def seed(self):
         """The seed that was drawn when the file was made."""
         with self._opened() as database:
-            return database.execute("SELECT seed FROM seed").fetchone()[0]
+            seed = database.execute("SELECT seed FROM seed").fetchone()
+        if seed is None or not isinstance(seed[0], int):
+            raise self._damaged("it has no seed")
+        return seed[0]
 
     def newest(self):
-        """Return the number of the newest entry; 0: there are none."""
+        """Return the number and the time of the newest entry; (0, ""): none."""
         with self._opened() as database:
-            newest = database.execute("SELECT max(entry) FROM entries").fetchone()[0]
-        return newest or 0
+            newest = database.execute(
+                "SELECT entry, time FROM entries ORDER BY entry DESC LIMIT 1"
+            ).fetchone()
+        return newest or (0, "")
+
+    def has(self, entry, time):
+        """Return whether there is an entry with this number and time."""
+        with self._opened() as database:
+            found = database.execute(
+                "SELECT 1 FROM entries WHERE entry = ? AND time = ?", [entry, time]
+            )
+            return found.fetchone() is not None
 
     def add(self, reviewer, detection, judgement, other_species=None, note=""):
         """Write a judgement.
@@ -154,6 +184,24 @@ class ReviewStore:
         with self._writing() as database:
             return _insert(database, reviewer, detection | said | {"undoes": None})
 
+    def place_in_bands(self, bands):
+        """Say anew in which bands detections are, as there are other detections now.
+
+        Parameters
+        ----------
+        bands : list of (stratum, stratum_size, entry)
+
+        Raises
+        ------
+        OSError
+            If it cannot be written; then all stay as they were.
+        """
+        with self._writing() as database:
+            database.executemany(
+                "UPDATE entries SET stratum = ?, stratum_size = ? WHERE entry = ?",
+                bands,
+            )
+
     def undo(self, reviewer, is_own):
         """Take back the last judgement of a reviewer that is not taken back yet.
 
@@ -161,7 +209,7 @@ class ReviewStore:
         ----------
         reviewer : str
         is_own : callable
-            Tells of an entry, a dict, whether it may be taken back.
+            Tells of entries, a DataFrame, whether they may be taken back.
 
         Returns
         -------
@@ -180,13 +228,15 @@ class ReviewStore:
                 "ORDER BY entry DESC",
                 [reviewer],
             )
-            entries = (dict(zip(_COLUMNS, values, strict=True)) for values in found)
-            last = next(filter(is_own, entries), None)
-            if last is not None:
-                taken_back = {"judgement": None, "other_species": None, "note": ""}
-                undoing = {"undoes": last["entry"]} | taken_back
-                _insert(database, reviewer, last | undoing)
-        return last
+            while some := found.fetchmany(_AT_ONCE):
+                own = np.flatnonzero(is_own(self._as_frame(some)))
+                if len(own):
+                    last = dict(zip(_COLUMNS, some[own[0]], strict=True))
+                    taken_back = {"judgement": None, "other_species": None, "note": ""}
+                    undoing = {"undoes": last["entry"]} | taken_back
+                    _insert(database, reviewer, last | undoing)
+                    return last
+        return None
 
     def entries(self, after=0):
         """Return entries in the order in which they were written.
@@ -204,6 +254,12 @@ class ReviewStore:
             found = database.execute(
                 f"SELECT {_NAMES} FROM entries WHERE entry > ? ORDER BY entry", [after]
             ).fetchall()
+        return self._as_frame(found)
+
+    def _as_frame(self, found):
+        for values in found:
+            if not _is_entry(dict(zip(_COLUMNS, values, strict=True))):
+                raise self._damaged(f"entry {values[0]!r:.60} is none that was written")
         return pd.DataFrame(found, columns=_COLUMNS, dtype=object).astype(_NUMBERS)
 
     @contextmanager
@@ -214,13 +270,23 @@ class ReviewStore:
             database.execute("COMMIT")
 
     @contextmanager
-    def _opened(self, harm="nothing was read"):
+    def _opened(self, harm="nothing was read", *, make=False):
+        if not make and not self.path.exists():  # SQLite would make an empty one
+            raise FileNotFoundError(
+                f"{self.path} is not there any more; {harm}. Put it back, or begin "
+                "anew."
+            )
         try:
             # Closing it takes back what was not committed.
             with closing(
                 sqlite3.connect(self.path, timeout=_WAIT_S, isolation_level=None)
             ) as database:
+                database.setlimit(sqlite3.SQLITE_LIMIT_LENGTH, _LONGEST)
                 database.execute("PRAGMA synchronous = EXTRA")
+                database.execute("PRAGMA trusted_schema = OFF")
+                if make:
+                    self._make(database)
+                self._check(database)
                 yield database
         except sqlite3.OperationalError as exc:
             raise OSError(
@@ -229,10 +295,37 @@ class ReviewStore:
                 "try again."
             ) from exc
         except sqlite3.DatabaseError as exc:
-            raise ValueError(
-                f"{self.path} is no file of reviews, or damaged: {exc}. Name another "
-                "one."
-            ) from exc
+            raise self._damaged(exc) from exc
+
+    def _damaged(self, why):
+        return ValueError(
+            f"{self.path} is no file of reviews, or damaged: {why}. Name another one."
+        )
+
+
+def _tell(database, pragma):
+    return database.execute(f"PRAGMA {pragma}").fetchone()[0]
+
+
+def _is_entry(entry):
+    """Return whether a method of `ReviewStore` can have written an entry."""
+    if not all(isinstance(entry[name], kind) for name, kind in _KINDS.items()):
+        return False
+    try:
+        datetime.fromisoformat(entry["time"])
+    except ValueError:
+        return False
+    judged = entry["judgement"] in JUDGEMENTS
+    undone = entry["judgement"] is None and entry["undoes"] is not None
+    size = entry["stratum_size"]
+    return (
+        ((judged and entry["undoes"] is None) or undone)
+        and 0 < entry["entry"] < _MOST_ENTRIES
+        and 0 <= entry["probability"] <= 1
+        and 0 <= entry["start"] < math.inf
+        and (size is None) == (entry["stratum"] is None)
+        and (size is None or size >= 1)
+    )
 
 
 def _insert(database, reviewer, entry):
