@@ -144,9 +144,12 @@ def test_all_that_is_said_is_stored(browser, address, session):
     with opened(browser, address) as page:
         page.keyboard.press("m")
         page.keyboard.type("rain")
-        page.keyboard.press("Escape")
+        page.keyboard.press("Enter")
         page.keyboard.press("o")
         page.keyboard.type("Strix yn")
+        page.keyboard.press("Enter")
+        page.locator("#trouble").wait_for()
+        assert "No detection is called Strix yn" in page.inner_text("#trouble")
         page.keyboard.press("Enter")
         until(page, f"{COUNT}.startsWith('1 of')")
         [review] = read_reviews(session.path).to_dict("records")
@@ -154,10 +157,12 @@ def test_all_that_is_said_is_stored(browser, address, session):
         assert review["reviewer"] == "Ada"
         assert "Strix yn" in page.locator("#status").inner_text()
         page.fill("#reviewer", "Ben")
+        page.fill("#note", "far")
         page.click("#yes")
         until(page, f"{COUNT}.startsWith('2 of')")
         page.keyboard.press("z")
         until(page, f"{COUNT}.startsWith('1 of')")
+        assert page.input_value("#note") == "far"
         assert read_reviews(session.path)["reviewer"].tolist() == ["Ada"]
         page.keyboard.press("b")
         page.locator("#said").wait_for()

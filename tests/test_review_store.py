@@ -20,6 +20,7 @@ from skbird.review import (
 )
 from skbird.review import _store as store
 from skbird.review._clips import make_clip
+from skbird.survey import call_density
 
 HALF = "caf\udce9.wav"
 
@@ -293,10 +294,11 @@ def test_weights_add_up_to_the_detections_of_the_bands_that_were_heard(path):
     weights = [t.groupby("stratum")["weight"].first() for t in (reviews, chosen)]
     pd.testing.assert_series_equal(*weights, check_index_type=False)
     session.judge(numbers[0], "uncertain", reviewer="Ada")
-    told = read_reviews(path).dropna(subset="judged")
-    assert told["weight"].sum() == pytest.approx(400)
+    reviews = read_reviews(path)
+    assert reviews["weight"].sum() == pytest.approx(400)  # also of the uncertain one
     found = ThresholdFromReviews(random_state=0, n_bootstrap=20).fit(reviews)
     assert found.report_.loc["wren", "n_detections"] == 400
+    assert call_density(reviews).loc["wren", "n_rows"] == pytest.approx(400)
 
 
 def judge_all(session):

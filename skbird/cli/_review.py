@@ -84,8 +84,7 @@ def review(
     """Judge predictions by ear, on a page that only this machine can open.
 
     PREDICTIONS is what `skbird predict` wrote: a folder of --format parquet, or tables
-    of events. For thresholds take parquet, with a low --min-proba: events lack what is
-    below their threshold.
+    of events. For thresholds take parquet: events lack what is below their threshold.
 
     What is judged is stored before the next clip is shown. Call it again to go on.
     """

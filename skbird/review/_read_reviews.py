@@ -31,7 +31,7 @@ def read_reviews(path, *, history=False):
 
         ``stratum`` and ``weight`` are NaN for what was not chosen by chance. The weight
         says for how many detections one stands: those of its band, shared among those
-        of it that were judged with certainty.
+        of it that were judged, the uncertain ones, too.
 
         With `history`, one line per entry: also ``entry``, its number, ``judgement`` as
         it was said, and ``undoes``, the number of the entry that it takes back.
@@ -82,6 +82,5 @@ def read_reviews(path, *, history=False):
     latest = entries[~undone]
     latest = latest[~keys_of(latest).duplicated(keep="last")].reset_index(drop=True)
     band = latest.groupby(["species", "stratum", "stratum_size"])
-    n_told = band["judged"].transform("count").clip(lower=1)
-    latest["weight"] = latest["stratum_size"] / n_told
+    latest["weight"] = latest["stratum_size"] / band["judged"].transform("size")
     return latest[[*chosen, *told]]

@@ -182,3 +182,27 @@ def _refuse(wrong, values, column, needed):
             f"{needed} is needed. Correct such rows ({len(wrong)} of {len(values)}), "
             "or leave them out."
         )
+
+
+def decided_weights(reviews, weight):
+    """Return weights with which judgements stand for uncertain ones of their band, too.
+
+    Parameters
+    ----------
+    reviews : DataFrame
+        As `check_reviews` returns it, perhaps with ``stratum``.
+    weight : ndarray of shape (n_reviews,)
+
+    Returns
+    -------
+    ndarray of shape (n_reviews,)
+        0 for uncertain ones, unless all of their band are.
+    """
+    stratum = reviews.get("stratum", pd.Series(0, reviews.index))
+    cells = pd.DataFrame({"species": reviews["species"], "stratum": stratum})
+    cells["whole"] = weight
+    cells["decided"] = np.where(reviews["judged"].isna(), 0.0, weight)
+    band = cells.groupby(["species", "stratum"], dropna=False)
+    whole, decided = (band[name].transform("sum") for name in ("whole", "decided"))
+    factor = np.divide(whole, decided, out=np.ones(len(cells)), where=decided > 0)
+    return weight * factor

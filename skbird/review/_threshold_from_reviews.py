@@ -23,6 +23,7 @@ from skbird.review._tables import (
     check_names,
     check_reviews,
     check_scores,
+    decided_weights,
 )
 from skbird.utils._params import POSITIVE
 from skbird.utils._rows import number_groups
@@ -200,6 +201,7 @@ class ThresholdFromReviews(BaseEstimator):
         validate_params_of(self)
         reviews = check_reviews(reviews, ["probability"])
         probability, weight = check_scores(reviews)
+        decided = decided_weights(reviews, weight)
         if recording_ids is None:
             recording_ids = reviews.get("path", np.arange(len(reviews)))
         recording, _ = number_groups(recording_ids, len(reviews), "recording_ids")
@@ -215,13 +217,18 @@ class ThresholdFromReviews(BaseEstimator):
             own = named & ~np.isnan(weight)
             counts = own & ~np.isnan(judged)
             heard = Heard(
-                probability[counts], judged[counts], weight[counts], recording[counts]
+                probability[counts], judged[counts], decided[counts], recording[counts]
             )
             line = heard.counts() | {"n_uncertain": (own & ~counts).sum()}
             line["reason"] = self._lack_of_support(line, (named & ~own).sum())
             if line["reason"]:
                 missing = self.min_reviews - line["n_reviews"]
                 line["n_more_reviews"] = missing if missing > 0 else None
+                if missing > 0 and "weight" in reviews and own.any():
+                    n_left = max(round(weight[own].sum()) - own.sum(), 0)
+                    line["n_more_reviews"] = min(missing, n_left)
+                    if n_left < missing:
+                        line["reason"] += f", and only {n_left} are left to judge"
             else:
                 line |= self._find(self._fit_curve(j, heard, rng), heard, everything)
             lines.append(line)

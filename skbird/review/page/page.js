@@ -18,6 +18,8 @@
   const player = byId("player");
   let current = null; // the detection that is shown
   let seen = []; // numbers of those before it
+  let unknown = null; // a name that no prediction has, asked about once
+  const notes = new Map(); // by number, for what is taken back
   let busy = false;
 
   // ---- Server -----------------------------------------------------------------------
@@ -180,6 +182,7 @@
     await ask("/api/judge", { number, judgement, reviewer, other_species: other, note });
     const stored = say("stored", { judgement: other ?? say(judgement), species });
     byId("status").textContent = stored;
+    notes.set(number, note);
     if (document.activeElement.matches("input")) document.activeElement.blur();
     leave();
     try {
@@ -198,6 +201,7 @@
     if (number === null) return;
     seen = seen.filter((one) => one !== number);
     await goTo(number);
+    byId("note").value = notes.get(number) ?? "";
     showProgress();
   });
   const skip = () => act(async () => {
@@ -266,8 +270,10 @@
   byId("other").addEventListener("submit", (event) => {
     event.preventDefault();
     const other = byId("otherSpecies").value.trim();
-    if (other) judge("other", other);
-    else act(() => { throw new Error(say("otherNeeded")); });
+    const isKnown = [...byId("names").options].some((name) => name.value === other);
+    if (other && (isKnown || other === unknown)) judge("other", other);
+    else act(() => { throw new Error(say(other ? "otherUnknown" : "otherNeeded", { other })); });
+    unknown = other;
   });
   byId("undo").addEventListener("click", undo);
   byId("skip").addEventListener("click", skip);
@@ -315,7 +321,8 @@
     const { target, key } = event;
     if (event.ctrlKey || event.metaKey || event.altKey || event.repeat) return;
     const isField = target.matches("input:not([type=checkbox]), select, textarea");
-    if (key === "Escape" && isField) target.blur();
+    const isLeft = key === "Escape" || (key === "Enter" && target.id !== "otherSpecies");
+    if (isLeft && isField) target.blur();
     if (isField) return;
     if (key === " " && target.matches("button, summary, input, audio")) return; // their own key
     const work = KEYS[key.toLowerCase()];

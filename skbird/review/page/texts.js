@@ -7,7 +7,8 @@ window.TEXTS = {
   reviewerNeeded: "Say who you are first: your name is kept with each judgement.",
   loading: "Loading …",
   done: "Nothing is left here: all clips that were chosen and that the filters let through are judged. "
-    + "Change the filters, or start again with more clips of each species (--per-species).",
+    + "Change the filters, or start again with more clips of each species (--per-species), or "
+    + "with a lower --threshold.",
   probability: "Probability",
   site: "Site",
   time: "Time",
@@ -30,6 +31,7 @@ window.TEXTS = {
   other: "Other species",
   otherSend: "It is this one",
   otherNeeded: "Name the other species first.",
+  otherUnknown: "No detection is called {other}. If it is meant so, send it once more.",
   note: "Note",
   notePlaceholder: "Kept with the judgement",
   undo: "Undo",
