@@ -288,13 +288,14 @@ def test_what_is_too_little_or_too_wrong_gets_no_threshold_but_a_reason():
         "picked": some_reviews(),
     }
     reviews = pd.concat([table.assign(species=name) for name, table in tables.items()])
-    reviews["weight"] = np.where(reviews["species"] == "picked", np.nan, 1)
+    reviews["weight"] = np.where(reviews["species"] == "picked", np.nan, 2)
+    reviews.loc[reviews["species"] == "few", "weight"] = 1.3  # of 13 detections
     found = ThresholdFromReviews(species=[*tables, "unheard"], random_state=0)
     report = found.fit(reviews).report_
     assert (found.thresholds_ == np.inf).all()
     assert report[["threshold", "precision_low"]].isna().all(axis=None)
     reasons = {
-        "few": "10 reviews; 20 are needed",
+        "few": "10 reviews; 20 are needed, and only 3 are left to judge",
         "one night": "reviews of 1 recording; 5 are needed",
         "wrong": r"precision 0.9 is not reached: at most 0\.\d",
         "unsure": "0 reviews; 20",
@@ -303,7 +304,7 @@ def test_what_is_too_little_or_too_wrong_gets_no_threshold_but_a_reason():
     }
     for name, reason in reasons.items():
         assert re.match(reason, report.loc[name, "reason"]), name
-    assert report.loc["few", "n_more_reviews"] == 10
+    assert report.loc["few", "n_more_reviews"] == 3
     assert report.loc["unsure", "n_uncertain"] == 40
     assert np.isnan(found.proba_correct(np.full((1, 6), 0.5))[0, 0])
 

@@ -3,6 +3,7 @@
 from threading import Lock
 
 import numpy as np
+import pandas as pd
 
 from skbird.review._detections import keys_of
 from skbird.review._store import JUDGEMENTS
@@ -41,6 +42,26 @@ class Judged:
             said = self._said.get(number)
             return said[-1] if said else None
 
+    def undo(self, reviewer):
+        """Take back the last judgement of a reviewer, and return of which detection."""
+        undone = self._store.undo(
+            reviewer, lambda entries: self._numbers_of(entries) >= 0
+        )
+        if undone is None:
+            return None
+        return int(self._numbers_of(pd.DataFrame([undone]))[0])
+
+    def place_in_bands(self, choices):
+        """Say in the file in which bands detections are by now."""
+        entries = self._store.entries()
+        bands = choices.bands_of(entries, self._numbers_of(entries))
+        if bands:
+            self._store.place_in_bands(bands)
+
+    def _numbers_of(self, entries):
+        """Return the numbers of the detections that entries are of; -1: of none."""
+        return self._keys.get_indexer(keys_of(entries))
+
     def _refresh(self):
         if self._store.newest() == self._newest:
             return
@@ -50,7 +71,7 @@ class Judged:
         if len(entries):
             last = entries.iloc[-1]
             self._newest = int(last["entry"]), last["time"]
-        numbers = self._keys.get_indexer(keys_of(entries))
+        numbers = self._numbers_of(entries)
         for number, entry in zip(numbers, entries.to_dict("records"), strict=True):
             if number < 0:
                 continue  # of a detection that this session has not

@@ -125,10 +125,7 @@ class ReviewSession:
         self._choices = Choices(self.detections, self._keys, n_per_species, seed)
         self.species = self._choices.species
         self._judged = Judged(self._store, self._keys)
-        entries = self._store.entries()
-        bands = self._choices.bands_of(entries, self._numbers_of(entries))
-        if bands:
-            self._store.place_in_bands(bands)
+        self._judged.place_in_bands(self._choices)
         self._handed_out, self._lock = {}, Lock()
 
     @classmethod
@@ -328,16 +325,7 @@ class ReviewSession:
             If it could not be written. Then nothing is taken back.
         """
         check_text(reviewer, "reviewer", _LONGEST_NAME)
-        undone = self._store.undo(
-            reviewer.strip(), lambda entries: self._numbers_of(entries) >= 0
-        )
-        if undone is None:
-            return None
-        return int(self._numbers_of(pd.DataFrame([undone]))[0])
-
-    def _numbers_of(self, entries):
-        """Return the numbers of the detections that entries are of; -1: of none."""
-        return self._keys.get_indexer(keys_of(entries))
+        return self._judged.undo(reviewer.strip())
 
     def said(self, number):
         """Return what holds of a detection, and who said it.
