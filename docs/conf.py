@@ -34,6 +34,7 @@ myst_enable_extensions = ["colon_fence", "deflist"]
 myst_heading_anchors = 3
 
 default_role = "py:obj"
+toc_object_entries_show_parents = "hide"
 autosummary_generate = True
 autosummary_ignore_module_all = False
 autodoc_typehints = "none"
@@ -71,9 +72,15 @@ html_static_path = ["_static"]
 html_css_files = ["site.css"]
 html_extra_path = ["llms.txt"]
 html_show_sourcelink = False
+html_sidebars = {"index": []}
 html_theme_options = {
     "navigation_with_keys": False,
-    "secondary_sidebar_items": ["page-toc"],
+    "secondary_sidebar_items": {
+        "**": ["page-toc"],
+        "index": [],
+        "coming_from/**": [],  # wide tables
+        "results/**": [],
+    },
     "show_prev_next": True,
     "header_links_before_dropdown": 6,
     "footer_start": ["copyright"],

@@ -3,6 +3,7 @@
 import importlib
 import inspect
 import pkgutil
+import re
 from pathlib import Path
 
 import skbird
@@ -13,18 +14,27 @@ FOLDER = "api"
 
 def rooms():
     """List the names of the public modules, in the order of ``help(skbird)``."""
-    found = [module.name for module in pkgutil.walk_packages(skbird.__path__, "skbird.")]
+    found = [
+        module.name for module in pkgutil.walk_packages(skbird.__path__, "skbird.")
+    ]
     public = [name for name in found if "._" not in name and name not in HIDDEN]
-    return sorted(public, key=lambda name: skbird.__doc__.find(f":mod:`{name}`"))
+    listed = re.findall(r":mod:`([\w.]+)`", skbird.__doc__)
+    return sorted(public, key=lambda name: listed.index(".".join(name.split(".")[:2])))
+
+
+def kind_of(member):
+    """Return under which title a member of a room stands."""
+    if inspect.isclass(member):
+        return "Classes"
+    return "Functions" if inspect.isroutine(member) else "Objects"
 
 
 def room_page(name):
     """Return the page of a room as reStructuredText."""
     room = importlib.import_module(name)
     lines = [name, "=" * len(name), "", f".. automodule:: {name}", ""]
-    kinds = {"Classes": inspect.isclass, "Functions": inspect.isroutine}
-    for title, is_kind in kinds.items():
-        members = [key for key in room.__all__ if is_kind(getattr(room, key))]
+    for title in ("Classes", "Functions", "Objects"):
+        members = [key for key in room.__all__ if kind_of(getattr(room, key)) == title]
         if members:
             lines += [title, "-" * len(title), "", ".. autosummary::"]
             lines += ["   :toctree: generated", "   :nosignatures:", ""]
