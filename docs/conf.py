@@ -60,11 +60,19 @@ sphinx_gallery_conf = {
     "default_thumb_file": str(HERE / "images" / "soundscape.png"),
     "download_all_examples": False,
     "show_memory": False,
+    "remove_config_comments": True,
     "write_computation_times": False,
     "plot_gallery": "True",
     "abort_on_example_error": True,
 }
 warnings.filterwarnings("ignore", message=".*FigureCanvasAgg is non-interactive.*")
+
+#: Those with wide tables have no list of their contents beside them.
+WIDE_PAGES = ["index", "comparison"] + [
+    f"{page.parent.name}/{page.stem}"
+    for folder in ("coming_from", "results")
+    for page in (HERE / folder).glob("*.md")
+]
 
 html_theme = "pydata_sphinx_theme"
 html_title = "skbird"
@@ -77,9 +85,7 @@ html_theme_options = {
     "navigation_with_keys": False,
     "secondary_sidebar_items": {
         "**": ["page-toc"],
-        "index": [],
-        "coming_from/**": [],  # wide tables
-        "results/**": [],
+        **{page: [] for page in WIDE_PAGES},
     },
     "show_prev_next": True,
     "header_links_before_dropdown": 6,

@@ -14,6 +14,7 @@ recordings of yours and an encoder (``skbird models list``)::
     python examples/active_learning.py --encoder birdnet-2.4 --data metadata.csv
 """  # noqa: D205, D400
 
+# sphinx_gallery_thumbnail_path = "images/gallery/active_learning.png"
 import argparse
 import pickle
 import time

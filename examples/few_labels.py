@@ -20,6 +20,7 @@ of a BirdCLEF competition. Species are found among the encoder's classes by scie
 name: by that in a column ``scientific_name``, else by the label itself.
 """  # noqa: D205, D400
 
+# sphinx_gallery_thumbnail_path = "images/learning_curve.png"
 import argparse
 import time
 import warnings

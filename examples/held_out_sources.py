@@ -8,6 +8,7 @@ the leak check says so. Prints the scores with their intervals, and draws them a
 held-out score of each species and collection in ``held_out_sources_output/``.
 """  # noqa: D205, D400
 
+# sphinx_gallery_thumbnail_path = "images/gallery/held_out_sources.png"
 import argparse
 import time
 import warnings
