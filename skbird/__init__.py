@@ -17,12 +17,12 @@ The rooms, each a subpackage:
 - :mod:`skbird.model_selection`: splits that do not leak, scores with intervals
 - :mod:`skbird.metrics`: scores and tables, species by species
 - :mod:`skbird.inspection`: displays of predictions, errors and networks
-- :mod:`skbird.reports`: HTML pages about recordings and errors
+- :mod:`skbird.reports`: HTML pages about recordings, errors and surveys
 - :mod:`skbird.inference`: prediction without torch, and model files
 - :mod:`skbird.archive`: prediction of archives of any size
 - :mod:`skbird.review`: judging predictions by ear, and what follows from it
 - :mod:`skbird.annotations`: read and write annotations of other programs
-- :mod:`skbird.survey`: when and where it was recorded, effort and activity
+- :mod:`skbird.survey`: when and where it was recorded, effort, activity, histories
 - :mod:`skbird.base`: base classes for classifiers of your own
 - :mod:`skbird.cli`: the command line
 - :mod:`skbird.utils`: checks for estimators of your own
@@ -88,8 +88,8 @@ The same rule everywhere:
   one, or what `joblib.parallel_config` says: `predict_archive`, too, whose jobs are
   processes with a model each
 - ``verbose``: an int; 0 shows nothing, 1 progress
-- ``random_state``: None by default, which draws anew in each call. `make_birdclef`
-  alone begins with 0: what it writes is found again by the next call
+- ``random_state``: None by default, which draws anew in each call. `make_birdclef` and
+  `make_survey` alone begin with 0: what they make is found again by the next call
 - Spelling is scikit-learn's: ``labeled``, ``normalize``, ``summarize``
 
 Words in results and messages:

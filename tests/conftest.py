@@ -1,5 +1,6 @@
 """Synthetic recordings that the tests share, and the hostile files beside them."""
 
+import gc
 import os
 import sys
 from pathlib import Path
@@ -35,7 +36,10 @@ def pytest_collection_modifyitems(config, items):
 
 
 def pytest_collection_finish():
-    """Let a GPU compute the same each time, as tests of equal trainings need it."""
+    # What is imported and collected stays; looking at it again costs some percent.
+    gc.freeze()
+    gc.set_threshold(20_000, 20, 100)
+    # Tests of equal trainings need a GPU that computes the same each time.
     if "torch" in sys.modules:
         backend = sys.modules["torch"].backends.cudnn
         backend.deterministic, backend.allow_tf32 = True, False

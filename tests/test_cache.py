@@ -292,6 +292,21 @@ def test_a_file_taken_for_dead_before_it_is_held_is_made_again(tmp_path, monkeyp
     assert (tmp_path / "table.csv").read_text() == "x"
 
 
+def test_a_whole_file_is_not_taken_for_dead_before_it_has_its_name(
+    tmp_path, monkeypatch
+):
+    def tidy_first(part, path):
+        remove_dead(part)
+        rename(part, path)
+        remove_dead(part)
+
+    rename = os.replace
+    monkeypatch.setattr(_files.os, "replace", tidy_first)
+    with open_whole(tmp_path / "table.csv") as file:
+        file.write("x")
+    assert (tmp_path / "table.csv").read_text() == "x"
+
+
 # Full disks ------------------------------------------------------------------------
 
 

@@ -193,6 +193,24 @@ def test_windows_that_are_not_finite_or_not_there_are_left_out():
     assert lessons.known.tolist() == [True, False, True]
 
 
+def test_what_all_rows_have_in_common_is_not_learnt(X):
+    rng = np.random.default_rng(0)
+    own, common = rng.normal(size=(40, 24)), 100 * rng.random(24)
+    net = student().fit(X, own + common)
+    np.testing.assert_allclose(net.embedding_mean_, (own + common).mean(axis=0), 1e-4)
+    assert abs(net.score(X, own + common)) < 0.5  # the mean alone would have 0.99
+    np.testing.assert_allclose(
+        net.score(X, own + common), student().fit(X, own).score(X, own), atol=1e-2
+    )
+
+
+def test_the_mean_is_that_of_rows_and_there_is_none_of_one():
+    long, short = [[0.0, 2.0], [1.0, 4.0]], [[0.0, 9.0]]
+    windows = Windows.from_arrays([long, short, np.empty((0, 2))])
+    np.testing.assert_array_equal(Lessons(windows).mean(), [0.25, 6.0])
+    np.testing.assert_array_equal(Lessons(np.ones((1, 3))).mean(), np.zeros(3))
+
+
 class Look(RecipeCallback):
     """Keeps where the segments of batches start, and what they are to give."""
 
@@ -214,7 +232,8 @@ def test_segments_that_are_moved_take_their_target_along():
     net = student(callbacks__shift__mode="crop", callbacks=[("look", Look())])
     net.fit(X, Windows.from_arrays([seconds] * 40))
     starts, said = zip(*dict(net.callbacks_)["look"].seen_, strict=True)
-    np.testing.assert_allclose(np.array(said)[:, 0], starts, atol=1e-5)
+    moved = np.array(said)[:, 0] + net.embedding_mean_[0]
+    np.testing.assert_allclose(moved, starts, atol=1e-5)
     assert len({start % 1 for start in starts}) > 4
     assert 0 <= min(starts) <= max(starts) <= 3
 

@@ -35,7 +35,7 @@ RUN_BY = {
     "recordings.md": "test_readme.py",
     "rows.md": "test_docs.py",
     "sources.md": "test_docs.py",
-    "tour.md": "test_docs.py",
+    "survey.md": "test_survey_truth.py",
     "training.md": "test_docs.py",
 }
 #: Pages whose code no test runs, and why.
@@ -151,7 +151,7 @@ def names(tmp_path, monkeypatch):
         label = species[number % 2]
         wave = np.sin(2 * np.pi * HZ[label] * np.arange(3 * RATE) / RATE)
         sound = 0.1 * wave + 0.02 * rng.standard_normal(3 * RATE)
-        path = str(tmp_path / f"marsh_20240501_05{number:02}00.wav")
+        path = str(tmp_path / f"{number}.wav")
         soundfile.write(path, sound, RATE)
         lines.append((path, f"author {number // 2}", number // 2, label))
     X = pd.DataFrame(lines, columns=["path", "author", "recordist", "label"])
@@ -202,18 +202,6 @@ def test_from_scikit_learn(names, capsys):
     (code,) = code_of("coming_from/scikit_learn.md")
     exec(code, names)
     assert "logmel__n_mels" in capsys.readouterr().out
-
-
-@pytest.mark.slow
-def test_the_tour_counts_by_effort(names, capsys):
-    from skbird.data import segment_table
-
-    (code,) = code_of("tour.md")
-    names["rows"] = segment_table(names["paths"], 1.0, 1.0)
-    names["proba"] = np.full((len(names["rows"]), 2), 0.9)
-    pd.set_option("display.max_columns", None)
-    exec(code, names)
-    assert "minutes_per_hour" in capsys.readouterr().out
 
 
 @pytest.mark.slow

@@ -197,6 +197,19 @@ def test_a_fresh_process_without_torch_predicts_the_same(run, tmp_path):
 
 
 @pytest.mark.slow
+def test_a_survey_is_compared_with_its_truth(run, tmp_path):
+    pytest.importorskip("astral")
+    shown = run("survey", "--weeks", 1, "--reviews", 60)
+    assert "6 sites, 1 week, 4 species" in shown
+    for column in ("precision_low", "rows with calls", "confirmed"):
+        assert column in shown
+    assert pictures(tmp_path / "out") == ["activity"]
+    assert "<html" in (tmp_path / "out" / "survey.html").read_text()
+    wide = pd.read_csv(tmp_path / "out" / "history_wide.csv")
+    assert len(wide) == 4 * 6
+
+
+@pytest.mark.slow
 def test_what_to_label_next_is_asked(run, tmp_path):
     shown = run("active_learning", "--rounds", "3", "--batch", "3")
     assert re.search(r"\d+ recordings to ask for, \d+ of other authors", shown)

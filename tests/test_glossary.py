@@ -23,6 +23,7 @@ EXCEPTIONS = {
     ("skbird.active.ActiveLearner.teach", "rows"): "numbers of rows",
     ("skbird.encoders.Windows.stacked", "rows"): "numbers of rows",
     ("skbird.datasets.make_birdclef", "random_state"): "what is written is found again",
+    ("skbird.datasets.make_survey", "random_state"): "truth that others compare with",
 }
 #: Methods whose parameters scikit-learn and skorch name.
 NAMED_BY_OTHERS = re.compile(
@@ -37,6 +38,7 @@ READS_AUDIO = {
     "skbird.preprocessing.LogMel",
     "skbird.reports.describe_errors",
     "skbird.reports.describe_recordings",
+    "skbird.survey.mark_unusable",
 }
 #: The same parameter may be inherited by classes in the room of another.
 PARAMETERS = [

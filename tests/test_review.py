@@ -50,7 +50,7 @@ def test_strata_have_equally_many_and_weights_add_up_to_all():
     X, proba, _ = survey(0)
     chosen = choose_for_review(proba, X, 50, random_state=0)
     assert chosen["stratum"].value_counts().tolist() == [10] * 5
-    assert chosen["weight"].sum() == (proba >= 0.1).sum()
+    assert chosen["weight"].sum() == pytest.approx((proba >= 0.1).sum())
     bands = chosen.groupby("stratum")["probability"].agg(["min", "max"])
     assert (bands["max"].to_numpy()[:-1] < bands["min"].to_numpy()[1:]).all()
     assert not chosen.duplicated(["path", "start"]).any()
@@ -166,13 +166,51 @@ def test_intervals_cover_the_truth_as_often_as_they_promise():
     assert np.mean(wide) < 0.2  # not by saying nothing
 
 
+@pytest.mark.slow
+def test_with_many_reviews_the_curve_may_have_any_form():
+    covered, kept = {}, {}
+    for seed in range(40):
+        X, proba, _ = survey(seed, n=3000)
+        score = logit(proba[:, 0])
+        # Wrong ones are as common at all low scores.
+        share = 0.05 + 0.95 * expit(3 * (score - 1.5))
+        correct = np.random.default_rng(seed).random(len(X)) < share
+        reviews = listen(X, proba, correct, n_per_species=300, random_state=seed)
+        for curve in ("logistic", "auto"):
+            found = ThresholdFromReviews(n_bootstrap=100, random_state=0, curve=curve)
+            line = found.fit(reviews, pd.DataFrame({"wren": proba[:, 0]})).report_
+            line = line.loc["wren"]
+            above = proba[:, 0] >= line["threshold"]
+            precision = correct[above].mean()
+            holds = line["precision_low"] <= precision <= line["precision_high"]
+            covered.setdefault(curve, []).append(holds)
+            kept.setdefault(curve, []).append(above.sum())
+        assert np.isnan(found.curves_).all()
+    assert np.mean(covered["auto"]) >= 0.85 > np.mean(covered["logistic"])
+    assert np.mean(kept["auto"]) > 1.05 * np.mean(kept["logistic"])
+
+
+def test_a_curve_that_only_rises_knows_no_scores_beyond_those_judged():
+    judged = np.linspace(0.1, 0.95, 40) > 0.5
+    found = ThresholdFromReviews(curve="isotonic", random_state=0)
+    found.fit(some_reviews(judged=judged))
+    low, middle, high = found.proba_correct(np.array([[0.01], [0.5], [0.999]]))[:, 0]
+    assert 0 < low < 0.1 < middle < 0.9 < high < 1
+    (score, share), *_ = found.knots_
+    assert len(score) == 40
+    assert (np.diff(share) >= 0).all()
+    assert 0.4 < found.thresholds_[0] < 0.6
+
+
 def test_thresholds_approach_the_truth_with_many_reviews():
     X, proba, correct = survey(0, n=40_000)
     reviews = listen(X, proba, correct, n_per_species=8000, random_state=0)
-    found = ThresholdFromReviews(random_state=0, n_bootstrap=100).fit(reviews, proba)
-    assert found.thresholds_ == pytest.approx([true_threshold(proba)], abs=0.03)
+    for curve in ("isotonic", "logistic"):
+        found = ThresholdFromReviews(random_state=0, n_bootstrap=20, curve=curve)
+        found.fit(reviews, proba)
+        assert found.thresholds_ == pytest.approx([true_threshold(proba)], abs=0.03)
+        assert found.proba_correct(np.array([[0.7]])) == pytest.approx(0.7, abs=0.05)
     np.testing.assert_allclose(found.curves_, [CURVE], atol=0.15)
-    assert found.proba_correct(np.array([[0.7]])) == pytest.approx(0.7, abs=0.05)
 
 
 def test_weights_say_what_the_reviews_stand_for():
@@ -302,6 +340,24 @@ def test_predictions_are_found_by_name_and_none_below_what_was_judged_counts():
     assert found.thresholds_ == [0.5]
     report = found.fit(reviews, proba[["wren"]] * 0.1).report_
     assert report.loc["wren", "reason"].startswith("proba has no detection from 0.5 on")
+
+
+def test_recall_is_of_the_calls_that_are_known():
+    judged = np.linspace(0.1, 0.95, 40) > 0.3
+    found = ThresholdFromReviews(species=["owl", "wren"], random_state=0)
+    found.fit(some_reviews(judged=judged))
+    assert 0.1 < found.thresholds_[1] < 0.6
+    Y = pd.DataFrame({"wren": [1.0, 1, 1, 1, 0, np.nan], "owl": 1.0})
+    proba = pd.DataFrame({"wren": [0.9, 0.8, 0.05, np.nan, 0.9, 0.9], "owl": 0.9})
+    report = found.recall(Y, proba)
+    line = report.loc["wren"]
+    assert line[["n_present", "n_found"]].tolist() == [3, 2]
+    assert line["recall_low"] < line["recall"] == pytest.approx(2 / 3)
+    assert line["recall"] < line["recall_high"] < 1
+    assert report.loc["owl", ["n_present", "n_found"]].tolist() == [6, 0]
+    assert np.isnan(report.loc["owl", "recall"])
+    with pytest.raises(ValueError, match=r"Y has shape \(2, 2\), but proba has \(6, 2"):
+        found.recall(Y[:2], proba)
 
 
 def test_bins_keep_the_number_of_detections():

@@ -32,7 +32,7 @@ ARROWS = {
     "annotations": {"audio", "data"},
     "model_selection": {"audio", "data", "metrics"},
     "archive": {"audio", "data", "ensemble"},
-    "survey": {"annotations", "audio", "data"},
+    "survey": {"annotations", "audio", "data", "inspection"},
     "inspection": {
         "annotations",
         "audio",
@@ -51,8 +51,9 @@ ARROWS = {
         "metrics",
         "model_selection",
         "preprocessing",
+        "survey",
     },
-    "review": {"data"},
+    "review": {"annotations", "archive", "audio", "data", "preprocessing"},
     "inference": {
         "audio",
         "base",
@@ -81,6 +82,8 @@ ARROWS = {
         "preprocessing",
         "recipes",
         "reports",
+        "review",
+        "survey",
     },
     "utils": set(),
     "estimator_checks": {"audio", "base", "data", "metrics", "preprocessing"},

@@ -13,6 +13,7 @@ from skbird.survey import (
     effort,
     recording_times,
 )
+from skbird.survey._occasions import Calendar
 from skbird.utils._days import moments_of_names, times_of_names
 
 
@@ -96,6 +97,12 @@ def test_sites_are_folders_or_prefixes():
     assert recording_times(table, "UTC")["site"].tolist() == ["owl", ""]
     prefixes = recording_times(table, "UTC", site_from="prefix")
     assert prefixes["site"].tolist() == ["MARSH-1", ""]
+
+
+def test_sites_of_long_names_are_found_at_once():
+    name = "_" * 20_000 + "-x"
+    table = named(name, f"{name}__20240501_053000.wav")
+    assert recording_times(table, "UTC", site_from="prefix")["site"].eq(name).all()
 
 
 def test_durations_are_read_from_headers(tmp_path):
@@ -291,6 +298,10 @@ def test_tables_come_back_from_files(tmp_path):
             "site of recordings is missing in row 0",
         ),
         (lambda r, s: (r.assign(start_time="?"), s), "start_time of recordings holds"),
+        (lambda r, s: (r, s.assign(site=None)), "site of sites is missing in row 0"),
+        (lambda r, s: (r, s.assign(site=1)), "text .'marsh'. .* others .1., .* dtype="),
+        (lambda r, s: (r, s.assign(end="2099-12-31")), "marsh' is 27638 days long"),
+        (lambda r, s: (r.assign(duration_s=1e15), s), "at most 31622400 seconds"),
     ],
 )
 def test_mistakes_in_tables_are_named(change, message):
@@ -372,6 +383,38 @@ def test_no_second_is_lost(by, zone):
     assert not found["start_time"].duplicated().any()
 
 
+def test_hours_are_those_of_clocks_that_change_by_half_an_hour():
+    # At 2 o'clock, which is 15 h of UTC, clocks are put back, or half an hour later on.
+    starts = [*every(60, "2024-04-06 14:00", 4), *every(60, "2024-10-05 14:30", 4)]
+    zone = "Australia/Lord_Howe"
+    found = effort(recorded(starts, duration_s=10.0, time_zone=zone), "hour")
+    assert found["hour"].tolist() == [1, 2, 3, 1, 2, 3, 4]
+    assert found["start_time"].dt.minute.tolist() == [0, 30, 30, 30, 30, 0, 0]
+
+
+@pytest.mark.parametrize("by", ["hour", "day", "night", 2])
+def test_a_day_that_a_place_skipped_takes_nothing_away(by):
+    starts = ["2011-12-30 19:00", "2012-01-02"]
+    found = effort(recorded(starts, time_zone="Pacific/Apia"), by)
+    assert found["recorded_s"].min() > 0
+    assert found["recorded_s"].sum() == 1200
+
+
+def test_a_clock_that_was_not_set_needs_no_occasions_until_now(monkeypatch):
+    asked = []
+    edges = Calendar.edges
+
+    def watch(self, *arguments):
+        asked.append(len(edges(self, *arguments)))
+        return edges(self, *arguments)
+
+    monkeypatch.setattr(Calendar, "edges", watch)
+    found = effort(recorded(["1970-01-01", "2099-12-31", "2024-05-01"]), "hour")
+    assert found["recorded_s"].tolist() == [600] * 3
+    assert found["date"].dt.year.tolist() == [1970, 2024, 2099]
+    assert max(asked) < 200
+
+
 def test_what_is_not_usable_is_counted():
     recordings = recorded(every(60, periods=3), usable=[True, False, True])
     recordings["duration_s"] = [600.0, 600.0, np.nan]
@@ -405,7 +448,7 @@ def test_recordings_without_a_time_are_said():
 
 @pytest.mark.parametrize("by", ["week", 0, 1.5, True, None])
 def test_occasions_that_are_none_are_refused(by):
-    with pytest.raises(ValueError, match=r"by=.* must be 'hour', 'day', 'night' or a"):
+    with pytest.raises(ValueError, match=r"by=.* must be 'hour', .*, .* or a"):
         effort(recorded(["2024-05-01"]), by)
 
 
@@ -494,6 +537,38 @@ def test_of_rows_that_overlap_each_moment_counts_once():
         assert (line.n_rows, line.n_calling) == (8, 4)
 
 
+@pytest.mark.parametrize(
+    ("rows", "calling", "effort_s", "calling_s"),
+    [
+        ([(0, 10), (3, 5)], [1, 0], 10, 8),  # one within another, which goes on
+        ([(0, 10), (3, 5)], [0, 1], 10, 2),
+        ([(0, 10), (2, 8), (3, 5), (7, 9)], [1, 0, 1, 0], 10, 5),
+        ([(0, 9), (0, 4), (6, 7), (12, 15)], [1, 0, 0, 1], 12, 7),
+        ([(0, 30), (3, 5)], [1, 0], 20, 18),  # no further than the recording
+    ],
+)
+def test_a_row_goes_on_after_one_within_it(rows, calling, effort_s, calling_s):
+    recordings = recorded(["2024-05-01", "2024-05-01 01:00"], duration_s=20.0)
+    X = pd.DataFrame(rows, columns=["start", "end"], dtype=float)
+    X = X.assign(path="marsh/0.wav")[::-1].reset_index(drop=True)
+    proba = np.array(calling, dtype=float)[::-1, None]
+    (line,) = activity(proba, X, recordings, by="day", species=["owl"]).itertuples()
+    assert (line.effort_s, line.calling_s) == (effort_s, calling_s)
+    assert (line.n_rows, line.n_calling) == (len(rows), sum(calling))
+
+
+def test_rows_behind_the_end_of_their_recording_count_nowhere():
+    recordings = recorded(["2024-05-01"], duration_s=7.0)
+    X = pd.DataFrame({"path": "marsh/0.wav", "start": [0.0, 5.0, 10.0]})
+    X["end"] = X["start"] + 5
+    with pytest.warns(
+        UserWarning, match=r"1 row that begins at or after the end .*'marsh/"
+    ):
+        found = activity(np.ones((3, 1)), X, recordings, species=["owl"])
+    (line,) = found.itertuples()
+    assert (line.effort_s, line.n_rows, line.n_calling) == (7, 2, 2)
+
+
 def test_rows_without_an_end_are_whole_recordings():
     recordings = recorded(["2024-05-01"])
     recordings.loc[0, "path"] = "marsh\\0.wav"
@@ -539,6 +614,13 @@ def test_activity_is_what_a_loop_over_rows_would_count():
         ),
         ({"recordings": pd.concat([recorded(["2024-05-01"])] * 2)}, "more than once"),
         ({"by": "month"}, "by='month' must be"),
+        (
+            {
+                "X": pd.DataFrame({"path": ["marsh/0.wav", "marsh\\0.wav"]}),
+                "proba": [[0.5], [0.5]],
+            },
+            "X has the row of .*0.wav' from 0 s on more than once .* Keep one",
+        ),
     ],
 )
 def test_mistakes_about_activity_are_named(options, message):

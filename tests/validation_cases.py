@@ -40,7 +40,12 @@ from skbird.inference import (
 from skbird.nn import soup
 from skbird.postprocessing import reweight
 from skbird.preprocessing import LogMel
-from skbird.review import choose_for_review, reviews_to_rows
+from skbird.review import (
+    ReviewSession,
+    choose_for_review,
+    read_reviews,
+    reviews_to_rows,
+)
 from skbird.semi_supervised import make_pseudo_labels
 from skbird.utils import estimator_checks
 from skbird.utils.estimator_checks import LevelClassifier
@@ -197,6 +202,13 @@ def _models(m):
         "skbird.postprocessing.reweight": Case(
             reweight, {"proba": m.proba, "groups": groups}
         ),
+        "skbird.review.ReviewSession.from_proba": Case(
+            ReviewSession.from_proba,
+            {"proba": m.proba, "X": m.X, "path": m.folder / "reviews.sqlite"},
+        ),
+        "skbird.review.read_reviews": Case(
+            read_reviews, {"path": _reviewed(m.folder / "read.sqlite")}
+        ),
         "skbird.review.choose_for_review": Case(
             choose_for_review, {"proba": m.proba, "X": m.X}
         ),
@@ -315,6 +327,10 @@ def _datasets(m):
             datasets.make_birdclef,
             {"root": m("made_too"), **m.few, "n_jobs": 1},
             without=(room + "_make_birdclef.load_birdclef",),
+        ),
+        room + "make_survey": Case(
+            datasets.make_survey,
+            {"n_sites": 1, "n_weeks": 1, "n_species": 2, "recordings_per_day": 1},
         ),
     }
 
@@ -460,32 +476,69 @@ def _reports(m):
                 room + "_describe_recordings.make_clips",
             ),
         ),
+        room + "describe_survey": Case(
+            reports.describe_survey,
+            _heard(m) | {"threshold": 0.5, "sites": _sites()},
+            without=(room + "_describe_survey.survey_sections",),
+        ),
     }
 
 
-def _survey(m):
+def _sites():
+    sites = {"site": ["marsh"], "start": "2024-05-01", "end": "2024-06-01"}
+    return pd.DataFrame(sites | {"latitude": 1.0, "longitude": 1.0, "time_zone": "UTC"})
+
+
+def _reviewed(path):
+    ReviewSession.from_proba([[0.5]], ["a.wav"], path).judge(0, "yes", reviewer="Ada")
+    return path
+
+
+def _heard(m):
     made = pd.DataFrame({"path": ["marsh/20240501_053000.WAV"], "duration_s": 10.0})
-    recordings = survey.recording_times(made, "UTC")
     X = pd.DataFrame(
         {"path": made["path"].repeat(2), "start": [0.0, 5.0], "end": [5.0, 10.0]}
     )
-    days = pd.to_datetime(["2024-05-01", "2024-06-01"])
-    sites = pd.DataFrame({"site": ["marsh"], "start": days[:1], "end": days[1:]})
     heard = {"proba": m.proba[:2], "X": X, "species": ["dove", "wren"]}
-    heard["recordings"] = recordings
+    return heard | {"recordings": survey.recording_times(made, "UTC")}
+
+
+def _survey(m):
+    heard, sites = _heard(m), _sites()
+    recordings = heard["recordings"]
+    made = recordings[["path", "duration_s"]]
+    found = survey.activity(**heard)
+    history = survey.detection_history(found)
+    reviews = history.assign(judged=1.0, weight=1.0, start=0.0, path=made["path"][0])
+    on_disk = survey.recording_times(m.X[["path"]].drop_duplicates(), "UTC")
+    drawn = {"activity": found, "species": "wren"}
+    functions = {
+        "recording_times": {"recordings": made, "time_zone": "UTC"},
+        "check_deployments": {"recordings": recordings, "sites": sites},
+        "effort": {"recordings": recordings},
+        "activity": heard | {"reviews": reviews, "sites": sites},
+        "detection_history": {"activity": found},
+        "call_density": {"reviews": reviews},
+        "accumulation": {"history": history},
+        "first_detections": {"history": history},
+        "mark_unusable": {"recordings": on_disk, "n_jobs": 1, "verbose": 0},
+        "sun_times": {"sites": sites},
+        "ActivityDisplay.from_activity": drawn,
+        "SiteActivityDisplay.from_activity": drawn,
+        "AccumulationDisplay.from_history": {"history": history},
+    }
     room = "skbird.survey."
+    made_by = {
+        name: (attrgetter(name)(survey), arguments)
+        for name, arguments in functions.items()
+    }
     return {
-        room + "recording_times": Case(
-            survey.recording_times, {"recordings": made, "time_zone": "UTC"}
-        ),
-        room + "check_deployments": Case(
-            survey.check_deployments, {"recordings": recordings, "sites": sites}
-        ),
-        room + "effort": Case(survey.effort, {"recordings": recordings}),
-        room + "activity": Case(survey.activity, heard),
-        room + "detection_history": Case(
-            survey.detection_history, {"activity": survey.activity(**heard)}
-        ),
+        room + name: Case(
+            function,
+            arguments,
+            without=(room + name.split(".")[0] + ".plot",) if "." in name else (),
+        )
+        for name, (function, arguments) in made_by.items()
     }
 
 

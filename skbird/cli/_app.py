@@ -17,6 +17,9 @@ from skbird.cli._interrupts import EXIT_CODE, INTERRUPTS
 from skbird.cli._models import models
 from skbird.cli._predict import predict
 from skbird.cli._report import report
+from skbird.cli._review import review
+from skbird.cli._survey import survey
+from skbird.cli._thresholds import thresholds
 from skbird.cli._train import train
 
 _EPILOG = """\b
@@ -120,7 +123,10 @@ for _command in (
     cross_validate,
     evaluate,
     predict,
+    review,
+    thresholds,
     report,
+    survey,
     models,
 ):
     app.add_command(_command)

@@ -16,6 +16,7 @@ from skbird.cli._models import (
 )
 from skbird.cli._numbers import FloatRange
 from skbird.cli._outputs import check_spares, write_table
+from skbird.cli._thresholds import THRESHOLDS, read_thresholds
 from skbird.utils._text import counted
 
 
@@ -58,6 +59,7 @@ Examples:
     help="A species is detected in a row from this probability on; rows with "
     "detections are joined to events.",
 )
+@THRESHOLDS
 @click.option(
     "--max-gap-s",
     type=FloatRange(0),
@@ -145,6 +147,7 @@ def predict(
     out,
     format_,
     threshold,
+    thresholds_file,
     max_gap_s,
     segment_s,
     step_s,
@@ -178,6 +181,7 @@ def predict(
     room for them, but kaggle takes row_id.
     """
     _check_together(format_, min_proba, top_species, like, work_dir)
+    _check_thresholds(format_, thresholds_file)
     where_and_when = {
         "--latitude": latitude,
         "--longitude": longitude,
@@ -186,7 +190,7 @@ def predict(
     }
     _check_place(where_and_when)
     _formats.check_out(out, format_)
-    check_spares(out, model, like, *recordings)
+    check_spares(out, model, like, thresholds_file, *recordings)
     import pandas as pd
 
     from skbird.archive import OtherRunError, predict_archive
@@ -211,6 +215,8 @@ def predict(
     model = open_model(model, trust)
     segment_s = segment_s or row_length(model)
     species = species_names(model)
+    if thresholds_file is not None:
+        threshold = read_thresholds(thresholds_file, species)
     rows = inputs.rows(species, segment_s, step_s or segment_s)
     _formats.say_left_out_columns(format_, inputs.columns)
     if format_ == "kaggle":
@@ -251,9 +257,9 @@ def predict(
             _formats.EVENTS[format_](events, place, read_names, model)
         _console.say(
             f"{counted(len(events), 'event')} of {events['species'].nunique()} species "
-            f"in {counted(len(read), 'recording')}, from probability {threshold:g} on"
+            f"in {counted(len(read), 'recording')}, from {_lowest(threshold)} on"
         )
-        if read and not len(events):
+        if read and not len(events) and thresholds_file is None:
             _say_highest(*_formats.find_highest(result, inputs.columns))
     elif format_ == "parquet":
         _say_if_nothing_is_left(result, min_proba)
@@ -304,6 +310,27 @@ def _check_together(format_, min_proba, top_species, like, work_dir):
         raise click.UsageError(
             "--work-dir does not go with --format parquet: --out is that folder."
         )
+
+
+def _check_thresholds(format_, path):
+    """Refuse thresholds of species that would have no effect."""
+    if path is None:
+        return
+    source = click.get_current_context().get_parameter_source("threshold")
+    if source is not click.core.ParameterSource.DEFAULT:
+        raise click.UsageError("--threshold and --thresholds do not go together.")
+    if format_ not in _formats.EVENTS:
+        raise click.UsageError(
+            "--thresholds goes with formats that list events only: "
+            f"{', '.join(_formats.EVENTS)}."
+        )
+
+
+def _lowest(threshold):
+    """Say from what on species are detected."""
+    if isinstance(threshold, float):
+        return f"probability {threshold:g}"
+    return "the thresholds of the species"
 
 
 def _check_place(place):

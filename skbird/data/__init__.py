@@ -34,7 +34,7 @@ set_public_module(globals())
 from skbird.data._frame_scores import score_rows_by_moments
 from skbird.data._inputs import as_spectrograms, check_same_axes, with_same_axes
 from skbird.data._joined import join_rows
-from skbird.data._label_table import read_label_table
+from skbird.data._label_table import read_label_table, read_plain_table
 from skbird.data._labels import (
     encode_table,
     parse_primary_label,

@@ -116,6 +116,33 @@ def read_table(path):
     return table, places
 
 
+def read_plain_table(path):
+    """Read a table of anything, such as of sites.
+
+    Parameters
+    ----------
+    path : Path
+
+    Returns
+    -------
+    DataFrame
+        All columns, those of numbers as numbers.
+
+    Raises
+    ------
+    ImportError, ValueError
+        See `read_label_table`.
+    """
+    suffix = path.suffix.lower()
+    if suffix == ".parquet":
+        return read_parquet(path)
+    if suffix in (".csv", ".tsv", ".txt"):
+        return _read_text(path)[0]
+    raise ValueError(
+        f"{str(path)!r} is no table: its name must end in .csv, .tsv or .parquet."
+    )
+
+
 def _read_text(path):
     """Return the table, the number of each row's line, and what separates cells."""
     rows, separator = _split(_decode(path), path)

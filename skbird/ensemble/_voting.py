@@ -48,8 +48,8 @@ class MultilabelVotingClassifier(ProbaEnsemble, _BaseComposition):
             "fit", "greedy" or None, default=None
         Weights of the votes, for all species or for each; not negative, and only their
         ratios matter. "fit" and "greedy" learn them from held-out predictions, for a
-        high macro ROC-AUC, shrunk towards equal weights; see `fit_weights`. Members of
-        weight 0 are not asked.
+        high macro ROC-AUC, shrunk towards the worth of each; see `fit_weights`. Members
+        of weight 0 are not asked.
     voting : {"mean", "geometric", "min", "rank", "auto"}, default="mean"
         Weighted mean; weighted geometric mean of the odds; minimum, without weights; or
         the weighted mean of the ranks within each species, for members of different

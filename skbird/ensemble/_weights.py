@@ -30,20 +30,21 @@ def fit_weights(
     r"""Find the weights with which classifiers rank the rows of each species best.
 
     Both methods want a high macro ROC-AUC of the combined scores and weights that
-    are nearly equal:
+    are near to what each classifier is worth alone:
 
-    .. math:: AUC(w) - e \, \frac{n}{n - 1} \sum_{m=1}^n \Big(w_m - \frac{1}{n}\Big)^2
+    .. math:: AUC(w) - e \, \frac{n}{n - 1} \sum_{m=1}^n (w_m - c_m)^2
 
-    where e is the standard error of the AUC of equal weights. The second term is 0 for
-    equal weights and e if one classifier has all the weight: what a single standard
-    error could explain does not move the weights far. With
+    where e is the standard error of the AUC of equal weights, and :math:`c_m`, which
+    sum to 1, are as the squares of how far the AUC of each is above 1/2. Among equals
+    the second term is 0 for equal weights and e if one classifier has all the weight:
+    what a single standard error could explain does not move the weights far. With
     :math:`n_j` groups that have species j (or that do not, if these are fewer),
     :math:`e^2` is the mean over the species of :math:`a_j (1 - a_j) / n_j`, an upper
     bound, over their number; :math:`a_j` is the AUC, as it were after one more right
     and one more wrong pair.
 
     With `per_species` each species then gets weights of its own, which want a high AUC
-    of that species and to be near those of all: these take the place of :math:`1/n`,
+    of that species and to be near those of all: these take the place of :math:`c_m`,
     and e is twice the standard error of this one AUC. The fewer groups have a species,
     the less its weights move; if fewer than three have it, or have it not, they stay.
 
@@ -129,10 +130,11 @@ def fit_weights(
     limit = max(_N_PAIRS // n_species, 1)
     pairs = [make_pairs(species, limit) for species in range(n_species)]
     pairs = [of_one for of_one in pairs if of_one is not None]
-    common = np.full(n_members, 1 / n_members)
     if pairs:
-        common = search(_join(pairs), common)
+        joined = _join(pairs)
+        common = search(joined, _worth(joined))
     else:
+        common = np.full(n_members, 1 / n_members)
         warnings.warn(
             "No species has both rows with and rows without it among those that all "
             "classifiers predicted: the weights are equal.",
@@ -235,6 +237,18 @@ def _choose_pairs(n_first, n_second, limit):
     # there are, and not in step with the first rows. Nothing is drawn: the weights
     # need no random state.
     return pair * n_first // limit, (pair * _GOLDEN % 1 * n_second).astype(np.intp)
+
+
+def _worth(pairs):
+    """Return the weights that members of such AUCs have if nothing else is known.
+
+    Squares, as simulated ensembles of members that differ much lose more by equal
+    weights than those of equal members lose by these.
+    """
+    skill = np.maximum(pairs.share @ _share_won(pairs.difference) - 0.5, 0.0) ** 2
+    if not skill.any():  # all rank no better than chance
+        skill += 1.0
+    return skill / skill.sum()
 
 
 def _share_won(difference):

@@ -41,4 +41,11 @@ __all__ = [
 set_public_module(globals())
 
 # For the other rooms; not public.
-from skbird.inspection._figures import COLOURS, clean_text, name_points, plain_text
+from skbird.inspection._figures import (
+    COLOURS,
+    axes_for,
+    check_axes,
+    clean_text,
+    name_points,
+    plain_text,
+)

@@ -39,11 +39,12 @@ def _refuse_to_predict(net):
 class EmbeddingDistillation(TrainedNet):
     """Teach a network what a pretrained model hears, on recordings without labels.
 
-    The network learns to give the teacher's embeddings of its segments. `save_weights`
-    then writes its backbone as a file that `backbone_weights` of `CNNClassifier` and
-    `SEDClassifier` takes in place of ImageNet weights: small and fast, and trained
-    further on labels as any other. Any recordings that sound like those to be predicted
-    will do, but it takes hours of them: from minutes the network learns these alone.
+    The network learns to give the teacher's embeddings of its segments, less the mean
+    of all: embeddings that are never negative have a high cosine to their mean
+    (BirdNET's: 0.7), which tells nothing of a sound. `save_weights` then writes its
+    backbone as a file that `backbone_weights` of `CNNClassifier` and `SEDClassifier`
+    takes in place of ImageNet weights. Any recordings that sound like those to be
+    predicted will do, but it takes hours: from minutes the network learns these alone.
 
     The teacher hears the rows as they were recorded, at its own sample rate and in its
     own windows, whatever steps the network's spectrograms went through; it runs once,
@@ -102,14 +103,14 @@ class EmbeddingDistillation(TrainedNet):
     ----------
     n_values_ : int
         Values of the teacher's embedding.
+    embedding_mean_ : ndarray of shape (n_values_,)
+        What is taken off all of them.
     history_ : DataFrame
         A row for each epoch: ``train_loss``, ``dur`` in seconds and more.
     format_ : SpectrogramFormat
         Axes, segments and normalisation of the spectrograms.
-    n_rows_, hours_ : int, float
-        What it has learnt from.
-    precision_, weights_license_ : str
-        See :class:`CNNClassifier`.
+    n_rows_, hours_, precision_, weights_license_
+        What it has learnt from; see :class:`CNNClassifier`.
 
     See Also
     --------
@@ -233,6 +234,7 @@ class EmbeddingDistillation(TrainedNet):
         X = self._spectrograms(X, fit=True)
         check_some_rows(X)
         lessons = self._lessons(X, y)
+        self.embedding_mean_ = lessons[0].centre = lessons[0].mean()
         dataset = LessonDataset(X, lessons, check_sample_weight(sample_weight, len(X)))
         check_usable(dataset)
         n_outputs = [part.n_values for part in lessons]
@@ -246,9 +248,7 @@ class EmbeddingDistillation(TrainedNet):
         return self._train(dataset)
 
     def check_early(self):
-        """Check parameters, the teacher and the weights, before the teacher hears.
-
-        `fit` does so by itself if it is given rows that are not yet decoded.
+        """Check parameters, teacher and weights, as `fit` does before all is decoded.
 
         Raises
         ------
@@ -275,7 +275,7 @@ class EmbeddingDistillation(TrainedNet):
         return embed_rows(self, self._spectrograms(X))
 
     def score(self, X, y=None):
-        """Return the mean cosine between what the network and the teacher say.
+        """Return the mean cosine to the teacher; about 0 if all sounds are the same.
 
         Parameters
         ----------
@@ -294,6 +294,7 @@ class EmbeddingDistillation(TrainedNet):
                 f"The teacher gives {taught.n_values} values; the network has learnt "
                 f"{self.n_values_}."
             )
+        taught.centre = self.embedding_mean_
         said = taught.at(X.segment_rows, X.segment_starts, X.format.grid.segment_s)
         if not np.isfinite(said).all(axis=1).any():
             raise ValueError("The teacher says nothing of any segment.")
@@ -314,7 +315,7 @@ class EmbeddingDistillation(TrainedNet):
         path : path-like
             Its name must end in ``.safetensors``. An existing file is replaced.
         license : str, default=None
-            That of the teacher's weights; None: what the spec of the encoder says.
+            Of the teacher's weights; None: what the spec of the encoder says.
         """
         self.check_is_fitted([self.learnt_in])
         path = os.fspath(path)

@@ -20,10 +20,10 @@ class DistillationLoss(RecipeCallback):
     """Let a network that learns labels also learn what a pretrained model hears.
 
     To the loss of each batch comes `weight` times one minus the cosine between a linear
-    map of the network's features and the teacher's embedding of the segment:
-    augmented, mixed or not, the network is to hear the sound that the segment is most
-    of. It helps where labels are few. The linear map lives as long as the training: the
-    fitted network is as small and fast as without.
+    map of the network's features and the teacher's embedding of the segment, less the
+    mean of all (see :class:`EmbeddingDistillation`): augmented, mixed or not, the
+    network is to hear the sound that the segment is most of. The linear map lives as
+    long as the training: the fitted network is as small and fast as without.
 
     Parameters
     ----------
@@ -94,6 +94,7 @@ class DistillationLoss(RecipeCallback):
                 "callbacks__distill__weight=0."
             )
         self.lessons_ = self._hear(X, net.verbose)
+        self.lessons_.centre = self.lessons_.mean()
         self.segment_s_ = X.spectrograms.format.grid.segment_s
         self.criterion_ = CosineLoss()
         n_features = module.backbone.num_features

@@ -44,6 +44,26 @@ class Lessons:
         self.n_values = n_values if columns is None else len(columns)
         #: Rows of which something is known.
         self.known = (self._place >= 0) & heard[self._place]
+        #: What is taken off all that is said; see `mean`.
+        self.centre = np.zeros(self.n_values, np.float32)
+
+    def mean(self):
+        """Return the mean of what the teacher says of the rows, each counted once.
+
+        Embeddings that are never negative point nearly the same way, whatever is heard:
+        without their mean, what tells sounds apart is left. Of one row it is zero.
+
+        Returns
+        -------
+        ndarray of shape (n_values,), float32
+        """
+        total, n = np.zeros(self.n_values), 0
+        for place in self._place[self.known]:
+            values = self._stretch(place, 0.0, np.inf)
+            if np.isfinite(values).all():
+                total += values
+                n += 1
+        return np.asarray(total / n if n > 1 else 0 * total, np.float32)
 
     @property
     def content(self):
@@ -51,7 +71,7 @@ class Lessons:
         said = self._said
         if isinstance(said, Windows):
             said = [list(said.entries), said.n_windows, said.window_s]
-        return [said, self._place, self._columns]
+        return [said, self._place, self._columns, self.centre]
 
     def at(self, rows, starts_s, length_s):
         """Return what the teacher says of stretches of rows.
@@ -68,13 +88,13 @@ class Lessons:
         Returns
         -------
         ndarray of shape (n, n_values), float32
-            NaN where nothing is known.
+            Without `centre`; NaN where nothing is known.
         """
         values = np.full((len(rows), self.n_values), np.nan, np.float32)
         for value, row, start_s in zip(values, rows, starts_s, strict=True):
             if self.known[row]:
                 value[:] = self._stretch(self._place[row], start_s, start_s + length_s)
-        return values
+        return values - self.centre
 
     def _stretch(self, place, start_s, end_s):
         if not isinstance(self._said, Windows):

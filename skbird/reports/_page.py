@@ -100,6 +100,10 @@ def _render_facts(part, name):
     return element("dl", facts, id=name)
 
 
+def _render_text(part, name):
+    return element("div", [element("p", text) for text in part.paragraphs], id=name)
+
+
 def _render_table(part, name):
     frame = part.frame
     if len(frame) == 0:
@@ -165,6 +169,8 @@ def _kind(column):
 def _cell(value, kind):
     text, key = _shown(value)
     class_ = "number" if kind == "number" else "long" if len(text) > 30 else None
+    if isinstance(value, pd.Timestamp):
+        class_ = "time"
     return element("td", text, class_=class_, data_value=None if key == text else key)
 
 
@@ -174,6 +180,11 @@ def _shown(value):
         return ("yes", "1") if value else ("no", "0")
     if value is None or (pd.api.types.is_scalar(value) and pd.isna(value)):
         return "–", ""
+    if isinstance(value, pd.Timestamp):
+        is_day = value.tz is None and value == value.normalize()
+        zone = "" if value.tz is None else f" {value.tzname()}"
+        text = f"{value:%Y-%m-%d}" if is_day else f"{value:%Y-%m-%d %H:%M}{zone}"
+        return text, value.isoformat()
     if isinstance(value, Integral):
         return f"{value:,}".replace(",", "\u2009"), str(value)
     if isinstance(value, Real):
@@ -296,6 +307,7 @@ def _stores(sections):
 
 _RENDERERS = {
     "Facts": _render_facts,
+    "Text": _render_text,
     "Table": _render_table,
     "Plot": _render_plot,
     "Plots": _render_plots,

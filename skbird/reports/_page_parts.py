@@ -24,6 +24,13 @@ class Facts:
 
 
 @dataclass(frozen=True)
+class Text:
+    """Paragraphs, such as of methods."""
+
+    paragraphs: list
+
+
+@dataclass(frozen=True)
 class Table:
     """A table that can be sorted and searched; the page holds its first lines."""
 

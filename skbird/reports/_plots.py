@@ -10,11 +10,11 @@ from skbird.reports._page_parts import Plot
 _N_SHOWN = 40
 
 
-def new_axes(width=6.0, height=3.6, **options):
+def new_axes(width=6.0, height=3.6, layout="constrained", **options):
     """Return axes in a new figure that pyplot knows nothing of."""
     from matplotlib.figure import Figure
 
-    figure = Figure(figsize=(width, height), layout="constrained")
+    figure = Figure(figsize=(width, height), layout=layout)
     return figure.subplots(**options)
 
 

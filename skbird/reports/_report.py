@@ -10,8 +10,9 @@ from skbird.utils._files import open_whole
 class Report:
     """Tables and figures, and the page that shows them.
 
-    Made by :func:`skbird.reports.describe_recordings` and
-    :func:`skbird.reports.describe_errors`.
+    Made by :func:`skbird.reports.describe_recordings`,
+    :func:`skbird.reports.describe_errors` and
+    :func:`skbird.reports.describe_survey`.
 
     Parameters
     ----------

@@ -4,13 +4,10 @@ import numpy as np
 import pandas as pd
 from sklearn.utils import check_random_state
 
-from skbird.data import check_rows
 from skbird.review._curve import logit_score
-from skbird.review._tables import name_species
+from skbird.review._tables import check_predictions
 from skbird.utils._params import AT_LEAST_ONE, THRESHOLD, check_params
-from skbird.utils._proba import check_proba
 from skbird.utils._sklearn_compat import Interval, StrOptions
-from skbird.utils._text import counted
 from skbird.utils._truth import validate_threshold
 
 _CONSTRAINTS = {
@@ -69,12 +66,12 @@ def choose_for_review(
     Returns
     -------
     DataFrame
-        One line per detection, species by species, at random within a species, or the
-        best first: ``path``, ``start``, ``end``, ``species``, ``probability``,
-        ``stratum`` (the number of the band, from 0 for the lowest on) and ``weight``,
-        for how many detections one stands: 1 / its chance to be chosen. Means with
-        these weights are, but for chance, those of all detections. NaN with "top" and
-        "uncertain", which say nothing of the others.
+        One line per detection, species by species; within a species at random and the
+        bands by turns, or the best first: ``path``, ``start``, ``end``, ``species``,
+        ``probability``, ``stratum`` (the number of the band, from 0 for the lowest on)
+        and ``weight``, for how many detections one stands: 1 / its chance to be chosen.
+        Means with these weights are, but for chance, those of all detections. NaN with
+        "top" and "uncertain", which say nothing of the others.
 
     Raises
     ------
@@ -123,14 +120,7 @@ def choose_for_review(
             f"n_strata={n_strata} must be at most n_per_species={n_per_species}, so "
             "that each band is heard. Listen to more, or take fewer bands."
         )
-    names = name_species(proba, species)
-    proba = check_proba(proba, None)
-    rows = check_rows(X)[["path", "start", "end"]]
-    if len(rows) != len(proba):
-        raise ValueError(
-            f"proba has {counted(len(proba), 'row')}, but X has {len(rows)}. Pass the "
-            "rows that were predicted, in their order."
-        )
+    names, proba, rows = check_predictions(proba, X, species)
     threshold = np.broadcast_to(
         validate_threshold(threshold, len(names)), (len(names),)
     )
@@ -139,47 +129,63 @@ def choose_for_review(
     for name, column, lowest in zip(names, proba.T, threshold, strict=True):
         drawn = rng.random_sample(len(rows))
         found = np.flatnonzero(column >= lowest)
-        if strategy in ("top", "uncertain"):
-            chosen = _best(column[found], drawn[found], strategy)[:n_per_species]
-            stratum, weight = 0, np.nan
-        else:
-            bands = n_strata if strategy == "stratified" else 1
-            chosen, stratum, weight = _draw(
-                column[found], drawn[found], n_per_species, bands
-            )
+        chosen, stratum, weight = choose_of_species(
+            column[found], drawn[found], n_per_species, strategy, n_strata
+        )
         chosen = found[chosen]
         part = {"species": name, "probability": column[chosen]}
         part |= {"stratum": stratum, "weight": weight}
-        parts.append(rows.iloc[chosen].assign(**part))
+        parts.append(rows[["path", "start", "end"]].iloc[chosen].assign(**part))
     return pd.concat(parts, ignore_index=True)
 
 
-def _best(proba, drawn, strategy):
-    """Return all detections from the best on; ties are in the order drawn."""
-    score = logit_score(proba)
-    return np.lexsort([drawn, -score if strategy == "top" else np.abs(score)])
+def choose_of_species(proba, drawn, n, strategy, n_strata):
+    """Choose from the detections of one species.
 
+    Parameters
+    ----------
+    proba : ndarray of shape (n_detections,)
+    drawn : ndarray of shape (n_detections,)
+        Random numbers. Those with the lowest are taken, so that more have among them
+        fewer.
+    n : int
+    strategy : str
+    n_strata : int
 
-def _draw(proba, drawn, n, n_strata):
-    """Return the detections to be heard, the band and the weight of each.
-
-    Those with the lowest numbers drawn are taken, so that more have among them fewer.
+    Returns
+    -------
+    chosen : ndarray of int, shape (n_chosen,)
+        In the order in which to listen.
+    stratum : ndarray of int, or 0
+    weight : ndarray of float, or NaN
     """
-    if not len(proba):
-        return np.empty(0, np.int64), np.empty(0, np.int64), np.empty(0)
-    score = logit_score(proba)
-    edges = np.linspace(score.min(), score.max(), n_strata + 1)[1:-1]
-    stratum = np.searchsorted(edges, score, side="right")
-    available = np.bincount(stratum, minlength=n_strata)
+    if strategy in ("top", "uncertain"):
+        score = logit_score(proba)
+        best = -score if strategy == "top" else np.abs(score)
+        return np.lexsort([drawn, best])[:n], 0, np.nan
+    bands = n_strata if strategy == "stratified" else 1
+    stratum = number_bands(proba, bands)
+    available = np.bincount(stratum, minlength=bands)
     taken = _share_out(n, available)
     order = np.lexsort([drawn, stratum])
     first = available.cumsum() - available
     place = np.empty(len(proba), np.int64)
     place[order] = np.arange(len(proba)) - first[stratum[order]]
     chosen = np.flatnonzero(place < taken[stratum])
-    chosen = chosen[np.argsort(drawn[chosen])]
+    # By turns, so that who stops early has heard of all bands.
+    turn = place[chosen] / taken[stratum[chosen]]
+    chosen = chosen[np.lexsort([drawn[chosen], turn])]
     band = stratum[chosen]
     return chosen, band, available[band] / taken[band]
+
+
+def number_bands(proba, n_strata):
+    """Return the band of the logit score of each detection, from 0 on."""
+    if not len(proba):
+        return np.empty(0, np.int64)
+    score = logit_score(proba)
+    edges = np.linspace(score.min(), score.max(), n_strata + 1)[1:-1]
+    return np.searchsorted(edges, score, side="right")
 
 
 def _share_out(n, available):

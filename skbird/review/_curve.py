@@ -4,6 +4,7 @@ from typing import NamedTuple
 
 import numpy as np
 from scipy.special import expit, logit
+from sklearn.isotonic import isotonic_regression
 
 _EDGE = 1e-6  # beyond it, probabilities of float32 hardly differ
 _N_BINS = 500
@@ -72,6 +73,33 @@ def fit_curves(score, correct, weight, prior_weight):
     return np.column_stack([intercept - slope * center / spread, slope / spread])
 
 
+def logistic_values(curves, score):
+    """Return P(correct | score) of each fit at some scores, (n_fits, n_scores)."""
+    return expit(curves[:, :1] + curves[:, 1:] * score)
+
+
+def isotonic_values(score, correct, weight, prior_weight, at):
+    """Return P(correct | score) that only never falls, (n_fits, n_scores).
+
+    Parameters
+    ----------
+    score, correct, weight, prior_weight : ndarray
+        See `fit_curves`.
+    at : ndarray of shape (n_scores,)
+        Logit scores. Between those judged the curve is linear.
+    """
+    ends = np.repeat([score.argmin(), score.argmax()], 2)
+    knots, place = np.unique(np.concatenate([score, score[ends]]), return_inverse=True)
+    y = np.concatenate([correct, [0, 1, 0, 1]])
+    found = []
+    for w in np.concatenate([weight, prior_weight], axis=1):
+        total = np.bincount(place, weights=w)
+        mean = np.bincount(place, weights=w * y) / total
+        fitted = isotonic_regression(mean, sample_weight=total, y_min=0, y_max=1)
+        found.append(np.interp(at, knots, fitted))
+    return np.array(found)
+
+
 class Detections(NamedTuple):
     """Detections of a species in bins of alike scores, from the lowest on."""
 
@@ -103,9 +131,16 @@ def bin_detections(proba, weight):
     )
 
 
-def precision_above(curves, detections):
-    """Return the precision of all detections from each bin on, (n_fits, n_bins)."""
-    correct = expit(curves[:, :1] + curves[:, 1:] * detections.score) * detections.count
+def precision_above(correct, detections):
+    """Return the precision of all detections from each bin on, (n_fits, n_bins).
+
+    Parameters
+    ----------
+    correct : ndarray of shape (n_fits, n_bins)
+        P(correct | score) of each bin.
+    detections : Detections
+    """
+    correct = correct * detections.count
     from_top = correct[:, ::-1].cumsum(axis=1)[:, ::-1]
     return from_top / detections.count[::-1].cumsum()[::-1]
 

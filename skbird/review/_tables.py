@@ -5,7 +5,9 @@ from collections import Counter
 import numpy as np
 import pandas as pd
 
+from skbird.data import check_rows
 from skbird.utils._params import as_floats, check_list
+from skbird.utils._proba import check_proba
 from skbird.utils._rows import check_columns, check_species_columns
 from skbird.utils._text import counted
 
@@ -45,6 +47,33 @@ def name_species(proba, species):
             f"{counted(n_species, 'column')}. Pass one name per column."
         )
     return names
+
+
+def check_predictions(proba, X, species):
+    """Check predictions and their rows together.
+
+    Parameters
+    ----------
+    proba : array-like or DataFrame of shape (n_rows, n_species)
+    X : DataFrame or sequence of paths
+    species : sequence of str, or None
+        See `name_species`.
+
+    Returns
+    -------
+    names : list
+    proba : ndarray of shape (n_rows, n_species)
+    rows : DataFrame
+    """
+    names = name_species(proba, species)
+    proba = check_proba(proba, None)
+    rows = check_rows(X)
+    if len(rows) != len(proba):
+        raise ValueError(
+            f"proba has {counted(len(proba), 'row')}, but X has {len(rows)}. Pass the "
+            "rows that were predicted, in their order."
+        )
+    return names, proba, rows
 
 
 def check_names(species):

@@ -1,5 +1,5 @@
+from functools import partial
 from numbers import Integral, Real
-from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -11,39 +11,28 @@ from sklearn.utils.validation import check_is_fitted
 from skbird.review._curve import (
     bin_detections,
     fit_curves,
+    isotonic_values,
+    logistic_values,
     logit_score,
     lowest_reaching,
     precision_above,
 )
+from skbird.review._heard import Heard, as_report, columns_of
+from skbird.review._recall import recall_report
 from skbird.review._tables import (
     check_names,
     check_reviews,
     check_scores,
-    name_species,
 )
 from skbird.utils._params import POSITIVE
-from skbird.utils._proba import check_proba
 from skbird.utils._rows import number_groups
-from skbird.utils._sklearn_compat import Interval, validate_params_of
+from skbird.utils._sklearn_compat import Interval, StrOptions, validate_params_of
 from skbird.utils._text import counted
+from skbird.utils._truth import validate_truth
 
 _FEWEST_RECORDINGS = 5  # of fewer, a bootstrap tells nothing of others
+_MUCH = 300  # judgements, from which on a curve without a form is sure enough
 _HALF = 0.5  # of a review: the prior of Jeffreys, where there is one score only
-_COLUMNS = [
-    "n_reviews",
-    "n_correct",
-    "n_uncertain",
-    "n_recordings",
-    "threshold",
-    "threshold_low",
-    "threshold_high",
-    "precision",
-    "precision_low",
-    "precision_high",
-    "n_detections",
-    "n_more_reviews",
-    "reason",
-]
 
 
 class ThresholdFromReviews(BaseEstimator):
@@ -65,6 +54,9 @@ class ThresholdFromReviews(BaseEstimator):
         Number of replicates.
     confidence : float in (0, 1), default=0.95
         Confidence level of the intervals.
+    curve : {"auto", "logistic", "isotonic"}, default="auto"
+        What P(correct | score) is like: a logistic curve on the logit score, or one
+        that only never falls. "auto": isotonic from 300 judgements on.
     random_state : int, RandomState instance or None, default=None
         Seed of the replicates.
 
@@ -77,7 +69,10 @@ class ThresholdFromReviews(BaseEstimator):
         The species in the order of `thresholds_`.
     curves_ : ndarray of shape (n_species, 2)
         Intercept and slope of P(correct | score) on the logit score. NaN where support
-        is too small.
+        is too small, or the curve is isotonic.
+    knots_ : list of (ndarray, ndarray) or None, of length n_species
+        Logit scores that were judged and P(correct | score) there, where the curve is
+        isotonic.
     report_ : DataFrame
         One line per species, which is the index.
 
@@ -112,8 +107,10 @@ class ThresholdFromReviews(BaseEstimator):
     alone, given which the choice says nothing of right and wrong (Winship and Radbill,
     "Sampling weights and regression analysis", Sociological Methods & Research 1994).
     With weights, the many low scores would decide on the curve, and the few high ones,
-    where thresholds are, hardly count. The curve must be such a curve: where wrong
-    detections stay as common at all low scores, thresholds are too high.
+    where thresholds are, hardly count. A logistic curve must be such a curve: where
+    wrong detections stay as common at all low scores, thresholds are too high. The
+    isotonic one (Zadrozny and Elkan, "Transforming classifier scores into accurate
+    multiclass probability estimates", KDD 2002) need only rise, but needs many reviews.
 
     Intervals are of Bayesian bootstrap (Rubin, "The Bayesian bootstrap", Annals of
     Statistics 1981): each recording gets an exponential weight, each half review a
@@ -147,6 +144,7 @@ class ThresholdFromReviews(BaseEstimator):
         "interval_width": [POSITIVE],
         "n_bootstrap": [Interval(Integral, 1, 100_000, closed="both")],
         "confidence": [Interval(Real, 0, 1, closed="neither")],
+        "curve": [StrOptions({"auto", "logistic", "isotonic"})],
         "random_state": ["random_state"],
     }
 
@@ -159,6 +157,7 @@ class ThresholdFromReviews(BaseEstimator):
         interval_width=0.1,
         n_bootstrap=1000,
         confidence=0.95,
+        curve="auto",
         random_state=None,
     ):
         self.min_precision = min_precision
@@ -167,6 +166,7 @@ class ThresholdFromReviews(BaseEstimator):
         self.interval_width = interval_width
         self.n_bootstrap = n_bootstrap
         self.confidence = confidence
+        self.curve = curve
         self.random_state = random_state
 
     def fit(self, reviews, proba=None, *, recording_ids=None):
@@ -204,15 +204,17 @@ class ThresholdFromReviews(BaseEstimator):
             recording_ids = reviews.get("path", np.arange(len(reviews)))
         recording, _ = number_groups(recording_ids, len(reviews), "recording_ids")
         names = self._names(reviews)
-        columns = [None] * len(names) if proba is None else _columns(proba, names)
+        columns = [None] * len(names) if proba is None else columns_of(proba, names)
         rng = check_random_state(self.random_state)
         judged = reviews["judged"].to_numpy()
-        curves, lines = np.full((len(names), 2), np.nan), []
+        self.curves_ = np.full((len(names), 2), np.nan)
+        self.knots_ = [None] * len(names)
+        lines = []
         for j, (name, everything) in enumerate(zip(names, columns, strict=True)):
             named = (reviews["species"] == name).to_numpy()
             own = named & ~np.isnan(weight)
             counts = own & ~np.isnan(judged)
-            heard = _Heard(
+            heard = Heard(
                 probability[counts], judged[counts], weight[counts], recording[counts]
             )
             line = heard.counts() | {"n_uncertain": (own & ~counts).sum()}
@@ -221,13 +223,10 @@ class ThresholdFromReviews(BaseEstimator):
                 missing = self.min_reviews - line["n_reviews"]
                 line["n_more_reviews"] = missing if missing > 0 else None
             else:
-                replicates = self._replicates(heard, rng)
-                curves[j] = replicates[0]
-                line |= self._find(replicates, heard, everything)
+                line |= self._find(self._fit_curve(j, heard, rng), heard, everything)
             lines.append(line)
         self.species_ = np.array(names)
-        self.curves_ = curves
-        self.report_ = _as_table(lines, names)
+        self.report_ = as_report(lines, names)
         self.thresholds_ = self.report_["threshold"].fillna(np.inf).to_numpy()
         return self
 
@@ -262,16 +261,32 @@ class ThresholdFromReviews(BaseEstimator):
             )
         return None
 
-    def _replicates(self, heard, rng):
-        """Fit the curve, and once more for each replicate: (1 + n_bootstrap, 2)."""
+    def _fit_curve(self, j, heard, rng):
+        """Fit the curve, and once more for each replicate.
+
+        Returns
+        -------
+        callable
+            Takes scores, and returns P(correct) of shape (1 + n_bootstrap, n_scores).
+        """
         numbers = np.unique(heard.recording, return_inverse=True)[1]
         of_recordings = rng.exponential(size=(self.n_bootstrap, numbers.max() + 1))
         of_prior = rng.gamma(_HALF, size=(self.n_bootstrap, 4))
         of_reviews = np.vstack([np.ones(len(numbers)), of_recordings[:, numbers]])
         of_prior = np.vstack([np.full(4, _HALF), of_prior])
-        return fit_curves(logit_score(heard.proba), heard.judged, of_reviews, of_prior)
+        score = logit_score(heard.proba)
+        known = score, heard.judged, of_reviews, of_prior
+        is_much = len(score) >= _MUCH
+        if self.curve == "isotonic" or (self.curve == "auto" and is_much):
+            knots = np.unique(score)
+            first = score, heard.judged, of_reviews[:1], of_prior[:1]
+            self.knots_[j] = knots, isotonic_values(*first, knots)[0]
+            return partial(isotonic_values, *known)
+        curves = fit_curves(*known)
+        self.curves_[j] = curves[0]
+        return partial(logistic_values, curves)
 
-    def _find(self, replicates, heard, everything):
+    def _find(self, correct_at, heard, everything):
         """Return what the report says of a species that has enough reviews."""
         lowest = heard.proba.min()
         if everything is None:
@@ -282,7 +297,7 @@ class ThresholdFromReviews(BaseEstimator):
                 why = f"proba has no detection from {lowest:.3g} on, the lowest judged"
                 return {"reason": why}
             detections = bin_detections(above, np.ones(len(above)))
-        precision = precision_above(replicates, detections)
+        precision = precision_above(correct_at(detections.score), detections)
         bins = lowest_reaching(precision, self.min_precision)
         place = bins[0]
         if place == len(detections.lowest):
@@ -322,48 +337,63 @@ class ThresholdFromReviews(BaseEstimator):
             NaN for species whose support is too small.
         """
         check_is_fitted(self)
-        columns = np.column_stack(_columns(proba, list(self.species_)))
-        return expit(self.curves_[:, 0] + self.curves_[:, 1] * logit_score(columns))
+        columns = np.column_stack(columns_of(proba, list(self.species_)))
+        score = logit_score(columns)
+        found = expit(self.curves_[:, 0] + self.curves_[:, 1] * score)
+        for j, knots in enumerate(self.knots_):
+            if knots is not None:
+                found[:, j] = np.interp(score[:, j], *knots)
+        return found
 
+    def recall(self, Y, proba, *, recording_ids=None):
+        """Return which share of the calls that are known the thresholds find.
 
-class _Heard(NamedTuple):
-    """Judgements of one species."""
+        Reviews of detections tell nothing of the calls that were not detected: rows
+        are needed in which all calls are known, such as annotated ones.
 
-    proba: np.ndarray
-    judged: np.ndarray
-    weight: np.ndarray
-    recording: np.ndarray
+        Parameters
+        ----------
+        Y : array-like or DataFrame of shape (n_rows, n_species)
+            1 present, 0 absent, NaN unknown, in the order of `species_`; the columns of
+            a DataFrame are found by name.
+        proba : array-like or DataFrame of shape (n_rows, n_species)
+            Predictions of these rows. NaN, which could not be read, does not count.
+        recording_ids : array-like of shape (n_rows,), default=None
+            The recording of each row. By default each row is resampled by itself.
 
-    def counts(self):
-        return {
-            "n_reviews": len(self.judged),
-            "n_correct": int(self.judged.sum()),
-            "n_recordings": len(np.unique(self.recording)),
-        }
+        Returns
+        -------
+        DataFrame
+            One line per species, which is the index: ``n_present``, ``n_found``,
+            ``recall``, ``recall_low`` and ``recall_high``, NaN where there is no
+            threshold or no call.
 
-
-def _columns(proba, names):
-    """Return the predictions of each species, found by name in a DataFrame."""
-    if isinstance(proba, pd.DataFrame):
-        given = name_species(proba, None)
-        missing = [name for name in names if name not in set(given)]
-        if missing:
+        Raises
+        ------
+        ValueError
+            If shapes or names differ.
+        """
+        check_is_fitted(self)
+        names = list(self.species_)
+        proba = np.column_stack(columns_of(proba, names))
+        if isinstance(Y, pd.DataFrame):
+            Y = Y.reindex(columns=names)
+        present = validate_truth(Y, "Y").positive
+        if present.shape != proba.shape:
             raise ValueError(
-                f"proba has no column {missing[0]!r}. Pass the predictions of all "
-                "species that have reviews, or leave these reviews out."
+                f"Y has shape {present.shape}, but proba has {proba.shape}. Pass the "
+                "labels of the rows that were predicted, in their order."
             )
-        proba = proba[names]
-    else:
-        name_species(proba, names)
-    return list(check_proba(proba, None).T)
-
-
-def _as_table(lines, names):
-    table = pd.DataFrame(lines, columns=_COLUMNS, index=pd.Index(names, name="species"))
-    return table.astype(
-        {
-            name: "Int64" if name.startswith("n_") else "float64"
-            for name in _COLUMNS
-            if name != "reason"
-        }
-    )
+        if recording_ids is None:
+            recording_ids = np.arange(len(proba))
+        recording, _ = number_groups(recording_ids, len(proba), "recording_ids")
+        table = recall_report(
+            present & ~np.isnan(proba),
+            proba,
+            self.thresholds_,
+            recording,
+            check_random_state(self.random_state),
+            self.n_bootstrap,
+            self.confidence,
+        )
+        return table.set_index(pd.Index(names, name="species"))

@@ -9,6 +9,7 @@ from skbird.utils._rows import check_columns
 from skbird.utils._sklearn_compat import StrOptions
 
 _NEEDED = "site", "date", "start_time", "species", "effort_s", "n_calling"
+_REVIEWED = "n_reviewed", "n_confirmed"
 
 
 def detection_history(
@@ -22,12 +23,13 @@ def detection_history(
 
     An occasion counts for a species if it was listened to: without effort, or with
     less than `min_effort_s`, the history is NaN, not 0. Detections are those of a
-    threshold, and may be false.
+    threshold, and may be false: with reviews, histories say which are certain.
 
     Parameters
     ----------
     activity : DataFrame
-        As `activity` makes it, such as with ``by="day"``, or ``by=7`` for weeks.
+        As `activity` makes it, such as with ``by="day"``, or ``by=7`` for weeks; with
+        its argument ``reviews``, the history has what was heard.
     min_rows : int >= 1, default=1
         From how many calling rows on, begun in the occasion, a species is detected.
     min_effort_s : float >= 0, default=0.0
@@ -44,6 +46,10 @@ def detection_history(
         ``start_time``; occasions of which a site is not in `activity` have no line.
         Wide: ``species``, ``site``, ``y.1`` to ``y.n``, then ``effort_s.1`` to
         ``effort_s.n``, 0 where `activity` has none.
+        With reviews the long form also has ``state`` (2 certain: a detection was
+        confirmed; 1 uncertain: there are `min_rows` detections that nobody found wrong;
+        0 none; NaN: no effort), ``n_reviewed`` and ``n_confirmed``; the wide form these
+        and ``n_calling``, by occasion.
 
     Raises
     ------
@@ -57,6 +63,15 @@ def detection_history(
     spOccupancy: the columns ``y.`` as ``y``, those of ``effort_s.`` as a covariate of
     observation. ``to_csv(index=False)`` writes NaN as an empty cell, which ``read.csv``
     reads as NA.
+
+    Thresholds leave false positives, which make species look as if they were
+    everywhere. Two kinds of models take them into account. unmarked's ``occuFP`` takes
+    ``state.`` as ``y``, its ``type`` being ``c(0, 0, n)`` (Miller et al., "Improving
+    occupancy estimation when two types of observational error occur", Ecology 2011).
+    Models that are written in JAGS, NIMBLE, Stan or PyMC take counts: of detections,
+    ``n_calling.``, of those that were reviewed, and of those confirmed (Chambert et
+    al., "A new framework for analysing automated acoustic species detection data",
+    Methods in Ecology and Evolution 2018). Reviews must then be drawn by chance.
 
     Examples
     --------
@@ -87,12 +102,23 @@ def detection_history(
     counts = (effort_s > 0) & (effort_s >= min_effort_s)
     detected = (history["n_calling"] >= min_rows).astype(float)
     history["y"] = detected.where(counts)
+    reviewed = [name for name in _REVIEWED if name in history.columns]
+    if reviewed:
+        history["state"] = _states(history, min_rows).where(counts)
+        reviewed = ["state", *reviewed]
     history = history.sort_values(["species", "site", "occasion"], ignore_index=True)
     if form == "long":
         when = [name for name in ("date", "hour", "start_time") if name in history]
         figures = ["occasion", "y", "effort_s", "n_calling"]
-        return history[["species", "site", *figures, *when]]
-    return _widen(history)
+        return history[["species", "site", *figures, *reviewed, *when]]
+    return _widen(history, [*reviewed, "n_calling"] if reviewed else [])
+
+
+def _states(history, min_rows):
+    """Return 2 where a detection was confirmed, 1 where some may be right, or 0."""
+    n_wrong = history["n_reviewed"] - history["n_confirmed"]
+    is_open = history["n_calling"] - n_wrong >= min_rows
+    return is_open.astype(float).mask(history["n_confirmed"] > 0, 2.0)
 
 
 def _check_activity(activity):
@@ -115,6 +141,11 @@ def _check_activity(activity):
             f"activity has more than one line of species {line['species']!r} at site "
             f"{line['site']!r} on {line['date']}. Pass each occasion once."
         )
+    if len([name for name in _REVIEWED if name in activity.columns]) == 1:
+        raise ValueError(
+            "activity has one of the columns n_reviewed and n_confirmed; both are "
+            "needed, or none. Pass what skbird.survey.activity returns."
+        )
     return activity.reset_index(drop=True)
 
 
@@ -127,10 +158,12 @@ def _number_occasions(history):
     return history[when].assign(nth=nth).groupby([*when, "nth"]).ngroup() + 1
 
 
-def _widen(history):
+def _widen(history, others):
     """Return a line per species and site, with columns for all occasions."""
     parts = []
-    for name, absent in (("y", {}), ("effort_s", {"fill_value": 0.0})):
+    absences = {"y": {}, "effort_s": {"fill_value": 0.0}, "state": {}}
+    for name in ["y", "effort_s", *others]:
+        absent = absences.get(name, {"fill_value": 0})
         table = history.set_index(["species", "site", "occasion"])[name]
         table = table.unstack(**absent)
         parts.append(table.set_axis([f"{name}.{n}" for n in table.columns], axis=1))

@@ -12,7 +12,7 @@ from skbird.survey._zones import microseconds
 
 def effort(
     recordings: pd.DataFrame,
-    by: Literal["hour", "day", "night"] | int = "day",
+    by: Literal["hour", "day", "night", "hour_from_sunrise"] | int = "day",
     *,
     sites: pd.DataFrame | None = None,
 ) -> pd.DataFrame:
@@ -28,9 +28,13 @@ def effort(
         As `recording_times` makes it. A column ``usable`` may say False of those that
         are silent, clipped, broken or too noisy; those whose duration is not known are
         not usable either.
-    by : {"hour", "day", "night"} or int, default="day"
+    by : {"hour", "day", "night", "hour_from_sunrise"} or int, default="day"
         What an occasion is, in the time of the place: an hour, a day, from noon to
-        noon, or so many days, counted from the first day of all recordings.
+        noon, an hour from sunrise, or so many days, counted from the first day of all
+        recordings. Of hours from sunrise there are 24 a day, from -12 to 11, of which
+        the last takes the minutes by which sunrise moves; days without a sunrise are in
+        no occasion. They need `sites` with latitude and longitude, and astral (the
+        extra ``survey``).
     sites : DataFrame, default=None
         Deployments, as `check_deployments` takes them: occasions of a deployment
         without recordings are listed, with 0 seconds. None: only those that have some.
@@ -39,9 +43,9 @@ def effort(
     -------
     DataFrame
         A line per site and occasion: ``site``, ``date`` (that of the evening of a
-        night), ``hour`` (of hours), ``start_time`` of the occasion (UTC),
-        ``recorded_s`` and ``usable_s``, and ``n_recordings`` and ``n_unusable``, each
-        counted where it begins.
+        night), ``hour`` (of hours, also from sunrise), ``start_time`` of the occasion
+        (UTC), ``recorded_s`` and ``usable_s``, and ``n_recordings`` and ``n_unusable``,
+        each counted where it begins.
 
     Raises
     ------
@@ -51,7 +55,8 @@ def effort(
     Warns
     -----
     UserWarning
-        If recordings have no ``start_time``: they are in no occasion.
+        If recordings have no ``start_time``, or are of days without a sunrise: they are
+        in no occasion.
 
     Examples
     --------
@@ -67,9 +72,9 @@ def effort(
     table = check_recordings(recordings)
     deployments = None if sites is None else check_sites(sites, table)
     table = without_times(table, stacklevel=2)
-    calendar = make_calendar(by, table)
+    calendar = make_calendar(by, table, sites, stacklevel=2)
     cells = occasion_effort(table, deployments, calendar)
-    labels = calendar.label(cells["occasion_us"].to_numpy(), cells["time_zone"])
+    labels = calendar.label(cells["occasion_us"].to_numpy(), cells)
     figures = ["recorded_s", "usable_s", "n_recordings", "n_unusable"]
     return pd.concat([cells[["site"]], labels, cells[figures]], axis=1)
 
@@ -96,7 +101,7 @@ def occasion_effort(recordings, deployments, calendar):
     pieces = calendar.cut(
         start_us,
         start_us + np.rint(seconds * 1e6).astype(np.int64),
-        recordings["time_zone"],
+        recordings,
     )
     whole = recordings.iloc[pieces["stretch"]].reset_index(drop=True)
     parts = [
@@ -114,7 +119,7 @@ def occasion_effort(recordings, deployments, calendar):
     ]
     if deployments is not None and len(deployments):
         ends = (microseconds(deployments[f"{name}_time"]) for name in ("start", "end"))
-        pieces = calendar.cut(*ends, deployments["time_zone"])
+        pieces = calendar.cut(*ends, deployments)
         whole = deployments.iloc[pieces["stretch"]].reset_index(drop=True)
         nothing = dict.fromkeys(["recorded_s", "usable_s"], 0.0)
         nothing |= dict.fromkeys(["n_recordings", "n_unusable"], 0)

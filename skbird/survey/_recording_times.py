@@ -1,4 +1,4 @@
-"""When recordings began: what their names tell, and how long their headers are."""
+"""When recordings began, by their names and headers, and how long they are."""
 
 import re
 from typing import Literal
@@ -8,13 +8,15 @@ import pandas as pd
 
 from skbird.audio import AudioReadError, read_headers
 from skbird.data import check_rows
+from skbird.survey._header_times import times_of_headers
 from skbird.survey._zones import to_utc, zone_of
 from skbird.utils._days import times_of_names
 from skbird.utils._params import as_floats
 from skbird.utils._text import counted
 from skbird.utils._typing import Rows
 
-_STAMP = re.compile(r"[_-]*(?:19|20)\d\d-?\d\d-?\d\d.*")
+_STAMP = re.compile(r"(?:19|20)\d\d-?\d\d-?\d\d")
+_SAME_S = 2.0  # a clock may go on by a second while a file gets its name
 
 
 def recording_times(
@@ -30,7 +32,11 @@ def recording_times(
     Names as recorders write them are read: AudioMoth's ``20240501_053000.WAV`` and, of
     old ones, the hexadecimal ``5E90A4D4.WAV`` (UTC), Song Meter's
     ``SITE_20240501_053000.wav``, BAR-LT's ``20240501T053000+1000_x.wav``, and
-    ``2024-05-01_05-30-00.wav``. A zone in the name counts more than `clock`.
+    ``2024-05-01_05-30-00.wav``. So are AudioMoth's comments in headers and, if the
+    package guano is installed, GUANO metadata, of files of which the header is read:
+    they tell the time where the name does not, and the zone of the clock. Where the
+    name tells another time, it counts, as who renames files may have corrected a clock,
+    and ``note`` says so. A zone in the name or the header counts more than `clock`.
 
     Parameters
     ----------
@@ -54,7 +60,7 @@ def recording_times(
     -------
     DataFrame
         A line per recording, in their order: ``path``, ``site``, ``start_time`` (UTC;
-        NaT: the name tells none), ``duration_s``, ``time_zone`` and ``note``, which
+        NaT: nothing tells it), ``duration_s``, ``time_zone`` and ``note``, which
         says what is doubtful; then further columns of the table. Of a time that occurs
         twice, as clocks are put back, the first is taken.
 
@@ -94,11 +100,13 @@ def recording_times(
     zones = _zones(given, time_zone)
     table = pd.DataFrame({"path": given["path"]})
     table["site"] = _sites(given, site_from)
-    table["start_time"], notes = _start_times(given["path"], zones, clock)
     durations, errors = _durations(given, on_error)
+    told, notes = _told(given, durations)
+    table["start_time"], doubts = _start_times(told, zones, clock)
     table["duration_s"], table["time_zone"] = durations, zones
     table["note"] = [
-        "; ".join(filter(None, pair)) for pair in zip(notes, errors, strict=True)
+        "; ".join(filter(None, said))
+        for said in zip(notes, doubts, errors, strict=True)
     ]
     others = [name for name in given.columns if name not in table.columns]
     return table.join(given[others])
@@ -137,14 +145,41 @@ def _sites(table, site_from):
     if site_from == "folder":
         sites = [folders[-1] if folders else "" for *folders, _ in parts]
     else:
-        sites = [_STAMP.sub("", name) for *_, name in parts]
+        sites = [_prefix(name) for *_, name in parts]
     return pd.Series(sites, dtype=object)
 
 
-def _start_times(paths, zones, clock):
-    """Return when recordings begin, in UTC, and what is to be said about it."""
-    told = times_of_names(paths)
+def _prefix(name):
+    """Return what stands before the date in a name; all of it if there is no date."""
+    stamp = _STAMP.search(name)
+    return name if stamp is None else name[: stamp.start()].rstrip("_-")
+
+
+def _told(table, durations):
+    """Return what names and headers tell of times, and what is to be said about it."""
+    told = times_of_names(table["path"])
     notes = np.where(told["time"].isna(), "the name has no time", "").astype(object)
+    if "duration_s" in table.columns:
+        return told, notes
+    # What could not be opened may be no file at all, and never be read to an end.
+    heard = times_of_headers(table["path"].where(~np.isnan(durations), ""))
+    # Of two clocks that say how far they are ahead, the moments are compared.
+    ahead_s = (told["offset_s"] - heard["offset_s"]).fillna(0.0)
+    apart_s = (told["time"] - heard["time"]).dt.total_seconds() - ahead_s
+    only_heard = told["time"].isna() & heard["time"].notna()
+    agree = (apart_s.abs() <= _SAME_S) | only_heard
+    told["time"] = told["time"].where(~only_heard, heard["time"])
+    takes_zone = agree & told["offset_s"].isna()
+    told["offset_s"] = told["offset_s"].where(~takes_zone, heard["offset_s"])
+    notes[only_heard] = ""
+    for row in np.flatnonzero(heard["time"].notna() & ~agree):
+        notes[row] = f"the header tells another time: {heard['time'][row]}"
+    return told, notes
+
+
+def _start_times(told, zones, clock):
+    """Return when recordings begin, in UTC, and what is to be said about it."""
+    notes = np.full(len(told), "", dtype=object)
     ahead = pd.to_timedelta(told["offset_s"].fillna(0.0), unit="s")
     starts = (told["time"] - ahead).dt.tz_localize("UTC").astype("datetime64[us, UTC]")
     without_zone = told["offset_s"].isna() & told["time"].notna()

@@ -12,6 +12,8 @@ from skbird.utils._text import counted
 
 _NEEDED = "path", "site", "start_time", "duration_s", "time_zone"
 _DAY = pd.Timedelta("1D")
+_LONGEST_S = 31_622_400.0  # a year
+_LONGEST_DEPLOYMENT_D = 7_305
 
 
 def check_recordings(recordings):
@@ -39,6 +41,13 @@ def check_recordings(recordings):
         raise ValueError(
             f"duration_s={duration_s[row]:g} of {table['path'][row]!r} must be 0 "
             "seconds or more; NaN where it is not known. Correct recordings."
+        )
+    if (duration_s > _LONGEST_S).any():
+        row = (duration_s > _LONGEST_S).argmax()
+        raise ValueError(
+            f"duration_s={duration_s[row]:g} of {table['path'][row]!r} must be at most "
+            f"{_LONGEST_S:.0f} seconds, a year; NaN where it is not known. Correct "
+            "recordings."
         )
     usable = ~np.isnan(duration_s)
     if "usable" in table.columns:
@@ -81,6 +90,7 @@ def check_sites(sites, recordings):
     remedy = "name each deployment's site, its first and its last day"
     _check_table(sites, "sites", ("site", "start", "end"), remedy)
     table = sites.reset_index(drop=True)
+    _check_names(table["site"], recordings["site"])
     for name, limit in (("latitude", 90), ("longitude", 180)):
         if name in table.columns:
             values = as_floats(table[name], f"{name} of sites", np.float64)
@@ -110,6 +120,15 @@ def check_sites(sites, recordings):
             f"end={table['end'][row]} of site {table['site'][row]!r} must be after "
             f"start={table['start'][row]}. Swap or correct them."
         )
+    days = (end - start) // _DAY
+    if (days > _LONGEST_DEPLOYMENT_D).any():
+        row = days.argmax()
+        raise ValueError(
+            f"The deployment of site {table['site'][row]!r} is {days[row]} days long, "
+            f"from {table['start'][row]} to {table['end'][row]}; at most "
+            f"{_LONGEST_DEPLOYMENT_D} are possible. Correct the years; of one that "
+            "goes on, write the last day that was recorded."
+        )
     checked = pd.DataFrame({"site": table["site"], "time_zone": zones})
     for name, times in (("start_time", start), ("end_time", end)):
         parts = [
@@ -117,6 +136,13 @@ def check_sites(sites, recordings):
         ]
         checked[name] = pd.concat(parts) if parts else times.dt.tz_localize("UTC")
     return checked
+
+
+def no_recordings():
+    """Return a table without recordings, for what sites tell by themselves."""
+    table = pd.DataFrame(columns=list(_NEEDED))
+    moments = pd.to_datetime(table["start_time"], utc=True)
+    return check_recordings(table.assign(start_time=moments))
 
 
 def without_times(recordings, stacklevel):
@@ -145,6 +171,22 @@ def _check_table(table, what, needed, remedy):
         raise ValueError(
             f"{what} has no column {lacking[0]!r}; its columns are "
             f"{list(table.columns)[:10]}. {', '.join(needed)} are needed: {remedy}."
+        )
+
+
+def _check_names(sites, recorded):
+    """Refuse names of sites that are missing, or that can never be those recorded."""
+    if sites.isna().any():
+        row = sites.isna().to_numpy().argmax()
+        raise ValueError(f"site of sites is missing in row {row}. Name each site.")
+    names = pd.unique(pd.concat([sites, recorded]).astype(object))
+    other = next((name for name in names if not isinstance(name, str)), None)
+    text = next((name for name in names if isinstance(name, str)), None)
+    if other is not None and text is not None:
+        raise ValueError(
+            f"site is text ({text!r}) in some lines of sites and recordings and not in "
+            f"others ({other!r}), which are never equal. Make all of them text; read "
+            "files by pandas.read_csv(path, dtype={'site': str})."
         )
 
 

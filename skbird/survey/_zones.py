@@ -75,6 +75,26 @@ def to_utc(times, zone):
     return utc, is_twice, is_skipped
 
 
+def second_times(times, zone):
+    """Say in UTC what clocks of a zone show the second time, after they are put back.
+
+    Parameters
+    ----------
+    times : Series of datetime64
+        Without zone.
+    zone : tzinfo
+
+    Returns
+    -------
+    Series of datetime64[us, UTC]
+        Only of times that occur twice.
+    """
+    twice = times[to_utc(times, zone)[1]]
+    seconds = [time.to_pydatetime().replace(tzinfo=zone, fold=1) for time in twice]
+    seconds = [time.astimezone(UTC) for time in seconds]
+    return pd.Series(seconds, dtype="datetime64[us, UTC]")
+
+
 def microseconds(times):
     """Return moments as whole microseconds since 1970, UTC.
 

@@ -120,11 +120,15 @@ def replacing(path, part, mode="wb", *, sync=True, remedy=None):
         # What else the caller may not do is not the fault of this folder.
         with explained(path, remedy, forbidden=()), file:
             yield file
+            file.flush()
             if sync:
-                file.flush()
                 os.fsync(file.fileno())
-        with explained(path, remedy):
-            os.replace(part, path)
+            if fcntl is not None:  # closed, it would be taken for a dead one
+                with explained(path, remedy):
+                    os.replace(part, path)
+        if fcntl is None:  # Windows renames no open file
+            with explained(path, remedy):
+                os.replace(part, path)
     finally:
         Path(part).unlink(missing_ok=True)
 

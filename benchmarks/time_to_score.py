@@ -1,0 +1,145 @@
+"""Measure how long networks train until they reach a score, on CPUs or a GPU.
+
+Usage::
+
+    python benchmarks/time_to_score.py esc10 --cache cache \
+        --weights tf_efficientnet_lite0_in1k.safetensors
+
+A network is trained on each fold; after each epoch the clock stops, and the rows that
+were held out are predicted. The score of an epoch is the accuracy over the rows of all
+folds, and its time the sum of the training times until then: what it takes to train
+five networks of that score. Recipes take turns, fold by fold, so that a slow moment
+meets all of them:
+
+- ``today``: that of ``real_audio.py``.
+- ``coarse``: spectrograms with half as many frames.
+- ``coarse, short``: and half as many epochs, so that the rate falls earlier.
+
+What a network gave is kept in the cache, so that a killed run goes on.
+"""
+
+import argparse
+import time
+import warnings
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import real_audio
+from _common import weights_path, write_results
+from sklearn.pipeline import make_pipeline
+from skorch.callbacks import Callback
+
+from skbird.nn import CNNClassifier
+from skbird.preprocessing import BandPass, LogMel, Resampler, Segmenter
+
+EPOCHS = {"esc10": 12, "xc_california": 60}
+TARGETS = {"esc10": 0.93, "xc_california": 0.78}
+COARSE = {"n_fft": 2048, "hop_length": 1024}
+#: Name of each recipe: parameters of LogMel, share of the epochs.
+RECIPES = {"today": ({}, 1.0), "coarse": (COARSE, 1.0), "coarse, short": (COARSE, 0.5)}
+
+
+class Clock(Callback):
+    """Notes how long the training took, and what is predicted after each epoch."""
+
+    def __init__(self, X):
+        self.X = X
+        self.seconds, self.probas = [], []
+
+    def on_epoch_begin(self, net, **kwargs):
+        """Start the clock."""
+        self.start = time.perf_counter()
+
+    def on_epoch_end(self, net, **kwargs):
+        """Stop the clock, and predict."""
+        self.seconds.append(time.perf_counter() - self.start)
+        self.probas.append(net.predict_proba(self.X))
+
+
+def train(args, recipe, seed, fold, data):
+    """Return the seconds of each epoch, and which held-out rows it got right."""
+    path = Path(args.cache) / "time_to_score"
+    path = path / f"{args.task}, {recipe}, {seed}, {fold}.npz"
+    if not path.exists():
+        path.parent.mkdir(parents=True, exist_ok=True)
+        X, Y, splits = data
+        frames, share = RECIPES[recipe]
+        steps = make_pipeline(
+            Resampler(32_000),
+            BandPass(50, 16_000),
+            Segmenter(5.0, overlap=0.5),
+            LogMel(128, cache_dir=args.cache, verbose=0, **frames),
+        )
+        train, test = splits[fold]
+        X_train, X_test = (
+            steps.fit_transform(X.iloc[train]),
+            steps.transform(X.iloc[test]),
+        )
+        clock = Clock(X_test)
+        net = CNNClassifier(
+            "tf_efficientnet_lite0",
+            backbone_weights=weights_path(args.weights),
+            max_epochs=round(share * EPOCHS[args.task]),
+            batch_size=16,
+            random_state=seed,
+            device=args.device,
+            precision=args.precision,
+            callbacks=[("clock", clock)],
+            verbose=0,
+        )
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            net.fit(X_train, Y.iloc[train])
+        clock = dict(net.callbacks_)["clock"]
+        truth = Y.iloc[test].to_numpy().argmax(axis=1)
+        right = np.stack(clock.probas).argmax(axis=2) == truth
+        np.savez(path, seconds=clock.seconds, right=right)
+    found = np.load(path)
+    return found["seconds"], found["right"]
+
+
+def judge(args, networks):
+    """Return the figures of the networks of all folds of a recipe and seed."""
+    seconds = np.cumsum(np.sum([s for s, _ in networks], axis=0))
+    accuracy = np.concatenate([right for _, right in networks], axis=1).mean(axis=1)
+    reached = np.flatnonzero(accuracy >= TARGETS[args.task])
+    first = reached[0] if len(reached) else None
+    return {
+        "epochs to score": np.nan if first is None else first + 1,
+        "seconds to score": np.nan if first is None else seconds[first],
+        "seconds in all": seconds[-1],
+        "accuracy in the end": accuracy[-1],
+    }
+
+
+def main():
+    """Parse the command line, run, print and write the results."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("task", choices=EPOCHS)
+    parser.add_argument("--recipes", nargs="+", choices=RECIPES, default=list(RECIPES))
+    parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
+    parser.add_argument("--weights", default="pretrained", help="of ImageNet")
+    parser.add_argument("--cache", required=True, help="folder for what is computed")
+    parser.add_argument("--device", default="auto")
+    parser.add_argument("--precision", default="auto")
+    args = parser.parse_args()
+    lines = []
+    for seed in args.seeds:
+        data = real_audio.load(args.task, seed)
+        networks = {recipe: [] for recipe in args.recipes}
+        for fold in range(len(data[2])):
+            for recipe, found in networks.items():
+                found.append(train(args, recipe, seed, fold, data))
+        for recipe, found in networks.items():
+            lines.append({"recipe": recipe, "seed": seed, **judge(args, found)})
+        print(pd.DataFrame(lines).round(3).to_string(index=False), flush=True)
+    table = pd.DataFrame(lines)
+    mean = table.drop(columns="seed").groupby("recipe", sort=False).mean()
+    print(mean.round(3).to_markdown())
+    path = write_results(f"time_to_score_{args.task}", vars(args), lines)
+    print(f"written to {path}")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,256 @@
+"""The tables that ``skbird survey`` reads."""
+
+from typing import NamedTuple
+
+import click
+
+from skbird.cli import _console
+from skbird.utils._text import counted
+
+_KEYS = ["path", "start", "end"]
+_SQLITE = b"SQLite format 3"
+_NO_SPECIES = ["latitude", "longitude", "week"]
+
+
+class Predictions(NamedTuple):
+    """Probabilities of rows, and the recordings that could not be read."""
+
+    X: object
+    proba: object
+    errors: object
+
+
+def read_sites(path, time_zone):
+    """Read the table of sites; names are text.
+
+    Parameters
+    ----------
+    path : Path
+    time_zone : str or None
+        Of all sites, if the table has no such column.
+
+    Returns
+    -------
+    DataFrame
+    """
+    from skbird.data import read_plain_table
+
+    table = read_plain_table(path)
+    lacking = [name for name in ("site", "start", "end") if name not in table.columns]
+    if lacking:
+        raise ValueError(
+            f"{path} has no column {lacking[0]!r}; its columns are "
+            f"{list(table.columns)[:10]}. A line per site needs site, start and end."
+        )
+    if not len(table):
+        raise ValueError(f"{path} has no lines. Write one per site.")
+    if "time_zone" not in table.columns:
+        if time_zone is None:
+            raise click.UsageError(
+                f"{path} has no column time_zone. Pass --time-zone, such as "
+                "--time-zone Europe/Madrid, or add the column."
+            )
+        table["time_zone"] = time_zone
+    elif time_zone is not None:
+        raise click.UsageError(
+            f"{path} has a column time_zone: leave out --time-zone, or the column."
+        )
+    if table["site"].isna().any():
+        raise ValueError(f"{path} has a line without a site. Name each site.")
+    return table.assign(site=table["site"].astype(str))
+
+
+def read_thresholds(path):
+    """Read the table of thresholds, indexed by species."""
+    from skbird.data import read_plain_table
+
+    table = read_plain_table(path)
+    lacking = [name for name in ("species", "threshold") if name not in table.columns]
+    if lacking:
+        raise ValueError(
+            f"{path} has no column {lacking[0]!r}; its columns are "
+            f"{list(table.columns)[:10]}. A line per species needs species and "
+            "threshold."
+        )
+    table = table.assign(species=table["species"].astype(str)).set_index("species")
+    if not table.index.is_unique:
+        twice = table.index[table.index.duplicated()][0]
+        raise ValueError(f"{path} names {twice!r} more than once. Keep one line.")
+    return table
+
+
+def read_judged(path):
+    """Read reviews: the file of a session, or a table."""
+    from skbird.data import read_plain_table
+    from skbird.review import read_reviews
+
+    with path.open("rb") as file:
+        is_session = file.read(len(_SQLITE)) == _SQLITE
+    if is_session:
+        return read_reviews(path)
+    table = read_plain_table(path)
+    if "species" in table.columns:
+        table = table.assign(species=table["species"].astype(str))
+    return table
+
+
+def read_predictions(path, thresholds):
+    """Read the probabilities of rows.
+
+    Parameters
+    ----------
+    path : Path
+        A folder of an archive run, or a table of rows.
+    thresholds : DataFrame or None
+        Indexed by species: only these are kept. None: all.
+
+    Returns
+    -------
+    Predictions
+    """
+    import numpy as np
+    from pandas.api.types import is_bool_dtype, is_numeric_dtype
+
+    table, errors = _read_run(path) if path.is_dir() else _read_table(path)
+    if {"species", "probability"} <= set(table.columns):
+        raise ValueError(
+            f"{path} was written with --min-proba or --top-species, which leave rows "
+            "out: what was listened to is not known. Predict again without them."
+        )
+    if "species" in table.columns and "score" in table.columns:
+        beside = path.with_name(f"{path.name}.parts")
+        hint = f" Pass {beside}, which has them." if beside.is_dir() else ""
+        raise ValueError(
+            f"{path} lists events, and not the probabilities of rows, which say what "
+            f"was listened to.{hint or ' Predict with --format parquet.'}"
+        )
+    species = [
+        name
+        for name, column in table.items()
+        if name not in (*_KEYS, *_NO_SPECIES)
+        and is_numeric_dtype(column)
+        and not is_bool_dtype(column)
+    ]
+    if thresholds is not None:
+        known = [name for name in species if str(name) in thresholds.index]
+        if not known:
+            raise ValueError(
+                f"--thresholds has none of the species of {path}, which has "
+                f"{list(map(str, species))[:5]}. Are the names the same?"
+            )
+        _say_without(len(species) - len(known), len(thresholds) - len(known))
+        species = known
+    if not species or not len(table):
+        raise ValueError(f"{path} has no rows with probabilities of species.")
+    proba = table[species].rename(columns=str)
+    values = proba.to_numpy(dtype=float)
+    if not ((values >= 0) & (values <= 1) | np.isnan(values)).all():
+        wrong = proba.columns[
+            ~((values >= 0) & (values <= 1) | np.isnan(values)).all(0)
+        ]
+        raise ValueError(
+            f"{path} has values outside 0 and 1 in the column {wrong[0]!r}, which is "
+            "no species, or has scores that are no probabilities. Take it out."
+        )
+    return Predictions(table[_KEYS], proba, errors)
+
+
+def recordings_of(predictions, sites, site_from, clock):
+    """Say where and when the recordings of predictions were made.
+
+    Parameters
+    ----------
+    predictions : Predictions
+    sites : DataFrame
+        As `read_sites` returns it.
+    site_from : str
+    clock : str or None
+
+    Returns
+    -------
+    DataFrame
+        As `recording_times` makes it.
+    """
+    import pandas as pd
+
+    from skbird.survey import recording_times
+
+    paths = list(dict.fromkeys([*predictions.X["path"], *predictions.errors["path"]]))
+    zones = sites.drop_duplicates("site").set_index("site")["time_zone"]
+    by_name = recording_times(
+        pd.DataFrame({"path": paths, "duration_s": 0.0}), "UTC", site_from=site_from
+    )
+    unknown = by_name[~by_name["site"].isin(zones.index)]
+    if len(unknown):
+        other = "prefix" if site_from == "folder" else "folder"
+        raise ValueError(
+            f"{counted(len(unknown), 'recording is', 'recordings are')} of no site of "
+            f"--sites, such as {unknown['path'].iloc[0]}, whose site would be "
+            f"{unknown['site'].iloc[0]!r}. Its sites are {list(zones.index)[:5]}. "
+            f"Correct the table, or pass --site-from {other}."
+        )
+    zone = by_name["site"].map(zones)
+    table = pd.DataFrame({"path": paths, "site": by_name["site"], "time_zone": zone})
+    times = recording_times(table, clock=clock, on_error="skip")
+    ends = predictions.X.groupby("path")["end"].max().reindex(paths).to_numpy()
+    is_gone = times["duration_s"].isna() & pd.notna(ends)
+    if is_gone.any():
+        _console.say(
+            f"{counted(is_gone.sum(), 'recording')} cannot be read now, such as "
+            f"{times['path'][is_gone.idxmax()]}: how long they are is taken from their "
+            "rows, and headers tell no time."
+        )
+        times.loc[is_gone, "duration_s"] = ends[is_gone]
+        times.loc[is_gone, "note"] = ""
+    doubtful = times[(times["note"] != "") & times["duration_s"].notna()]
+    if len(doubtful):
+        _console.say(
+            f"{counted(len(doubtful), 'recording has', 'recordings have')} a doubtful "
+            f"time, such as {doubtful['path'].iloc[0]}: {doubtful['note'].iloc[0]}"
+        )
+    if times["start_time"].isna().all():
+        raise ValueError(
+            f"No recording tells when it began, such as {paths[0]}. Names such as "
+            "20240501_053000.WAV or SITE_20240501_053000.wav do, and headers of "
+            "AudioMoths."
+        )
+    return times
+
+
+def _read_run(path):
+    import pandas as pd
+
+    from skbird.archive import part_paths, read_part
+    from skbird.data import read_plain_table
+    from skbird.utils._parquet import to_frame
+
+    parts = part_paths(path)
+    if not parts:
+        raise ValueError(
+            f"{path} holds no probabilities. Pass the folder that `skbird predict "
+            "--format parquet` wrote, or the folder .parts of another format."
+        )
+    tables = [to_frame(read_part(part)) for part in parts]
+    table = pd.concat([t for t in tables if len(t)] or tables[:1], ignore_index=True)
+    errors = path / "_errors.csv"
+    left_out = None
+    if errors.is_file():
+        listed = read_plain_table(errors)
+        left_out = listed[["path", "error"]].to_numpy().tolist()
+    return table, _console.as_errors(left_out)
+
+
+def _read_table(path):
+    from skbird.data import read_rows
+
+    return read_rows(path), _console.as_errors(None)
+
+
+def _say_without(n_without, n_unknown):
+    if n_without:
+        _console.say(
+            f"{n_without} species of the predictions have no line in --thresholds and "
+            "are left out."
+        )
+    if n_unknown:
+        _console.say(f"{n_unknown} species of --thresholds were not predicted.")

@@ -1,0 +1,212 @@
+"""The table of what is to be judged: read, checked, and placed in time and space."""
+
+import os
+
+import numpy as np
+import pandas as pd
+
+from skbird.annotations import AudioFinder, annotation_files, read_annotations
+from skbird.archive import part_paths, read_part
+from skbird.audio import find_audio
+from skbird.data import check_rows
+from skbird.utils._days import times_of_names
+from skbird.utils._params import as_floats
+from skbird.utils._parquet import to_frame
+from skbird.utils._text import counted
+
+_KEYS = ["path", "start", "end"]
+_HERTZ = ["low_hz", "high_hz"]
+_ZONE = r"(?<=:\d\d)(Z|[+-]\d\d:?\d\d)$"  # what counts is the clock there
+_PRECISION_S = 1e-6  # less than a sample
+
+
+def check_detections(detections, folder=None):
+    """Bring a table of detections into one form.
+
+    Parameters
+    ----------
+    detections : DataFrame
+        See `ReviewSession`.
+    folder : path-like or None
+        Where the recordings are looked for; None: where the table says.
+
+    Returns
+    -------
+    DataFrame
+        ``path``, ``start``, ``end``, ``species``, ``probability``, ``low_hz``,
+        ``high_hz``, ``site``, ``time`` (NaT: unknown), ``file``, the recording as it
+        is found, and ``recording``, its path from the folder on, with which reviews
+        are found again wherever the folder lies; ordered by recording and start, each
+        detection once.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If it is no such table, or a recording is not in the folder.
+    """
+    if not isinstance(detections, pd.DataFrame):
+        raise TypeError(
+            f"detections is of type {type(detections).__name__}; a DataFrame is "
+            "needed, with the columns path, start, end, species and probability. "
+            "ReviewSession.from_proba takes what predict_proba gives."
+        )
+    if "probability" not in detections and "score" in detections:
+        detections = detections.rename(columns={"score": "probability"})
+    missing = {"species", "probability"} - set(detections.columns)
+    if missing:
+        raise ValueError(
+            f"detections has no column {min(missing)!r}, only "
+            f"{list(detections.columns)[:10]}. Rename the one that holds it."
+        )
+    rows = check_rows(detections, input_name="detections")
+    proba = as_floats(rows["probability"], "detections['probability']", np.float64)
+    _refuse(~((proba >= 0) & (proba <= 1)), proba, "probability", "a number in [0, 1]")
+    named = rows["species"]
+    _refuse(named.isna(), named, "species", "the name of a species")
+    hertz = {
+        name: as_floats(rows[name], f"detections[{name!r}]", np.float64)
+        if name in rows
+        else np.nan
+        for name in _HERTZ
+    }
+    table = rows[_KEYS].assign(
+        species=named.astype(str), probability=proba, **hertz, site=_sites(rows)
+    )
+    table["time"] = _times(rows)
+    table["file"], table["recording"] = _find(rows["path"], folder)
+    table = table.sort_values("probability", ascending=False, kind="stable")
+    keys = ["recording", "start", "end", "species"]
+    return table.drop_duplicates(keys).sort_values(keys, ignore_index=True)
+
+
+def keys_of(table):
+    """Return numbers of 64 bits that tell detections from each other, as an Index."""
+    seconds = table[["start", "end"]].astype(np.float64).fillna(-1)
+    parts = table[["recording", "species"]].astype(object)
+    parts = parts.assign(**(seconds / _PRECISION_S).round().astype(np.int64))
+    return pd.Index(pd.util.hash_pandas_object(parts, index=False))
+
+
+def read_detections(path, folder, threshold):
+    """Read what ``skbird predict`` wrote, in any of its formats.
+
+    Parameters
+    ----------
+    path : Path
+        A table of events, a folder of tables, or a folder of probabilities.
+    folder : path-like
+        The folder of the recordings.
+    threshold : float
+        From which probability on a row is a detection.
+
+    Returns
+    -------
+    DataFrame
+        As `ReviewSession` takes it.
+
+    Raises
+    ------
+    FileNotFoundError, ValueError
+        If it is nothing of the kind, or holds no detections.
+    """
+    parts = part_paths(path) if path.is_dir() else []
+    if parts:
+        tables = [_detections_of(read_part(part), threshold) for part in parts]
+        detections = pd.concat(tables, ignore_index=True)
+    else:
+        files = annotation_files(path) if path.is_dir() else [path]
+        detections = read_annotations(files, AudioFinder(find_audio(folder)[0]))
+        if "score" not in detections:
+            raise ValueError(
+                f"{path} has no scores: it is no prediction. Pass what `skbird "
+                "predict` wrote."
+            )
+        told = detections["species"].notna() & (detections["score"] >= threshold)
+        detections = detections[told]
+    if not len(detections):
+        raise ValueError(
+            f"{path} has no detection with a probability of at least {threshold:g}. "
+            "Lower the threshold, or predict other recordings."
+        )
+    return detections
+
+
+def _detections_of(part, threshold):
+    """Return a part of an archive run as a line per row and species."""
+    is_long = {"species", "probability"} <= set(part.column_names)
+    if is_long:
+        table = to_frame(part)
+        return table[table["probability"] >= threshold]
+    named = [
+        field.name
+        for field in part.schema
+        if str(field.type) == "float" and field.name not in _KEYS
+    ]
+    table = to_frame(part)
+    return stack(table[named], table.drop(columns=named), threshold)
+
+
+def stack(proba, rows, threshold):
+    """Return rows in which species reach a threshold, a line per row and species.
+
+    Parameters
+    ----------
+    proba : DataFrame of shape (n_rows, n_species)
+    rows : DataFrame
+    threshold : float or ndarray of shape (n_species,)
+
+    Returns
+    -------
+    DataFrame
+    """
+    values = proba.to_numpy()
+    row, column = np.nonzero(values >= threshold)
+    names = np.array([str(name) for name in proba.columns], dtype=object)
+    found = rows.drop(columns=["species", "probability"], errors="ignore").iloc[row]
+    return found.reset_index(drop=True).assign(
+        species=names[column], probability=values[row, column].astype(np.float64)
+    )
+
+
+def _sites(rows):
+    """Return the site of each row: of the table, or the folder of the recording."""
+    if "site" in rows:
+        return rows["site"].astype("string").fillna("").astype(object)
+    numbers, paths = pd.factorize(rows["path"])
+    parents = [str(path).replace("\\", "/").split("/")[-2:-1] for path in paths]
+    return np.array(["".join(parent) for parent in parents], dtype=object)[numbers]
+
+
+def _times(rows):
+    """Return when each row begins, by the name of its recording, or by the table."""
+    numbers, paths = pd.factorize(rows["path"])
+    begins = times_of_names(paths)["time"].to_numpy()[numbers]
+    times = begins + (rows["start"].to_numpy() * 1e6).astype("timedelta64[us]")
+    column = next((name for name in ("time", "date") if name in rows), None)
+    if column is None or not np.isnat(times).any():
+        return times
+    texts = rows[column].astype("string").str.replace(_ZONE, "", regex=True)
+    told = pd.to_datetime(texts, errors="coerce", format="ISO8601")
+    told = told.to_numpy().astype("datetime64[us]")
+    return np.where(np.isnat(times), told, times)
+
+
+def _find(paths, folder):
+    """Return the file of each path, and its path from the folder on."""
+    if folder is None:
+        return paths, paths
+    finder = AudioFinder(find_audio(folder)[0])
+    numbers, named = pd.factorize(paths)
+    files = [finder.by_path(path, "detections") for path in named]
+    inside = [os.path.relpath(file, folder).replace(os.sep, "/") for file in files]
+    return [np.array(names, dtype=object)[numbers] for names in (files, inside)]
+
+
+def _refuse(wrong, values, column, needed):
+    wrong = np.flatnonzero(wrong)
+    if len(wrong):
+        raise ValueError(
+            f"Row {wrong[0]} of detections has "
+            f"{column}={np.asarray(values)[wrong[0]]!r:.60}; {needed} is needed. "
+            f"Correct such rows ({counted(len(wrong), 'row')}), or leave them out."
+        )

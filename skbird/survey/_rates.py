@@ -1,0 +1,69 @@
+"""Rates of activity, added up over sites or hours."""
+
+import numpy as np
+import pandas as pd
+
+from skbird.utils._rows import check_columns
+
+_NEEDED = "site", "date", "species", "effort_s", "n_calling"
+
+
+def check_rates(activity, species, site=None):
+    """Return the lines of a species, perhaps at one site, or say what is wrong.
+
+    Parameters
+    ----------
+    activity : DataFrame
+        As the user gives it.
+    species : str
+    site : str or None
+        None: all.
+
+    Returns
+    -------
+    DataFrame
+    """
+    if not isinstance(activity, pd.DataFrame):
+        raise TypeError(
+            f"activity must be a DataFrame, got {type(activity).__name__}; "
+            "skbird.survey.activity makes it."
+        )
+    check_columns(activity, [*_NEEDED, "hour"], "activity")
+    lacking = [name for name in _NEEDED if name not in activity.columns]
+    if lacking:
+        raise ValueError(
+            f"activity has no column {lacking[0]!r}; its columns are "
+            f"{list(activity.columns)[:10]}. Pass what skbird.survey.activity returns."
+        )
+    wanted = {"species": species} | ({} if site is None else {"site": site})
+    for name, value in wanted.items():
+        has_it = (activity[name].map(str) == str(value)).to_numpy()
+        if not has_it.any():
+            known = sorted(map(str, activity[name].unique()))[:10]
+            raise ValueError(
+                f"{name}={value!r:.100} is not in activity, which has {known}. Name "
+                "one of these."
+            )
+        activity = activity[has_it]
+    return activity
+
+
+def sum_rates(activity, keys):
+    """Add up detections and effort, and divide.
+
+    Parameters
+    ----------
+    activity : DataFrame
+        As `check_rates` returns it.
+    keys : list of str
+        Columns whose values stay apart.
+
+    Returns
+    -------
+    DataFrame
+        ``n_calling``, ``effort_s`` and ``rows_per_hour`` (NaN without effort), indexed
+        by the keys.
+    """
+    sums = activity.groupby(keys)[["n_calling", "effort_s"]].sum()
+    effort_s = sums["effort_s"].where(sums["effort_s"] > 0, np.nan)
+    return sums.assign(rows_per_hour=3600 * sums["n_calling"] / effort_s)

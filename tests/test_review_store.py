@@ -1,0 +1,422 @@
+"""Sessions of reviews, and the file that holds what was said."""
+
+import sqlite3
+import subprocess
+import sys
+import threading
+from contextlib import closing
+
+import numpy as np
+import pandas as pd
+import pytest
+import soundfile
+
+from skbird.review import (
+    ReviewSession,
+    ThresholdFromReviews,
+    choose_for_review,
+    read_reviews,
+    reviews_to_rows,
+)
+from skbird.review import _store as store
+from skbird.review._clips import make_clip
+
+
+def some_detections(n=40, species="wren", **columns):
+    table = {"path": [f"creek/A_2024050{1 + k % 3}_053000.wav" for k in range(n)]}
+    table |= {"start": 5.0 * np.arange(n), "end": 5.0 * np.arange(n) + 5}
+    table |= {"species": species, "probability": np.linspace(0.1, 0.9, n)}
+    return pd.DataFrame(table | columns)
+
+
+@pytest.fixture
+def path(tmp_path):
+    return tmp_path / "reviews.sqlite"
+
+
+@pytest.fixture
+def session(path):
+    return ReviewSession(some_detections(), path)
+
+
+def entries(path):
+    with closing(sqlite3.connect(path)) as database:
+        return database.execute("SELECT count(*) FROM entries").fetchone()[0]
+
+
+# ---------------------------------------------------------------------------- store
+
+
+def test_the_latest_counts_and_nothing_is_overwritten(session, path):
+    session.judge(3, "yes", reviewer="Ada", note=" faint ")
+    session.judge(3, "other", reviewer="Ben", other_species="owl")
+    assert session.said(3)["reviewer"] == "Ben"
+    reviews = read_reviews(path)
+    assert reviews[["judged", "other_species", "reviewer"]].to_numpy().tolist() == [
+        [0.0, "owl", "Ben"]
+    ]
+    history = read_reviews(path, history=True)
+    assert history["judgement"].tolist() == ["yes", "other"]
+    assert history["note"].tolist() == ["faint", ""]
+    assert history["time"].is_monotonic_increasing
+    assert history["time"].dt.tz is not None
+
+
+def test_undo_is_an_entry_too(session, path):
+    for number, reviewer in [(1, "Ada"), (2, "Ada"), (3, "Ben")]:
+        session.judge(number, "yes", reviewer=reviewer)
+    assert [session.undo("Ada") for _ in range(3)] == [2, 1, None]
+    assert [session.said(n) is None for n in (1, 2, 3)] == [True, True, False]
+    assert len(read_reviews(path)) == 1
+    history = read_reviews(path, history=True)
+    assert history["undoes"].dropna().tolist() == [2.0, 1.0]
+    session.judge(2, "no", reviewer="Ada")
+    assert session.undo("Ada") == 2
+    assert entries(path) == 7
+
+
+def test_undo_brings_back_what_was_said_before(session):
+    session.judge(1, "yes", reviewer="Ada")
+    session.judge(1, "no", reviewer="Ben")
+    session.undo("Ben")
+    assert session.said(1)["judgement"] == "yes"
+
+
+def test_whole_recordings_are_judged_and_taken_back(path):
+    table = some_detections(2)[["path", "species", "probability"]]
+    session = ReviewSession(table, path)
+    session.judge(0, "yes", reviewer="Ada")
+    assert read_reviews(path)["end"].isna().all()
+    assert session.said(0) is not None
+    assert session.undo("Ada") == 0
+    assert session.said(0) is None
+
+
+def test_undo_leaves_what_is_of_other_sessions(session, path):
+    other = ReviewSession(some_detections(species="owl"), path)
+    session.judge(0, "yes", reviewer="Ada")
+    other.judge(0, "yes", reviewer="Ada")
+    assert session.undo("Ada") == 0
+    assert read_reviews(path)["species"].tolist() == ["owl"]
+
+
+def test_two_sessions_at_once_lose_nothing(path):
+    sessions = [ReviewSession(some_detections(), path) for _ in range(2)]
+
+    def judge(own, numbers, reviewer):
+        for number in numbers:
+            own.judge(number, "yes", reviewer=reviewer)
+
+    threads = [
+        threading.Thread(target=judge, args=[own, range(k, 40, 2), "AB"[k]])
+        for k, own in enumerate(sessions)
+    ]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert read_reviews(path)["reviewer"].value_counts().to_dict() == {"A": 20, "B": 20}
+    assert [own.next() for own in sessions] == [[], []]
+
+
+JUDGE = """
+import sys
+from test_review_store import *
+session = ReviewSession(some_detections(), sys.argv[1])
+for number in range(40):
+    session.judge(number, "yes", reviewer="Ada")
+    print(number, flush=True)
+"""
+
+
+@pytest.mark.slow
+def test_what_was_stored_outlives_a_killed_process(path):
+    with subprocess.Popen(
+        [sys.executable, "-c", JUDGE, str(path)],
+        stdout=subprocess.PIPE,
+        cwd=__file__.rpartition("/")[0] or None,
+    ) as process:
+        for _ in range(10):
+            process.stdout.readline()
+        process.kill()
+        more = process.stdout.read().count(b"\n")
+    assert len(read_reviews(path)) >= 10 + more
+
+
+def test_what_is_stored_waits_for_the_disk(session):
+    with session._store._opened() as database:
+        assert database.execute("PRAGMA synchronous").fetchone() == (3,)  # extra
+        assert database.execute("PRAGMA journal_mode").fetchone() == ("delete",)
+
+
+def test_who_cannot_store_says_so(session, path, monkeypatch):
+    monkeypatch.setattr(store, "_WAIT_S", 0.01)
+    with closing(sqlite3.connect(path, isolation_level=None)) as other:
+        other.execute("BEGIN EXCLUSIVE")
+        with pytest.raises(OSError, match="locked; this review is not stored"):
+            session.judge(0, "yes", reviewer="Ada")
+    assert entries(path) == 0
+
+
+def test_files_that_are_no_reviews_are_refused(tmp_path, path):
+    (tmp_path / "a.csv").write_text("path\n" * 1000)
+    for make in (read_reviews, lambda file: ReviewSession(some_detections(), file)):
+        with pytest.raises(
+            ValueError, match=r"a.csv is no file of reviews, or damaged"
+        ):
+            make(tmp_path / "a.csv")
+    with closing(sqlite3.connect(tmp_path / "b.sqlite")) as other:
+        other.execute("CREATE TABLE birds (name)")
+    with pytest.raises(ValueError, match=r"b.sqlite is no file of reviews. Name anoth"):
+        read_reviews(tmp_path / "b.sqlite")
+    with pytest.raises(FileNotFoundError, match=r"There is no file .*none.sqlite"):
+        read_reviews(tmp_path / "none.sqlite")
+    with pytest.raises(FileNotFoundError, match=r"There is no folder .*nowhere"):
+        ReviewSession(some_detections(), tmp_path / "nowhere" / "r.sqlite")
+    ReviewSession(some_detections(), path)
+    with closing(sqlite3.connect(path)) as newer:
+        newer.execute("PRAGMA user_version = 9")
+    with pytest.raises(ValueError, match="newer skbird, in version 9"):
+        read_reviews(path)
+
+
+# --------------------------------------------------------------------------- session
+
+
+def test_what_is_chosen_does_not_depend_on_the_order_or_on_more(path):
+    table = some_detections(300, path=[f"{k}.wav" for k in range(300)])
+    first = ReviewSession(table, path, n_per_species=20)
+    places = first.detections.loc[first.next(20), "path"].tolist()
+    assert len(set(places)) == 20
+    again = ReviewSession(
+        pd.concat([table[::-1], some_detections(species="owl")]), path, n_per_species=20
+    )
+    numbers = again.next(20, species="wren")
+    assert again.detections.loc[numbers, "path"].tolist() == places
+    more = ReviewSession(table, path, n_per_species=60)
+    assert set(places) < set(more.detections.loc[more.next(60), "path"])
+    other = ReviewSession(table, path, n_per_species=20, random_state=1)
+    assert other.detections.loc[other.next(20), "path"].tolist() != places
+
+
+def test_weights_add_up_to_the_detections_of_the_bands_that_were_heard(path):
+    table = some_detections(400, path=[f"{k}.wav" for k in range(400)])
+    session = ReviewSession(table, path, n_per_species=50)
+    numbers = session.next(50)
+    for number in numbers:
+        session.judge(number, "yes", reviewer="Ada")
+    reviews = read_reviews(path)
+    assert reviews["weight"].sum() == pytest.approx(400)
+    chosen = choose_for_review(
+        table[["probability"]], table, 50, species=["wren"], random_state=0
+    )
+    weights = [t.groupby("stratum")["weight"].first() for t in (reviews, chosen)]
+    pd.testing.assert_series_equal(*weights, check_index_type=False)
+    session.judge(numbers[0], "uncertain", reviewer="Ada")
+    told = read_reviews(path).dropna(subset="judged")
+    assert told["weight"].sum() == pytest.approx(400)
+    found = ThresholdFromReviews(random_state=0, n_bootstrap=20).fit(reviews)
+    assert found.report_.loc["wren", "n_detections"] == 400
+
+
+def test_who_stops_early_has_heard_of_all_bands(path):
+    rare = some_detections(20, path=[f"r{k}" for k in range(20)])
+    rare["probability"] = np.linspace(0.8, 0.95, 20)
+    common = some_detections(2000, path=[f"c{k}" for k in range(2000)])
+    common["probability"] = np.linspace(0.1, 0.2, 2000)
+    session = ReviewSession(pd.concat([rare, common]), path, n_per_species=40)
+    for number in session.next(20):
+        session.judge(number, "yes", reviewer="Ada")
+    reviews = read_reviews(path)
+    assert 7 <= (reviews["probability"] > 0.5).sum() <= 13
+    assert reviews["weight"].sum() == pytest.approx(2020)
+
+
+def test_what_is_not_chosen_by_chance_has_no_weight(path):
+    table = some_detections(400, path=[f"{k}.wav" for k in range(400)])
+    session = ReviewSession(table, path, n_per_species=5, strategy="top")
+    numbers = session.next(5)
+    assert session.detections.loc[numbers, "probability"].min() > 0.89
+    by_chance = {*session.next(5, strategy="stratified")}
+    by_chance |= {*session.next(5, strategy="random")}
+    for number in {*numbers, *by_chance}:
+        session.judge(number, "yes", reviewer="Ada")
+    reviews = read_reviews(path).set_index("path")
+    drawn = session.detections.loc[sorted(by_chance), "path"]
+    assert reviews["weight"].notna().sum() == len(by_chance)
+    assert reviews.loc[drawn, "weight"].notna().all()
+
+
+def test_filters_and_places_choose_what_comes_next(session):
+    chosen = session.next(40)
+    table = session.detections
+    day = table.loc[session.next(40, first_date="2024-05-02", last_date="2024-05-02")]
+    assert set(day["time"].dt.day) == {2}
+    band = table.loc[session.next(40, min_proba=0.5, max_proba=0.6), "probability"]
+    assert band.between(0.5, 0.6).all()
+    assert session.next(40, species="owl") == session.next(40, site="hill") == []
+    assert len(session.next(40, site="creek")) == 40
+    assert session.next(2, after=chosen[37]) == chosen[38:40]
+    assert session.next(1, after=chosen[39]) == chosen[:1]
+    session.judge(chosen[0], "no", reviewer="Ada")
+    assert session.next() == chosen[1:2]
+
+
+def test_two_reviewers_get_different_clips(session):
+    [ada], [ben] = session.next(reviewer="Ada"), session.next(reviewer="Ben")
+    assert ada != ben
+    assert session.next(reviewer="Ada") == [ada]
+    session.judge(ada, "yes", reviewer="Ada")
+    assert session.next(reviewer="Ada") != [ben]
+
+
+def test_progress_counts_species(path):
+    table = pd.concat([some_detections(), some_detections(10, "owl")])
+    session = ReviewSession(table, path, n_per_species=20)
+    for number, said in zip(
+        session.next(4, species="wren"), ("yes", "no"), strict=False
+    ):
+        session.judge(number, said, reviewer="Ada")
+    progress = session.progress()
+    columns = ["n_detections", "n_chosen", "n_left", "n_reviews", "yes", "no"]
+    assert progress.loc["wren", columns].tolist() == [40, 20, 18, 2, 1, 1]
+    assert progress.loc["owl", columns].tolist() == [10, 10, 10, 0, 0, 0]
+
+
+def test_reviews_are_found_again_where_the_folder_lies_elsewhere(tmp_path, path):
+    for place in ("here", "there"):
+        file = tmp_path / place / "creek" / "A_20240501_053000.wav"
+        file.parent.mkdir(parents=True)
+        soundfile.write(file, np.zeros(800), 8000)
+    name = "creek/A_20240501_053000.wav"
+    for place, named in (("here", name), ("there", f"/lost/disk/{name}")):
+        session = ReviewSession(
+            some_detections(path=named), path, folder=tmp_path / place
+        )
+        if place == "here":
+            session.judge(0, "yes", reviewer="Ada")
+    assert session.said(0)["judgement"] == "yes"
+    assert str(tmp_path / "there") in session.detections["file"][0]
+    with pytest.raises(ValueError, match=r"'b.wav' is not among the recordings"):
+        ReviewSession(some_detections(path="b.wav"), path, folder=tmp_path / "here")
+
+
+def test_predictions_become_detections_and_reviews_rows(path):
+    X = pd.DataFrame({"path": ["a.wav", "b.wav"], "site": ["creek", "hill"]})
+    proba = pd.DataFrame({"owl": [0.9, 0.05], "wren": [np.nan, 0.6]})
+    session = ReviewSession.from_proba(proba, X, path, threshold=[0.1, 0.5])
+    columns = ["path", "species", "site"]
+    assert session.detections[columns].to_numpy().tolist() == [
+        ["a.wav", "owl", "creek"],
+        ["b.wav", "wren", "hill"],
+    ]
+    session.judge(1, "no", reviewer="Ada")
+    rows, Y = reviews_to_rows(read_reviews(path), X, ["owl", "wren"])
+    assert rows["path"].tolist() == ["b.wav"]
+    assert Y["wren"].tolist() == [0.0]
+
+
+def test_times_are_those_of_names_else_of_the_table(path):
+    paths = ["A_20240501_053000.wav", "a.wav", "b.wav", "c.wav"]
+    dates = ["2020-01-01", "20240502", "2024-05-03T04:00:00+02:00", "May"]
+    table = some_detections(4, path=paths, date=dates).assign(start=10.0)
+    session = ReviewSession(table.assign(end=20.0), path)
+    times = session.detections.set_index("path")["time"][paths]
+    assert times.dt.strftime("%dT%H:%M:%S").fillna("?").tolist() == [
+        "01T05:30:10",
+        "02T00:00:00",
+        "03T04:00:00",
+        "?",
+    ]
+
+
+def test_the_page_needs_its_extra(session, monkeypatch):
+    monkeypatch.setitem(sys.modules, "uvicorn", None)
+    with pytest.raises(ImportError, match=r"The page needs uvicorn; .*\[review\]"):
+        session.serve(open_browser=False)
+
+
+def test_the_same_detection_twice_is_one(path):
+    table = pd.concat([some_detections(probability=0.3), some_detections()])
+    session = ReviewSession(table, path)
+    assert len(session.detections) == 40
+    assert session.detections["probability"].max() == 0.9
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"number": 40}, "number=40 is no detection; there are those from 0 to 39"),
+        ({"number": True}, "number=True is no detection"),
+        ({"judgement": "maybe"}, "judgement='maybe' must be one of yes, no"),
+        ({"judgement": "other"}, "other_species=None does not go with"),
+        ({"other_species": "owl"}, "other_species='owl' does not go with"),
+        ({"reviewer": " "}, "reviewer=' ' must be a text of 1 to 200"),
+        ({"note": "x" * 2001}, "note=.* must be a text of 0 to 2000"),
+    ],
+)
+def test_judgements_that_are_none_are_refused(session, path, arguments, message):
+    right = {"number": 0, "judgement": "yes", "reviewer": "Ada"}
+    with pytest.raises(ValueError, match=message):
+        session.judge(**right | arguments)
+    assert entries(path) == 0
+
+
+@pytest.mark.parametrize(
+    ("columns", "message"),
+    [
+        ({"probability": 1.5}, r"probability=.*1.5.*; a number in \[0, 1\]"),
+        ({"species": None}, "species=None; the name of a species is needed"),
+        ({"start": 500.0}, "0 <= start < end is needed"),
+    ],
+)
+def test_detections_that_are_none_are_refused(path, columns, message):
+    with pytest.raises(ValueError, match=message):
+        ReviewSession(some_detections(**columns), path)
+
+
+def test_tables_and_filters_that_are_none_are_refused(session, path):
+    with pytest.raises(TypeError, match=r"detections is of type list.*from_proba"):
+        ReviewSession([1], path)
+    with pytest.raises(ValueError, match="detections has no column 'probability'"):
+        ReviewSession(some_detections().drop(columns="probability"), path)
+    with pytest.raises(ValueError, match="'n_per_species' parameter"):
+        ReviewSession(some_detections(), path, n_per_species=4)
+    with pytest.raises(ValueError, match="first_date='soon' is no date"):
+        session.next(first_date="soon")
+    with pytest.raises(ValueError, match="'min_proba' parameter of next"):
+        session.next(min_proba=2)
+    with pytest.raises(ValueError, match="'port' parameter of serve"):
+        session.serve(port=-1)
+
+
+# ----------------------------------------------------------------------------- clips
+
+
+def test_of_long_detections_the_beginning_is_heard(tmp_path):
+    soundfile.write(tmp_path / "a.wav", np.zeros(100 * 1000), 1000)
+    clip = make_clip(str(tmp_path / "a.wav"), 0.0, None, 5.0)
+    assert (clip.end_s, clip.is_cut) == (65.0, True)
+    assert len(clip.sound) < 200_000
+
+
+def test_clips_have_sound_and_a_picture(tmp_path):
+    rate = 16_000
+    sound = np.zeros(10 * rate)
+    sound[5 * rate : 6 * rate] = 0.1 * np.sin(np.arange(rate) * 2 * np.pi * 4000 / rate)
+    soundfile.write(tmp_path / "a.wav", sound, rate)
+    clip = make_clip(str(tmp_path / "a.wav"), 5.0, 6.0, 2.0)
+    assert (clip.start_s, clip.end_s, clip.top_hz) == (3.0, 8.0, 8000.0)
+    Image = pytest.importorskip("PIL.Image")
+    import io
+
+    samples, _ = soundfile.read(io.BytesIO(clip.sound))
+    assert len(samples) == 5 * rate
+    assert np.abs(samples).max() == pytest.approx(0.7, abs=0.01)
+    picture = np.asarray(Image.open(io.BytesIO(clip.picture)).convert("L"), float)
+    row, column = np.unravel_index(picture.argmax(), picture.shape)
+    assert row / picture.shape[0] == pytest.approx(0.5, abs=0.02)
+    assert 0.38 < column / picture.shape[1] < 0.62
+    assert not clip.is_cut
+    halved = make_clip(str(tmp_path / "a.wav"), 9.0, None, 5.0, 4000.0)
+    assert (halved.start_s, halved.end_s, halved.top_hz) == (4.0, 10.0, 4000.0)
