@@ -108,7 +108,7 @@ def test_the_search_finds_a_class(open_page):
 
 
 def test_pictures_are_there_and_have_a_text(open_page):
-    for name in ("index.html", "examples/eda.html", "how_many_labels.html"):
+    for name in ("index.html", "sources.html", "how_many_labels.html"):
         pictures = open_page(name).locator("article img")
         assert pictures.count() > 0
         for picture in pictures.all():
