@@ -40,6 +40,15 @@ def minimum(session):
 
 
 @nox.session
+def docs(session):
+    """Build the site into docs/_build/html, without a warning, and walk through it."""
+    session.install("-e", ".[test,docs]")
+    site = "docs/_build/html"
+    session.run("sphinx-build", "-W", "--keep-going", "-b", "html", "docs", site)
+    session.run("pytest", "-n", "0", "tests/test_docs.py", "tests/test_site.py")
+
+
+@nox.session
 def quickstart(session):
     """Run the first example as a new user would."""
     session.install("-e", ".[train]")

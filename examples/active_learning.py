@@ -1,4 +1,5 @@
-"""Label what teaches most: a loop of questions and answers, against chance.
+"""Label what teaches most
+=======================
 
 Nothing is labelled at first. In each round a query chooses recordings to listen to; the
 answers are here looked up, and one in ten is "uncertain". A probe learns from all
@@ -11,8 +12,9 @@ recordings of yours and an encoder (``skbird models list``)::
 
     python examples/active_learning.py
     python examples/active_learning.py --encoder birdnet-2.4 --data metadata.csv
-"""
+"""  # noqa: D205, D400
 
+# sphinx_gallery_thumbnail_path = "images/gallery/active_learning.png"
 import argparse
 import pickle
 import time

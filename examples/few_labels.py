@@ -1,4 +1,5 @@
-"""Learn from a few labelled recordings, with and without a pretrained encoder.
+"""Learn from a few labelled recordings
+====================================
 
 Takes 1, 2, 4 and 8 recordings of each species, drawn several times, and compares
 statistics of the spectrogram, a small network trained from scratch, a probe on the
@@ -17,8 +18,9 @@ It takes the place of a real one, which is to be had by name (``skbird models li
 ``--data`` is what ``load_recordings`` reads: a folder per species, a table, the folder
 of a BirdCLEF competition. Species are found among the encoder's classes by scientific
 name: by that in a column ``scientific_name``, else by the label itself.
-"""
+"""  # noqa: D205, D400
 
+# sphinx_gallery_thumbnail_path = "images/learning_curve.png"
 import argparse
 import time
 import warnings

@@ -1,12 +1,14 @@
-"""Compare three ways to split a data set with the score on soundscapes.
+"""Three ways to split a data set, and the score on soundscapes
+============================================================
 
 Makes a synthetic data set and cross-validates the same cheap classifier on random
 segments of the recordings, on held-out recordists and on held-out collections, then
 tries it on soundscapes. Random splits have pieces of one recording on both sides, and
 the leak check says so. Prints the scores with their intervals, and draws them and the
 held-out score of each species and collection in ``held_out_sources_output/``.
-"""
+"""  # noqa: D205, D400
 
+# sphinx_gallery_thumbnail_path = "images/gallery/held_out_sources.png"
 import argparse
 import time
 import warnings

@@ -1,4 +1,5 @@
-"""Search front end, network and augmentation together, with pruning and one cache.
+"""Search front end, network and augmentation together
+===================================================
 
 Makes a synthetic data set, then tries pipelines on held-out collections. After each
 fold Optuna may give a trial up. Spectrograms are computed once for each setting that
@@ -9,7 +10,7 @@ how much time the cache saved. A search that was killed goes on where it was.
 Usage::
 
     python examples/optuna_search.py --trials 20
-"""
+"""  # noqa: D205, D400
 
 import argparse
 import time

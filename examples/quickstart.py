@@ -1,10 +1,11 @@
-"""From audio files to a submission in a minute or two, on a data set made on the spot.
+"""From audio files to a submission in a minute or two
+===================================================
 
 Makes a synthetic data set of BirdCLEF's shape, trains a network and a baseline on two
 collections, judges them on a third that neither has heard, predicts the test
 soundscapes with and without reweighting by the file's mean, and writes
 ``submission.csv`` and ``soundscape.png`` into ``quickstart_output/``.
-"""
+"""  # noqa: D205, D400
 
 import argparse
 import time

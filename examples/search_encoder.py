@@ -1,4 +1,5 @@
-"""Search encoder, pooling, classifier and its strength together, from one cache.
+"""Search encoder, pooling and classifier from one cache
+=====================================================
 
 What costs time is to run an encoder over the recordings, and that is done once: the
 first trial of each encoder fills the cache, all others, with any pooling and any
@@ -10,7 +11,7 @@ By default the sounds are synthetic, and the encoders two small ones that
 
     python examples/search_encoder.py --trials 20
     python examples/search_encoder.py --encoder birdnet-2.4 yamnet --data metadata.csv
-"""
+"""  # noqa: D205, D400
 
 import argparse
 import time

@@ -75,9 +75,8 @@ class CallTypeClassifier(MultilabelMetaMixin, BaseEstimator):
         :math:`1 - \prod_t (1 - p_t)`, which adds up evidence and is never lower.
     threshold : float in [0, 1] or array of shape (n_species,), default=0.5
         Probability from which `predict` counts a species as present.
-    ignore : collection of str, default=("male", "female", "sex uncertain", "adult", \
-            "subadult", "juvenile", "life stage uncertain", "uncertain", "unknown", "?")
-        Tags that are no call types.
+    ignore : collection of str, default=("male", "female", "sex uncertain", ...)
+        Tags that are no call types; by default sexes, ages and doubts.
 
     Attributes
     ----------

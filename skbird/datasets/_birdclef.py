@@ -87,6 +87,7 @@ def load_birdclef(root, *, species=None, secondary_weight=0.5):
         Y, label_weight : DataFrame of shape (n_recordings, n_species), float32
             See :func:`encode_labels`.
         species : list of str
+            The columns of Y.
         species_table : DataFrame, indexed by species
             ``group``, ``scientific_name``, ``common_name`` where known.
         groups : ndarray of shape (n_recordings,)
@@ -106,7 +107,9 @@ def load_birdclef(root, *, species=None, secondary_weight=0.5):
             Extent of each call in soundscapes with a truth: ``path``, ``species``,
             ``start``, ``end`` (seconds), ``low_hz``, ``high_hz``.
         sample_submission : DataFrame or None
+            As it lies in the folder.
         DESCR : str
+            A description of the data.
 
     Raises
     ------

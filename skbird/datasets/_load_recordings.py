@@ -64,6 +64,7 @@ def load_recordings(source, *, species=None, secondary_weight=0.5):
         Y, label_weight : DataFrame of shape (n_rows, n_species), float32
             See `encode_labels`.
         species : list of str
+            The columns of Y.
         errors : DataFrame
             ``path`` and ``error`` of files left out of a folder per species; empty for
             other sources.

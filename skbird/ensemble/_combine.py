@@ -21,9 +21,9 @@ def combine_proba(proba, *, weights=None, voting="mean"):
     proba : sequence of array-like of shape (n_rows, n_species)
         One matrix per classifier, in [0, 1]. What is NaN in one (a row that it could
         not read) is taken from the others, whose weights are scaled up.
-    weights : array-like of shape (n_classifiers,) or (n_species, n_classifiers), \
-            default=None
-        Not negative, not all 0, for all species or for each; only their ratios matter.
+    weights : array-like, default=None
+        Of shape (n_classifiers,), for all species, or (n_species, n_classifiers), for
+        each. Not negative, not all 0; only their ratios matter.
         None: equal ones. 0 leaves a classifier out; of an entry that only classifiers
         know whose weight for the species is 0, their mean is taken.
     voting : {"mean", "geometric", "min", "rank"}, default="mean"

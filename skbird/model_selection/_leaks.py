@@ -124,15 +124,15 @@ def find_leaks(
     *What is found alike.* Of 1,670 copies of 207 recordings (xeno-canto, ESC-10,
     Doñana), by embeddings of BirdNET 2.4, these shares are found:
 
-    =============================== ============== ============== ===============
+    =============================== ============== =============== ===============
     the copy is                     windows at 0.9 in steps of 1 s one vector a row
-    =============================== ============== ============== ===============
-    mp3, Vorbis, or 20 dB quieter   98 to 100 %                   99 to 100 %
-    cut to 3 or 4 s of 5 or 6 s     52 to 87 %     81 to 83 %     25 to 88 %
-    cut and mp3                     43 to 81 %                    31 to 91 %
-    cut to 4 or 10 s of 60 s        37 to 60 %                    0 to 40 %
-    with noise 20 dB, 10 dB below   36 to 50, 10 %                23, 4 %
-    =============================== ============== ============== ===============
+    =============================== ============== =============== ===============
+    mp3, Vorbis, or 20 dB quieter   98 to 100 %                    99 to 100 %
+    cut to 3 or 4 s of 5 or 6 s     52 to 87 %     81 to 83 %      25 to 88 %
+    cut and mp3                     43 to 81 %                     31 to 91 %
+    cut to 4 or 10 s of 60 s        37 to 60 %                     0 to 40 %
+    with noise 20 dB, 10 dB below   36 to 50, 10 %                 23, 4 %
+    =============================== ============== =============== ===============
 
     Of 127,900 pairs of other recordings 2 are listed in error (one vector a row: 3).
     Of 109 pairs of one species and recordist 2 are, one of them with neighbouring

@@ -103,7 +103,7 @@ class EmbeddingDistillation(TrainedNet):
     ----------
     n_values_ : int
         Values of the teacher's embedding.
-    embedding_mean_ : ndarray of shape (n_values_,)
+    embedding_mean_ : ndarray of shape (n_values,)
         What is taken off all of them.
     history_ : DataFrame
         A row for each epoch: ``train_loss``, ``dur`` in seconds and more.
