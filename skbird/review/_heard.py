@@ -7,7 +7,9 @@ import pandas as pd
 
 from skbird.review._tables import name_species
 from skbird.utils._proba import check_proba
+from skbird.utils._text import counted
 
+_FEWEST_RECORDINGS = 5  # of fewer, a bootstrap tells nothing of others
 _COLUMNS = [
     "n_reviews",
     "n_correct",
@@ -39,6 +41,32 @@ class Heard(NamedTuple):
             "n_correct": int(self.judged.sum()),
             "n_recordings": len(np.unique(self.recording)),
         }
+
+
+def lack_of_support(line, min_reviews, n_unweighted):
+    """Return why too little was heard; None if it is enough."""
+    n_reviews, n_recordings = line["n_reviews"], line["n_recordings"]
+    if n_reviews < min_reviews:
+        others = f" and {n_unweighted} without weight" if n_unweighted else ""
+        return f"{counted(n_reviews, 'review')}{others}; {min_reviews} are needed"
+    if n_recordings < _FEWEST_RECORDINGS:
+        return (
+            f"reviews of {counted(n_recordings, 'recording')}; "
+            f"{_FEWEST_RECORDINGS} are needed"
+        )
+    return None
+
+
+def more_reviews(line, min_reviews, n_left):
+    """Say how many reviews are missing, and if so many are not left (None: unknown)."""
+    missing = min_reviews - line["n_reviews"]
+    if missing <= 0:
+        return {}
+    if n_left is None or n_left >= missing:
+        return {"n_more_reviews": missing}
+    n_left = max(n_left, 0)
+    reason = f"{line['reason']}, and only {n_left} are left to judge"
+    return {"n_more_reviews": n_left, "reason": reason}
 
 
 def columns_of(proba, names):

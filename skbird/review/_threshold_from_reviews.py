@@ -17,7 +17,13 @@ from skbird.review._curve import (
     lowest_reaching,
     precision_above,
 )
-from skbird.review._heard import Heard, as_report, columns_of
+from skbird.review._heard import (
+    Heard,
+    as_report,
+    columns_of,
+    lack_of_support,
+    more_reviews,
+)
 from skbird.review._recall import recall_report
 from skbird.review._tables import (
     check_names,
@@ -28,10 +34,8 @@ from skbird.review._tables import (
 from skbird.utils._params import POSITIVE
 from skbird.utils._rows import number_groups
 from skbird.utils._sklearn_compat import Interval, StrOptions, validate_params_of
-from skbird.utils._text import counted
 from skbird.utils._truth import validate_truth
 
-_FEWEST_RECORDINGS = 5  # of fewer, a bootstrap tells nothing of others
 _MUCH = 300  # judgements, from which on a curve without a form is sure enough
 _HALF = 0.5  # of a review: the prior of Jeffreys, where there is one score only
 
@@ -220,15 +224,13 @@ class ThresholdFromReviews(BaseEstimator):
                 probability[counts], judged[counts], decided[counts], recording[counts]
             )
             line = heard.counts() | {"n_uncertain": (own & ~counts).sum()}
-            line["reason"] = self._lack_of_support(line, (named & ~own).sum())
+            line["reason"] = lack_of_support(
+                line, self.min_reviews, (named & ~own).sum()
+            )
             if line["reason"]:
-                missing = self.min_reviews - line["n_reviews"]
-                line["n_more_reviews"] = missing if missing > 0 else None
-                if missing > 0 and "weight" in reviews and own.any():
-                    n_left = max(round(weight[own].sum()) - own.sum(), 0)
-                    line["n_more_reviews"] = min(missing, n_left)
-                    if n_left < missing:
-                        line["reason"] += f", and only {n_left} are left to judge"
+                is_known = "weight" in reviews and own.any()
+                left = round(weight[own].sum()) - own.sum() if is_known else None
+                line |= more_reviews(line, self.min_reviews, left)
             else:
                 line |= self._find(self._fit_curve(j, heard, rng), heard, everything)
             lines.append(line)
@@ -254,19 +256,6 @@ class ThresholdFromReviews(BaseEstimator):
                 "it, or leave these reviews out."
             )
         return names
-
-    def _lack_of_support(self, line, n_unweighted):
-        n_reviews, n_recordings = line["n_reviews"], line["n_recordings"]
-        if n_reviews < self.min_reviews:
-            others = f" and {n_unweighted} without weight" if n_unweighted else ""
-            reviews = counted(n_reviews, "review") + others
-            return f"{reviews}; {self.min_reviews} are needed"
-        if n_recordings < _FEWEST_RECORDINGS:
-            return (
-                f"reviews of {counted(n_recordings, 'recording')}; "
-                f"{_FEWEST_RECORDINGS} are needed"
-            )
-        return None
 
     def _fit_curve(self, j, heard, rng):
         """Fit the curve, and once more for each replicate.
