@@ -156,7 +156,40 @@ def test_recordings_that_are_gone_keep_their_rows(survey):
     result = survey(tables="tables")
     assert result.exit_code == 3
     assert "5 recordings cannot be read now" in result.stderr
+    assert "Their clocks are taken to be Europe/Madrid" in result.stderr
     assert pd.read_csv("tables/effort.csv")["usable_s"].sum() == 20
+    found = pd.read_csv("tables/problems.csv")
+    assert (found["problem"] == "clock assumed").sum() == 2
+    page = Path("survey.html").read_text()
+    assert "the headers of 6 of them could not be read" in page
+    assert "<title>Survey: proba" in page
+
+
+@pytest.mark.slow
+def test_recordings_are_found_from_another_folder(survey, monkeypatch):
+    Path("else").mkdir()
+    monkeypatch.chdir("else")
+    result = survey(
+        "../proba",
+        recordings="../recordings",
+        sites="../sites.csv",
+        thresholds="../thresholds.csv",
+        tables="tables",
+        title="Our fen",
+    )
+    assert result.exit_code == 3, result.output
+    assert "cannot be read now" not in result.stderr
+    found = pd.read_csv("tables/problems.csv")
+    assert "clock assumed" not in set(found["problem"])
+    assert "<title>Our fen" in Path("survey.html").read_text()
+    shutil.move("../recordings/fen", "../recordings/ridge")
+    result = survey(
+        "../proba",
+        recordings="../recordings",
+        sites="../sites.csv",
+        thresholds="../thresholds.csv",
+    )
+    assert "3 recordings cannot be read now" in result.stderr
 
 
 @pytest.mark.parametrize(

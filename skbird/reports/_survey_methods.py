@@ -86,7 +86,27 @@ def _recordings(survey):
         f"{effort['recorded_s'].sum() / 3600:.1f} hours. {left_out.strip()} "
         f"{survey.listened_s / 3600:.1f} hours were analysed, in rows of "
         f"{survey.row_s:g} s. Days and hours are of the time zone {zones}."
+        f"{_clocks(survey.recordings)}"
     )
+
+
+def _clocks(recordings):
+    """Say which clocks were used that neither names nor headers tell."""
+    if not {"assumed_clock", "header_unread"} <= set(recordings.columns):
+        return ""
+    timed = recordings[recordings["start_time"].notna()]
+    assumed = timed[timed["assumed_clock"].notna() & timed["assumed_clock"].ne("")]
+    if not len(assumed):
+        return " Names or headers tell the zones of all clocks."
+    clocks = ", ".join(sorted(assumed["assumed_clock"].unique()))
+    text = (
+        f" The clock of {counted(len(assumed), 'recording')} was taken to be in the "
+        f"zone {clocks}: neither name nor header tells it"
+    )
+    n_unread = int(assumed["header_unread"].sum())
+    if n_unread:
+        text += f", and the headers of {n_unread} of them could not be read"
+    return f"{text}."
 
 
 def _model(survey):
