@@ -148,6 +148,10 @@ def test_one_threshold_and_weeks_and_a_table_of_rows(survey):
     history = pd.read_csv("tables/history.csv")
     assert set(history["species"]) == {"dove", "wren"}
     assert history["occasion"].unique().tolist() == [1]
+    result = survey("rows.csv", **(options | {"threshold": 1}))
+    assert result.exit_code == 0, result.output
+    assert "2 other species of the predictions were not detected" in result.stderr
+    assert pd.read_csv("tables/activity.csv").empty
 
 
 @pytest.mark.slow
@@ -163,6 +167,18 @@ def test_recordings_that_are_gone_keep_their_rows(survey):
     page = Path("survey.html").read_text()
     assert "the headers of 6 of them could not be read" in page
     assert "<title>Survey: proba" in page
+
+
+@pytest.mark.slow
+def test_without_thresholds_tables_have_columns(survey):
+    Path("thresholds.csv").write_text("species,threshold\nwren,\n")
+    result = survey(tables="tables")
+    assert result.exit_code == 3, result.output
+    assert "have an empty threshold and are left out: wren." in result.stderr
+    assert "Warning: No species has a threshold" in result.stderr
+    for name in ("species", "first_detections", "history_wide"):
+        assert "species" in pd.read_csv(f"tables/{name}.csv").columns, name
+    assert pd.read_csv("tables/effort.csv")["usable_s"].sum() == 20
 
 
 @pytest.mark.slow

@@ -197,6 +197,7 @@ def survey(
         reviews=heard,
         model=model,
         license=license or _license_of(model),
+        n_others=found.n_others,
         title=title or f"Survey: {predictions.resolve().name}",
     )
     if tables is not None:
@@ -204,14 +205,20 @@ def survey(
         wide = detection_history(page.tables["activity"], form="wide")
         found_tables = {**page.tables, "history_wide": wide}
         for path in written:
-            if path.stem in found_tables:
-                write_table(_with_plain_dates(found_tables[path.stem]), path)
+            write_table(_with_plain_dates(found_tables[path.stem]), path)
         _console.say(f"Wrote the tables into {tables}")
     n_problems = len(page.tables["problems"])
     problems = f"; {counted(n_problems, 'problem')} of deployments" * bool(n_problems)
     _console.say(f"Wrote {page.to_html(out)}{problems}")
-    if "species" in page.tables:
-        _console.show_table(page.tables["species"])
+    table = page.tables["species"]
+    detected = table[table["detections"] > 0]
+    n_silent = found.n_others + len(found.proba.columns) - len(detected)
+    _console.show_table(detected)
+    if n_silent:
+        _console.say(
+            f"{n_silent} other species of the predictions were not detected, or have "
+            "no threshold."
+        )
     click.get_current_context().exit(_console.say_left_out(found.errors))
 
 

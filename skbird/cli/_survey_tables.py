@@ -8,6 +8,7 @@ from skbird.cli import _console
 from skbird.utils._text import counted
 
 _KEYS = ["path", "start", "end"]
+_SHOWN = 10  # names
 _SQLITE = b"SQLite format 3"
 _NO_SPECIES = ["latitude", "longitude", "week"]
 
@@ -18,6 +19,7 @@ class Predictions(NamedTuple):
     X: object
     proba: object
     errors: object
+    n_others: int  # species of the model without a line in the thresholds
 
 
 def read_sites(path, time_zone):
@@ -131,6 +133,7 @@ def read_predictions(path, thresholds):
         and is_numeric_dtype(column)
         and not is_bool_dtype(column)
     ]
+    n_others = 0
     if thresholds is not None:
         known = [name for name in species if str(name) in thresholds.index]
         if not known:
@@ -138,7 +141,8 @@ def read_predictions(path, thresholds):
                 f"--thresholds has none of the species of {path}, which has "
                 f"{list(map(str, species))[:5]}. Are the names the same?"
             )
-        _say_without(len(species) - len(known), len(thresholds) - len(known))
+        n_others = len(species) - len(known)
+        _say_without(n_others, thresholds, list(map(str, known)))
         species = known
     if not species or not len(table):
         raise ValueError(f"{path} has no rows with probabilities of species.")
@@ -152,7 +156,7 @@ def read_predictions(path, thresholds):
             f"{path} has values outside 0 and 1 in the column {wrong[0]!r}, which is "
             "no species, or has scores that are no probabilities. Take it out."
         )
-    return Predictions(table[_KEYS], proba, errors)
+    return Predictions(table[_KEYS], proba, errors, n_others)
 
 
 def recordings_of(predictions, sites, site_from, clock, folder, check_sound):
@@ -276,11 +280,20 @@ def _read_table(path):
     return read_rows(path), _console.as_errors(None)
 
 
-def _say_without(n_without, n_unknown):
+def _say_without(n_without, thresholds, known):
     if n_without:
         _console.say(
             f"{n_without} species of the predictions have no line in --thresholds and "
             "are left out."
         )
+    empty = thresholds.index[thresholds["threshold"].isna()]
+    empty = [name for name in known if name in empty]
+    if empty:
+        more = f" and {len(empty) - _SHOWN} more" if len(empty) > _SHOWN else ""
+        _console.say(
+            f"{len(empty)} species of --thresholds have an empty threshold and are "
+            f"left out: {', '.join(empty[:_SHOWN])}{more}."
+        )
+    n_unknown = len(thresholds) - len(known)
     if n_unknown:
         _console.say(f"{n_unknown} species of --thresholds were not predicted.")

@@ -144,14 +144,19 @@ def _thresholds(survey):
             "How precise detections are was not stated: an unknown part of them is "
             "wrong."
         )
+    if not survey.has_own:
+        return text + f" {survey.n_others} other species were not detected."
+    n_named = len(table) + len(lacking)
+    reviewed = "reviewed " * ("n_reviews" in table.columns)
+    text += f" Of {n_named} {reviewed}species {len(table)} have a threshold"
     if lacking:
         names = ", ".join(map(str, lacking[:_MOST_NAMES]))
         more = f" and {len(lacking) - _MOST_NAMES} more" * (len(lacking) > _MOST_NAMES)
-        text += (
-            f" {len(lacking)} species of the model have no threshold and are left out: "
-            f"{names}{more}."
-        )
-    return text
+        text += f"; the others are left out: {names}{more}"
+    if survey.n_others:
+        were = "were not reviewed" if reviewed else "are not in the table of thresholds"
+        text += f"; {survey.n_others} more of the model {were}"
+    return f"{text}."
 
 
 def _rates(survey):

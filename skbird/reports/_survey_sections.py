@@ -53,12 +53,15 @@ def _overview(survey):
         "hours usable": effort["usable_s"].sum() / 3600,
         "hours listened to": survey.listened_s / 3600,
         "species detected": len(detected),
-        "detections reviewed": survey.n_reviewed,
+        "detections above threshold that were reviewed": survey.n_reviewed,
         "problems of deployments": len(survey.problems),
     }
     note = "Gaps, clocks that jump, files that overlap, files outside their deployment."
     table = Table("problems", "Problems of deployments", survey.problems, note)
-    return Section("Overview", "", [Facts(facts), table])
+    note = ""
+    if survey.has_own and not len(survey.thresholds):
+        note = "No species has a threshold: nothing counts as detected. Review more."
+    return Section("Overview", note, [Facts(facts), table])
 
 
 def _effort(survey):
@@ -123,8 +126,6 @@ def _effort_plot(effort):
 
 
 def _species(survey):
-    if not len(survey.species):
-        return None
     drawn = []
     for unit, caption in (
         ("occasion", "Species by the number of occasions, all sites together."),
@@ -145,6 +146,8 @@ def _species(survey):
         "Detections may be wrong: species with few of them, at many sites, and none "
         "confirmed, are to be listened to first."
     )
+    if not survey.has_own:
+        note += f" {survey.n_others} other species were not detected."
     parts = [
         Table("species", "All species", survey.species),
         *([Plots(drawn)] if drawn else []),
