@@ -303,9 +303,11 @@ def test_tables_come_back_from_files(tmp_path):
         (lambda r, s: (r, s.assign(end="2024-04-01")), "end=2024-04-01 .* be after"),
         (lambda r, s: (r, s.assign(end=None)), "site 'marsh' must both be dates"),
         (
-            lambda r, s: (r, s.assign(end="soon")),
-            "end of sites holds what is no moment",
+            lambda r, s: (r, s.assign(end="10/05/2023")),
+            r"^end of sites holds '10/05/2023', which is no moment\. Write 2024-05-01, "
+            r"or 2024-05-01 17:30\.$",
         ),
+        (lambda r, s: (r, s.assign(end="2024-05-02T12:00Z")), "Z', which has a zone"),
         (
             lambda r, s: (r, s.assign(time_zone="Spain")),
             "time_zone of sites='Spain' is",

@@ -214,6 +214,27 @@ def test_a_survey_without_precision_or_places_says_so(data):
 
 
 @pytest.mark.slow
+def test_the_page_has_times_of_the_place_and_words(report, tmp_path):
+    page = report.to_html(tmp_path / "page.html").read_text()
+    for text in ("2024-04-29 00:00 CEST", "right, at least", "seconds listened to"):
+        assert text in page, text
+    assert "UTC<" not in page
+    assert "n_calling" in report.tables["activity"].columns
+    assert str(report.tables["activity"]["start_time"].dt.tz) == "UTC"
+    axis = report.figures["effort_map"].axes[0]
+    assert axis.get_xlabel() == "29 Apr 2024 to 12 May 2024"
+
+
+def test_short_surveys_have_days_and_not_hours():
+    days = pd.date_range("2024-06-01", periods=2)
+    axis = ActivityDisplay(pd.DataFrame(1.0, index=days, columns=range(24))).plot().ax_
+    axis.figure.canvas.draw()
+    labels = [label.get_text() for label in axis.get_xticklabels()]
+    assert labels == ["01 Jun", "02 Jun", "03 Jun"]
+    assert axis.get_xlabel() == "01 Jun 2024 to 02 Jun 2024"
+
+
+@pytest.mark.slow
 def test_a_survey_in_which_nothing_was_heard_has_a_page(data, tmp_path):
     nothing = describe_survey(
         *(data.proba.iloc[:0], data.X.iloc[:0], data.times, 0.9, data.sites)
