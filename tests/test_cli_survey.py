@@ -317,6 +317,13 @@ def test_recordings_of_audiomoths_lead_to_a_page(model, tmp_path, monkeypatch):
     problems = pd.read_csv("tables/problems.csv")
     assert set(problems["problem"]) <= {"gap", "clock jump"}
     assert "silent" in Path("survey.html").read_text()
+    Path("made").rename("moved")
+    options = "--sites", "moved/sites.csv", "--threshold", 0.5, "--out", "survey.html"
+    options = *options, "--tables", "tables", "--recordings", "moved", "--check-sound"
+    result = run("survey", "proba", *options)
+    assert result.exit_code == 0, result.output
+    pd.testing.assert_frame_equal(pd.read_csv("tables/effort.csv"), effort)
+    assert pd.read_csv("tables/problems.csv").equals(problems)
 
 
 @pytest.mark.slow

@@ -141,10 +141,16 @@ def describe_survey(
     check_matplotlib_support("describe_survey")
     check_params(
         "describe_survey",
-        {"title": [str], "model": [str, None], "license": [str, None]},
+        {
+            "title": [str],
+            "model": [str, None],
+            "license": [str, None],
+            "n_others": [NOT_NEGATIVE],
+        },
         title=title,
         model=model,
         license=license,
+        n_others=n_others,
     )
     if (
         isinstance(n_drawn, bool)
@@ -155,7 +161,6 @@ def describe_survey(
             f"n_drawn={n_drawn!r} must be a whole number, at least 0 and at most "
             f"{MOST:,}."
         )
-    check_params("describe_survey", {"n_others": [NOT_NEGATIVE]}, n_others=n_others)
     if species is not None:
         species = list(map(str, check_list(species, "species")))
     problems = check_deployments(recordings, sites)
