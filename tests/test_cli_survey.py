@@ -148,6 +148,10 @@ def test_one_threshold_and_weeks_and_a_table_of_rows(survey):
     history = pd.read_csv("tables/history.csv")
     assert set(history["species"]) == {"dove", "wren"}
     assert history["occasion"].unique().tolist() == [1]
+    result = survey("rows.csv", **(options | {"threshold": 1}))
+    assert result.exit_code == 0, result.output
+    assert "2 other species of the predictions were not detected" in result.stderr
+    assert pd.read_csv("tables/activity.csv").empty
 
 
 @pytest.mark.slow
@@ -156,7 +160,52 @@ def test_recordings_that_are_gone_keep_their_rows(survey):
     result = survey(tables="tables")
     assert result.exit_code == 3
     assert "5 recordings cannot be read now" in result.stderr
+    assert "Their clocks are taken to be Europe/Madrid" in result.stderr
     assert pd.read_csv("tables/effort.csv")["usable_s"].sum() == 20
+    found = pd.read_csv("tables/problems.csv")
+    assert (found["problem"] == "clock assumed").sum() == 2
+    page = Path("survey.html").read_text()
+    assert "the headers of 6 of them could not be read" in page
+    assert "<title>Survey: proba" in page
+
+
+@pytest.mark.slow
+def test_without_thresholds_tables_have_columns(survey):
+    Path("thresholds.csv").write_text("species,threshold\nwren,\n")
+    result = survey(tables="tables")
+    assert result.exit_code == 3, result.output
+    assert "have an empty threshold and are left out: wren." in result.stderr
+    assert "Warning: No species has a threshold" in result.stderr
+    for name in ("species", "first_detections", "history_wide"):
+        assert "species" in pd.read_csv(f"tables/{name}.csv").columns, name
+    assert pd.read_csv("tables/effort.csv")["usable_s"].sum() == 20
+
+
+@pytest.mark.slow
+def test_recordings_are_found_from_another_folder(survey, monkeypatch):
+    Path("else").mkdir()
+    monkeypatch.chdir("else")
+    result = survey(
+        "../proba",
+        recordings="../recordings",
+        sites="../sites.csv",
+        thresholds="../thresholds.csv",
+        tables="tables",
+        title="Our fen",
+    )
+    assert result.exit_code == 3, result.output
+    assert "cannot be read now" not in result.stderr
+    found = pd.read_csv("tables/problems.csv")
+    assert "clock assumed" not in set(found["problem"])
+    assert "<title>Our fen" in Path("survey.html").read_text()
+    shutil.move("../recordings/fen", "../recordings/ridge")
+    result = survey(
+        "../proba",
+        recordings="../recordings",
+        sites="../sites.csv",
+        thresholds="../thresholds.csv",
+    )
+    assert "3 recordings cannot be read now" in result.stderr
 
 
 @pytest.mark.parametrize(
@@ -268,6 +317,13 @@ def test_recordings_of_audiomoths_lead_to_a_page(model, tmp_path, monkeypatch):
     problems = pd.read_csv("tables/problems.csv")
     assert set(problems["problem"]) <= {"gap", "clock jump"}
     assert "silent" in Path("survey.html").read_text()
+    Path("made").rename("moved")
+    options = "--sites", "moved/sites.csv", "--threshold", 0.5, "--out", "survey.html"
+    options = *options, "--tables", "tables", "--recordings", "moved", "--check-sound"
+    result = run("survey", "proba", *options)
+    assert result.exit_code == 0, result.output
+    pd.testing.assert_frame_equal(pd.read_csv("tables/effort.csv"), effort)
+    assert pd.read_csv("tables/problems.csv").equals(problems)
 
 
 @pytest.mark.slow

@@ -66,8 +66,10 @@ def test_clocks_are_in_the_zone_of_the_place_or_another():
         assert times["start_time"].dt.hour.tolist() == [hour, 2]
         assert times["time_zone"].tolist() == ["Europe/Madrid"] * 2
     assert list(times.columns) == [
-        *("path", "site", "start_time", "duration_s", "time_zone", "note")
+        *("path", "site", "start_time", "duration_s", "time_zone", "note"),
+        *("assumed_clock", "header_unread", "device"),
     ]
+    assert times["assumed_clock"].tolist() == ["+01:00", ""]
 
 
 def test_each_site_has_its_zone():
@@ -188,6 +190,27 @@ def test_schedules_of_dusk_and_dawn_are_no_problem():
     assert problems(recorded(pd.concat(starts)), deployed(end="2024-05-30")) == []
 
 
+def test_what_headers_tell_is_compared_with_sites():
+    serials = ["24F3190361DA5F95", "24F319055FDF2902"]
+    given = recorded(
+        every(10, periods=6),
+        note=["", "x", "x", "", "", ""],
+        assumed_clock=["UTC"] * 5 + [""],
+        header_unread=[True, True, False, False, False, True],
+        device=[serials[0].lower(), "", *serials[1:] * 2, *serials[:1] * 2],
+    )
+    found = check_deployments(given, deployed(device=serials[0]), max_gap_s=1e6)
+    assert found["problem"].tolist() == [
+        *("doubtful time", "clock assumed", "wrong recorder")
+    ]
+    details = " | ".join(found["detail"])
+    assert "2 recordings: x" in details
+    assert "2 recordings could not be read" in details
+    assert f"2 recordings are of the recorder {serials[1]}; the table" in details
+    found = check_deployments(given, deployed(device="box 7"), max_gap_s=1e6)
+    assert "wrong recorder" not in set(found["problem"])
+
+
 def test_a_gap_and_a_late_start_are_found():
     starts = every(10).drop(range(100, 110))
     found = problems(recorded(starts), deployed(start="2024-04-29"))
@@ -280,9 +303,11 @@ def test_tables_come_back_from_files(tmp_path):
         (lambda r, s: (r, s.assign(end="2024-04-01")), "end=2024-04-01 .* be after"),
         (lambda r, s: (r, s.assign(end=None)), "site 'marsh' must both be dates"),
         (
-            lambda r, s: (r, s.assign(end="soon")),
-            "end of sites holds what is no moment",
+            lambda r, s: (r, s.assign(end="10/05/2023")),
+            r"^end of sites holds '10/05/2023', which is no moment\. Write 2024-05-01, "
+            r"or 2024-05-01 17:30\.$",
         ),
+        (lambda r, s: (r, s.assign(end="2024-05-02T12:00Z")), "Z', which has a zone"),
         (
             lambda r, s: (r, s.assign(time_zone="Spain")),
             "time_zone of sites='Spain' is",

@@ -68,8 +68,10 @@ def test_the_zone_of_a_header_is_that_of_the_name(tmp_path):
 def test_a_name_that_tells_another_time_counts(tmp_path):
     path = write(tmp_path / "20180225_191730.WAV", comment("19:17:30 24/02/2018"))
     line = times(path)
-    assert line["start_time"] == pd.Timestamp("2018-02-25 18:17:30", tz="UTC")
+    assert line["start_time"] == pd.Timestamp("2018-02-25 19:17:30", tz="UTC")
     assert line["note"] == "the header tells another time: 2018-02-24 19:17:30"
+    assert line["device"] == "24F319055FDF2902"
+    assert line["assumed_clock"] == ""
 
 
 def test_moments_of_two_zones_are_compared(tmp_path):

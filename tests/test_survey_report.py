@@ -165,7 +165,7 @@ def test_the_page_has_what_a_reader_asks(report):
         "birds <b>2</b>; license of the model: CC BY 4.0",
         "0.8 to 0.9",
         "is 0.90 to 0.95, by 220 reviews by ear",
-        "1 species of the model have no threshold and are left out: owl",
+        "Of 3 reviewed species 2 have a threshold; the others are left out: owl.",
         "An occasion is a day",
         "astral 3",
     ):
@@ -200,6 +200,9 @@ def test_a_survey_without_precision_or_places_says_so(data):
     (methods,) = (s for s in plain.sections if s.title == "Methods")
     text = " ".join(methods.parts[0].paragraphs)
     assert "calling in a row from its threshold on: 0.9996. " in text
+    n_detected = len(plain.tables["species"])
+    assert n_detected == plain.tables["activity"]["species"].nunique() < 3
+    assert f"{3 - n_detected} other species were not detected" in text
     assert "All could be used" not in text
     assert "1 recording does not tell when it began and is in no result." in text
     assert "How precise detections are was not stated" in text
@@ -211,12 +214,49 @@ def test_a_survey_without_precision_or_places_says_so(data):
 
 
 @pytest.mark.slow
+def test_the_page_has_times_of_the_place_and_words(report, tmp_path):
+    page = report.to_html(tmp_path / "page.html").read_text()
+    for text in ("2024-04-29 00:00 CEST", "right, at least", "seconds listened to"):
+        assert text in page, text
+    assert "UTC<" not in page
+    assert "n_calling" in report.tables["activity"].columns
+    assert str(report.tables["activity"]["start_time"].dt.tz) == "UTC"
+    axis = report.figures["effort_map"].axes[0]
+    assert axis.get_xlabel() == "29 Apr 2024 to 12 May 2024"
+
+
+def test_short_surveys_have_days_and_not_hours():
+    days = pd.date_range("2024-06-01", periods=2)
+    axis = ActivityDisplay(pd.DataFrame(1.0, index=days, columns=range(24))).plot().ax_
+    axis.figure.canvas.draw()
+    labels = [label.get_text() for label in axis.get_xticklabels()]
+    assert labels == ["01 Jun", "02 Jun", "03 Jun"]
+    assert axis.get_xlabel() == "01 Jun 2024 to 02 Jun 2024"
+
+
+@pytest.mark.slow
 def test_a_survey_in_which_nothing_was_heard_has_a_page(data, tmp_path):
     nothing = describe_survey(
         *(data.proba.iloc[:0], data.X.iloc[:0], data.times, 0.9, data.sites)
     )
     page = nothing.to_html(tmp_path / "page.html")
     assert "Methods" in page.read_text()
+
+
+@pytest.mark.slow
+def test_without_any_threshold_the_effort_is_given(data, tmp_path):
+    lacking = pd.DataFrame({"species": NAMES[:2], "threshold": np.nan, "n_reviews": 3})
+    with pytest.warns(UserWarning, match="No species has a threshold .2 of the table"):
+        found = describe_survey(data.proba, data.X, data.times, lacking, data.sites)
+    page = found.to_html(tmp_path / "page.html").read_text()
+    assert "nothing counts as detected" in page
+    assert "Of 2 reviewed species 0 have a threshold" in page
+    assert "1 more of the model were not reviewed" in page
+    (facts,) = (s.parts[0].facts for s in found.sections if s.title == "Overview")
+    usable_s = data.times.loc[data.times["usable"], "duration_s"].sum()
+    assert 0 < 3600 * facts["hours listened to"] <= usable_s
+    assert {"species", "detections"} <= set(found.tables["species"].columns)
+    assert "occasion" in found.tables["first_detections"].columns
 
 
 @pytest.mark.parametrize("n_drawn", [-1, 1.5, True])

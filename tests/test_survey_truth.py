@@ -360,13 +360,16 @@ def test_tables_of_thresholds_are_checked(survey):
     for wrong, message in (
         (table.drop(columns="threshold"), "threshold has no column 'threshold'"),
         (pd.concat([table, table]), "names 'upwwhi1' more than once"),
-        (table.head(2), "threshold has none for"),
+        (table.head(1).assign(species="dodo"), "threshold has no line for any of"),
         (precise(table, 90, 80, 95), "precision=90 of 'upwwhi1' .* from 80 to 95"),
         (precise(table, 0.9, 0.95, 0.8), "from 0.95 to 0.8, must be a share"),
         (precise(table, "high", 0, 1), "precision of threshold"),
     ):
         with pytest.raises(ValueError, match=message):
             activity(*arguments, wrong)
+    with pytest.warns(UserWarning, match=f"threshold is missing for .* {len(table)} "):
+        found = activity(*arguments, table.head(2))
+    assert set(found["species"]) == set(table["species"].head(2))
 
 
 @pytest.mark.slow

@@ -24,6 +24,9 @@ ADVICE = {
     "timm.list_models() lists them all.": (
         '`python -c "import timm; print(timm.list_models())"` lists them all.'
     ),
+    " If it calls them otherwise, PlaceSeasonPrior(names={species: name}) says how.": (
+        ""
+    ),
     "Lower lr=": "Lower --lr=",
     "with a lower lr,": "with a lower --lr,",
     "callbacks__clipping__": "--set sedclassifier__callbacks__clipping__",

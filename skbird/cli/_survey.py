@@ -89,6 +89,13 @@ Examples:
     "species.csv, first_detections.csv and problems.csv into.",
 )
 @click.option(
+    "--recordings",
+    "folder",
+    type=click.Path(exists=True, file_okay=False, path_type=Path),
+    help="Folder of the recordings that were predicted; their headers tell times and "
+    "zones.  [default: where PREDICTIONS says that they lie]",
+)
+@click.option(
     "--reviews",
     type=_FILE,
     help="What was heard: the file of `skbird review`, or a table with the columns "
@@ -131,6 +138,7 @@ Examples:
     "--license",
     help="Of the model, for the methods.  [default: that of a pretrained model]",
 )
+@click.option("--title", help="Of the page.  [default: the name of PREDICTIONS]")
 def survey(
     predictions,
     sites,
@@ -138,6 +146,7 @@ def survey(
     threshold,
     out,
     tables,
+    folder,
     reviews,
     by,
     site_from,
@@ -146,6 +155,7 @@ def survey(
     check_sound,
     model,
     license,
+    title,
 ):
     """Write a page about a survey: effort, what called when and where, methods.
 
@@ -154,10 +164,10 @@ def survey(
     start, end and a column per species.
 
     Recordings tell by their names or headers when they began (AudioMoth, Song Meter,
-    BAR-LT and others); they are read where PREDICTIONS says that they lie.
+    BAR-LT and others); they are read in the folder --recordings.
     """
     from skbird.reports import describe_survey
-    from skbird.survey import detection_history, mark_unusable
+    from skbird.survey import detection_history
     from skbird.utils._sklearn_compat import check_matplotlib_support
 
     if (thresholds is None) == (threshold is None):
@@ -176,9 +186,7 @@ def survey(
         heard = read_judged(reviews)
         if "species" in heard.columns:
             heard = heard[heard["species"].isin(found.proba.columns)]
-    recordings = recordings_of(found, site_table, site_from, clock)
-    if check_sound:
-        recordings = mark_unusable(recordings)
+    recordings = recordings_of(found, site_table, site_from, clock, folder, check_sound)
     page = describe_survey(
         found.proba,
         found.X,
@@ -189,21 +197,28 @@ def survey(
         reviews=heard,
         model=model,
         license=license or _license_of(model),
-        title=f"Survey: {predictions.resolve().name}",
+        n_others=found.n_others,
+        title=title or f"Survey: {predictions.resolve().name}",
     )
     if tables is not None:
         tables.mkdir(exist_ok=True)
         wide = detection_history(page.tables["activity"], form="wide")
         found_tables = {**page.tables, "history_wide": wide}
         for path in written:
-            if path.stem in found_tables:
-                write_table(_with_plain_dates(found_tables[path.stem]), path)
+            write_table(_with_plain_dates(found_tables[path.stem]), path)
         _console.say(f"Wrote the tables into {tables}")
     n_problems = len(page.tables["problems"])
     problems = f"; {counted(n_problems, 'problem')} of deployments" * bool(n_problems)
     _console.say(f"Wrote {page.to_html(out)}{problems}")
-    if "species" in page.tables:
-        _console.show_table(page.tables["species"])
+    table = page.tables["species"]
+    detected = table[table["detections"] > 0]
+    n_silent = found.n_others + len(found.proba.columns) - len(detected)
+    _console.show_table(detected)
+    if n_silent:
+        _console.say(
+            f"{n_silent} other species of the predictions were not detected, or have "
+            "no threshold."
+        )
     click.get_current_context().exit(_console.say_left_out(found.errors))
 
 

@@ -8,6 +8,7 @@ from skbird.cli import _console
 from skbird.utils._text import counted
 
 _KEYS = ["path", "start", "end"]
+_SHOWN = 10  # names
 _SQLITE = b"SQLite format 3"
 _NO_SPECIES = ["latitude", "longitude", "week"]
 
@@ -18,6 +19,7 @@ class Predictions(NamedTuple):
     X: object
     proba: object
     errors: object
+    n_others: int  # species of the model without a line in the thresholds
 
 
 def read_sites(path, time_zone):
@@ -131,6 +133,7 @@ def read_predictions(path, thresholds):
         and is_numeric_dtype(column)
         and not is_bool_dtype(column)
     ]
+    n_others = 0
     if thresholds is not None:
         known = [name for name in species if str(name) in thresholds.index]
         if not known:
@@ -138,7 +141,8 @@ def read_predictions(path, thresholds):
                 f"--thresholds has none of the species of {path}, which has "
                 f"{list(map(str, species))[:5]}. Are the names the same?"
             )
-        _say_without(len(species) - len(known), len(thresholds) - len(known))
+        n_others = len(species) - len(known)
+        _say_without(n_others, thresholds, list(map(str, known)))
         species = known
     if not species or not len(table):
         raise ValueError(f"{path} has no rows with probabilities of species.")
@@ -152,10 +156,10 @@ def read_predictions(path, thresholds):
             f"{path} has values outside 0 and 1 in the column {wrong[0]!r}, which is "
             "no species, or has scores that are no probabilities. Take it out."
         )
-    return Predictions(table[_KEYS], proba, errors)
+    return Predictions(table[_KEYS], proba, errors, n_others)
 
 
-def recordings_of(predictions, sites, site_from, clock):
+def recordings_of(predictions, sites, site_from, clock, folder, check_sound):
     """Say where and when the recordings of predictions were made.
 
     Parameters
@@ -165,15 +169,19 @@ def recordings_of(predictions, sites, site_from, clock):
         As `read_sites` returns it.
     site_from : str
     clock : str or None
+    folder : Path or None
+        Where the recordings are looked for. None: where the predictions say.
+    check_sound : bool
+        Say which are usable.
 
     Returns
     -------
     DataFrame
-        As `recording_times` makes it.
+        As `recording_times` makes it, with the paths of the predictions.
     """
     import pandas as pd
 
-    from skbird.survey import recording_times
+    from skbird.survey import mark_unusable, recording_times
 
     paths = list(dict.fromkeys([*predictions.X["path"], *predictions.errors["path"]]))
     zones = sites.drop_duplicates("site").set_index("site")["time_zone"]
@@ -190,15 +198,21 @@ def recordings_of(predictions, sites, site_from, clock):
             f"Correct the table, or pass --site-from {other}."
         )
     zone = by_name["site"].map(zones)
-    table = pd.DataFrame({"path": paths, "site": by_name["site"], "time_zone": zone})
+    files = paths if folder is None else _find(paths, folder, site_from)
+    table = pd.DataFrame({"path": files, "site": by_name["site"], "time_zone": zone})
     times = recording_times(table, clock=clock, on_error="skip")
     ends = predictions.X.groupby("path")["end"].max().reindex(paths).to_numpy()
     is_gone = times["duration_s"].isna() & pd.notna(ends)
     if is_gone.any():
+        assumed = sorted({*times.loc[is_gone, "assumed_clock"]} - {""})
+        taken = (
+            f" Their clocks are taken to be {', '.join(assumed)}." if assumed else ""
+        )
         _console.say(
             f"{counted(is_gone.sum(), 'recording')} cannot be read now, such as "
             f"{times['path'][is_gone.idxmax()]}: how long they are is taken from their "
-            "rows, and headers tell no time."
+            f"rows, and headers tell no time and no zone.{taken} --recordings says "
+            "where they lie."
         )
         times.loc[is_gone, "duration_s"] = ends[is_gone]
         times.loc[is_gone, "note"] = ""
@@ -214,7 +228,27 @@ def recordings_of(predictions, sites, site_from, clock):
             "20240501_053000.WAV or SITE_20240501_053000.wav do, and headers of "
             "AudioMoths."
         )
-    return times
+    if check_sound:
+        times = mark_unusable(times)
+    return times.assign(path=paths)
+
+
+def _find(paths, folder, site_from):
+    """Return the files of a folder that paths stand for; of those without, the path."""
+    from skbird.annotations import AudioFinder
+    from skbird.audio import find_audio
+
+    finder = AudioFinder(find_audio(folder)[0])
+    files = []
+    for path in paths:
+        found, n_parts = finder.alike(path)
+        has_folder = "/" in path.replace("\\", "/")
+        # Recorders of all sites call their files alike.
+        if not found or (site_from == "folder" and has_folder and n_parts < 2):
+            files.append(path)
+        else:
+            files.append(finder.only(found, path, "--recordings"))
+    return files
 
 
 def _read_run(path):
@@ -246,11 +280,20 @@ def _read_table(path):
     return read_rows(path), _console.as_errors(None)
 
 
-def _say_without(n_without, n_unknown):
+def _say_without(n_without, thresholds, known):
     if n_without:
         _console.say(
             f"{n_without} species of the predictions have no line in --thresholds and "
             "are left out."
         )
+    empty = thresholds.index[thresholds["threshold"].isna()]
+    empty = [name for name in known if name in empty]
+    if empty:
+        more = f" and {len(empty) - _SHOWN} more" if len(empty) > _SHOWN else ""
+        _console.say(
+            f"{len(empty)} species of --thresholds have an empty threshold and are "
+            f"left out: {', '.join(empty[:_SHOWN])}{more}."
+        )
+    n_unknown = len(thresholds) - len(known)
     if n_unknown:
         _console.say(f"{n_unknown} species of --thresholds were not predicted.")

@@ -46,6 +46,7 @@ from skbird.inspection._figures import (
     axes_for,
     check_axes,
     clean_text,
+    mark_days,
     name_points,
     plain_text,
 )

@@ -9,6 +9,7 @@ from skbird.utils._text import counted
 # Okabe and Ito's, which the colour-blind tell apart; black is for lines.
 COLOURS = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#D55E00", "#56B4E9", "#999999")
 _LONGEST = 28
+_FEW_DAYS = 7
 _NOT_SHOWN = frozenset({"Cc", "Cs", "Cn"})  # control, surrogate, no character at all
 
 
@@ -103,3 +104,27 @@ def _spread(heights, bottom, top):
         spread[n] = max(height, limit)
         limit = spread[n] + gap
     return spread
+
+
+def mark_days(axis, days):
+    """Mark days below an axis of dates, never hours, and name the period with its year.
+
+    Parameters
+    ----------
+    axis : matplotlib.axes.Axes
+    days : DatetimeIndex
+        All that are drawn.
+    """
+    from matplotlib import dates
+
+    first, last = days[0], days[-1]
+    if len(days) <= _FEW_DAYS:
+        axis.xaxis.set_major_locator(dates.DayLocator())
+        axis.xaxis.set_major_formatter(dates.DateFormatter("%d %b"))
+    else:
+        locator = dates.AutoDateLocator(minticks=3, maxticks=8)
+        axis.xaxis.set_major_locator(locator)
+        axis.xaxis.set_major_formatter(
+            dates.ConciseDateFormatter(locator, show_offset=False)
+        )
+    axis.set_xlabel(f"{first:%d %b %Y} to {last:%d %b %Y}", fontsize=9)

@@ -18,7 +18,7 @@ from skbird.survey import (
     first_detections,
     sun_times,
 )
-from skbird.utils._params import MOST, check_list, check_params
+from skbird.utils._params import MOST, NOT_NEGATIVE, check_list, check_params
 from skbird.utils._sklearn_compat import check_matplotlib_support
 
 _OF_THRESHOLDS = [
@@ -41,7 +41,9 @@ class Survey:
     by_hour: pd.DataFrame  # of the species drawn
     species: pd.DataFrame  # a line each
     thresholds: pd.DataFrame
-    without_threshold: list
+    without_threshold: list  # of those that the table of thresholds names
+    n_others: int  # species of the model that are in no table
+    has_own: bool  # each species has a threshold of its own
     drawn: list
     sun: pd.DataFrame | None
     reasons: dict  # recordings that are not usable, by the reason
@@ -75,13 +77,15 @@ def describe_survey(
     model=None,
     license=None,
     title="Survey",
+    n_others=0,
 ):
     """Describe a survey: effort, species, when and where they called, and methods.
 
     Parameters
     ----------
     proba, X, recordings, threshold, species, reviews
-        As of `skbird.survey.activity`.
+        As of `skbird.survey.activity`. With one threshold for all, only species that
+        were detected are in the tables.
     sites : DataFrame
         Deployments, as `skbird.survey.check_deployments` takes them. With ``latitude``
         and ``longitude``, and astral installed, sunrise and sunset are drawn.
@@ -93,6 +97,9 @@ def describe_survey(
         What made the predictions, and under which license: for the methods.
     title : str, default="Survey"
         Of the page.
+    n_others : int >= 0, default=0
+        How many species of the model are not in `proba`, as they have no threshold:
+        for the methods.
 
     Returns
     -------
@@ -110,7 +117,8 @@ def describe_survey(
     Warns
     -----
     UserWarning
-        If recordings have no ``start_time``: they count in no occasion.
+        If recordings have no ``start_time``: they count in no occasion. If no species
+        has a threshold.
 
     Examples
     --------
@@ -133,10 +141,16 @@ def describe_survey(
     check_matplotlib_support("describe_survey")
     check_params(
         "describe_survey",
-        {"title": [str], "model": [str, None], "license": [str, None]},
+        {
+            "title": [str],
+            "model": [str, None],
+            "license": [str, None],
+            "n_others": [NOT_NEGATIVE],
+        },
         title=title,
         model=model,
         license=license,
+        n_others=n_others,
     )
     if (
         isinstance(n_drawn, bool)
@@ -162,17 +176,32 @@ def describe_survey(
             species=species,
             reviews=reviews,
         )
-        history = detection_history(found)
         names = list(proba.columns if species is None else species)
         thresholds, lacking = _thresholds(threshold, names)
+        has_own = np.ndim(threshold) > 0 or isinstance(threshold, dict)
+        if has_own:
+            n_others += len(names) - len(thresholds) - len(lacking)
+        else:
+            found = _detected(found)
+            n_others += len(names) - found["species"].nunique()
+        history = detection_history(found)
         table = _of_species(found, history, thresholds)
         detected = table[table["detections"] > 0]
         drawn = list(detected.nlargest(n_drawn, "detections")["species"])
         warnings.filterwarnings("ignore", "Left out: .* at or after the end")
+        values = pd.DataFrame(np.asarray(proba), columns=names)
         by_hour = activity(
-            pd.DataFrame(np.asarray(proba), columns=names)[drawn],
-            *(X, recordings, thresholds["threshold"].to_dict()),
+            *(values[drawn], X, recordings, thresholds["threshold"].to_dict()),
             sites=sites,
+        )
+        listened_s = _listened_s(values, X, recordings)
+    if not len(thresholds) and has_own:
+        warnings.warn(
+            f"No species has a threshold ({len(lacking)} of the table have none): "
+            "nothing counts as detected, and only the effort is given. Review more, or "
+            "pass one threshold for all.",
+            UserWarning,
+            stacklevel=2,
         )
     has_place = {"latitude", "longitude"} <= set(sites.columns)
     has_place = has_place and sites[["latitude", "longitude"]].notna().all(axis=None)
@@ -195,12 +224,14 @@ def describe_survey(
         species=table,
         thresholds=thresholds,
         without_threshold=lacking,
+        n_others=n_others,
+        has_own=has_own,
         drawn=drawn,
         sun=sun,
         reasons=reasons,
         by=by,
         row_s=float((X["end"] - X["start"]).median()) if "end" in X else np.nan,
-        listened_s=_listened_s(found),
+        listened_s=listened_s,
         n_reviewed=int(found["n_reviewed"].sum()) if "n_reviewed" in found else 0,
         model=model,
         license=license,
@@ -209,12 +240,13 @@ def describe_survey(
 
 
 def _thresholds(threshold, names):
-    """Return a line per species with a threshold, and the names of those without."""
+    """Return a line per species with a threshold, and whose line has none."""
     if isinstance(threshold, pd.DataFrame):
         table = threshold
         if "species" in table.columns:
             table = table.set_index("species")
-        table = table.loc[names, [c for c in _OF_THRESHOLDS if c in table.columns]]
+        named = [name for name in names if name in table.index]
+        table = table.loc[named, [c for c in _OF_THRESHOLDS if c in table.columns]]
         lacking = table.index[table["threshold"].isna()]
         return table.drop(index=lacking), list(lacking)
     if isinstance(threshold, dict | pd.Series):
@@ -224,11 +256,17 @@ def _thresholds(threshold, names):
     return pd.DataFrame({"threshold": values}, index=index), []
 
 
-def _listened_s(found):
-    """Return the seconds listened to; of species that differ, the most."""
-    if not len(found):
-        return 0.0
-    return float(found.groupby("species")["effort_s"].sum().max())
+def _detected(found):
+    """Return the lines of species that were detected."""
+    n_calling = found.groupby("species")["n_calling"].transform("sum")
+    return found[n_calling > 0].reset_index(drop=True)
+
+
+def _listened_s(proba, X, recordings):
+    """Return the seconds of rows in which some species, whatever, was listened to."""
+    any_species = pd.DataFrame({"any": proba.max(axis=1)})
+    found = activity(any_species, X, recordings, by="day")
+    return float(found["effort_s"].sum())
 
 
 def _of_species(found, history, thresholds):

@@ -108,8 +108,8 @@ def _render_table(part, name):
     frame = part.frame
     if len(frame) == 0:
         return join([element("h3", part.title), element("p", "None.", class_="note")])
-    shown = frame.head(part.max_rows)
-    kinds = [_kind(frame[column]) for column in frame.columns]
+    shown = (frame if part.shown is None else part.shown).head(part.max_rows)
+    kinds = [_kind(shown[column]) for column in shown.columns]
     head = [
         element(
             "th",
@@ -117,7 +117,7 @@ def _render_table(part, name):
             scope="col",
             data_kind=kind,
         )
-        for column, kind in zip(frame.columns, kinds, strict=True)
+        for column, kind in zip(shown.columns, kinds, strict=True)
     ]
     rows = [
         element(

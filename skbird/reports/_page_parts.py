@@ -39,6 +39,7 @@ class Table:
     frame: pd.DataFrame
     note: str = ""
     max_rows: int = 1000
+    shown: pd.DataFrame | None = None  # the first lines otherwise than in `frame`
 
 
 @dataclass(frozen=True)

@@ -86,7 +86,27 @@ def _recordings(survey):
         f"{effort['recorded_s'].sum() / 3600:.1f} hours. {left_out.strip()} "
         f"{survey.listened_s / 3600:.1f} hours were analysed, in rows of "
         f"{survey.row_s:g} s. Days and hours are of the time zone {zones}."
+        f"{_clocks(survey.recordings)}"
     )
+
+
+def _clocks(recordings):
+    """Say which clocks were used that neither names nor headers tell."""
+    if not {"assumed_clock", "header_unread"} <= set(recordings.columns):
+        return ""
+    timed = recordings[recordings["start_time"].notna()]
+    assumed = timed[timed["assumed_clock"].notna() & timed["assumed_clock"].ne("")]
+    if not len(assumed):
+        return " Names or headers tell the zones of all clocks."
+    clocks = ", ".join(sorted(assumed["assumed_clock"].unique()))
+    text = (
+        f" The clock of {counted(len(assumed), 'recording')} was taken to be in the "
+        f"zone {clocks}: neither name nor header tells it"
+    )
+    n_unread = int(assumed["header_unread"].sum())
+    if n_unread:
+        text += f", and the headers of {n_unread} of them could not be read"
+    return f"{text}."
 
 
 def _model(survey):
@@ -124,14 +144,19 @@ def _thresholds(survey):
             "How precise detections are was not stated: an unknown part of them is "
             "wrong."
         )
+    if not survey.has_own:
+        return text + f" {survey.n_others} other species were not detected."
+    n_named = len(table) + len(lacking)
+    reviewed = "reviewed " * ("n_reviews" in table.columns)
+    text += f" Of {n_named} {reviewed}species {len(table)} have a threshold"
     if lacking:
         names = ", ".join(map(str, lacking[:_MOST_NAMES]))
         more = f" and {len(lacking) - _MOST_NAMES} more" * (len(lacking) > _MOST_NAMES)
-        text += (
-            f" {len(lacking)} species of the model have no threshold and are left out: "
-            f"{names}{more}."
-        )
-    return text
+        text += f"; the others are left out: {names}{more}"
+    if survey.n_others:
+        were = "were not reviewed" if reviewed else "are not in the table of thresholds"
+        text += f"; {survey.n_others} more of the model {were}"
+    return f"{text}."
 
 
 def _rates(survey):

@@ -3,14 +3,42 @@
 import numpy as np
 import pandas as pd
 
-from skbird.inspection import plain_text
+from skbird.inspection import mark_days, plain_text
 from skbird.reports import _plots as plots
 from skbird.reports._page_parts import Facts, Plots, Section, Table, Text
 from skbird.reports._survey_methods import methods, versions
-from skbird.survey import AccumulationDisplay, ActivityDisplay, SiteActivityDisplay
+from skbird.survey import (
+    AccumulationDisplay,
+    ActivityDisplay,
+    SiteActivityDisplay,
+    zone_of,
+)
 
 _MOST_PANELS = 16
 _MOST_ROWS = 200
+_HEADS = {
+    "start_time": "begins",
+    "effort_s": "seconds listened to",
+    "calling_s": "seconds with calls",
+    "recorded_s": "seconds recorded",
+    "usable_s": "seconds usable",
+    "n_recordings": "recordings",
+    "n_unusable": "unusable",
+    "n_rows": "rows",
+    "n_calling": "rows with calls",
+    "n_correct": "right, on average",
+    "n_correct_low": "right, at least",
+    "n_correct_high": "right, at most",
+    "n_reviewed": "reviewed",
+    "n_confirmed": "confirmed",
+    "n_reviews": "reviews for the threshold",
+    "n_occasions": "occasions",
+    "threshold_low": "threshold, at least",
+    "threshold_high": "threshold, at most",
+    "precision_low": "precision, at least",
+    "precision_high": "precision, at most",
+    "y": "detected",
+}
 
 
 def survey_sections(survey):
@@ -40,6 +68,29 @@ def survey_sections(survey):
     return [section for section in made if section is not None]
 
 
+def _table(survey, name, title, frame, note="", max_rows=_MOST_ROWS):
+    """Return a table whose page has heads in words, and moments as clocks show them."""
+    shown = frame.head(max_rows)
+    if "start_time" in shown.columns:
+        zones = _zones(survey)
+        local = [
+            time.tz_convert(zones.get(site, next(iter(zones.values()))))
+            for time, site in zip(shown["start_time"], shown["site"], strict=True)
+        ]
+        shown = shown.assign(start_time=pd.Series(local, shown.index, dtype=object))
+    return Table(name, title, frame, note, max_rows, shown.rename(columns=_HEADS))
+
+
+def _zones(survey):
+    """Return the zone of each site; those that are not in it have the only one."""
+    zones = {}
+    for table in (survey.recordings, survey.sites):
+        if "time_zone" in table.columns:
+            for site, name in table.groupby("site")["time_zone"].first().items():
+                zones[site] = zone_of(name)
+    return zones
+
+
 def _overview(survey):
     effort = survey.effort
     first, last = survey.days
@@ -53,12 +104,16 @@ def _overview(survey):
         "hours usable": effort["usable_s"].sum() / 3600,
         "hours listened to": survey.listened_s / 3600,
         "species detected": len(detected),
-        "detections reviewed": survey.n_reviewed,
+        "detections above threshold that were reviewed": survey.n_reviewed,
         "problems of deployments": len(survey.problems),
     }
     note = "Gaps, clocks that jump, files that overlap, files outside their deployment."
+    note += " Times are those of the place."
     table = Table("problems", "Problems of deployments", survey.problems, note)
-    return Section("Overview", "", [Facts(facts), table])
+    note = ""
+    if survey.has_own and not len(survey.thresholds):
+        note = "No species has a threshold: nothing counts as detected. Review more."
+    return Section("Overview", note, [Facts(facts), table])
 
 
 def _effort(survey):
@@ -77,7 +132,7 @@ def _effort(survey):
     if survey.reasons:
         reasons = pd.DataFrame(survey.reasons.items(), columns=["reason", "recordings"])
         parts.append(Table("unusable", "Recordings not used", reasons))
-    parts.append(Table("effort", "Effort by site and day", effort, max_rows=_MOST_ROWS))
+    parts.append(_table(survey, "effort", "Effort by site and day", effort))
     note = "Without effort nothing is said: no detection is not absence."
     return Section("Effort", note, parts)
 
@@ -104,9 +159,7 @@ def _effort_plot(effort):
     axis.figure.colorbar(
         image, ax=axis, label="usable hours", aspect=10 + len(hours), pad=0.02
     )
-    locator = dates.AutoDateLocator(minticks=3, maxticks=8)
-    axis.xaxis.set_major_locator(locator)
-    axis.xaxis.set_major_formatter(dates.ConciseDateFormatter(locator))
+    mark_days(axis, days)
     step = -(-len(hours) // 60)
     axis.set_yticks(
         range(0, len(hours), step), [plain_text(n) for n in hours.index[::step]]
@@ -123,8 +176,6 @@ def _effort_plot(effort):
 
 
 def _species(survey):
-    if not len(survey.species):
-        return None
     drawn = []
     for unit, caption in (
         ("occasion", "Species by the number of occasions, all sites together."),
@@ -145,10 +196,14 @@ def _species(survey):
         "Detections may be wrong: species with few of them, at many sites, and none "
         "confirmed, are to be listened to first."
     )
+    if not survey.has_own:
+        note += f" {survey.n_others} other species were not detected."
     parts = [
-        Table("species", "All species", survey.species),
+        _table(survey, "species", "All species", survey.species, max_rows=1000),
         *([Plots(drawn)] if drawn else []),
-        Table("first_detections", "First detections", survey.firsts),
+        _table(
+            survey, "first_detections", "First detections", survey.firsts, max_rows=1000
+        ),
     ]
     return Section("Species", note, parts)
 
@@ -230,9 +285,7 @@ def _results(survey):
         "Results",
         note,
         [
-            Table("activity", "Activity", survey.activity, max_rows=_MOST_ROWS),
-            Table(
-                "history", "Detection histories", survey.history, max_rows=_MOST_ROWS
-            ),
+            _table(survey, "activity", "Activity", survey.activity),
+            _table(survey, "history", "Detection histories", survey.history),
         ],
     )

@@ -35,3 +35,6 @@ __all__ = [
     "sun_times",
 ]
 set_public_module(globals())
+
+# For the other rooms; not public.
+from skbird.survey._zones import zone_of

@@ -56,7 +56,8 @@ def activity(
         Probability from which a species counts as calling: one for all, one per
         species in their order, or by name. A DataFrame is ``report_`` of
         `skbird.review.ThresholdFromReviews`, or has columns ``species`` and
-        ``threshold``: species whose threshold is NaN are left out.
+        ``threshold``: species whose threshold is NaN, or that have no line, are left
+        out.
     by : {"hour", "day", "night", "hour_from_sunrise"} or int, default="hour"
         What an occasion is, as in `effort`.
     sites : DataFrame, default=None
@@ -87,7 +88,7 @@ def activity(
     ------
     ValueError
         If shapes do not fit, rows are of no recording or occur twice, a threshold is
-        missing, or a table is not as it must be.
+        missing (of a table: all), or a table is not as it must be.
 
     Warns
     -----

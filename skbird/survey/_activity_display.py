@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from skbird.inspection import axes_for, plain_text
+from skbird.inspection import axes_for, mark_days, plain_text
 from skbird.survey._rates import check_rates, sum_rates
 from skbird.survey._sun import sun_times
 
@@ -153,10 +153,7 @@ class ActivityDisplay:
                 bbox_to_anchor=(1.0, 0.99),
                 borderaxespad=0.2,
             )
-        self.ax_.xaxis_date()
-        locator = dates.AutoDateLocator(minticks=3, maxticks=8)
-        self.ax_.xaxis.set_major_locator(locator)
-        self.ax_.xaxis.set_major_formatter(dates.ConciseDateFormatter(locator))
+        mark_days(self.ax_, days)
         from_sunrise = hours[0] < 0
         self.ax_.set(
             xlim=(left, right),

@@ -4,11 +4,14 @@ import numpy as np
 import pandas as pd
 
 from skbird.survey._tables import check_recordings, check_sites
+from skbird.survey._zones import zone_of
 from skbird.utils._params import NOT_NEGATIVE, check_params
+from skbird.utils._text import counted
 
 _ROUNDING_S = 1.5  # names tell whole seconds
 _REGULAR = 0.5  # share of the starts that follow at one interval, if there is a beat
 _RARE = 0.01  # share of the starts up to which another interval is no part of the beat
+_SERIAL = r"[0-9A-F]{16}"  # of an AudioMoth
 _JUMP_S = 7200.0  # longer pauses are part of a schedule
 
 
@@ -22,12 +25,15 @@ def check_deployments(
     Parameters
     ----------
     recordings : DataFrame
-        As `recording_times` makes it.
+        As `recording_times` makes it. Without the columns ``note``,
+        ``assumed_clock``, ``header_unread`` and ``device`` what they tell is not
+        compared.
     sites : DataFrame
         A line per deployment: ``site``, ``start`` and ``end`` in the time of the place
         (a day without an hour counts from its beginning, or to its end), and if wanted
-        ``latitude`` and ``longitude`` in degrees, and ``time_zone``, by default that of
-        the site's recordings. A site may have several lines.
+        ``latitude`` and ``longitude`` in degrees, ``time_zone``, by default that of
+        the site's recordings, and ``device``, serial numbers of AudioMoths. A site may
+        have several lines.
     max_gap_s : float >= 0, default=86400.0
         Longest pause of a deployment, in seconds, that is not listed. For recorders
         that never rest, 60 finds each loss.
@@ -41,7 +47,11 @@ def check_deployments(
 
         - "no time": the name tells none.
         - "unreadable": the duration is not known.
+        - "doubtful time": the name and the header differ, or clocks were changed.
+        - "clock assumed": the header, which may tell the zone of the clock, could not
+          be read.
         - "unknown site": not in `sites`.
+        - "wrong recorder": the header names another device than `sites` does.
         - "no recordings": a deployment without any.
         - "wrong year": in another year it would be within a deployment.
         - "outside": begins before, or ends after, all deployments of its site.
@@ -83,6 +93,7 @@ def check_deployments(
     timed = table[table["start_time"].notna()]
     placed = timed[timed["site"].isin(deployments["site"])]
     strange, inside = _outside(placed, deployments)
+    told = recordings.reset_index(drop=True)
     found = [
         _lines(table[table["start_time"].isna()], "no time", "the name tells no time"),
         _lines(
@@ -95,6 +106,9 @@ def check_deployments(
             "unknown site",
             "the site is not in the table of sites",
         ),
+        _doubtful(told, timed),
+        _assumed(told, timed),
+        _other_recorders(told, sites),
         strange,
         _neighbours(timed),
         _pauses(inside, deployments, max_gap_s),
@@ -112,6 +126,77 @@ def _lines(rows, problem, details, seconds=np.nan):
             "detail": np.full(len(rows), details, dtype=object),
         }
     )
+
+
+def _per_site(rows, problem, keys, say):
+    """Return a line for each value of keys at a site, with the path if there is one."""
+    found = [_lines(rows[:0], problem, "")]
+    for (site, *values), group in rows.groupby(["site", *keys], sort=False):
+        path = group["path"].iloc[0] if len(group) == 1 else None
+        line = pd.DataFrame({"site": [site], "path": [path]})
+        found.append(_lines(line, problem, say(len(group), *values)))
+    return pd.concat([part for part in found if len(part)] or found[:1])
+
+
+def _is_said(column):
+    """Return where a column has text; read from a file, none is NaN."""
+    return column.notna() & column.ne("")
+
+
+def _doubtful(told, timed):
+    if "note" not in told.columns:
+        return _lines(timed[:0], "doubtful time", "")
+    rows = told.loc[timed.index]
+    rows = rows[np.isfinite(timed["duration_s"]) & _is_said(rows["note"])]
+
+    def say(n, note):
+        return note if n == 1 else f"{counted(n, 'recording')}: {note}"
+
+    return _per_site(rows, "doubtful time", ["note"], say)
+
+
+def _assumed(told, timed):
+    if not {"assumed_clock", "header_unread"} <= set(told.columns):
+        return _lines(timed[:0], "clock assumed", "")
+    rows = told.loc[timed.index]
+    is_assumed = _is_said(rows["assumed_clock"])
+    is_assumed &= rows["header_unread"].astype(bool) & np.isfinite(timed["duration_s"])
+
+    def say(n, clock):
+        return (
+            f"{counted(n, 'recording')} could not be read, whose headers may tell the "
+            f"zone of the clock: it is taken to be {clock}"
+        )
+
+    return _per_site(rows[is_assumed], "clock assumed", ["assumed_clock"], say)
+
+
+def _other_recorders(told, sites):
+    """Compare the serial numbers of headers with those of sites."""
+    if "device" not in told.columns or "device" not in sites.columns:
+        return _lines(told[:0], "wrong recorder", "")
+    theirs = sites["device"].astype("string").str.strip().str.upper()
+    is_serial = theirs.str.fullmatch(_SERIAL).fillna(False).astype(bool)
+    known = {
+        site: ", ".join(sorted(set(names)))
+        for site, names in theirs[is_serial].groupby(sites["site"])
+    }
+    device = told["device"].astype("string").str.strip().str.upper().fillna("")
+    rows = told.assign(
+        device=device, expected=[known.get(site, "") for site in told["site"]]
+    )
+    other = [
+        bool(name) and bool(names) and name not in names
+        for name, names in zip(device, rows["expected"], strict=True)
+    ]
+
+    def say(n, name, names):
+        return (
+            f"{counted(n, 'recording is', 'recordings are')} of the recorder {name}; "
+            f"the table of sites has {names}"
+        )
+
+    return _per_site(rows[other], "wrong recorder", ["device", "expected"], say)
 
 
 def _outside(placed, deployments):
@@ -135,7 +220,7 @@ def _outside(placed, deployments):
     by_recording = pairs["recording"]
     is_within = within.groupby(by_recording).any()
     in_another = another_year.groupby(by_recording).any()
-    begun = placed["start_time"].dt.strftime("%Y-%m-%d %H:%M:%S UTC")
+    begun = _local(placed["start_time"], placed["time_zone"])
     details = ("it begins at " + begun + ", outside the deployment").astype(object)
     wrong_year = (~is_within & in_another).reindex(placed.index, fill_value=False)
     outside = (~is_within & ~in_another).reindex(placed.index, fill_value=False)
@@ -189,7 +274,7 @@ def _pauses(inside, deployments, max_gap_s):
     # The start and the end of a deployment are moments between which pauses lie, too.
     moments = pd.concat(
         [
-            inside[["deployment", "site", "start_time", "end_time"]],
+            inside[["deployment", "site", "time_zone", "start_time", "end_time"]],
             used.assign(deployment=used.index, end_time=used["start_time"]),
             used.assign(deployment=used.index, start_time=used["end_time"]),
         ],
@@ -200,12 +285,18 @@ def _pauses(inside, deployments, max_gap_s):
     latest_end = latest_end.groupby(moments["deployment"]).shift()
     gap_s = (moments["start_time"] - latest_end).dt.total_seconds()
     gaps = gap_s > max_gap_s
-    details = [
-        f"there is nothing from {first:%Y-%m-%d %H:%M:%S} to {last:%Y-%m-%d %H:%M:%S}, "
-        "in UTC"
-        for first, last in zip(
-            latest_end[gaps], moments["start_time"][gaps], strict=True
-        )
-    ]
+    zones = moments["time_zone"][gaps]
+    first = _local(latest_end[gaps], zones)
+    last = _local(moments["start_time"][gaps], zones)
+    details = ("there is nothing from " + first + " to " + last).astype(object)
     found.append(_lines(moments[gaps], "gap", details, gap_s[gaps]))
     return pd.concat(found, ignore_index=True)
+
+
+def _local(times, zones):
+    """Return moments as texts, in the time of the place."""
+    texts = [
+        f"{time.tz_convert(zone_of(zone)):%Y-%m-%d %H:%M:%S}"
+        for time, zone in zip(times, zones, strict=True)
+    ]
+    return pd.Series(texts, index=times.index, dtype=object)

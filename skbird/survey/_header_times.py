@@ -1,4 +1,4 @@
-"""When recordings began, as their headers tell it: AudioMoth's comment, and GUANO."""
+"""When and by what recordings were made: AudioMoth's comment, and GUANO."""
 
 import re
 from datetime import datetime
@@ -14,8 +14,9 @@ _YEARS = range(1970, 2100)  # a clock that was never set begins with the first
 _FORMS = b"RIFF", b"RF64", b"RIFX"
 _COMMENT = re.compile(
     r"Recorded at (\d\d):(\d\d):(\d\d)(?:\.\d{1,6})? (\d\d)/(\d\d)/(\d{4}) "
-    r"\(UTC(?:([+-])(\d{1,2})(?::?(\d\d))?)?\)"
+    r"\(UTC(?:([+-])(\d{1,2})(?::?(\d\d))?)?\)(?: by AudioMoth ([0-9A-F]{16})\b)?"
 )
+_NOTHING = None, np.nan, ""
 
 
 def times_of_headers(paths):
@@ -30,27 +31,29 @@ def times_of_headers(paths):
     -------
     DataFrame
         ``time``, without a zone, as the clock of the recorder had it (NaT: the header
-        does not say), and ``offset_s``, the seconds by which that clock is ahead of UTC
-        (NaN: the header does not say).
+        does not say); ``offset_s``, the seconds by which that clock is ahead of UTC
+        (NaN: the header does not say); and ``device``, the serial number of an
+        AudioMoth (empty: the header does not say).
     """
     told = [_time_of(path) for path in paths]
-    times = np.array([time for time, _ in told], dtype="datetime64[us]")
-    offsets = np.array([offset_s for _, offset_s in told], dtype=float)
-    return pd.DataFrame({"time": times, "offset_s": offsets})
+    times = np.array([time for time, _, _ in told], dtype="datetime64[us]")
+    offsets = np.array([offset_s for _, offset_s, _ in told], dtype=float)
+    devices = np.array([device for _, _, device in told], dtype=object)
+    return pd.DataFrame({"time": times, "offset_s": offsets, "device": devices})
 
 
 def _time_of(path):
     if not path.lower().endswith(".wav"):
-        return np.datetime64("NaT"), np.nan
+        return _NOTHING
     try:
         with open(path, "rb") as file:
             for name, content in _texts(file):
-                time, offset_s = _READERS[name](content)
+                time, offset_s, device = _READERS[name](content)
                 if time is not None and time.year in _YEARS:
-                    return time, offset_s
+                    return time, offset_s, device
     except OSError:  # what reads their durations says so
         pass
-    return np.datetime64("NaT"), np.nan
+    return _NOTHING
 
 
 def _texts(file):
@@ -74,35 +77,36 @@ def _of_comment(content):
     """Read AudioMoth's comment, in ICMT of a list of information."""
     match = _COMMENT.search(content.decode("latin-1"))
     if match is None:
-        return None, np.nan
-    hour, minute, second, day, month, year, sign, hours, minutes = match.groups()
+        return _NOTHING
+    hour, minute, second, day, month, year, *zone, device = match.groups()
+    sign, hours, minutes = zone
     try:
         time = datetime(*map(int, (year, month, day, hour, minute, second)))
     except ValueError:  # 31 June
-        return None, np.nan
+        return _NOTHING
     offset_s = 3600 * int(hours or 0) + 60 * int(minutes or 0)
     if offset_s > _FURTHEST_S:
-        return None, np.nan
-    return time, float(-offset_s if sign == "-" else offset_s)
+        return _NOTHING
+    return time, float(-offset_s if sign == "-" else offset_s), device or ""
 
 
 def _of_guano(content):
     try:
         from guano import GuanoFile
     except ImportError:
-        return None, np.nan
+        return _NOTHING
     try:
         text = content.decode("utf-8", "replace").rstrip("\0")
         time = GuanoFile.from_string(text).get("Timestamp")
     except Exception:  # of a stranger's text, the library may say anything
-        return None, np.nan
+        return _NOTHING
     if not isinstance(time, datetime):
-        return None, np.nan
+        return _NOTHING
     ahead = time.utcoffset()
     offset_s = np.nan if ahead is None else ahead.total_seconds()
     if abs(offset_s) > _FURTHEST_S:
-        return None, np.nan
-    return time.replace(tzinfo=None), offset_s
+        return _NOTHING
+    return time.replace(tzinfo=None), offset_s, ""
 
 
 _READERS = {b"LIST": _of_comment, b"guan": _of_guano}

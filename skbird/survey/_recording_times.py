@@ -16,6 +16,7 @@ from skbird.utils._text import counted
 from skbird.utils._typing import Rows
 
 _STAMP = re.compile(r"(?:19|20)\d\d-?\d\d-?\d\d")
+_MADE = ["start", "end", "start_time", "note", "assumed_clock", "header_unread"]
 _SAME_S = 2.0  # a clock may go on by a second while a file gets its name
 
 
@@ -36,7 +37,8 @@ def recording_times(
     package guano is installed, GUANO metadata, of files of which the header is read:
     they tell the time where the name does not, and the zone of the clock. Where the
     name tells another time, it counts, as who renames files may have corrected a clock,
-    and ``note`` says so. A zone in the name or the header counts more than `clock`.
+    in the zone of the header, and ``note`` says so. A zone in the name or the header
+    counts more than `clock`.
 
     Parameters
     ----------
@@ -61,8 +63,11 @@ def recording_times(
     DataFrame
         A line per recording, in their order: ``path``, ``site``, ``start_time`` (UTC;
         NaT: nothing tells it), ``duration_s``, ``time_zone`` and ``note``, which
-        says what is doubtful; then further columns of the table. Of a time that occurs
-        twice, as clocks are put back, the first is taken.
+        says what is doubtful; ``assumed_clock``, the zone that the clock was taken to
+        be set to (empty: the name or the header tells it); ``header_unread``, whether
+        the file could not be read; ``device``, the serial number of an AudioMoth, by
+        the header, unless the table has such a column; then further columns of the
+        table. Of a time that occurs twice, as clocks are put back, the first is taken.
 
     Raises
     ------
@@ -95,19 +100,22 @@ def recording_times(
         if not isinstance(value, str) or value not in known:
             raise ValueError(f"{name}={value!r} must be {known[0]!r} or {known[1]!r}.")
     given = check_rows(recordings, input_name="recordings")
-    given = given.drop(columns=["start", "end", "start_time", "note"], errors="ignore")
+    given = given.drop(columns=_MADE, errors="ignore")
     _check_once(given["path"])
     zones = _zones(given, time_zone)
     table = pd.DataFrame({"path": given["path"]})
     table["site"] = _sites(given, site_from)
     durations, errors = _durations(given, on_error)
     told, notes = _told(given, durations)
-    table["start_time"], doubts = _start_times(told, zones, clock)
+    table["start_time"], doubts, assumed = _start_times(told, zones, clock)
     table["duration_s"], table["time_zone"] = durations, zones
     table["note"] = [
         "; ".join(filter(None, said))
         for said in zip(notes, doubts, errors, strict=True)
     ]
+    table["assumed_clock"] = assumed
+    table["header_unread"] = np.isnan(durations) & ("duration_s" not in given.columns)
+    table["device"] = given.get("device", told["device"])
     others = [name for name in given.columns if name not in table.columns]
     return table.join(given[others])
 
@@ -157,7 +165,7 @@ def _prefix(name):
 
 def _told(table, durations):
     """Return what names and headers tell of times, and what is to be said about it."""
-    told = times_of_names(table["path"])
+    told = times_of_names(table["path"]).assign(device="")
     notes = np.where(told["time"].isna(), "the name has no time", "").astype(object)
     if "duration_s" in table.columns:
         return told, notes
@@ -169,17 +177,16 @@ def _told(table, durations):
     only_heard = told["time"].isna() & heard["time"].notna()
     agree = (apart_s.abs() <= _SAME_S) | only_heard
     told["time"] = told["time"].where(~only_heard, heard["time"])
-    takes_zone = agree & told["offset_s"].isna()
-    told["offset_s"] = told["offset_s"].where(~takes_zone, heard["offset_s"])
+    told["offset_s"] = told["offset_s"].fillna(heard["offset_s"])
     notes[only_heard] = ""
     for row in np.flatnonzero(heard["time"].notna() & ~agree):
         notes[row] = f"the header tells another time: {heard['time'][row]}"
-    return told, notes
+    return told.assign(device=heard["device"]), notes
 
 
 def _start_times(told, zones, clock):
-    """Return when recordings begin, in UTC, and what is to be said about it."""
-    notes = np.full(len(told), "", dtype=object)
+    """Return when recordings begin, in UTC, doubts about it, and zones assumed."""
+    notes, assumed = np.full((2, len(told)), "", dtype=object)
     ahead = pd.to_timedelta(told["offset_s"].fillna(0.0), unit="s")
     starts = (told["time"] - ahead).dt.tz_localize("UTC").astype("datetime64[us, UTC]")
     without_zone = told["offset_s"].isna() & told["time"].notna()
@@ -195,9 +202,10 @@ def _start_times(told, zones, clock):
         utc, is_twice, is_skipped = to_utc(told.loc[rows, "time"], zone)
         starts[rows] = utc
         place = np.flatnonzero(rows)
+        assumed[place] = name
         notes[place[is_twice]] = "the clock was put back: the time occurs twice"
         notes[place[is_skipped]] = "the clock was put forward: there is no such time"
-    return starts, notes
+    return starts, notes, assumed
 
 
 def _durations(table, on_error):

@@ -196,12 +196,19 @@ def _moments(values, what, *, utc):
         if values.dtype.kind in "biuf" and values.notna().any():
             raise ValueError(f"{values.dropna().iloc[0]!r} is a number")
         moments = pd.to_datetime(values, utc=utc, format="ISO8601")
-        if not utc and moments.dt.tz is not None:
-            raise ValueError("they have a zone, which time_zone tells")
     except (ValueError, TypeError, AttributeError) as exc:
+        told = pd.to_datetime(values.astype(str), errors="coerce", format="ISO8601")
+        wrong = values[told.isna() & values.notna()]
+        wrong = values if wrong.empty else wrong
         raise ValueError(
-            f"{what} holds what is no moment: {exc}. Write 2024-05-01 17:30."
+            f"{what} holds {wrong.iloc[0]!r}, which is no moment. Write 2024-05-01, or "
+            "2024-05-01 17:30."
         ) from exc
+    if not utc and moments.dt.tz is not None:
+        raise ValueError(
+            f"{what} holds {values.iloc[0]!r}, which has a zone, as time_zone tells. "
+            "Write 2024-05-01 17:30, in the time of the place."
+        )
     return moments.astype("datetime64[us, UTC]" if utc else "datetime64[us]")
 
 

@@ -43,7 +43,12 @@ def read_thresholds(threshold, species, stacklevel):
         values = _of_all(threshold, species)
         return Thresholds(species, values, None)
     table = _check_table(threshold)
-    values = _of_all(table["threshold"], species)
+    if len(species) and not table.index.isin(species).any():
+        raise ValueError(
+            f"threshold has no line for any of {len(species)} species, such as "
+            f"{species[0]!r}; it has {list(table.index)[:5]}. Are the names the same?"
+        )
+    values = _of_all(table["threshold"].reindex(species), species)
     has_one = ~np.isnan(values)
     if not has_one.all():
         lacking = [name for name, has in zip(species, has_one, strict=True) if not has]
@@ -83,7 +88,7 @@ def _check_precision(table):
 
 
 def _of_all(threshold, species):
-    """Return the threshold of each species; NaN where a table says that it has none."""
+    """Return the threshold of each species; NaN where a table has none."""
     if isinstance(threshold, Mapping | pd.Series):
         lacking = [name for name in species if name not in threshold]
         if lacking:
