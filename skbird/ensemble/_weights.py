@@ -104,9 +104,9 @@ def fit_weights(
     >>> from skbird.ensemble import fit_weights
     >>> rng = np.random.default_rng(0)
     >>> Y = rng.integers(0, 2, (500, 3))
-    >>> good, bad = 0.8 * rng.random((2, 500, 3)) + [0.2 * Y, 0.0 * Y]
-    >>> fit_weights([good, bad], Y, method="greedy").round(1)
-    array([0.8, 0.2])
+    >>> good, fair = 0.8 * rng.random((2, 500, 3)) + [0.2 * Y, 0.1 * Y]
+    >>> fit_weights([good, fair], Y).round(1)
+    array([0.7, 0.3])
     """
     if not isinstance(method, str) or method not in METHODS:
         raise ValueError(f"method={method!r} must be one of {', '.join(METHODS)}.")
