@@ -327,6 +327,42 @@ def test_recordings_of_audiomoths_lead_to_a_page(model, tmp_path, monkeypatch):
 
 
 @pytest.mark.slow
+def test_four_commands_lead_from_recordings_to_a_survey(model, tmp_path, monkeypatch):
+    def listen(session, **options):
+        for number, detection in session.detections.iterrows():
+            is_right = detection["probability"] > 0.3
+            session.judge(number, "yes" if is_right else "no", reviewer="Ada")
+
+    monkeypatch.setattr(ReviewSession, "serve", listen)
+    monkeypatch.chdir(tmp_path)
+    size = {"n_sites": 2, "n_weeks": 1, "n_species": 2, "recordings_per_day": 2}
+    make_survey("made", recording_s=5.0, unusable_share=0.0, **size)
+    folder, out = ("--recordings", "made/recordings"), "--out"
+    options = "--format", "parquet", "--trust-pickle"
+    for command in (
+        ("predict", model, "made/recordings", out, "proba", *options),
+        ("review", "proba", *folder, out, "r.sqlite", "--threshold", 0.0001),
+        ("thresholds", "r.sqlite", "--precision", 0.6, out, "thresholds.csv"),
+        (
+            *("survey", "proba", *folder, "--sites", "made/sites.csv"),
+            *("--thresholds", "thresholds.csv", "--reviews", "r.sqlite"),
+            *(out, "survey.html", "--tables", "tables"),
+        ),
+    ):
+        result = run(*command)
+        assert result.exit_code == 0, result.output
+    thresholds = pd.read_csv("thresholds.csv", index_col="species")["threshold"]
+    proba = pd.read_parquet("proba")
+    species = pd.read_csv("tables/species.csv", index_col="species")
+    assert len(species) == thresholds.notna().sum() > 0
+    history = pd.read_csv("tables/history.csv")
+    for name, threshold in thresholds.dropna().items():
+        n_detections = (proba[name] >= threshold).sum()
+        assert species.loc[name, "detections"] == n_detections > 0
+        assert (history.loc[history["species"] == name, "state"] == 2).any()
+
+
+@pytest.mark.slow
 def test_the_recordings_of_donana_work(model, tmp_path, monkeypatch):
     root = Path(os.environ.get("SKBIRD_DATA", "nowhere"), "donana_soundscapes")
     if not root.is_dir():
