@@ -177,7 +177,7 @@ def describe_survey(
             species=species,
             reviews=reviews,
         )
-        names = list(proba.columns if species is None else species)
+        names = list(map(str, proba.columns)) if species is None else species
         thresholds, lacking = _thresholds(threshold, names)
         has_own = np.ndim(threshold) > 0 or isinstance(threshold, Mapping)
         if has_own:
