@@ -130,6 +130,7 @@ def test_predict_takes_thresholds_of_species(predict, tmp_path):
         ("a,b\n1,2\n", "has no column 'species'"),
         ("species,threshold\nowl,2\n", "threshold='2' for owl; a number in"),
         ("species,threshold\nowl,high\n", "threshold='high' for owl"),
+        ("species,threshold\nowl,0.5\nowl,0.7\n", "names 'owl' more than once"),
         ("species,threshold\nowl,\n", "a threshold for none of the 1 species"),
         ("species,threshold\nemu,0.5\n", "a threshold for none of the 1 species"),
         ("", "is no table"),

@@ -331,6 +331,14 @@ def test_weights_of_other_recordings_stay(path):
     assert read_reviews(path)["weight"].sum() == pytest.approx(400)
 
 
+def test_without_a_detection_reviews_stay_as_they_were(path):
+    judge_all(ReviewSession(some_detections(), path))
+    before = read_reviews(path)
+    session = ReviewSession.from_proba([[0.0]], ["a.wav"], path, species=["wren"])
+    assert session.next() == []
+    pd.testing.assert_frame_equal(read_reviews(path), before)
+
+
 def test_what_was_heard_as_top_counts_once_chance_chooses_it(path):
     table = some_detections(60, path=[f"{k}.wav" for k in range(60)])
     session = ReviewSession(table, path, n_per_species=10, strategy="top")
@@ -496,6 +504,10 @@ def test_undo_looks_at_many_entries_of_others_at_once(path, monkeypatch):
         ({"judgement": "maybe"}, "judgement='maybe' must be one of yes, no"),
         ({"judgement": "other"}, "other_species=None does not go with"),
         ({"other_species": "owl"}, "other_species='owl' does not go with"),
+        (
+            {"judgement": "other", "other_species": " wren"},
+            "other_species='wren' is the species of the detection. Say 'yes'",
+        ),
         ({"reviewer": " "}, "reviewer=' ' must be a text of 1 to 200"),
         ({"reviewer": "\ud800"}, r"reviewer='\\ud800' must be a text"),
         ({"note": "x" * 2001}, "note=.* must be a text of 0 to 2000"),

@@ -1,6 +1,7 @@
 """Displays of a survey, its page, and the page in a real browser."""
 
 import warnings
+from types import MappingProxyType
 
 import matplotlib
 import numpy as np
@@ -190,6 +191,13 @@ def test_the_page_has_the_tables_whole(report, data):
 
 
 @pytest.mark.slow
+def test_species_may_have_numbers_and_thresholds_be_any_mapping(data):
+    proba = data.proba.set_axis(range(3), axis=1)
+    thresholds = MappingProxyType(dict.fromkeys("012", 0.9))
+    page = describe_survey(proba, data.X, data.times, thresholds, data.sites, n_drawn=1)
+    assert sorted(page.tables["species"]["species"]) == ["0", "1", "2"]
+
+
 def test_a_survey_without_precision_or_places_says_so(data):
     sites = data.sites.drop(columns=["latitude", "longitude", "device"])
     options = {"n_drawn": 0, "by": 7}

@@ -111,9 +111,9 @@ def read_predictions(path, thresholds):
     Predictions
     """
     import numpy as np
-    from pandas.api.types import is_bool_dtype, is_numeric_dtype
 
-    table, errors = _read_run(path) if path.is_dir() else _read_table(path)
+    read = _read_run if path.is_dir() else _read_table
+    table, errors, others = read(path, thresholds)
     if {"species", "probability"} <= set(table.columns):
         raise ValueError(
             f"{path} was written with --min-proba or --top-species, which leave rows "
@@ -126,24 +126,14 @@ def read_predictions(path, thresholds):
             f"{path} lists events, and not the probabilities of rows, which say what "
             f"was listened to.{hint or ' Predict with --format parquet.'}"
         )
-    species = [
-        name
-        for name, column in table.items()
-        if name not in (*_KEYS, *_NO_SPECIES)
-        and is_numeric_dtype(column)
-        and not is_bool_dtype(column)
-    ]
-    n_others = 0
+    species = _species_of(table)
     if thresholds is not None:
-        known = [name for name in species if str(name) in thresholds.index]
-        if not known:
+        if not species and others:
             raise ValueError(
                 f"--thresholds has none of the species of {path}, which has "
-                f"{list(map(str, species))[:5]}. Are the names the same?"
+                f"{list(map(str, others))[:5]}. Are the names the same?"
             )
-        n_others = len(species) - len(known)
-        _say_without(n_others, thresholds, list(map(str, known)))
-        species = known
+        _say_without(len(others), thresholds, list(map(str, species)))
     if not species or not len(table):
         raise ValueError(f"{path} has no rows with probabilities of species.")
     proba = table[species].rename(columns=str)
@@ -156,7 +146,7 @@ def read_predictions(path, thresholds):
             f"{path} has values outside 0 and 1 in the column {wrong[0]!r}, which is "
             "no species, or has scores that are no probabilities. Take it out."
         )
-    return Predictions(table[_KEYS], proba, errors, n_others)
+    return Predictions(table[_KEYS], proba, errors, len(others))
 
 
 def recordings_of(predictions, sites, site_from, clock, folder, check_sound):
@@ -251,7 +241,26 @@ def _find(paths, folder, site_from):
     return files
 
 
-def _read_run(path):
+def _species_of(table):
+    from pandas.api.types import is_bool_dtype, is_numeric_dtype
+
+    return [
+        name
+        for name, column in table.items()
+        if name not in (*_KEYS, *_NO_SPECIES)
+        and is_numeric_dtype(column)
+        and not is_bool_dtype(column)
+    ]
+
+
+def _without_line(table, thresholds):
+    """Return the species of a table that have no line in the thresholds."""
+    if thresholds is None or "species" in table.columns:  # which is refused
+        return []
+    return [name for name in _species_of(table) if str(name) not in thresholds.index]
+
+
+def _read_run(path, thresholds):
     import pandas as pd
 
     from skbird.archive import part_paths, read_part
@@ -264,20 +273,24 @@ def _read_run(path):
             f"{path} holds no probabilities. Pass the folder that `skbird predict "
             "--format parquet` wrote, or the folder .parts of another format."
         )
-    tables = [to_frame(read_part(part)) for part in parts]
+    # A pretrained model has thousands of species, which would not fit into memory.
+    others = _without_line(to_frame(read_part(parts[0])), thresholds)
+    tables = [to_frame(read_part(part).drop_columns(others)) for part in parts]
     table = pd.concat([t for t in tables if len(t)] or tables[:1], ignore_index=True)
     errors = path / "_errors.csv"
     left_out = None
     if errors.is_file():
         listed = read_plain_table(errors)
         left_out = listed[["path", "error"]].to_numpy().tolist()
-    return table, _console.as_errors(left_out)
+    return table, _console.as_errors(left_out), others
 
 
-def _read_table(path):
+def _read_table(path, thresholds):
     from skbird.data import read_rows
 
-    return read_rows(path), _console.as_errors(None)
+    table = read_rows(path)
+    others = _without_line(table, thresholds)
+    return table.drop(columns=others), _console.as_errors(None), others
 
 
 def _say_without(n_without, thresholds, known):

@@ -140,6 +140,11 @@ def _read_table(path):
             f"{path} has no column {min(missing)!r}, but {list(table.columns)[:10]}. "
             "Pass what `skbird thresholds --out` wrote."
         )
+    twice = table.loc[table["species"].duplicated(), "species"]
+    if len(twice):
+        raise ValueError(
+            f"{path} names {twice.iloc[0]!r} more than once. Keep one line."
+        )
     values = pd.to_numeric(table["threshold"], errors="coerce")
     wrong = (table["threshold"] != "") & ~values.between(0, 1)
     if wrong.any():

@@ -37,7 +37,9 @@ def fit_weights(
     where e is the standard error of the AUC of equal weights, and :math:`c_m`, which
     sum to 1, are as the squares of how far the AUC of each is above 1/2. Among equals
     the second term is 0 for equal weights and e if one classifier has all the weight:
-    what a single standard error could explain does not move the weights far. With
+    what a single standard error could explain does not move the weights far from the
+    :math:`c_m`. These are of the same rows: of a few recordings they differ by chance,
+    also among equals. With
     :math:`n_j` groups that have species j (or that do not, if these are fewer),
     :math:`e^2` is the mean over the species of :math:`a_j (1 - a_j) / n_j`, an upper
     bound, over their number; :math:`a_j` is the AUC, as it were after one more right

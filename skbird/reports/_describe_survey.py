@@ -1,6 +1,7 @@
 """A page about a survey: effort, what was heard when and where, and methods."""
 
 import warnings
+from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib.util import find_spec
 from numbers import Integral
@@ -89,7 +90,7 @@ def describe_survey(
     sites : DataFrame
         Deployments, as `skbird.survey.check_deployments` takes them. With ``latitude``
         and ``longitude``, and astral installed, sunrise and sunset are drawn.
-    by : {"day", "night", "hour"} or int, default="day"
+    by : {"day", "night", "hour", "hour_from_sunrise"} or int, default="day"
         What an occasion of the detection histories is, as in `skbird.survey.effort`.
     n_drawn : int >= 0, default=6
         How many species have pictures: those with most detections.
@@ -176,9 +177,9 @@ def describe_survey(
             species=species,
             reviews=reviews,
         )
-        names = list(proba.columns if species is None else species)
+        names = list(map(str, proba.columns)) if species is None else species
         thresholds, lacking = _thresholds(threshold, names)
-        has_own = np.ndim(threshold) > 0 or isinstance(threshold, dict)
+        has_own = np.ndim(threshold) > 0 or isinstance(threshold, Mapping)
         if has_own:
             n_others += len(names) - len(thresholds) - len(lacking)
         else:
@@ -249,7 +250,7 @@ def _thresholds(threshold, names):
         table = table.loc[named, [c for c in _OF_THRESHOLDS if c in table.columns]]
         lacking = table.index[table["threshold"].isna()]
         return table.drop(index=lacking), list(lacking)
-    if isinstance(threshold, dict | pd.Series):
+    if isinstance(threshold, Mapping | pd.Series):
         threshold = [threshold[name] for name in names]
     values = np.broadcast_to(np.asarray(threshold, dtype=float), len(names))
     index = pd.Index(names, name="species")

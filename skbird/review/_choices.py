@@ -91,6 +91,8 @@ class Choices:
             Those that change.
         """
         own, known = numbers >= 0, entries["stratum"].notna().to_numpy()
+        if not own.any():
+            return []
         old = entries[["stratum", "stratum_size"]].fillna(-1).astype(np.int64)
         new = np.column_stack([self._band, self._band_size])[numbers]
         same = (old == new).all(axis=1).to_numpy()

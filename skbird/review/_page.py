@@ -16,6 +16,7 @@ from starlette.routing import Route
 from skbird.audio import AudioReadError
 from skbird.review._choices import STRATEGIES
 from skbird.review._clips import ClipMaker
+from skbird.review._filters import check_number
 from skbird.review._guard import Guard
 
 _FOLDER = Path(__file__).with_name("page")
@@ -178,8 +179,9 @@ class _Page:
         return self._clips.wait_for(*stretch, *_view(request))
 
     def _stretch(self, number):
-        self._session.said(number)  # refuses what is no number of a detection
-        found = self._session.detections.loc[number]
+        detections = self._session.detections
+        check_number(number, len(detections))
+        found = detections.loc[number]
         return found["file"], found["start"], _known(found["end"])
 
     def _detection(self, number, view):

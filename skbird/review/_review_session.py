@@ -291,6 +291,11 @@ class ReviewSession:
             )
         if other_species is not None:
             other_species = check_text(other_species, "other_species", _LONGEST_NAME)
+            if other_species == self.detections["species"][number]:
+                raise ValueError(
+                    f"other_species={other_species!r:.60} is the species of the "
+                    "detection. Say 'yes', or name another one."
+                )
         return self._store.add(
             check_text(reviewer, "reviewer", _LONGEST_NAME),
             self._describe(number),

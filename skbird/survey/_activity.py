@@ -257,14 +257,17 @@ def _stretches(recording, start, end):
     """
     order = np.lexsort((-end, start, recording))
     table = pd.DataFrame({"row": order, "start": start[order], "end": end[order]})
-    by_recording = table.groupby(recording[order])
+    recording = recording[order]
+    by_recording = table.groupby(recording)
     following = by_recording["start"].shift(-1, fill_value=np.inf).to_numpy()
     latest = by_recording["end"].cummax().to_numpy()
     goes_on = (latest > table["end"]) & (following > table["end"])
     parts = [table.assign(end=np.minimum(table["end"], following), begins=True)]
-    for name in np.unique(recording[order][goes_on]):
-        own = recording[order] == name
-        lines = _resumed(*table[own].to_numpy().T, following[own])
+    values, lines = table.to_numpy(), []
+    for number in np.unique(recording[goes_on]):
+        own = slice(*np.searchsorted(recording, [number, number + 1]))
+        lines += _resumed(*values[own].T, following[own])
+    if lines:
         parts.append(pd.DataFrame(lines, columns=table.columns).assign(begins=False))
     return pd.concat(parts, ignore_index=True).astype({"row": np.int64})
 

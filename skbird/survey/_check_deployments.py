@@ -130,12 +130,11 @@ def _lines(rows, problem, details, seconds=np.nan):
 
 def _per_site(rows, problem, keys, say):
     """Return a line for each value of keys at a site, with the path if there is one."""
-    found = [_lines(rows[:0], problem, "")]
-    for (site, *values), group in rows.groupby(["site", *keys], sort=False):
-        path = group["path"].iloc[0] if len(group) == 1 else None
-        line = pd.DataFrame({"site": [site], "path": [path]})
-        found.append(_lines(line, problem, say(len(group), *values)))
-    return pd.concat([part for part in found if len(part)] or found[:1])
+    lines, details = [], []
+    for (site, *values), paths in rows.groupby(["site", *keys], sort=False)["path"]:
+        lines.append((site, paths.iloc[0] if len(paths) == 1 else None))
+        details.append(say(len(paths), *values))
+    return _lines(pd.DataFrame(lines, columns=["site", "path"]), problem, details)
 
 
 def _is_said(column):

@@ -91,6 +91,10 @@
     mark.style.bottom = percent(isBox ? low_hz / clip.top_hz : 0);
     mark.hidden = false;
   };
+  const silence = () => {
+    player.removeAttribute("src");
+    player.load(); // else it plays on
+  };
   const drawClip = (found) => {
     const { clip } = found;
     const isThere = clip.error === undefined;
@@ -100,7 +104,7 @@
     for (const id of ["player", "picture"]) byId(id).hidden = !isThere;
     byId("cursor").hidden = true;
     byId("mark").hidden = true;
-    player.removeAttribute("src");
+    silence();
     byId("khz").replaceChildren();
     byId("seconds").replaceChildren();
     if (!isThere) return;
@@ -127,8 +131,7 @@
     byId("clip").hidden = found === null;
     byId("done").hidden = found !== null;
     if (found === null) {
-      player.removeAttribute("src");
-      player.load();
+      silence();
       return;
     }
     byId("species").textContent = say("question", found);
