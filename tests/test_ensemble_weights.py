@@ -225,8 +225,10 @@ def standard_error(probas, Y):
 def worth(probas, Y):
     """What weights are drawn to: squares of how far each AUC is above 1/2."""
     judged = Y[:, Y.any(axis=0)]
-    aucs = [macro_roc_auc(judged, p[:, Y.any(axis=0)]) for p in probas]
-    skill = np.maximum(np.array(aucs) - 0.5, 0) ** 2
+    aucs = np.array([macro_roc_auc(judged, p[:, Y.any(axis=0)]) for p in probas])
+    error = standard_error(probas, Y) / 2
+    kept = aucs.var() / (aucs.var() + error**2)
+    skill = np.maximum(aucs.mean() + kept * (aucs - aucs.mean()) - 0.5, 0) ** 2
     return skill / skill.sum()
 
 

@@ -35,15 +35,14 @@ def fit_weights(
     .. math:: AUC(w) - e \, \frac{n}{n - 1} \sum_{m=1}^n (w_m - c_m)^2
 
     where e is the standard error of the AUC of equal weights, and :math:`c_m`, which
-    sum to 1, are as the squares of how far the AUC of each is above 1/2. Among equals
-    the second term is 0 for equal weights and e if one classifier has all the weight:
-    what a single standard error could explain does not move the weights far from the
-    :math:`c_m`. These are of the same rows: of a few recordings they differ by chance,
-    also among equals. With
-    :math:`n_j` groups that have species j (or that do not, if these are fewer),
-    :math:`e^2` is the mean over the species of :math:`a_j (1 - a_j) / n_j`, an upper
-    bound, over their number; :math:`a_j` is the AUC, as it were after one more right
-    and one more wrong pair.
+    sum to 1, are as the squares of how far the AUC of each is above 1/2. AUCs of a few
+    recordings differ by chance: they are drawn to their mean first, by
+    :math:`v / (v + e^2 / 4)` with their variance v. Among equals the second term is 0
+    for equal weights and e if one classifier has all the weight. With :math:`n_j`
+    groups that have species j (or that do not, if these are fewer), :math:`e^2` is the
+    mean over the species of :math:`a_j (1 - a_j) / n_j`, an upper bound, over their
+    number; :math:`a_j` is the AUC, as it were after one more right and one more wrong
+    pair.
 
     With `per_species` each species then gets weights of its own, which want a high AUC
     of that species and to be near those of all: these take the place of :math:`c_m`,
@@ -244,10 +243,15 @@ def _choose_pairs(n_first, n_second, limit):
 def _worth(pairs):
     """Return the weights that members of such AUCs have if nothing else is known.
 
+    AUCs are first drawn to their mean, as those of a few groups differ by chance: as
+    far as half the standard error, which is an upper bound, explains that they differ.
     Squares, as simulated ensembles of members that differ much lose more by equal
     weights than those of equal members lose by these.
     """
-    skill = np.maximum(pairs.share @ _share_won(pairs.difference) - 0.5, 0.0) ** 2
+    skill = pairs.share @ _share_won(pairs.difference) - 0.5
+    spread = np.var(skill)
+    kept = spread / (spread + (pairs.error / 2) ** 2) if spread else 0.0
+    skill = np.maximum(np.mean(skill) + kept * (skill - np.mean(skill)), 0.0) ** 2
     if not skill.any():  # all rank no better than chance
         skill += 1.0
     return skill / skill.sum()

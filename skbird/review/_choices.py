@@ -7,7 +7,7 @@ from skbird.review._choose_for_review import choose_of_species, number_bands
 
 STRATEGIES = ("stratified", "top", "uncertain", "random")
 N_BANDS = 5
-_IN_A_ROW = 10  # of one species, before the next comes
+_IN_A_ROW = 25  # of one species before the next comes: five of each band
 _GOLDEN = 0x9E3779B97F4A7C15  # of splitmix64: tells the streams of seeds apart
 
 
@@ -52,12 +52,12 @@ class Choices:
         """Return the numbers of the detections that a strategy chooses."""
         if strategy not in self._chosen:
             parts, rounds = [np.empty(0, np.int64)], [np.empty(0, np.int64)]
-            for numbers in self._of_species:
+            for numbers in sorted(self._of_species, key=len, reverse=True):
                 own = self._proba[numbers], self._drawn[numbers]
                 chosen, _, _ = choose_of_species(*own, self._n, strategy, N_BANDS)
                 parts.append(numbers[chosen])
                 rounds.append(np.arange(len(chosen)) // _IN_A_ROW)
-            # Who stops early has heard of all species.
+            # Who stops early has heard enough of the species that are detected most.
             order = np.argsort(np.concatenate(rounds), kind="stable")
             self._chosen[strategy] = np.concatenate(parts)[order]
         return self._chosen[strategy]

@@ -65,7 +65,7 @@ def more_reviews(line, min_reviews, n_left):
     if n_left is None or n_left >= missing:
         return {"n_more_reviews": missing}
     n_left = max(n_left, 0)
-    reason = f"{line['reason']}, and only {n_left} are left to judge"
+    reason = f"{line['reason']}, and only {n_left} are left in bands that were heard"
     return {"n_more_reviews": n_left, "reason": reason}
 
 

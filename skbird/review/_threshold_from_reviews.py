@@ -89,7 +89,7 @@ class ThresholdFromReviews(BaseEstimator):
           ``threshold`` on, with its interval
         - ``n_detections``: how many these are, of `proba`, or as the weights say
         - ``n_more_reviews``: roughly, until the interval of the precision is no wider
-          than `interval_width`, or there are `min_reviews`
+          than `interval_width`, or there are `min_reviews`; no more than are left
         - ``reason``: why there is no threshold; NaN in its columns
 
     See Also
@@ -227,12 +227,14 @@ class ThresholdFromReviews(BaseEstimator):
             line["reason"] = lack_of_support(
                 line, self.min_reviews, (named & ~own).sum()
             )
+            is_known = "weight" in reviews and own.any()
+            left = round(weight[own].sum()) - own.sum() if is_known else None
             if line["reason"]:
-                is_known = "weight" in reviews and own.any()
-                left = round(weight[own].sum()) - own.sum() if is_known else None
                 line |= more_reviews(line, self.min_reviews, left)
             else:
                 line |= self._find(self._fit_curve(j, heard, rng), heard, everything)
+            if is_known and line.get("n_more_reviews"):
+                line["n_more_reviews"] = min(line["n_more_reviews"], max(left, 0))
             lines.append(line)
         self.species_ = np.array(names)
         self.report_ = as_report(lines, names)
