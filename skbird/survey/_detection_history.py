@@ -4,8 +4,8 @@ from typing import Literal
 
 import pandas as pd
 
+from skbird.survey._rates import check_activity
 from skbird.utils._params import AT_LEAST_ONE, NOT_NEGATIVE, check_params
-from skbird.utils._rows import check_columns
 from skbird.utils._sklearn_compat import StrOptions
 
 _NEEDED = "site", "date", "start_time", "species", "effort_s", "n_calling"
@@ -122,18 +122,7 @@ def _states(history, min_rows):
 
 
 def _check_activity(activity):
-    if not isinstance(activity, pd.DataFrame):
-        raise TypeError(
-            f"activity must be a DataFrame, got {type(activity).__name__}; "
-            "skbird.survey.activity makes it."
-        )
-    check_columns(activity, [*_NEEDED, "hour"], "activity")
-    lacking = [name for name in _NEEDED if name not in activity.columns]
-    if lacking:
-        raise ValueError(
-            f"activity has no column {lacking[0]!r}; its columns are "
-            f"{list(activity.columns)[:10]}. Pass what skbird.survey.activity returns."
-        )
+    check_activity(activity, _NEEDED)
     twice = activity.duplicated(["species", "site", "start_time"]).to_numpy()
     if twice.any():
         line = activity.iloc[twice.argmax()]

@@ -8,6 +8,30 @@ from skbird.utils._rows import check_columns
 _NEEDED = "site", "date", "species", "effort_s", "n_calling"
 
 
+def check_activity(activity, needed):
+    """Refuse what is no table that `skbird.survey.activity` made.
+
+    Parameters
+    ----------
+    activity : DataFrame
+        As the user gives it.
+    needed : iterable of str
+        Its columns that are used.
+    """
+    if not isinstance(activity, pd.DataFrame):
+        raise TypeError(
+            f"activity must be a DataFrame, got {type(activity).__name__}; "
+            "skbird.survey.activity makes it."
+        )
+    check_columns(activity, [*needed, "hour"], "activity")
+    lacking = [name for name in needed if name not in activity.columns]
+    if lacking:
+        raise ValueError(
+            f"activity has no column {lacking[0]!r}; its columns are "
+            f"{list(activity.columns)[:10]}. Pass what skbird.survey.activity returns."
+        )
+
+
 def check_rates(activity, species, site=None):
     """Return the lines of a species, perhaps at one site, or say what is wrong.
 
@@ -23,18 +47,7 @@ def check_rates(activity, species, site=None):
     -------
     DataFrame
     """
-    if not isinstance(activity, pd.DataFrame):
-        raise TypeError(
-            f"activity must be a DataFrame, got {type(activity).__name__}; "
-            "skbird.survey.activity makes it."
-        )
-    check_columns(activity, [*_NEEDED, "hour"], "activity")
-    lacking = [name for name in _NEEDED if name not in activity.columns]
-    if lacking:
-        raise ValueError(
-            f"activity has no column {lacking[0]!r}; its columns are "
-            f"{list(activity.columns)[:10]}. Pass what skbird.survey.activity returns."
-        )
+    check_activity(activity, _NEEDED)
     wanted = {"species": species} | ({} if site is None else {"site": site})
     for name, value in wanted.items():
         has_it = (activity[name].map(str) == str(value)).to_numpy()
