@@ -381,3 +381,12 @@ def test_the_recordings_of_donana_work(model, tmp_path, monkeypatch):
     assert result.exit_code == 0, result.output
     effort = pd.read_csv("t/effort.csv")
     assert effort["n_recordings"].tolist() == [2, 5]
+
+
+def test_names_of_thresholds_may_be_spelled_otherwise(survey):
+    Path("thresholds.csv").write_text("species;threshold\nWREN;0.6\ndove;inf\n")
+    result = survey(tables="tables")
+    assert result.exit_code == 3, result.output  # a recording is broken
+    table = pd.read_csv("tables/species.csv", index_col="species")
+    assert table["threshold"].to_dict() == {"wren": 0.6, "dove": np.inf}
+    assert table.loc["dove", "detections"] == 0 < table.loc["wren", "detections"]

@@ -722,6 +722,16 @@ def test_predict_at_a_place(toy_by_name, tmp_path):
     for other in ([], north, [*place, "--whole-year"]):
         assert "place was" in predict("south", *other)
     assert predict("south", *place).equals(south)
+    pytest.importorskip("matplotlib")
+    (tmp_path / "sites.csv").write_text("site,start,end\nS1,2024-06-10,2024-06-10\n")
+    command = ["survey", tmp_path / "year", "--sites", tmp_path / "sites.csv"]
+    command += ["--site-from", "prefix", "--time-zone", "UTC", "--threshold", 1]
+    command += ["--out", tmp_path / "survey.html"]
+    found = CliRunner().invoke(app, [str(part) for part in command])
+    assert found.exit_code == 0, found.output
+    page = (tmp_path / "survey.html").read_text()
+    told = "a prior of place of the whole year (geomodel-3; latitude -40.0, longitude "
+    assert told + "5.0; strength 0.5)" in page
     assert "--latitude and --longitude go together" in predict("x", "--latitude", "3")
     for option in (["--geo-model", "geomodel-3"], ["--whole-year"]):
         assert f"{option[0]} needs to know where" in predict("x", *option)

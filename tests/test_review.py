@@ -373,8 +373,8 @@ def test_bins_keep_the_number_of_detections():
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"judged": 2}, r"Row 0 of reviews has judged=.*2.*; 1 \(right\), 0 \(wrong\)"),
-        ({"judged": "yes"}, r"reviews\['judged'\] must hold real numbers"),
+        ({"judged": 2}, r"judged=2 of reviews must be 1 \(right\), 0 .*in row 0"),
+        ({"judged": "yes"}, "judged of reviews must hold real numbers"),
         ({"probability": 1.5}, r"probability=.*1.5.*; a number in \[0, 1\] is needed"),
         ({"weight": 0}, r"weight=.*0.*; a number above 0, as choose_for_review"),
         ({"species": None}, "species=None; the name of a species is needed"),
@@ -388,7 +388,7 @@ def test_reviews_that_are_no_reviews_are_refused(changes, message):
 
 def test_tables_that_do_not_fit_together_are_refused():
     reviews, found = some_reviews(), ThresholdFromReviews()
-    with pytest.raises(TypeError, match="reviews is of type list; a DataFrame"):
+    with pytest.raises(TypeError, match="reviews must be a DataFrame, got list"):
         found.fit([1, 2])
     with pytest.raises(ValueError, match="reviews has no column 'judged'"):
         found.fit(reviews.drop(columns="judged"))

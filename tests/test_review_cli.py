@@ -10,7 +10,7 @@ pytest.importorskip("click")
 from test_cli_input import model, predict, run  # noqa: F401
 
 from skbird.annotations import read_boxes
-from skbird.cli._thresholds import read_thresholds
+from skbird.cli._thresholds import thresholds_of
 from skbird.review import ReviewSession
 
 
@@ -90,7 +90,7 @@ def test_thresholds_are_found_or_refused_with_a_reason(tmp_path):
     assert "=dove\t40\t0." in result.stdout
     assert "No threshold for wren: 4 reviews; 20 are needed." in result.stderr
     assert "1 threshold for precision 0.8" in result.stderr
-    found = read_thresholds(out, ["=dove", "wren", "owl"])
+    found = thresholds_of(out, ["=dove", "wren", "owl"])
     assert 0.1 < found[0] < 0.5
     assert np.isinf(found[1:]).all()
 
@@ -128,15 +128,16 @@ def test_predict_takes_thresholds_of_species(predict, tmp_path):
     ("text", "message"),
     [
         ("a,b\n1,2\n", "has no column 'species'"),
-        ("species,threshold\nowl,2\n", "threshold='2' for owl; a number in"),
-        ("species,threshold\nowl,high\n", "threshold='high' for owl"),
+        ("species,threshold\nowl,2\n", "threshold=2 for owl; a number in"),
+        ("species,threshold\nowl,high\n", "threshold=high for owl"),
         ("species,threshold\nowl,0.5\nowl,0.7\n", "names 'owl' more than once"),
         ("species,threshold\nowl,\n", "a threshold for none of the 1 species"),
         ("species,threshold\nemu,0.5\n", "a threshold for none of the 1 species"),
-        ("", "is no table"),
+        ("species,threshold\n,0.5\n", "names no species in row 0"),
+        ("", "is empty"),
     ],
 )
 def test_thresholds_that_are_none_are_refused(tmp_path, text, message):
     (tmp_path / "t.csv").write_text(text)
     with pytest.raises(ValueError, match=message):
-        read_thresholds(tmp_path / "t.csv", ["owl"])
+        thresholds_of(tmp_path / "t.csv", ["owl"])

@@ -542,7 +542,9 @@ def test_detections_that_are_none_are_refused(path, columns, message):
 
 
 def test_tables_and_filters_that_are_none_are_refused(session, path):
-    with pytest.raises(TypeError, match=r"detections is of type list.*from_proba"):
+    with pytest.raises(
+        TypeError, match=r"detections must be a DataFrame, got list.*from_proba"
+    ):
         ReviewSession([1], path)
     with pytest.raises(ValueError, match="detections has no column 'probability'"):
         ReviewSession(some_detections().drop(columns="probability"), path)

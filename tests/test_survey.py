@@ -252,6 +252,30 @@ def test_recordings_outside_their_deployment_are_found():
     assert ("marsh/0.wav", "wrong year") in [line[:2] for line in found]
 
 
+def test_recordings_outside_their_deployment_count_nowhere():
+    starts = ["2024-04-30 23:00", "2024-04-30 23:55", "2024-05-01 12:00", "2025-05-01"]
+    recordings = recorded(starts, duration_s=600.0)
+    sites = deployed()
+    message = r"Left out: 2 recordings outside the deployments .*'marsh/0.wav'"
+    with pytest.warns(UserWarning, match=message) as caught:
+        by_day = effort(recordings, sites=sites)
+    assert caught[0].filename == __file__
+    assert by_day["n_recordings"].sum() == 2  # one begins before and goes on
+    assert by_day["date"].is_unique and by_day["date"].dt.year.eq(2024).all()
+    X = recordings[["path"]].assign(start=0.0, end=600.0)
+    with pytest.warns(UserWarning, match=message):
+        found = activity(np.ones((4, 1)), X, recordings, species=["wren"], sites=sites)
+    assert found["n_calling"].sum() == 2
+    whole = activity(np.ones((4, 1)), X, recordings, species=["wren"])
+    assert whole["n_calling"].sum() == 4
+    problem = [line[:2] for line in problems(recordings, sites, max_gap_s=1e6)]
+    assert problem == [
+        ("marsh/3.wav", "wrong year"),
+        ("marsh/0.wav", "outside"),
+        ("marsh/1.wav", "partly outside"),
+    ]
+
+
 def test_a_site_may_be_used_twice():
     sites = pd.concat([deployed(), deployed(start="2024-07-01", end="2024-07-02")])
     recordings = recorded(["2024-05-01 12:00", "2024-06-01 12:00", "2024-07-01 12:00"])

@@ -165,7 +165,7 @@ def test_the_page_has_what_a_reader_asks(report):
         "Europe/Madrid",
         "birds <b>2</b>; license of the model: CC BY 4.0",
         "0.8 to 0.9",
-        "is 0.90 to 0.95, by 220 reviews by ear",
+        "is 0.90 to 0.95 (intervals reach from 0.85 to 1.00), by 220 reviews by ear",
         "Of 3 reviewed species 2 have a threshold; the others are left out: owl.",
         "An occasion is a day",
         "astral 3",

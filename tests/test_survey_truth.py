@@ -136,7 +136,10 @@ def test_detections_that_are_right_are_estimated_from_precision(
     report = thresholds.report_
     found = activity(survey.proba, survey.X, times, report, by="day", reviews=reviews)
     in_all = found.groupby("species")[
-        ["n_calling", "n_correct", "n_correct_low", "n_correct_high"]
+        [
+            *("n_calling", "n_correct", "n_correct_low", "n_correct_high"),
+            *("n_reviewed", "n_confirmed"),
+        ]
     ].sum()
     usable = survey.X["path"].map(times.set_index("path")["usable"]).to_numpy()
     for name, line in in_all.iterrows():
@@ -144,9 +147,39 @@ def test_detections_that_are_right_are_estimated_from_precision(
         right = survey.present.loc[detected, name].sum()
         assert line["n_calling"] == detected.sum()
         assert line["n_correct_low"] <= right <= line["n_correct_high"]
-        assert line["n_correct"] == pytest.approx(
-            line["n_calling"] * report.loc[name, "precision"]
-        )
+        expected = line["n_calling"] * report.loc[name, "precision"]
+        if line["n_reviewed"] == line["n_calling"]:
+            expected = line["n_confirmed"]
+        assert line["n_correct"] == pytest.approx(expected)
+
+
+@pytest.mark.parametrize(
+    ("judged", "precision", "n_correct"),
+    [
+        ([np.nan] * 6, 0.5, (2, 1)),
+        # Of six, three are right: one was heard, and two are among the four others.
+        ([0, 1, np.nan, np.nan, np.nan, np.nan], 0.5, (1 + 2 * 0.5, 2 * 0.5)),
+        ([0, np.nan, np.nan, np.nan, 0, 0], 0.5, (3, 0)),
+        ([1, 1, 1, 1, 0, np.nan], 0.5, (4, 0)),
+        ([1, 0, 0, 1, 0, 1], 0.5, (2, 1)),
+        ([0, 0, 0, 0, np.nan, np.nan], 0.9, (0, 2)),
+    ],
+)
+def test_what_was_heard_counts_where_it_was_heard(judged, precision, n_correct):
+    path = ["a/20240501_000000.WAV"] * 4 + ["b/20240501_000000.WAV"] * 2
+    X = pd.DataFrame({"path": path, "start": [0.0, 5, 10, 15, 0, 5]})
+    X["end"] = X["start"] + 5
+    files = X[["path"]].drop_duplicates().assign(duration_s=20.0)
+    threshold = pd.DataFrame({"species": ["owl"], "threshold": 0.5})
+    for name in ("precision", "precision_low", "precision_high"):
+        threshold[name] = precision
+    found = activity(
+        *(np.ones((6, 1)), X, recording_times(files, "UTC"), threshold),
+        by="day",
+        species=["owl"],
+        reviews=X.assign(species="owl", judged=judged),
+    )
+    assert found["n_correct"].tolist() == pytest.approx(n_correct)
 
 
 def test_reviews_of_detections_are_counted(survey, reviews, thresholds):
@@ -207,24 +240,24 @@ def little(judged, proba=(0.9, 0.9, 0.1)):
 
 
 @pytest.mark.parametrize(
-    ("judged", "state", "n_reviewed", "n_confirmed"),
+    ("judged", "y", "state", "n_reviewed", "n_confirmed"),
     [
-        ([np.nan] * 3, 1, 0, 0),
-        ([1, np.nan, np.nan], 2, 1, 1),
-        ([0, np.nan, np.nan], 1, 1, 0),
-        ([0, 0, np.nan], 0, 2, 0),
-        ([0, 0, 1], 0, 2, 0),  # below the threshold
-        ([0, 1, 0], 2, 2, 1),
+        ([np.nan] * 3, 1, 1, 0, 0),
+        ([1, np.nan, np.nan], 1, 2, 1, 1),
+        ([0, np.nan, np.nan], 1, 1, 1, 0),
+        ([0, 0, np.nan], 0, 0, 2, 0),
+        ([0, 0, 1], 0, 0, 2, 0),  # below the threshold
+        ([0, 1, 0], 1, 2, 2, 1),
     ],
 )
-def test_what_was_heard_makes_a_state(judged, state, n_reviewed, n_confirmed):
+def test_what_was_heard_makes_a_state(judged, y, state, n_reviewed, n_confirmed):
     (line,) = little(judged).itertuples()
     assert (line.state, line.n_reviewed, line.n_confirmed) == (
         state,
         n_reviewed,
         n_confirmed,
     )
-    assert line.y == 1
+    assert line.y == y
 
 
 def test_who_disagrees_has_not_judged():
@@ -434,7 +467,7 @@ def test_only_certain_detections_count_if_that_is_asked_for():
     assert accumulation(history, certain=True)["observed"].tolist() == [1, 2]
     firsts = first_detections(history, certain=True).dropna(subset="occasion")
     assert firsts["species"].tolist() == ["a", "b"]
-    with pytest.raises(ValueError, match=r"no column 'state'.*pass reviews to"):
+    with pytest.raises(ValueError, match=r"column 'state'.*Pass reviews to"):
         accumulation(history.drop(columns="state"), certain=True)
 
 

@@ -15,4 +15,5 @@ set_public_module(globals())
 # For the other rooms; not public.
 from skbird.archive._block_work import readable_proba
 from skbird.archive._faults import file_errors
+from skbird.archive._manifest import places_of_run
 from skbird.archive._part_files import MANIFEST, part_paths, read_part

@@ -108,6 +108,27 @@ def places_of(model):
     return {"place": places} if places else {}
 
 
+def places_of_run(folder):
+    """Return the settings of priors with which a stored run was made.
+
+    Parameters
+    ----------
+    folder : Path
+        Of an archive run.
+
+    Returns
+    -------
+    list of dict
+        As `places_of` has them under "place". Empty if there were none, or if the
+        folder says nothing of its run.
+    """
+    try:
+        manifest = _read_manifest(folder / MANIFEST) or {}
+    except OtherRunError:
+        return []
+    return manifest.get("settings", {}).get("place", [])
+
+
 def make_plan(folder, files, settings, *, fresh=False, verbose=1):
     """Read what a folder holds of a run, and say what is to be done.
 

@@ -16,7 +16,7 @@ from skbird.cli._models import (
 )
 from skbird.cli._numbers import FloatRange
 from skbird.cli._outputs import check_spares, write_table
-from skbird.cli._thresholds import THRESHOLDS, read_thresholds
+from skbird.cli._thresholds import THRESHOLDS, thresholds_of
 from skbird.utils._text import counted
 
 
@@ -216,7 +216,7 @@ def predict(
     segment_s = segment_s or row_length(model)
     species = species_names(model)
     if thresholds_file is not None:
-        threshold = read_thresholds(thresholds_file, species)
+        threshold = thresholds_of(thresholds_file, species)
     rows = inputs.rows(species, segment_s, step_s or segment_s)
     _formats.say_left_out_columns(format_, inputs.columns)
     if format_ == "kaggle":

@@ -11,9 +11,9 @@ from skbird.cli._survey_tables import (
     read_judged,
     read_predictions,
     read_sites,
-    read_thresholds,
     recordings_of,
 )
+from skbird.cli._thresholds import read_thresholds
 from skbird.utils._text import counted
 
 _TABLES = (
@@ -179,8 +179,6 @@ def survey(
     site_table = read_sites(sites, time_zone)
     wanted = None if thresholds is None else read_thresholds(thresholds)
     found = read_predictions(predictions, wanted)
-    if wanted is not None:
-        wanted = wanted.loc[found.proba.columns]
     heard = None
     if reviews is not None:
         heard = read_judged(reviews)
@@ -191,12 +189,13 @@ def survey(
         found.proba,
         found.X,
         recordings,
-        threshold if wanted is None else wanted,
+        threshold if found.thresholds is None else found.thresholds,
         site_table,
         by=by,
         reviews=heard,
         model=model,
         license=license or _license_of(model),
+        prior=_prior_of(predictions),
         n_others=found.n_others,
         title=title or f"Survey: {predictions.resolve().name}",
     )
@@ -233,6 +232,21 @@ def _with_plain_dates(table):
             for name, column in dates.items()
         }
     )
+
+
+def _prior_of(predictions):
+    """Say which prior of place and season probabilities were put through, or None."""
+    from skbird.archive import places_of_run
+
+    told = []
+    for place in places_of_run(predictions) if predictions.is_dir() else []:
+        season = "of the whole year" if place["date"] is None else "and season"
+        told.append(
+            f"a prior of place {season} ({place['prior']}; latitude "
+            f"{place['latitude']}, longitude {place['longitude']}; strength "
+            f"{place['strength_']:.3g})"
+        )
+    return " and ".join(told) or None
 
 
 def _license_of(model):

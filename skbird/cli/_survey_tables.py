@@ -19,6 +19,7 @@ class Predictions(NamedTuple):
     X: object
     proba: object
     errors: object
+    thresholds: object  # of the species in `proba`, in their order; None: not known
     n_others: int  # species of the model without a line in the thresholds
 
 
@@ -36,14 +37,11 @@ def read_sites(path, time_zone):
     DataFrame
     """
     from skbird.data import read_plain_table
+    from skbird.utils._rows import check_table
 
     table = read_plain_table(path)
-    lacking = [name for name in ("site", "start", "end") if name not in table.columns]
-    if lacking:
-        raise ValueError(
-            f"{path} has no column {lacking[0]!r}; its columns are "
-            f"{list(table.columns)[:10]}. A line per site needs site, start and end."
-        )
+    remedy = "a line tells when the recorder of a site was in the field"
+    check_table(table, str(path), ("site", "start", "end"), remedy)
     if not len(table):
         raise ValueError(f"{path} has no lines. Write one per site.")
     if "time_zone" not in table.columns:
@@ -60,25 +58,6 @@ def read_sites(path, time_zone):
     if table["site"].isna().any():
         raise ValueError(f"{path} has a line without a site. Name each site.")
     return table.assign(site=table["site"].astype(str))
-
-
-def read_thresholds(path):
-    """Read the table of thresholds, indexed by species."""
-    from skbird.data import read_plain_table
-
-    table = read_plain_table(path)
-    lacking = [name for name in ("species", "threshold") if name not in table.columns]
-    if lacking:
-        raise ValueError(
-            f"{path} has no column {lacking[0]!r}; its columns are "
-            f"{list(table.columns)[:10]}. A line per species needs species and "
-            "threshold."
-        )
-    table = table.assign(species=table["species"].astype(str)).set_index("species")
-    if not table.index.is_unique:
-        twice = table.index[table.index.duplicated()][0]
-        raise ValueError(f"{path} names {twice!r} more than once. Keep one line.")
-    return table
 
 
 def read_judged(path):
@@ -104,7 +83,7 @@ def read_predictions(path, thresholds):
     path : Path
         A folder of an archive run, or a table of rows.
     thresholds : DataFrame or None
-        Indexed by species: only these are kept. None: all.
+        As `read_thresholds` returns it: only its species are kept. None: all.
 
     Returns
     -------
@@ -133,7 +112,10 @@ def read_predictions(path, thresholds):
                 f"--thresholds has none of the species of {path}, which has "
                 f"{list(map(str, others))[:5]}. Are the names the same?"
             )
-        _say_without(len(others), thresholds, list(map(str, species)))
+        lines = [_line_of(species, thresholds)[str(name)] for name in species]
+        n_unknown = len(thresholds) - len(lines)
+        thresholds = thresholds.loc[lines].set_axis(map(str, species))
+        _say_without(len(others), thresholds, n_unknown)
     if not species or not len(table):
         raise ValueError(f"{path} has no rows with probabilities of species.")
     proba = table[species].rename(columns=str)
@@ -146,7 +128,7 @@ def read_predictions(path, thresholds):
             f"{path} has values outside 0 and 1 in the column {wrong[0]!r}, which is "
             "no species, or has scores that are no probabilities. Take it out."
         )
-    return Predictions(table[_KEYS], proba, errors, len(others))
+    return Predictions(table[_KEYS], proba, errors, thresholds, len(others))
 
 
 def recordings_of(predictions, sites, site_from, clock, folder, check_sound):
@@ -257,7 +239,16 @@ def _without_line(table, thresholds):
     """Return the species of a table that have no line in the thresholds."""
     if thresholds is None or "species" in table.columns:  # which is refused
         return []
-    return [name for name in _species_of(table) if str(name) not in thresholds.index]
+    species = _species_of(table)
+    line_of = _line_of(species, thresholds)
+    return [name for name in species if str(name) not in line_of]
+
+
+def _line_of(species, thresholds):
+    """Return the name in the thresholds of each species that has one."""
+    from skbird.utils._names import match_names
+
+    return match_names(map(str, species), thresholds.index)
 
 
 def _read_run(path, thresholds):
@@ -293,20 +284,18 @@ def _read_table(path, thresholds):
     return table.drop(columns=others), _console.as_errors(None), others
 
 
-def _say_without(n_without, thresholds, known):
+def _say_without(n_without, thresholds, n_unknown):
     if n_without:
         _console.say(
             f"{n_without} species of the predictions have no line in --thresholds and "
             "are left out."
         )
-    empty = thresholds.index[thresholds["threshold"].isna()]
-    empty = [name for name in known if name in empty]
+    empty = list(thresholds.index[thresholds["threshold"].isna()])
     if empty:
         more = f" and {len(empty) - _SHOWN} more" if len(empty) > _SHOWN else ""
         _console.say(
             f"{len(empty)} species of --thresholds have an empty threshold and are "
             f"left out: {', '.join(empty[:_SHOWN])}{more}."
         )
-    n_unknown = len(thresholds) - len(known)
     if n_unknown:
         _console.say(f"{n_unknown} species of --thresholds were not predicted.")

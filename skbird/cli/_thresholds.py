@@ -75,7 +75,54 @@ THRESHOLDS = click.option(
 )
 
 
-def read_thresholds(path, species):
+def read_thresholds(path):
+    """Read a table of thresholds.
+
+    Parameters
+    ----------
+    path : Path
+
+    Returns
+    -------
+    DataFrame
+        Indexed by species, as text; ``threshold`` is NaN where there is none, and
+        infinite of a species that is never to be detected.
+
+    Raises
+    ------
+    ValueError
+        If it is no such table.
+    """
+    import pandas as pd
+
+    from skbird.data import read_plain_table
+    from skbird.utils._rows import check_table
+
+    table = read_plain_table(path)
+    remedy = "`skbird thresholds --out` writes such a table"
+    check_table(table, str(path), ("species", "threshold"), remedy)
+    names = table["species"].fillna("").astype(str)
+    if (names == "").any():
+        row = (names == "").to_numpy().argmax()
+        raise ValueError(f"{path} names no species in row {row}. Fill it in.")
+    table = table.assign(species=names).set_index("species")
+    if not table.index.is_unique:
+        twice = table.index[table.index.duplicated()][0]
+        raise ValueError(f"{path} names {twice!r} more than once. Keep one line.")
+    values = pd.to_numeric(table["threshold"], errors="coerce")
+    wrong = (
+        table["threshold"].notna() & ~values.between(0, 1) & (values != float("inf"))
+    )
+    if wrong.any():
+        value = table.loc[wrong, "threshold"].iloc[0]
+        raise ValueError(
+            f"{path} has threshold={value} for {table.index[wrong][0]}; a number in "
+            "[0, 1] is needed, or inf or nothing, so that the species is not detected."
+        )
+    return table.assign(threshold=values.astype(float))
+
+
+def thresholds_of(path, species):
     """Read thresholds of species.
 
     Parameters
@@ -98,14 +145,11 @@ def read_thresholds(path, species):
 
     from skbird.utils._names import match_names
 
-    names, values = _read_table(path)
+    table = read_thresholds(path)
     species = [str(name) for name in species]
-    meant = match_names(names, species)
-    found = dict.fromkeys(species, np.inf)
-    for name, value in zip(names, values, strict=True):
-        if name in meant and not np.isnan(value):
-            found[meant[name]] = value
-    thresholds = np.array([*found.values()])
+    line_of = match_names(species, table.index)
+    lines = [line_of.get(name) for name in species]
+    thresholds = table["threshold"].reindex(lines).fillna(np.inf).to_numpy()
     without = np.isinf(thresholds).sum()
     if without == len(species):
         raise ValueError(
@@ -118,39 +162,3 @@ def read_thresholds(path, species):
             "not detected."
         )
     return thresholds
-
-
-def _read_table(path):
-    """Return the names of species, and their thresholds: NaN where there is none."""
-    import io
-
-    import pandas as pd
-
-    from skbird.utils._files import read_bytes
-    from skbird.utils._text import decode_text, unguard_formula
-
-    text = decode_text(read_bytes(path), str(path))
-    try:
-        table = pd.read_csv(io.StringIO(text), dtype=str, keep_default_na=False)
-    except (pd.errors.ParserError, pd.errors.EmptyDataError) as exc:
-        raise ValueError(f"{path} is no table: {exc}") from exc
-    missing = {"species", "threshold"} - set(table.columns)
-    if missing:
-        raise ValueError(
-            f"{path} has no column {min(missing)!r}, but {list(table.columns)[:10]}. "
-            "Pass what `skbird thresholds --out` wrote."
-        )
-    twice = table.loc[table["species"].duplicated(), "species"]
-    if len(twice):
-        raise ValueError(
-            f"{path} names {twice.iloc[0]!r} more than once. Keep one line."
-        )
-    values = pd.to_numeric(table["threshold"], errors="coerce")
-    wrong = (table["threshold"] != "") & ~values.between(0, 1)
-    if wrong.any():
-        species, text = table.loc[wrong, ["species", "threshold"]].iloc[0]
-        raise ValueError(
-            f"{path} has threshold={text!r} for {species}; a number in [0, 1] is "
-            "needed, or nothing, so that the species is not detected."
-        )
-    return [unguard_formula(name) for name in table["species"]], values

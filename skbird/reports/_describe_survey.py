@@ -54,6 +54,7 @@ class Survey:
     n_reviewed: int
     model: str | None
     license: str | None
+    prior: str | None
 
     @property
     def days(self):
@@ -77,6 +78,7 @@ def describe_survey(
     n_drawn=6,
     model=None,
     license=None,
+    prior=None,
     title="Survey",
     n_others=0,
 ):
@@ -96,6 +98,9 @@ def describe_survey(
         How many species have pictures: those with most detections.
     model, license : str, default=None
         What made the predictions, and under which license: for the methods.
+    prior : str, default=None
+        What a prior of place and season was, if probabilities are those after one: for
+        the methods.
     title : str, default="Survey"
         Of the page.
     n_others : int >= 0, default=0
@@ -118,8 +123,8 @@ def describe_survey(
     Warns
     -----
     UserWarning
-        If recordings have no ``start_time``: they count in no occasion. If no species
-        has a threshold.
+        If recordings have no ``start_time``, or are outside the deployments of their
+        site: they count in no occasion. If no species has a threshold.
 
     Examples
     --------
@@ -146,11 +151,13 @@ def describe_survey(
             "title": [str],
             "model": [str, None],
             "license": [str, None],
+            "prior": [str, None],
             "n_others": [NOT_NEGATIVE],
         },
         title=title,
         model=model,
         license=license,
+        prior=prior,
         n_others=n_others,
     )
     if (
@@ -169,6 +176,7 @@ def describe_survey(
     with warnings.catch_warnings():
         # Said once, and by the page itself.
         warnings.filterwarnings("ignore", r"\d+ recordings? ha(s|ve) no start_time")
+        warnings.filterwarnings("ignore", "Left out: .* outside the deployments")
         warnings.filterwarnings("ignore", "threshold is missing for")
         found = activity(
             *(proba, X, recordings, threshold),
@@ -236,6 +244,7 @@ def describe_survey(
         n_reviewed=int(found["n_reviewed"].sum()) if "n_reviewed" in found else 0,
         model=model,
         license=license,
+        prior=prior,
     )
     return Report(title, survey_sections(survey))
 

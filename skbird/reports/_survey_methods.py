@@ -64,7 +64,9 @@ def _recordings(survey):
         made += f" with {counted(sites['device'].nunique(), 'recorder')}"
     n_unusable = int(effort["n_unusable"].sum())
     n_timeless = int(survey.recordings["start_time"].isna().sum())
-    left_out = "" if n_unusable or n_timeless else "All could be used."
+    problems = survey.problems["problem"]
+    n_outside = int(problems.isin(["outside", "wrong year"]).sum())
+    left_out = "" if n_unusable or n_timeless or n_outside else "All could be used."
     if n_unusable:
         why = survey.reasons
         why = f" ({', '.join(f'{n} {name}' for name, n in why.items())})" if why else ""
@@ -78,6 +80,11 @@ def _recordings(survey):
             f" {counted(n_timeless, 'recording does', 'recordings do')} not tell when "
             f"{'it' if n_timeless == 1 else 'they'} began and "
             f"{'is' if n_timeless == 1 else 'are'} in no result."
+        )
+    if n_outside:
+        left_out += (
+            f" {counted(n_outside, 'recording')} outside the deployments "
+            f"{'was' if n_outside == 1 else 'were'} left out."
         )
     zones = ", ".join(sorted(survey.recordings["time_zone"].unique()))
     return (
@@ -112,9 +119,10 @@ def _clocks(recordings):
 def _model(survey):
     model = survey.model or "a model that was not named here"
     license = survey.license or "not stated"
+    prior = f" Probabilities are those after {survey.prior}." if survey.prior else ""
     return (
-        f"Species were recognised by {model}; license of the model: {license}. Results "
-        f"were made with skbird {skbird.__version__}."
+        f"Species were recognised by {model}; license of the model: {license}.{prior} "
+        f"Results were made with skbird {skbird.__version__}."
     )
 
 
@@ -132,6 +140,10 @@ def _thresholds(survey):
         ends = [f"{known['precision'].agg(end):.2f}" for end in ("min", "max")]
         ends = " to ".join(dict.fromkeys(ends))
         text += f"The precision of all detections from the threshold on is {ends}"
+        if {"precision_low", "precision_high"} <= set(known.columns):
+            low, high = known["precision_low"].min(), known["precision_high"].max()
+            each = "its interval is" if len(known) == 1 else "intervals reach"
+            text += f" ({each} from {low:.2f} to {high:.2f})"
         if "n_reviews" in table.columns:
             n_reviews = int(known["n_reviews"].sum())
             text += f", by {counted(n_reviews, 'review')} by ear"
@@ -182,7 +194,8 @@ def _histories(survey):
     if survey.n_reviewed:
         reviewed = counted(survey.n_reviewed, "detection was", "detections were")
         return text + (
-            f"{reviewed} reviewed by ear. State 2 is certain: a detection was "
+            f"{reviewed} reviewed by ear; what was found wrong does not count as "
+            "detected. State 2 is certain: a detection was "
             "confirmed; 1 is uncertain. Models of occupancy with false positives take "
             "states, or the counts of detections, reviews and confirmations."
         )

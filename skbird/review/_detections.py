@@ -10,10 +10,11 @@ from skbird.archive import part_paths, read_part
 from skbird.audio import find_audio
 from skbird.data import check_rows
 from skbird.review._filters import HALF_CHARACTERS
+from skbird.review._tables import refuse_rows
 from skbird.utils._days import times_of_names
 from skbird.utils._params import as_floats
 from skbird.utils._parquet import to_frame
-from skbird.utils._text import counted
+from skbird.utils._rows import check_table
 
 _KEYS = ["path", "start", "end"]
 _HERTZ = ["low_hz", "high_hz"]
@@ -45,27 +46,25 @@ def check_detections(detections, folder=None):
     TypeError, ValueError
         If it is no such table, or a recording is not in the folder.
     """
-    if not isinstance(detections, pd.DataFrame):
-        raise TypeError(
-            f"detections is of type {type(detections).__name__}; a DataFrame is "
-            "needed, with the columns path, start, end, species and probability. "
-            "ReviewSession.from_proba takes what predict_proba gives."
-        )
-    if "probability" not in detections and "score" in detections:
+    if isinstance(detections, pd.DataFrame) and "probability" not in detections:
         detections = detections.rename(columns={"score": "probability"})
-    missing = {"species", "probability"} - set(detections.columns)
-    if missing:
-        raise ValueError(
-            f"detections has no column {min(missing)!r}, only "
-            f"{list(detections.columns)[:10]}. Rename the one that holds it."
-        )
+    remedy = "ReviewSession.from_proba takes what predict_proba gives"
+    check_table(detections, "detections", ["species", "probability"], remedy)
     rows = check_rows(detections, input_name="detections")
     proba = as_floats(rows["probability"], "detections['probability']", np.float64)
-    _refuse(~((proba >= 0) & (proba <= 1)), proba, "probability", "a number in [0, 1]")
+    refuse_rows(
+        ~((proba >= 0) & (proba <= 1)),
+        proba,
+        "probability",
+        "a number in [0, 1]",
+        "detections",
+    )
     named = rows["species"]
-    _refuse(named.isna(), named, "species", "the name of a species")
+    refuse_rows(named.isna(), named, "species", "the name of a species", "detections")
     for name in {"species", "site"} & set(rows):
-        _refuse(_are_no_text(rows[name]), rows[name], name, "a name in UTF-8")
+        refuse_rows(
+            _are_no_text(rows[name]), rows[name], name, "a name in UTF-8", "detections"
+        )
     hertz = {
         name: as_floats(rows[name], f"detections[{name!r}]", np.float64)
         if name in rows
@@ -210,13 +209,3 @@ def _find(paths, folder):
     files = [finder.by_path(path, "detections") for path in named]
     inside = [os.path.relpath(file, folder).replace(os.sep, "/") for file in files]
     return [np.array(names, dtype=object)[numbers] for names in (files, inside)]
-
-
-def _refuse(wrong, values, column, needed):
-    wrong = np.flatnonzero(wrong)
-    if len(wrong):
-        raise ValueError(
-            f"Row {wrong[0]} of detections has "
-            f"{column}={np.asarray(values)[wrong[0]]!r:.60}; {needed} is needed. "
-            f"Correct such rows ({counted(len(wrong), 'row')}), or leave them out."
-        )

@@ -6,10 +6,10 @@ import numpy as np
 import pandas as pd
 
 from skbird.review._tables import name_species
+from skbird.utils._bootstrap import FEWEST_RECORDINGS
 from skbird.utils._proba import check_proba
 from skbird.utils._text import counted
 
-_FEWEST_RECORDINGS = 5  # of fewer, a bootstrap tells nothing of others
 _COLUMNS = [
     "n_reviews",
     "n_correct",
@@ -49,10 +49,10 @@ def lack_of_support(line, min_reviews, n_unweighted):
     if n_reviews < min_reviews:
         others = f" and {n_unweighted} without weight" if n_unweighted else ""
         return f"{counted(n_reviews, 'review')}{others}; {min_reviews} are needed"
-    if n_recordings < _FEWEST_RECORDINGS:
+    if n_recordings < FEWEST_RECORDINGS:
         return (
             f"reviews of {counted(n_recordings, 'recording')}; "
-            f"{_FEWEST_RECORDINGS} are needed"
+            f"{FEWEST_RECORDINGS} are needed"
         )
     return None
 

@@ -3,7 +3,8 @@
 import numpy as np
 import pandas as pd
 
-_HALF = 0.5  # of a call that is found, and of one that is not: the prior of Jeffreys
+from skbird.utils._bootstrap import HALF
+
 _COLUMNS = ["n_present", "n_found", "recall", "recall_low", "recall_high"]
 
 
@@ -35,7 +36,7 @@ def recall_report(present, proba, thresholds, recording, rng, n_bootstrap, confi
         if len(found) and np.isfinite(threshold):
             numbers = np.unique(recording[is_there], return_inverse=True)[1]
             weight = rng.exponential(size=(n_bootstrap, numbers.max() + 1))[:, numbers]
-            missed, hit = rng.gamma(_HALF, size=(2, n_bootstrap))
+            missed, hit = rng.gamma(HALF, size=(2, n_bootstrap))
             hit += weight @ found
             missed += weight @ ~found
             line += [found.mean(), *np.quantile(hit / (hit + missed), ends)]

@@ -8,8 +8,9 @@ import pandas as pd
 from skbird.data import check_rows
 from skbird.utils._params import as_floats, check_list
 from skbird.utils._proba import check_proba
-from skbird.utils._rows import check_columns, check_species_columns
+from skbird.utils._rows import check_species_columns, check_table
 from skbird.utils._text import counted
+from skbird.utils._truth import check_judged
 
 
 def name_species(proba, species):
@@ -120,33 +121,16 @@ def check_reviews(reviews, needed):
         If it is no such table, or judgements are others than 0, 1 and NaN.
     """
     needed = ["species", "judged", *needed]
-    if not isinstance(reviews, pd.DataFrame):
-        raise TypeError(
-            f"reviews is of type {type(reviews).__name__}; a DataFrame is needed, with "
-            f"the columns {needed}."
-        )
-    check_columns(reviews, [*needed, "weight", "path"], "reviews")
-    missing = [name for name in needed if name not in reviews.columns]
-    if missing:
-        raise ValueError(
-            f"reviews has no column {missing[0]!r}, only {list(reviews.columns)[:10]}. "
-            "Rename the one that holds it."
-        )
+    remedy = "skbird.review.read_reviews makes such a table"
+    check_table(reviews, "reviews", needed, remedy, ["weight", "path"])
     reviews = reviews.reset_index(drop=True)
-    judged = as_floats(reviews["judged"], "reviews['judged']", np.float64)
-    _refuse(
+    refuse_rows(
         reviews["species"].isna(),
         reviews["species"],
         "species",
         "the name of a species",
     )
-    _refuse(
-        ~(np.isnan(judged) | (judged == 0) | (judged == 1)),
-        judged,
-        "judged",
-        "1 (right), 0 (wrong) or NaN (uncertain)",
-    )
-    return reviews.assign(judged=judged)
+    return reviews.assign(judged=check_judged(reviews["judged"]))
 
 
 def check_scores(reviews):
@@ -163,9 +147,11 @@ def check_scores(reviews):
         The weight is 1 where there is no such column.
     """
     proba = as_floats(reviews["probability"], "reviews['probability']", np.float64)
-    _refuse(~((proba >= 0) & (proba <= 1)), proba, "probability", "a number in [0, 1]")
+    refuse_rows(
+        ~((proba >= 0) & (proba <= 1)), proba, "probability", "a number in [0, 1]"
+    )
     weight = as_floats(reviews.get("weight", np.ones(len(proba))), "reviews['weight']")
-    _refuse(
+    refuse_rows(
         ~(np.isnan(weight) | ((weight > 0) & np.isfinite(weight))),
         weight,
         "weight",
@@ -174,13 +160,26 @@ def check_scores(reviews):
     return proba, weight.astype(np.float64)
 
 
-def _refuse(wrong, values, column, needed):
+def refuse_rows(wrong, values, column, needed, what="reviews"):
+    """Refuse a table of which some rows hold what they cannot.
+
+    Parameters
+    ----------
+    wrong : array-like of bool, shape (n_rows,)
+    values : array-like of shape (n_rows,)
+    column : str
+        What holds them.
+    needed : str
+        What the error asks for.
+    what : str
+        How the error calls the table.
+    """
     wrong = np.flatnonzero(wrong)
     if len(wrong):
+        value = np.asarray(values)[wrong[0]]
         raise ValueError(
-            f"Row {wrong[0]} of reviews has {column}={values[wrong[0]]!r:.60}; "
-            f"{needed} is needed. Correct such rows ({len(wrong)} of {len(values)}), "
-            "or leave them out."
+            f"Row {wrong[0]} of {what} has {column}={value!r:.60}; {needed} is needed. "
+            f"Correct such rows ({len(wrong)} of {len(values)}), or leave them out."
         )
 
 

@@ -31,13 +31,13 @@ from skbird.review._tables import (
     check_scores,
     decided_weights,
 )
+from skbird.utils._bootstrap import HALF
 from skbird.utils._params import POSITIVE
 from skbird.utils._rows import number_groups
 from skbird.utils._sklearn_compat import Interval, StrOptions, validate_params_of
 from skbird.utils._truth import validate_truth
 
 _MUCH = 300  # judgements, from which on a curve without a form is sure enough
-_HALF = 0.5  # of a review: the prior of Jeffreys, where there is one score only
 
 
 class ThresholdFromReviews(BaseEstimator):
@@ -269,9 +269,9 @@ class ThresholdFromReviews(BaseEstimator):
         """
         numbers = np.unique(heard.recording, return_inverse=True)[1]
         of_recordings = rng.exponential(size=(self.n_bootstrap, numbers.max() + 1))
-        of_prior = rng.gamma(_HALF, size=(self.n_bootstrap, 4))
+        of_prior = rng.gamma(HALF, size=(self.n_bootstrap, 4))
         of_reviews = np.vstack([np.ones(len(numbers)), of_recordings[:, numbers]])
-        of_prior = np.vstack([np.full(4, _HALF), of_prior])
+        of_prior = np.vstack([np.full(4, HALF), of_prior])
         score = logit_score(heard.proba)
         known = score, heard.judged, of_reviews, of_prior
         is_much = len(score) >= _MUCH

@@ -12,7 +12,7 @@ from skbird.annotations import as_species_table, check_stretches
 from skbird.survey._effort import occasion_effort
 from skbird.survey._occasions import make_calendar
 from skbird.survey._reviewed import find_reviewed
-from skbird.survey._tables import check_recordings, check_sites, without_times
+from skbird.survey._tables import are_in_time, check_recordings, check_sites
 from skbird.survey._thresholds import read_thresholds
 from skbird.survey._zones import microseconds
 from skbird.utils._names import plain_path
@@ -61,7 +61,8 @@ def activity(
     by : {"hour", "day", "night", "hour_from_sunrise"} or int, default="hour"
         What an occasion is, as in `effort`.
     sites : DataFrame, default=None
-        Deployments, as in `effort`: occasions without recordings are listed, too.
+        Deployments, as in `effort`: occasions without recordings are listed, too, and
+        recordings outside are left out.
     species : sequence of str, default=None
         Names of the columns of `proba`, such as ``model.species_``. Needed unless
         `proba` is a DataFrame.
@@ -82,7 +83,8 @@ def activity(
         ``precision`` and its interval: ``n_correct``, ``n_correct_low`` and
         ``n_correct_high``, how many of ``n_calling`` are right by it. With `reviews`:
         ``n_reviewed`` and ``n_confirmed``, calling rows that were judged, and those
-        that are right.
+        that are right, which then count in ``n_correct`` for what they are: the others
+        share what remains of all that are right by the precision.
 
     Raises
     ------
@@ -93,9 +95,10 @@ def activity(
     Warns
     -----
     UserWarning
-        If recordings have no ``start_time``, or are of days without a sunrise: they and
-        their rows are in no occasion. If rows begin after the end of their recording,
-        where nothing was listened to. If species have no threshold in a table.
+        If recordings have no ``start_time``, are outside the deployments of their site,
+        or are of days without a sunrise: they and their rows are in no occasion. If
+        rows begin after the end of their recording, where nothing was listened to. If
+        species have no threshold in a table.
 
     See Also
     --------
@@ -135,9 +138,12 @@ def activity(
     recording = _recording_of(rows["path"], recordings)
     _check_rows_once(rows, recording)
     in_time = _begin_in_time(rows, recordings, recording, stacklevel=2)
-    timed = without_times(recordings, stacklevel=2)
+    counts = are_in_time(recordings, deployments, stacklevel=2)
+    timed = recordings[counts].reset_index(drop=True)
     calendar = make_calendar(by, timed, sites, stacklevel=2)
     cells = occasion_effort(timed, deployments, calendar)
+    counts = counts & recordings["usable"].to_numpy()
+    in_time = in_time & counts[recording]
     pieces = _pieces(rows, in_time, recordings, recording, calendar)
     keys = ["site", "time_zone", "occasion_us"]
     both = pd.concat([cells[keys], pieces[keys]], ignore_index=True)
@@ -159,10 +165,8 @@ def activity(
     for name, values in figures.items():
         result[name] = values.ravel()
     if found_thresholds.precision is not None:
-        for end, values in zip(_ENDS, found_thresholds.precision, strict=True):
-            result[f"n_correct{end}"] = result["n_calling"] * np.tile(
-                values, len(places)
-            )
+        for end, share in zip(_ENDS, found_thresholds.precision, strict=True):
+            result[f"n_correct{end}"] = _count_correct(figures, share).ravel()
     effort_s = result["effort_s"].where(result["effort_s"] > 0)
     result["minutes_per_hour"] = 60 * result["calling_s"] / effort_s
     result["rows_per_hour"] = 3600 * result["n_calling"] / effort_s
@@ -217,15 +221,14 @@ def _begin_in_time(rows, recordings, recording, stacklevel):
 
 
 def _pieces(rows, counts, recordings, recording, calendar):
-    """Cut rows that count at the ends of occasions.
+    """Cut rows that count at the ends of occasions, of recordings that have a time.
 
     Returns
     -------
     DataFrame
         ``row``, ``site``, ``time_zone``, ``occasion_us``, ``seconds``, ``is_first``.
     """
-    counts_whole = recordings["usable"] & recordings["start_time"].notna()
-    row = np.flatnonzero(counts & counts_whole.to_numpy()[recording])
+    row = np.flatnonzero(counts)
     of = recording[row]
     start_s = rows["start"].to_numpy()[row]
     duration_s = recordings["duration_s"].to_numpy()[of]
@@ -233,7 +236,7 @@ def _pieces(rows, counts, recordings, recording, calendar):
     stretch = _stretches(of, start_s, end_s)
     row, of = row[stretch["row"]], of[stretch["row"]]
     begin_us = np.zeros(len(recordings), dtype=np.int64)
-    begin_us[counts_whole] = microseconds(recordings["start_time"][counts_whole])
+    begin_us[of] = microseconds(recordings["start_time"].iloc[of])
     start_us, end_us = (
         begin_us[of] + np.rint(seconds * 1e6).astype(np.int64)
         for seconds in (stretch["start"].to_numpy(), stretch["end"].to_numpy())
@@ -316,6 +319,26 @@ def _figures(proba, thresholds, pieces, cell, n_cells):
             begun = chosen[first[counts]]
             figures[number][:, j] = np.bincount(begun, minlength=n_cells)
     return figures
+
+
+def _count_correct(figures, precision):
+    """Estimate how many detections of each cell and species are right.
+
+    Reviews are seldom drawn as detections are: those of high probability more often.
+    What was not heard is then right less often than the precision of all says, and is
+    given what remains of it.
+    """
+    n_calling = figures["n_calling"]
+    n_reviewed = figures.get("n_reviewed", np.zeros_like(n_calling))
+    n_confirmed = figures.get("n_confirmed", np.zeros_like(n_calling))
+    n_unheard = n_calling - n_reviewed
+    remaining = precision * n_calling.sum(axis=0) - n_confirmed.sum(axis=0)
+    share = np.divide(
+        *(remaining, n_unheard.sum(axis=0)),
+        out=np.zeros(len(remaining)),
+        where=n_unheard.sum(axis=0) > 0,
+    )
+    return n_confirmed + n_unheard * np.clip(share, 0.0, 1.0)
 
 
 def _count_reviewed(judged, of_detection, pieces, cell, n_cells):

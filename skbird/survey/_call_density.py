@@ -7,13 +7,13 @@ import pandas as pd
 from numpy.typing import ArrayLike
 from sklearn.utils import check_random_state
 
+from skbird.utils._bootstrap import FEWEST_RECORDINGS, HALF
 from skbird.utils._params import POSITIVE, as_floats, check_params
-from skbird.utils._rows import check_columns, number_groups
+from skbird.utils._rows import check_table, number_groups
 from skbird.utils._sklearn_compat import Interval
+from skbird.utils._truth import check_judged
 
 _NEEDED = "species", "judged", "weight"
-_FEWEST_RECORDINGS = 5  # of fewer, a bootstrap tells nothing of others
-_HALF = 0.5  # of a review: the prior of Jeffreys
 
 
 def call_density(
@@ -135,7 +135,7 @@ def call_density(
         values = np.full(3, np.nan)
         if len(known):
             values = _share(known, of_species, n_bootstrap, ends, rng)
-        if line["n_recordings"] < _FEWEST_RECORDINGS:
+        if line["n_recordings"] < FEWEST_RECORDINGS:
             values[1:] = np.nan
         hours = np.nan if effort_s is None else effort_s / 3600
         for what, factor in (
@@ -181,7 +181,7 @@ def _share(known, whole, n_bootstrap, ends, rng):
         own = stratum == name
         weight = known["weight"].to_numpy()[own]
         weight = drawn[:, own] * (weight / weight.mean())
-        prior = rng.gamma(_HALF, size=(n_bootstrap + 1, 2))
+        prior = rng.gamma(HALF, size=(n_bootstrap + 1, 2))
         prior[0] = 0.0  # the estimate is that of the reviews alone
         right = weight @ known["judged"].to_numpy()[own] + prior[:, 0]
         shares = right / (weight.sum(axis=1) + prior.sum(axis=1))
@@ -193,37 +193,17 @@ def _share(known, whole, n_bootstrap, ends, rng):
 
 
 def _check(reviews):
-    if not isinstance(reviews, pd.DataFrame):
-        raise TypeError(
-            f"reviews must be a DataFrame, got {type(reviews).__name__}; with the "
-            f"columns {', '.join(_NEEDED)}."
-        )
-    check_columns(reviews, [*_NEEDED, "stratum", "path", "start"], "reviews")
-    lacking = [name for name in _NEEDED if name not in reviews.columns]
-    if lacking:
-        raise ValueError(
-            f"reviews has no column {lacking[0]!r}; its columns are "
-            f"{list(reviews.columns)[:10]}. {', '.join(_NEEDED)} are needed, as "
-            "choose_for_review makes them."
-        )
+    remedy = "skbird.review.choose_for_review makes such a table"
+    check_table(reviews, "reviews", _NEEDED, remedy, ["stratum", "path", "start"])
     table = reviews.reset_index(drop=True)
-    judged = as_floats(table["judged"], "judged of reviews", np.float64)
+    judged = check_judged(table["judged"])
     weight = as_floats(table["weight"], "weight of reviews", np.float64)
-    for name, values, wrong, needed in (
-        (
-            *("judged", judged, ~(np.isnan(judged) | (judged == 0) | (judged == 1))),
-            "1 (right), 0 (wrong) or NaN (uncertain). Correct it.",
-        ),
-        (
-            *("weight", weight, ~((weight > 0) & np.isfinite(weight))),
-            "above 0: for how many rows a review stands. Leave out what was not "
-            "chosen by chance.",
-        ),
-    ):
-        if wrong.any():
-            raise ValueError(
-                f"{name}={values[wrong.argmax()]:g} of reviews must be {needed}"
-            )
+    wrong = ~((weight > 0) & np.isfinite(weight))
+    if wrong.any():
+        raise ValueError(
+            f"weight={weight[wrong.argmax()]:g} of reviews must be above 0: for how "
+            "many rows a review stands. Leave out what was not chosen by chance."
+        )
     stratum = table.get("stratum", pd.Series(0, index=table.index))
     for name, values in (("species", table["species"]), ("stratum", stratum)):
         if values.isna().any():

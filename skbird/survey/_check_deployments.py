@@ -3,7 +3,11 @@
 import numpy as np
 import pandas as pd
 
-from skbird.survey._tables import check_recordings, check_sites
+from skbird.survey._tables import (
+    check_recordings,
+    check_sites,
+    pair_with_deployments,
+)
 from skbird.survey._zones import zone_of
 from skbird.utils._params import NOT_NEGATIVE, check_params
 from skbird.utils._text import counted
@@ -20,7 +24,7 @@ def check_deployments(
 ) -> pd.DataFrame:
     """List what does not fit between recordings and the table of sites.
 
-    Nothing is left out or corrected: the table says what to look at.
+    Nothing is corrected: the table says what to look at.
 
     Parameters
     ----------
@@ -53,8 +57,10 @@ def check_deployments(
         - "unknown site": not in `sites`.
         - "wrong recorder": the header names another device than `sites` does.
         - "no recordings": a deployment without any.
-        - "wrong year": in another year it would be within a deployment.
-        - "outside": begins before, or ends after, all deployments of its site.
+        - "wrong year": outside, and in another year it would be within a deployment.
+        - "outside": wholly before, after or between the deployments of its site.
+          `effort` and `activity` leave such recordings out.
+        - "partly outside": begins before a deployment, or goes on after it.
         - "overlap": begins before the one before it has ended.
         - "gap": a pause of more than `max_gap_s`, also after the start and before the
           end of a deployment.
@@ -92,7 +98,7 @@ def check_deployments(
     )
     timed = table[table["start_time"].notna()]
     placed = timed[timed["site"].isin(deployments["site"])]
-    strange, inside = _outside(placed, deployments)
+    inside = pair_with_deployments(placed, deployments)
     told = recordings.reset_index(drop=True)
     found = [
         _lines(table[table["start_time"].isna()], "no time", "the name tells no time"),
@@ -109,7 +115,7 @@ def check_deployments(
         _doubtful(told, timed),
         _assumed(told, timed),
         _other_recorders(told, sites),
-        strange,
+        _outside(placed, deployments, inside),
         _neighbours(timed),
         _pauses(inside, deployments, max_gap_s),
     ]
@@ -198,40 +204,45 @@ def _other_recorders(told, sites):
     return _per_site(rows[other], "wrong recorder", ["device", "expected"], say)
 
 
-def _outside(placed, deployments):
-    """Return what is outside its deployments, and each recording in its deployment."""
+def _outside(placed, deployments, inside):
+    """Return what is not, or not wholly, in the deployments of its site."""
+    begun = _local(placed["start_time"], placed["time_zone"])
+    details = ("it begins at " + begun + ", outside the deployment").astype(object)
+    is_outside = ~placed.index.isin(inside["recording"])
+    whole = inside.groupby("recording")["is_whole"].any()
+    is_partly = ~whole.reindex(placed.index, fill_value=True).to_numpy()
+    in_another = is_outside & _in_another_year(placed, deployments)
+    is_outside &= ~in_another
+    found = [
+        _lines(
+            placed[in_another],
+            "wrong year",
+            details[in_another] + ": in another year it would be within",
+        ),
+        _lines(placed[is_outside], "outside", details[is_outside]),
+        _lines(
+            placed[is_partly],
+            "partly outside",
+            "the deployment begins or ends within it",
+        ),
+    ]
+    return pd.concat(found, ignore_index=True)
+
+
+def _in_another_year(placed, deployments):
+    """Say which recordings would be in a deployment if their year were another."""
     pairs = placed.reset_index(names="recording").merge(
-        deployments.reset_index(names="deployment"),
-        on="site",
-        suffixes=("", "_of_site"),
+        deployments, on="site", suffixes=("", "_of_site")
     )
-    tolerance = pd.to_timedelta(_ROUNDING_S, unit="s")
-    first = pairs["start_time_of_site"] - tolerance
-    last = pairs["end_time_of_site"] + tolerance
-    within = (pairs["start_time"] >= first) & (pairs["end_time"] <= last)
+    first, last = pairs["start_time_of_site"], pairs["end_time_of_site"]
     years = first.dt.year - pairs["start_time"].dt.year
-    another_year = pd.Series(False, index=pairs.index)
+    is_another = pd.Series(False, index=pairs.index)
     for more in (0, 1):  # a deployment may go on over New Year
         for n in sorted(set(years + more) - {0}):
             rows = years + more == n
             moved = pairs["start_time"] + pd.DateOffset(years=int(n))
-            another_year |= rows & (moved >= first) & (moved <= last)
-    by_recording = pairs["recording"]
-    is_within = within.groupby(by_recording).any()
-    in_another = another_year.groupby(by_recording).any()
-    begun = _local(placed["start_time"], placed["time_zone"])
-    details = ("it begins at " + begun + ", outside the deployment").astype(object)
-    wrong_year = (~is_within & in_another).reindex(placed.index, fill_value=False)
-    outside = (~is_within & ~in_another).reindex(placed.index, fill_value=False)
-    found = [
-        _lines(
-            placed[wrong_year],
-            "wrong year",
-            details[wrong_year] + ": in another year it would be within",
-        ),
-        _lines(placed[outside], "outside", details[outside]),
-    ]
-    return pd.concat(found, ignore_index=True), pairs[within]
+            is_another |= rows & (moved >= first) & (moved <= last)
+    return placed.index.isin(pairs["recording"][is_another])
 
 
 def _neighbours(timed):

@@ -41,15 +41,15 @@ def detection_history(
     -------
     DataFrame
         Ordered by species, then site. Long: ``species``, ``site``, ``occasion`` (1 to
-        n, by the date and hour of the place), ``y`` (1 detected, 0 not, NaN: no
-        effort), ``effort_s``, ``n_calling``, ``date``, ``hour`` (of hours) and
-        ``start_time``; occasions of which a site is not in `activity` have no line.
+        n, by the date and hour of the place), ``y`` (1: there are `min_rows` detections
+        that nobody found wrong; 0: there are fewer; NaN: no effort), ``effort_s``,
+        ``n_calling``, ``date``, ``hour`` (of hours) and ``start_time``; occasions of
+        which a site is not in `activity` have no line.
         Wide: ``species``, ``site``, ``y.1`` to ``y.n``, then ``effort_s.1`` to
         ``effort_s.n``, 0 where `activity` has none.
         With reviews the long form also has ``state`` (2 certain: a detection was
-        confirmed; 1 uncertain: there are `min_rows` detections that nobody found wrong;
-        0 none; NaN: no effort), ``n_reviewed`` and ``n_confirmed``; the wide form these
-        and ``n_calling``, by occasion.
+        confirmed; else as ``y``), ``n_reviewed`` and ``n_confirmed``; the wide form
+        these and ``n_calling``, by occasion.
 
     Raises
     ------
@@ -100,11 +100,13 @@ def detection_history(
     history["occasion"] = _number_occasions(history)
     effort_s = history["effort_s"]
     counts = (effort_s > 0) & (effort_s >= min_effort_s)
-    detected = (history["n_calling"] >= min_rows).astype(float)
-    history["y"] = detected.where(counts)
     reviewed = [name for name in _REVIEWED if name in history.columns]
+    n_wrong = history["n_reviewed"] - history["n_confirmed"] if reviewed else 0
+    detected = (history["n_calling"] - n_wrong >= min_rows).astype(float)
+    history["y"] = detected.where(counts)
     if reviewed:
-        history["state"] = _states(history, min_rows).where(counts)
+        state = detected.mask(history["n_confirmed"] > 0, 2.0)
+        history["state"] = state.where(counts)
         reviewed = ["state", *reviewed]
     history = history.sort_values(["species", "site", "occasion"], ignore_index=True)
     if form == "long":
@@ -112,13 +114,6 @@ def detection_history(
         figures = ["occasion", "y", "effort_s", "n_calling"]
         return history[["species", "site", *figures, *reviewed, *when]]
     return _widen(history, [*reviewed, "n_calling"] if reviewed else [])
-
-
-def _states(history, min_rows):
-    """Return 2 where a detection was confirmed, 1 where some may be right, or 0."""
-    n_wrong = history["n_reviewed"] - history["n_confirmed"]
-    is_open = history["n_calling"] - n_wrong >= min_rows
-    return is_open.astype(float).mask(history["n_confirmed"] > 0, 2.0)
 
 
 def _check_activity(activity):

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 
 from skbird.survey._occasions import make_calendar
-from skbird.survey._tables import check_recordings, check_sites, without_times
+from skbird.survey._tables import are_in_time, check_recordings, check_sites
 from skbird.survey._zones import microseconds
 
 
@@ -37,7 +37,8 @@ def effort(
         extra ``survey``).
     sites : DataFrame, default=None
         Deployments, as `check_deployments` takes them: occasions of a deployment
-        without recordings are listed, with 0 seconds. None: only those that have some.
+        without recordings are listed, with 0 seconds, and recordings outside all
+        deployments of their site are left out. None: occasions with recordings.
 
     Returns
     -------
@@ -55,8 +56,8 @@ def effort(
     Warns
     -----
     UserWarning
-        If recordings have no ``start_time``, or are of days without a sunrise: they are
-        in no occasion.
+        If recordings have no ``start_time``, are outside the deployments of their site,
+        or are of days without a sunrise: they are in no occasion.
 
     Examples
     --------
@@ -71,7 +72,8 @@ def effort(
     """
     table = check_recordings(recordings)
     deployments = None if sites is None else check_sites(sites, table)
-    table = without_times(table, stacklevel=2)
+    table = table[are_in_time(table, deployments, stacklevel=2)]
+    table = table.reset_index(drop=True)
     calendar = make_calendar(by, table, sites, stacklevel=2)
     cells = occasion_effort(table, deployments, calendar)
     labels = calendar.label(cells["occasion_us"].to_numpy(), cells)

@@ -1,9 +1,8 @@
 """Rates of activity, added up over sites or hours."""
 
 import numpy as np
-import pandas as pd
 
-from skbird.utils._rows import check_columns
+from skbird.utils._rows import check_table
 
 _NEEDED = "site", "date", "species", "effort_s", "n_calling"
 
@@ -18,18 +17,9 @@ def check_activity(activity, needed):
     needed : iterable of str
         Its columns that are used.
     """
-    if not isinstance(activity, pd.DataFrame):
-        raise TypeError(
-            f"activity must be a DataFrame, got {type(activity).__name__}; "
-            "skbird.survey.activity makes it."
-        )
-    check_columns(activity, [*needed, "hour"], "activity")
-    lacking = [name for name in needed if name not in activity.columns]
-    if lacking:
-        raise ValueError(
-            f"activity has no column {lacking[0]!r}; its columns are "
-            f"{list(activity.columns)[:10]}. Pass what skbird.survey.activity returns."
-        )
+    check_table(
+        activity, "activity", needed, "skbird.survey.activity makes it", ["hour"]
+    )
 
 
 def check_rates(activity, species, site=None):

@@ -5,8 +5,9 @@ import pandas as pd
 
 from skbird.utils._names import plain_path
 from skbird.utils._params import as_floats
-from skbird.utils._rows import check_columns
+from skbird.utils._rows import check_table
 from skbird.utils._text import counted
+from skbird.utils._truth import check_judged
 
 _NEEDED = "path", "start", "species", "judged"
 
@@ -85,26 +86,9 @@ def _milliseconds(start_s):
 
 
 def _check(reviews):
-    if not isinstance(reviews, pd.DataFrame):
-        raise TypeError(
-            f"reviews must be a DataFrame, got {type(reviews).__name__}; with the "
-            f"columns {', '.join(_NEEDED)}."
-        )
-    check_columns(reviews, _NEEDED, "reviews")
-    lacking = [name for name in _NEEDED if name not in reviews.columns]
-    if lacking:
-        raise ValueError(
-            f"reviews has no column {lacking[0]!r}; its columns are "
-            f"{list(reviews.columns)[:10]}. {', '.join(_NEEDED)} are needed, as "
-            "choose_for_review makes them."
-        )
-    judged = as_floats(reviews["judged"], "judged of reviews", np.float64)
-    wrong = ~(np.isnan(judged) | (judged == 0) | (judged == 1))
-    if wrong.any():
-        raise ValueError(
-            f"judged={judged[wrong.argmax()]:g} of reviews must be 1 (right), 0 "
-            "(wrong) or NaN (uncertain). Correct it."
-        )
+    remedy = "skbird.review.choose_for_review makes such a table"
+    check_table(reviews, "reviews", _NEEDED, remedy)
+    judged = check_judged(reviews["judged"])
     start = as_floats(reviews["start"], "start of reviews", np.float64)
     if not np.isfinite(start).all():
         row = (~np.isfinite(start)).argmax()

@@ -7,7 +7,7 @@ import pandas as pd
 from scipy.special import gammaln
 
 from skbird.utils._params import check_params
-from skbird.utils._rows import check_columns
+from skbird.utils._rows import check_table
 from skbird.utils._sklearn_compat import StrOptions
 
 _NEEDED = "species", "site", "occasion", "y", "effort_s"
@@ -171,23 +171,12 @@ def _share_without(n_units, n_drawn, incidence):
 
 def _detected(history, certain):
     """Return the lines that were listened to, with ``detected``."""
-    if not isinstance(history, pd.DataFrame):
-        raise TypeError(
-            f"history must be a DataFrame, got {type(history).__name__}; "
-            "skbird.survey.detection_history makes it."
-        )
-    needed = [*_NEEDED, *(["state"] if certain else [])]
-    check_columns(history, [*needed, "date"], "history")
-    lacking = [name for name in needed if name not in history.columns]
-    if lacking:
-        remedy = (
-            "pass reviews to skbird.survey.activity"
-            if lacking[0] == "state"
-            else "pass what detection_history returns with form='long'"
-        )
+    remedy = "skbird.survey.detection_history makes such a table with form='long'"
+    check_table(history, "history", _NEEDED, remedy, ["state", "date"])
+    if certain and "state" not in history.columns:
         raise ValueError(
-            f"history has no column {lacking[0]!r}; its columns are "
-            f"{list(history.columns)[:10]}; {remedy}."
+            "certain=True needs a column 'state', which history does not have. Pass "
+            "reviews to skbird.survey.activity."
         )
     table = history[history["y"].notna()]
     detected = table["state"] == 2 if certain else table["y"] > 0

@@ -7,11 +7,12 @@ import pandas as pd
 
 from skbird.survey._zones import to_utc, zone_of
 from skbird.utils._params import as_floats
-from skbird.utils._rows import check_columns
+from skbird.utils._rows import check_table
 from skbird.utils._text import counted
 
 _NEEDED = "path", "site", "start_time", "duration_s", "time_zone"
 _DAY = pd.Timedelta("1D")
+_ROUNDING = pd.Timedelta("1.5s")  # names tell whole seconds
 _LONGEST_S = 31_622_400.0  # a year
 _LONGEST_DEPLOYMENT_D = 7_305
 
@@ -30,7 +31,8 @@ def check_recordings(recordings):
         ``path``, ``site``, ``start_time`` (UTC), ``duration_s``, ``time_zone`` and
         ``usable``, which is False where the duration is not known; indexed 0 to n - 1.
     """
-    _check_table(recordings, "recordings", _NEEDED, "recording_times makes one")
+    remedy = "skbird.survey.recording_times makes such a table"
+    check_table(recordings, "recordings", _NEEDED, remedy, ["usable"])
     table = recordings.reset_index(drop=True)
     table = table[[*_NEEDED, *(["usable"] if "usable" in table.columns else [])]]
     start = _moments(table["start_time"], "start_time of recordings", utc=True)
@@ -88,7 +90,7 @@ def check_sites(sites, recordings):
         ``site``, ``start_time`` and ``end_time`` (UTC) and ``time_zone``.
     """
     remedy = "name each deployment's site, its first and its last day"
-    _check_table(sites, "sites", ("site", "start", "end"), remedy)
+    check_table(sites, "sites", ("site", "start", "end"), remedy)
     table = sites.reset_index(drop=True)
     _check_names(table["site"], recordings["site"])
     for name, limit in (("latitude", 90), ("longitude", 180)):
@@ -145,33 +147,84 @@ def no_recordings():
     return check_recordings(table.assign(start_time=moments))
 
 
-def without_times(recordings, stacklevel):
-    """Drop recordings that cannot be in an occasion, and warn of them."""
-    timeless = recordings["start_time"].isna()
-    if timeless.any():
-        path = recordings["path"][timeless.to_numpy().argmax()]
+def are_in_time(recordings, deployments, stacklevel):
+    """Say which recordings can be in an occasion, and warn of the others.
+
+    Parameters
+    ----------
+    recordings : DataFrame
+        As `check_recordings` returns it.
+    deployments : DataFrame or None
+        As `check_sites` returns it: what lies outside them was not made in the field.
+    stacklevel : int
+        Of the warnings.
+
+    Returns
+    -------
+    ndarray of bool, shape (n_recordings,)
+        False for those without a time, and for those outside all deployments of their
+        site, if it has some.
+    """
+    is_timed = recordings["start_time"].notna().to_numpy()
+    if not is_timed.all():
+        n_timeless = (~is_timed).sum()
         warnings.warn(
-            f"{counted(timeless.sum(), 'recording has', 'recordings have')} no "
-            f"start_time and counts in no occasion, such as {path!r}. Rename the "
-            "files, or fill in start_time.",
+            f"{counted(n_timeless, 'recording has', 'recordings have')} no "
+            "start_time and counts in no occasion, such as "
+            f"{recordings['path'][is_timed.argmin()]!r}. Rename the files, or fill in "
+            "start_time.",
             UserWarning,
             stacklevel=stacklevel + 1,
         )
-    return recordings[~timeless].reset_index(drop=True)
+    if deployments is None:
+        return is_timed
+    is_outside = is_timed & recordings["site"].isin(deployments["site"]).to_numpy()
+    is_outside[pair_with_deployments(recordings, deployments)["recording"]] = False
+    if is_outside.any():
+        path = recordings["path"][is_outside.argmax()]
+        warnings.warn(
+            f"Left out: {counted(is_outside.sum(), 'recording')} outside the "
+            f"deployments of their sites, such as {path!r}. If they were made there, "
+            "correct start and end of sites, or the times; check_deployments lists "
+            "them.",
+            UserWarning,
+            stacklevel=stacklevel + 1,
+        )
+    return is_timed & ~is_outside
 
 
-def _check_table(table, what, needed, remedy):
-    if not isinstance(table, pd.DataFrame):
-        raise TypeError(
-            f"{what} must be a DataFrame, got {type(table).__name__}; {remedy}."
+def pair_with_deployments(recordings, deployments):
+    """Pair recordings with the deployments of their site that hold some of them.
+
+    Parameters
+    ----------
+    recordings : DataFrame
+        As `check_recordings` returns it.
+    deployments : DataFrame
+        As `check_sites` returns it.
+
+    Returns
+    -------
+    DataFrame
+        ``recording`` and ``deployment``, the labels of their lines; the columns of
+        both, those of deployments ending in ``_of_site``; ``end_time`` of the
+        recording; and ``is_whole``, if all of it was within.
+    """
+    timed = recordings[recordings["start_time"].notna()]
+    length = pd.to_timedelta(timed["duration_s"].fillna(0.0), unit="s")
+    pairs = (
+        timed.assign(end_time=timed["start_time"] + length)
+        .reset_index(names="recording")
+        .merge(
+            deployments.add_suffix("_of_site").reset_index(names="deployment"),
+            left_on="site",
+            right_on="site_of_site",
         )
-    check_columns(table, [*needed, "usable"], what)
-    lacking = [name for name in needed if name not in table.columns]
-    if lacking:
-        raise ValueError(
-            f"{what} has no column {lacking[0]!r}; its columns are "
-            f"{list(table.columns)[:10]}. {', '.join(needed)} are needed: {remedy}."
-        )
+    )
+    first = pairs["start_time_of_site"] - _ROUNDING
+    last = pairs["end_time_of_site"] + _ROUNDING
+    pairs["is_whole"] = (pairs["start_time"] >= first) & (pairs["end_time"] <= last)
+    return pairs[(pairs["end_time"] >= first) & (pairs["start_time"] <= last)]
 
 
 def _check_names(sites, recorded):

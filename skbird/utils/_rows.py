@@ -139,6 +139,40 @@ def check_columns(table, names, what="X"):
         )
 
 
+def check_table(table, what, needed, remedy, others=()):
+    """Refuse what is no table with the columns that are needed, each once.
+
+    Parameters
+    ----------
+    table : object
+    what : str
+        How the error calls the table.
+    needed : sequence of str
+        Its columns.
+    remedy : str
+        Where such a table comes from, the end of a sentence.
+    others : sequence of str
+        Columns that it may have, at most once.
+
+    Raises
+    ------
+    TypeError, ValueError
+    """
+    names = ", ".join(needed)
+    if not hasattr(table, "columns"):
+        raise TypeError(
+            f"{what} must be a DataFrame, got {type(table).__name__}. It needs the "
+            f"columns {names}; {remedy}."
+        )
+    check_columns(table, [*needed, *others], what)
+    lacking = [name for name in needed if name not in table.columns]
+    if lacking:
+        raise ValueError(
+            f"{what} has no column {lacking[0]!r}; its columns are "
+            f"{list(table.columns)[:10]}. {names} are needed; {remedy}."
+        )
+
+
 def check_same_order(first, second, names):
     """Refuse two tables whose rows, or columns, are the same in another order.
 

@@ -202,3 +202,25 @@ def _without_nan_rows(truth, score, nan_rows):
         )
     warnings.warn(f"{found}; left out of the score.", stacklevel=4)
     return truth.known & ~unread[:, None]
+
+
+def check_judged(judged):
+    """Return the column ``judged`` of reviews as floats, or say what is wrong.
+
+    Parameters
+    ----------
+    judged : Series
+
+    Returns
+    -------
+    ndarray of shape (n_reviews,)
+        1 (right), 0 (wrong) or NaN (uncertain).
+    """
+    judged = as_floats(judged, "judged of reviews", np.float64)
+    wrong = ~(np.isnan(judged) | (judged == 0) | (judged == 1))
+    if wrong.any():
+        raise ValueError(
+            f"judged={judged[wrong.argmax()]:g} of reviews must be 1 (right), 0 "
+            f"(wrong) or NaN (uncertain), in row {wrong.argmax()}. Correct it."
+        )
+    return judged
