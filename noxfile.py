@@ -32,6 +32,13 @@ def tests(session):
     session.run("pytest", *session.posargs)
 
 
+@nox.session
+def thorough(session):
+    """Run the tests that try on many what others try on a few, and Ray's cluster."""
+    session.install("-e", ".[test]", "ray>=2.30")
+    session.run("pytest", "-m", "thorough", *session.posargs)
+
+
 @nox.session(venv_backend="uv")
 def minimum(session):
     """Run the tests with the oldest versions that pyproject.toml allows."""

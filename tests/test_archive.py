@@ -1609,7 +1609,9 @@ def ray_cluster():
 
 @pytest.mark.slow
 @pytest.mark.filterwarnings("ignore")
-@pytest.mark.parametrize("cluster", [dask_cluster, ray_cluster])
+@pytest.mark.parametrize(
+    "cluster", [dask_cluster, pytest.param(ray_cluster, marks=pytest.mark.thorough)]
+)
 def test_a_dead_worker_of_a_cluster_loses_its_block_only(run, tmp_path, cluster):
     folder = write_nights(tmp_path / "many", 18)
     log = tmp_path / "log"

@@ -480,6 +480,7 @@ def _reports(m):
             reports.describe_survey,
             _heard(m) | {"threshold": 0.5, "sites": _sites()},
             without=(room + "_describe_survey.survey_sections",),
+            handed_on={"proba", "X", "species", "reviews"},  # to activity
         ),
     }
 
