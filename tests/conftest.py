@@ -27,14 +27,6 @@ needs_hostile = pytest.mark.skipif(
 SLOW_EXAMPLES = ("skbird.inference", "skbird.reports", "skbird.utils")
 
 
-def pytest_xdist_auto_num_workers(config):
-    # Tests wait for the processes that they start: few cores take one worker more.
-    n_cores = (
-        len(os.sched_getaffinity(0)) if sys.platform == "linux" else os.cpu_count()
-    )
-    return n_cores + 1 if n_cores in (2, 3) else None
-
-
 def pytest_collection_modifyitems(config, items):
     # Registered, it sees the examples in docstrings, too, which are not in this folder.
     config.pluginmanager.register(SharedExports())

@@ -92,7 +92,13 @@ def test_closed_streams_cost_nothing(folder):
 
 @pytest.mark.slow
 @pytest.mark.parametrize(
-    "closed", [["stdout"], ["stderr"], ["stdout", "stderr"]], ids=" and ".join
+    "closed",
+    [
+        ["stderr"],
+        pytest.param(["stdout"], marks=pytest.mark.thorough),
+        pytest.param(["stdout", "stderr"], marks=pytest.mark.thorough),
+    ],
+    ids=" and ".join,
 )
 def test_a_closed_stream_costs_nothing(folder, prepared, closed):
     command = "describe sound --no-labels --out p.html"

@@ -264,15 +264,25 @@ def test_the_search_over_encoders_computes_windows_once(run, tiny, tmp_path):
     assert re.search(rf"Best: {SCORE} out of fold", shown)
 
 
+# The others read a folder by the same function.
+THOROUGH = pytest.mark.thorough
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "found"),
     [
-        ("precompute", "Recordings that could not be read: 0"),
+        pytest.param(
+            "precompute", "Recordings that could not be read: 0", marks=THOROUGH
+        ),
         ("train", "it predicts:"),
-        ("understand_predictions", "roc_auc_gap"),
-        ("self_training", " recordings with labels, 4 rows without"),
-        ("curriculum_and_hard_negatives", "plain, another seed"),
+        pytest.param("understand_predictions", "roc_auc_gap", marks=THOROUGH),
+        pytest.param(
+            "self_training", " recordings with labels, 4 rows without", marks=THOROUGH
+        ),
+        pytest.param(
+            "curriculum_and_hard_negatives", "plain, another seed", marks=THOROUGH
+        ),
         ("cpu_inference", "20 s of soundscapes, 4 rows"),
     ],
 )

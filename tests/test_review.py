@@ -361,6 +361,26 @@ def test_recall_is_of_the_calls_that_are_known():
         found.recall(Y[:2], proba)
 
 
+def test_diverse_detections_are_of_all_recordings_and_sites():
+    path = ["a/1"] * 6 + ["a/2"] * 5 + ["a/3"] * 4 + ["b/4"] * 3 + ["c/5"]
+    X = pd.DataFrame(
+        {"path": path, "start": np.arange(19.0), "end": np.arange(1, 20.0)}
+    )
+    for seed in range(5):
+        chosen = choose_for_review(
+            *(np.full((19, 1), 0.5), X, 12), strategy="diverse", random_state=seed
+        )
+        assert chosen["weight"].isna().all()
+        assert not chosen.duplicated(["path", "start"]).any()
+        recordings = chosen["path"].tolist()
+        assert {path[0] for path in recordings[:3]} == {"a", "b", "c"}
+        assert sorted(recordings[:5]) == ["a/1", "a/2", "a/3", "b/4", "c/5"]
+        assert sorted(recordings[5:9]) == ["a/1", "a/2", "a/3", "b/4"]
+    sites = X.assign(site=["x"] * 18 + ["y"])
+    first = choose_for_review(np.ones((19, 1)), sites, 2, strategy="diverse")
+    assert "c/5" in set(first["path"])
+
+
 def test_bins_keep_the_number_of_detections():
     proba = np.random.default_rng(0).beta(0.3, 3, 30_000)
     lowest, score, count = bin_detections(proba, np.ones(len(proba)))

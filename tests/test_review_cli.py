@@ -10,8 +10,10 @@ pytest.importorskip("click")
 from test_cli_input import model, predict, run  # noqa: F401
 
 from skbird.annotations import read_boxes
+from skbird.cli._app import app
 from skbird.cli._thresholds import thresholds_of
 from skbird.review import ReviewSession
+from skbird.review._choose_for_review import STRATEGIES
 
 
 @pytest.fixture
@@ -93,6 +95,13 @@ def test_thresholds_are_found_or_refused_with_a_reason(tmp_path):
     found = thresholds_of(out, ["=dove", "wren", "owl"])
     assert 0.1 < found[0] < 0.5
     assert np.isinf(found[1:]).all()
+
+
+def test_the_command_knows_all_strategies():
+    (option,) = (
+        o for o in app.get_command(None, "review").params if o.name == "strategy"
+    )
+    assert tuple(option.type.choices) == STRATEGIES
 
 
 def test_thresholds_need_reviews(tmp_path):

@@ -95,14 +95,14 @@ def test_the_page_has_no_script_and_no_style_in_it(client):
 def test_every_text_of_the_page_is_there(client):
     import re
 
-    texts = client.get("/texts.js").text
+    about, texts = client.get("/api/session").json(), client.get("/texts.js").text
     known = set(re.findall(r"^  (\w+):", texts, re.M))
     page, script = client.get("/").text, client.get("/page.js").text
     used = set(re.findall(r'data-(?:text|label|placeholder)="(\w+)"', page))
     used |= set(re.findall(r'(?:say|act|complain)\(\s*"(\w+)"', script))
     assert used <= known
     spoken = set(re.findall(r'"(\w+)"', script))
-    assert known - used - spoken - {"stratified", "random"} == set()
+    assert known - used - spoken - {*about["strategies"]} == set()
 
 
 def test_a_clip_is_judged_and_the_next_one_comes(client, session):

@@ -4,6 +4,7 @@ import sqlite3
 import subprocess
 import sys
 import threading
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 
 import numpy as np
@@ -19,7 +20,7 @@ from skbird.review import (
     reviews_to_rows,
 )
 from skbird.review import _store as store
-from skbird.review._clips import make_clip
+from skbird.review._clips import ClipMaker, make_clip
 from skbird.survey import call_density
 
 HALF = "caf\udce9.wav"
@@ -614,3 +615,29 @@ def test_sound_below_what_browsers_play_is_played(tmp_path):
     samples, rate = soundfile.read(io.BytesIO(clip.sound))
     assert (rate, len(samples)) == (8000, 4 * 8000)
     assert clip.top_hz == 250
+
+
+def test_a_click_in_a_long_clip_is_in_its_picture(tmp_path):
+    Image = pytest.importorskip("PIL.Image")
+    import io
+
+    rate = 48_000
+    for second in (11.003, 40.51, 59.991):
+        sound = np.zeros(60 * rate)
+        sound[round(second * rate) :][:100] = 0.5
+        soundfile.write(tmp_path / "a.wav", sound, rate)
+        clip = make_clip(str(tmp_path / "a.wav"), 0.0, 60.0, 0.0)
+        picture = np.asarray(Image.open(io.BytesIO(clip.picture)).convert("L"), float)
+        column = picture.max(axis=0).argmax()
+        assert picture.max() > 200
+        assert column / picture.shape[1] * 60 == pytest.approx(second, abs=0.1)
+
+
+def test_a_clip_that_others_push_out_is_made_all_the_same(tmp_path):
+    soundfile.write(tmp_path / "a.wav", np.zeros(8000), 8000)
+    maker = ClipMaker()
+    clips = [(str(tmp_path / "a.wav"), 0.0, 1.0, 0.1 * n) for n in range(60)]
+    with ThreadPoolExecutor(30) as listeners:
+        found = list(listeners.map(lambda clip: maker.wait_for(*clip), clips))
+    assert [clip.end_s for clip in found] == [1.0] * 60
+    maker.close()

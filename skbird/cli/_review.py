@@ -48,11 +48,12 @@ Examples:
 )
 @click.option(
     "--strategy",
-    type=click.Choice(["stratified", "top", "uncertain", "random"]),
+    type=click.Choice(["stratified", "top", "uncertain", "diverse", "random"]),
     default="stratified",
     show_default=True,
     help="Which are chosen: equally many of all probabilities, for thresholds; those "
-    "with the highest, or nearest to 0.5; any. The page can choose anew.",
+    "with the highest, or nearest to 0.5; of many recordings and sites; any. The page "
+    "can choose anew.",
 )
 @click.option(
     "--seed",

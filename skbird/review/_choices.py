@@ -3,9 +3,12 @@
 import numpy as np
 import pandas as pd
 
-from skbird.review._choose_for_review import choose_of_species, number_bands
+from skbird.review._choose_for_review import (
+    choose_of_species,
+    number_bands,
+    places_of,
+)
 
-STRATEGIES = ("stratified", "top", "uncertain", "random")
 N_BANDS = 5
 _IN_A_ROW = 25  # of one species before the next comes: five of each band
 _GOLDEN = 0x9E3779B97F4A7C15  # of splitmix64: tells the streams of seeds apart
@@ -32,6 +35,7 @@ class Choices:
     def __init__(self, detections, keys, n_per_species, seed):
         self._n = n_per_species
         self._proba = detections["probability"].to_numpy()
+        self._place = places_of(detections["recording"], detections["site"])
         streams = keys.to_numpy() + np.uint64(_GOLDEN * seed % 2**64)
         self._drawn = pd.util.hash_array(streams)  # as splitmix64 does
         self._number, names = pd.factorize(detections["species"], sort=True)
@@ -54,7 +58,9 @@ class Choices:
             parts, rounds = [np.empty(0, np.int64)], [np.empty(0, np.int64)]
             for numbers in sorted(self._of_species, key=len, reverse=True):
                 own = self._proba[numbers], self._drawn[numbers]
-                chosen, _, _ = choose_of_species(*own, self._n, strategy, N_BANDS)
+                chosen, _, _ = choose_of_species(
+                    *(*own, self._n, strategy, N_BANDS), self._place[numbers]
+                )
                 parts.append(numbers[chosen])
                 rounds.append(np.arange(len(chosen)) // _IN_A_ROW)
             # Who stops early has heard enough of the species that are detected most.

@@ -5,14 +5,15 @@ import pandas as pd
 from sklearn.utils import check_random_state
 
 from skbird.review._curve import logit_score
-from skbird.review._tables import check_predictions
+from skbird.review._tables import check_predictions, sites_of
 from skbird.utils._params import AT_LEAST_ONE, THRESHOLD, check_params
 from skbird.utils._sklearn_compat import Interval, StrOptions
 from skbird.utils._truth import validate_threshold
 
+STRATEGIES = "stratified", "top", "uncertain", "diverse", "random"
 _CONSTRAINTS = {
     "n_per_species": [AT_LEAST_ONE],
-    "strategy": [StrOptions({"stratified", "top", "uncertain", "random"})],
+    "strategy": [StrOptions(set(STRATEGIES))],
     "n_strata": [Interval(Integral, 1, 1000, closed="both")],
     "threshold": THRESHOLD,
     "random_state": ["random_state"],
@@ -42,8 +43,8 @@ def choose_for_review(
         The rows.
     n_per_species : int >= 1, default=100
         How many detections of each species; all, where there are fewer.
-    strategy : {"stratified", "top", "uncertain", "random"}, default="stratified"
-        What is chosen of each species.
+    strategy : {"stratified", "top", "uncertain", "diverse", "random"}
+        What is chosen of each species, by default "stratified".
 
         - "stratified": equally many of each band of the logit score, which has as many
           bands as `n_strata`, all as wide. Where a band has fewer, the others give
@@ -51,6 +52,7 @@ def choose_for_review(
         - "random": any, with the same chance.
         - "top": those with the highest probability.
         - "uncertain": those with a probability nearest to 0.5.
+        - "diverse": one of each recording, the sites by turns, before a second of any.
     n_strata : int >= 1, default=5
         Only with "stratified": not more than `n_per_species`, so that no band is left
         out.
@@ -71,7 +73,7 @@ def choose_for_review(
         ``probability``, ``stratum`` (the number of the band, from 0 for the lowest on)
         and ``weight``, for how many detections one stands: 1 / its chance to be chosen.
         Means with these weights are, but for chance, those of all detections. NaN with
-        "top" and "uncertain", which say nothing of the others.
+        "top", "uncertain" and "diverse", which say nothing of the others.
 
     Raises
     ------
@@ -125,12 +127,14 @@ def choose_for_review(
         validate_threshold(threshold, len(names)), (len(names),)
     )
     rng = check_random_state(random_state)
+    place = places_of(rows["path"], sites_of(rows)) if strategy == "diverse" else None
     parts = []
     for name, column, lowest in zip(names, proba.T, threshold, strict=True):
         drawn = rng.random_sample(len(rows))
         found = np.flatnonzero(column >= lowest)
         chosen, stratum, weight = choose_of_species(
-            column[found], drawn[found], n_per_species, strategy, n_strata
+            *(column[found], drawn[found], n_per_species, strategy, n_strata),
+            None if place is None else place[found],
         )
         chosen = found[chosen]
         part = {"species": name, "probability": column[chosen]}
@@ -139,7 +143,7 @@ def choose_for_review(
     return pd.concat(parts, ignore_index=True)
 
 
-def choose_of_species(proba, drawn, n, strategy, n_strata):
+def choose_of_species(proba, drawn, n, strategy, n_strata, place=None):
     """Choose from the detections of one species.
 
     Parameters
@@ -151,6 +155,8 @@ def choose_of_species(proba, drawn, n, strategy, n_strata):
     n : int
     strategy : str
     n_strata : int
+    place : ndarray of int, shape (n_detections, 2), default=None
+        Numbers of the recording and of the site; for "diverse".
 
     Returns
     -------
@@ -163,6 +169,11 @@ def choose_of_species(proba, drawn, n, strategy, n_strata):
         score = logit_score(proba)
         best = -score if strategy == "top" else np.abs(score)
         return np.lexsort([drawn, best])[:n], 0, np.nan
+    if strategy == "diverse":
+        recording, site = place.T
+        nth = _count_before(drawn, recording)
+        turn = _count_before(drawn, nth * (site.max(initial=0) + 1) + site)
+        return np.lexsort([drawn, turn, nth])[:n], 0, np.nan
     bands = n_strata if strategy == "stratified" else 1
     stratum = number_bands(proba, bands)
     available = np.bincount(stratum, minlength=bands)
@@ -177,6 +188,25 @@ def choose_of_species(proba, drawn, n, strategy, n_strata):
     chosen = chosen[np.lexsort([drawn[chosen], turn])]
     band = stratum[chosen]
     return chosen, band, available[band] / taken[band]
+
+
+def places_of(paths, sites):
+    """Return the numbers of recordings and sites, as `choose_of_species` takes them."""
+    return np.column_stack([pd.factorize(names)[0] for names in (paths, sites)])
+
+
+def _count_before(drawn, group):
+    """Count the members of its group that were drawn before each.
+
+    >>> _count_before(np.array([0.2, 0.1, 0.3]), np.array([7, 7, 8])).tolist()
+    [1, 0, 0]
+    """
+    order = np.lexsort([drawn, group])
+    begins = np.r_[True, np.diff(group[order]) != 0][: len(order)]
+    first = np.maximum.accumulate(np.where(begins, np.arange(len(order)), 0))
+    count = np.empty(len(order), np.int64)
+    count[order] = np.arange(len(order)) - first
+    return count
 
 
 def number_bands(proba, n_strata):

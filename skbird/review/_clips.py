@@ -4,7 +4,7 @@ import io
 import struct
 import zlib
 from collections import OrderedDict
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import CancelledError, ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import lru_cache
 from threading import Lock
@@ -125,7 +125,11 @@ class ClipMaker:
 
     def wait_for(self, *clip):
         """Return a clip."""
-        return self.begin(*clip).result()
+        while True:
+            try:
+                return self.begin(*clip).result()
+            except CancelledError:
+                continue  # of many that were begun since, it was the oldest
 
     def close(self):
         """Make no more clips."""
@@ -148,13 +152,16 @@ def _as_picture(samples, rate, top_hz):
     while top_hz / rate * n_fft < _FEWEST_BANDS:  # what bats are recorded with
         n_fft *= 2
     samples = np.pad(samples, n_fft // 2)
-    n_frames = min(_WIDTH, max(len(samples) - n_fft, 1))
-    begins = np.linspace(0, len(samples) - n_fft, n_frames).astype(np.int64)
+    n_columns = min(_WIDTH, max(len(samples) - n_fft, 1))
+    # A column shows the loudest of its frames, which leave no sound out between them.
+    n_each = -(-len(samples) // (n_columns * n_fft))
+    begins = np.linspace(0, len(samples) - n_fft, n_columns * n_each).astype(np.int64)
     frames = np.lib.stride_tricks.sliding_window_view(samples, n_fft)[begins]
     window = np.hanning(n_fft).astype(np.float32)
     bands = (np.linspace(top_hz, 0, _HEIGHT) / rate * n_fft).round().astype(np.int64)
     spectrum = scipy.fft.rfft(frames * window, axis=1)[:, : bands[0] + 1]
     power = spectrum.real**2 + spectrum.imag**2
+    power = power.reshape(n_columns, n_each, -1).max(axis=1)
     decibel = 10 * np.log10(power.T + 1e-12)
     # From the noise floor up; a band of 60 dB shows faint calls behind loud ones.
     low = max(np.median(decibel), decibel.max() - _RANGE_DB)

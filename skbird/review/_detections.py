@@ -10,7 +10,7 @@ from skbird.archive import part_paths, read_part
 from skbird.audio import find_audio
 from skbird.data import check_rows
 from skbird.review._filters import HALF_CHARACTERS
-from skbird.review._tables import refuse_rows
+from skbird.review._tables import refuse_rows, sites_of
 from skbird.utils._days import times_of_names
 from skbird.utils._params import as_floats
 from skbird.utils._parquet import to_frame
@@ -72,7 +72,7 @@ def check_detections(detections, folder=None):
         for name in _HERTZ
     }
     table = rows[_KEYS].assign(
-        species=named.astype(str), probability=proba, **hertz, site=_sites(rows)
+        species=named.astype(str), probability=proba, **hertz, site=sites_of(rows)
     )
     table["time"] = _times(rows)
     table["file"], table["recording"] = _find(rows["path"], folder)
@@ -175,15 +175,6 @@ def _are_no_text(names):
     numbers, named = pd.factorize(names)
     wrong = [HALF_CHARACTERS.search(str(name)) is not None for name in named]
     return np.array(wrong, dtype=bool)[numbers]
-
-
-def _sites(rows):
-    """Return the site of each row: of the table, or the folder of the recording."""
-    if "site" in rows:
-        return rows["site"].astype("string").fillna("").astype(object)
-    numbers, paths = pd.factorize(rows["path"])
-    parents = [str(path).replace("\\", "/").split("/")[-2:-1] for path in paths]
-    return np.array(["".join(parent) for parent in parents], dtype=object)[numbers]
 
 
 def _times(rows):

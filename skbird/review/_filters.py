@@ -6,7 +6,7 @@ from numbers import Integral, Real
 import numpy as np
 import pandas as pd
 
-from skbird.review._choices import STRATEGIES
+from skbird.review._choose_for_review import STRATEGIES
 from skbird.utils._params import AT_LEAST_ONE, check_params
 from skbird.utils._sklearn_compat import Interval, StrOptions
 

@@ -14,7 +14,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from skbird.audio import AudioReadError
-from skbird.review._choices import STRATEGIES
+from skbird.review._choose_for_review import STRATEGIES
 from skbird.review._clips import ClipMaker
 from skbird.review._filters import check_number
 from skbird.review._guard import Guard

@@ -6,7 +6,8 @@ import numpy as np
 import pandas as pd
 from sklearn.utils import check_random_state
 
-from skbird.review._choices import N_BANDS, STRATEGIES, Choices
+from skbird.review._choices import N_BANDS, Choices
+from skbird.review._choose_for_review import STRATEGIES
 from skbird.review._detections import check_detections, keys_of, stack
 from skbird.review._filters import check_filters, check_number, check_text, matching
 from skbird.review._judged import Judged
@@ -43,8 +44,9 @@ class ReviewSession:
         Where the recordings lie. Only such are played. By default where ``path`` says.
     n_per_species : int >= 5, default=100
         How many detections of each species are chosen.
-    strategy : {"stratified", "top", "uncertain", "random"}, default="stratified"
-        What is chosen, see `choose_for_review`. The bands are five.
+    strategy : {"stratified", "top", "uncertain", "diverse", "random"}
+        What is chosen, by default "stratified": see `choose_for_review`. The bands are
+        five.
     random_state : int, RandomState instance or None, default=None
         Seed of the choice. None: a seed that the file of reviews holds, so that a
         session which is opened again has the same detections.
@@ -202,7 +204,7 @@ class ReviewSession:
             Only of recordings of these days and those between.
         min_proba, max_proba : float in [0, 1], default=0.0, 1.0
             Only of such a probability.
-        strategy : {"stratified", "top", "uncertain", "random"}, default=None
+        strategy : {"stratified", "top", "uncertain", "diverse", "random"}, default=None
             By default that of the session.
         after : int, default=None
             Begin behind this detection, and go on from the first at the end.

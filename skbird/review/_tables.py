@@ -205,3 +205,21 @@ def decided_weights(reviews, weight):
     whole, decided = (band[name].transform("sum") for name in ("whole", "decided"))
     factor = np.divide(whole, decided, out=np.ones(len(cells)), where=decided > 0)
     return weight * factor
+
+
+def sites_of(rows):
+    """Return the site of each row: of the table, or the folder of the recording.
+
+    Parameters
+    ----------
+    rows : DataFrame
+
+    Returns
+    -------
+    ndarray of str, shape (n_rows,)
+    """
+    if "site" in rows:
+        return rows["site"].astype("string").fillna("").to_numpy(object)
+    numbers, paths = pd.factorize(rows["path"])
+    parents = [str(path).replace("\\", "/").split("/")[-2:-1] for path in paths]
+    return np.array(["".join(parent) for parent in parents], dtype=object)[numbers]

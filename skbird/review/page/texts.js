@@ -54,6 +54,7 @@ window.TEXTS = {
   filters: "What comes next",
   strategy: "Choice",
   stratified: "evenly by probability",
+  diverse: "of all recordings and sites",
   topStrategy: "highest first",
   uncertainStrategy: "nearest to 0.5 first",
   random: "at random",
