@@ -65,7 +65,8 @@ def more_reviews(line, min_reviews, n_left):
     if n_left is None or n_left >= missing:
         return {"n_more_reviews": missing}
     n_left = max(n_left, 0)
-    reason = f"{line['reason']}, and only {n_left} are left in bands that were heard"
+    left = counted(n_left, "detection is", "detections are")
+    reason = f"{line['reason']}, and only {left} left that may be judged"
     return {"n_more_reviews": n_left, "reason": reason}
 
 
