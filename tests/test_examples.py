@@ -129,6 +129,7 @@ def test_eda_lists_copies_and_damage(run, downloaded, tmp_path):
     assert three.name in shown
 
 
+@pytest.mark.thorough
 @pytest.mark.slow
 def test_the_second_pass_finds_the_cache(run, tmp_path):
     shown = run("precompute")
@@ -235,6 +236,7 @@ def test_learning_curves_of_a_few_labels(run, tmp_path, monkeypatch):
     assert pictures(tmp_path / "out") == ["learning_curve"]
 
 
+@pytest.mark.thorough
 @pytest.mark.slow
 def test_an_encoder_that_knows_no_species_has_a_probe(run, tiny, tmp_path):
     encoder = write_encoder(tmp_path)
@@ -247,6 +249,7 @@ def test_an_encoder_that_knows_no_species_has_a_probe(run, tiny, tmp_path):
     assert pictures(tmp_path / "out") == ["learning_curve"]
 
 
+@pytest.mark.thorough
 @pytest.mark.slow
 def test_the_search_over_encoders_computes_windows_once(run, tiny, tmp_path):
     low = write_encoder(tmp_path, "low")
