@@ -129,7 +129,6 @@ def test_eda_lists_copies_and_damage(run, downloaded, tmp_path):
     assert three.name in shown
 
 
-@pytest.mark.thorough
 @pytest.mark.slow
 def test_the_second_pass_finds_the_cache(run, tmp_path):
     shown = run("precompute")
@@ -249,7 +248,6 @@ def test_an_encoder_that_knows_no_species_has_a_probe(run, tiny, tmp_path):
     assert pictures(tmp_path / "out") == ["learning_curve"]
 
 
-@pytest.mark.thorough
 @pytest.mark.slow
 def test_the_search_over_encoders_computes_windows_once(run, tiny, tmp_path):
     low = write_encoder(tmp_path, "low")
