@@ -108,7 +108,7 @@ exception is ``CompiledPipeline.errors_``: probabilities have no place for it.
 
 import lazy_loader
 
-__version__ = "0.1.0.dev0"
+__version__ = "0.2.0"
 
 __getattr__, __dir__, __all__ = lazy_loader.attach(
     __name__,
