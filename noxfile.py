@@ -3,6 +3,9 @@
 ``nox`` runs lint, types and tests, each in an environment of its own.
 """
 
+import shutil
+from pathlib import Path
+
 import nox
 
 nox.needs_version = ">=2024.4"
@@ -60,3 +63,23 @@ def quickstart(session):
     """Run the first example as a new user would."""
     session.install("-e", ".[train]")
     session.run("python", "examples/quickstart.py")
+
+
+@nox.session
+def release(session):
+    """Build sdist and wheel, check them, and run the tests outside of the checkout."""
+    session.install("build", "twine")
+    folder = Path(session.create_tmp())
+    shutil.rmtree(folder / "dist", ignore_errors=True)
+    session.run("python", "-m", "build", "--outdir", str(folder / "dist"))
+    built = sorted((folder / "dist").iterdir())
+    session.run("twine", "check", "--strict", *map(str, built))
+    (wheel,) = (path for path in built if path.suffix == ".whl")
+    (sdist,) = (path for path in built if path.suffix == ".gz")
+    session.install(f"{wheel}[test]", "--force-reinstall", "--no-deps")
+    session.install(f"{wheel}[test]")
+    shutil.unpack_archive(sdist, folder, filter="data")
+    source = folder / sdist.name.removesuffix(".tar.gz")
+    shutil.rmtree(source / "skbird")  # so that the tests find what is installed
+    session.chdir(source)
+    session.run("pytest", "tests", *session.posargs)

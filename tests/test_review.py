@@ -295,7 +295,7 @@ def test_what_is_too_little_or_too_wrong_gets_no_threshold_but_a_reason():
     assert (found.thresholds_ == np.inf).all()
     assert report[["threshold", "precision_low"]].isna().all(axis=None)
     reasons = {
-        "few": "10 reviews; 20 are needed, and only 3 detections are left that",
+        "few": "10 reviews; 20 are needed, and only 3 detections are left in the bands",
         "one night": "reviews of 1 recording; 5 are needed",
         "wrong": r"precision 0.9 is not reached: at most 0\.\d",
         "unsure": "0 reviews; 20",

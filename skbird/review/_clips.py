@@ -4,7 +4,7 @@ import io
 import struct
 import zlib
 from collections import OrderedDict
-from concurrent.futures import CancelledError, ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import lru_cache
 from threading import Lock
@@ -114,26 +114,27 @@ class ClipMaker:
         """Have a clip made."""
         with self._lock:
             made = self._clips.get(clip)
-            failed = made is not None and made.done() and made.exception() is not None
-            if made is None or failed:
+            if made is None or _has_failed(made):
                 self._clips[clip] = self._threads.submit(make_clip, *clip)
+            future = self._clips[clip]
             self._clips.move_to_end(clip)
-            while len(self._clips) > _KEPT:
-                _, old = self._clips.popitem(last=False)
-                old.cancel()
-            return self._clips[clip]
+            # What is not made yet may be waited for.
+            made = [clip for clip, future in self._clips.items() if future.done()]
+            for old in made[: max(len(self._clips) - _KEPT, 0)]:
+                del self._clips[old]
+            return future
 
     def wait_for(self, *clip):
         """Return a clip."""
-        while True:
-            try:
-                return self.begin(*clip).result()
-            except CancelledError:
-                continue  # of many that were begun since, it was the oldest
+        return self.begin(*clip).result()
 
     def close(self):
         """Make no more clips."""
         self._threads.shutdown(wait=False, cancel_futures=True)
+
+
+def _has_failed(made):
+    return made.done() and (made.cancelled() or made.exception() is not None)
 
 
 def _as_wav(samples, rate):
@@ -153,8 +154,9 @@ def _as_picture(samples, rate, top_hz):
         n_fft *= 2
     samples = np.pad(samples, n_fft // 2)
     n_columns = min(_WIDTH, max(len(samples) - n_fft, 1))
-    # A column shows the loudest of its frames, which leave no sound out between them.
-    n_each = -(-len(samples) // (n_columns * n_fft))
+    # A column shows the loudest of its frames. They overlap by half at least, as a
+    # window is 0 at its ends.
+    n_each = -(-2 * len(samples) // (n_columns * n_fft))
     begins = np.linspace(0, len(samples) - n_fft, n_columns * n_each).astype(np.int64)
     frames = np.lib.stride_tricks.sliding_window_view(samples, n_fft)[begins]
     window = np.hanning(n_fft).astype(np.float32)

@@ -66,7 +66,7 @@ def more_reviews(line, min_reviews, n_left):
         return {"n_more_reviews": missing}
     n_left = max(n_left, 0)
     left = counted(n_left, "detection is", "detections are")
-    reason = f"{line['reason']}, and only {left} left that may be judged"
+    reason = f"{line['reason']}, and only {left} left in the bands that were judged"
     return {"n_more_reviews": n_left, "reason": reason}
 
 

@@ -140,7 +140,7 @@ def activity(
     in_time = _begin_in_time(rows, recordings, recording, stacklevel=2)
     counts = are_in_time(recordings, deployments, stacklevel=2)
     timed = recordings[counts].reset_index(drop=True)
-    calendar = make_calendar(by, timed, sites, stacklevel=2)
+    calendar = make_calendar(by, timed, sites, deployments, stacklevel=2)
     cells = occasion_effort(timed, deployments, calendar)
     counts = counts & recordings["usable"].to_numpy()
     in_time = in_time & counts[recording]

@@ -193,7 +193,7 @@ def _share(known, whole, n_bootstrap, ends, rng):
 
 
 def _check(reviews):
-    remedy = "skbird.review.choose_for_review makes such a table"
+    remedy = "skbird.review.read_reviews makes such a table"
     check_table(reviews, "reviews", _NEEDED, remedy, ["stratum", "path", "start"])
     table = reviews.reset_index(drop=True)
     judged = check_judged(table["judged"])

@@ -4,15 +4,17 @@ import numpy as np
 import pandas as pd
 
 from skbird.survey._tables import (
+    ROUNDING_US,
     check_recordings,
     check_sites,
+    ends,
     pair_with_deployments,
 )
-from skbird.survey._zones import zone_of
+from skbird.survey._zones import microseconds, zone_of
 from skbird.utils._params import NOT_NEGATIVE, check_params
 from skbird.utils._text import counted
 
-_ROUNDING_S = 1.5  # names tell whole seconds
+_ROUNDING_S = ROUNDING_US * 1e-6
 _REGULAR = 0.5  # share of the starts that follow at one interval, if there is a beat
 _RARE = 0.01  # share of the starts up to which another interval is no part of the beat
 _SERIAL = r"[0-9A-F]{16}"  # of an AudioMoth
@@ -93,12 +95,11 @@ def check_deployments(
     )
     table = check_recordings(recordings)
     deployments = check_sites(sites, table)
-    table["end_time"] = table["start_time"] + pd.to_timedelta(
-        table["duration_s"].fillna(0.0), unit="s"
-    )
+    table["end_time"] = ends(table)
     timed = table[table["start_time"].notna()]
     placed = timed[timed["site"].isin(deployments["site"])]
     inside = pair_with_deployments(placed, deployments)
+    inside = inside.join(placed, on="recording")
     told = recordings.reset_index(drop=True)
     found = [
         _lines(table[table["start_time"].isna()], "no time", "the name tells no time"),
@@ -209,9 +210,14 @@ def _outside(placed, deployments, inside):
     begun = _local(placed["start_time"], placed["time_zone"])
     details = ("it begins at " + begun + ", outside the deployment").astype(object)
     is_outside = ~placed.index.isin(inside["recording"])
-    whole = inside.groupby("recording")["is_whole"].any()
-    is_partly = ~whole.reindex(placed.index, fill_value=True).to_numpy()
-    in_another = is_outside & _in_another_year(placed, deployments)
+    begins_in, ends_in = (
+        placed.index.isin(_of_moments(inside, deployments, name))
+        for name in ("start_time", "end_time")
+    )
+    is_partly = ~is_outside & ~(begins_in & ends_in)
+    in_another = is_outside & placed.index.isin(
+        _in_another_year(placed[is_outside], deployments)
+    )
     is_outside &= ~in_another
     found = [
         _lines(
@@ -229,8 +235,19 @@ def _outside(placed, deployments, inside):
     return pd.concat(found, ignore_index=True)
 
 
+def _of_moments(inside, deployments, name):
+    """Return the recordings of which a moment is in one of their deployments."""
+    of_site = deployments.loc[inside["deployment"]]
+    moment, first, last = (
+        microseconds(times)
+        for times in (inside[name], of_site["start_time"], of_site["end_time"])
+    )
+    is_in = (moment >= first - ROUNDING_US) & (moment <= last + ROUNDING_US)
+    return inside["recording"][is_in]
+
+
 def _in_another_year(placed, deployments):
-    """Say which recordings would be in a deployment if their year were another."""
+    """Return the recordings that would be in a deployment in another year."""
     pairs = placed.reset_index(names="recording").merge(
         deployments, on="site", suffixes=("", "_of_site")
     )
@@ -242,7 +259,7 @@ def _in_another_year(placed, deployments):
             rows = years + more == n
             moved = pairs["start_time"] + pd.DateOffset(years=int(n))
             is_another |= rows & (moved >= first) & (moved <= last)
-    return placed.index.isin(pairs["recording"][is_another])
+    return pairs["recording"][is_another]
 
 
 def _neighbours(timed):

@@ -101,7 +101,9 @@ def detection_history(
     effort_s = history["effort_s"]
     counts = (effort_s > 0) & (effort_s >= min_effort_s)
     reviewed = [name for name in _REVIEWED if name in history.columns]
-    n_wrong = history["n_reviewed"] - history["n_confirmed"] if reviewed else 0
+    n_wrong = 0
+    if reviewed:  # in some of several tables, perhaps
+        n_wrong = (history["n_reviewed"] - history["n_confirmed"]).fillna(0)
     detected = (history["n_calling"] - n_wrong >= min_rows).astype(float)
     history["y"] = detected.where(counts)
     if reviewed:

@@ -30,15 +30,16 @@ def effort(
         not usable either.
     by : {"hour", "day", "night", "hour_from_sunrise"} or int, default="day"
         What an occasion is, in the time of the place: an hour, a day, from noon to
-        noon, an hour from sunrise, or so many days, counted from the first day of all
-        recordings. Of hours from sunrise there are 24 a day, from -12 to 11, of which
-        the last takes the minutes by which sunrise moves; days without a sunrise are in
-        no occasion. They need `sites` with latitude and longitude, and astral (the
-        extra ``survey``).
+        noon, an hour from sunrise, or so many days, counted from the first day of the
+        recordings that count. Of hours from sunrise there are 24 a day, from -12 to 11,
+        of which the last takes the minutes by which sunrise moves; days without a
+        sunrise are in no occasion. They need `sites` with latitude and longitude, and
+        astral (the extra ``survey``).
     sites : DataFrame, default=None
         Deployments, as `check_deployments` takes them: occasions of a deployment
         without recordings are listed, with 0 seconds, and recordings outside all
-        deployments of their site are left out. None: occasions with recordings.
+        deployments of their site are left out; one that is partly outside counts whole.
+        None: only occasions that have recordings.
 
     Returns
     -------
@@ -74,7 +75,7 @@ def effort(
     deployments = None if sites is None else check_sites(sites, table)
     table = table[are_in_time(table, deployments, stacklevel=2)]
     table = table.reset_index(drop=True)
-    calendar = make_calendar(by, table, sites, stacklevel=2)
+    calendar = make_calendar(by, table, sites, deployments, stacklevel=2)
     cells = occasion_effort(table, deployments, calendar)
     labels = calendar.label(cells["occasion_us"].to_numpy(), cells)
     figures = ["recorded_s", "usable_s", "n_recordings", "n_unusable"]

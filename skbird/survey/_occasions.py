@@ -229,7 +229,7 @@ def days_of(moments_us, zone):
     return local.dt.normalize()
 
 
-def make_calendar(by, recordings, sites, stacklevel):
+def make_calendar(by, recordings, sites, deployments, stacklevel):
     """Return the calendar of recordings, or say what is wrong with `by`.
 
     Parameters
@@ -239,6 +239,8 @@ def make_calendar(by, recordings, sites, stacklevel):
         As `check_recordings` returns it, each with a time.
     sites : DataFrame or None
         As the user gives it: where the sun rises.
+    deployments : DataFrame or None
+        As `check_sites` returns it.
     stacklevel : int
         Of the warning about days without a sunrise.
 
@@ -262,8 +264,8 @@ def make_calendar(by, recordings, sites, stacklevel):
     if by != "hour_from_sunrise":
         return Calendar(by, first_day)
     zones = recordings.drop_duplicates("site").set_index("site")["time_zone"]
-    if sites is not None and "time_zone" in sites:
-        zones = pd.concat([zones, sites.set_index("site")["time_zone"]])
+    if deployments is not None:
+        zones = pd.concat([zones, deployments.set_index("site")["time_zone"]])
     zones = zones[~zones.index.duplicated()].to_dict()
     calendar = SunCalendar(by, first_day, places_of(sites), zones)
     _warn_of_polar_days(calendar, recordings, stacklevel + 1)

@@ -86,7 +86,7 @@ def _milliseconds(start_s):
 
 
 def _check(reviews):
-    remedy = "skbird.review.choose_for_review makes such a table"
+    remedy = "skbird.review.read_reviews makes such a table"
     check_table(reviews, "reviews", _NEEDED, remedy)
     judged = check_judged(reviews["judged"])
     start = as_floats(reviews["start"], "start of reviews", np.float64)

@@ -5,14 +5,14 @@ import warnings
 import numpy as np
 import pandas as pd
 
-from skbird.survey._zones import to_utc, zone_of
+from skbird.survey._zones import microseconds, to_utc, zone_of
 from skbird.utils._params import as_floats
 from skbird.utils._rows import check_table
 from skbird.utils._text import counted
 
 _NEEDED = "path", "site", "start_time", "duration_s", "time_zone"
 _DAY = pd.Timedelta("1D")
-_ROUNDING = pd.Timedelta("1.5s")  # names tell whole seconds
+ROUNDING_US = 1_500_000  # names tell whole seconds
 _LONGEST_S = 31_622_400.0  # a year
 _LONGEST_DEPLOYMENT_D = 7_305
 
@@ -185,8 +185,8 @@ def are_in_time(recordings, deployments, stacklevel):
         warnings.warn(
             f"Left out: {counted(is_outside.sum(), 'recording')} outside the "
             f"deployments of their sites, such as {path!r}. If they were made there, "
-            "correct start and end of sites, or the times; check_deployments lists "
-            "them.",
+            "correct start and end of sites, or the times. They are among the problems "
+            "of check_deployments.",
             UserWarning,
             stacklevel=stacklevel + 1,
         )
@@ -206,25 +206,31 @@ def pair_with_deployments(recordings, deployments):
     Returns
     -------
     DataFrame
-        ``recording`` and ``deployment``, the labels of their lines; the columns of
-        both, those of deployments ending in ``_of_site``; ``end_time`` of the
-        recording; and ``is_whole``, if all of it was within.
+        ``recording`` and ``deployment``, the labels of their lines.
     """
     timed = recordings[recordings["start_time"].notna()]
-    length = pd.to_timedelta(timed["duration_s"].fillna(0.0), unit="s")
-    pairs = (
-        timed.assign(end_time=timed["start_time"] + length)
-        .reset_index(names="recording")
-        .merge(
-            deployments.add_suffix("_of_site").reset_index(names="deployment"),
-            left_on="site",
-            right_on="site_of_site",
-        )
+    start, end = (microseconds(times) for times in (timed["start_time"], ends(timed)))
+    of_site = timed.groupby("site").indices
+    found = [pd.DataFrame({"recording": timed.index[:0], "deployment": []})]
+    first_us, last_us = (
+        microseconds(deployments[f"{name}_time"]) for name in ("start", "end")
     )
-    first = pairs["start_time_of_site"] - _ROUNDING
-    last = pairs["end_time_of_site"] + _ROUNDING
-    pairs["is_whole"] = (pairs["start_time"] >= first) & (pairs["end_time"] <= last)
-    return pairs[(pairs["end_time"] >= first) & (pairs["start_time"] <= last)]
+    # One after the other: pairs of all with all would not fit into memory.
+    places = zip(deployments.index, deployments["site"], first_us, last_us, strict=True)
+    for deployment, site, first, last in places:
+        own = of_site.get(site, np.empty(0, np.int64))
+        is_in = (end[own] > first) & (start[own] < last)
+        # Of a recording without a length, and of what names tell in whole seconds.
+        is_in |= (start[own] >= first - ROUNDING_US) & (end[own] <= last + ROUNDING_US)
+        pairs = pd.DataFrame({"recording": timed.index[own[is_in]]})
+        found.append(pairs.assign(deployment=deployment))
+    return pd.concat([part for part in found if len(part)] or found[:1])
+
+
+def ends(recordings):
+    """Return when recordings end; those of unknown length when they begin."""
+    length = pd.to_timedelta(recordings["duration_s"].fillna(0.0), unit="s")
+    return recordings["start_time"] + length
 
 
 def _check_names(sites, recorded):

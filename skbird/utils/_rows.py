@@ -150,7 +150,7 @@ def check_table(table, what, needed, remedy, others=()):
     needed : sequence of str
         Its columns.
     remedy : str
-        Where such a table comes from, the end of a sentence.
+        What helps, such as where the table comes from: the end of a sentence.
     others : sequence of str
         Columns that it may have, at most once.
 
@@ -159,7 +159,7 @@ def check_table(table, what, needed, remedy, others=()):
     TypeError, ValueError
     """
     names = ", ".join(needed)
-    if not hasattr(table, "columns"):
+    if not isinstance(table, pd.DataFrame):
         raise TypeError(
             f"{what} must be a DataFrame, got {type(table).__name__}. It needs the "
             f"columns {names}; {remedy}."
