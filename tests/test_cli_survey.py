@@ -388,5 +388,22 @@ def test_names_of_thresholds_may_be_spelled_otherwise(survey):
     result = survey(tables="tables")
     assert result.exit_code == 3, result.output  # a recording is broken
     table = pd.read_csv("tables/species.csv", index_col="species")
-    assert table["threshold"].to_dict() == {"wren": 0.6, "dove": np.inf}
-    assert table.loc["dove", "detections"] == 0 < table.loc["wren", "detections"]
+    assert table["threshold"].to_dict() == {"wren": 0.6}
+    assert "have an empty threshold and are left out: dove." in result.stderr
+
+
+def test_reviews_may_spell_names_as_thresholds_do(survey):
+    Path("thresholds.csv").write_text("species,threshold\nWREN,0.6\n")
+    heard = pd.read_parquet("proba").query("wren >= 0.6")[["path", "start"]]
+    others = heard.head(1).assign(species="emu", judged=1)
+    heard = pd.concat([heard.assign(species="WREN", judged=1), others])
+    heard.to_csv("reviews.csv", index=False)
+    result = survey(tables="tables", reviews="reviews.csv")
+    assert "1 review is of species that are left out" in result.stderr
+    table = pd.read_csv("tables/species.csv", index_col="species")
+    assert table.loc["wren", "n_confirmed"] == len(heard) - 1
+
+
+def test_clocks_that_nothing_tells_are_said(survey):
+    assert "is taken to be that of the site, Europe/Madrid" in survey().stderr
+    assert "is taken to be" not in survey(clock="UTC").stderr

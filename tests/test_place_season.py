@@ -1,3 +1,4 @@
+import json
 import pickle
 import warnings
 
@@ -7,6 +8,8 @@ import pytest
 from sklearn.base import BaseEstimator, ClassifierMixin, clone
 from sklearn.frozen import FrozenEstimator
 
+from skbird.archive import MANIFEST, places_of_run
+from skbird.archive._manifest import _checksum
 from skbird.data import Recordings
 from skbird.encoders import GeoModelSpec, load_encoder, load_geo_model
 from skbird.encoders._geo_spec import known_geo_specs
@@ -14,6 +17,8 @@ from skbird.postprocessing import MultilabelCalibrator, PlaceSeasonPrior
 from skbird.utils._days import hours, moments, week_of
 
 SPECIES = ["wren", "swift", "bat"]
+PLACE = {"prior": "geo", "latitude": 5, "longitude": "x", "date": None}
+PLACE |= {"strength_": 0.5, "min_prior": 0.01}
 NAMES = {
     "wren": "Troglodytes troglodytes",
     "swift": "Apus apus",
@@ -722,16 +727,6 @@ def test_predict_at_a_place(toy_by_name, tmp_path):
     for other in ([], north, [*place, "--whole-year"]):
         assert "place was" in predict("south", *other)
     assert predict("south", *place).equals(south)
-    pytest.importorskip("matplotlib")
-    (tmp_path / "sites.csv").write_text("site,start,end\nS1,2024-06-10,2024-06-10\n")
-    command = ["survey", tmp_path / "year", "--sites", tmp_path / "sites.csv"]
-    command += ["--site-from", "prefix", "--time-zone", "UTC", "--threshold", 1]
-    command += ["--out", tmp_path / "survey.html"]
-    found = CliRunner().invoke(app, [str(part) for part in command])
-    assert found.exit_code == 0, found.output
-    page = (tmp_path / "survey.html").read_text()
-    told = "a prior of place of the whole year (geomodel-3; latitude -40.0, longitude "
-    assert told + "5.0; strength 0.5)" in page
     assert "--latitude and --longitude go together" in predict("x", "--latitude", "3")
     for option in (["--geo-model", "geomodel-3"], ["--whole-year"]):
         assert f"{option[0]} needs to know where" in predict("x", *option)
@@ -743,3 +738,34 @@ def test_predict_at_a_place(toy_by_name, tmp_path):
     (tmp_path / "sounds" / "S1_20240610_050000.wav").unlink()
     assert "No recording tells its date" in predict("x", *place)
     assert predict("later", *place, "--whole-year").shape == year.shape
+    pytest.importorskip("matplotlib")
+    (tmp_path / "sites.csv").write_text("site,start,end\nS1,2024-06-10,2024-06-10\n")
+    command = ["survey", tmp_path / "year", "--sites", tmp_path / "sites.csv"]
+    command += ["--site-from", "prefix", "--time-zone", "UTC", "--threshold", 1]
+    command += ["--out", tmp_path / "survey.html"]
+    found = CliRunner().invoke(app, [str(part) for part in command])
+    assert found.exit_code == 0, found.output
+    page = (tmp_path / "survey.html").read_text()
+    told = "a prior of place of the whole year (geomodel-3, at latitude -40, longitude "
+    assert told + "5; strength 0.5)" in page
+
+
+@pytest.mark.parametrize(
+    ("edit", "places"),
+    [
+        (lambda settings: settings, []),
+        (lambda settings: settings | {"place": [PLACE]}, [PLACE]),
+        (lambda settings: [], None),
+        (lambda settings: settings | {"place": None}, None),
+        (lambda settings: settings | {"place": "<b>"}, None),
+        (lambda settings: settings | {"place": [PLACE | {"strength_": "x"}]}, None),
+        (lambda settings: settings | {"place": [{"prior": "x"}]}, None),
+    ],
+)
+def test_runs_tell_their_places_or_nothing(tmp_path, edit, places):
+    manifest = {"settings": edit({"block_s": 60}), "probe": []}
+    manifest["checksum"] = _checksum(manifest)
+    (tmp_path / MANIFEST).write_text(json.dumps(manifest))
+    assert places_of_run(tmp_path) == places
+    (tmp_path / MANIFEST).write_text("[")
+    assert places_of_run(tmp_path) is None

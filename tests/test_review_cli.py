@@ -97,6 +97,13 @@ def test_thresholds_are_found_or_refused_with_a_reason(tmp_path):
     assert np.isinf(found[1:]).all()
 
 
+def test_a_line_is_that_of_one_species(tmp_path):
+    (tmp_path / "t.csv").write_text("species,threshold\nwren,0.5\nOWL,0.7\nEmu,0.2\n")
+    species = ["wren", "Wren", "owl", "emu", "EMU"]
+    found = thresholds_of(tmp_path / "t.csv", species)
+    assert found.tolist() == [0.5, np.inf, 0.7, np.inf, np.inf]
+
+
 def test_the_command_knows_all_strategies():
     (option,) = (
         o for o in app.get_command(None, "review").params if o.name == "strategy"
@@ -143,6 +150,8 @@ def test_predict_takes_thresholds_of_species(predict, tmp_path):
         ("species,threshold\nowl,\n", "a threshold for none of the 1 species"),
         ("species,threshold\nemu,0.5\n", "a threshold for none of the 1 species"),
         ("species,threshold\n,0.5\n", "names no species in row 0"),
+        ("species,threshold\nowl,True\n", "threshold=True for owl"),
+        ("species,threshold\nOWL,0.5\nOwl,0.6\n", "'OWL' and 'Owl', which both mean"),
         ("", "is empty"),
     ],
 )

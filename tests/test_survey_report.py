@@ -1,5 +1,6 @@
 """Displays of a survey, its page, and the page in a real browser."""
 
+import re
 import warnings
 from types import MappingProxyType
 
@@ -212,13 +213,39 @@ def test_a_survey_without_precision_or_places_says_so(data):
     assert n_detected == plain.tables["activity"]["species"].nunique() < 3
     assert f"{3 - n_detected} other species were not detected" in text
     assert "All could be used" not in text
-    assert "1 recording does not tell when it began and is in no result." in text
+    assert "1 more does not tell when it began and is in no result." in text
     assert "How precise detections are was not stated" in text
     assert "No detection was confirmed by ear" in text
     assert "a model that was not named" in text
     assert "An occasion is 7 days" in text
     assert "astral" not in text
     assert "recorders" not in text
+
+
+def test_what_is_outside_the_deployments_is_in_no_figure(data):
+    sites = data.sites.assign(start="2024-05-06")
+    thresholds = pd.DataFrame({"species": NAMES[:2], "threshold": 0.9})
+    thresholds["precision"] = [0.9, np.nan]
+    times = data.times.assign(unusable_because="")
+    times.loc[0, ["usable", "unusable_because"]] = False, "silent"  # it is outside
+    with pytest.warns(UserWarning, match="Left out: .* outside the deployments") as got:
+        page = describe_survey(
+            data.proba, data.X, times, thresholds, sites, n_drawn=0, by=7
+        )
+    assert len([one for one in got if "outside" in str(one.message)]) == 1
+    days = page.tables["effort"]
+    assert days["date"].min() == pd.Timestamp("2024-05-06")
+    (methods,) = (s for s in page.sections if s.title == "Methods")
+    text = " ".join(methods.parts[0].paragraphs)
+    n, hours = days["n_recordings"].sum(), days["recorded_s"].sum() / 3600
+    assert f"{n} recordings of {hours:.1f} hours" in text
+    assert f"{len(times) - n} more, outside the deployments, were left out." in text
+    analysed = float(re.search(r"([\d.]+) hours were analysed", text)[1])
+    assert 0 < analysed <= hours
+    assert "silent" not in text
+    assert "nan" not in text
+    species = page.tables["species"].set_index("species")
+    assert "n_correct" not in species
 
 
 @pytest.mark.slow

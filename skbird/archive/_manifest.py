@@ -118,15 +118,21 @@ def places_of_run(folder):
 
     Returns
     -------
-    list of dict
-        As `places_of` has them under "place". Empty if there were none, or if the
-        folder says nothing of its run.
+    list of dict, or None
+        As `places_of` has them under "place"; empty if there were none. None if the
+        folder does not tell.
     """
     try:
-        manifest = _read_manifest(folder / MANIFEST) or {}
-    except OtherRunError:
-        return []
-    return manifest.get("settings", {}).get("place", [])
+        settings = _read_manifest(folder / MANIFEST)["settings"]
+        places = settings.get("place", [])
+        kinds = {"prior": str, "strength_": float | int, "date": str | None}
+        kinds |= dict.fromkeys(("latitude", "longitude"), str | float | int)
+        for place in places:
+            if not all(isinstance(place[name], kinds[name]) for name in kinds):
+                return None
+    except (OtherRunError, LookupError, TypeError, AttributeError):
+        return None
+    return list(places)
 
 
 def make_plan(folder, files, settings, *, fresh=False, verbose=1):

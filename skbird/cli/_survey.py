@@ -13,7 +13,7 @@ from skbird.cli._survey_tables import (
     read_sites,
     recordings_of,
 )
-from skbird.cli._thresholds import read_thresholds
+from skbird.cli._thresholds import read_threshold_table
 from skbird.utils._text import counted
 
 _TABLES = (
@@ -177,13 +177,9 @@ def survey(
         check_spares(path, sites, thresholds, reviews, predictions)
     check_matplotlib_support("skbird survey")
     site_table = read_sites(sites, time_zone)
-    wanted = None if thresholds is None else read_thresholds(thresholds)
+    wanted = None if thresholds is None else read_threshold_table(thresholds)
     found = read_predictions(predictions, wanted)
-    heard = None
-    if reviews is not None:
-        heard = read_judged(reviews)
-        if "species" in heard.columns:
-            heard = heard[heard["species"].isin(found.proba.columns)]
+    heard = None if reviews is None else read_judged(reviews, found.proba.columns)
     recordings = recordings_of(found, site_table, site_from, clock, folder, check_sound)
     page = describe_survey(
         found.proba,
@@ -238,14 +234,25 @@ def _prior_of(predictions):
     """Say which prior of place and season probabilities were put through, or None."""
     from skbird.archive import places_of_run
 
-    told = []
-    for place in places_of_run(predictions) if predictions.is_dir() else []:
-        season = "of the whole year" if place["date"] is None else "and season"
-        told.append(
-            f"a prior of place {season} ({place['prior']}; latitude "
-            f"{place['latitude']}, longitude {place['longitude']}; strength "
-            f"{place['strength_']:.3g})"
+    places = places_of_run(predictions) if predictions.is_dir() else []
+    if places is None:
+        _console.say(
+            f"{predictions} does not tell whether a prior of place and season was used."
         )
+        return None
+    told = []
+    for place in places:
+        season = "of the whole year" if place["date"] is None else "and season"
+        name = Path(place["prior"]).name
+        where = (place["latitude"], place["longitude"])
+        if name == "learned":
+            where = "of what was labelled"
+        elif any(isinstance(value, str) for value in where):
+            where = "at each recording's place"
+        else:
+            where = f"at latitude {where[0]:g}, longitude {where[1]:g}"
+        strength = f"strength {place['strength_']:.3g}"
+        told.append(f"a prior of place {season} ({name}, {where}; {strength})")
     return " and ".join(told) or None
 
 

@@ -5,6 +5,7 @@ from typing import NamedTuple
 import click
 
 from skbird.cli import _console
+from skbird.cli._thresholds import lines_of
 from skbird.utils._text import counted
 
 _KEYS = ["path", "start", "end"]
@@ -60,19 +61,26 @@ def read_sites(path, time_zone):
     return table.assign(site=table["site"].astype(str))
 
 
-def read_judged(path):
-    """Read reviews: the file of a session, or a table."""
+def read_judged(path, species):
+    """Read reviews of species: the file of a session, or a table."""
     from skbird.data import read_plain_table
     from skbird.review import read_reviews
+    from skbird.utils._names import match_names
 
     with path.open("rb") as file:
         is_session = file.read(len(_SQLITE)) == _SQLITE
-    if is_session:
-        return read_reviews(path)
-    table = read_plain_table(path)
-    if "species" in table.columns:
-        table = table.assign(species=table["species"].astype(str))
-    return table
+    table = read_reviews(path) if is_session else read_plain_table(path)
+    if "species" not in table.columns:
+        return table  # which is refused
+    named = table["species"].astype(str)
+    known = match_names(named.unique(), species)
+    n_others = (~named.isin(known)).sum()
+    if n_others:
+        _console.say(
+            f"{counted(n_others, 'review is', 'reviews are')} of species that are left "
+            "out, or were not predicted."
+        )
+    return table.assign(species=named.map(known)).dropna(subset="species")
 
 
 def read_predictions(path, thresholds):
@@ -83,7 +91,7 @@ def read_predictions(path, thresholds):
     path : Path
         A folder of an archive run, or a table of rows.
     thresholds : DataFrame or None
-        As `read_thresholds` returns it: only its species are kept. None: all.
+        As `read_threshold_table` returns it: only its species are kept. None: all.
 
     Returns
     -------
@@ -112,7 +120,8 @@ def read_predictions(path, thresholds):
                 f"--thresholds has none of the species of {path}, which has "
                 f"{list(map(str, others))[:5]}. Are the names the same?"
             )
-        lines = [_line_of(species, thresholds)[str(name)] for name in species]
+        line_of = lines_of(species, thresholds, "--thresholds")
+        lines = [line_of[str(name)] for name in species]
         n_unknown = len(thresholds) - len(lines)
         thresholds = thresholds.loc[lines].set_axis(map(str, species))
         _say_without(len(others), thresholds, n_unknown)
@@ -194,6 +203,15 @@ def recordings_of(predictions, sites, site_from, clock, folder, check_sound):
             f"{counted(len(doubtful), 'recording has', 'recordings have')} a doubtful "
             f"time, such as {doubtful['path'].iloc[0]}: {doubtful['note'].iloc[0]}"
         )
+    is_assumed = times["assumed_clock"].ne("") & times["duration_s"].notna() & ~is_gone
+    if clock is None and is_assumed.any():
+        zones = ", ".join(sorted(times.loc[is_assumed, "assumed_clock"].unique()))
+        _console.say(
+            f"Neither names nor headers of {counted(is_assumed.sum(), 'recording')} "
+            "tell the zone of the clock, which is taken to be that of the site, "
+            f"{zones}. If clocks were set to UTC, pass --clock UTC: hours are wrong "
+            "otherwise."
+        )
     if times["start_time"].isna().all():
         raise ValueError(
             f"No recording tells when it began, such as {paths[0]}. Names such as "
@@ -240,15 +258,8 @@ def _without_line(table, thresholds):
     if thresholds is None or "species" in table.columns:  # which is refused
         return []
     species = _species_of(table)
-    line_of = _line_of(species, thresholds)
+    line_of = lines_of(species, thresholds, "--thresholds")
     return [name for name in species if str(name) not in line_of]
-
-
-def _line_of(species, thresholds):
-    """Return the name in the thresholds of each species that has one."""
-    from skbird.utils._names import match_names
-
-    return match_names(map(str, species), thresholds.index)
 
 
 def _read_run(path, thresholds):

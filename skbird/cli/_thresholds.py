@@ -59,9 +59,11 @@ def thresholds(reviews, precision, min_reviews, out):
     for species, reason in refused[["species", "reason"]].itertuples(index=False):
         _console.say(f"No threshold for {species}: {reason}.")
     n_found = len(report) - len(refused)
+    unsure = n_found and (report["threshold_high"] == float("inf")).any()
     _console.say(
         f"{counted(n_found, 'threshold')} for precision {precision:g}, each with its "
-        "95 % interval over recordings. Who must be sure takes threshold_high."
+        "95 % interval over recordings. Who must be sure takes threshold_high"
+        + (", which is inf where more reviews are needed for that." if unsure else ".")
     )
 
 
@@ -75,7 +77,7 @@ THRESHOLDS = click.option(
 )
 
 
-def read_thresholds(path):
+def read_threshold_table(path):
     """Read a table of thresholds.
 
     Parameters
@@ -85,8 +87,8 @@ def read_thresholds(path):
     Returns
     -------
     DataFrame
-        Indexed by species, as text; ``threshold`` is NaN where there is none, and
-        infinite of a species that is never to be detected.
+        Indexed by species, as text; ``threshold`` is NaN of a species that is never to
+        be detected: where the file has nothing, or inf.
 
     Raises
     ------
@@ -94,6 +96,7 @@ def read_thresholds(path):
         If it is no such table.
     """
     import pandas as pd
+    from pandas.api.types import is_bool_dtype, is_numeric_dtype
 
     from skbird.data import read_plain_table
     from skbird.utils._rows import check_table
@@ -109,17 +112,52 @@ def read_thresholds(path):
     if not table.index.is_unique:
         twice = table.index[table.index.duplicated()][0]
         raise ValueError(f"{path} names {twice!r} more than once. Keep one line.")
-    values = pd.to_numeric(table["threshold"], errors="coerce")
-    wrong = (
-        table["threshold"].notna() & ~values.between(0, 1) & (values != float("inf"))
-    )
+    given = table["threshold"]
+    if is_bool_dtype(given) or not is_numeric_dtype(given):
+        given = given.astype(str).where(given.notna())  # dates would become numbers
+    values = pd.to_numeric(given, errors="coerce")
+    wrong = given.notna() & ~values.between(0, 1) & (values != float("inf"))
     if wrong.any():
-        value = table.loc[wrong, "threshold"].iloc[0]
         raise ValueError(
-            f"{path} has threshold={value} for {table.index[wrong][0]}; a number in "
-            "[0, 1] is needed, or inf or nothing, so that the species is not detected."
+            f"{path} has threshold={given[wrong].iloc[0]} for {table.index[wrong][0]}; "
+            "a number in [0, 1] is needed, or inf or nothing, so that the species is "
+            "not detected."
         )
-    return table.assign(threshold=values.astype(float))
+    values = values.astype(float)
+    return table.assign(threshold=values.where(values != float("inf")))
+
+
+def lines_of(species, table, path):
+    """Say which line of a table of thresholds each species has.
+
+    Parameters
+    ----------
+    species : sequence of str
+        Those that were, or are to be, predicted.
+    table : DataFrame
+        As `read_threshold_table` returns it.
+    path : Path
+        Of the table, for errors.
+
+    Returns
+    -------
+    dict of str to str
+        Without the species that have none. A line is that of the species of its name,
+        else of the only one that is spelled alike.
+    """
+    from skbird.utils._names import match_names
+
+    species = [str(name) for name in species]
+    lines = {}
+    for line, name in match_names(table.index, species).items():
+        if name not in lines or line == name:
+            lines[name] = line
+        elif lines[name] != name:
+            raise ValueError(
+                f"{path} names {lines[name]!r} and {line!r}, which both mean {name!r}. "
+                "Keep one line."
+            )
+    return lines
 
 
 def thresholds_of(path, species):
@@ -143,11 +181,9 @@ def thresholds_of(path, species):
     """
     import numpy as np
 
-    from skbird.utils._names import match_names
-
-    table = read_thresholds(path)
+    table = read_threshold_table(path)
     species = [str(name) for name in species]
-    line_of = match_names(species, table.index)
+    line_of = lines_of(species, table, path)
     lines = [line_of.get(name) for name in species]
     thresholds = table["threshold"].reindex(lines).fillna(np.inf).to_numpy()
     without = np.isinf(thresholds).sum()

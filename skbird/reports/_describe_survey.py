@@ -22,6 +22,8 @@ from skbird.survey import (
 from skbird.utils._params import MOST, NOT_NEGATIVE, check_list, check_params
 from skbird.utils._sklearn_compat import check_matplotlib_support
 
+#: Problems of recordings that are in no result.
+LEFT_OUT = "no time", "outside", "wrong year"
 _OF_THRESHOLDS = [
     *("threshold", "threshold_low", "threshold_high"),
     *("precision", "precision_low", "precision_high", "n_reviews", "reason"),
@@ -61,7 +63,7 @@ class Survey:
         """The first day with a recording, and the last."""
         dates = self.effort["date"][self.effort["recorded_s"] > 0]
         if not len(dates):
-            dates = pd.to_datetime(self.sites["start"])
+            dates = pd.to_datetime(pd.concat([self.sites["start"], self.sites["end"]]))
         return dates.min(), dates.max()
 
 
@@ -203,7 +205,7 @@ def describe_survey(
             *(values[drawn], X, recordings, thresholds["threshold"].to_dict()),
             sites=sites,
         )
-        listened_s = _listened_s(values, X, recordings)
+        listened_s = _listened_s(values, X, recordings, sites)
     if not len(thresholds) and has_own:
         warnings.warn(
             f"No species has a threshold ({len(lacking)} of the table have none): "
@@ -219,7 +221,9 @@ def describe_survey(
         sun = sun_times(sites, recordings)
     reasons = {}
     if "unusable_because" in recordings.columns:
-        counts = recordings["unusable_because"].replace("", np.nan).value_counts()
+        left_out = problems.loc[problems["problem"].isin(LEFT_OUT), "path"]
+        counts = recordings.loc[~recordings["path"].isin(left_out), "unusable_because"]
+        counts = counts.replace("", np.nan).value_counts()
         reasons = {str(name): int(n) for name, n in counts.items()}
     survey = Survey(
         recordings=recordings,
@@ -272,10 +276,10 @@ def _detected(found):
     return found[n_calling > 0].reset_index(drop=True)
 
 
-def _listened_s(proba, X, recordings):
+def _listened_s(proba, X, recordings, sites):
     """Return the seconds of rows in which some species, whatever, was listened to."""
     any_species = pd.DataFrame({"any": proba.max(axis=1)})
-    found = activity(any_species, X, recordings, by="day")
+    found = activity(any_species, X, recordings, by="day", sites=sites)
     return float(found["effort_s"].sum())
 
 
@@ -289,7 +293,7 @@ def _of_species(found, history, thresholds):
     table["rows_per_hour"] = 3600 * sums["detections"] / effort_s
     for name in ("n_correct", "n_correct_low", "n_correct_high"):
         if name in found.columns:
-            table[name] = found.groupby("species")[name].sum()
+            table[name] = found.groupby("species")[name].sum(min_count=1)
     heard = history[history["y"].notna()]
     at_site = heard.groupby(["species", "site"])["y"].max()
     table["sites"] = at_site.groupby("species").sum()

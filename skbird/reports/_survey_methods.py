@@ -77,19 +77,19 @@ def _recordings(survey):
         )
     if n_timeless:
         left_out += (
-            f" {counted(n_timeless, 'recording does', 'recordings do')} not tell when "
+            f" {counted(n_timeless, 'more does', 'more do')} not tell when "
             f"{'it' if n_timeless == 1 else 'they'} began and "
             f"{'is' if n_timeless == 1 else 'are'} in no result."
         )
     if n_outside:
         left_out += (
-            f" {counted(n_outside, 'recording')} outside the deployments "
+            f" {n_outside} more, outside the deployments, "
             f"{'was' if n_outside == 1 else 'were'} left out."
         )
     zones = ", ".join(sorted(survey.recordings["time_zone"].unique()))
     return (
         f"{made}, from {first:%Y-%m-%d} to {last:%Y-%m-%d}: "
-        f"{counted(len(survey.recordings), 'recording')} of "
+        f"{counted(int(effort['n_recordings'].sum()), 'recording')} of "
         f"{effort['recorded_s'].sum() / 3600:.1f} hours. {left_out.strip()} "
         f"{survey.listened_s / 3600:.1f} hours were analysed, in rows of "
         f"{survey.row_s:g} s. Days and hours are of the time zone {zones}."
@@ -140,9 +140,10 @@ def _thresholds(survey):
         ends = [f"{known['precision'].agg(end):.2f}" for end in ("min", "max")]
         ends = " to ".join(dict.fromkeys(ends))
         text += f"The precision of all detections from the threshold on is {ends}"
-        if {"precision_low", "precision_high"} <= set(known.columns):
-            low, high = known["precision_low"].min(), known["precision_high"].max()
-            each = "its interval is" if len(known) == 1 else "intervals reach"
+        ends_of = known.reindex(columns=["precision_low", "precision_high"]).dropna()
+        if len(ends_of):
+            low, high = ends_of["precision_low"].min(), ends_of["precision_high"].max()
+            each = "its interval is" if len(ends_of) == 1 else "intervals reach"
             text += f" ({each} from {low:.2f} to {high:.2f})"
         if "n_reviews" in table.columns:
             n_reviews = int(known["n_reviews"].sum())
@@ -177,7 +178,7 @@ def _rates(survey):
         "given where nothing was. Calls below the threshold are not in them, and wrong "
         "detections are"
     )
-    if "n_correct" in survey.activity.columns:
+    if "n_correct" in survey.activity and survey.activity["n_correct"].notna().any():
         text += "; the number of right ones is estimated from the precision"
     return f"{text}."
 

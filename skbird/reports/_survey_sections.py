@@ -99,7 +99,7 @@ def _overview(survey):
         "sites": int(survey.sites["site"].nunique()),
         "first day": f"{first:%Y-%m-%d}",
         "last day": f"{last:%Y-%m-%d}",
-        "recordings": len(survey.recordings),
+        "recordings": int(effort["n_recordings"].sum()),
         "hours recorded": effort["recorded_s"].sum() / 3600,
         "hours usable": effort["usable_s"].sum() / 3600,
         "hours listened to": survey.listened_s / 3600,

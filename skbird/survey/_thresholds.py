@@ -62,9 +62,9 @@ def read_thresholds(threshold, species, stacklevel):
             stacklevel=stacklevel + 1,
         )
     kept = [name for name, has in zip(species, has_one, strict=True) if has]
-    precision = None
-    if set(_PRECISION) <= set(table.columns):
-        precision = _check_precision(table.loc[kept, _PRECISION])
+    precision = _check_precision(table.loc[kept].reindex(columns=_PRECISION))
+    if not set(_PRECISION) <= set(table.columns):
+        precision = None
     threshold = validate_threshold(values[has_one], len(kept))
     return Thresholds(kept, threshold, precision)
 
