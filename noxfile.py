@@ -37,7 +37,7 @@ def tests(session):
 
 @nox.session
 def thorough(session):
-    """Run the tests that try on many what others try on a few, and Ray's cluster."""
+    """Run further cases of what the tests try, as before a release; also on Ray."""
     session.install("-e", ".[test]", "ray>=2.30")
     session.run("pytest", "-m", "thorough", *session.posargs)
 

@@ -28,6 +28,11 @@ SLOW_EXAMPLES = ("skbird.inference", "skbird.reports", "skbird.utils")
 
 
 def pytest_collection_modifyitems(config, items):
+    named = any("::" in argument for argument in config.args)
+    if not named and "thorough" not in config.option.markexpr:
+        left_out = [item for item in items if item.get_closest_marker("thorough")]
+        config.hook.pytest_deselected(items=left_out)
+        items[:] = [item for item in items if item not in {*left_out}]
     # Registered, it sees the examples in docstrings, too, which are not in this folder.
     config.pluginmanager.register(SharedExports())
     for item in items:

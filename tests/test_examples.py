@@ -235,7 +235,6 @@ def test_learning_curves_of_a_few_labels(run, tmp_path, monkeypatch):
     assert pictures(tmp_path / "out") == ["learning_curve"]
 
 
-@pytest.mark.thorough
 @pytest.mark.slow
 def test_an_encoder_that_knows_no_species_has_a_probe(run, tiny, tmp_path):
     encoder = write_encoder(tmp_path)
