@@ -130,7 +130,7 @@ def test_code_of_pages_is_run_by_a_test():
 
 
 def test_messages_on_the_page_of_errors_are_those_of_skbird():
-    files = (ROOT / "skbird").rglob("*.py")
+    files = Path(skbird.__file__).parent.rglob("*.py")
     source = "\n".join(re.sub(r'"\s*\n\s*f?"', "", f.read_text()) for f in files)
     page = (DOCS / "errors.md").read_text()
     messages = re.findall(r"^\| `([^`]*)` \|", page, re.MULTILINE)

@@ -6,6 +6,7 @@ import numpy as np
 from scipy import sparse
 from sklearn.utils import check_random_state
 
+from skbird.utils._bootstrap import FEWEST_RECORDINGS
 from skbird.utils._sklearn_compat import Interval
 
 BOOTSTRAP_CONSTRAINTS = {
@@ -14,8 +15,6 @@ BOOTSTRAP_CONSTRAINTS = {
     "random_state": ["random_state"],
 }
 _SIDES = ("left", "right")
-# Of one recording the bootstrap has one sample, and of a few hardly more.
-FEWEST_RECORDINGS = 5
 
 
 def resample_counts(n_recordings, n_bootstrap, random_state):

@@ -7,12 +7,12 @@ from sklearn.utils import _safe_indexing
 
 from skbird.model_selection._bootstrap import (
     BOOTSTRAP_CONSTRAINTS,
-    FEWEST_RECORDINGS,
     percentile_interval,
     resample_counts,
     within_fold_macro_auc,
 )
 from skbird.model_selection._cross_val_result import CrossValReport
+from skbird.utils._bootstrap import FEWEST_RECORDINGS
 from skbird.utils._params import as_floats
 from skbird.utils._rows import check_same_order, number_groups
 from skbird.utils._sklearn_compat import validate_params

@@ -6,7 +6,7 @@ import pandas as pd
 from skbird.review._choose_for_review import (
     choose_of_species,
     number_bands,
-    places_of,
+    number_places,
 )
 
 N_BANDS = 5
@@ -35,7 +35,7 @@ class Choices:
     def __init__(self, detections, keys, n_per_species, seed):
         self._n = n_per_species
         self._proba = detections["probability"].to_numpy()
-        self._place = places_of(detections["recording"], detections["site"])
+        self._place = number_places(detections["recording"], detections["site"])
         streams = keys.to_numpy() + np.uint64(_GOLDEN * seed % 2**64)
         self._drawn = pd.util.hash_array(streams)  # as splitmix64 does
         self._number, names = pd.factorize(detections["species"], sort=True)

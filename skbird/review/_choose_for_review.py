@@ -127,7 +127,9 @@ def choose_for_review(
         validate_threshold(threshold, len(names)), (len(names),)
     )
     rng = check_random_state(random_state)
-    place = places_of(rows["path"], sites_of(rows)) if strategy == "diverse" else None
+    place = (
+        number_places(rows["path"], sites_of(rows)) if strategy == "diverse" else None
+    )
     parts = []
     for name, column, lowest in zip(names, proba.T, threshold, strict=True):
         drawn = rng.random_sample(len(rows))
@@ -190,7 +192,7 @@ def choose_of_species(proba, drawn, n, strategy, n_strata, place=None):
     return chosen, band, available[band] / taken[band]
 
 
-def places_of(paths, sites):
+def number_places(paths, sites):
     """Return the numbers of recordings and sites, as `choose_of_species` takes them."""
     return np.column_stack([pd.factorize(names)[0] for names in (paths, sites)])
 

@@ -174,7 +174,7 @@ def stack(proba, rows, threshold):
 def _are_no_text(names):
     numbers, named = pd.factorize(names)
     wrong = [HALF_CHARACTERS.search(str(name)) is not None for name in named]
-    return np.array(wrong, dtype=bool)[numbers]
+    return np.array([*wrong, False], dtype=bool)[numbers]  # the last is of NaN, -1
 
 
 def _times(rows):

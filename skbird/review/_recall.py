@@ -3,7 +3,7 @@
 import numpy as np
 import pandas as pd
 
-from skbird.utils._bootstrap import HALF
+from skbird.utils._bootstrap import JEFFREYS
 
 _COLUMNS = ["n_present", "n_found", "recall", "recall_low", "recall_high"]
 
@@ -36,7 +36,7 @@ def recall_report(present, proba, thresholds, recording, rng, n_bootstrap, confi
         if len(found) and np.isfinite(threshold):
             numbers = np.unique(recording[is_there], return_inverse=True)[1]
             weight = rng.exponential(size=(n_bootstrap, numbers.max() + 1))[:, numbers]
-            missed, hit = rng.gamma(HALF, size=(2, n_bootstrap))
+            missed, hit = rng.gamma(JEFFREYS, size=(2, n_bootstrap))
             hit += weight @ found
             missed += weight @ ~found
             line += [found.mean(), *np.quantile(hit / (hit + missed), ends)]

@@ -31,7 +31,7 @@ from skbird.review._tables import (
     check_scores,
     decided_weights,
 )
-from skbird.utils._bootstrap import HALF
+from skbird.utils._bootstrap import JEFFREYS
 from skbird.utils._params import POSITIVE
 from skbird.utils._rows import number_groups
 from skbird.utils._sklearn_compat import Interval, StrOptions, validate_params_of
@@ -269,9 +269,9 @@ class ThresholdFromReviews(BaseEstimator):
         """
         numbers = np.unique(heard.recording, return_inverse=True)[1]
         of_recordings = rng.exponential(size=(self.n_bootstrap, numbers.max() + 1))
-        of_prior = rng.gamma(HALF, size=(self.n_bootstrap, 4))
+        of_prior = rng.gamma(JEFFREYS, size=(self.n_bootstrap, 4))
         of_reviews = np.vstack([np.ones(len(numbers)), of_recordings[:, numbers]])
-        of_prior = np.vstack([np.full(4, HALF), of_prior])
+        of_prior = np.vstack([np.full(4, JEFFREYS), of_prior])
         score = logit_score(heard.proba)
         known = score, heard.judged, of_reviews, of_prior
         is_much = len(score) >= _MUCH

@@ -83,8 +83,8 @@ def activity(
         ``precision`` and its interval: ``n_correct``, ``n_correct_low`` and
         ``n_correct_high``, how many of ``n_calling`` are right by it. With `reviews`:
         ``n_reviewed`` and ``n_confirmed``, calling rows that were judged, and those
-        that are right, which then count in ``n_correct`` for what they are: the others
-        share what remains of all that are right by the precision.
+        that are right; ``n_correct`` then counts these as they were judged, and what
+        the precision leaves is spread evenly over the others.
 
     Raises
     ------

@@ -7,7 +7,7 @@ import pandas as pd
 from numpy.typing import ArrayLike
 from sklearn.utils import check_random_state
 
-from skbird.utils._bootstrap import FEWEST_RECORDINGS, HALF
+from skbird.utils._bootstrap import FEWEST_RECORDINGS, JEFFREYS
 from skbird.utils._params import POSITIVE, as_floats, check_params
 from skbird.utils._rows import check_table, number_groups
 from skbird.utils._sklearn_compat import Interval
@@ -181,7 +181,7 @@ def _share(known, whole, n_bootstrap, ends, rng):
         own = stratum == name
         weight = known["weight"].to_numpy()[own]
         weight = drawn[:, own] * (weight / weight.mean())
-        prior = rng.gamma(HALF, size=(n_bootstrap + 1, 2))
+        prior = rng.gamma(JEFFREYS, size=(n_bootstrap + 1, 2))
         prior[0] = 0.0  # the estimate is that of the reviews alone
         right = weight @ known["judged"].to_numpy()[own] + prior[:, 0]
         shares = right / (weight.sum(axis=1) + prior.sum(axis=1))

@@ -1,4 +1,6 @@
 """What bootstraps over recordings have in common."""
 
-FEWEST_RECORDINGS = 5  # of fewer, a bootstrap tells nothing of others
-HALF = 0.5  # of a review, for and against: the prior of Jeffreys
+# Of one recording a bootstrap has one sample, and of a few hardly more.
+FEWEST_RECORDINGS = 5
+# What is known before of a share: so much for it, and so much against.
+JEFFREYS = 0.5
