@@ -36,6 +36,7 @@ from skbird.preprocessing import (
 pytest.importorskip("onnxscript")
 pytest.importorskip("openvino")
 from skbird.inference import CompiledPipeline, compile_pipeline
+from skbird.inference import _compile as compile_module
 from skbird.inference import _pipeline as pipeline_module
 from skbird.inference._engines import has_fast_bf16
 from skbird.inference._pipeline import cut_blocks
@@ -347,6 +348,16 @@ def test_the_cache_of_the_training_is_left_alone(rows, fitted, tmp_path):
 def test_a_difference_above_the_tolerance_is_refused(fitted):
     with pytest.raises(ValueError, match=r"differs by .* more than tolerance=1e-12"):
         compile_pipeline(fitted, precision="bfloat16", tolerance=1e-12)
+
+
+def test_auto_is_float32_where_bfloat16_is_too_coarse(fitted, monkeypatch):
+    # Also on CPUs that compute in float32 whatever they are asked.
+    monkeypatch.setattr(compile_module, "has_fast_bf16", lambda: True)
+    limits = {"float32": 1.0, "bfloat16": 0.05}
+    monkeypatch.setattr(compile_module, "_TOLERANCES", limits)
+    assert compile_pipeline(fitted).network.precision == "bfloat16"
+    monkeypatch.setattr(compile_module, "_TOLERANCES", limits | {"bfloat16": -1.0})
+    assert compile_pipeline(fitted).network.precision == "float32"
 
 
 @pytest.mark.parametrize(

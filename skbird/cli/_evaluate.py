@@ -30,7 +30,8 @@ def evaluate(model, data, annotations, out, threshold, trust):
 
     DATA is what `skbird train` takes, recordings that the model was not trained on, or
     with --annotations a folder of recordings. Of a BirdCLEF folder, its labelled
-    soundscapes are taken.
+    soundscapes are taken; those of the test only if there are no others: name their
+    folder and their table (--annotations) for the last judgement.
     """
     check_spares(out, data, annotations.path)
     from skbird.cli._scores import say_heard, score

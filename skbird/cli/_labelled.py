@@ -111,13 +111,14 @@ def _load(data, species):
         raise ValueError(
             f"{exc} Or pass --annotations, where tables say what calls in them."
         ) from exc
-    # A BirdCLEF folder: what counts are soundscapes, which training has not seen.
-    for rows, name in (("test", "test_Y"), ("soundscapes", "soundscapes_Y")):
+    # A BirdCLEF folder: what counts are soundscapes, which training has not seen. Those
+    # of the test are for the end: who chooses a model by them knows nothing afterwards.
+    for rows, name, what in (
+        ("soundscapes", "soundscapes_Y", "labelled soundscapes"),
+        ("test", "test_Y", "test soundscapes"),
+    ):
         if loaded.get(name) is not None:
-            _console.say(
-                f"{data}: {counted(len(loaded[rows]), 'row')} of its labelled "
-                "soundscapes"
-            )
+            _console.say(f"{data}: {counted(len(loaded[rows]), 'row')} of its {what}")
             return loaded[rows], loaded[name], None
     _console.say_lines(loaded.DESCR)
     return loaded.X, loaded.Y, loaded.get("errors")

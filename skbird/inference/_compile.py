@@ -59,7 +59,8 @@ def compile_pipeline(
         first two, which need no torch. "torch" is slower, for want of anything else.
     precision : {"auto", "float32", "bfloat16"}, default="auto"
         Number format of the networks. "auto" is bfloat16 with OpenVINO on CPUs that
-        compute in it, else float32. On other CPUs OpenVINO computes in float32 whatever
+        compute in it, if the difference is within `tolerance`, else float32. On other
+        CPUs OpenVINO computes in float32 whatever
         it is asked, also what was compiled elsewhere.
     tolerance : float >= 0, default=None
         Largest difference of a probability that is accepted. None: 1e-4 for float32,
@@ -115,11 +116,12 @@ def compile_pipeline(
         raise TypeError(
             f"model={model!r:.100} must be a fitted classifier with predict_proba."
         )
-    if precision == "auto":
+    is_free = precision == "auto"
+    if is_free:
         is_fast = backend == "openvino" and _installed(backend) and has_fast_bf16()
         precision = "bfloat16" if is_fast else "float32"
     check_engine(backend, precision)
-    tolerance = _TOLERANCES[precision] if tolerance is None else tolerance
+    limit = _TOLERANCES[precision] if tolerance is None else tolerance
     check_is_fitted(model)
     options = {
         "backend": backend,
@@ -134,11 +136,14 @@ def compile_pipeline(
         old = predict_matrix(model, X, new.shape[1])
         differences = [float(np.nanmax(np.abs(new - old), initial=0.0))]
     compiled.max_difference_ = max(differences, default=0.0)
-    if not compiled.max_difference_ <= tolerance:
+    if not compiled.max_difference_ <= limit:
+        if is_free and precision != "float32":
+            options |= {"precision": "float32", "tolerance": tolerance}
+            return compile_pipeline(model, X, **options)
         raise ValueError(
             f"With precision={precision!r} a probability differs by "
             f"{compiled.max_difference_:.2g} from that of the model, more than "
-            f"tolerance={tolerance:g}. Use precision='float32', another backend, or "
+            f"tolerance={limit:g}. Use precision='float32', another backend, or "
             "raise the tolerance if the ranking of your rows does not change."
         )
     return compiled

@@ -89,7 +89,8 @@ def save_model(model, path, *, metrics=None, data=None, license=None, notes=None
     check_path(path)
     if not hasattr(model, "species_"):
         raise TypeError(
-            f"model={model!r:.100} is no fitted model; pass what compile_pipeline made."
+            f"model={model!r:.100} is not compiled, or not fitted; pass "
+            "compile_pipeline(model)."
         )
     check_params(
         "save_model",
