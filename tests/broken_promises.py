@@ -134,6 +134,12 @@ class SilenceOp(PowerOp):
 
 
 @dataclass(frozen=True)
+class HeavyOp(PowerOp):
+    def judge(self, values, starts, segment_s, row):
+        return np.full(len(starts), 1.5), np.ones(len(starts))
+
+
+@dataclass(frozen=True)
 class StaleOp(PowerOp):
     measure_key = "power"
 
@@ -455,6 +461,12 @@ MUTATIONS = {
         "check_measured_series",
         r"judge of OneSegmentOp returned weights of shape \(1,\)",
         answer=adding(OneSegmentOp),
+        applies=gives_recordings,
+    ),
+    "judges above 1": Mutation(
+        "check_measured_series",
+        r"segments of 20\.0 s weigh .*1\.5",
+        answer=adding(HeavyOp),
         applies=gives_recordings,
     ),
     "judges silence as NaN": Mutation(

@@ -64,9 +64,12 @@ def check_measured_series(estimator, data):
     """Check that filters measure as often as they say, and judge each segment."""
     found = _recordings(estimator, data)
     needs(found.weight_ops, "weighs no segments")
-    for sound in (_sound(_SECONDS), _sound(2.3), _sound(0.3), 0 * _sound(2.3)):
-        clip = _clip(found, sound)
-        assert len(clip.weights) == len(clip.starts)
+    silence = 0 * _sound(2.3)
+    for sound in (_sound(_SECONDS), _sound(2.3), _sound(0.3), silence):
+        weights = _clip(found, sound).weights
+        assert ((weights >= 0) & (weights <= 1)).all(), (
+            f"segments of {len(sound) / _RATE} s weigh {weights}, not 0 to 1."
+        )
 
 
 @promise
