@@ -12,7 +12,14 @@ from sklearn.exceptions import NotFittedError
 from sklearn.utils import get_tags
 from threadpoolctl import threadpool_info
 
-from skbird.data import Clip, ClipOp, Recordings, Spectrograms
+from skbird.data import (
+    Clip,
+    ClipOp,
+    Recordings,
+    Spectrograms,
+    WeightOp,
+    segment_means,
+)
 
 ANSWERS = ("transform", "fit_transform", "predict_proba")
 
@@ -63,6 +70,104 @@ class WeighedClip(Clip):
     @property
     def weights(self):
         return np.full(len(self.starts), self.value, np.float32)
+
+
+@dataclass(frozen=True)
+class PowerOp(WeightOp):
+    """Keeps its promises; those derived from it break one each."""
+
+    factor: float = 1.0
+
+    values_per_s = 1.0
+    use_at_predict = False
+
+    def measure(self, samples, sample_rate):
+        starts = np.arange(0, len(samples), sample_rate)
+        power = np.add.reduceat(np.square(samples), starts)
+        return self.factor * power / np.diff(starts, append=len(samples))
+
+    def judge(self, values, starts, segment_s, row):
+        power = segment_means(values, self.values_per_s, starts, segment_s)
+        quality = np.minimum(power, 1)
+        return quality, quality
+
+
+@dataclass
+class ThawedOp(ClipOp):
+    def __call__(self, clip):
+        return clip
+
+
+class PlainOp(ClipOp):
+    __call__ = ThawedOp.__call__
+
+
+@dataclass(frozen=True)
+class RatelessOp(WeightOp):
+    measure = PowerOp.measure
+    judge = PowerOp.judge
+
+
+@dataclass(frozen=True)
+class UnevenOp(PowerOp):
+    values_per_s = 0.3
+
+
+@dataclass(frozen=True)
+class TwoValuesOp(PowerOp):
+    def measure(self, samples, sample_rate):
+        return super().measure(samples, sample_rate)[:2]
+
+
+@dataclass(frozen=True)
+class OneSegmentOp(PowerOp):
+    def judge(self, values, starts, segment_s, row):
+        return np.ones(1), np.ones(1)
+
+
+@dataclass(frozen=True)
+class SilenceOp(PowerOp):
+    def judge(self, values, starts, segment_s, row):
+        quality, _ = super().judge(values, starts, segment_s, row)
+        with np.errstate(invalid="ignore"):
+            return quality / quality.max(), quality
+
+
+@dataclass(frozen=True)
+class HeavyOp(PowerOp):
+    def judge(self, values, starts, segment_s, row):
+        return np.full(len(starts), 1.5), np.ones(len(starts))
+
+
+@dataclass(frozen=True)
+class StaleOp(PowerOp):
+    measure_key = "power"
+
+
+@dataclass(frozen=True)
+class NeverTheSameOp(PowerOp):
+    @property
+    def measure_key(self):
+        return f"power {draws()}"
+
+
+@dataclass(frozen=True)
+class WholeRowOp(PowerOp):
+    def measure(self, samples, sample_rate):
+        values = super().measure(samples, sample_rate)
+        return np.full(len(values), np.square(samples).mean())
+
+
+@dataclass(frozen=True)
+class PeakOp(ClipOp):
+    def __call__(self, clip):
+        peak = np.abs(clip.samples).max(initial=1e-6)
+        return replace(clip, samples=clip.samples / peak)
+
+
+def adding(make_op):
+    """Return what adds an op to recordings."""
+    return lambda self, output, X: output.then(make_op())
 
 
 def respectrogram(output, change, **given):
@@ -224,6 +329,11 @@ def gives_segments(estimator):
     return transforms and type(estimator).__name__ not in matrices
 
 
+def gives_recordings(estimator):
+    steps = "Resampler", "BandPass", "Segmenter", "VADFilter", "RMSFilter"
+    return type(estimator).__name__ in steps
+
+
 def wraps(estimator):
     return hasattr(estimator, "estimator")
 
@@ -316,6 +426,78 @@ MUTATIONS = {
         r"weights \[1\.5",
         answer=weighing(1.5),
         applies=gives_segments,
+    ),
+    "thaws an op": Mutation(
+        "check_frozen_ops",
+        "ThawedOp is a dataclass that is not frozen",
+        answer=adding(ThawedOp),
+        applies=gives_recordings,
+    ),
+    "has an op that is no dataclass": Mutation(
+        "check_frozen_ops",
+        "PlainOp is no dataclass",
+        answer=adding(PlainOp),
+        applies=gives_recordings,
+    ),
+    "says no rate of a series": Mutation(
+        "check_measured_series",
+        "RatelessOp has no values_per_s and no use_at_predict",
+        answer=adding(RatelessOp),
+        applies=gives_recordings,
+    ),
+    "measures at a rate that blocks cut": Mutation(
+        "check_measured_series",
+        r"values_per_s=0\.3 of UnevenOp puts 1\.2 values",
+        answer=adding(UnevenOp),
+        applies=gives_recordings,
+    ),
+    "measures two values": Mutation(
+        "check_measured_series",
+        r"measure of TwoValuesOp returned shape \(2,\) for .* must be \(",
+        answer=adding(TwoValuesOp),
+        applies=gives_recordings,
+    ),
+    "judges one segment": Mutation(
+        "check_measured_series",
+        r"judge of OneSegmentOp returned weights of shape \(1,\)",
+        answer=adding(OneSegmentOp),
+        applies=gives_recordings,
+    ),
+    "judges above 1": Mutation(
+        "check_measured_series",
+        r"segments of 20\.0 s weigh .*1\.5",
+        answer=adding(HeavyOp),
+        applies=gives_recordings,
+    ),
+    "judges silence as NaN": Mutation(
+        "check_measured_series",
+        "judge of SilenceOp returned NaN among the weights",
+        answer=adding(SilenceOp),
+        applies=gives_recordings,
+    ),
+    "forgets a parameter in the key": Mutation(
+        "check_measure_key",
+        r"StaleOp measures otherwise with factor=.* under the same",
+        answer=adding(StaleOp),
+        applies=gives_recordings,
+    ),
+    "has a key of its own each time": Mutation(
+        "check_measure_key",
+        "with the same parameters: nothing would be found",
+        answer=adding(NeverTheSameOp),
+        applies=gives_recordings,
+    ),
+    "measures the whole row": Mutation(
+        "check_blocks",
+        "of WholeRowOp, at .* if the row is worked on in blocks",
+        answer=adding(WholeRowOp),
+        applies=gives_recordings,
+    ),
+    "changes sound by the whole row": Mutation(
+        "check_blocks",
+        "sound at .* if the row is worked on in blocks",
+        answer=adding(PeakOp),
+        applies=gives_recordings,
     ),
     "changes X in fit": Mutation(
         "check_input_stays", "fit changed X", before_fit=change_X

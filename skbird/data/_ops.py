@@ -1,16 +1,20 @@
 """Base classes of operations between a recording and its spectrogram."""
 
 from collections.abc import Mapping
-from dataclasses import replace
+from dataclasses import fields, is_dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from skbird.data._segments import SegmentGrid
+from skbird.utils._params import as_floats
 from skbird.utils._typing import Channels
 
 if TYPE_CHECKING:
     from skbird.data._recordings import Clip
+
+# The shortest block of a long row; every other is a multiple of it.
+_BLOCK_S = 4
 
 
 class ClipOp:
@@ -18,9 +22,14 @@ class ClipOp:
 
     A subclass is a frozen dataclass and defines ``__call__``, which takes a
     :class:`Clip` and returns one. An op acts locally: what it does to a moment depends
-    on no more than 4 s around it, since rows of many minutes are worked on in blocks.
-    What an op changes besides the samples it says in the methods below, so that this is
-    known before any audio is read.
+    on no more than the 4 s before it and the second after it, since rows of many
+    minutes are worked on in blocks. Cached spectrograms are found by the op's ``repr``,
+    so its fields hold all that it depends on. What an op changes besides the samples it
+    says in the methods below, so that this is known before any audio is read.
+
+    See Also
+    --------
+    skbird.utils.estimator_checks.check_blocks : Finds an op that looks further.
 
     Examples
     --------
@@ -100,7 +109,30 @@ class WeightOp(ClipOp):
     """Base class of operations that leave the samples alone and weigh the segments.
 
     The slow part is `measure`, which knows neither segments nor thresholds, so that
-    its result can be cached; `judge` turns the result into weights.
+    its result can be cached; `judge` turns the result into weights. A subclass is a
+    frozen dataclass and defines both, and `values_per_s` and `use_at_predict`, each as
+    a class attribute, a field or a property. As for every :class:`ClipOp`, a value
+    depends on no more than the 4 s before it and the second after it.
+
+    Attributes
+    ----------
+    values_per_s : float > 0
+        Values that `measure` returns per second of audio, such as 1, 31.25 or 100. 4 s
+        must hold a whole number of them: long rows are measured in blocks.
+    use_at_predict : bool
+        Whether the weights matter for prediction too. If not, as in most filters,
+        prediction looks at every segment and does not measure.
+    measure_key : str
+        Says what `measure` depends on, for the cache: what is kept under another key is
+        not used. By default it names the class and all its fields. A class attribute
+        or property that names only what `measure` itself depends on spares measuring
+        anew when a threshold changes. It does not know the code of `measure`: after a
+        change of it, give another key, or another `cache_dir`.
+
+    See Also
+    --------
+    segment_means : Averages a series over each segment.
+    skbird.utils.estimator_checks.check_measured_series : Finds mistakes in `measure`.
 
     Examples
     --------
@@ -115,7 +147,9 @@ class WeightOp(ClipOp):
     ...     measure_key = "loudness"
     ...
     ...     def measure(self, samples, sample_rate):
-    ...         return np.square(samples.reshape(-1, sample_rate)).mean(axis=1)
+    ...         starts = np.arange(0, len(samples), sample_rate)
+    ...         power = np.add.reduceat(np.square(samples), starts)
+    ...         return power / np.diff(starts, append=len(samples))
     ...
     ...     def judge(self, values, starts, segment_s, row):
     ...         quality = segment_means(values, self.values_per_s, starts, segment_s)
@@ -128,16 +162,26 @@ class WeightOp(ClipOp):
 
     #: An op that leaves the samples alone does not make a spectrogram another one.
     changes_samples = False
-    #: Says what `measure` depends on; a result kept under another key is not used.
-    measure_key: str
-    #: Values that `measure` returns per second of audio. Blocks of 4 s must hold a
-    #: whole number of them: long rows are measured in blocks.
     values_per_s: float
-    #: Whether the weights matter for prediction too.
     use_at_predict: bool
+
+    @property
+    def measure_key(self) -> str:
+        """What `measure` depends on: the class and all fields, unless it is defined."""
+        cls = type(self)
+        if not is_dataclass(self):
+            raise TypeError(
+                f"{cls.__name__} is no dataclass: nothing says what its measure "
+                "depends on. Make it one, by @dataclass(frozen=True)."
+            )
+        values = {field.name: getattr(self, field.name) for field in fields(self)}
+        return f"{cls.__module__}.{cls.__qualname__} {values!r}"
 
     def measure(self, samples: np.ndarray, sample_rate: int) -> np.ndarray:
         """Return a series (n_values,) float32 at `values_per_s`.
+
+        The first value begins with the samples. What is left at their end and fills no
+        whole value gets one, too: a row may be shorter than a value.
 
         Parameters
         ----------
@@ -175,5 +219,47 @@ class WeightOp(ClipOp):
         raise NotImplementedError(f"{type(self).__name__} must define judge.")
 
     def __call__(self, clip: "Clip") -> "Clip":
-        values = self.measure(clip.samples, clip.sample_rate)
+        measured = self.measure(clip.samples, clip.sample_rate)
+        values = as_floats(measured, f"what {type(self).__name__}.measure returned")
+        expected = clip.duration_s * self.values_per_s
+        if values.ndim != 1 or not len(values) or abs(len(values) - expected) > 1.5:
+            raise ValueError(
+                f"measure of {type(self).__name__} returned shape {values.shape} for "
+                f"{clip.duration_s:.2f} s of {clip.row.get('path', 'a clip')}; at "
+                f"values_per_s={self.values_per_s:g} it must be "
+                f"({max(1, int(np.ceil(expected - 1e-6)))},)."
+            )
+        values = values.astype(np.float32, copy=False)
         return replace(clip, measured=(*clip.measured, (self, values)))
+
+
+def check_weight_op(op: WeightOp) -> None:
+    """Raise an error that names an attribute of a filter which is missing or no use.
+
+    Parameters
+    ----------
+    op : WeightOp
+
+    Raises
+    ------
+    TypeError
+        If `values_per_s` or `use_at_predict` is not defined.
+    ValueError
+        If blocks do not hold a whole number of values.
+    """
+    name = type(op).__name__
+    wanted = "values_per_s", "use_at_predict"
+    missing = [attribute for attribute in wanted if not hasattr(op, attribute)]
+    if missing:
+        raise TypeError(
+            f"{name} has no {' and no '.join(missing)}. Define it in the class, as an "
+            "attribute, a field or a property; help(skbird.data.WeightOp) says what it "
+            "means."
+        )
+    n_values = _BLOCK_S * op.values_per_s
+    if not n_values >= 1 or abs(n_values - round(n_values)) > 1e-6:
+        raise ValueError(
+            f"values_per_s={op.values_per_s:g} of {name} puts {n_values:g} values into "
+            f"{_BLOCK_S} s. A whole number is needed, 1 or more, since long rows are "
+            "measured in blocks: choose another, such as 1 or 100."
+        )

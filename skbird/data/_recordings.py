@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 
 from skbird.audio import read_audio, row_channels
-from skbird.data._ops import ClipOp, WeightOp
+from skbird.data._ops import ClipOp, WeightOp, check_weight_op
 from skbird.data._row_table import check_rows, in_one_layout
 from skbird.data._segments import SegmentGrid, row_weights
 from skbird.utils._names import existing_path
@@ -284,6 +284,8 @@ def _check_ops(ops):
                 f"{op!r:.100} is no operation on clips. Pass frozen dataclasses that "
                 "inherit from skbird.data.ClipOp."
             )
+        if isinstance(op, WeightOp):
+            check_weight_op(op)
     return ops
 
 

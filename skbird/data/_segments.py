@@ -148,6 +148,11 @@ def row_weights(
     ndarray of shape (n_segments,), float32
         In [0, 1].
 
+    Raises
+    ------
+    ValueError
+        If a filter judges other than by two arrays (n_segments,) without NaN.
+
     Examples
     --------
     >>> import numpy as np
@@ -167,9 +172,36 @@ def row_weights(
     weight = np.ones(len(starts), np.float32)
     quality = np.ones(len(starts))
     for op, values in measured:
-        op_weight, op_quality = op.judge(values, starts, segment_s, row)
+        op_weight, op_quality = _judged(op, values, starts, segment_s, row)
         weight *= op_weight
         quality *= op_quality
     if not weight.any():
         weight[np.argmax(quality)] = 1.0
     return weight
+
+
+def _judged(op, values, starts, segment_s, row):
+    """Return the weights and qualities that a filter gives to segments."""
+    judged = op.judge(values, starts, segment_s, row)
+    problem = _problem(judged, starts.shape)
+    if problem is not None:
+        raise ValueError(
+            f"judge of {type(op).__name__} returned {problem}, for the row of "
+            f"{row.get('path', 'a clip')} that starts at {row.get('start', 0.0):g} s. "
+            f"It must return two arrays of shape {starts.shape} without NaN: the "
+            "weight and the quality of each segment."
+        )
+    return judged
+
+
+def _problem(judged, shape):
+    """Say what is wrong with what a filter judged, or return None."""
+    if not isinstance(judged, tuple | list) or len(judged) != 2:
+        return f"{judged!r:.100}"
+    for name, given in zip(("weights", "qualities"), judged, strict=True):
+        if np.shape(given) != shape:
+            return f"{name} of shape {np.shape(given)}"
+        bad = np.flatnonzero(np.isnan(given))
+        if len(bad):
+            return f"NaN among the {name}, the first for segment {bad[0]}"
+    return None

@@ -19,6 +19,12 @@ Each check is also a function, to call while you mend what it found:
 from skbird.utils._public import set_public_module
 from skbird.utils.estimator_checks._data import CheckData
 from skbird.utils.estimator_checks._level_classifier import LevelClassifier
+from skbird.utils.estimator_checks._ops import (
+    check_blocks,
+    check_frozen_ops,
+    check_measure_key,
+    check_measured_series,
+)
 from skbird.utils.estimator_checks._rows import (
     check_containers,
     check_keeps_duration,
@@ -66,14 +72,18 @@ __all__ = [
     "CheckData",
     "LevelClassifier",
     "check_audio_estimator",
+    "check_blocks",
     "check_clone",
     "check_containers",
     "check_fit_forgets",
     "check_fit_returns_self",
+    "check_frozen_ops",
     "check_global_random_state",
     "check_input_stays",
     "check_keeps_duration",
     "check_keeps_rows",
+    "check_measure_key",
+    "check_measured_series",
     "check_metadata_routing",
     "check_no_rows",
     "check_params_stay",

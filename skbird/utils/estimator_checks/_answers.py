@@ -3,7 +3,7 @@
 import functools
 import os
 import warnings
-from inspect import signature
+from inspect import cleandoc, signature
 from unittest import SkipTest
 
 import numpy as np
@@ -16,13 +16,29 @@ from skbird.utils.estimator_checks._data import CheckData
 # Those of an estimator's methods that say something of each row.
 METHODS = ("transform", "predict_proba", "predict", "predict_set", "embed")
 
+_PARAMETERS = """Parameters
+----------
+estimator : estimator
+    Not fitted; a clone of it is checked.
+data : CheckData, default=None
+    What it is checked on. None: see :meth:`CheckData.for_estimator`.
+
+Raises
+------
+AssertionError
+    If it breaks the promise.
+unittest.SkipTest
+    If the check is not about this kind of estimator.
+"""
+
 
 def promise(check):
     """Turn a function of an estimator and data into a check.
 
-    The check works on a clone with seeds, and on data of its own. Whatever goes wrong
-    becomes an AssertionError that names the estimator, the promise (the first line of
-    the docstring, without "Check that") and what was seen.
+    The check works on a clone with seeds, and on data of its own: without `data`, on
+    those that the estimator takes. Whatever goes wrong becomes an AssertionError that
+    names the estimator, the promise (the first line of the docstring, without "Check
+    that") and what was seen.
     """
 
     @functools.wraps(check)
@@ -44,6 +60,8 @@ def promise(check):
                 f"  Seen: {seen}"
             ) from exc
 
+    checked.__signature__ = signature(checked, follow_wrapped=False)
+    checked.__doc__ = f"{cleandoc(check.__doc__)}\n\n{_PARAMETERS}"
     return checked
 
 

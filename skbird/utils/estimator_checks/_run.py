@@ -7,7 +7,7 @@ from unittest import SkipTest
 
 from sklearn.utils import estimator_checks as sklearn_checks
 
-from skbird.utils.estimator_checks import _rows, _state, _targets, _usage
+from skbird.utils.estimator_checks import _ops, _rows, _state, _targets, _usage
 from skbird.utils.estimator_checks._answers import name_of
 from skbird.utils.estimator_checks._data import CheckData
 
@@ -24,6 +24,10 @@ CHECKS = (
     _rows.check_unreadable_rows,
     _rows.check_keeps_duration,
     _rows.check_segment_weights,
+    _ops.check_frozen_ops,
+    _ops.check_measured_series,
+    _ops.check_measure_key,
+    _ops.check_blocks,
     _state.check_input_stays,
     _state.check_params_stay,
     _state.check_fit_forgets,
