@@ -183,7 +183,8 @@
     const { number, species } = current;
     const note = byId("note").value;
     await ask("/api/judge", { number, judgement, reviewer, other_species: other, note });
-    const stored = say("stored", { judgement: other ?? say(judgement), species });
+    const stored = other === null ? say("stored", { judgement: say(judgement), species })
+      : say("storedOther", { other, species });
     byId("status").textContent = stored;
     notes.set(number, note);
     if (document.activeElement.matches("input")) document.activeElement.blur();
@@ -244,7 +245,10 @@
     } catch {
       return; // the next judgement says so
     }
-    if (!rows.size) byId("progress").append(...lines.map((line) => newRow(line.species)));
+    if (!rows.size) {
+      const most = [...lines].sort((a, b) => b.n_chosen - a.n_chosen);
+      byId("progress").append(...most.map((line) => newRow(line.species)));
+    }
     let done = 0;
     let chosen = 0;
     for (const line of lines) {

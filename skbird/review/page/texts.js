@@ -40,6 +40,7 @@ window.TEXTS = {
   judgements: "Judge",
   moves: "Move",
   stored: "Stored: {judgement}, {species}.",
+  storedOther: "Stored: not {species}, but {other}.",
   next: "Next: {species}.",
   undone: "Taken back.",
   nothingToUndo: "There is nothing of yours to take back.",
