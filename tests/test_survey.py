@@ -794,6 +794,7 @@ def test_an_hour_that_occurs_twice_is_two_occasions():
     ("change", "options", "message"),
     [
         (lambda a: a.drop(columns="effort_s"), {}, "activity has no column 'effort_s'"),
+        (lambda a: a.assign(n_calling="many"), {}, "n_calling of activity must hold"),
         (lambda a: pd.concat([a, a]), {}, "more than one line of species 'wren' at"),
         (lambda a: a, {"min_rows": 0}, "min_rows"),
         (lambda a: a, {"min_effort_s": -1}, "min_effort_s"),

@@ -260,6 +260,19 @@ def test_what_was_heard_makes_a_state(judged, y, state, n_reviewed, n_confirmed)
     assert line.y == y
 
 
+def test_years_with_and_without_reviews_go_together():
+    X = pd.DataFrame({"path": ["a/20240501_000000.WAV"], "start": 0.0, "end": 5.0})
+    parts = []
+    for year, reviews in ((2023, None), (2024, "own")):
+        X["path"] = f"a/{year}0501_000000.WAV"
+        recordings = recording_times(X[["path"]].assign(duration_s=5.0), "UTC")
+        judged = None if reviews is None else X.assign(species="owl", judged=0)
+        parts.append(activity([[1]], X, recordings, species=["owl"], reviews=judged))
+    history = detection_history(pd.concat(parts))
+    assert history["y"].tolist() == [1, 0]
+    assert history["state"].tolist() == [1, 0]
+
+
 def test_who_disagrees_has_not_judged():
     X = pd.DataFrame({"path": ["a/20240501_000000.WAV"], "start": 0.0, "end": 5.0})
     recordings = recording_times(X[["path"]].assign(duration_s=5.0), "UTC")

@@ -4,12 +4,11 @@ from typing import Literal
 
 import pandas as pd
 
-from skbird.survey._rates import check_activity
+from skbird.survey._rates import REVIEWED, check_activity
 from skbird.utils._params import AT_LEAST_ONE, NOT_NEGATIVE, check_params
 from skbird.utils._sklearn_compat import StrOptions
 
 _NEEDED = "site", "date", "start_time", "species", "effort_s", "n_calling"
-_REVIEWED = "n_reviewed", "n_confirmed"
 
 
 def detection_history(
@@ -100,7 +99,7 @@ def detection_history(
     history["occasion"] = _number_occasions(history)
     effort_s = history["effort_s"]
     counts = (effort_s > 0) & (effort_s >= min_effort_s)
-    reviewed = [name for name in _REVIEWED if name in history.columns]
+    reviewed = [name for name in REVIEWED if name in history.columns]
     n_wrong = 0
     if reviewed:  # in some of several tables, perhaps
         n_wrong = (history["n_reviewed"] - history["n_confirmed"]).fillna(0)
@@ -127,7 +126,7 @@ def _check_activity(activity):
             f"activity has more than one line of species {line['species']!r} at site "
             f"{line['site']!r} on {line['date']}. Pass each occasion once."
         )
-    if len([name for name in _REVIEWED if name in activity.columns]) == 1:
+    if len([name for name in REVIEWED if name in activity.columns]) == 1:
         raise ValueError(
             "activity has one of the columns n_reviewed and n_confirmed; both are "
             "needed, or none. Pass what skbird.survey.activity returns."

@@ -2,8 +2,11 @@
 
 import numpy as np
 
+from skbird.utils._params import as_floats
 from skbird.utils._rows import check_table
 
+#: Columns that activity has with reviews.
+REVIEWED = "n_reviewed", "n_confirmed"
 _NEEDED = "site", "date", "species", "effort_s", "n_calling"
 
 
@@ -17,9 +20,11 @@ def check_activity(activity, needed):
     needed : iterable of str
         Its columns that are used.
     """
-    check_table(
-        activity, "activity", needed, "skbird.survey.activity makes it", ["hour"]
-    )
+    remedy = "skbird.survey.activity makes it"
+    check_table(activity, "activity", needed, remedy, ["hour", *REVIEWED])
+    for name in ("effort_s", "n_calling", *REVIEWED):
+        if name in activity.columns:
+            as_floats(activity[name], f"{name} of activity", np.float64)
 
 
 def check_rates(activity, species, site=None):
