@@ -22,6 +22,7 @@ from skbird.semi_supervised._rounds import (
     describe_round,
     print_round,
     warn_of_labels_everywhere,
+    warn_of_lost_species,
 )
 from skbird.semi_supervised._students import (
     choose_mix,
@@ -241,7 +242,8 @@ class PseudoLabelSelfTraining(MultilabelMetaMixin, BaseEstimator):
         Warns
         -----
         UserWarning
-            If no row is unlabelled, or nearly all pseudo-labels are positive.
+            If no row is unlabelled, nearly all pseudo-labels are positive, or a species
+            with labelled rows has no pseudo-label, but had some in the round before.
         """
         powers = check_parameters(self)
         fit_params = self._params_of_fit(
@@ -289,6 +291,7 @@ class PseudoLabelSelfTraining(MultilabelMetaMixin, BaseEstimator):
         if len(hidden) == 0:
             self.termination_condition_, powers = "no_unlabeled_rows", []
         student, lines, coverage = None, [], []
+        known = (target > 0).any(axis=0)
         if self.teacher is None or len(hidden) == 0:
             student = self._train(data, labels)
         for power in powers:
@@ -307,6 +310,7 @@ class PseudoLabelSelfTraining(MultilabelMetaMixin, BaseEstimator):
                 self.termination_condition_ = "no_change"
             else:
                 self.n_iter_ += 1
+                warn_of_lost_species(coverage, known, self.species_, power)
                 # All are replaced, not added to: a teacher's errors can be unlearnt.
                 labels[hidden] = pseudo
                 is_first = (pseudo >= 0).any(axis=1) & (self.labeled_iter_[hidden] < 0)
@@ -315,7 +319,8 @@ class PseudoLabelSelfTraining(MultilabelMetaMixin, BaseEstimator):
                     student = self._train(data, labels, student)
             line["seconds"] = time.perf_counter() - start
             if self.verbose:
-                print_round(len(lines), line, self.termination_condition_)
+                silent = self.species_[coverage[-1] == 0]
+                print_round(len(lines), line, silent, self.termination_condition_)
             if self.termination_condition_ != "max_iter":
                 break
         # The students of folds were for the next labels; the last learns from all rows.
