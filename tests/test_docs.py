@@ -210,8 +210,8 @@ def test_from_a_kaggle_notebook(tmp_path, monkeypatch, capsys):
     pytest.importorskip("timm")
     monkeypatch.chdir(tmp_path)
     (code,) = code_of("coming_from/kaggle_notebook.md")
-    small = "n_species=2, n_recordings=14, n_test=2, n_unlabeled=1, soundscape_s=20, "
-    code = code.replace("n_labeled=20", f"{small}n_labeled=5")
+    small = "n_species=2, n_recordings=14, n_labeled=5, n_test=2, soundscape_s=20"
+    code = code.replace("n_species=6, n_recordings=120, n_labeled=20", small)
     code = code.replace("fast(", "fast('test_efficientnet', ")
     code = code.replace("row=8", "row=1, sedclassifier__max_epochs=1")
     names = {}
