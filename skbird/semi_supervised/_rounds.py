@@ -116,22 +116,22 @@ def warn_of_labels_everywhere(number, line, pseudo, soft_threshold):
         )
 
 
-def warn_of_lost_species(coverage, labelled, species, power):
+def warn_of_lost_species(coverage, target, species, power):
     """Warn of species with labelled rows that have lost all their pseudo-labels.
 
     Parameters
     ----------
     coverage : list of ndarray of shape (n_species,)
         Rows of each species that have pseudo-labels, in each round so far.
-    labelled : ndarray of bool, shape (n_species,)
-        Which species have labelled rows.
+    target : ndarray of shape (n_rows, n_species)
+        The labels that `fit` was given.
     species : ndarray of shape (n_species,)
     power : float
         `proba_power` of this round.
     """
     if len(coverage) == 1:
         return
-    lost = labelled & (coverage[-2] > 0) & (coverage[-1] == 0)
+    lost = (target > 0).any(axis=0) & (coverage[-2] > 0) & (coverage[-1] == 0)
     if lost.any():
         warnings.warn(
             f"Round {len(coverage)}: no pseudo-label of {_named(species[lost])}, which "

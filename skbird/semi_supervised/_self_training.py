@@ -247,10 +247,7 @@ class PseudoLabelSelfTraining(MultilabelMetaMixin, BaseEstimator):
         """
         powers = check_parameters(self)
         fit_params = self._params_of_fit(
-            X,
-            fit_params,
-            sample_weight=sample_weight,
-            label_weight=label_weight,
+            X, fit_params, sample_weight=sample_weight, label_weight=label_weight
         )
         _, n_species = check_targets(X, y)
         check_same_species("The teacher", species_of(self.teacher), y)
@@ -291,7 +288,6 @@ class PseudoLabelSelfTraining(MultilabelMetaMixin, BaseEstimator):
         if len(hidden) == 0:
             self.termination_condition_, powers = "no_unlabeled_rows", []
         student, lines, coverage = None, [], []
-        known = (target > 0).any(axis=0)
         if self.teacher is None or len(hidden) == 0:
             student = self._train(data, labels)
         for power in powers:
@@ -310,7 +306,7 @@ class PseudoLabelSelfTraining(MultilabelMetaMixin, BaseEstimator):
                 self.termination_condition_ = "no_change"
             else:
                 self.n_iter_ += 1
-                warn_of_lost_species(coverage, known, self.species_, power)
+                warn_of_lost_species(coverage, target, self.species_, power)
                 # All are replaced, not added to: a teacher's errors can be unlearnt.
                 labels[hidden] = pseudo
                 is_first = (pseudo >= 0).any(axis=1) & (self.labeled_iter_[hidden] < 0)
