@@ -27,6 +27,7 @@ RATE = 8000
 RUN_BY = {
     "active.md": "test_docs.py",
     "around_the_pipeline.md": "test_readme.py",
+    "coming_from/kaggle_notebook.md": "test_docs.py",
     "coming_from/scikit_learn.md": "test_docs.py",
     "displays_and_annotations.md": "test_readme.py",
     "encoders.md": "test_encoder_models.py",
@@ -206,6 +207,24 @@ def test_from_scikit_learn(names, capsys):
     (code,) = code_of("coming_from/scikit_learn.md")
     exec(code, names)
     assert "logmel__n_mels" in capsys.readouterr().out
+
+
+@pytest.mark.slow
+def test_from_a_kaggle_notebook(tmp_path, monkeypatch, capsys):
+    pytest.importorskip("timm")
+    monkeypatch.chdir(tmp_path)
+    (code,) = code_of("coming_from/kaggle_notebook.md")
+    small = "n_species=2, n_recordings=14, n_labeled=5, n_test=2, soundscape_s=20"
+    code = code.replace("n_species=6, n_recordings=120, n_labeled=20", small)
+    code = code.replace("fast(", "fast('test_efficientnet', ")
+    code = code.replace("row=8", "row=1, sedclassifier__max_epochs=1")
+    names = {}
+    exec(code, names)
+    files = {path.stem for path in tmp_path.glob("*.csv")}
+    assert files == {"network", "student", "reweighted"} == set(names["models"])
+    shown = capsys.readouterr().out
+    assert "quote this score" in shown
+    assert "\nreweighted 0." in shown
 
 
 @pytest.mark.slow

@@ -387,6 +387,24 @@ def test_labels_of_everything_everywhere_are_announced(chain):
         self_training(KernelMean(width=100), **all_soft).fit(X, Y)
 
 
+def test_species_that_lose_their_pseudo_labels_are_named(capsys):
+    X = np.array([[0.0], [10.0], [0.4], [9.6]])
+    Y = pd.DataFrame([[1, 0, 0], [0, 0.4, 0], [-1] * 3, [-1] * 3], columns=list("abc"))
+    options = {"hard_threshold": None, "verbose": 1}
+    message = r"^Round 2: no pseudo-label of b, which .* here 9, stop .*max_iter=1"
+    with pytest.warns(UserWarning, match=message) as caught:
+        self_training(proba_power=(1, 9, 9), max_iter=3, **options).fit(X, Y)
+    assert len(caught) == 1
+    assert caught[0].filename == __file__
+    first, second, _ = capsys.readouterr().out.splitlines()
+    assert "of 2 species, none of c; " in first
+    assert "of 1 species, none of b, c; " in second
+
+    many = np.c_[Y, np.where(Y[["c"]] < 0, -1, 0).repeat(5, axis=1)]
+    self_training(max_iter=1, **options).fit(X, many)
+    assert "species, none of 2, 3, 4, 5, 6 and 1 more; " in capsys.readouterr().out
+
+
 def test_what_students_refuse_is_said_before_the_teacher_is_fitted(chain):
     X, Y = chain
 

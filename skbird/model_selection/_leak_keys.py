@@ -181,11 +181,12 @@ def _check_table(X, author, date, is_enough=False):
             "DataFrame with a column 'path', or with an author and a date."
         )
     if missing:
-        alone = ", date=None to go by the author alone, or" if missing == [date] else ""
+        named = "column by author=" if date is None else "columns by author= and date="
+        alone = "date=None to go by the author alone, or " if missing == [date] else ""
         warnings.warn(
             f"Same author{'' if date is None else ' on the same day'} is not checked: "
-            f"X has no column {' and '.join(map(repr, missing))}. Name the columns by "
-            f"author= and date=, or pass{alone} author=None to leave it out.",
+            f"X has no column {' or '.join(map(repr, missing))}. Name the {named}, or "
+            f"pass {alone}author=None to leave it out.",
             UserWarning,
             stacklevel=4,
         )

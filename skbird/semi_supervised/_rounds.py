@@ -25,6 +25,7 @@ HISTORY = (
     "seconds",
 )
 _NEARLY_ALL = 0.9  # of all pseudo-labels of a round
+_NAMED = 5  # species
 
 
 @dataclass(frozen=True)
@@ -115,13 +116,54 @@ def warn_of_labels_everywhere(number, line, pseudo, soft_threshold):
         )
 
 
-def print_round(number, line, ended):
-    """Print the line of a round that is over; `ended` is "max_iter" if it goes on."""
+def warn_of_lost_species(coverage, target, species, power):
+    """Warn of species with labelled rows that have lost all their pseudo-labels.
+
+    Parameters
+    ----------
+    coverage : list of ndarray of shape (n_species,)
+        Rows of each species that have pseudo-labels, in each round so far.
+    target : ndarray of shape (n_rows, n_species)
+        The labels that `fit` was given.
+    species : ndarray of shape (n_species,)
+    power : float
+        `proba_power` of this round.
+    """
+    if len(coverage) == 1:
+        return
+    lost = (target > 0).any(axis=0) & (coverage[-2] > 0) & (coverage[-1] == 0)
+    if lost.any():
+        warnings.warn(
+            f"Round {len(coverage)}: no pseudo-label of {_named(species[lost])}, which "
+            "had some in the round before: the next student learns that unlabelled "
+            f"rows lack it. Lower proba_power, here {power:g}, stop earlier with "
+            f"max_iter={len(coverage) - 1}, or train a better teacher.",
+            UserWarning,
+            stacklevel=5,  # the rounds, fit and its check stand between
+        )
+
+
+def print_round(number, line, silent, ended):
+    """Print the line of a round that is over; `ended` is "max_iter" if it goes on.
+
+    `silent` are the species without a pseudo-label.
+    """
+    none = f", none of {_named(silent)}" if line["n_species"] and len(silent) else ""
     print(
         "round {number}: {n_rows} rows pseudo-labelled, {n_hard} hard and {n_soft} "
-        "soft labels of {n_species} species; {n_zero} rows below the soft threshold, "
-        "{n_left_out} beyond a limit or unreadable; {seconds:.0f} s{end}".format(
-            number=number, end="" if ended == "max_iter" else f"; {ended}", **line
+        "soft labels of {n_species} species{none}; {n_zero} rows below the soft "
+        "threshold, {n_left_out} beyond a limit or unreadable; {seconds:.0f} s{end}"
+        "".format(
+            number=number,
+            none=none,
+            end="" if ended == "max_iter" else f"; {ended}",
+            **line,
         ),
         flush=True,
     )
+
+
+def _named(species):
+    more = len(species) - _NAMED
+    names = ", ".join(str(name) for name in species[:_NAMED])
+    return f"{names} and {more} more" if more > 0 else names

@@ -22,6 +22,7 @@ from skbird.semi_supervised._rounds import (
     describe_round,
     print_round,
     warn_of_labels_everywhere,
+    warn_of_lost_species,
 )
 from skbird.semi_supervised._students import (
     choose_mix,
@@ -241,14 +242,12 @@ class PseudoLabelSelfTraining(MultilabelMetaMixin, BaseEstimator):
         Warns
         -----
         UserWarning
-            If no row is unlabelled, or nearly all pseudo-labels are positive.
+            If no row is unlabelled, nearly all pseudo-labels are positive, or a species
+            with labelled rows has no pseudo-label, but had some in the round before.
         """
         powers = check_parameters(self)
         fit_params = self._params_of_fit(
-            X,
-            fit_params,
-            sample_weight=sample_weight,
-            label_weight=label_weight,
+            X, fit_params, sample_weight=sample_weight, label_weight=label_weight
         )
         _, n_species = check_targets(X, y)
         check_same_species("The teacher", species_of(self.teacher), y)
@@ -307,6 +306,7 @@ class PseudoLabelSelfTraining(MultilabelMetaMixin, BaseEstimator):
                 self.termination_condition_ = "no_change"
             else:
                 self.n_iter_ += 1
+                warn_of_lost_species(coverage, target, self.species_, power)
                 # All are replaced, not added to: a teacher's errors can be unlearnt.
                 labels[hidden] = pseudo
                 is_first = (pseudo >= 0).any(axis=1) & (self.labeled_iter_[hidden] < 0)
@@ -315,7 +315,8 @@ class PseudoLabelSelfTraining(MultilabelMetaMixin, BaseEstimator):
                     student = self._train(data, labels, student)
             line["seconds"] = time.perf_counter() - start
             if self.verbose:
-                print_round(len(lines), line, self.termination_condition_)
+                silent = self.species_[coverage[-1] == 0]
+                print_round(len(lines), line, silent, self.termination_condition_)
             if self.termination_condition_ != "max_iter":
                 break
         # The students of folds were for the next labels; the last learns from all rows.
