@@ -174,7 +174,7 @@ def test_without_thresholds_tables_have_columns(survey):
     Path("thresholds.csv").write_text("species,threshold\nwren,\n")
     result = survey(tables="tables")
     assert result.exit_code == 3, result.output
-    assert "have an empty threshold and are left out: wren." in result.stderr
+    assert "have an empty threshold, or inf, and are left out: wren." in result.stderr
     assert "Warning: No species has a threshold" in result.stderr
     for name in ("species", "first_detections", "history_wide"):
         assert "species" in pd.read_csv(f"tables/{name}.csv").columns, name
@@ -389,7 +389,7 @@ def test_names_of_thresholds_may_be_spelled_otherwise(survey):
     assert result.exit_code == 3, result.output  # a recording is broken
     table = pd.read_csv("tables/species.csv", index_col="species")
     assert table["threshold"].to_dict() == {"wren": 0.6}
-    assert "have an empty threshold and are left out: dove." in result.stderr
+    assert "have an empty threshold, or inf, and are left out: dove." in result.stderr
 
 
 def test_reviews_may_spell_names_as_thresholds_do(survey):

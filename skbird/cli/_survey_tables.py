@@ -38,7 +38,7 @@ def read_sites(path, time_zone):
     DataFrame
     """
     from skbird.data import read_plain_table
-    from skbird.utils._rows import check_table
+    from skbird.utils._columns import check_table
 
     table = read_plain_table(path)
     remedy = "a line tells when the recorder of a site was in the field"
@@ -305,8 +305,8 @@ def _say_without(n_without, thresholds, n_unknown):
     if empty:
         more = f" and {len(empty) - _SHOWN} more" if len(empty) > _SHOWN else ""
         _console.say(
-            f"{len(empty)} species of --thresholds have an empty threshold and are "
-            f"left out: {', '.join(empty[:_SHOWN])}{more}."
+            f"{len(empty)} species of --thresholds have an empty threshold, or inf, "
+            f"and are left out: {', '.join(empty[:_SHOWN])}{more}."
         )
     if n_unknown:
         _console.say(f"{n_unknown} species of --thresholds were not predicted.")

@@ -99,7 +99,7 @@ def read_threshold_table(path):
     from pandas.api.types import is_bool_dtype, is_numeric_dtype
 
     from skbird.data import read_plain_table
-    from skbird.utils._rows import check_table
+    from skbird.utils._columns import check_table
 
     table = read_plain_table(path)
     remedy = "`skbird thresholds --out` writes such a table"

@@ -9,10 +9,10 @@ import pandas as pd
 from pandas.api.types import is_bool_dtype, is_numeric_dtype
 
 from skbird.audio import AUDIO_SUFFIXES
+from skbird.utils._columns import check_columns
 from skbird.utils._files import read_bytes
 from skbird.utils._names import existing_path
 from skbird.utils._parquet import read_parquet
-from skbird.utils._rows import check_columns
 from skbird.utils._text import (
     counted,
     decode_text,

@@ -8,9 +8,9 @@ from numbers import Integral, Real
 import numpy as np
 import pandas as pd
 
+from skbird.utils._columns import check_columns
 from skbird.utils._names import commonest_names, names_species, plain_name, settle_names
 from skbird.utils._params import check_list
-from skbird.utils._rows import check_columns
 from skbird.utils._text import counted
 from skbird.utils._typing import Names
 

@@ -10,8 +10,8 @@ import pandas as pd
 
 from skbird.audio import AudioReadError, check_column, read_headers
 from skbird.utils._arrow import with_rows
+from skbird.utils._columns import check_columns
 from skbird.utils._names import printable_path
-from skbird.utils._rows import check_columns
 from skbird.utils._text import counted
 from skbird.utils._typing import Paths, Rows
 

@@ -10,9 +10,10 @@ import pandas as pd
 
 from skbird.encoders._spec import EncoderSpec
 from skbird.encoders._spec_files import known_specs
+from skbird.utils._columns import check_columns
 from skbird.utils._days import moments, moments_of_names
 from skbird.utils._params import check_params
-from skbird.utils._rows import check_columns, row_table
+from skbird.utils._rows import row_table
 
 ANSWERS = ("likely", "possible", "no", "unknown")
 # Catalogue numbers of xeno-canto, and the day on which they were given, as ``uploaded``

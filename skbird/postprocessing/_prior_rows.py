@@ -5,9 +5,9 @@ import warnings
 import numpy as np
 import pandas as pd
 
+from skbird.utils._columns import check_columns
 from skbird.utils._days import hours, moments, moments_of_names, week_of
 from skbird.utils._params import as_floats
-from skbird.utils._rows import check_columns
 from skbird.utils._text import counted
 
 DERIVED = ("month", "week", "hour")  # a date or time tells them

@@ -11,10 +11,10 @@ from skbird.audio import find_audio
 from skbird.data import check_rows
 from skbird.review._filters import HALF_CHARACTERS
 from skbird.review._tables import refuse_rows, sites_of
+from skbird.utils._columns import check_table
 from skbird.utils._days import times_of_names
 from skbird.utils._params import as_floats
 from skbird.utils._parquet import to_frame
-from skbird.utils._rows import check_table
 
 _KEYS = ["path", "start", "end"]
 _HERTZ = ["low_hz", "high_hz"]

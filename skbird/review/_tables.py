@@ -6,9 +6,10 @@ import numpy as np
 import pandas as pd
 
 from skbird.data import check_rows
+from skbird.utils._columns import check_table
 from skbird.utils._params import as_floats, check_list
 from skbird.utils._proba import check_proba
-from skbird.utils._rows import check_species_columns, check_table
+from skbird.utils._rows import check_species_columns
 from skbird.utils._text import counted
 from skbird.utils._truth import check_judged
 

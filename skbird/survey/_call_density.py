@@ -8,8 +8,9 @@ from numpy.typing import ArrayLike
 from sklearn.utils import check_random_state
 
 from skbird.utils._bootstrap import FEWEST_RECORDINGS, JEFFREYS
+from skbird.utils._columns import check_table
 from skbird.utils._params import POSITIVE, as_floats, check_params
-from skbird.utils._rows import check_table, number_groups
+from skbird.utils._rows import number_groups
 from skbird.utils._sklearn_compat import Interval
 from skbird.utils._truth import check_judged
 

@@ -2,8 +2,8 @@
 
 import numpy as np
 
+from skbird.utils._columns import check_table
 from skbird.utils._params import as_floats
-from skbird.utils._rows import check_table
 
 #: Columns that activity has with reviews.
 REVIEWED = "n_reviewed", "n_confirmed"

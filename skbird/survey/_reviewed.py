@@ -3,9 +3,9 @@
 import numpy as np
 import pandas as pd
 
+from skbird.utils._columns import check_table
 from skbird.utils._names import plain_path
 from skbird.utils._params import as_floats
-from skbird.utils._rows import check_table
 from skbird.utils._text import counted
 from skbird.utils._truth import check_judged
 

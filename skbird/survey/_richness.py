@@ -6,8 +6,8 @@ import numpy as np
 import pandas as pd
 from scipy.special import gammaln
 
+from skbird.utils._columns import check_table
 from skbird.utils._params import check_params
-from skbird.utils._rows import check_table
 from skbird.utils._sklearn_compat import StrOptions
 
 _NEEDED = "species", "site", "occasion", "y", "effort_s"

@@ -6,8 +6,8 @@ import numpy as np
 import pandas as pd
 
 from skbird.survey._zones import microseconds, to_utc, zone_of
+from skbird.utils._columns import check_table
 from skbird.utils._params import as_floats
-from skbird.utils._rows import check_table
 from skbird.utils._text import counted
 
 _NEEDED = "path", "site", "start_time", "duration_s", "time_zone"

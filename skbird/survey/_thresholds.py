@@ -7,8 +7,8 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
+from skbird.utils._columns import check_columns
 from skbird.utils._params import as_floats
-from skbird.utils._rows import check_columns
 from skbird.utils._text import counted
 from skbird.utils._truth import validate_threshold
 
