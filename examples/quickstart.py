@@ -176,7 +176,9 @@ def main():
     argparse.ArgumentParser(description=__doc__.splitlines()[0]).parse_args()
     start = time.perf_counter()
     print("Making a synthetic data set ...")
-    data = make_birdclef(OUTPUT / "synthetic", n_labeled=0, n_unlabeled=0)
+    data = make_birdclef(
+        OUTPUT / "synthetic", n_recordings=240, n_labeled=0, n_unlabeled=0
+    )
     print(
         f"{len(data.X)} recordings of {len(data.species)} species from "
         f"{', '.join(sorted(data.X['collection'].unique()))}; "

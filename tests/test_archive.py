@@ -37,6 +37,7 @@ from skbird.data import Recordings, segment_table
 from skbird.ensemble import FoldEnsemble, MultilabelVotingClassifier, SeedEnsemble
 from skbird.postprocessing import SoundscapeReweighter
 from skbird.utils._parquet import read_parquet
+from skbird.utils.estimator_checks._fresh_process import HEAVY
 
 pytest.importorskip("pyarrow")
 RATE = 1000
@@ -380,8 +381,9 @@ def test_finished_parts_are_kept_and_the_rest_is_run(run, tmp_path):
 
 
 # Processes without the modules, threads and patches of this one, which start at once.
+# The server is one for all tests: those of estimators use it, too.
 FORKS = multiprocessing.get_context("forkserver")
-FORKS.set_forkserver_preload(["skbird.archive", "skbird.ensemble", "pytest"])
+FORKS.set_forkserver_preload([*HEAVY, "pytest", "skbird.archive"])
 
 
 def started(call, *args, **options):

@@ -28,9 +28,10 @@ def tones(spec, octave=0, seed=0, rate=None):
     ndarray of shape (4, n_samples), float32
         One window each.
     """
-    t = _times(spec, rate)
+    rate = rate or spec.sample_rate
+    t = _times(spec.window_s, rate)
     pulse = _pulsed(t, spec.window_s, 6)
-    noise = _noise(t, spec, seed)
+    noise = _noise(spec.window_s, spec.sample_rate, rate, seed)
     return _stack(
         0.4 * pulse * np.sin(2 * np.pi * hz * 2**octave * t + seed) + _FAINT * noise
         for hz in spec.sample_rate * np.array([0.02, 0.04, 0.08, 0.16])
@@ -45,9 +46,10 @@ def calls(spec, rate=None):
     -------
     ndarray of shape (7, n_samples), float32
     """
-    t = _times(spec, rate)
+    rate = rate or spec.sample_rate
+    t = _times(spec.window_s, rate)
     low, high = 0.03 * spec.sample_rate, 0.25 * spec.sample_rate
-    noise = _noise(t, spec, 1)
+    noise = _noise(spec.window_s, spec.sample_rate, rate, 1)
     pulse = _pulsed(t, spec.window_s, 5)
     trill = _pulsed(t, spec.window_s, 40)
     place = (t * 5 / spec.window_s) % 1  # within a pulse
@@ -89,9 +91,8 @@ def extremes(spec):
     }
 
 
-def _times(spec, rate):
-    rate = rate or spec.sample_rate
-    return np.arange(round(spec.window_s * rate)) / rate
+def _times(window_s, rate):
+    return np.arange(round(window_s * rate)) / rate
 
 
 def _pulsed(t, window_s, n):
@@ -102,10 +103,12 @@ def _pulsed(t, window_s, n):
     return np.clip(np.minimum(place, end_s - place) / ramp_s, 0, 1)
 
 
-def _noise(t, spec, seed):
+@lru_cache(maxsize=4)  # it takes longer than a small model that hears it
+def _noise(window_s, sample_rate, rate, seed):
     """Return noise made of tones, so that it is the same at all sample rates."""
+    t = _times(window_s, rate)
     rng = np.random.default_rng(seed)
-    hz = rng.uniform(0.005, 0.3, _N_PARTIALS) * spec.sample_rate
+    hz = rng.uniform(0.005, 0.3, _N_PARTIALS) * sample_rate
     phases = rng.uniform(0, 2 * np.pi, _N_PARTIALS)
     total = np.zeros_like(t)
     for one_hz, phase in zip(hz, phases, strict=True):

@@ -12,7 +12,7 @@ from importlib.util import find_spec
 from skbird.utils.estimator_checks._answers import answers
 
 # What takes seconds to import and is not ours, and the room that asks for the answers.
-_HEAVY = (
+HEAVY = (
     "librosa",
     "onnxruntime",
     "pandas",
@@ -50,9 +50,7 @@ def _processes(start_method):
     """Make fresh processes: each does one task."""
     context = multiprocessing.get_context(start_method)
     if start_method == "forkserver":
-        context.set_forkserver_preload(
-            [n for n in _HEAVY if find_spec(n.split(".")[0])]
-        )
+        context.set_forkserver_preload([n for n in HEAVY if find_spec(n.split(".")[0])])
     return ProcessPoolExecutor(1, mp_context=context, max_tasks_per_child=1)
 
 
