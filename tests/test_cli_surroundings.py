@@ -10,7 +10,8 @@ from conftest import RATE, tone
 
 pytest.importorskip("rich")
 pytestmark = pytest.mark.skipif(os.name == "nt", reason="of POSIX shells")
-_MAIN = f"{sys.executable} -c 'from skbird.cli import main; main()'"
+# -P: no search of modules in the working directory, as in the installed program.
+_MAIN = f"{sys.executable} -P -c 'from skbird.cli import main; main()'"
 
 
 def shell(command, cwd, **variables):

@@ -22,6 +22,7 @@ _NAMED = re.compile(
 _HEXADECIMAL = re.compile(r"[\dA-F]{8}(?=\.(?:wav|WAV)$)")
 # Years in which recorders wrote such names; what is outside is some other number.
 _HEXADECIMAL_YEARS = 2015, 2030
+_NO_TIME = np.datetime64("NaT", "us")
 _HOUR = re.compile(r"(\d{1,2})(?:[:.h]\d\d(?:[:.]\d\d(?:\.\d+)?)?)?\s*([ap]m)?", re.I)
 _BARE_TIME = re.compile(r"(\d\d)\d\d(?:\d\d)?")
 
@@ -196,14 +197,14 @@ def _named_time(name):
         try:
             time = datetime(*map(int, (year, month, day, *clock)))
         except (TypeError, ValueError):  # no time of day, or 31 June
-            return np.datetime64("NaT"), np.nan
+            return _NO_TIME, np.nan
         return time, _offset_s(zone, mark)
     if match := _HEXADECIMAL.match(name):
         time = datetime(1970, 1, 1) + timedelta(seconds=int(match[0], 16))
         first, last = _HEXADECIMAL_YEARS
         if first <= time.year < last:
             return time, 0.0
-    return np.datetime64("NaT"), np.nan
+    return _NO_TIME, np.nan
 
 
 def _offset_s(zone, mark):
