@@ -283,7 +283,8 @@ def test_rows_of_a_damaged_recording_are_predicted(encode):
     with pytest.warns(UserWarning, match="are damaged"):
         rows = segment_table([bad], 2, 2)
     step = LogMel(n_mels=8, on_error="skip", verbose=0)
-    with pytest.warns(UserWarning, match="of 8 rows"):
+    # FFmpeg 9 ends with the last sample, older ones with its packet, in an 8th row.
+    with pytest.warns(UserWarning, match="of [78] rows"):
         found = step.fit_transform(rows)
     assert 1 <= len(found.errors) <= 3
     assert (np.delete(found.n_frames, found.errors["row"]) > 0).all()
