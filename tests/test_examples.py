@@ -26,7 +26,10 @@ from tiny_backbone import TINY
 from tiny_encoder import write_encoder
 
 matplotlib.use("Agg")
-pytestmark = pytest.mark.filterwarnings("ignore:Round .. 100% of the pseudo-labels")
+pytestmark = [
+    pytest.mark.filterwarnings("ignore:Round .. 100% of the pseudo-labels"),
+    pytest.mark.usefixtures("brief_recordings"),
+]
 EXAMPLES = Path(__file__).resolve().parent.parent / "examples"
 PNG = b"\x89PNG"
 N = 30  # recordings: ten of a species, of three collections
@@ -37,7 +40,7 @@ NETWORK = ("--backbone", TINY, "--epochs", "1")
 
 
 @pytest.fixture(scope="module")
-def tiny(tmp_path_factory):
+def tiny(brief_recordings, tmp_path_factory):
     """Return a folder of BirdCLEF's shape, as small as the examples can bear."""
     root = tmp_path_factory.mktemp("tiny") / "set"
     sizes = {"n_test": 2, "n_labeled": 0, "n_unlabeled": 2, "soundscape_s": 10.0}
@@ -223,7 +226,7 @@ def test_what_to_label_next_is_asked(run, tmp_path):
 def test_learning_curves_of_a_few_labels(run, tmp_path, monkeypatch):
     monkeypatch.syspath_prepend(EXAMPLES)
     stand_in = importlib.import_module("_stand_in")
-    make = functools.partial(stand_in.make_encoder, n_epochs=2, n_recordings=28)
+    make = functools.partial(stand_in.make_encoder, n_epochs=2, n_recordings=14)
     monkeypatch.setattr(stand_in, "make_encoder", make)
     shown = run("few_labels", "--draws", 1, "--epochs", 1)
     assert "classes for 2 of the 3 species" in shown
