@@ -307,7 +307,8 @@ def test_the_search_shares_the_cache_and_goes_on(tmp_path, monkeypatch, capsys):
     monkeypatch.setattr(example, "OUTPUT", tmp_path)
     # The search takes the recordings only.
     no_soundscapes = {"n_test": 1, "n_labeled": 0, "n_unlabeled": 1}
-    make_set = partial(make_birdclef, soundscape_s=10.0, **no_soundscapes)
+    sizes = {"n_species": 3, "soundscape_s": 10.0, **no_soundscapes}
+    make_set = partial(make_birdclef, **sizes)
     monkeypatch.setattr(example, "make_birdclef", make_set)
     make_pipeline = example.make_pipeline
 
@@ -322,13 +323,13 @@ def test_the_search_shares_the_cache_and_goes_on(tmp_path, monkeypatch, capsys):
         )
 
     monkeypatch.setattr(example, "make_pipeline", make_small)
-    monkeypatch.setattr(sys, "argv", ["search", "--trials", "2", "--recordings", "36"])
+    monkeypatch.setattr(sys, "argv", ["search", "--trials", "2", "--recordings", "18"])
     example.main()
     shown = capsys.readouterr().out
     assert "2 trials: {'complete': 2}" in shown
-    assert "Front end: 216 rows in" in shown  # 2 trials, 3 folds, 36 rows
+    assert "Front end: 108 rows in" in shown  # 2 trials, 3 folds, 18 rows
     n_files = len(list((tmp_path / "cache").rglob("*.npy")))
-    monkeypatch.setattr(sys, "argv", ["search", "--trials", "3", "--recordings", "36"])
+    monkeypatch.setattr(sys, "argv", ["search", "--trials", "3", "--recordings", "18"])
     example.main()
     assert "3 trials: {'complete': 3}" in capsys.readouterr().out
     # The third trial found all its spectrograms in the cache.
