@@ -122,6 +122,9 @@ def test_eda_tells_what_the_data_hold(run, tmp_path):
 @pytest.mark.slow
 def test_eda_lists_copies_and_damage(run, downloaded, tmp_path):
     root = shutil.copytree(downloaded, tmp_path / "damaged")
+    table = pd.read_csv(root / "train.csv")
+    few = table.groupby("primary_label").head(4)
+    few.to_csv(root / "train.csv", index=False)
     one, two, three = sorted(root.glob("train_audio/910001/*.ogg"))[:3]
     shutil.copy(one, two)
     three.write_bytes(b"no sound")
