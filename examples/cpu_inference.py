@@ -92,23 +92,29 @@ import pandas as pd
 from skbird.annotations import write_submission
 from skbird.inference import load_model
 
-model, rows = load_model(sys.argv[1]), pd.read_csv(sys.argv[2])
-proba = model.predict_proba(rows)
-write_submission(proba, rows, sys.argv[3], species=model.species_)
-print(min(timeit.repeat(lambda: model.predict_proba(rows), number=1, repeat=3)))
+rows = pd.read_csv(sys.argv[1])
+for path in sys.argv[2:]:
+    model = load_model(path)
+    proba = model.predict_proba(rows)
+    submission = path.replace(".skbird", ".csv")
+    write_submission(proba, rows, submission, species=model.species_)
+    print(min(timeit.repeat(lambda: model.predict_proba(rows), number=1, repeat=3)))
 """
 
 
-def predict_elsewhere(compiled, name):
-    """Save a model; return seconds and probabilities of a fresh process."""
-    path, submission = args.output / f"{name}.skbird", args.output / f"{name}.csv"
-    save_model(compiled, path, data=X, license="CC0-1.0")
+def predict_elsewhere(paths):
+    """Return seconds and probabilities of each model in a fresh process."""
     table = args.output / "rows.csv"
     rows.to_csv(table, index=False)
-    command = [sys.executable, "-c", PREDICT, path, table, submission]
+    command = [sys.executable, "-c", PREDICT, table, *paths]
     done = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True)
-    print(f"Wrote {path} ({path.stat().st_size / 1e6:.0f} MB) and {submission}")
-    return float(done.stdout), pd.read_csv(submission, index_col="row_id").to_numpy()
+    found = []
+    for path, seconds in zip(paths, done.stdout.split(), strict=True):
+        submission = path.with_suffix(".csv")
+        print(f"Wrote {path} ({path.stat().st_size / 1e6:.0f} MB) and {submission}")
+        proba = pd.read_csv(submission, index_col="row_id").to_numpy()
+        found.append((float(seconds), proba))
+    return found
 
 
 # %%
@@ -120,11 +126,12 @@ def predict_elsewhere(compiled, name):
 proba = model.predict_proba(rows)
 seconds = min(timeit.repeat(lambda: model.predict_proba(rows), number=1, repeat=3))
 results = {"pipeline": (seconds, proba)}
+paths = {}
 for precision in ("float32", "auto"):
+    paths[f"compiled, {precision}"] = path = args.output / f"birds_{precision}.skbird"
     compiled = compile_pipeline(model, X[:8], precision=precision)
-    results[f"compiled, {precision}"] = predict_elsewhere(
-        compiled, f"birds_{precision}"
-    )
+    save_model(compiled, path, data=X, license="CC0-1.0")
+results |= zip(paths, predict_elsewhere([*paths.values()]), strict=True)
 
 # %%
 # What it brought

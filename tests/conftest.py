@@ -118,6 +118,25 @@ def livened(model):
     return model
 
 
+@pytest.fixture(scope="module")
+def brief_recordings():
+    """Let make_birdclef cut its recordings after 6 s, of up to 25 s.
+
+    Half of them still have more than one segment of 5 s.
+    """
+    from skbird.datasets import _make_birdclef as maker
+
+    synthesize = maker.synthesize_recording
+
+    def synthesize_start(*args):
+        audio, sample_rate, facts = synthesize(*args)
+        return audio[: 6 * sample_rate], sample_rate, facts
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(maker, "synthesize_recording", synthesize_start)
+        yield
+
+
 @pytest.fixture(scope="session")
 def bird_folder(tmp_path_factory):
     """Twelve recordings of two species, at 1 and 3 kHz, in noise, two collections."""

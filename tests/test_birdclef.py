@@ -228,7 +228,7 @@ def test_truth_of_a_missing_soundscape(root_2021):
         load_birdclef(root_2021)
 
 
-def test_a_species_may_be_called_na(tmp_path):
+def test_a_species_may_be_called_na(brief_recordings, tmp_path):
     sizes = {"n_test": 1, "n_labeled": 0, "n_unlabeled": 0, "soundscape_s": 10}
     make_birdclef(tmp_path / "set", n_species=2, n_recordings=6, **sizes)
     table = pd.read_csv(tmp_path / "set" / "train.csv", dtype=str)
@@ -293,7 +293,7 @@ def test_recordings_that_are_named_twice_are_one_row(root_2025):
 
 
 @pytest.fixture(scope="module")
-def made_once(tmp_path_factory):
+def made_once(brief_recordings, tmp_path_factory):
     root = tmp_path_factory.mktemp("made") / "set"
     sizes = {"n_test": 2, "n_labeled": 2, "n_unlabeled": 0, "soundscape_s": 10}
     make_birdclef(root, n_species=3, n_recordings=6, **sizes)

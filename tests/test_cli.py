@@ -271,7 +271,7 @@ def test_report_is_a_page(folder, tmp_path):
     assert "pipeline.pkl" in result.stderr
     model = "birds.skbird.work/birds.pipeline.pkl"
     options = ("--out", page, "--grad-cam", "--trust-pickle", "--threshold", "0.999999")
-    result = run("report", model, "birds.skbird.heldout.csv", *options)
+    result = run("report", model, "birds.skbird.heldout.csv", *options, "--clips", 2)
     assert result.exit_code == 0, result.output
 
 

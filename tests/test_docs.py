@@ -210,11 +210,13 @@ def test_from_scikit_learn(names, capsys):
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("brief_recordings")
 def test_from_a_kaggle_notebook(tmp_path, monkeypatch, capsys):
     pytest.importorskip("timm")
     monkeypatch.chdir(tmp_path)
     (code,) = code_of("coming_from/kaggle_notebook.md")
-    small = "n_species=2, n_recordings=14, n_labeled=5, n_test=2, soundscape_s=20"
+    small = "n_species=2, n_recordings=14, n_test=2, n_labeled=5, n_unlabeled=2"
+    small += ", soundscape_s=10"
     code = code.replace("n_species=6, n_recordings=120, n_labeled=20", small)
     code = code.replace("fast(", "fast('test_efficientnet', ")
     code = code.replace("row=8", "row=1, sedclassifier__max_epochs=1")

@@ -105,7 +105,7 @@ def test_tables_of_other_programs(tmp_path, name, separator, encoding):
     assert data.X["primary_label"].tolist() == ["Wren", "Dove"]
 
 
-def test_a_birdclef_folder(tmp_path):
+def test_a_birdclef_folder(brief_recordings, tmp_path):
     sizes = {"n_test": 1, "n_labeled": 0, "n_unlabeled": 0, "soundscape_s": 10}
     made = make_birdclef(tmp_path / "set", n_species=2, n_recordings=6, **sizes)
     data = load_recordings(tmp_path / "set")

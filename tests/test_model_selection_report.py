@@ -100,7 +100,7 @@ def test_bootstrap_is_what_drawing_recordings_would_give(rng, n_folds, decimals)
     P = (0.3 * rng.random(Y.shape) + 0.2 * (Y > 0)).round(decimals)
     recording = rng.integers(20, size=60)
     fold = recording % n_folds
-    counts = resample_counts(20, 30, 0)
+    counts = resample_counts(20, 12, 0)
     result = within_fold_macro_auc(*validate_scores(Y, P), fold, recording, counts)
     expected = [
         slow_within_fold_auc(Y, P, fold, recording, count) for count in counts.T
@@ -492,12 +492,12 @@ def test_paired_bootstrap_is_what_resampling_both_would_give(rng):
         B,
         recording_ids=recording,
         folds=fold,
-        n_bootstrap=60,
+        n_bootstrap=24,
         confidence=0.8,
         random_state=0,
     )
     rows = np.arange(8, 80)
-    counts = resample_counts(20, 60, 0)
+    counts = resample_counts(20, 24, 0)
     a, b = (
         np.array(
             [
@@ -514,7 +514,7 @@ def test_paired_bootstrap_is_what_resampling_both_would_give(rng):
     np.testing.assert_allclose(result.interval, expected, atol=1e-6)
     assert result.share_positive == (difference > 0).mean()
     n_contrary = min((difference <= 0).sum(), (difference >= 0).sum())
-    assert result.p_value == pytest.approx(min(1, 2 * (1 + n_contrary) / 61))
+    assert result.p_value == pytest.approx(min(1, 2 * (1 + n_contrary) / 25))
 
 
 def test_rows_that_one_model_missed_are_left_out_of_both(rng):

@@ -24,6 +24,7 @@ def examples(page):
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("brief_recordings")
 def test_the_example_runs_as_printed(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     (code,) = examples(README)

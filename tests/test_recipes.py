@@ -68,7 +68,7 @@ SMALL = {"max_epochs": 1, "verbose": 0, "batch_size": 4}
 
 
 @pytest.fixture(scope="module")
-def birds(tmp_path_factory):
+def birds(brief_recordings, tmp_path_factory):
     root = tmp_path_factory.mktemp("birds")
     counts = {"n_species": 4, "n_recordings": 16, "n_test": 1, "n_labeled": 0}
     return make_birdclef(

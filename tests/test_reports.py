@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import soundfile
+from matplotlib.figure import Figure
 
 from skbird.inspection._figures import clean_text, plain_text
 from skbird.reports import _clips
@@ -368,12 +369,11 @@ def test_attributes_are_escaped():
 
 
 @pytest.mark.slow
-def test_pages_are_the_same_bytes_each_time(table, tmp_path):
+def test_pages_are_the_same_bytes_each_time(recordings, table, tmp_path):
+    again = describe_recordings(table, verbose=0, clip_s=1.0, n_jobs=2)
     pages = [
-        describe_recordings(table, verbose=0, clip_s=1.0)
-        .to_html(tmp_path / f"{number}.html")
-        .read_bytes()
-        for number in range(2)
+        report.to_html(tmp_path / f"{number}.html").read_bytes()
+        for number, report in enumerate([recordings, again])
     ]
     assert pages[0] == pages[1]
 
@@ -388,6 +388,18 @@ def test_figures_are_laid_out_once_whatever_the_settings_of_matplotlib(setting):
     plain = svg()
     with matplotlib.rc_context({f"figure.{setting}": True}):
         assert svg() == plain
+
+
+def test_figures_are_drawn_once(monkeypatch):
+    drawn, plain_draw = [], Figure.draw
+
+    def draw(figure, renderer):
+        drawn.append(figure)
+        plain_draw(figure, renderer)
+
+    monkeypatch.setattr(Figure, "draw", draw)
+    finish(new_axes(), "empty", "", "")
+    assert len(drawn) == 1
 
 
 def test_clips_are_short_and_the_loudest_stretch(write_wav):

@@ -62,8 +62,9 @@ def describe(data, out, no_labels, decode, speech):
                 "Each folder is taken for a species; pass --no-labels if they are not."
             )
     title = f"Recordings: {data.resolve().name}"
+    clips = {} if out else {"n_clips": 0}  # nobody would hear them
     report = describe_recordings(
-        X, Y, max_decoded=decode, speech=speech, title=title, random_state=0
+        X, Y, max_decoded=decode, speech=speech, title=title, random_state=0, **clips
     )
     if (report.tables["recordings"]["error"] != "").all():
         _console.say_left_out(report.tables["unreadable"])

@@ -42,6 +42,10 @@ class Table:
     shown: pd.DataFrame | None = None  # the first lines otherwise than in `frame`
 
 
+# With one of these settings, a figure is never without an engine.
+_LAYOUTS = "figure.autolayout", "figure.constrained_layout.use"
+
+
 @dataclass(frozen=True)
 class Plot:
     """A figure, what it shows, and a text for those who cannot see it."""
@@ -56,13 +60,15 @@ class Plot:
         """The figure as SVG, the same bytes each time."""
         import matplotlib
 
-        layout = self.figure.get_layout_engine()
-        if layout is not None:  # placed now: to place it, savefig would draw it twice
-            layout.execute(self.figure)
-            self.figure.set_layout_engine("none")
         buffer = io.BytesIO()
         options = {"svg.hashsalt": self.name, "savefig.facecolor": "white"}
+        options |= dict.fromkeys(_LAYOUTS, False)
         with matplotlib.rc_context(options):
+            layout = self.figure.get_layout_engine()
+            if layout is not None:
+                # Placed now, and no engine left: with any, savefig would draw it twice.
+                layout.execute(self.figure)
+                self.figure.set_layout_engine(None)
             self.figure.savefig(buffer, format="svg", metadata={"Date": None})
         return buffer.getvalue()
 
