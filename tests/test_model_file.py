@@ -287,15 +287,19 @@ def edit_model(path, change):
 
 
 def every_callable():
-    """Name everything callable that any module of skbird has, in all likely ways."""
-    names = set()
+    """Name everything callable that any module of skbird has, in all likely ways.
+
+    What is in a module of others is named once, by the first module that imports it.
+    """
+    names, others = set(), set()
     for info in pkgutil.walk_packages(skbird.__path__, "skbird."):
         module = importlib.import_module(info.name)
         for name, value in vars(module).items():
             if callable(value) or isinstance(value, type(os)):
                 names |= {name, f"{info.name}.{name}", f"{info.name}:{name}"}
                 names |= {getattr(value, "__name__", name)}
-                if isinstance(value, type(os)):
+                if isinstance(value, type(os)) and value not in others:
+                    others.add(value)
                     names |= {f"{info.name}.{name}.{inner}" for inner in dir(value)}
     return names
 
@@ -303,7 +307,7 @@ def every_callable():
 @pytest.mark.slow
 def test_nothing_callable_but_the_list_can_be_named_in_a_file(path):
     names = every_callable()
-    assert "skbird.utils._files.os.replace" in names
+    assert any(re.fullmatch(r"skbird\..*\._\w+\.os\.replace", name) for name in names)
     assert len(names) > 10_000
     with zipfile.ZipFile(path) as archive:
         plain = json.loads(archive.read("model.json"))
