@@ -41,6 +41,7 @@ from skbird.postprocessing import SoundscapeReweighter
 from skbird.utils._parquet import read_parquet
 
 pytest.importorskip("pyarrow")
+pytestmark = pytest.mark.usefixtures("forked_workers")
 RATE = 1000
 SPECIES = ["cricket", "frog", "owl"]
 
