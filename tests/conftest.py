@@ -80,6 +80,22 @@ def librosa():
     return librosa
 
 
+@pytest.fixture(scope="module")
+def forked_workers():
+    """Let joblib fork its processes from one that has imported what most of them need.
+
+    By default each of them starts an interpreter that imports everything anew.
+    """
+    from joblib.externals.loky import get_reusable_executor
+    from joblib.externals.loky.backend.context import set_start_method
+
+    get_reusable_executor(reuse=True).shutdown()
+    set_start_method("forkserver", force=True)
+    yield
+    get_reusable_executor(reuse=True).shutdown()
+    set_start_method(None, force=True)
+
+
 @pytest.fixture
 def write_wav(tmp_path):
     """Return a function that writes samples and returns the path."""

@@ -2,6 +2,7 @@
 
 import datetime as dt
 import errno
+import io
 import json
 import multiprocessing
 import os
@@ -13,6 +14,7 @@ import sys
 import time
 import warnings
 from contextlib import contextmanager
+from functools import cache
 from itertools import count
 from pathlib import Path
 
@@ -40,6 +42,7 @@ from skbird.utils._parquet import read_parquet
 from skbird.utils.estimator_checks._fresh_process import HEAVY
 
 pytest.importorskip("pyarrow")
+pytestmark = pytest.mark.usefixtures("forked_workers")
 RATE = 1000
 SPECIES = ["cricket", "frog", "owl"]
 
@@ -94,13 +97,23 @@ class Skipping(Level):
         return proba
 
 
-def write_nights(folder, n_files, seed=0, seconds=12):
+def write_nights(folder, n_files, seed=0):
     folder.mkdir(parents=True, exist_ok=True)
-    rng = np.random.default_rng(seed)
-    for number in range(n_files):
-        samples = rng.uniform(0.05, 0.9) * rng.random(RATE * (seconds + number % 3))
-        soundfile.write(folder / f"night{number:02d}.wav", samples, RATE)
+    for number, content in enumerate(nights_as_wav(n_files, seed)):
+        (folder / f"night{number:02d}.wav").write_bytes(content)
     return folder
+
+
+@cache
+def nights_as_wav(n_files, seed):
+    rng = np.random.default_rng(seed)
+    contents = []
+    for number in range(n_files):
+        samples = rng.uniform(0.05, 0.9) * rng.random(RATE * (12 + number % 3))
+        file = io.BytesIO()
+        soundfile.write(file, samples, RATE, format="WAV")
+        contents.append(file.getvalue())
+    return contents
 
 
 @pytest.fixture
@@ -458,9 +471,10 @@ def test_kills_at_each_write_leave_no_trace(tmp_path, run):
     # Two calls for the list of files, the manifest and each part; and none of them.
     assert len(outs) == 2 * (2 + 4) + 1
     assert sum(any(out.glob(".*.tmp")) for out in outs) == 12
+    expected = expected_rows(folder)
     for out in outs:
         rows = run(recordings=folder, block_s=10, out=out).read()
-        pd.testing.assert_frame_equal(rows, expected_rows(folder), check_exact=True)
+        pd.testing.assert_frame_equal(rows, expected, check_exact=True)
         assert not list(out.glob(".*"))
 
 

@@ -283,10 +283,11 @@ def test_unreadable_rows_are_named_early(rows, compiled, tmp_path, monkeypatch):
 
 
 @pytest.mark.slow
-def test_members_with_one_front_end_share_it(rows, monkeypatch):
-    X, Y = rows
-    net = CNNClassifier(module=TinyCNN, **NET)
-    model = SeedEnsemble(make(net), n_estimators=2, random_state=0).fit(X, Y)
+def test_members_with_one_front_end_share_it(rows, fitted, monkeypatch):
+    X, _ = rows
+    model = SeedEnsemble(fitted)
+    model.estimators_ = [fitted, copy.deepcopy(fitted)]
+    model.species_, model.classes_ = fitted[-1].species_, fitted[-1].classes_
     compiled = compile_pipeline(model, X, precision="float32")
     assert isinstance(compiled, CompiledPipeline)
     passes = count_rows(monkeypatch)

@@ -335,6 +335,7 @@ def test_scorers_share_one_prediction():
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("forked_workers")
 def test_scorers_work_in_a_parallel_grid_search(rng):
     X = rng.random((30, 2))
     search = GridSearchCV(

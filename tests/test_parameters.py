@@ -20,10 +20,9 @@ import pandas as pd
 import pytest
 import torch
 from conftest import RATE, tone
+from scipy.special import expit
 from sklearn.base import BaseEstimator, ClassifierMixin, clone
-from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import GroupKFold
-from sklearn.multiclass import OneVsRestClassifier
 from sklearn.pipeline import make_pipeline
 from skorch.callbacks import Callback
 from tiny_cnn import TinyCNN
@@ -129,13 +128,15 @@ class Table(ClassifierMixin, BaseEstimator):
         numbers = X[["a", "b", "c"]].to_numpy()
         draws = np.random.default_rng(self.random_state).random(len(X))
         self.n_fits_ = 1 + (getattr(self, "n_fits_", 0) if self.warm_start else 0)
-        model = OneVsRestClassifier(LogisticRegression(C=self.C * self.n_fits_))
-        self.model_ = model.fit(numbers + 0.1 * draws[:, None], np.nan_to_num(y, nan=1))
+        columns = np.column_stack([numbers + 0.1 * draws[:, None], np.ones(len(X))])
+        penalty = np.eye(4) / (self.C * self.n_fits_)
+        logits = 4 * np.nan_to_num(y, nan=1) - 2
+        self.coef_ = np.linalg.solve(columns.T @ columns + penalty, columns.T @ logits)
         self.classes_ = np.tile([0, 1], (np.shape(y)[1], 1))
         return self
 
     def predict_proba(self, X):
-        return self.model_.predict_proba(X[["a", "b", "c"]].to_numpy())
+        return expit(X[["a", "b", "c"]].to_numpy() @ self.coef_[:3] + self.coef_[3])
 
     def predict(self, X):
         return (self.predict_proba(X) >= 0.5).astype(int)
@@ -271,7 +272,7 @@ def see_net(net, folder):
 def see_callback(callback, folder):
     """Fit a network with one callback more."""
     net = CNNClassifier(module=TinyCNN, **NET, callbacks=[("it", callback)])
-    return see_net(net.set_params(max_epochs=4, lr=0.01), folder)
+    return see_net(net.set_params(max_epochs=3, lr=0.01), folder)
 
 
 def see_loss(loss, folder):

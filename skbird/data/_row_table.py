@@ -79,7 +79,8 @@ def check_placed_rows(X, input_name, place):
         Says for the number of a row how errors call it.
     """
     table = _as_table(X, input_name)
-    given = {name: table[name] for name in _PLACE if name in table.columns}
+    places = {name: number for number, name in enumerate(table.columns)}
+    given = {name: table.iloc[:, places[name]] for name in _PLACE if name in places}
     paths = _paths(given["path"], place)
     start, end = (
         _seconds(given[name], name, input_name)
@@ -99,9 +100,10 @@ def check_placed_rows(X, input_name, place):
         )
     columns = {"path": paths, "start": start, "end": end}
     as_given = paths is given["path"] and not unplaced.any() and not endless.any()
-    if as_given and _is_row_table(table, given):  # each step of a pipeline asks
+    if as_given and _is_row_table(places, given):  # each step of a pipeline asks
         rows = pd.DataFrame(with_rows(table))  # without attributes of X
-        rows.columns = list(table.columns)
+        if not _is_plain(rows.columns):
+            rows.columns = list(table.columns)
         return rows
     # By place: of further columns two may have one name.
     names = list(columns)
@@ -115,11 +117,16 @@ def check_placed_rows(X, input_name, place):
     return rows
 
 
-def _is_row_table(table, given):
+def _is_row_table(places, given):
     """Return whether a table begins with columns of the kinds that it must have."""
-    if list(table.columns[:3]) != list(_PLACE) or "channels" in table.columns:
+    if [places.get(name) for name in _PLACE] != [0, 1, 2] or "channels" in places:
         return False
     return given["start"].dtype == given["end"].dtype == np.float64
+
+
+def _is_plain(columns):
+    """Return whether names of columns are such as pandas makes of a list of texts."""
+    return type(columns) is pd.Index and columns.dtype == _TEXT and columns.name is None
 
 
 def in_one_layout(rows):
@@ -187,7 +194,7 @@ def _paths(given, place):
     if (
         given.dtype == _TEXT
         and isinstance(_TEXT, pd.StringDtype)
-        and given.notna().all()
+        and not given.array.isna().any()
     ):
         return given
     paths = [_as_path(path, row, place) for row, path in enumerate(given)]
