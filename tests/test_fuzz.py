@@ -26,7 +26,7 @@ def test_damaged_files_cost_no_good_row(n):
 
 @pytest.fixture(scope="module")
 def selftest():
-    return fuzz("--kind", "selftest", "--cases", 12, "--limit-s", 0.5)
+    return fuzz("--kind", "selftest", "--cases", 12, "--limit-s", 1)
 
 
 @pytest.mark.slow
