@@ -122,9 +122,10 @@ class FFmpegDecoder:
         self.close()
         try:
             self._source = open(self.path, "rb")
-            self._container = self._av.open(
-                self._source, options=_OPTIONS, **_tags_of_any_text(self._av)
-            )
+            # Tags that are no UTF-8 cost nothing; PyAV 19 takes them without an option.
+            older = int(self._av.__version__.split(".")[0]) < 19
+            tags = {"metadata_errors": "replace"} if older else {}
+            self._container = self._av.open(self._source, options=_OPTIONS, **tags)
             self._stream = self._find_stream()
         except AudioReadError:
             self.close()
@@ -382,13 +383,6 @@ def _add_note(header, note):
 
 def _reason(exc):
     return getattr(exc, "strerror", None) or exc
-
-
-def _tags_of_any_text(av):
-    """Return the options with which tags that are no UTF-8 cost nothing."""
-    # PyAV 19 has no such option: it takes any text.
-    older = int(av.__version__.split(".")[0]) < 19
-    return {"metadata_errors": "replace"} if older else {}
 
 
 def _import_av(path):
