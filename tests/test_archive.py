@@ -414,11 +414,11 @@ def test_kills_leave_no_trace_in_the_rows(tmp_path, run):
     rng = random.Random(0)
     finished = {}
     for _ in range(3):
-        process = started(predict_archive, Level(sleep_s=0.1), folder, out, **options)
+        process = started(predict_archive, Level(sleep_s=0.05), folder, out, **options)
         while len(list(out.glob("part-*"))) == len(finished):
             assert process.exitcode is None
             time.sleep(0.01)
-        time.sleep(rng.uniform(0, 0.4))
+        time.sleep(rng.uniform(0, 0.2))
         process.kill()
         process.join()
         assert process.exitcode == -signal.SIGKILL
@@ -479,8 +479,11 @@ def test_kills_at_each_write_leave_no_trace(tmp_path, run):
 
 
 def predict_in_forks(*args, n_jobs):
-    """Predict in blocks of 10 s by processes that need import nothing anew."""
-    set_start_method("forkserver", force=True)
+    """Predict in blocks of 10 s by processes that need import nothing anew.
+
+    A process that was itself forked off the server would start a server of its own.
+    """
+    set_start_method("fork", force=True)
     try:
         return predict_archive(*args, block_s=10, n_jobs=n_jobs, verbose=0)
     finally:
