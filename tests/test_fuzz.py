@@ -26,7 +26,7 @@ def test_damaged_files_cost_no_good_row(n):
 
 @pytest.fixture(scope="module")
 def selftest():
-    return fuzz("--kind", "selftest", "--cases", 12, "--limit-s", 1)
+    return fuzz("--kind", "selftest", "--cases", 8, "--seed", 81, "--limit-s", 1)
 
 
 @pytest.mark.slow
@@ -48,7 +48,7 @@ def test_every_sort_of_failure_is_seen(selftest):
     cases, right, refused, nan, same, failures = map(int, counts)
     assert (nan, same) == (0, 0)
     assert min(right, refused, failures) > 0
-    assert cases == 12 == right + refused + failures
+    assert cases == 8 == right + refused + failures
 
 
 @pytest.mark.slow
