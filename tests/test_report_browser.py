@@ -57,8 +57,9 @@ def address(tmp_path_factory):
     return report.to_html(folder / "page.html").as_uri()
 
 
-@pytest.fixture
-def page(browser, address):
+@pytest.fixture(scope="module")
+def tab(browser):
+    """A page that notes what troubles it, and what it asks of the network."""
     context = browser.new_context(offline=True)
     page = context.new_page()
     page.trouble = []
@@ -70,11 +71,18 @@ def page(browser, address):
             request.url.startswith("http") and page.trouble.append(request.url)
         ),
     )
-    page.goto(address)
     yield page
-    assert page.trouble == []
-    assert page.evaluate("window.hacked") is None
     context.close()
+
+
+@pytest.fixture
+def page(tab, address):
+    tab.trouble.clear()
+    tab.goto(address)
+    yield tab
+    assert tab.trouble == []
+    assert tab.evaluate("window.hacked") is None
+    tab.goto("about:blank")
 
 
 def column(page, table, number):
