@@ -107,11 +107,11 @@ def test_what_was_judged_outlives_the_server(browser, folder, table, tmp_path):
         opened(browser, address) as page,
     ):
         assert page.url.endswith("/")
-        press(page, "yynu" * 2, 0)
+        press(page, "yynu" * 5, 0)
         until(page, "document.querySelector('#player').currentTime > 0.05")
         page.reload()
-        until(page, f"{COUNT}.startsWith('8 of')")
-        press(page, "yn" * 2, 8)
+        until(page, f"{COUNT}.startsWith('20 of')")
+        press(page, "yn" * 5, 20)
         process.kill()
         process.wait()
         page.keyboard.press("y")
@@ -121,12 +121,12 @@ def test_what_was_judged_outlives_the_server(browser, folder, table, tmp_path):
         assert "ERR_CONNECTION_REFUSED" in refused
         page.trouble.clear()
     judged = read_reviews(path)["judged"]
-    assert [len(judged), judged.sum(), judged.isna().sum()] == [12, 6, 2]
+    assert [len(judged), judged.sum(), judged.isna().sum()] == [30, 15, 5]
     again = PageServer(ReviewSession(table, path, folder=folder), reviewer="Ada")
     with again as server, opened(browser, server.address) as page:
-        until(page, f"{COUNT}.startsWith('12 of')")
-        press(page, "y", 12)
-    assert len(read_reviews(path)) == 13
+        until(page, f"{COUNT}.startsWith('30 of')")
+        press(page, "y", 30)
+    assert len(read_reviews(path)) == 31
 
 
 @pytest.fixture
