@@ -395,7 +395,7 @@ def test_events_are_runs_of_predicted_rows(proba, threshold):
 # Row tables and annotations ---------------------------------------------------------
 
 names = st.text(
-    st.characters(codec="utf-8", exclude_categories=["Cs", "Cc", "Zl", "Zp"]),
+    st.characters(exclude_categories=["Cs", "Cc", "Zl", "Zp"]),
     min_size=1,
     max_size=12,
 ).filter(lambda text: text.strip() == text and text.strip("'"))

@@ -96,25 +96,39 @@ def test_recordings_are_as_their_collection_is(data):
     assert data.X.loc[data.X["collection"] == "XC", "rating"].between(1, 5).all()
 
 
+@pytest.fixture(scope="module")
+def few(tmp_path_factory):
+    """Make sets of few recordings, each of which takes a while."""
+
+    def make(**options):
+        return make_birdclef(
+            tmp_path_factory.mktemp("few"), **TINY | {"n_recordings": 6}, **options
+        )
+
+    return make
+
+
+@pytest.fixture(scope="module")
+def few_data(few):
+    return few(n_jobs=2)
+
+
 @pytest.mark.slow
-def test_same_seed_same_samples_whatever_the_threads(tmp_path, data):
-    again = make_birdclef(tmp_path, **TINY, n_jobs=1)
+def test_same_seed_same_samples_whatever_the_threads(few, few_data):
+    again = few(n_jobs=1)
     for name in ("X", "test"):
-        for first, second in zip(data[name]["path"], again[name]["path"], strict=True):
+        paths = few_data[name]["path"], again[name]["path"]
+        for first, second in zip(*paths, strict=True):
             np.testing.assert_array_equal(
                 soundfile.read(first)[0], soundfile.read(second)[0]
             )
-    pd.testing.assert_frame_equal(data.test_Y, again.test_Y)
-    pd.testing.assert_frame_equal(data.Y, again.Y)
+    pd.testing.assert_frame_equal(few_data.test_Y, again.test_Y)
+    pd.testing.assert_frame_equal(few_data.Y, again.Y)
 
 
 @pytest.mark.slow
-def test_another_seed_gives_another_set(tmp_path):
-    few = {**TINY, "n_recordings": 4}
-    first, second = (
-        make_birdclef(tmp_path / str(seed), **few, random_state=seed) for seed in (0, 1)
-    )
-    assert not np.array_equal(first.test_Y, second.test_Y)
+def test_another_seed_gives_another_set(few, few_data):
+    assert not np.array_equal(few_data.test_Y, few(random_state=1).test_Y)
 
 
 def test_the_same_set_is_reused(root, data):
@@ -277,12 +291,12 @@ def test_species_beyond_the_first_are_drawn_in_pairs():
 
 
 def test_shares_and_backgrounds_are_as_asked_for(tmp_path):
-    options = {"n_recordings": 40, "n_test": 1, "n_labeled": 0, "n_unlabeled": 0}
-    options |= {"n_species": 20, "rarest_share": 1.0, "background": [0, 0, 1]}
+    options = {"n_recordings": 32, "n_test": 1, "n_labeled": 0, "n_unlabeled": 0}
+    options |= {"n_species": 16, "rarest_share": 1.0, "background": [0, 0, 1]}
     data = make_birdclef(tmp_path / "set", **options, soundscape_s=5)
     train = pd.read_csv(tmp_path / "set" / "train.csv")
     assert (train["primary_label"].value_counts() == 2).all()
     n_heard = train["secondary_labels"].str.count(r"\w+")
     assert n_heard.max() == 2
     assert n_heard.mean() > 1.4  # recordists miss some
-    assert len(data.species) == 20
+    assert len(data.species) == 16

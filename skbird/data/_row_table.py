@@ -80,7 +80,7 @@ def check_placed_rows(X, input_name, place):
     """
     table = _as_table(X, input_name)
     places = {name: number for number, name in enumerate(table.columns)}
-    given = {name: table.iloc[:, places[name]] for name in _PLACE if name in places}
+    given = {name: table[name] for name in _PLACE if name in places}
     paths = _paths(given["path"], place)
     start, end = (
         _seconds(given[name], name, input_name)

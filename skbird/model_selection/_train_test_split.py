@@ -150,7 +150,8 @@ class _TestPart:
     """Groups to test on, and how far they are from what is wanted."""
 
     def __init__(self, counts, sizes, test_size):
-        self.counts, self.sizes = counts, sizes
+        self.counts, self.sizes = counts, sizes.tolist()
+        self.ends = counts.indptr.tolist()
         n_groups, n_species = counts.shape
         self.groups = np.zeros(n_groups, dtype=bool)
         self.rows, self.positives = 0, np.zeros(n_species)
@@ -158,14 +159,15 @@ class _TestPart:
         self.wanted_positives = np.maximum(test_size * counts.sum(axis=0), 1)
         self.n_trained = np.bincount(counts.indices, minlength=n_species)
         self.wanted_positives[self.n_trained < 2] = 0  # there is no choice for them
+        self.off = self._off(self.positives, slice(None))
 
     def loss(self):
         """Return how far rows and species are from what is wanted."""
-        return self._loss(self.rows, self.positives, slice(None))
+        return self._loss(self.rows, self._off(self.positives, slice(None)))
 
     def move_if_better(self, group):
         """Take a group in, or out, if that lowers the loss; say whether it was done."""
-        row = slice(self.counts.indptr[group], self.counts.indptr[group + 1])
+        row = slice(self.ends[group], self.ends[group + 1])
         species, amounts = self.counts.indices[row], self.counts.data[row]
         sign = -1 if self.groups[group] else 1
         if sign == 1 and (self.n_trained[species] == 1).any():
@@ -174,18 +176,21 @@ class _TestPart:
             return False  # nothing else is there to judge by
         rows = self.rows + sign * self.sizes[group]
         positives = self.positives[species] + sign * amounts
-        before = self._loss(self.rows, self.positives[species], species)
+        off = self._off(positives, species)
+        before = self._loss(self.rows, self.off[species])
         # Less by more than rounding, or a group could go to and fro for ever.
-        if self._loss(rows, positives, species) > before - 1e-9:
+        if self._loss(rows, off) > before - 1e-9:
             return False
         self.groups[group] = sign == 1
         self.rows = rows
-        self.positives[species] = positives
+        self.positives[species], self.off[species] = positives, off
         self.n_trained[species] -= sign
         return True
 
-    def _loss(self, rows, positives, species):
+    def _off(self, positives, species):
         # By ratio: half of what is wanted is as bad as twice, and none is worse.
-        off = np.log((positives + 0.5) / (self.wanted_positives[species] + 0.5))
+        return np.log((positives + 0.5) / (self.wanted_positives[species] + 0.5))
+
+    def _loss(self, rows, off):
         rows_off = rows / self.wanted_rows - 1
         return off @ off / len(self.positives) + _WEIGHT_OF_ROWS * rows_off**2
