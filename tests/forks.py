@@ -10,9 +10,10 @@ from concurrent.futures import ProcessPoolExecutor
 from skbird.utils.estimator_checks._fresh_process import HEAVY, _start_method
 
 # The server is one for all tests: those of estimators use it, too.
-multiprocessing.get_context("forkserver").set_forkserver_preload(
-    [*HEAVY, "pytest", "skbird.archive"]
-)
+if "forkserver" in multiprocessing.get_all_start_methods():
+    multiprocessing.get_context("forkserver").set_forkserver_preload(
+        [*HEAVY, "pytest", "skbird.archive"]
+    )
 
 
 def started(call, *args, **options):

@@ -11,6 +11,7 @@ from concurrent.futures.process import BrokenProcessPool
 import pytest
 from broken_promises import MUTATIONS, break_promise
 from estimator_cases import ESTIMATORS
+from forks import started
 
 import skbird
 from skbird.utils import _process_folder, estimator_checks
@@ -60,35 +61,23 @@ BY_DESIGN = {
 BY_NAME = {type(estimator).__name__: estimator for estimator in ESTIMATORS}
 
 
-END_AND_KILL = """
-import os, sys, tempfile
-from skbird.utils.estimator_checks import CheckData
-killed = os.fork()
-tempfile.tempdir = sys.argv[1 if killed else 2]
-CheckData()
-if not killed: os._exit(0)
-os.waitpid(killed, 0)
-"""
-
-
-@pytest.fixture(scope="module")
-def ended_and_killed(tmp_path_factory):
-    """Folders where a process that ended and one that was killed had recordings."""
-    folders = [tmp_path_factory.mktemp(name) for name in ("ended", "killed")]
-    subprocess.run([sys.executable, "-c", END_AND_KILL, *folders], check=True)
-    return folders
-
-
 @pytest.mark.slow
 @pytest.mark.parametrize("killed", [False, True], ids=["end", "kill"])
-def test_recordings_go_with_the_process_or_the_next(killed, ended_and_killed):
-    folder = ended_and_killed[killed]
-    left = list(folder.glob("skbird-checks-*"))
+def test_recordings_go_with_the_process_or_the_next(killed, tmp_path):
+    code = (
+        f"import os, tempfile; tempfile.tempdir = {str(tmp_path)!r}\n"
+        "from skbird.utils.estimator_checks import CheckData; CheckData()"
+    )
+    if killed:
+        started(exec, f"{code}; os._exit(0)").join()
+    else:
+        subprocess.run([sys.executable, "-c", code], check=True)
+    left = list(tmp_path.glob("skbird-checks-*"))
     assert len(left) == (1 if killed else 0)
     make = _process_folder._make_folder.__wrapped__  # as in two processes
-    folders = {make("skbird-checks-", str(folder), k) for k in range(2)}
+    folders = {make("skbird-checks-", str(tmp_path), k) for k in range(2)}
     assert len(folders) == 2  # the second spares the first
-    assert set(folder.glob("skbird-checks-*")) == folders
+    assert set(tmp_path.glob("skbird-checks-*")) == folders
 
 
 def public_estimators():
