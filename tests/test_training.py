@@ -690,11 +690,11 @@ def test_cuda_means_half_precision(stripes, monkeypatch):
 def test_a_compiled_network_trains_and_pickles_without_its_compiler(stripes):
     X, Y = stripes
     # The eager backend: code is traced, but no compiler of C++ is needed.
-    plain = small(module=CNN, max_epochs=1)
+    plain = small(max_epochs=1)
     net = clone(plain).set_params(compile=True, compile__backend="eager").fit(X, Y)
     assert isinstance(net.module_, torch._dynamo.OptimizedModule)
     loaded = pickle.loads(pickle.dumps(net))
-    assert isinstance(loaded.module_, CNN)
+    assert isinstance(loaded.module_, TinyCNN)
     np.testing.assert_allclose(loaded.predict_proba(X), net.predict_proba(X), atol=1e-5)
     plain.fit(X, Y)
     np.testing.assert_allclose(plain.predict_proba(X), net.predict_proba(X), atol=1e-3)
