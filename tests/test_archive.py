@@ -5,7 +5,6 @@ import datetime as dt
 import errno
 import io
 import json
-import multiprocessing
 import os
 import random
 import signal
@@ -22,6 +21,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import soundfile
+from forks import started
 from joblib import parallel_config
 from joblib.externals.loky import get_reusable_executor
 from joblib.externals.loky.backend.context import set_start_method
@@ -39,7 +39,6 @@ from skbird.data import Recordings, segment_table
 from skbird.ensemble import FoldEnsemble, MultilabelVotingClassifier, SeedEnsemble
 from skbird.postprocessing import SoundscapeReweighter
 from skbird.utils._parquet import read_parquet
-from skbird.utils.estimator_checks._fresh_process import HEAVY
 
 pytest.importorskip("pyarrow")
 pytestmark = pytest.mark.usefixtures("forked_workers")
@@ -391,19 +390,6 @@ def test_finished_parts_are_kept_and_the_rest_is_run(run, tmp_path):
     assert again.times_real_time == 0
     assert again.n_rows == 27
     assert len(log.read_text().splitlines()) == n_calls + 4
-
-
-# Processes without the modules, threads and patches of this one, which start at once.
-# The server is one for all tests: those of estimators use it, too.
-FORKS = multiprocessing.get_context("forkserver")
-FORKS.set_forkserver_preload([*HEAVY, "pytest", "skbird.archive"])
-
-
-def started(call, *args, **options):
-    """Return a process of its own that calls."""
-    process = FORKS.Process(target=call, args=args, kwargs=options)
-    process.start()
-    return process
 
 
 @pytest.mark.slow

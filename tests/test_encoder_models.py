@@ -4,7 +4,6 @@ import copy
 import os
 import pickle
 import re
-import signal
 import subprocess
 import sys
 import time
@@ -16,6 +15,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from click.testing import CliRunner
+from forks import started
 from scipy.special import expit
 from sklearn.linear_model import LogisticRegression
 from sklearn.multiclass import OneVsRestClassifier
@@ -304,6 +304,18 @@ print(*proba.argmax(axis=1))
     assert done.stdout.split() == [str(k % 3) for k in range(12)]
 
 
+def predict_slowly(models_folder, file, *args, **options):
+    os.environ["SKBIRD_ENCODERS"] = str(models_folder)
+    fast = CompiledProbe.predict_proba
+
+    def slow(self, X):
+        time.sleep(0.15)
+        return fast(self, X)
+
+    CompiledProbe.predict_proba = slow
+    predict_archive(load_model(file), *args, **options)
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("n", [1, pytest.param(3, marks=pytest.mark.thorough)])
 def test_an_archive_that_is_killed(fitted, rows, models_folder, tmp_path, n):
@@ -316,24 +328,14 @@ def test_an_archive_that_is_killed(fitted, rows, models_folder, tmp_path, n):
         return predict_archive(model, list(X["path"]), out, **options).read()
 
     whole, killed = predict(tmp_path / "whole"), tmp_path / "killed"
-    code = f"""
-import time
-from skbird.archive import part_paths, predict_archive
-from skbird.inference import CompiledProbe, load_model
-fast = CompiledProbe.predict_proba
-def slow(self, X):
-    time.sleep(0.15)
-    return fast(self, X)
-CompiledProbe.predict_proba = slow
-model = load_model({str(tmp_path / "toads.skbird")!r})
-predict_archive(model, {list(X["path"])}, {str(killed)!r}, **{options})
-"""
     for n_parts in range(n):
-        work = subprocess.Popen([sys.executable, "-c", code])
-        while work.poll() is None and len(part_paths(killed)) <= n_parts:
+        file = tmp_path / "toads.skbird"
+        args = models_folder, file, list(X["path"]), killed
+        work = started(predict_slowly, *args, **options)
+        while work.exitcode is None and len(part_paths(killed)) <= n_parts:
             time.sleep(0.02)
-        work.send_signal(signal.SIGKILL)
-        work.wait()
+        work.kill()
+        work.join()
     assert n <= len(part_paths(killed)) < 6  # it was killed at work
     pd.testing.assert_frame_equal(predict(killed), whole)
 

@@ -11,6 +11,7 @@ from concurrent.futures.process import BrokenProcessPool
 import pytest
 from broken_promises import MUTATIONS, break_promise
 from estimator_cases import ESTIMATORS
+from forks import started
 
 import skbird
 from skbird.utils import _process_folder, estimator_checks
@@ -61,13 +62,18 @@ BY_NAME = {type(estimator).__name__: estimator for estimator in ESTIMATORS}
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("end", ["", "; os._exit(0)"], ids=["end", "kill"])
-def test_recordings_go_with_the_process_or_the_next(end, tmp_path):
-    code = "import os; from skbird.utils.estimator_checks import CheckData; CheckData()"
-    environment = os.environ | dict.fromkeys(("TMPDIR", "TEMP", "TMP"), str(tmp_path))
-    subprocess.run([sys.executable, "-c", code + end], env=environment, check=True)
+@pytest.mark.parametrize("killed", [False, True], ids=["end", "kill"])
+def test_recordings_go_with_the_process_or_the_next(killed, tmp_path):
+    code = (
+        f"import os, tempfile; tempfile.tempdir = {str(tmp_path)!r}\n"
+        "from skbird.utils.estimator_checks import CheckData; CheckData()"
+    )
+    if killed:
+        started(exec, f"{code}; os._exit(0)").join()
+    else:
+        subprocess.run([sys.executable, "-c", code], check=True)
     left = list(tmp_path.glob("skbird-checks-*"))
-    assert len(left) == (1 if end else 0)
+    assert len(left) == (1 if killed else 0)
     make = _process_folder._make_folder.__wrapped__  # as in two processes
     folders = {make("skbird-checks-", str(tmp_path), k) for k in range(2)}
     assert len(folders) == 2  # the second spares the first

@@ -2,7 +2,6 @@ import errno
 import os
 import pickle
 import shutil
-import signal
 import subprocess
 import sys
 import tempfile
@@ -14,6 +13,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from conftest import RATE, tone
+from forks import started
 from sklearn.pipeline import make_pipeline
 
 import skbird.preprocessing._front_end as front_end
@@ -400,28 +400,27 @@ def test_damaged_cache_entries_are_computed_again(birds, tmp_path, n_mels):
     np.testing.assert_array_equal(before.segment_weights, after.segment_weights)
 
 
+def transform_slowly(paths, cache):
+    original = front_end.process_row
+
+    def slow(*args):
+        time.sleep(0.2)
+        return original(*args)
+
+    front_end.process_row = slow
+    LogMel(n_mels=16, cache_dir=cache, n_jobs=1).transform(paths)
+
+
 @pytest.mark.slow
 @pytest.mark.skipif(os.name == "nt", reason="Windows has no SIGKILL")
 def test_a_killed_pass_is_completed_by_the_next(birds, tmp_path, monkeypatch):
     X, _ = birds
     cache = tmp_path / "cache"
-    code = f"""
-import time
-import pandas as pd
-import skbird.preprocessing._front_end as front_end
-from skbird.preprocessing import LogMel
-original = front_end.process_row
-def slow(*args):
-    time.sleep(0.2)
-    return original(*args)
-front_end.process_row = slow
-LogMel(n_mels=16, cache_dir={str(cache)!r}, n_jobs=1).transform({list(X["path"])!r})
-"""
-    process = subprocess.Popen([sys.executable, "-c", code])
-    while len(list(cache.rglob("*.npy"))) < 4 and process.poll() is None:
+    process = started(transform_slowly, list(X["path"]), cache)
+    while len(list(cache.rglob("*.npy"))) < 4 and process.exitcode is None:
         time.sleep(0.02)
-    process.send_signal(signal.SIGKILL)
-    process.wait()
+    process.kill()
+    process.join()
     n_kept = len(list(cache.rglob("*.npy")))
     assert 4 <= n_kept < 12
     counter = Counter(monkeypatch)

@@ -1,11 +1,11 @@
-import subprocess
-import sys
+import threading
 
 import numpy as np
 import pandas as pd
 import pytest
 import soundfile
 from conftest import RATE, tone
+from forks import elsewhere
 from sklearn.exceptions import NotFittedError
 
 from skbird.data import SegmentGrid, row_weights, segment_means
@@ -16,6 +16,7 @@ from skbird.preprocessing import (
     Segmenter,
     VADFilter,
 )
+from skbird.preprocessing._vad import _silero
 
 
 def _level_db(samples):
@@ -264,42 +265,44 @@ def test_vad_threshold_by_collection(announced):
     assert weights[2][0] == 0  # the default entry
 
 
+def load_and_filter(path):
+    """Load the VAD in many threads, then filter by it."""
+    import torch
+
+    torch.set_num_threads(2)
+    together, models = threading.Barrier(8), []
+
+    def ask():
+        together.wait()
+        models.append(_silero())
+
+    threads = [threading.Thread(target=ask) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    loaded = torch.get_num_threads(), len(set(map(id, models)))
+    _ = VADFilter().transform([path])[0].weights
+    return loaded, torch.get_num_threads()
+
+
 @pytest.fixture(scope="module")
 def said_of_vad(tmp_path_factory):
-    """What a process prints that loads the VAD in many threads, then filters by it."""
+    """What a process says that loads the VAD in many threads, then filters by it."""
     pytest.importorskip("silero_vad")
     path = tmp_path_factory.mktemp("voice") / "voice.wav"
     soundfile.write(path, _voice(1), RATE)
-    code = f"""
-import threading, torch
-from skbird.preprocessing import VADFilter
-from skbird.preprocessing._vad import _silero
-torch.set_num_threads(2)
-together, models = threading.Barrier(8), []
-def ask():
-    together.wait()
-    models.append(_silero())
-threads = [threading.Thread(target=ask) for _ in range(8)]
-for thread in threads: thread.start()
-for thread in threads: thread.join()
-print(torch.get_num_threads(), len(set(map(id, models))))
-VADFilter().transform([{str(path)!r}])[0].weights
-print(torch.get_num_threads())
-"""
-    done = subprocess.run(
-        [sys.executable, "-c", code], capture_output=True, text=True, check=True
-    )
-    return done.stdout.splitlines()
+    return elsewhere(load_and_filter, str(path))
 
 
 @pytest.mark.slow
 def test_vad_loads_once_when_many_threads_ask(said_of_vad):
-    assert said_of_vad[0] == "2 1"
+    assert said_of_vad[0] == (2, 1)
 
 
 @pytest.mark.slow
 def test_vad_leaves_the_threads_of_torch_alone(said_of_vad):
-    assert said_of_vad[1] == "2"
+    assert said_of_vad[1] == 2
 
 
 def test_vad_checks_thresholds(announced):

@@ -1,17 +1,18 @@
 """Sessions of reviews, and the file that holds what was said."""
 
+import multiprocessing
 import sqlite3
-import subprocess
 import sys
 import threading
 import time
 from concurrent.futures import CancelledError, ThreadPoolExecutor
-from contextlib import closing
+from contextlib import closing, suppress
 
 import numpy as np
 import pandas as pd
 import pytest
 import soundfile
+from forks import started
 
 from skbird.review import (
     ReviewSession,
@@ -125,28 +126,27 @@ def test_two_sessions_at_once_lose_nothing(path):
     assert [own.next() for own in sessions] == [[], []]
 
 
-JUDGE = """
-import sys
-from test_review_store import *
-session = ReviewSession(some_detections(), sys.argv[1])
-for number in range(40):
-    session.judge(number, "yes", reviewer="Ada")
-    print(number, flush=True)
-"""
+def judge_and_say(path, judged):
+    session = ReviewSession(some_detections(), path)
+    for number in range(40):
+        session.judge(number, "yes", reviewer="Ada")
+        judged.send(number)
 
 
 @pytest.mark.slow
 def test_what_was_stored_outlives_a_killed_process(path):
-    with subprocess.Popen(
-        [sys.executable, "-c", JUDGE, str(path)],
-        stdout=subprocess.PIPE,
-        cwd=__file__.rpartition("/")[0] or None,
-    ) as process:
-        for _ in range(10):
-            process.stdout.readline()
-        process.kill()
-        more = process.stdout.read().count(b"\n")
-    assert len(read_reviews(path)) >= 10 + more
+    judged, end = multiprocessing.Pipe(duplex=False)
+    process = started(judge_and_say, path, end)
+    end.close()
+    n_judged = 0
+    with suppress(EOFError):
+        while True:
+            judged.recv()
+            n_judged += 1
+            if n_judged == 10:
+                process.kill()
+    process.join()
+    assert 10 <= n_judged <= len(read_reviews(path))
 
 
 def test_what_is_stored_waits_for_the_disk(session):

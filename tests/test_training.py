@@ -1,10 +1,8 @@
 """The parts of the training recipe that are not augmentation."""
 
+import os
 import pickle
 import signal
-import subprocess
-import sys
-import time
 from types import SimpleNamespace
 
 import numpy as np
@@ -12,6 +10,7 @@ import pandas as pd
 import pytest
 import timm
 import torch
+from forks import started
 from sklearn.base import clone
 from sklearn.pipeline import make_pipeline
 from skorch.callbacks import Callback
@@ -691,11 +690,11 @@ def test_cuda_means_half_precision(stripes, monkeypatch):
 def test_a_compiled_network_trains_and_pickles_without_its_compiler(stripes):
     X, Y = stripes
     # The eager backend: code is traced, but no compiler of C++ is needed.
-    plain = small(module=CNN, max_epochs=1)
+    plain = small(max_epochs=1)
     net = clone(plain).set_params(compile=True, compile__backend="eager").fit(X, Y)
     assert isinstance(net.module_, torch._dynamo.OptimizedModule)
     loaded = pickle.loads(pickle.dumps(net))
-    assert isinstance(loaded.module_, CNN)
+    assert isinstance(loaded.module_, TinyCNN)
     np.testing.assert_allclose(loaded.predict_proba(X), net.predict_proba(X), atol=1e-5)
     plain.fit(X, Y)
     np.testing.assert_allclose(plain.predict_proba(X), net.predict_proba(X), atol=1e-3)
@@ -888,41 +887,35 @@ def test_checkpoints_need_a_seed_and_no_warm_start(stripes, tmp_path):
         small(checkpoint_dir=tmp_path, warm_start=True).fit(*stripes)
 
 
-class Slow(Callback):
-    """Says which epoch has ended, and waits."""
+class Killed(Callback):
+    """Says which epoch has ended, and kills its process at the end of one."""
 
-    seconds = 0.0  # no parameter: those belong to what is resumed
+    epoch = None  # no parameter: those belong to what is resumed
 
     def on_epoch_end(self, net, **kwargs):
-        print(len(net.history), flush=True)
-        time.sleep(self.seconds)
+        print(len(net.history))
+        if len(net.history) == self.epoch:
+            os.kill(os.getpid(), signal.SIGKILL)
+
+
+def train_until_killed(folder):
+    Killed.epoch = 3
+    torch.backends.cudnn.deterministic = True
+    torch.backends.cudnn.allow_tf32 = False
+    small(max_epochs=6, checkpoint_dir=folder, callbacks=[Killed()]).fit(
+        *make_stripes()
+    )
 
 
 @pytest.mark.slow
 def test_a_process_that_was_killed_is_resumed(tmp_path, capsys):
     """SIGKILL: nothing gets a chance to tidy up. This process goes on."""
     folder = str(tmp_path / "checkpoints")
-    here = str(__file__).rsplit("/", 1)[0]
-    script = (
-        f"import sys, torch; sys.path.insert(0, {here!r})\n"
-        "torch.backends.cudnn.deterministic = True\n"
-        "torch.backends.cudnn.allow_tf32 = False\n"
-        "from test_training import Slow, make_stripes, small\n"
-        "Slow.seconds = 0.5\n"
-        f"small(max_epochs=6, checkpoint_dir={folder!r}, callbacks=[Slow()])"
-        ".fit(*make_stripes())\n"
-        "print('not killed')\n"
-    )
-    command = [sys.executable, "-c", script]
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
-    for line in process.stdout:
-        if line.strip() == "3":
-            process.send_signal(signal.SIGKILL)
-            break
-    assert "not killed" not in process.stdout.read()
-    assert process.wait() == -signal.SIGKILL
+    process = started(train_until_killed, folder)
+    process.join()
+    assert process.exitcode == -signal.SIGKILL
     X, Y = make_stripes()
-    resumed = small(max_epochs=6, checkpoint_dir=folder, callbacks=[Slow()]).fit(X, Y)
+    resumed = small(max_epochs=6, checkpoint_dir=folder, callbacks=[Killed()]).fit(X, Y)
     epochs = [int(line) for line in capsys.readouterr().out.split()]
     assert epochs[0] in (3, 4)
     assert epochs[-1] == 6
