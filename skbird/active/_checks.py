@@ -4,13 +4,12 @@ from numbers import Integral, Real
 
 import numpy as np
 import pandas as pd
-from scipy.sparse import coo_array
-from scipy.sparse.csgraph import connected_components
 
 from skbird.active._core_set_query import CoreSetQuery
 from skbird.active._query import Query
 from skbird.active._random_query import RandomQuery
 from skbird.active._uncertainty_query import UncertaintyQuery
+from skbird.utils._linked import number_linked
 from skbird.utils._nested import takes_fractions
 from skbird.utils._params import NOT_NEGATIVE, as_floats, check_params
 from skbird.utils._rows import files_of_rows, groups_of_rows
@@ -156,6 +155,4 @@ def joined_groups(groups, recordings):
     numbers = pd.factorize(groups)[0]
     n_groups, n_recordings = numbers.max() + 1, recordings.max() + 1
     size = n_groups + n_recordings
-    links = np.ones(len(numbers)), (numbers, n_groups + recordings)
-    parts = connected_components(coo_array(links, shape=(size, size)), directed=False)
-    return parts[1][numbers]
+    return number_linked(numbers, n_groups + recordings, size)[numbers]

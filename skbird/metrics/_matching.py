@@ -5,9 +5,8 @@ from numbers import Real
 import numpy as np
 import pandas as pd
 from scipy.optimize import linear_sum_assignment
-from scipy.sparse import coo_array
-from scipy.sparse.csgraph import connected_components
 
+from skbird.utils._linked import number_linked
 from skbird.utils._names import (
     commonest_names,
     match_names,
@@ -128,11 +127,8 @@ def _connected(edges, true, predicted):
         return []
     n_true = true.max() + 1
     n_events = n_true + predicted.max() + 1
-    graph = coo_array(
-        (np.ones(len(edges)), (true[edges], n_true + predicted[edges])),
-        shape=(n_events, n_events),
-    )
-    group = connected_components(graph, directed=False)[1][true[edges]]
+    numbers = number_linked(true[edges], n_true + predicted[edges], n_events)
+    group = numbers[true[edges]]
     by_group = np.argsort(group, kind="stable")
     firsts = np.flatnonzero(np.diff(group[by_group])) + 1
     return np.split(edges[by_group], firsts)

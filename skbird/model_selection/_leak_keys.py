@@ -11,8 +11,6 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 from joblib import Parallel, delayed
-from scipy.sparse import coo_array
-from scipy.sparse.csgraph import connected_components
 
 from skbird.audio import (
     FINGERPRINT_S,
@@ -29,6 +27,7 @@ from skbird.model_selection._alike import (
     is_windows,
 )
 from skbird.utils._files import check_regular
+from skbird.utils._linked import number_linked
 from skbird.utils._names import existing_path
 from skbird.utils._params import N_JOBS, check_params
 from skbird.utils._progress import progress_bar
@@ -116,15 +115,9 @@ def _alike(embeddings, min_similarity, file):
         min_similarity = MIN_SIMILARITY[kind]
     n_rows = len(embeddings)
     pairs = alike(embeddings, min_similarity)
-    numbers = _linked(pairs.first, pairs.second, n_rows)
+    numbers = number_linked(pairs.first, pairs.second, n_rows)
     rows = np.array([f"row {row}" for row in range(n_rows)], dtype=object)
     return Key(numbers, rows if file is None else file.texts, pairs)
-
-
-def _linked(first, second, n):
-    """Give numbers to things, the same to those that pairs link."""
-    edges = np.ones(len(first)), (first.astype(np.int32), second.astype(np.int32))
-    return connected_components(coo_array(edges, shape=(n, n)), directed=False)[1]
 
 
 def _check_given(columns, **params):
@@ -263,7 +256,7 @@ def _sounds(files, contents, n_jobs, verbose):
         _fingerprint_file, files[first], n_jobs, verbose, "fingerprints"
     )
     pairs = find_near_duplicates(fingerprints)
-    return _linked(*pairs.T, len(first))
+    return number_linked(*pairs.T, len(first))
 
 
 def _look_up(values, numbers):

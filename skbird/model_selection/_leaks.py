@@ -4,12 +4,11 @@ import warnings
 
 import numpy as np
 import pandas as pd
-from scipy.sparse import coo_array
-from scipy.sparse.csgraph import connected_components
 
 from skbird.model_selection._leak_keys import check_options, leak_keys, table_keys
 from skbird.model_selection._leak_pairs import pair_rows
 from skbird.utils._folds import list_folds
+from skbird.utils._linked import number_linked
 from skbird.utils._rows import row_table
 from skbird.utils._text import counted
 
@@ -268,11 +267,8 @@ def leak_groups(X, **options):
         rows.append(known)
         nodes.append(n_nodes + key[known])
         n_nodes += key.max() + 1
-    # scipy before 1.12 takes graphs of 32-bit numbers only.
-    rows = np.concatenate(rows).astype(np.int32)
-    nodes = np.concatenate(nodes).astype(np.int32)
-    graph = coo_array((np.ones(len(rows)), (rows, nodes)), shape=(n_nodes, n_nodes))
-    return connected_components(graph, directed=False)[1][:n_rows]
+    linked = number_linked(np.concatenate(rows), np.concatenate(nodes), n_nodes)
+    return linked[:n_rows]
 
 
 def _check_part(part, name):

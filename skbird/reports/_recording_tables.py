@@ -2,8 +2,6 @@
 
 import numpy as np
 import pandas as pd
-from scipy.sparse import coo_array
-from scipy.sparse.csgraph import connected_components
 
 from skbird.audio import find_near_duplicates
 from skbird.data import (
@@ -13,6 +11,7 @@ from skbird.data import (
     says_absent,
 )
 from skbird.model_selection import number_contents
+from skbird.utils._linked import number_linked
 from skbird.utils._names import commonest_names, match_names, plain_name
 from skbird.utils._truth import PRESENT_FROM
 
@@ -135,9 +134,7 @@ def find_copies(files, fingerprints, n_jobs):
     pairs = of_sound[find_near_duplicates([fingerprints[row] for row in of_sound])]
     to_first = of_sound[np.maximum(content[readable], 0)] if len(readable) else readable
     edges = np.vstack([pairs, np.column_stack([readable, to_first])])
-    shape = len(files), len(files)
-    graph = coo_array((np.ones(len(edges)), (edges[:, 0], edges[:, 1])), shape=shape)
-    group = pd.Series(connected_components(graph, directed=False)[1])
+    group = pd.Series(number_linked(edges[:, 0], edges[:, 1], len(files)))
     copied = group.duplicated(keep=False).to_numpy()
     return pd.DataFrame(
         {
