@@ -473,7 +473,7 @@ def test_files_find_their_recording_by_name(name, tmp_path):
 
 @pytest.mark.parametrize("write_", [write_raven, write_birdnet])
 def test_boxes_may_be_of_any_kind_of_arrow(write_, boxes, tmp_path):
-    pyarrow = pytest.importorskip("pyarrow")
+    pyarrow = pytest.importorskip("pyarrow", minversion="16")
     kind = pyarrow.string_view()
     species = pyarrow.array(["owl"] * len(boxes), kind)
     notes = pyarrow.array(["x"] * len(boxes), kind)

@@ -1811,7 +1811,7 @@ def test_columns_of_several_types_are_text(values):
     ],
 )
 def test_all_kinds_of_arrow_reach_the_results(run, nights, kind, values, texts):
-    pyarrow = pytest.importorskip("pyarrow")
+    pyarrow = pytest.importorskip("pyarrow", minversion="16")
     kind = getattr(pyarrow, kind)()
     column = pd.array(pyarrow.array(values, kind), dtype=pd.ArrowDtype(kind))
     path = min(map(str, nights.iterdir()))

@@ -230,7 +230,8 @@ def pair_with_deployments(recordings, deployments):
 def ends(recordings):
     """Return when recordings end; those of unknown length when they begin."""
     length = pd.to_timedelta(recordings["duration_s"].fillna(0.0), unit="s")
-    return recordings["start_time"] + length
+    starts = recordings["start_time"]
+    return (starts + length).astype(starts.dtype)  # pandas 2.1 joins no other times
 
 
 def _check_names(sites, recorded):

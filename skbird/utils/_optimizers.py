@@ -44,7 +44,8 @@ def check_optimizer(optimizer):
     from torch import optim
 
     for name, reason in _UNFIT.items():
-        if optimizer is getattr(optim, name, None):  # not all versions have them all
+        # Not all versions have them all.
+        if hasattr(optim, name) and optimizer is getattr(optim, name):
             raise ValueError(
                 f"optimizer={name} does not train these networks: {reason}. Of "
                 f"torch.optim take one of {', '.join(usable_optimizers())}."
