@@ -96,7 +96,7 @@ rows = pd.read_csv(sys.argv[1])
 for path in sys.argv[2:]:
     model = load_model(path)
     proba = model.predict_proba(rows)
-    submission = path.replace(".skbird", ".csv")
+    submission = path.removesuffix(".skbird") + ".csv"
     write_submission(proba, rows, submission, species=model.species_)
     print(min(timeit.repeat(lambda: model.predict_proba(rows), number=1, repeat=3)))
 """

@@ -231,7 +231,8 @@ def ends(recordings):
     """Return when recordings end; those of unknown length when they begin."""
     length = pd.to_timedelta(recordings["duration_s"].fillna(0.0), unit="s")
     starts = recordings["start_time"]
-    return (starts + length).astype(starts.dtype)  # pandas 2 joins no others
+    # In the unit of the starts: pandas 2 joins moments of two units to objects.
+    return (starts + length).astype(starts.dtype)
 
 
 def _check_names(sites, recorded):
