@@ -363,6 +363,7 @@ def test_each_species_keeps_a_group_to_train_on():
         ({"hard_negatives__boost": 0.5}, "'boost' parameter of HardNegativeMining"),
         ({"hard_negatives__threshold": 1.0}, "'threshold' parameter of Hard"),
         ({"schedule__cycles": 0}, "'cycles' parameter of WarmupCosine"),
+        ({"coarse_first__coarse_share": 1.0}, "parameter of CoarseFirst"),
         ({"head_first__head_share": 1.0}, "'head_share' parameter of HeadFirst"),
     ],
 )
@@ -985,6 +986,7 @@ def test_what_is_on_by_default_is_what_the_ablation_found():
         "validation__fraction": 0,
         "schedule__cycles": 1,
         "head_first__head_share": 0,
+        "coarse_first__coarse_share": 0,
     }
     assert {name: params[f"callbacks__{name}"] for name in off} == off
 

@@ -15,6 +15,7 @@ from skbird.nn._augmentation import SegmentAugmentation
 from skbird.nn._augmentor import SpectrogramAugmentor
 from skbird.nn._averaging import WeightAverage, soup
 from skbird.nn._cnn import CNNClassifier
+from skbird.nn._coarse_first import CoarseFirst
 from skbird.nn._curriculum import Curriculum, HardNegativeMining
 from skbird.nn._distillation import EmbeddingDistillation
 from skbird.nn._distillation_loss import DistillationLoss
@@ -43,6 +44,7 @@ __all__ = [
     "BackgroundNoise",
     "BinaryCrossEntropy",
     "CNNClassifier",
+    "CoarseFirst",
     "CosineLoss",
     "Curriculum",
     "CutMix",

@@ -8,6 +8,7 @@ from skorch.callbacks import EpochTimer, GradientNormClipping, PassthroughScorin
 from skbird.nn._acoustics import BackgroundNoise, FrequencyResponse, Gain, TimeShift
 from skbird.nn._augmentor import SpectrogramAugmentor
 from skbird.nn._averaging import WeightAverage
+from skbird.nn._coarse_first import CoarseFirst
 from skbird.nn._curriculum import Curriculum, HardNegativeMining
 from skbird.nn._distillation_loss import DistillationLoss
 from skbird.nn._head_first import HeadFirst
@@ -47,7 +48,7 @@ def default_callbacks():
     All ingredients are there, so that ``set_params`` reaches them; many are switched
     off. What takes rows out of the training comes before the schedule, which counts the
     batches left; validation comes after the average, which it judges; what works on
-    raw dB comes before mixup.
+    raw dB comes before mixup; frames are halved last, after what knows their length.
     """
     return [
         ("epoch_timer", EpochTimer()),
@@ -70,6 +71,7 @@ def default_callbacks():
         ("time_mask", TimeMask()),
         ("frequency_mask", FrequencyMask()),
         ("erasing", RandomErasing()),
+        ("coarse_first", CoarseFirst(coarse_share=0.0)),
         ("clipping", NormClipping()),
         ("progress", EpochProgress()),
     ]
@@ -91,6 +93,7 @@ _WITHOUT_LABELS = (
     "time_mask",
     "frequency_mask",
     "erasing",
+    "coarse_first",
     "clipping",
     "progress",
 )

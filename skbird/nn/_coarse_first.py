@@ -1,0 +1,64 @@
+"""Train on coarser spectrograms before those of the whole resolution."""
+
+from numbers import Real
+
+from torch.nn.functional import avg_pool2d
+
+from skbird.nn._recipe_callback import RecipeCallback
+from skbird.utils._sklearn_compat import Interval
+
+
+class CoarseFirst(RecipeCallback):
+    """Train on half as many frames at first, then on all of them.
+
+    A step on half as many frames costs about half, and what a network learns from them
+    is of use for all. Each two frames become their mean; the last steps, on all frames,
+    adapt the network, its norms included, to what it will predict.
+
+    Parameters
+    ----------
+    coarse_share : float in [0, 1), default=0.5
+        Share of all steps that see half as many frames. 0 trains on all frames from the
+        beginning.
+
+    See Also
+    --------
+    WarmupCosine : The rate of all steps.
+    LogMel : Its `hop_length` makes fewer frames for training and prediction.
+
+    References
+    ----------
+    Tan and Le, "EfficientNetV2: Smaller Models and Faster Training", ICML 2021, which
+    begins with small pictures, too.
+
+    Examples
+    --------
+    >>> from skbird.nn import CNNClassifier, CoarseFirst
+    >>> net = CNNClassifier(callbacks__coarse_first=CoarseFirst(coarse_share=0.4))
+    >>> net.get_params()["callbacks__coarse_first__coarse_share"]
+    0.4
+    """
+
+    _parameter_constraints: dict = {
+        "coarse_share": [Interval(Real, 0, 1, closed="left")]
+    }
+
+    def __init__(self, coarse_share=0.5):
+        self.coarse_share = coarse_share
+
+    def on_train_begin(self, net, X=None, y=None, **kwargs):
+        """Find how many steps are coarse."""
+        super().on_train_begin(net, X=X, y=y)
+        self.step_ = 0
+        n_steps = net.max_epochs * net.steps_per_epoch(X)
+        self.n_steps_ = min(round(self.coarse_share * n_steps), n_steps - 1)
+
+    def on_batch_begin(self, net, batch=None, training=False, **kwargs):
+        """Halve the frames of a batch, in the first steps."""
+        if not training:
+            return
+        if self.step_ < self.n_steps_:
+            inputs = batch[0]
+            pair = (1, min(2, inputs["segments"].shape[-1]))
+            inputs["segments"] = avg_pool2d(inputs["segments"], pair)
+        self.step_ += 1
