@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 import soundfile
 from conftest import HOSTILE, heard, needs_hostile, tone
+from scipy.signal import correlate
 
 from skbird.audio import AudioReadError, read_audio, read_header
 from skbird.audio import _read_audio as _audio
@@ -665,6 +666,24 @@ def _n_lost(path, sound, rate, seconds):
         assert np.corrcoef(samples, sound[first : first + len(samples)])[0, 1] > 0.7
     audio.__exit__()
     return n_lost
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("tag", [b"", b"ID3\x04\0\0\0\0\0\x05-----"], ids=["", "ID3"])
+def test_many_small_losses_do_not_move_what_follows(chirp, encoded, tmp_path, tag):
+    content = bytearray(encoded("MP3"))
+    for k in range(12):  # a frame or two each, which the decoder does not miss
+        content = patched(content, len(content) // 8 + 3001 * k, bytes(400))
+    path = tmp_path / "night.mp3"
+    path.write_bytes(tag + content)
+    audio, rate = AudioFile(path), 48_000
+    with pytest.warns(UserWarning, match="s of it are damaged, first at"):
+        rows = [audio.read(k * rate, (k + 1) * rate) for k in range(8)]
+    audio.__exit__()
+    for k in range(1, 8):  # the damage is in seconds 3 to 6
+        near = chirp[(k - 1) * rate : (k + 2) * rate]
+        late = np.argmax(correlate(near, rows[k], "valid")) - rate
+        assert abs(late) <= CODEC_S * rate
 
 
 @pytest.mark.slow

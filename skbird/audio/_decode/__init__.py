@@ -7,6 +7,6 @@ decoding, says in the header's note what was assumed. libsndfile decodes (`_sndf
 and FFmpeg what libsndfile does not know (`_ffmpeg`).
 """
 
-from skbird.audio._decode._open import open_decoder
+from skbird.audio._decode._open import loses_time, open_decoder
 
-__all__ = ["open_decoder"]
+__all__ = ["loses_time", "open_decoder"]

@@ -76,8 +76,8 @@ def look_at_mpeg(file, start, size, *, closely=False):
     Finding or None
         None if the length is believed, or the file is not MPEG audio.
     """
-    first = _find_frame(file, start, _LOOK) or _find_frame(file, start, _SEARCH)
-    if first is None or first.kind[1] != 3:
+    first = _find_first(file, start)
+    if first is None:
         return None
     n_bytes = size - first.at
     file.seek(first.at)
@@ -93,6 +93,32 @@ def look_at_mpeg(file, start, size, *, closely=False):
     identity = "mpeg", is_true, *content_identity(file.name)
     look = partial(_look_closely, file, size, first, content, promised, is_true)
     return count_once(identity, look)
+
+
+def lost_seconds(file, start):
+    """Return how much sound is lost between the frames of an mp3 file.
+
+    libmpg123 passes over it, and what follows is heard too early.
+
+    Parameters
+    ----------
+    file : binary file
+    start : int
+        Where the frames begin, behind tags.
+
+    Returns
+    -------
+    float
+        0.0 if the file is not MPEG audio.
+    """
+    first = _find_first(file, start)
+    if first is None:
+        return 0.0
+    file.seek(first.at)
+    promised, _ = _read_promise(file.read(first.length + 4), first)
+    walk = walk_frames(file, first, _parse)
+    n_lost = sum(walk.lost(None if promised is None else promised + 1))
+    return n_lost * first.samples / first.kind[2]
 
 
 def _look_closely(file, size, first, content, promised, is_true):
@@ -161,6 +187,12 @@ def _is_sealed(content, frame):
         reversed_crc(sealed.ljust(length, b"\0"), 16, _CRC_16) == found
         for length in (stop, 190)
     )
+
+
+def _find_first(file, start):
+    """Return the first frame, of layer 3; None if there is none."""
+    first = _find_frame(file, start, _LOOK) or _find_frame(file, start, _SEARCH)
+    return None if first is None or first.kind[1] != 3 else first
 
 
 def _find_frame(file, at, n_bytes, like=None):

@@ -16,7 +16,7 @@ from skbird.audio._decode._ffmpeg import FFmpegDecoder, seems_ffmpeg
 from skbird.audio._decode._finding import Finding
 from skbird.audio._decode._flac import look_at_flac
 from skbird.audio._decode._gapped import GappedDecoder
-from skbird.audio._decode._mpeg import look_at_mpeg
+from skbird.audio._decode._mpeg import look_at_mpeg, lost_seconds
 from skbird.audio._decode._ogg import look_at_ogg
 from skbird.audio._decode._sndfile import SndfileDecoder
 from skbird.audio._listing import FFMPEG_SUFFIXES
@@ -118,13 +118,38 @@ def _around_gaps(decoder, finding):
     return GappedDecoder(decoder, gaps)
 
 
-def _look(file, head, size, closely):
-    """Return what the container tells against its header; None if nothing."""
+def loses_time(path):
+    """Return whether an mp3 file lacks frames that its decoder passes over.
+
+    Parameters
+    ----------
+    path : str
+
+    Returns
+    -------
+    bool
+        Whether rows behind them would be heard more than 0.1 s too early.
+    """
+    with open(path, "rb", buffering=_BUFFER) as file:
+        start, head = _pass_tags(file, file.read(_HEAD))
+        if head[:1] != b"\xff" and not start:
+            return False
+        return lost_seconds(file, start) > _TOLERANCE_S
+
+
+def _pass_tags(file, head):
+    """Return where the sound begins, behind tags that some programs put first."""
     start = 0
-    while head.startswith(b"ID3"):  # tags that some programs put before anything
+    while head.startswith(b"ID3"):
         start += 10 + int("".join(f"{byte & 127:07b}" for byte in head[6:10]), 2)
         file.seek(start)
         head = file.read(_HEAD)
+    return start, head
+
+
+def _look(file, head, size, closely):
+    """Return what the container tells against its header; None if nothing."""
+    start, head = _pass_tags(file, head)
     magic = head[:4]
     if magic == b"fLaC":
         return look_at_flac(file, start, size)
