@@ -153,6 +153,14 @@ def brief_recordings():
         yield
 
 
+@pytest.fixture
+def blank_pictures(monkeypatch):
+    """Leave the pictures of reports blank, as drawing them takes most of the time."""
+    from skbird.reports._page_parts import Plot
+
+    monkeypatch.setattr(Plot, "svg", b"<svg/>")
+
+
 @pytest.fixture(scope="session")
 def bird_folder(tmp_path_factory):
     """Twelve recordings of two species, at 1 and 3 kHz, in noise, two collections."""

@@ -63,7 +63,7 @@ def field(model, tmp_path_factory):
 
 
 @pytest.fixture
-def survey(field, tmp_path, monkeypatch):
+def survey(request, field, tmp_path, monkeypatch):
     """Return a function that runs the command in a copy of the folder."""
     shutil.copytree(field, tmp_path / "field")
     monkeypatch.chdir(tmp_path / "field")
@@ -75,6 +75,7 @@ def survey(field, tmp_path, monkeypatch):
 
     def call(predictions="proba", *flags, pictures=False, **options):
         if not pictures:
+            request.getfixturevalue("blank_pictures")
             monkeypatch.setattr(skbird.reports, "describe_survey", without)
         given = {f"--{name.replace('_', '-')}": v for name, v in options.items()}
         pairs = [pair for pair in (defaults | given).items() if pair[1] is not None]
@@ -300,6 +301,7 @@ def test_zones_of_the_command_line_are_taken(survey):
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("blank_pictures")
 def test_recordings_of_audiomoths_lead_to_a_page(model, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     size = {"n_sites": 2, "n_weeks": 1, "n_species": 2, "recordings_per_day": 2}
@@ -327,6 +329,7 @@ def test_recordings_of_audiomoths_lead_to_a_page(model, tmp_path, monkeypatch):
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("blank_pictures")
 def test_four_commands_lead_from_recordings_to_a_survey(model, tmp_path, monkeypatch):
     def listen(session, **options):
         for number, detection in session.detections.iterrows():

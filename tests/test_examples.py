@@ -15,7 +15,7 @@ import pytest
 import skbird.datasets
 import skbird.reports
 from skbird.datasets import make_birdclef
-from skbird.reports import describe_errors
+from skbird.reports import describe_errors, describe_recordings
 
 pytest.importorskip("onnx")
 pytest.importorskip("optuna")
@@ -28,11 +28,11 @@ from tiny_encoder import write_encoder
 matplotlib.use("Agg")
 pytestmark = [
     pytest.mark.filterwarnings("ignore:Round .. 100% of the pseudo-labels"),
-    pytest.mark.usefixtures("brief_recordings"),
+    pytest.mark.usefixtures("brief_recordings", "blank_pictures"),
 ]
 EXAMPLES = Path(__file__).resolve().parent.parent / "examples"
 PNG = b"\x89PNG"
-N = 30  # recordings: ten of a species, of three collections
+N = 24  # recordings: eight of a species on average, of three collections
 SCORE = r"[01]\.\d{3}"
 CACHED = {"train", "understand_predictions", "self_training"}
 CACHED |= {"curriculum_and_hard_negatives"}
@@ -85,6 +85,8 @@ def run(tiny, cache, tmp_path, monkeypatch, capfd):
     def describe(*tables, n_clips, **options):
         return describe_errors(*tables, n_clips=2, **options)
 
+    few_clips = partial(describe_recordings, n_clips=2)
+
     def run(name, *options):
         command = [name, "--output", tmp_path / "out", *options]
         if name in CACHED:
@@ -92,6 +94,7 @@ def run(tiny, cache, tmp_path, monkeypatch, capfd):
         monkeypatch.setattr(sys, "argv", list(map(str, command)))
         monkeypatch.setattr(skbird.datasets, "make_birdclef", load_tiny)
         monkeypatch.setattr(skbird.reports, "describe_errors", describe)
+        monkeypatch.setattr(skbird.reports, "describe_recordings", few_clips)
         runpy.run_path(str(EXAMPLES / f"{name}.py"), run_name="__main__")
         return capfd.readouterr().out
 
@@ -293,7 +296,7 @@ THOROUGH = pytest.mark.thorough
     ],
 )
 def test_examples_take_a_folder_as_downloaded(run, downloaded, weights, name, found):
-    options = ["--root", downloaded, "--limit", 24]
+    options = ["--root", downloaded, "--limit", 20]
     if name != "precompute":
         options += [*NETWORK, "--weights", weights]
     assert found in run(name, *options)

@@ -44,12 +44,13 @@ class Tags(html.parser.HTMLParser):
         self.scripts += tag == "script" and dict(attrs).get("type") is None
 
 
-@pytest.fixture
-def folder(tmp_path):
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("recordings")
     rng = np.random.default_rng(0)
 
     def write(name, samples, rate=RATE):
-        soundfile.write(tmp_path / name, samples, rate)
+        soundfile.write(folder / name, samples, rate)
 
     noise = 0.01 * rng.standard_normal(5 * RATE)
     song = noise + 0.3 * np.sin(np.arange(5 * RATE) * 0.8) * (
@@ -61,12 +62,16 @@ def folder(tmp_path):
     write("noise.wav", noise[: RATE // 2])
     write("clipped.wav", np.clip(9 * song, -1, 1))
     write("silent.wav", np.zeros(2 * RATE))
-    (tmp_path / "broken.ogg").write_bytes(b"no sound")
-    return tmp_path
+    (folder / "broken.ogg").write_bytes(b"no sound")
+    return folder
 
 
 @pytest.fixture
 def table(folder):
+    return make_table(folder)
+
+
+def make_table(folder):
     names = "song copy softer noise clipped silent".split()
     paths = [
         *(next(folder.glob(f"{name}.*")) for name in names),
@@ -87,9 +92,9 @@ def table(folder):
     )
 
 
-@pytest.fixture
-def recordings(table):
-    return describe_recordings(table, verbose=0, n_jobs=1, clip_s=1.0)
+@pytest.fixture(scope="module")
+def recordings(folder):
+    return describe_recordings(make_table(folder), verbose=0, n_jobs=1, clip_s=1.0)
 
 
 @pytest.mark.slow
@@ -173,6 +178,7 @@ def test_collections_share_what_is_decoded():
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("blank_pictures")
 def test_what_is_not_decoded_is_not_measured(table):
     report = describe_recordings(table, max_decoded=0, n_clips=0, verbose=0)
     files = report.tables["recordings"]
@@ -189,6 +195,7 @@ def test_paths_alone_suffice(folder, tmp_path):
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("blank_pictures")
 def test_targets_may_be_given(table):
     Y = np.zeros((len(table), 2))
     Y[:3, 1] = 0.7
@@ -225,6 +232,7 @@ def predictions(table):
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("blank_pictures")
 def test_errors_are_clips_tables_and_pictures(table, predictions):
     seen = []
 
@@ -255,6 +263,7 @@ def test_errors_are_clips_tables_and_pictures(table, predictions):
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("blank_pictures")
 def test_the_worst_errors_of_each_species_are_shown(folder):
     n = 30
     X = [folder / "song.wav"] * n
@@ -271,6 +280,7 @@ def test_the_worst_errors_of_each_species_are_shown(folder):
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("blank_pictures")
 def test_errors_without_files_have_no_clips(tmp_path):
     rng = np.random.default_rng(0)
     Y, proba = rng.integers(0, 2, (20, 1)), rng.random((20, 1))
@@ -282,6 +292,7 @@ def test_errors_without_files_have_no_clips(tmp_path):
         describe_errors(["a", "b", "c"], Y, proba)
 
 
+@pytest.mark.usefixtures("blank_pictures")
 def test_precision_is_averaged_over_the_species_that_are_judged(tmp_path):
     Y = pd.DataFrame({"owl": np.arange(20) % 2, "everywhere": 1})
     proba = np.random.default_rng(0).random((20, 2))
@@ -296,6 +307,7 @@ def test_precision_is_averaged_over_the_species_that_are_judged(tmp_path):
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("blank_pictures")
 def test_errors_are_heard_as_the_table_says(tmp_path, monkeypatch):
     sound = 0.5 * np.random.default_rng(0).standard_normal(32_000).clip(-1, 1)
     paths = [str(tmp_path / f"{number}.wav") for number in range(2)]
