@@ -110,21 +110,21 @@ def compiled(fitted):
     return compile_pipeline(fitted, precision="float32")
 
 
+SHIFTED = {**NET, "tta_shifts_s": (-0.5, 0.5), "pooling": "mean", "threshold": 0.1}
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize(
     "net",
     [
-        CNNClassifier(
-            "test_efficientnet",
-            tta_shifts_s=(-0.5, 0.5),
-            pooling="mean",
-            threshold=0.1,
-            **NET,
+        CNNClassifier(module=TinyCNN, **SHIFTED),
+        pytest.param(
+            CNNClassifier("test_efficientnet", **SHIFTED), marks=pytest.mark.thorough
         ),
         SEDClassifier(attention="frequency", pooling="lse", module=TinySED, **NET),
         SEDClassifier(attention="time", frame_scores=True, module=TinySED, **NET),
     ],
-    ids=["cnn, tta", "sed", "sed, frame scores"],
+    ids=["cnn, tta", "efficientnet, tta", "sed", "sed, frame scores"],
 )
 def test_same_probabilities(rows, net):
     X, Y = rows
