@@ -72,7 +72,7 @@ def make_network():
             "mobilenetv3_small_050",
             attention="time",
             backbone_weights=None,
-            max_epochs=16,
+            max_epochs=15,
             segments_per_row=5,
             lr=8e-3,
             random_state=0,
@@ -177,7 +177,7 @@ def main():
     start = time.perf_counter()
     print("Making a synthetic data set ...")
     data = make_birdclef(
-        OUTPUT / "synthetic", n_recordings=240, n_labeled=0, n_unlabeled=0
+        OUTPUT / "synthetic", n_recordings=220, n_labeled=0, n_unlabeled=0
     )
     print(
         f"{len(data.X)} recordings of {len(data.species)} species from "

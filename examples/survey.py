@@ -36,6 +36,7 @@ from skbird.survey import (
     recording_times,
 )
 
+# sphinx_gallery_thumbnail_path = "images/gallery/survey.png"
 parser = argparse.ArgumentParser(description="Make results of a synthetic survey.")
 parser.add_argument("--output", type=Path, default=Path("survey_output"))
 parser.add_argument("--weeks", type=int, default=4)

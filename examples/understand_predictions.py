@@ -41,6 +41,7 @@ from skbird.nn import SEDClassifier
 from skbird.preprocessing import BandPass, LogMel, Resampler, RMSFilter, Segmenter
 from skbird.reports import describe_errors
 
+# sphinx_gallery_thumbnail_path = "images/gallery/understand_predictions.png"
 parser = argparse.ArgumentParser(description="Look at the predictions of a network.")
 parser.add_argument("--root", type=Path, help="folder of a BirdCLEF competition")
 parser.add_argument("--output", type=Path, default=Path("understand_output"))
