@@ -65,10 +65,11 @@ ENSEMBLES = (
 
 def predict(args, name, seed, data):
     """Return what a way predicts of the rows that it was not trained on."""
-    path = Path(args.cache) / "fine_tuning" / f"{name}, {seed}.npy"
+    frames, weights, params = WAYS[name]
+    settings = f"{Path(getattr(args, weights)).stem}, {args.device}"
+    path = Path(args.cache) / "fine_tuning" / settings / f"{name}, {seed}.npy"
     if path.exists():
         return np.load(path)
-    frames, weights, params = WAYS[name]
     proba = np.full(data.Y.shape, np.nan)
     start = time.perf_counter()
     for train, test in data.splits:

@@ -14,6 +14,7 @@ meets all of them:
 - ``today``: that of ``real_audio.py``.
 - ``coarse``: spectrograms with half as many frames.
 - ``coarse, short``: and half as many epochs, so that the rate falls earlier.
+- ``coarse first``: half as many frames in the first half of the steps, all in the rest.
 
 What a network gave is kept in the cache, so that a killed run goes on.
 """
@@ -36,8 +37,13 @@ from skbird.preprocessing import BandPass, LogMel, Resampler, Segmenter
 EPOCHS = {"esc10": 12, "xc_california": 60}
 TARGETS = {"esc10": 0.93, "xc_california": 0.78}
 COARSE = {"n_fft": 2048, "hop_length": 1024}
-#: Name of each recipe: parameters of LogMel, share of the epochs.
-RECIPES = {"today": ({}, 1.0), "coarse": (COARSE, 1.0), "coarse, short": (COARSE, 0.5)}
+#: Name of each recipe: parameters of LogMel, share of the epochs, those of the network.
+RECIPES = {
+    "today": ({}, 1.0, {}),
+    "coarse": (COARSE, 1.0, {}),
+    "coarse, short": (COARSE, 0.5, {}),
+    "coarse first": ({}, 1.0, {"callbacks__coarse_first__coarse_share": 0.5}),
+}
 
 
 class Clock(Callback):
@@ -59,12 +65,13 @@ class Clock(Callback):
 
 def train(args, recipe, seed, fold, data):
     """Return the seconds of each epoch, and which held-out rows it got right."""
-    path = Path(args.cache) / "time_to_score"
+    settings = f"{Path(args.weights).stem}, {args.device}, {args.precision}"
+    path = Path(args.cache) / "time_to_score" / settings
     path = path / f"{args.task}, {recipe}, {seed}, {fold}.npz"
     if not path.exists():
         path.parent.mkdir(parents=True, exist_ok=True)
         X, Y, splits = data
-        frames, share = RECIPES[recipe]
+        frames, share, options = RECIPES[recipe]
         steps = make_pipeline(
             Resampler(32_000),
             BandPass(50, 16_000),
@@ -87,7 +94,7 @@ def train(args, recipe, seed, fold, data):
             precision=args.precision,
             callbacks=[("clock", clock)],
             verbose=0,
-        )
+        ).set_params(**options)
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             net.fit(X_train, Y.iloc[train])
