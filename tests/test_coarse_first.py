@@ -6,7 +6,7 @@ import torch
 from skorch.callbacks import Callback
 from tiny_cnn import TinyCNN
 
-from skbird.nn import CNNClassifier, CoarseFirst
+from skbird.nn import CNNClassifier, CoarseFirst, SegmentAugmentation
 
 
 class Seen(Callback):
@@ -51,18 +51,31 @@ def test_the_first_steps_see_half_the_frames(share, n_coarse):
 @pytest.mark.parametrize(("n_frames", "n_coarse"), [(7, 3), (2, 1), (1, 1)])
 def test_each_two_frames_become_their_mean(n_frames, n_coarse):
     segments = torch.arange(8.0 * n_frames).reshape(2, 1, 4, n_frames)
-    batch = [{"segments": segments}, None]
+    inputs = {"segments": segments, "label_weight": None}
     callback = CoarseFirst()
     callback.step_, callback.n_steps_ = 0, 1
-    callback.on_batch_begin(None, batch, training=False)
-    assert batch[0]["segments"] is segments
-    callback.on_batch_begin(None, batch, training=True)
-    coarse = batch[0]["segments"]
+    coarse = callback.change_inputs(inputs, None)
     first = segments[..., : 2 * n_coarse]
     pairs = first.unflatten(-1, (n_coarse, -1)).mean(-1)
-    assert torch.equal(coarse, pairs)
-    callback.on_batch_begin(None, batch, training=True)
-    assert batch[0]["segments"] is coarse  # the only coarse step is over
+    assert torch.equal(coarse["segments"], pairs)
+    assert set(coarse) == set(inputs)
+    assert inputs["segments"] is segments
+    assert callback.change_inputs(inputs, None) is inputs  # the coarse step is over
+
+
+def test_augmentations_of_ones_own_see_all_frames():
+    class Reversed(SegmentAugmentation):
+        def __init__(self, p=1.0):
+            self.p = p
+
+        def augment(self, segments, format):
+            assert segments.shape[-1] == format.frames_per_segment
+            return segments.flip(-1)
+
+    net, X, Y = make(
+        callbacks__coarse_first__coarse_share=0.9, callbacks=[("own", Reversed())]
+    )
+    assert net.fit(X, Y).predict_proba(X).shape == (16, 2)
 
 
 def test_a_killed_training_goes_on_where_it_was(tmp_path):

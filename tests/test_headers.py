@@ -669,21 +669,37 @@ def _n_lost(path, sound, rate, seconds):
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("n_losses", [8, 12])
 @pytest.mark.parametrize("tag", [b"", b"ID3\x04\0\0\0\0\0\x05-----"], ids=["", "ID3"])
-def test_many_small_losses_do_not_move_what_follows(chirp, encoded, tmp_path, tag):
+@pytest.mark.parametrize("row_s", [1, 8])
+def test_many_small_losses_do_not_move_what_follows(
+    chirp, encoded, tmp_path, tag, n_losses, row_s
+):
     content = bytearray(encoded("MP3"))
-    for k in range(12):  # a frame or two each, which the decoder does not miss
+    for k in range(n_losses):  # a frame or two each, which the decoder does not miss
         content = patched(content, len(content) // 8 + 3001 * k, bytes(400))
     path = tmp_path / "night.mp3"
     path.write_bytes(tag + content)
     audio, rate = AudioFile(path), 48_000
     with pytest.warns(UserWarning, match="s of it are damaged, first at"):
-        rows = [audio.read(k * rate, (k + 1) * rate) for k in range(8)]
+        rows = [audio.read(k * rate, (k + row_s) * rate) for k in range(0, 8, row_s)]
     audio.__exit__()
+    sound = np.concatenate(rows)
     for k in range(1, 8):  # the damage is in seconds 3 to 6
         near = chirp[(k - 1) * rate : (k + 2) * rate]
-        late = np.argmax(correlate(near, rows[k], "valid")) - rate
+        late = (
+            np.argmax(correlate(near, sound[k * rate : (k + 1) * rate], "valid")) - rate
+        )
         assert abs(late) <= CODEC_S * rate
+
+
+def test_an_mp3_that_goes_before_it_is_read_is_named(encoded, tmp_path):
+    path = tmp_path / "night.mp3"
+    path.write_bytes(encoded("MP3"))
+    with AudioFile(path) as audio:
+        path.unlink()
+        with pytest.raises(AudioReadError, match=r"night\.mp3 cannot be read: No such file"):
+            audio.read(0, 1000)
 
 
 @pytest.mark.slow

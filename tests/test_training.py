@@ -363,7 +363,7 @@ def test_each_species_keeps_a_group_to_train_on():
         ({"hard_negatives__boost": 0.5}, "'boost' parameter of HardNegativeMining"),
         ({"hard_negatives__threshold": 1.0}, "'threshold' parameter of Hard"),
         ({"schedule__cycles": 0}, "'cycles' parameter of WarmupCosine"),
-        ({"coarse_first__coarse_share": 1.0}, "parameter of CoarseFirst"),
+        ({"coarse_first__coarse_share": 1.0}, "'coarse_share' parameter of Coarse"),
         ({"head_first__head_share": 1.0}, "'head_share' parameter of HeadFirst"),
     ],
 )

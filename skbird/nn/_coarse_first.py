@@ -11,9 +11,14 @@ from skbird.utils._sklearn_compat import Interval
 class CoarseFirst(RecipeCallback):
     """Train on half as many frames at first, then on all of them.
 
-    A step on half as many frames costs about half, and what a network learns from them
-    is of use for all. Each two frames become their mean; the last steps, on all frames,
-    adapt the network, its norms included, to what it will predict.
+    A step on half as many frames costs less, and what the network learns from them
+    stays useful on all frames. Each two frames become their mean, after all
+    augmentations; the last steps, on all frames, adapt the network, its norms included,
+    to what it will predict.
+
+    `ValidationSplit` judges all epochs on all frames: with ``keep="best"`` it may keep
+    one of the first, and `patience` should be longer than these. With ``compile=True``
+    the network is compiled for each length.
 
     Parameters
     ----------
@@ -23,8 +28,9 @@ class CoarseFirst(RecipeCallback):
 
     See Also
     --------
-    WarmupCosine : The rate of all steps.
-    LogMel : Its `hop_length` makes fewer frames for training and prediction.
+    HeadFirst : Makes the first steps cheaper, too.
+    skbird.preprocessing.LogMel : Its `hop_length` makes fewer frames
+        for training and prediction.
 
     References
     ----------
@@ -53,12 +59,11 @@ class CoarseFirst(RecipeCallback):
         n_steps = net.max_epochs * net.steps_per_epoch(X)
         self.n_steps_ = min(round(self.coarse_share * n_steps), n_steps - 1)
 
-    def on_batch_begin(self, net, batch=None, training=False, **kwargs):
-        """Halve the frames of a batch, in the first steps."""
-        if not training:
-            return
-        if self.step_ < self.n_steps_:
-            inputs = batch[0]
-            pair = (1, min(2, inputs["segments"].shape[-1]))
-            inputs["segments"] = avg_pool2d(inputs["segments"], pair)
+    def change_inputs(self, inputs, net):
+        """Return a batch of half as many frames, in the first steps."""
         self.step_ += 1
+        if self.step_ > self.n_steps_:
+            return inputs
+        segments = inputs["segments"]
+        pair = (1, min(2, segments.shape[-1]))
+        return {**inputs, "segments": avg_pool2d(segments, pair)}

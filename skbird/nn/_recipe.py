@@ -48,7 +48,7 @@ def default_callbacks():
     All ingredients are there, so that ``set_params`` reaches them; many are switched
     off. What takes rows out of the training comes before the schedule, which counts the
     batches left; validation comes after the average, which it judges; what works on
-    raw dB comes before mixup; frames are halved last, after what knows their length.
+    raw dB comes before mixup.
     """
     return [
         ("epoch_timer", EpochTimer()),
@@ -59,6 +59,7 @@ def default_callbacks():
         ("distill", DistillationLoss(weight=0.0)),
         ("schedule", WarmupCosine()),
         ("head_first", HeadFirst(head_share=0.0)),
+        ("coarse_first", CoarseFirst(coarse_share=0.0)),
         ("curriculum", Curriculum(start=1.0)),
         ("hard_negatives", HardNegativeMining(boost=1.0)),
         ("shift", TimeShift()),
@@ -71,7 +72,6 @@ def default_callbacks():
         ("time_mask", TimeMask()),
         ("frequency_mask", FrequencyMask()),
         ("erasing", RandomErasing()),
-        ("coarse_first", CoarseFirst(coarse_share=0.0)),
         ("clipping", NormClipping()),
         ("progress", EpochProgress()),
     ]
@@ -84,6 +84,7 @@ _WITHOUT_LABELS = (
     "average",
     "schedule",
     "head_first",
+    "coarse_first",
     "shift",
     "gain",
     "response",
@@ -93,7 +94,6 @@ _WITHOUT_LABELS = (
     "time_mask",
     "frequency_mask",
     "erasing",
-    "coarse_first",
     "clipping",
     "progress",
 )

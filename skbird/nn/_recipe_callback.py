@@ -38,6 +38,21 @@ class RecipeCallback(Callback):
         """Check the parameters."""
         self.check_parameters()
 
+    def change_inputs(self, inputs, net):
+        """Return what the network sees of a training batch, after all augmentations.
+
+        Parameters
+        ----------
+        inputs : dict
+            The segments, and which they are.
+        net : CNNClassifier or SEDClassifier
+
+        Returns
+        -------
+        dict
+        """
+        return inputs
+
     def add_to_loss(self, loss, net, inputs):
         """Return the loss of a training batch, with what a callback adds to it.
 

@@ -183,13 +183,15 @@ class TrainingLoop:
         if not self.module_.training:  # a callback has predicted
             self._set_training(True)
         inputs, target = batch
+        recipe = [c for _, c in self.callbacks_ if isinstance(c, RecipeCallback)]
+        for callback in recipe:
+            inputs = callback.change_inputs(inputs, self)
         device_type = target.device.type
         with autocast(device_type, PRECISIONS[self.precision_]):
             logits = self.infer(inputs).float()
         loss = self.get_loss(logits, target, X=inputs, training=True)
-        for _, callback in self.callbacks_:
-            if isinstance(callback, RecipeCallback):
-                loss = callback.add_to_loss(loss, self, inputs)
+        for callback in recipe:
+            loss = callback.add_to_loss(loss, self, inputs)
         self.scaler_.scale(loss).backward()
         return {"loss": loss, "y_pred": logits}
 

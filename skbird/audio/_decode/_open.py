@@ -16,6 +16,7 @@ from skbird.audio._decode._ffmpeg import FFmpegDecoder, seems_ffmpeg
 from skbird.audio._decode._finding import Finding
 from skbird.audio._decode._flac import look_at_flac
 from skbird.audio._decode._gapped import GappedDecoder
+from skbird.audio._decode._identity import content_identity
 from skbird.audio._decode._mpeg import look_at_mpeg, lost_seconds
 from skbird.audio._decode._ogg import look_at_ogg
 from skbird.audio._decode._sndfile import SndfileDecoder
@@ -129,12 +130,22 @@ def loses_time(path):
     -------
     bool
         Whether rows behind them would be heard more than 0.1 s too early.
+
+    Raises
+    ------
+    AudioReadError
+        If the file is not there any more, or cannot be read.
     """
-    with open(path, "rb", buffering=_BUFFER) as file:
-        start, head = _pass_tags(file, file.read(_HEAD))
-        if head[:1] != b"\xff" and not start:
-            return False
-        return lost_seconds(file, start) > _TOLERANCE_S
+    try:
+        with open(path, "rb", buffering=_BUFFER) as file:
+            start, head = _pass_tags(file, file.read(_HEAD))
+            if not _may_be_mpeg(head, start):
+                return False
+            identity = "lost", *content_identity(file.name)
+            look = partial(lost_seconds, file, start)
+            return count_once(identity, look) > _TOLERANCE_S
+    except OSError as exc:
+        raise AudioReadError(f"{path} cannot be read: {exc.strerror}.") from exc
 
 
 def _pass_tags(file, head):
@@ -145,6 +156,12 @@ def _pass_tags(file, head):
         file.seek(start)
         head = file.read(_HEAD)
     return start, head
+
+
+def _may_be_mpeg(head, start):
+    """Return whether mp3 frames may follow: behind tags they need not at once."""
+    others = {b"fLaC", b"OggS", *MAGICS}
+    return head[:4] not in others and (start > 0 or head[:1] == b"\xff")
 
 
 def _look(file, head, size, closely):
@@ -160,7 +177,7 @@ def _look(file, head, size, closely):
         return finding or whole
     if magic in MAGICS:
         return look_at_chunks(file, start, size)
-    if not start and magic[:1] != b"\xff":
+    if not _may_be_mpeg(head, start):
         return None
     return look_at_mpeg(file, start, size, closely=closely)
 
