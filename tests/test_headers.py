@@ -19,7 +19,7 @@ from skbird.audio import AudioReadError, read_audio, read_header
 from skbird.audio import _read_audio as _audio
 from skbird.audio._audio_file import AudioFile
 from skbird.audio._audio_header import AudioHeader
-from skbird.audio._decode import _counting
+from skbird.audio._decode import _counting, _mpeg
 from skbird.audio._decode._chunks import look_at_chunks
 from skbird.audio._decode._flac import look_at_flac
 from skbird.audio._decode._sndfile import SndfileDecoder
@@ -693,12 +693,37 @@ def test_many_small_losses_do_not_move_what_follows(
         assert abs(late) <= CODEC_S * rate
 
 
+@pytest.mark.slow
+def test_bytes_between_the_frames_of_an_mp3_move_nothing(tmp_path):
+    t = np.arange(8 * 16_000) / 16_000
+    sound = 0.3 * np.sin(2 * np.pi * (300 + 100 * t) * t)
+    file = io.BytesIO()
+    options = {"compression_level": 0.5, "bitrate_mode": "CONSTANT"}
+    soundfile.write(file, sound, 16_000, format="MP3", **options)
+    content = file.getvalue()
+    first = _mpeg._find_frame(io.BytesIO(content), 0, 2**12)
+    frames = content[first.at + first.length :]  # without a promise
+    n = 5 * first.length
+    stuffed = b"".join(frames[k : k + n] + bytes(30) for k in range(0, len(frames), n))
+    path = tmp_path / "stuffed.mp3"
+    path.write_bytes(stuffed)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        with AudioFile(path) as audio:
+            rows = [audio.read(k * 16_000, (k + 1) * 16_000) for k in range(6)]
+    near = sound[4 * 16_000 : 7 * 16_000]
+    late = np.argmax(correlate(near, rows[5], "valid")) - 16_000
+    assert abs(late) <= CODEC_S * 16_000
+
+
 def test_an_mp3_that_goes_before_it_is_read_is_named(encoded, tmp_path):
     path = tmp_path / "night.mp3"
     path.write_bytes(encoded("MP3"))
     with AudioFile(path) as audio:
         path.unlink()
-        with pytest.raises(AudioReadError, match=r"night\.mp3 cannot be read: No such file"):
+        with pytest.raises(
+            AudioReadError, match=r"night\.mp3 cannot be read: No such file"
+        ):
             audio.read(0, 1000)
 
 

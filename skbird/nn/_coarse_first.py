@@ -13,8 +13,8 @@ class CoarseFirst(RecipeCallback):
 
     A step on half as many frames costs less, and what the network learns from them
     stays useful on all frames. Each two frames become their mean, after all
-    augmentations; the last steps, on all frames, adapt the network, its norms included,
-    to what it will predict.
+    augmentations, and an odd last frame is left out; the last steps, on all frames,
+    adapt the network, its norms included, to what it will predict.
 
     `ValidationSplit` judges all epochs on all frames: with ``keep="best"`` it may keep
     one of the first, and `patience` should be longer than these. With ``compile=True``

@@ -12,6 +12,8 @@ _TAGS = b"ID3", b"TAG", b"APETAGEX"
 _RESERVOIR = 511
 # How many more frames the header may promise than the lost bytes let expect.
 _SLACK = 2
+# What is shorter than this, in frames, is not what is left of one.
+_LEAST = 0.5
 
 
 @dataclass(frozen=True)
@@ -62,6 +64,8 @@ class Walk:
         scale = 1.0
         if total and 0 <= known <= most:
             scale = known / total
+        else:  # bytes that were put between frames are no lost sound
+            guesses = [guess if guess >= _LEAST else 0.0 for guess in guesses]
         lost, done, exact = [], 0, 0.0
         for guess in guesses:
             exact += guess * scale
