@@ -1,4 +1,4 @@
-"""Backbones that wait for their head."""
+"""Backbones that wait for their head; trainings in two parts that are killed."""
 
 import pickle
 from itertools import pairwise
@@ -88,13 +88,16 @@ def test_frozen_weights_stay_frozen():
     assert net.module_.backbone.conv_stem.weight.requires_grad
 
 
-def test_a_killed_training_goes_on_waiting(tmp_path):
+@pytest.mark.parametrize(
+    "share", ["head_first__head_share", "coarse_first__coarse_share"]
+)
+def test_a_killed_training_goes_on_where_it_was(share, tmp_path):
     class Kill(Callback):
         def on_epoch_end(self, net, **kwargs):
             if len(net.history) == 2:  # the first is in the checkpoint
                 raise KeyboardInterrupt("killed")
 
-    options = {"callbacks__head_first__head_share": 0.7, "precision": "float32"}
+    options = {f"callbacks__{share}": 0.7, "precision": "float32"}
     net, X, Y = make(**options)
     wanted = net.fit(X, Y).predict_proba(X)
     killed, X, Y = make(checkpoint_dir=tmp_path, **options)

@@ -56,13 +56,12 @@ class CoarseFirst(RecipeCallback):
         """Find how many steps are coarse."""
         super().on_train_begin(net, X=X, y=y)
         self.step_ = 0
-        n_steps = net.max_epochs * net.steps_per_epoch(X)
-        self.n_steps_ = min(round(self.coarse_share * n_steps), n_steps - 1)
+        self.n_first_ = net.n_first_steps(X, self.coarse_share)
 
     def change_inputs(self, inputs, net):
         """Return a batch of half as many frames, in the first steps."""
         self.step_ += 1
-        if self.step_ > self.n_steps_:
+        if self.step_ > self.n_first_:
             return inputs
         segments = inputs["segments"]
         pair = (1, min(2, segments.shape[-1]))

@@ -46,10 +46,9 @@ class HeadFirst(RecipeCallback):
         """Find the weights that wait, and how long."""
         super().on_train_begin(net, X=X, y=y)
         self.step_ = 0
-        n_steps = net.max_epochs * net.steps_per_epoch(X)
-        self.n_steps_ = min(round(self.head_share * n_steps), n_steps - 1)
+        self.n_first_ = net.n_first_steps(X, self.head_share)
         self.waiting_ = []
-        if not self.n_steps_:
+        if not self.n_first_:
             return
         module = uncompiled(net.module_)
         if not hasattr(module, "backbone"):
@@ -64,7 +63,7 @@ class HeadFirst(RecipeCallback):
         """Let the backbone wait, or learn."""
         if not training or not self.waiting_:
             return
-        learns = self.step_ >= self.n_steps_
+        learns = self.step_ >= self.n_first_
         if self.waiting_[0].requires_grad != learns:
             self._let_learn(learns)
         self.step_ += 1

@@ -157,6 +157,22 @@ class TrainingLoop:
         """
         return len(self.get_iterator(dataset, training=True))
 
+    def n_first_steps(self, dataset, share):
+        """Return how many steps a share of the whole training has, but never all.
+
+        Parameters
+        ----------
+        dataset : SegmentDataset
+            The rows that the network is trained on.
+        share : float in [0, 1)
+
+        Returns
+        -------
+        int
+        """
+        n_steps = self.max_epochs * self.steps_per_epoch(dataset)
+        return min(round(share * n_steps), n_steps - 1)
+
     def get_iterator(self, dataset, training=False):
         """Return the batches of a `SegmentDataset`."""
         return TrainingBatches(
