@@ -157,21 +157,22 @@ class TrainingLoop:
         """
         return len(self.get_iterator(dataset, training=True))
 
-    def n_first_steps(self, dataset, share):
-        """Return how many steps a share of the whole training has, but never all.
+    def n_first_steps(self, dataset, steps_share):
+        """Return how many steps a share of all training steps is, but never all.
 
         Parameters
         ----------
         dataset : SegmentDataset
             The rows that the network is trained on.
-        share : float in [0, 1)
+        steps_share : float in [0, 1)
+            The share of the training's steps.
 
         Returns
         -------
         int
         """
         n_steps = self.max_epochs * self.steps_per_epoch(dataset)
-        return min(round(share * n_steps), n_steps - 1)
+        return min(round(steps_share * n_steps), n_steps - 1)
 
     def get_iterator(self, dataset, training=False):
         """Return the batches of a `SegmentDataset`."""
