@@ -72,9 +72,9 @@ def make_network():
             "mobilenetv3_small_050",
             attention="time",
             backbone_weights=None,
-            max_epochs=15,
+            max_epochs=12,
             segments_per_row=5,
-            lr=8e-3,
+            lr=1e-2,
             random_state=0,
         ),
     )
