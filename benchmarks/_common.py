@@ -66,6 +66,28 @@ def environment():
     }
 
 
+def take_turns(systems, n_rounds):
+    """Time systems in turns, so that a slow moment meets all of them.
+
+    Parameters
+    ----------
+    systems : dict of str to object
+        Their methods ``time`` return the seconds of a run, and ``close`` ends them.
+    n_rounds : int
+
+    Returns
+    -------
+    dict of str to list of float
+    """
+    seconds = {name: [] for name in systems}
+    for _ in range(n_rounds):
+        for name, system in systems.items():
+            seconds[name].append(system.time())
+    for system in systems.values():
+        system.close()
+    return seconds
+
+
 def run_alone(function, *args):
     """Call a function in a fresh process, so that its peak memory is that of the call.
 

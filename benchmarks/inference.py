@@ -27,7 +27,7 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from _common import write_results
+from _common import take_turns, write_results
 from front_end import RATE, write_soundscapes
 
 N_FILES = 10
@@ -40,8 +40,27 @@ COMPILED = {
 KINDS = ("decoding", "notebook", "skbird", *COMPILED)
 
 
-def make_models(folder, backbone):
-    """Fit a pipeline for a moment, compile it, and write all of them."""
+def make_models(folder, backbone, name="", **options):
+    """Write a pipeline and compiled ones, from a process of its own.
+
+    Parameters
+    ----------
+    folder : Path
+        Where the recordings are, and the pickles will be.
+    backbone : str
+    name : str
+        What the names of the pickles begin with.
+    **options
+        Parameters of LogMel.
+    """
+    process = get_context("spawn").Process(
+        target=_make_models, args=(folder, backbone, name, options)
+    )
+    process.start()
+    process.join()
+
+
+def _make_models(folder, backbone, name, options):
     from sklearn.pipeline import make_pipeline
 
     from skbird.inference import compile_pipeline
@@ -54,14 +73,14 @@ def make_models(folder, backbone):
         Resampler(RATE),
         BandPass(50, 16_000),
         Segmenter(5.0),
-        LogMel(128, verbose=0),
+        LogMel(**{"n_mels": 128, "verbose": 0, **options}),
         CNNClassifier(backbone, backbone_weights=None, max_epochs=1, verbose=0),
     ).fit(paths, Y)
     models = {"skbird": pipe}
-    for name, options in COMPILED.items():
-        models[name] = compile_pipeline(pipe, tolerance=0.1, **options)
-    for name, model in models.items():
-        (folder / f"{name}.pkl").write_bytes(pickle.dumps(model))
+    for kind, how in COMPILED.items():
+        models[kind] = compile_pipeline(pipe, tolerance=0.1, **how)
+    for kind, model in models.items():
+        (folder / f"{name}{kind}.pkl").write_bytes(pickle.dumps(model))
 
 
 def decode_all(folder, backbone):
@@ -125,33 +144,39 @@ def serve(kind, folder, backbone, pipe):
         pipe.send(time.perf_counter() - start)
 
 
+class Warm:
+    """A process that has predicted twice, and predicts again whenever it is asked."""
+
+    def __init__(self, kind, folder, backbone):
+        context = get_context("spawn")
+        self.pipe, far = context.Pipe()
+        context.Process(
+            target=serve, args=(kind, folder, backbone, far), daemon=True
+        ).start()
+        self.pipe.recv()
+
+    def time(self):
+        """Return the seconds that all files take."""
+        self.pipe.send(True)
+        return self.pipe.recv()
+
+    def close(self):
+        """End the process."""
+        self.pipe.send(False)
+
+
 def main():
     """Parse the command line, measure, print and write the results."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--backbone", default="efficientnet_b0")
     parser.add_argument("--rounds", type=int, default=7)
     args = parser.parse_args()
-    context = get_context("spawn")
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         write_soundscapes(folder, N_FILES)
-        process = context.Process(target=make_models, args=(folder, args.backbone))
-        process.start()
-        process.join()
-        pipes = {}
-        for kind in KINDS:
-            pipes[kind], far = context.Pipe()
-            context.Process(
-                target=serve, args=(kind, folder, args.backbone, far), daemon=True
-            ).start()
-            pipes[kind].recv()  # it is warm
-        seconds = {kind: [] for kind in KINDS}
-        for _ in range(args.rounds):
-            for kind in KINDS:
-                pipes[kind].send(True)
-                seconds[kind].append(pipes[kind].recv())
-        for pipe in pipes.values():
-            pipe.send(False)
+        make_models(folder, args.backbone)
+        systems = {kind: Warm(kind, folder, args.backbone) for kind in KINDS}
+        seconds = take_turns(systems, args.rounds)
     lines = {}
     for kind, taken in seconds.items():
         pairs = list(zip(seconds["notebook"], seconds["decoding"], taken, strict=True))

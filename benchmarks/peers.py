@@ -192,6 +192,11 @@ class Server:
         self.process.stdin.flush()
         return float(self.process.stdout.readline())
 
+    def close(self):
+        """End the process."""
+        self.process.stdin.close()
+        self.process.wait()
+
 
 def install(envs):
     """Make an environment for each peer."""
@@ -203,6 +208,7 @@ def install(envs):
 
 def measure(envs, n_rounds, backbone, systems):
     """Time systems in turns; return a line of figures for each."""
+    from _common import take_turns
     from front_end import write_soundscapes
     from inference import make_models
 
@@ -210,19 +216,9 @@ def measure(envs, n_rounds, backbone, systems):
         folder = Path(name)
         write_soundscapes(folder, N_FILES)
         if any(SYSTEMS[system][0] is skbird for system in systems):
-            process = get_context("spawn").Process(
-                target=make_models, args=(folder, backbone)
-            )
-            process.start()
-            process.join()
+            make_models(folder, backbone)
         servers = {system: Server(system, folder, envs) for system in systems}
-        seconds = {system: [] for system in systems}
-        for _ in range(n_rounds):
-            for system, server in servers.items():
-                seconds[system].append(server.time())
-        for server in servers.values():
-            server.process.stdin.close()
-            server.process.wait()
+        seconds = take_turns(servers, n_rounds)
     lines = {}
     for system, taken in seconds.items():
         lines[system] = {"s of audio per s": 60 * N_FILES / statistics.median(taken)}

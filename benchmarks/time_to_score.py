@@ -15,8 +15,10 @@ meets all of them:
 - ``coarse``: spectrograms with half as many frames.
 - ``coarse, short``: and half as many epochs, so that the rate falls earlier.
 - ``coarse first``: half as many frames in the first half of the steps, all in the rest.
+- ``small``: half as many frames, and half as many mel bands.
 
-What a network gave is kept in the cache, so that a killed run goes on.
+What a network gave is kept in the cache, so that a killed run goes on;
+``speed_score.py`` takes the probabilities from there.
 """
 
 import argparse
@@ -43,6 +45,7 @@ RECIPES = {
     "coarse": (COARSE, 1.0, {}),
     "coarse, short": (COARSE, 0.5, {}),
     "coarse first": ({}, 1.0, {"callbacks__coarse_first__coarse_share": 0.5}),
+    "small": ({"n_mels": 64, **COARSE}, 1.0, {}),
 }
 
 
@@ -63,8 +66,27 @@ class Clock(Callback):
         self.probas.append(net.predict_proba(self.X))
 
 
+def front_end(cache, **options):
+    """Return the steps from files to spectrograms; the options are those of LogMel."""
+    return make_pipeline(
+        Resampler(32_000),
+        BandPass(50, 16_000),
+        Segmenter(5.0, overlap=0.5),
+        LogMel(**{"n_mels": 128, "cache_dir": cache, "verbose": 0, **options}),
+    )
+
+
 def train(args, recipe, seed, fold, data):
-    """Return the seconds of each epoch, and which held-out rows it got right."""
+    """Return what became of a network.
+
+    Returns
+    -------
+    seconds : array of shape (n_epochs,)
+    right : boolean array of shape (n_epochs, n_test_rows)
+        Which held-out rows have the right species first.
+    proba : array of shape (n_test_rows, n_species)
+        What is predicted after the last epoch.
+    """
     settings = f"{Path(args.weights).stem}, {args.device}, {args.precision}"
     path = Path(args.cache) / "time_to_score" / settings
     path = path / f"{args.task}, {recipe}, {seed}, {fold}.npz"
@@ -72,17 +94,10 @@ def train(args, recipe, seed, fold, data):
         path.parent.mkdir(parents=True, exist_ok=True)
         X, Y, splits = data
         frames, share, options = RECIPES[recipe]
-        steps = make_pipeline(
-            Resampler(32_000),
-            BandPass(50, 16_000),
-            Segmenter(5.0, overlap=0.5),
-            LogMel(128, cache_dir=args.cache, verbose=0, **frames),
-        )
-        train, test = splits[fold]
-        X_train, X_test = (
-            steps.fit_transform(X.iloc[train]),
-            steps.transform(X.iloc[test]),
-        )
+        steps = front_end(args.cache, **frames)
+        rows, held_out = splits[fold]
+        X_train = steps.fit_transform(X.iloc[rows])
+        X_test = steps.transform(X.iloc[held_out])
         clock = Clock(X_test)
         net = CNNClassifier(
             "tf_efficientnet_lite0",
@@ -97,19 +112,19 @@ def train(args, recipe, seed, fold, data):
         ).set_params(**options)
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            net.fit(X_train, Y.iloc[train])
+            net.fit(X_train, Y.iloc[rows])
         clock = dict(net.callbacks_)["clock"]
-        truth = Y.iloc[test].to_numpy().argmax(axis=1)
+        truth = Y.iloc[held_out].to_numpy().argmax(axis=1)
         right = np.stack(clock.probas).argmax(axis=2) == truth
-        np.savez(path, seconds=clock.seconds, right=right)
+        np.savez(path, seconds=clock.seconds, right=right, proba=clock.probas[-1])
     found = np.load(path)
-    return found["seconds"], found["right"]
+    return found["seconds"], found["right"], found["proba"]
 
 
 def judge(args, networks):
     """Return the figures of the networks of all folds of a recipe and seed."""
-    seconds = np.cumsum(np.sum([s for s, _ in networks], axis=0))
-    accuracy = np.concatenate([right for _, right in networks], axis=1).mean(axis=1)
+    seconds = np.cumsum(np.sum([s for s, _, _ in networks], axis=0))
+    accuracy = np.concatenate([right for _, right, _ in networks], axis=1).mean(axis=1)
     reached = np.flatnonzero(accuracy >= TARGETS[args.task])
     first = reached[0] if len(reached) else None
     return {
