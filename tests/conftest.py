@@ -27,6 +27,10 @@ needs_hostile = pytest.mark.skipif(
 SLOW_EXAMPLES = ("skbird.inference", "skbird.reports", "skbird.utils")
 
 
+def pytest_collection():
+    gc.disable()  # what is imported and collected stays: looking at it costs seconds
+
+
 def pytest_collection_modifyitems(config, items):
     named = any("::" in argument for argument in config.args)
     if not named and "thorough" not in config.option.markexpr:
@@ -41,8 +45,8 @@ def pytest_collection_modifyitems(config, items):
 
 
 def pytest_collection_finish():
-    # What is imported and collected stays; looking at it again costs some percent.
     gc.freeze()
+    gc.enable()
     gc.set_threshold(20_000, 20, 100)
     # Tests of equal trainings need a GPU that computes the same each time.
     if "torch" in sys.modules:
