@@ -1,5 +1,6 @@
 """Helpers of the benchmarks: find the data, write down the results."""
 
+import hashlib
 import json
 import os
 import platform
@@ -12,6 +13,7 @@ from importlib.metadata import PackageNotFoundError, version
 from multiprocessing import get_context
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -40,6 +42,59 @@ def weights_path(weights):
     if candidate.is_file():
         return str(candidate)
     raise SystemExit(f"--weights {weights}: no such file, nor {candidate}.")
+
+
+def weights_key(weights):
+    """Return what stands for weights in a cache: of a file, its content."""
+    path = weights_path(weights)
+    if path is None or not Path(path).is_file():
+        return path
+    return hashlib.sha256(Path(path).read_bytes()).hexdigest()
+
+
+def kept(folder, name, settings, compute):
+    """Return arrays that are computed once, and then read from a cache.
+
+    Parameters
+    ----------
+    folder : Path
+        The cache.
+    name : str
+    settings : dict
+        What the arrays depend on, beside the name and the code.
+    compute : callable
+        Returns a dict of arrays.
+
+    Returns
+    -------
+    dict of str to ndarray
+    """
+    facts = json.dumps(settings, sort_keys=True, default=str)
+    key = hashlib.sha256(facts.encode()).hexdigest()[:12]
+    path = folder / f"{name}, {key}.npz"
+    if not path.exists():
+        folder.mkdir(parents=True, exist_ok=True)
+        part = path.with_suffix(f".{os.getpid()}.part.npz")
+        np.savez(part, **compute())
+        part.replace(path)
+    with np.load(path) as found:
+        return dict(found)
+
+
+#: Half as many frames as by default.
+COARSE = {"n_fft": 2048, "hop_length": 1024}
+
+
+def front_end(cache, **options):
+    """Return the steps from files to spectrograms; the options are those of LogMel."""
+    from skbird.preprocessing import BandPass, LogMel, Resampler, Segmenter
+
+    return (
+        Resampler(32_000),
+        BandPass(50, 16_000),
+        Segmenter(5.0, overlap=0.5),
+        LogMel(**{"n_mels": 128, "cache_dir": cache, "verbose": 0, **options}),
+    )
 
 
 def read_metadata(name):
@@ -80,11 +135,13 @@ def take_turns(systems, n_rounds):
     dict of str to list of float
     """
     seconds = {name: [] for name in systems}
-    for _ in range(n_rounds):
-        for name, system in systems.items():
-            seconds[name].append(system.time())
-    for system in systems.values():
-        system.close()
+    try:
+        for _ in range(n_rounds):
+            for name, system in systems.items():
+                seconds[name].append(system.time())
+    finally:
+        for system in systems.values():
+            system.close()
     return seconds
 
 

@@ -31,17 +31,23 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import real_audio
-from _common import weights_path, write_results
+from _common import (
+    COARSE,
+    front_end,
+    kept,
+    weights_key,
+    weights_path,
+    write_results,
+)
 from recognition import cross_validation, gain
 from sklearn.pipeline import make_pipeline
 
 from skbird.ensemble import combine_proba
 from skbird.metrics import macro_roc_auc
 from skbird.nn import CNNClassifier
-from skbird.preprocessing import BandPass, LogMel, Resampler, Segmenter
 
 TASK = "xc_california"
-FINE, COARSE = {}, {"n_fft": 2048, "hop_length": 1024}
+FINE = {}
 SLOW = {"backbone_lr_factor": 0.3}
 TAUGHT = {"callbacks__distill__weight": 1.0}
 #: Name of each way: frames, the argument that has its weights, parameters.
@@ -66,40 +72,39 @@ ENSEMBLES = (
 def predict(args, name, seed, data):
     """Return what a way predicts of the rows that it was not trained on."""
     frames, weights, params = WAYS[name]
-    settings = f"{Path(getattr(args, weights)).stem}, {args.device}"
-    path = Path(args.cache) / "fine_tuning" / settings / f"{name}, {seed}.npy"
-    if path.exists():
-        return np.load(path)
-    proba = np.full(data.Y.shape, np.nan)
-    start = time.perf_counter()
-    for train, test in data.splits:
-        net = CNNClassifier(
-            "tf_efficientnet_lite0",
-            backbone_weights=weights_path(getattr(args, weights)),
-            max_epochs=60,
-            batch_size=16,
-            random_state=seed,
-            device=args.device,
-            precision="bfloat16",
-            verbose=0,
-        )
-        if "callbacks__distill__weight" in params:
-            net.set_params(callbacks__distill__cache_dir=args.cache)
-        model = make_pipeline(
-            Resampler(32_000),
-            BandPass(50, 16_000),
-            Segmenter(5.0, overlap=0.5),
-            LogMel(128, cache_dir=args.cache, verbose=0, **frames),
-            net.set_params(**params),
-        )
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            model.fit(data.X.iloc[train], data.Y.iloc[train])
-            proba[test] = model.predict_proba(data.X.iloc[test])
-    path.parent.mkdir(parents=True, exist_ok=True)
-    np.save(path, proba)
-    print(f"{name}, seed {seed}: {time.perf_counter() - start:.0f} s", flush=True)
-    return proba
+    settings = {
+        "weights": weights_key(getattr(args, weights)),
+        "device": args.device,
+        "way": [frames, params],
+    }
+
+    def compute():
+        proba = np.full(data.Y.shape, np.nan)
+        start = time.perf_counter()
+        for train, test in data.splits:
+            net = CNNClassifier(
+                "tf_efficientnet_lite0",
+                backbone_weights=weights_path(getattr(args, weights)),
+                max_epochs=60,
+                batch_size=16,
+                random_state=seed,
+                device=args.device,
+                precision="bfloat16",
+                verbose=0,
+            )
+            if "callbacks__distill__weight" in params:
+                net.set_params(callbacks__distill__cache_dir=args.cache)
+            net.set_params(**params)
+            model = make_pipeline(*front_end(args.cache, **frames), net)
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")
+                model.fit(data.X.iloc[train], data.Y.iloc[train])
+                proba[test] = model.predict_proba(data.X.iloc[test])
+        print(f"{name}, seed {seed}: {time.perf_counter() - start:.0f} s", flush=True)
+        return {"proba": proba}
+
+    folder = Path(args.cache) / "fine_tuning"
+    return kept(folder, f"{name}, {seed}", settings, compute)["proba"]
 
 
 def judge(proba, data):

@@ -40,7 +40,7 @@ COMPILED = {
 KINDS = ("decoding", "notebook", "skbird", *COMPILED)
 
 
-def make_models(folder, backbone, name="", **options):
+def make_models(folder, backbone, prefix="", kinds=tuple(COMPILED), **options):
     """Write a pipeline and compiled ones, from a process of its own.
 
     Parameters
@@ -48,19 +48,23 @@ def make_models(folder, backbone, name="", **options):
     folder : Path
         Where the recordings are, and the pickles will be.
     backbone : str
-    name : str
+    prefix : str
         What the names of the pickles begin with.
+    kinds : sequence of str
+        Which of the compiled ones.
     **options
         Parameters of LogMel.
     """
     process = get_context("spawn").Process(
-        target=_make_models, args=(folder, backbone, name, options)
+        target=_make_models, args=(folder, backbone, prefix, kinds, options)
     )
     process.start()
     process.join()
+    if process.exitcode != 0:
+        raise SystemExit(f"The models of {backbone} could not be made; see above.")
 
 
-def _make_models(folder, backbone, name, options):
+def _make_models(folder, backbone, prefix, kinds, options):
     from sklearn.pipeline import make_pipeline
 
     from skbird.inference import compile_pipeline
@@ -77,10 +81,10 @@ def _make_models(folder, backbone, name, options):
         CNNClassifier(backbone, backbone_weights=None, max_epochs=1, verbose=0),
     ).fit(paths, Y)
     models = {"skbird": pipe}
-    for kind, how in COMPILED.items():
-        models[kind] = compile_pipeline(pipe, tolerance=0.1, **how)
+    for kind in kinds:
+        models[kind] = compile_pipeline(pipe, tolerance=0.1, **COMPILED[kind])
     for kind, model in models.items():
-        (folder / f"{name}{kind}.pkl").write_bytes(pickle.dumps(model))
+        (folder / f"{prefix}{kind}.pkl").write_bytes(pickle.dumps(model))
 
 
 def decode_all(folder, backbone):
@@ -153,6 +157,7 @@ class Warm:
         context.Process(
             target=serve, args=(kind, folder, backbone, far), daemon=True
         ).start()
+        far.close()  # if the process dies, `recv` says so
         self.pipe.recv()
 
     def time(self):

@@ -43,7 +43,14 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import real_audio
-from _common import weights_path, write_results
+from _common import (
+    COARSE,
+    front_end,
+    kept,
+    weights_key,
+    weights_path,
+    write_results,
+)
 from _target_site import make_target_site
 from sklearn.linear_model import LogisticRegression
 from sklearn.multiclass import OneVsRestClassifier
@@ -57,13 +64,7 @@ from skbird.ensemble import combine_proba, fit_weights
 from skbird.metrics import macro_roc_auc
 from skbird.model_selection import paired_bootstrap
 from skbird.nn import CNNClassifier
-from skbird.preprocessing import (
-    BandPass,
-    LogMel,
-    Resampler,
-    Segmenter,
-    SpectrogramStatistics,
-)
+from skbird.preprocessing import SpectrogramStatistics
 
 SEEDS = 0, 1, 2
 EPOCHS = {
@@ -77,21 +78,11 @@ SINGLE = "esc10", "xc_california"  # one species in each row: accuracy makes sen
 IN_ENSEMBLE = "network, ImageNet", "network, distilled", "probe", "encoder's scores"
 
 
-def front_end(cache, **options):
-    """Return the steps from files to spectrograms."""
-    return (
-        Resampler(32_000),
-        BandPass(50, 16_000),
-        Segmenter(5.0, overlap=0.5),
-        LogMel(128, 2048, 1024, cache_dir=cache, verbose=0, **options),
-    )
-
-
 def statistics(args, task, seed):
     """Return the baseline. The level tells sounds apart on ESC-10, not birds."""
     normalize = None if task == "esc10" else "minmax"
     return make_pipeline(
-        *front_end(args.cache, normalize=normalize),
+        *front_end(args.cache, normalize=normalize, **COARSE),
         SpectrogramStatistics(),
         StandardScaler(),
         OneVsRestClassifier(LogisticRegression(max_iter=2000)),
@@ -112,7 +103,7 @@ def network(weights):
             precision=args.precision,
             verbose=0,
         )
-        return make_pipeline(*front_end(args.cache), net)
+        return make_pipeline(*front_end(args.cache, **COARSE), net)
 
     return make
 
@@ -176,22 +167,31 @@ def soundscapes(data):
 
 def predict(make, args, name, seed, data):
     """Return what a model predicts of the rows that it was not trained on."""
-    path = Path(args.cache) / "held_out" / f"{args.task}, {name}, {seed}.npy"
-    if path.exists():
-        return np.load(path)
-    proba = np.full(data.Y.shape, np.nan)
-    start = time.perf_counter()
-    for train, test in data.splits:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            model = make(args, args.task, seed)
-            model.fit(data.X.iloc[train], data.Y.iloc[train])
-            proba[test] = model.predict_proba(data.X.iloc[test])
-    path.parent.mkdir(parents=True, exist_ok=True)
-    np.save(path, proba)
-    seconds = time.perf_counter() - start
-    print(f"{args.task}, seed {seed}: {name} took {seconds:.0f} s", flush=True)
-    return proba
+    settings = {}
+    if name.startswith("network"):
+        weights = args.weights if name == "network, ImageNet" else args.distilled
+        settings = {
+            "weights": weights_key(weights),
+            "epochs": EPOCHS[args.task],
+            "device": args.device,
+            "precision": args.precision,
+        }
+
+    def compute():
+        proba = np.full(data.Y.shape, np.nan)
+        start = time.perf_counter()
+        for train, test in data.splits:
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")
+                model = make(args, args.task, seed)
+                model.fit(data.X.iloc[train], data.Y.iloc[train])
+                proba[test] = model.predict_proba(data.X.iloc[test])
+        seconds = time.perf_counter() - start
+        print(f"{args.task}, seed {seed}: {name} took {seconds:.0f} s", flush=True)
+        return {"proba": proba}
+
+    folder = Path(args.cache) / "held_out"
+    return kept(folder, f"{args.task}, {name}, {seed}", settings, compute)["proba"]
 
 
 def vote(members, data):

@@ -29,17 +29,22 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import real_audio
-from _common import weights_path, write_results
+from _common import (
+    COARSE,
+    front_end,
+    kept,
+    weights_key,
+    weights_path,
+    write_results,
+)
 from sklearn.pipeline import make_pipeline
 from skorch.callbacks import Callback
 
 from skbird.nn import CNNClassifier
-from skbird.preprocessing import BandPass, LogMel, Resampler, Segmenter
 
-EPOCHS = {"esc10": 12, "xc_california": 60}
 TARGETS = {"esc10": 0.93, "xc_california": 0.78}
-COARSE = {"n_fft": 2048, "hop_length": 1024}
-#: Name of each recipe: parameters of LogMel, share of the epochs, those of the network.
+#: Name of each recipe: parameters of LogMel, share of the epochs, and parameters of the
+#: network.
 RECIPES = {
     "today": ({}, 1.0, {}),
     "coarse": (COARSE, 1.0, {}),
@@ -66,48 +71,41 @@ class Clock(Callback):
         self.probas.append(net.predict_proba(self.X))
 
 
-def front_end(cache, **options):
-    """Return the steps from files to spectrograms; the options are those of LogMel."""
-    return make_pipeline(
-        Resampler(32_000),
-        BandPass(50, 16_000),
-        Segmenter(5.0, overlap=0.5),
-        LogMel(**{"n_mels": 128, "cache_dir": cache, "verbose": 0, **options}),
-    )
-
-
-def train(args, recipe, seed, fold, data):
+def train(args, task, recipe, seed, fold, data):
     """Return what became of a network.
 
     Returns
     -------
-    seconds : array of shape (n_epochs,)
-    right : boolean array of shape (n_epochs, n_test_rows)
-        Which held-out rows have the right species first.
-    proba : array of shape (n_test_rows, n_species)
-        What is predicted after the last epoch.
+    dict
+        ``seconds``, array of shape (n_epochs,); ``right``, boolean array of shape
+        (n_epochs, n_test_rows): which held-out rows have the right species first; and
+        ``proba``, array of shape (n_test_rows, n_species): what is predicted after the
+        last epoch.
     """
-    settings = f"{Path(args.weights).stem}, {args.device}, {args.precision}"
-    path = Path(args.cache) / "time_to_score" / settings
-    path = path / f"{args.task}, {recipe}, {seed}, {fold}.npz"
-    if not path.exists():
-        path.parent.mkdir(parents=True, exist_ok=True)
+    frames, share, options = RECIPES[recipe]
+    settings = {
+        "weights": weights_key(args.weights),
+        "max_epochs": round(share * real_audio.EPOCHS[task]),
+        "device": args.device,
+        "precision": args.precision,
+        "recipe": [frames, options],
+    }
+
+    def compute():
         X, Y, splits = data
-        frames, share, options = RECIPES[recipe]
-        steps = front_end(args.cache, **frames)
+        steps = make_pipeline(*front_end(args.cache, **frames))
         rows, held_out = splits[fold]
         X_train = steps.fit_transform(X.iloc[rows])
         X_test = steps.transform(X.iloc[held_out])
-        clock = Clock(X_test)
         net = CNNClassifier(
             "tf_efficientnet_lite0",
             backbone_weights=weights_path(args.weights),
-            max_epochs=round(share * EPOCHS[args.task]),
+            max_epochs=settings["max_epochs"],
             batch_size=16,
             random_state=seed,
             device=args.device,
             precision=args.precision,
-            callbacks=[("clock", clock)],
+            callbacks=[("clock", Clock(X_test))],
             verbose=0,
         ).set_params(**options)
         with warnings.catch_warnings():
@@ -116,15 +114,26 @@ def train(args, recipe, seed, fold, data):
         clock = dict(net.callbacks_)["clock"]
         truth = Y.iloc[held_out].to_numpy().argmax(axis=1)
         right = np.stack(clock.probas).argmax(axis=2) == truth
-        np.savez(path, seconds=clock.seconds, right=right, proba=clock.probas[-1])
-    found = np.load(path)
-    return found["seconds"], found["right"], found["proba"]
+        return {"seconds": clock.seconds, "right": right, "proba": clock.probas[-1]}
+
+    folder = Path(args.cache) / "time_to_score"
+    return kept(folder, f"{task}, {recipe}, {seed}, {fold}", settings, compute)
+
+
+def train_in_turns(args, task, recipes, seed, data):
+    """Return the networks of all folds for each recipe, which take turns."""
+    networks = {recipe: [] for recipe in recipes}
+    for fold in range(len(data[2])):
+        for recipe, found in networks.items():
+            found.append(train(args, task, recipe, seed, fold, data))
+    return networks
 
 
 def judge(args, networks):
     """Return the figures of the networks of all folds of a recipe and seed."""
-    seconds = np.cumsum(np.sum([s for s, _, _ in networks], axis=0))
-    accuracy = np.concatenate([right for _, right, _ in networks], axis=1).mean(axis=1)
+    seconds = np.cumsum(np.sum([found["seconds"] for found in networks], axis=0))
+    right = np.concatenate([found["right"] for found in networks], axis=1)
+    accuracy = right.mean(axis=1)
     reached = np.flatnonzero(accuracy >= TARGETS[args.task])
     first = reached[0] if len(reached) else None
     return {
@@ -138,27 +147,29 @@ def judge(args, networks):
 def main():
     """Parse the command line, run, print and write the results."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("task", choices=EPOCHS)
+    parser.add_argument("task", choices=TARGETS)
     parser.add_argument("--recipes", nargs="+", choices=RECIPES, default=list(RECIPES))
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
     parser.add_argument("--weights", default="pretrained", help="of ImageNet")
     parser.add_argument("--cache", required=True, help="folder for what is computed")
-    parser.add_argument("--device", default="auto")
-    parser.add_argument("--precision", default="auto")
+    parser.add_argument("--device", default="cpu", choices=["cpu", "cuda"])
+    # "auto" may mean another format in each fold, and in shorter trainings.
+    formats = ["float32", "bfloat16", "float16"]
+    parser.add_argument("--precision", default="float32", choices=formats)
     args = parser.parse_args()
     lines = []
     for seed in args.seeds:
         data = real_audio.load(args.task, seed)
-        networks = {recipe: [] for recipe in args.recipes}
-        for fold in range(len(data[2])):
-            for recipe, found in networks.items():
-                found.append(train(args, recipe, seed, fold, data))
+        networks = train_in_turns(args, args.task, args.recipes, seed, data)
         for recipe, found in networks.items():
             lines.append({"recipe": recipe, "seed": seed, **judge(args, found)})
         print(pd.DataFrame(lines).round(3).to_string(index=False), flush=True)
     table = pd.DataFrame(lines)
-    mean = table.drop(columns="seed").groupby("recipe", sort=False).mean()
-    print(mean.round(3).to_markdown())
+    recipes = table.drop(columns="seed").groupby("recipe", sort=False)
+    # Where a seed did not come to the score, there is no mean time to it.
+    mean = recipes.agg(lambda figures: figures.mean(skipna=False))
+    reached = recipes["seconds to score"].count()
+    print(mean.assign(**{"seeds that came to it": reached}).round(3).to_markdown())
     path = write_results(f"time_to_score_{args.task}", vars(args), lines)
     print(f"written to {path}")
 
