@@ -91,7 +91,8 @@ class AudioFile:
             If decoding fails, or samples are NaN, infinite or absurdly large. The file
             must be opened anew after that.
         """
-        # To look at the file costs about a fiftieth of what its decoding does.
+        # To look at the file costs about a fiftieth of what the decoding of all of it
+        # does, once.
         if self._may_lose_time and not self._is_close:
             self._may_lose_time = False
             if loses_time(self._existing_path):

@@ -7,6 +7,8 @@ frames of silence stand in the place of those is decoded to its end.
 import mmap
 from dataclasses import dataclass
 
+from skbird.audio._audio_header import AudioReadError
+
 _TAGS = b"ID3", b"TAG", b"APETAGEX"
 # Frames borrow at most so many bytes from those before.
 _RESERVOIR = 511
@@ -84,6 +86,11 @@ def walk_frames(file, first, parse):
         The first frame, with `at` and `kind`.
     parse : callable
         Returns the frame that four bytes begin, or None.
+
+    Raises
+    ------
+    AudioReadError
+        If the file has become empty.
     """
     lengths = {}  # by the three bytes that tell
 
@@ -105,7 +112,7 @@ def walk_frames(file, first, parse):
         return None
 
     stretches, are_tags = [], []
-    with mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as content:
+    with _mapped(file) as content:
         size, begin, at, n_frames = len(content), first.at, first.at, 0
         while at + 4 <= size:
             length = length_at(at)
@@ -121,6 +128,14 @@ def walk_frames(file, first, parse):
         stretches.append((begin, min(at, size), n_frames))
         ends_whole = at == size or content[at : at + 8].startswith(_TAGS)
     return Walk(stretches, are_tags, ends_whole)
+
+
+def _mapped(file):
+    try:
+        return mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
+    except ValueError as exc:
+        reason = "it has become empty"
+        raise AudioReadError(f"{file.name} cannot be read: {reason}.") from exc
 
 
 def mend_gaps(walk, first, promised, parse):

@@ -144,9 +144,8 @@ def loses_time(path):
             identity = "lost", *content_identity(file.name)
             look = partial(lost_seconds, file, start)
             return count_once(identity, look) > _TOLERANCE_S
-    except (OSError, ValueError) as exc:  # ValueError: it has become empty
-        reason = getattr(exc, "strerror", None) or exc
-        raise AudioReadError(f"{path} cannot be read: {reason}.") from exc
+    except OSError as exc:
+        raise AudioReadError(f"{path} cannot be read: {exc.strerror}.") from exc
 
 
 def _pass_tags(file, head):
