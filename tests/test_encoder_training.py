@@ -1,7 +1,5 @@
 """``skbird train --encoder`` and ``skbird cross-validate --encoder``."""
 
-from dataclasses import replace
-
 import numpy as np
 import pandas as pd
 import pytest
@@ -10,7 +8,7 @@ from conftest import tone
 
 from skbird.cli import _encoder_training
 from skbird.cli._app import app
-from skbird.cli._settings import DEFAULTS
+from skbird.cli._read_settings import read_settings
 from skbird.encoders import read_spec
 from skbird.encoders._spec_files import known_specs
 
@@ -121,13 +119,13 @@ def test_an_unknown_encoder_is_named_before_the_work(run, folder):
     assert "encoder='birdnet' is no known model (birdnet-2.4," in text
 
 
-def chosen(name=None, Y=None, **changes):
+def chosen(name=None, Y=None, paths=None, assignments=(), **flags):
     """Return the encoder that is chosen, and what is said."""
-    settings = replace(
-        DEFAULTS, **({} if name is None else {"encoder": name}), **changes
-    )
-    few = pd.DataFrame(np.eye(2), columns=["a", "b"])
-    return _encoder_training.choose_encoder(settings, few if Y is None else Y)
+    settings = read_settings(None, {"encoder": name, **flags}, assignments)
+    Y = pd.DataFrame(np.eye(2), columns=["a", "b"]) if Y is None else Y
+    X = pd.DataFrame({"path": [f"{n}.wav" for n in range(len(Y))]})
+    X = X if paths is None else X.assign(path=paths)
+    return _encoder_training.choose_encoder(settings, X, Y)
 
 
 @pytest.fixture
@@ -149,13 +147,20 @@ def test_few_recordings_get_a_probe_where_there_is_an_encoder(toads_are_here):
     [
         {"encoder": "none"},
         {"epochs": 3},
+        {"epochs": 20},  # by default it is as many
         {"recipe": "fast"},
-        {"set": {"sedclassifier__drop_rate": 0}},
+        {"assignments": ["sedclassifier__drop_rate=0"]},
         {"Y": pd.DataFrame({"a": np.ones(100), "b": np.ones(100)})},
+        {"Y": pd.DataFrame({"a": np.full(100, 0.9), "never": np.zeros(100)})},
     ],
 )
 def test_a_network_is_for_who_asks_or_has_many_recordings(toads_are_here, changes):
     assert chosen(**changes) == (None, "")
+
+
+def test_recordings_are_counted_not_their_rows(toads_are_here):
+    Y = pd.DataFrame({"a": np.ones(300), "b": np.ones(300)})
+    assert chosen(Y=Y, paths=[f"{n % 3}.wav" for n in range(300)])[0] == "toads"
 
 
 def test_what_is_asked_for_is_taken(toads_are_here):

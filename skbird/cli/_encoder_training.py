@@ -1,7 +1,5 @@
 """What `skbird train` does otherwise with a pretrained model than with a network."""
 
-from dataclasses import fields
-
 import click
 
 from skbird.cli._parameters import from_text, spread, unknown_name
@@ -43,15 +41,10 @@ def check_flags(settings):
 
 
 def _given_of_networks(settings):
-    return [
-        setting.name
-        for setting in fields(settings)
-        if setting.name in _OF_NETWORKS
-        and getattr(settings, setting.name) != setting.default
-    ]
+    return [name for name in _OF_NETWORKS if name in settings.given]
 
 
-def choose_encoder(settings, Y):
+def choose_encoder(settings, X, Y):
     """Return the pretrained model for a probe, or None for a network, and why.
 
     On the recordings that we have, with up to a hundred of a species, a probe on bird
@@ -60,6 +53,8 @@ def choose_encoder(settings, Y):
     Parameters
     ----------
     settings : Settings
+    X : DataFrame of shape (n_rows, n_columns)
+        With a column ``path``.
     Y : DataFrame of shape (n_rows, n_species)
 
     Returns
@@ -70,9 +65,12 @@ def choose_encoder(settings, Y):
     """
     if settings.has_encoder:
         return settings.encoder, ""
+    from skbird.utils._truth import PRESENT_FROM
+
     if settings.encoder != "auto" or _given_of_networks(settings) or settings.set:
         return None, ""
-    n_recordings = (Y == 1).sum().median()
+    is_in = (Y >= PRESENT_FROM).groupby(X["path"].to_numpy()).any().sum()
+    n_recordings = is_in[is_in > 0].median()
     if not n_recordings < _FEW:
         return None, ""
     few = f"There are few recordings of a species (the median is {n_recordings:g})"

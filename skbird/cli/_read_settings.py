@@ -36,12 +36,11 @@ def read_settings(config, flags, assignments, unused=None):
     click.UsageError
         If a name is unknown, or a value is of another kind.
     """
-    settings = DEFAULTS
-    if config is not None:
-        settings = replace(settings, **_read_toml(config, unused or {}))
-    given = {name: value for name, value in flags.items() if value is not None}
+    given = {} if config is None else _read_toml(config, unused or {})
     pairs = dict(map(_parse_assignment, assignments))
-    settings = replace(settings, **given, set=settings.set | pairs)
+    given["set"] = given.get("set", {}) | pairs
+    given |= {name: value for name, value in flags.items() if value is not None}
+    settings = replace(DEFAULTS, **given, given=frozenset(given))
     check_flags(settings)
     return settings
 
@@ -56,7 +55,7 @@ def _read_toml(path, unused):
         values = tomllib.loads(raw.decode("utf-8-sig"))
     except (ValueError, RecursionError) as exc:  # also of numbers without end
         raise click.UsageError(f"{path} is no TOML file: {exc}") from None
-    known = {field.name: field for field in fields(Settings)}
+    known = {field.name: field for field in fields(Settings) if field.name != "given"}
     for name, value in values.items():
         if name in unused:
             raise click.UsageError(

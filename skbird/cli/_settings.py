@@ -67,6 +67,8 @@ class Settings:
     set : dict
         Further parameters of the pipeline, by the names that ``set_params`` takes; in
         the file a table, on the command line one flag each.
+    given : frozenset of str
+        Names of the settings that the user gave; it is neither a flag nor a key.
     """
 
     recipe: str = _setting(
@@ -156,6 +158,7 @@ class Settings:
         "Seed of all random choices, such as which recordings to hold out.",
     )
     set: dict = field(default_factory=dict)
+    given: frozenset = field(default=frozenset(), repr=False, compare=False)
 
     @property
     def has_encoder(self):
@@ -313,7 +316,7 @@ def setting_flags(*left_out):
 
     def add(command):
         for setting in reversed(fields(Settings)):
-            if setting.name not in ("set", *left_out):
+            if setting.name not in ("set", "given", *left_out):
                 command = _flag(setting)(command)
         return command
 

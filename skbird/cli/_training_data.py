@@ -40,7 +40,7 @@ def load_labelled(data, settings):
             f"--groups {settings.groups}: the recordings have no such column, but "
             f"{', '.join(map(str, loaded.X.columns))}."
         )
-    encoder, reason = choose_encoder(settings, loaded.Y)
+    encoder, reason = choose_encoder(settings, loaded.X, loaded.Y)
     if reason:
         _console.say(reason)
     return loaded, replace(settings, encoder=encoder)
