@@ -1,7 +1,8 @@
-"""Repeat the quickstart's comparison on several synthetic data sets, with their spread.
+"""Compare a small network with a baseline on several synthetic data sets.
 
-Here each collection is held out in turn, and the soundscapes are predicted by a network
-that was trained on all recordings.
+They are those of the quickstart; the network is trained for longer. Each collection is
+held out in turn, and the soundscapes are predicted by a network that was trained on all
+recordings.
 
 Usage::
 

@@ -108,9 +108,8 @@ def make_birdclef(
 
     - A trivial baseline, statistics of the mel bands and logistic regression: 0.719 on
       held-out collections, 0.766 on the test soundscapes.
-    - The quickstart's network, trained from scratch in a minute on two cores, here once
-      without each collection and once on all: 0.950 and 0.957; 0.965 when multiplied
-      by the mean of the soundscape.
+    - A small network, trained from scratch, once without each collection and once on
+      all: 0.950 and 0.957; 0.965 when multiplied by the mean of the soundscape.
 
     Examples
     --------

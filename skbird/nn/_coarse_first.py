@@ -17,8 +17,8 @@ class CoarseFirst(RecipeCallback):
     adapt the network, its norms included, to what it will predict.
 
     `ValidationSplit` judges all epochs on all frames: with ``keep="best"`` it may keep
-    one of the first, and `patience` should be longer than these. With ``compile=True``
-    the network is compiled for each length.
+    one of the first, and `patience` should be longer than the coarse epochs. With
+    ``compile=True`` the network is compiled for each length.
 
     Parameters
     ----------

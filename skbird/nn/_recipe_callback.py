@@ -44,12 +44,14 @@ class RecipeCallback(Callback):
         Parameters
         ----------
         inputs : dict
-            The segments, and which they are.
+            ``segments``, a tensor of shape (n_segments, 1, n_mels, n_frames), and which
+            they are. It must not be changed in place.
         net : CNNClassifier or SEDClassifier
 
         Returns
         -------
         dict
+            The loss, and `add_to_loss`, are given it, too.
         """
         return inputs
 
