@@ -2,6 +2,7 @@
 
 import importlib.util
 import re
+import warnings
 from pathlib import Path
 
 import numpy as np
@@ -32,6 +33,7 @@ RUN_BY = {
     "displays_and_annotations.md": "test_readme.py",
     "encoders.md": "test_encoder_models.py",
     "extending.md": "test_docs.py",
+    "how_many_labels.md": "test_docs.py",
     "prediction.md": "test_readme.py",
     "recordings.md": "test_readme.py",
     "rows.md": "test_docs.py",
@@ -241,6 +243,16 @@ def test_active_learning(names, capsys):
 
 
 @pytest.mark.slow
+def test_several_together(names, capsys):
+    (code,) = code_of("how_many_labels.md")
+    names["encoder"] = toy()
+    code = code.replace("few_labels(c", "few_labels(encoder, c")
+    exec(code.replace('"birdnet-2.4"', "encoder"), names)
+    assert names["both"].weights_.sum() == pytest.approx(1)
+    assert names["both"].predict_proba(names["X"]).shape == (12, 2)
+
+
+@pytest.mark.slow
 def test_distillation(names):
     pytest.importorskip("timm")
     (code,) = code_of("training.md")
@@ -249,3 +261,7 @@ def test_distillation(names):
     code = code.replace('"birdnet-2.4", "efficientnet_b0", ', short)
     exec(code.replace("efficientnet_b0", "test_efficientnet"), names)
     assert Path("weights.safetensors").is_file()
+    pipe = names["pipe"].set_params(sedclassifier__max_epochs=1)
+    with warnings.catch_warnings():
+        warnings.filterwarnings("error", "weights.safetensors was distilled on other")
+        pipe.fit(names["X"], names["Y"])

@@ -243,6 +243,9 @@ def test_weights_of_another_network_are_named(stripes, tmp_path):
     net = CNNClassifier("lcnet_035", **{**TINY, "backbone_weights": str(path)})
     with pytest.raises(ValueError, match="do not fit lcnet_035"):
         net.fit(*stripes)
+    torch.save(timm.create_model("lcnet_050", in_chans=1).state_dict(), path)
+    with pytest.raises(ValueError, match="do not fit lcnet_035: size mismatch for "):
+        net.fit(*stripes)
 
 
 def test_pretrained_without_network_names_the_remedy(stripes, monkeypatch):

@@ -118,10 +118,9 @@ def train(data, out, config, assignments, license, work_dir, overwrite, **flags)
     unjudged.write_bytes(this)
     model = _finish(pipe, out, taught[:_N_COMPARED], work_dir)
     _save(model, out, taught, license)
-    _console.say(
-        f"Wrote {out}; {work_dir / 'cache'} and {work_dir / 'checkpoints'} may be "
-        "deleted."
-    )
+    kept = [work_dir / name for name in ("cache", "checkpoints")]
+    there = " and ".join(str(folder) for folder in kept if folder.exists())
+    _console.say(f"Wrote {out}" + (f"; {there} may be deleted." if there else "."))
     if len(test_rows) == 0 and held_out.exists():
         _console.say(f"Warning: {held_out} belongs to another training.")
     scores = None

@@ -7,6 +7,7 @@ import torch
 
 from skbird.nn._weights import not_finite
 from skbird.nn._weights_origin import origin_of
+from skbird.utils._names import one_line
 
 
 def make_backbone(name, weights, drop_path_rate):
@@ -123,8 +124,10 @@ def _read_state(path):
 
 
 def _weights_message(name, weights, exc):
-    reason = str(exc).splitlines()[0] if str(exc) else type(exc).__name__
-    reason = reason.rstrip(".")
+    lines = str(exc).splitlines() or [type(exc).__name__]
+    # torch says in the first line only that there are errors.
+    first = lines[1].strip() if lines[0].endswith(":") and lines[1:] else lines[0]
+    reason = first.rstrip(".")
     if weights == "pretrained":
         return (
             f"backbone_weights='pretrained' loads the ImageNet weights of {name} from "
@@ -133,4 +136,6 @@ def _weights_message(name, weights, exc):
             "file; with HF_HUB_OFFLINE=1 in the environment it fails at once instead "
             "of retrying."
         )
-    return f"backbone_weights={str(weights)!r} do not fit {name}: {reason}."
+    origin = None if isinstance(exc, OSError) else origin_of(weights)
+    whose = "" if origin is None else f" They are of {one_line(origin.backbone)}."
+    return f"backbone_weights={str(weights)!r} do not fit {name}: {reason}.{whose}"

@@ -25,8 +25,11 @@ def few_labels(encoder="birdnet-2.4", *, scores=False, cache_dir=None):
     Returns
     -------
     Pipeline or PretrainedScores
-        Pass ``probeclassifier__groups``, such as recordists, to the ``fit`` of the
-        pipeline: the strength of the probe is then chosen between them.
+        Where species have three recordists or more, pass
+        ``probeclassifier__groups=recordists`` to the ``fit`` of the pipeline: the
+        strength of the probe is then chosen between them. Probabilities are low after
+        few recordings, and many true species below 0.5: see
+        :class:`skbird.postprocessing.ThresholdTuner`, or take ``scores=True``.
 
     See Also
     --------
