@@ -38,7 +38,6 @@ class WindowOp(LastOp):
     step: str = field(default="EmbeddingEncoder", repr=False)
     key: str = field(init=False)  # what the values depend on besides, for the cache
 
-    label = "embeddings"
     task_s = 60  # the model takes most of the time: small parts keep all threads busy
 
     def __post_init__(self):
@@ -55,6 +54,11 @@ class WindowOp(LastOp):
         )
         digest = blake2b(repr(parts).encode(), digest_size=16).hexdigest()
         object.__setattr__(self, "key", digest)
+
+    @property
+    def label(self):
+        """What the windows hold, for the progress bar."""
+        return "scores" if self.output == "scores" else "embeddings"
 
     @property
     def skip_remedy(self):
