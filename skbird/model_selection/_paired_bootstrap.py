@@ -14,10 +14,10 @@ from skbird.model_selection._bootstrap import (
 from skbird.model_selection._cross_val_result import CrossValReport
 from skbird.utils._bootstrap import FEWEST_RECORDINGS
 from skbird.utils._params import as_floats
-from skbird.utils._rows import check_same_order, number_groups
+from skbird.utils._rows import check_same_orders, number_groups
 from skbird.utils._sklearn_compat import validate_params
 from skbird.utils._text import counted
-from skbird.utils._truth import validate_scores, validate_truth
+from skbird.utils._truth import check_same_species, validate_scores, validate_truth
 
 
 @dataclass(frozen=True)
@@ -140,8 +140,8 @@ def paired_bootstrap(
     """
     _refuse_reports(proba_a=proba_a, proba_b=proba_b)
     validate_truth(y_true)
-    for name, proba in (("proba_a", proba_a), ("proba_b", proba_b)):
-        check_same_order(y_true, proba, ("y_true", name))
+    check_same_orders({"y_true": y_true, "proba_a": proba_a, "proba_b": proba_b})
+    check_same_species(proba_a, proba_b, ("proba_a", "proba_b"))
     if folds is not None:
         folds = _check_test_fold(folds, len(y_true))
     rows = _comparable_rows(y_true, proba_a, proba_b, folds)

@@ -1,6 +1,7 @@
 """Files, groups and columns of the rows of X, for X of any form."""
 
 import os
+from itertools import combinations
 
 import numpy as np
 import pandas as pd
@@ -113,7 +114,7 @@ def row_table(X):
         return None
 
 
-def check_same_order(first, second, names):
+def check_same_order(first, second, names, axes=("index", "columns")):
     """Refuse two tables whose rows, or columns, are the same in another order.
 
     Only positions count for what is computed of them. Labels that are others, such as
@@ -124,6 +125,8 @@ def check_same_order(first, second, names):
     first, second : DataFrame, or anything else, which has no labels
     names : (str, str)
         How messages call them.
+    axes : tuple of {"index", "columns"}
+        What is compared: rows, columns or both.
 
     Raises
     ------
@@ -132,7 +135,8 @@ def check_same_order(first, second, names):
     """
     if not isinstance(first, pd.DataFrame) or not isinstance(second, pd.DataFrame):
         return
-    for axis, what in (("index", "rows"), ("columns", "columns")):
+    for axis in axes:
+        what = "rows" if axis == "index" else axis
         ours, theirs = getattr(first, axis), getattr(second, axis)
         if len(ours) != len(theirs) or ours.equals(theirs):
             continue
@@ -149,6 +153,25 @@ def check_same_order(first, second, names):
                 f"Pass {names[1]}.loc[{order}{names[0]}.{axis}], or .to_numpy() of "
                 "both if they are in one order and the labels mean nothing."
             )
+
+
+def check_same_orders(tables):
+    """Compare each of several tables with each other by `check_same_order`.
+
+    Of an array nothing can be said, so that no table may stand for all.
+
+    Parameters
+    ----------
+    tables : dict of str to DataFrame, or to anything else, which has no labels
+        By what messages call them.
+
+    Raises
+    ------
+    ValueError
+        If two have the same rows, or columns, in another order.
+    """
+    for (name, table), (other, another) in combinations(tables.items(), 2):
+        check_same_order(table, another, (name, other))
 
 
 def file_numbers(X, groups=None):
