@@ -15,9 +15,8 @@ from sklearn.utils.validation import _check_method_params, _num_samples
 from skbird.metrics import macro_roc_auc
 from skbird.model_selection._bootstrap import (
     BOOTSTRAP_CONSTRAINTS,
+    bootstrap_macro_auc,
     percentile_interval,
-    resample_counts,
-    within_fold_macro_auc,
 )
 from skbird.model_selection._cross_val_result import CrossValReport
 from skbird.model_selection._fold_tables import (
@@ -89,10 +88,11 @@ def cross_val_report(
     others, so that each fold averages other species.
 
     The interval comes from the percentile bootstrap over recordings: all rows of a
-    recording are drawn together, since they are not independent. It tells how
+    recording are drawn together, since they are not independent; those that are not
+    judged, as they are unlabelled or could not be read, are not drawn. It tells how
     the fitted models would do on other recordings of this kind, not how much training
     on others would change them. A replicate averages the species it can judge. With
-    fewer than five recordings the interval is NaN.
+    fewer than five recordings that are judged the interval is NaN.
 
     Parameters
     ----------
@@ -259,16 +259,12 @@ def cross_val_report(
 def _score(Y, proba, test_fold, recording, used, confidence, n_bootstrap, random_state):
     """Score some rows; return score, interval and the number of recordings."""
     used = np.flatnonzero(used)
-    recording = np.unique(recording[used], return_inverse=True)[1]
-    n_recordings = recording.max(initial=-1) + 1
-    replicates = np.full(n_bootstrap + 1, np.nan)
-    if len(used):
-        replicates = within_fold_macro_auc(
-            *validate_scores(_safe_indexing(Y, used), proba[used]),
-            test_fold[used],
-            recording,
-            resample_counts(n_recordings, n_bootstrap, random_state),
-        )
+    if not len(used):
+        return np.nan, (np.nan, np.nan), 0
+    truth, score = validate_scores(_safe_indexing(Y, used), proba[used])
+    (replicates,), n_recordings = bootstrap_macro_auc(
+        truth, [score], test_fold[used], recording[used], n_bootstrap, random_state
+    )
     interval = percentile_interval(replicates[1:], confidence, n_recordings)
     return float(replicates[0]), interval, n_recordings
 
