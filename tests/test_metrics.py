@@ -491,7 +491,7 @@ def test_rows_in_another_order_than_their_predictions_are_refused(call):
 
 def test_the_same_columns_in_another_order_are_not_averaged():
     proba = pd.DataFrame({"a": [0.1], "b": [0.9]})
-    with pytest.raises(ValueError, match="same columns in another order"):
+    with pytest.raises(ValueError, match="another order: the columns have 'a' and 'b'"):
         combine_proba([proba, proba[["b", "a"]]])
 
 

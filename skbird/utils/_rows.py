@@ -136,7 +136,8 @@ def check_same_order(first, second, names, axes=("index", "columns")):
     if not isinstance(first, pd.DataFrame) or not isinstance(second, pd.DataFrame):
         return
     for axis in axes:
-        what = "rows" if axis == "index" else axis
+        is_rows = axis == "index"
+        what = "rows" if is_rows else "columns"
         ours, theirs = getattr(first, axis), getattr(second, axis)
         if len(ours) != len(theirs) or ours.equals(theirs):
             continue
@@ -146,10 +147,11 @@ def check_same_order(first, second, names, axes=("index", "columns")):
         differs = ours_numbers != theirs_numbers
         if differs.any() and set(ours_numbers) == set(theirs_numbers):
             place = differs.argmax()
-            order = "" if axis == "index" else ":, "
+            order = "" if is_rows else ":, "
+            have = "index has" if is_rows else "columns have"
             raise ValueError(
                 f"{names[0]} and {names[1]} have the same {what} in another order: the "
-                f"{axis} has {ours[place]!r} and {theirs[place]!r} in place {place}. "
+                f"{have} {ours[place]!r} and {theirs[place]!r} in place {place}. "
                 f"Pass {names[1]}.loc[{order}{names[0]}.{axis}], or .to_numpy() of "
                 "both if they are in one order and the labels mean nothing."
             )
