@@ -358,6 +358,10 @@ def test_recordings_are_kept_whole_by_default():
         assert report.n_recordings == 5
         assert report.test_fold.groupby(X["path"]).nunique().max() == 1
         assert sorted(report.folds["held_out"]) == list("abcde")
+    spelled = X.assign(path=np.where(np.arange(30) % 2, "./" + X["path"], X["path"]))
+    again = cross_val_report(Lookup(), spelled, Y, **FAST)
+    assert again.n_recordings == 5
+    assert again.test_fold.groupby(X["path"]).nunique().max() == 1
 
 
 def test_leaks_are_announced():

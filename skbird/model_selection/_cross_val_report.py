@@ -33,7 +33,7 @@ from skbird.utils._folds import check_folds, list_folds
 from skbird.utils._nested import predict_matrix
 from skbird.utils._params import N_JOBS
 from skbird.utils._progress import progress_bar
-from skbird.utils._rows import files_of_rows, groups_of_rows, number_groups
+from skbird.utils._rows import groups_of_rows, number_groups, recordings_of_rows
 from skbird.utils._sklearn_compat import HasMethods, routing_enabled, validate_params
 from skbird.utils._text import counted
 from skbird.utils._truth import validate_scores, validate_truth
@@ -286,7 +286,7 @@ def _check_length(X, n_rows):
 def _recordings(X, groups, n_rows):
     """Return what recording a row is of: X's path, else its group, else its number."""
     try:
-        return files_of_rows(X)
+        return recordings_of_rows(X)
     except (TypeError, ValueError):
         return np.arange(n_rows) if groups is None else np.asarray(groups)
 
