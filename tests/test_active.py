@@ -1,6 +1,8 @@
 """Which rows are asked for next, and the loop around it."""
 
+import os
 import pickle
+import re
 
 import numpy as np
 import pandas as pd
@@ -433,6 +435,32 @@ def test_held_out_rows_score_and_are_of_other_recordings():
         ActiveLearner(Reader(), X[:60], X_test=X[60:])
     with pytest.raises(ValueError, match="X_test has 60 rows, but Y_test has 2"):
         ActiveLearner(Reader(), X[:60], X_test=X[60:], Y_test=Y[:2])
+
+
+def test_recordings_of_the_pool_are_known_in_any_spelling():
+    pool = pd.DataFrame({"path": [f"{k}.wav" for k in range(6)], "rec": list("abcdef")})
+    held_out = pd.DataFrame({"path": ["7.wav", "./1.wav"], "rec": ["y", "z"]})
+
+    def learner(X, **options):
+        return ActiveLearner(
+            ProbeClassifier(), X, query=RandomQuery(), Y_test=np.eye(2), **options
+        )
+
+    for ids in (None, "rec", np.arange(6)):
+        for path in ("./1.wav", os.path.abspath("1.wav"), "1.wav"):
+            X_test = held_out.assign(path=["7.wav", path])
+            message = f"1 recording of X_test .* such as {re.escape(repr(path))}: the"
+            with pytest.raises(ValueError, match=message):
+                learner(pool, X_test=X_test, recording_ids=ids)
+    spelled = ["0.wav", "./0.wav", os.path.abspath("0.wav"), "1.wav"]
+    both = learner(pd.DataFrame({"path": spelled}), X_test=["7.wav", "8.wav"])
+    assert both.recordings.tolist() == [0, 0, 0, 1]
+
+
+def test_ids_of_several_types_can_be_shared():
+    X = pd.DataFrame({"id": [1, "a", 2], "x": 0.0})
+    with pytest.raises(ValueError, match=r"2 recordings of X_test .* such as 1: the"):
+        ActiveLearner(Reader(), X, recording_ids="id", X_test=X[:2], Y_test=np.eye(2))
 
 
 def test_groups_score_labelled_rows_by_models_of_other_groups():

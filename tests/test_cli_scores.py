@@ -42,6 +42,18 @@ def test_scores_of_few_recordings_are_not_to_be_quoted():
     assert any("Pass a lower --threshold" in line for line in others)
 
 
+@pytest.mark.parametrize("unknown", [-1, np.nan])
+def test_recordings_without_labels_are_not_counted(unknown):
+    X = pd.DataFrame({"path": np.arange(64) // 2}).astype(str)
+    Y = pd.DataFrame({"owl": np.arange(64) % 2.0})
+    Y[8:] = unknown
+    found = score(X, Y, np.random.default_rng(0).random((64, 1)))
+    assert found.advice[0].startswith("Do not quote these scores: fewer than 5")
+    assert found.n_recordings == 4
+    assert found.figures["held_out_rows"] == 8
+    assert "macro_roc_auc_low" not in found.figures
+
+
 def test_scores_on_recordings_of_the_training_are_not_to_be_quoted():
     first, *others = scores(10, is_new=False).advice
     assert first.startswith("Do not quote these scores: the model was trained on some")

@@ -1,5 +1,8 @@
 """Held-out predictions, which all that is learned from predictions rests on."""
 
+import os
+from pathlib import Path
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -19,6 +22,7 @@ from skbird.ensemble import FoldEnsemble
 from skbird.model_selection import cross_val_report
 from skbird.postprocessing import MultilabelCalibrator, SoundscapeReweighterCV
 from skbird.utils._held_out import held_out_proba
+from skbird.utils._rows import file_numbers, groups_of_rows, recordings_of_rows
 
 
 class Memory(ClassifierMixin, BaseEstimator):
@@ -73,6 +77,44 @@ def test_no_row_is_predicted_by_a_model_that_saw_its_file(form, cv, as_frame):
     proba, tested = held_out_proba(Memory(), rows_of(form), Y, cv=cv)
     assert tested.all()
     np.testing.assert_array_equal(proba, np.full((30, 2), 0.25))
+
+
+def spelled(path, row):
+    """Spell a path in one of three ways."""
+    return [path, f"./{path}", os.path.abspath(path)][row % 3]
+
+
+@pytest.mark.parametrize("cv", [None, KFold(10)])
+def test_a_file_of_several_spellings_is_one(cv):
+    X = pd.DataFrame({"path": [spelled(path, row) for row, path in enumerate(PATHS)]})
+    trained = []
+
+    class Spy(Memory):
+        def fit(self, X, y):
+            trained.append({os.path.basename(path) for path in X["path"]})
+            return super().fit(X, y)
+
+        def predict_proba(self, X):
+            assert trained[-1].isdisjoint(map(os.path.basename, X["path"]))
+            return super().predict_proba(X)
+
+    _, tested = held_out_proba(Spy(), X, Y30, cv=cv)
+    assert tested.all()
+    with pytest.raises(ValueError, match="cv trains fold 0 on rows of the file"):
+        held_out_proba(Spy(), X, Y30, cv=PredefinedSplit(np.arange(30) % 3))
+
+
+def test_files_are_called_as_they_were():
+    paths = ["b.wav", "sub/../a.wav", "b.wav", "./c.wav"]
+    assert file_numbers(paths).tolist() == [1, 2, 1, 0]
+    assert recordings_of_rows(paths).tolist() == paths
+    mixed = ["./a.wav", Path("a.wav"), os.path.abspath("a.wav"), "A.wav"]
+    assert len(set(recordings_of_rows(mixed))) == 2
+    assert set(recordings_of_rows(mixed)) == set(recordings_of_rows(mixed[::-1]))
+    X = pd.DataFrame({"path": mixed})
+    assert len(set(groups_of_rows(X, "path"))) == 2
+    with pytest.raises(ValueError, match=r"groups is missing .* at row 1"):
+        groups_of_rows(pd.DataFrame({"path": ["a.wav", None]}), "path")
 
 
 @pytest.mark.parametrize("groups", [None, np.arange(30) // 6])

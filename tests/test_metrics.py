@@ -20,9 +20,10 @@ from sklearn.multiclass import OneVsRestClassifier
 from sklearn.multioutput import ClassifierChain, MultiOutputClassifier
 from sklearn.neighbors import KNeighborsClassifier
 
-from skbird.annotations import proba_to_events
+from skbird.annotations import proba_to_events, write_submission
 from skbird.ensemble import combine_proba, fit_weights
 from skbird.metrics import (
+    error_table,
     lrap_scorer,
     macro_average_precision,
     macro_average_precision_scorer,
@@ -33,6 +34,8 @@ from skbird.metrics import (
     species_report,
 )
 from skbird.model_selection import paired_bootstrap
+from skbird.reports import describe_errors
+from skbird.review import choose_for_review
 from skbird.utils._proba import as_proba_matrix
 
 METRICS = {
@@ -442,9 +445,53 @@ def test_the_same_rows_in_another_order_are_refused(call):
         call(y, y[::-1])
 
 
+@pytest.mark.parametrize("flip", [lambda p: p[::-1], lambda p: p[["b", "a"]]])
+@pytest.mark.parametrize(
+    "call",
+    [
+        lambda y, a, b: paired_bootstrap(y, a, b),
+        lambda y, a, b: combine_proba([y, a, b]),
+        lambda y, a, b: fit_weights([a, b], y),
+        lambda y, a, b: fit_weights([y, a, b], y),
+        lambda y, a, b: fit_weights([y, b], a),
+    ],
+)
+def test_an_array_hides_no_order_of_the_others(call, flip):
+    y = np.array([[1.0, 0], [0, 1], [1, 1], [0, 0]])
+    a = pd.DataFrame(y, list("wxyz"), list("ab"))
+    call(y, a, a)
+    with pytest.raises(ValueError, match=r"in another order: .* in place 0"):
+        call(y, a, flip(a))
+
+
+def test_two_models_of_other_species_are_not_compared():
+    y = np.eye(2)[[0, 1, 0, 1]]
+    proba = pd.DataFrame(y, columns=["a", "b"])
+    with pytest.raises(ValueError, match=r"proba_a and proba_b name different species"):
+        paired_bootstrap(y, proba, proba.set_axis(["a", "c"], axis=1))
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        lambda y, proba, X: error_table(y, proba, X=X),
+        lambda y, proba, X: describe_errors(X, y, proba, n_clips=0, max_decoded=0),
+        lambda y, proba, X: choose_for_review(proba, X, 5),
+        lambda y, proba, X: write_submission(proba, X, "never.csv"),
+    ],
+)
+def test_rows_in_another_order_than_their_predictions_are_refused(call):
+    y = np.eye(2)[[0, 1, 0, 1]]
+    proba = pd.DataFrame(y, list("wxyz"), ["a", "b"])
+    X = pd.DataFrame({"path": "a.wav", "start": np.arange(4.0)}, index=list("wxyz"))
+    X["end"] = X["start"] + 1
+    with pytest.raises(ValueError, match="same rows in another order"):
+        call(y, proba, X[::-1])
+
+
 def test_the_same_columns_in_another_order_are_not_averaged():
     proba = pd.DataFrame({"a": [0.1], "b": [0.9]})
-    with pytest.raises(ValueError, match="same columns in another order"):
+    with pytest.raises(ValueError, match="another order: the columns have 'a' and 'b'"):
         combine_proba([proba, proba[["b", "a"]]])
 
 

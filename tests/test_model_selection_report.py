@@ -358,6 +358,10 @@ def test_recordings_are_kept_whole_by_default():
         assert report.n_recordings == 5
         assert report.test_fold.groupby(X["path"]).nunique().max() == 1
         assert sorted(report.folds["held_out"]) == list("abcde")
+    spelled = X.assign(path=np.where(np.arange(30) % 2, "./" + X["path"], X["path"]))
+    again = cross_val_report(Lookup(), spelled, Y, **FAST)
+    assert again.n_recordings == 5
+    assert again.test_fold.groupby(X["path"]).nunique().max() == 1
 
 
 def test_leaks_are_announced():
@@ -497,7 +501,8 @@ def test_paired_bootstrap_is_what_resampling_both_would_give(rng):
         random_state=0,
     )
     rows = np.arange(8, 80)
-    counts = resample_counts(20, 24, 0)
+    counts = np.zeros((20, 25), dtype=np.float32)
+    counts[2:] = resample_counts(18, 24, 0)  # of the first two no row is compared
     a, b = (
         np.array(
             [
@@ -603,6 +608,54 @@ def test_the_interval_leaves_unreadable_rows_out():
     with pytest.warns(UserWarning, match="NaN"):
         value, _ = macro_roc_auc_interval(y, score, random_state=0)
     assert value == 1.0
+
+
+def hide(how, y, scores, rows):
+    """Make rows such that nothing of them can be judged."""
+    y, scores = y.copy(), [score.copy() for score in scores]
+    if how == "unreadable":
+        scores[-1][rows] = np.nan
+    else:
+        y[rows] = {"unlabelled": -1, "unknown": np.nan, "alike": [np.nan, np.nan, 1]}[
+            how
+        ]
+    return y, scores
+
+
+@pytest.mark.filterwarnings("ignore:.* rows of proba are NaN")
+@pytest.mark.parametrize("how", ["unlabelled", "unknown", "unreadable", "alike"])
+@pytest.mark.parametrize("n_judged", [4, 12])
+def test_recordings_that_are_not_judged_do_not_count(rng, how, n_judged):
+    y = np.c_[np.eye(2)[np.arange(60) // 2 % 2], np.full(60, np.nan)]
+    scores = list(np.nan_to_num(y) + rng.normal(0, 1, (2, *y.shape)))
+    recording, known = np.arange(60) // 2, slice(2 * n_judged)
+    y, scores = hide(how, y, scores, slice(2 * n_judged, None))
+
+    def found(rows):
+        options = {"recording_ids": recording[rows], **FAST}
+        both = [score[rows] for score in scores]
+        return (
+            macro_roc_auc_interval(y[rows], both[-1], **options),
+            vars(paired_bootstrap(y[rows], *both, **options)),
+        )
+
+    np.testing.assert_equal(found(slice(None)), found(known))
+    (_, interval), pair = found(slice(None))
+    assert np.isnan(interval).all() == np.isnan(pair["p_value"]) == (n_judged < 5)
+
+
+@pytest.mark.filterwarnings("ignore:.* of proba are NaN")
+@pytest.mark.parametrize("hidden", ["label", "sound"])
+def test_a_report_counts_recordings_that_are_judged(hidden):
+    p = np.linspace(0, 1, 60)
+    Y = np.arange(60)[:, None] % 2.0
+    (Y if hidden == "label" else p)[16:] = -1 if hidden == "label" else np.nan
+    recordings = np.arange(60) // 4
+    options = {"groups": recordings, "cv": GroupKFold(2), **FAST}
+    report = cross_val_report(Lookup(), pd.DataFrame({"p": p}), Y, **options)
+    assert report.n_recordings == 4
+    assert np.isnan(report.interval).all()
+    assert "no interval: 4 recordings\n  do not quote this score" in str(report)
 
 
 def test_one_split_keeps_groups_apart_and_species_in_training():

@@ -359,6 +359,8 @@ def test_recall_is_of_the_calls_that_are_known():
     assert np.isnan(report.loc["owl", "recall"])
     with pytest.raises(ValueError, match=r"Y has shape \(2, 2\), but proba has \(6, 2"):
         found.recall(Y[:2], proba)
+    with pytest.raises(ValueError, match="Y and proba have the same rows in another"):
+        found.recall(Y[::-1], proba)
 
 
 def test_diverse_detections_are_of_all_recordings_and_sites():

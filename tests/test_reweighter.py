@@ -353,6 +353,8 @@ def test_reweighter_is_reweight_around_the_estimator(table, truth):
         result, reweight(P, FILES, top_rows=2, level_power=0.5)
     )
     assert model.score(table, truth) == macro_roc_auc(truth, result)
+    spelled = table.assign(path=["a", "./a", "b", Path("a").absolute()])
+    np.testing.assert_array_equal(model.predict_proba(spelled), result)
 
 
 @pytest.mark.parametrize(

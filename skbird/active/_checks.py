@@ -1,5 +1,6 @@
 """Check what a learner is made of, before anybody listens to a recording."""
 
+import os
 from numbers import Integral, Real
 
 import numpy as np
@@ -120,9 +121,15 @@ def check_held_out(X, X_test, Y_test, recording_ids):
         raise ValueError(
             f"X_test has {counted(len(X_test), 'row')}, but Y_test has {len(Y_test)}."
         )
-    pool, test = (_recordings(part, recording_ids) for part in (X, X_test))
-    shared = sorted(set(pool) & set(test))
+    shared = _shared_files(X, X_test)
+    if isinstance(recording_ids, str):
+        pool, test = (
+            groups_of_rows(part, recording_ids, "recording_ids").tolist()
+            for part in (X, X_test)
+        )
+        shared = set(pool) & set(test) or shared
     if shared:
+        shared = sorted(shared, key=str)  # of several types
         raise ValueError(
             f"{counted(len(shared), 'recording')} of X_test are in the pool, too, such "
             f"as {shared[0]!r:.200}: the score would be of what was learnt by heart. "
@@ -130,14 +137,14 @@ def check_held_out(X, X_test, Y_test, recording_ids):
         )
 
 
-def _recordings(X, recording_ids):
-    """List the recordings of rows; none if nothing tells."""
-    if isinstance(recording_ids, str):
-        return groups_of_rows(X, recording_ids, "recording_ids").tolist()
+def _shared_files(X, X_test):
+    """Return files of X_test that X has, too, in whatever spelling."""
     try:
-        return files_of_rows(X).tolist()
-    except (TypeError, ValueError):
-        return []
+        pool, test = (set(files_of_rows(part)) for part in (X, X_test))
+    except (TypeError, ValueError):  # nothing tells
+        return set()
+    places = set(map(os.path.abspath, pool))
+    return {path for path in test if os.path.abspath(path) in places}
 
 
 def joined_groups(groups, recordings):

@@ -12,6 +12,7 @@ from skbird.annotations._row_tables import ROW_ID, read_row_table, some
 from skbird.utils._files import open_whole
 from skbird.utils._names import match_names, same_text, settle_names
 from skbird.utils._params import as_floats, check_list, check_path
+from skbird.utils._rows import check_same_order
 from skbird.utils._text import as_utf_8, counted
 from skbird.utils._typing import Names, PathLike
 
@@ -127,6 +128,7 @@ def arrange(proba, X, *, like=None, species=None):
     Without rows, those of `like` are NaN.
     """
     table = as_species_table(proba, species)
+    check_same_order(X, proba, ("X", "proba"))
     table.index = pd.Index(row_ids(X, len(table)), name=ROW_ID)
     _check_names(
         table.index,

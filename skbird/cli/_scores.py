@@ -213,7 +213,7 @@ def score(X, Y, proba, threshold=0.5, *, is_new=True, heard=None):
 
     from skbird.metrics import macro_average_precision, species_report
     from skbird.model_selection import macro_roc_auc_interval
-    from skbird.utils._truth import PRESENT_FROM
+    from skbird.utils._truth import PRESENT_FROM, validate_truth
 
     read = ~np.isnan(proba).all(axis=1)
     if not read.any():
@@ -227,6 +227,8 @@ def score(X, Y, proba, threshold=0.5, *, is_new=True, heard=None):
             f"{none} is both present and absent in {counted(len(X), 'row')}: there is "
             f"nothing to judge. Use more recordings.{left_out}"
         )
+    known = validate_truth(Y).known.any(axis=1)
+    X, Y, proba = X[known], Y[known], proba[known]
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", message=".*rows? of proba (is|are) NaN")
         auc, (low, high) = macro_roc_auc_interval(
@@ -237,7 +239,7 @@ def score(X, Y, proba, threshold=0.5, *, is_new=True, heard=None):
         precision = macro_average_precision(
             Y.loc[:, judged], proba[:, judged], nan_rows="omit"
         )
-    has_interval = X["path"].nunique() >= _FEWEST
+    has_interval = not np.isnan(low)
     highest = np.where(Y.to_numpy() >= PRESENT_FROM, proba, -np.inf).max(axis=0)
     figures = {"macro_roc_auc": auc}
     if has_interval:

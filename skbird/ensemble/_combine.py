@@ -7,7 +7,7 @@ from scipy.special import expit, logit
 from scipy.stats import rankdata
 
 from skbird.utils._params import as_floats, check_list
-from skbird.utils._rows import check_same_order
+from skbird.utils._rows import check_same_orders
 
 VOTINGS = ("mean", "geometric", "min", "rank")
 _MARGIN = 1e-6
@@ -143,14 +143,15 @@ def check_weights(weights, n_members, n_species):
     return values / values.sum(axis=-1, keepdims=True)
 
 
-def check_members(proba):
-    """Return a list of matrices of probabilities, all of one shape."""
+def check_members(proba, **others):
+    """Return a list of matrices of probabilities, all of one shape.
+
+    Their rows and columns, and those of `others`, tables by name, are in one order.
+    """
     tables = check_list(proba, "proba", "matrices")
-    for number, table in enumerate(tables[1:], start=1):
-        check_same_order(tables[0], table, ("proba[0]", f"proba[{number}]"))
-    proba = [
-        as_floats(table, f"proba[{number}]") for number, table in enumerate(tables)
-    ]
+    tables = {f"proba[{number}]": table for number, table in enumerate(tables)}
+    check_same_orders(others | tables)
+    proba = [as_floats(table, name) for name, table in tables.items()]
     shapes = {matrix.shape for matrix in proba}
     if len(shapes) != 1 or proba[0].ndim != 2:
         raise ValueError(

@@ -10,8 +10,8 @@ from scipy.optimize import minimize
 from scipy.special import expit
 
 from skbird.ensemble._combine import check_members, check_voting, to_score
-from skbird.utils._params import check_list, check_params
-from skbird.utils._rows import check_same_order, number_groups
+from skbird.utils._params import check_params
+from skbird.utils._rows import number_groups
 from skbird.utils._truth import validate_truth
 
 METHODS = ("fit", "greedy")
@@ -113,9 +113,7 @@ def fit_weights(
         raise ValueError(f"method={method!r} must be one of {', '.join(METHODS)}.")
     check_voting(voting, weights=method)
     check_params("fit_weights", {"per_species": ["boolean"]}, per_species=per_species)
-    tables = check_list(proba, "proba", "matrices")
-    proba = check_members(tables)
-    check_same_order(Y, tables[0], ("Y", "proba[0]"))
+    proba = check_members(proba, Y=Y)
     truth = validate_truth(Y, "Y")
     if truth.known.shape != proba[0].shape:
         raise ValueError(

@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike
 
+from skbird.utils._rows import check_same_orders
 from skbird.utils._text import counted
 from skbird.utils._truth import validate_scores, validate_threshold
 from skbird.utils._typing import Names, NanRows
@@ -94,6 +95,7 @@ def error_table(
     threshold = validate_threshold(threshold, score.shape[1])
     if X is not None:
         _check_rows(X, len(score))
+        check_same_orders({"y_true": y_true, "proba": proba, "X": X})
     predicted = score >= threshold
     # Unknown entries are NaN in score, so neither predicted nor positive.
     wrong = predicted != truth.positive

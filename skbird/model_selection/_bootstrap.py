@@ -17,6 +17,54 @@ BOOTSTRAP_CONSTRAINTS = {
 _SIDES = ("left", "right")
 
 
+def bootstrap_macro_auc(truth, scores, fold, recording, n_bootstrap, random_state):
+    """Score the data, and resamples of their recordings, all models on the same ones.
+
+    Only recordings that are judged are drawn: others, which are unlabelled or could not
+    be read, say nothing of how far the score would be another with other recordings.
+
+    Parameters
+    ----------
+    truth : Truth
+        What is known about each row and species; of rows without a score nothing.
+    scores : list of ndarray of shape (n_rows, n_species)
+        Those of each model.
+    fold : ndarray of int, shape (n_rows,)
+    recording : ndarray of int, shape (n_rows,)
+    n_bootstrap : int
+    random_state : int, RandomState instance or None
+
+    Returns
+    -------
+    macro_auc : ndarray of shape (n_models, 1 + n_bootstrap)
+        As `within_fold_macro_auc` gives it, the first of the data themselves.
+    n_recordings : int
+        How many were drawn.
+    """
+    rows = _judged_rows(truth, fold)
+    names, recording = np.unique(recording[rows], return_inverse=True)
+    if len(rows) == 0:
+        return np.full((len(scores), 1 + n_bootstrap), np.nan), 0
+    counts = resample_counts(len(names), n_bootstrap, random_state)
+    known = truth._replace(positive=truth.positive[rows], known=truth.known[rows])
+    macro_auc = [
+        within_fold_macro_auc(known, score[rows], fold[rows], recording, counts)
+        for score in scores
+    ]
+    return np.array(macro_auc), len(names)
+
+
+def _judged_rows(truth, fold):
+    """Return the rows with a species that is both present and absent in their fold."""
+    judged = np.zeros(len(fold), dtype=bool)
+    for number in np.unique(fold):
+        rows = np.flatnonzero(fold == number)
+        known, positive = truth.known[rows], truth.positive[rows]
+        both = positive.any(axis=0) & (known & ~positive).any(axis=0)
+        judged[rows] = known[:, both].any(axis=1)
+    return np.flatnonzero(judged)
+
+
 def resample_counts(n_recordings, n_bootstrap, random_state):
     """Draw recordings with replacement, as many as there are.
 

@@ -15,9 +15,8 @@ from sklearn.utils.validation import _check_method_params, _num_samples
 from skbird.metrics import macro_roc_auc
 from skbird.model_selection._bootstrap import (
     BOOTSTRAP_CONSTRAINTS,
+    bootstrap_macro_auc,
     percentile_interval,
-    resample_counts,
-    within_fold_macro_auc,
 )
 from skbird.model_selection._cross_val_result import CrossValReport
 from skbird.model_selection._fold_tables import (
@@ -34,7 +33,7 @@ from skbird.utils._folds import check_folds, list_folds
 from skbird.utils._nested import predict_matrix
 from skbird.utils._params import N_JOBS
 from skbird.utils._progress import progress_bar
-from skbird.utils._rows import files_of_rows, groups_of_rows, number_groups
+from skbird.utils._rows import groups_of_rows, number_groups, recordings_of_rows
 from skbird.utils._sklearn_compat import HasMethods, routing_enabled, validate_params
 from skbird.utils._text import counted
 from skbird.utils._truth import validate_scores, validate_truth
@@ -89,10 +88,11 @@ def cross_val_report(
     others, so that each fold averages other species.
 
     The interval comes from the percentile bootstrap over recordings: all rows of a
-    recording are drawn together, since they are not independent. It tells how
+    recording are drawn together, since they are not independent; those that are not
+    judged, as they are unlabelled or could not be read, are not drawn. It tells how
     the fitted models would do on other recordings of this kind, not how much training
     on others would change them. A replicate averages the species it can judge. With
-    fewer than five recordings the interval is NaN.
+    fewer than five recordings that are judged the interval is NaN.
 
     Parameters
     ----------
@@ -259,16 +259,12 @@ def cross_val_report(
 def _score(Y, proba, test_fold, recording, used, confidence, n_bootstrap, random_state):
     """Score some rows; return score, interval and the number of recordings."""
     used = np.flatnonzero(used)
-    recording = np.unique(recording[used], return_inverse=True)[1]
-    n_recordings = recording.max(initial=-1) + 1
-    replicates = np.full(n_bootstrap + 1, np.nan)
-    if len(used):
-        replicates = within_fold_macro_auc(
-            *validate_scores(_safe_indexing(Y, used), proba[used]),
-            test_fold[used],
-            recording,
-            resample_counts(n_recordings, n_bootstrap, random_state),
-        )
+    if not len(used):
+        return np.nan, (np.nan, np.nan), 0
+    truth, score = validate_scores(_safe_indexing(Y, used), proba[used])
+    (replicates,), n_recordings = bootstrap_macro_auc(
+        truth, [score], test_fold[used], recording[used], n_bootstrap, random_state
+    )
     interval = percentile_interval(replicates[1:], confidence, n_recordings)
     return float(replicates[0]), interval, n_recordings
 
@@ -290,7 +286,7 @@ def _check_length(X, n_rows):
 def _recordings(X, groups, n_rows):
     """Return what recording a row is of: X's path, else its group, else its number."""
     try:
-        return files_of_rows(X)
+        return recordings_of_rows(X)
     except (TypeError, ValueError):
         return np.arange(n_rows) if groups is None else np.asarray(groups)
 

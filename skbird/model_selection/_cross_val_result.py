@@ -23,8 +23,8 @@ class CrossValReport:
         higher than a row without it *of the same fold*, averaged over its positives;
         then the mean over species. NaN if no species can be judged.
     interval : tuple of float
-        Confidence interval (low, high) of `macro_roc_auc`. NaN if there are fewer than
-        five recordings, which tell nothing of others.
+        Confidence interval (low, high) of `macro_roc_auc`. NaN if fewer than five
+        recordings are judged, which tell nothing of others.
     confidence : float in (0, 1)
         Confidence level of the interval.
     pooled_macro_roc_auc : float in [0, 1]
@@ -45,7 +45,7 @@ class CrossValReport:
     test_fold : Series of int, shape (n_rows,)
         The fold that tested each row, -1 for none. `paired_bootstrap` takes it.
     n_recordings : int
-        Recordings that were resampled for the interval.
+        Recordings that were judged, and resampled for the interval.
     estimators : list or None
         The fitted estimators, one per fold, if they were asked for.
     encoders : tuple of str

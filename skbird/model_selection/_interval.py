@@ -4,9 +4,8 @@ import numpy as np
 
 from skbird.model_selection._bootstrap import (
     BOOTSTRAP_CONSTRAINTS,
+    bootstrap_macro_auc,
     percentile_interval,
-    resample_counts,
-    within_fold_macro_auc,
 )
 from skbird.utils._rows import number_groups
 from skbird.utils._sklearn_compat import validate_params
@@ -26,7 +25,8 @@ def macro_roc_auc_interval(
     """Compute the macro ROC-AUC of one model's predictions, with its interval.
 
     Recordings are drawn with replacement, all rows of one together: they resemble each
-    other, and drawing rows would make the interval far too narrow.
+    other, and drawing rows would make the interval far too narrow. Recordings that are
+    not judged, as they are unlabelled or could not be read, are not drawn.
 
     Parameters
     ----------
@@ -50,7 +50,7 @@ def macro_roc_auc_interval(
     score : float
         NaN if no species is both present and absent.
     interval : tuple of float
-        Low and high end. NaN if there are fewer than five recordings, which tell
+        Low and high end. NaN if fewer than five recordings are judged, which tell
         nothing of others.
 
     Raises
@@ -78,13 +78,10 @@ def macro_roc_auc_interval(
     truth, score = validate_scores(y_true, proba, nan_rows="omit")
     if recording_ids is None:
         recording_ids = np.arange(len(score))
-    recording, names = number_groups(recording_ids, len(score), "recording_ids")
-    replicates = within_fold_macro_auc(
-        truth,
-        score,
-        np.zeros(len(score), dtype=np.int64),
-        recording,
-        resample_counts(len(names), n_bootstrap, random_state),
+    recording, _ = number_groups(recording_ids, len(score), "recording_ids")
+    one_fold = np.zeros(len(score), dtype=np.int64)
+    (replicates,), n_recordings = bootstrap_macro_auc(
+        truth, [score], one_fold, recording, n_bootstrap, random_state
     )
-    interval = percentile_interval(replicates[1:], confidence, len(names))
+    interval = percentile_interval(replicates[1:], confidence, n_recordings)
     return float(replicates[0]), interval

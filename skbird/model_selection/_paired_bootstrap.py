@@ -7,17 +7,16 @@ from sklearn.utils import _safe_indexing
 
 from skbird.model_selection._bootstrap import (
     BOOTSTRAP_CONSTRAINTS,
+    bootstrap_macro_auc,
     percentile_interval,
-    resample_counts,
-    within_fold_macro_auc,
 )
 from skbird.model_selection._cross_val_result import CrossValReport
 from skbird.utils._bootstrap import FEWEST_RECORDINGS
 from skbird.utils._params import as_floats
-from skbird.utils._rows import check_same_order, number_groups
+from skbird.utils._rows import check_same_orders, number_groups
 from skbird.utils._sklearn_compat import validate_params
 from skbird.utils._text import counted
-from skbird.utils._truth import validate_scores, validate_truth
+from skbird.utils._truth import check_same_species, validate_scores, validate_truth
 
 
 @dataclass(frozen=True)
@@ -78,8 +77,9 @@ def paired_bootstrap(
     Recordings are drawn with replacement, and both models are scored on the same draw,
     so that what makes a draw easy or hard cancels out in the difference
     :math:`d = AUC_a - AUC_b`. The rows of a recording stay together: they resemble
-    each other, and drawing rows would make the interval far too narrow. With B
-    replicates the p-value is
+    each other, and drawing rows would make the interval far too narrow. Recordings that
+    are not judged, as they are unlabelled or one model could not read them, are not
+    drawn. With B replicates the p-value is
 
     .. math:: p = \min\Big(1, 2 \, \frac{1 + \min(\#\{d \le 0\}, \#\{d \ge 0\})}
                                         {1 + B}\Big)
@@ -140,28 +140,30 @@ def paired_bootstrap(
     """
     _refuse_reports(proba_a=proba_a, proba_b=proba_b)
     validate_truth(y_true)
-    for name, proba in (("proba_a", proba_a), ("proba_b", proba_b)):
-        check_same_order(y_true, proba, ("y_true", name))
+    check_same_orders({"y_true": y_true, "proba_a": proba_a, "proba_b": proba_b})
+    check_same_species(proba_a, proba_b, ("proba_a", "proba_b"))
     if folds is not None:
         folds = _check_test_fold(folds, len(y_true))
     rows = _comparable_rows(y_true, proba_a, proba_b, folds)
     if not np.any(rows):
         raise ValueError("No row was predicted by both: there is nothing to compare.")
-    recording, names = number_groups(
+    recording, _ = number_groups(
         np.arange(len(y_true)) if recording_ids is None else recording_ids,
         len(y_true),
         "recording_ids",
     )
     fold = np.zeros(len(y_true)) if folds is None else folds
-    counts = resample_counts(len(names), n_bootstrap, random_state)
-    auc_a, auc_b = (
-        within_fold_macro_auc(
-            *validate_scores(_safe_indexing(y_true, rows), _safe_indexing(proba, rows)),
-            fold[rows],
-            recording[rows],
-            counts,
-        )
+    (truth, score_a), (_, score_b) = (
+        validate_scores(_safe_indexing(y_true, rows), _safe_indexing(proba, rows))
         for proba in (proba_a, proba_b)
+    )
+    (auc_a, auc_b), n_recordings = bootstrap_macro_auc(
+        truth,
+        [score_a, score_b],
+        fold[rows],
+        recording[rows],
+        n_bootstrap,
+        random_state,
     )
     if np.isnan(auc_a[0]):
         raise ValueError(
@@ -170,7 +172,6 @@ def paired_bootstrap(
         )
     differences = (auc_a - auc_b)[1:]
     differences = differences[~np.isnan(differences)]
-    n_recordings = len(np.unique(recording[rows]))
     contradicting = min((differences <= 0).sum(), (differences >= 0).sum())
     p_value = min(1.0, 2 * (1 + contradicting) / (1 + len(differences)))
     if n_recordings < FEWEST_RECORDINGS:

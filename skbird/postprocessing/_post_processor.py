@@ -7,7 +7,12 @@ from sklearn.utils.validation import check_is_fitted
 from skbird.base import MultilabelMetaMixin
 from skbird.metrics import macro_roc_auc
 from skbird.utils._nested import check_same_species, predict_matrix
-from skbird.utils._rows import check_targets, files_of_rows, groups_of_rows, row_table
+from skbird.utils._rows import (
+    check_targets,
+    groups_of_rows,
+    recordings_of_rows,
+    row_table,
+)
 
 
 class PostProcessor(MultilabelMetaMixin, BaseEstimator):
@@ -94,7 +99,7 @@ class FilePostProcessor(PostProcessor):
         check_is_fitted(self)
         # Before the prediction: a forgotten `groups` must not cost hours.
         groups = groups_of_rows(X, groups)
-        groups = files_of_rows(X) if groups is None else groups
+        groups = recordings_of_rows(X) if groups is None else groups
         return self._reweight(self._estimator_proba(X), groups, starts_of_rows(X))
 
     def predict(self, X, *, groups=None):

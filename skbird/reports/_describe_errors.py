@@ -17,7 +17,7 @@ from skbird.reports._clips import Cut, make_clips
 from skbird.reports._report import Report
 from skbird.reports._row_sounds import measure_rows
 from skbird.utils._params import MOST, N_JOBS, check_params
-from skbird.utils._rows import row_table
+from skbird.utils._rows import check_same_orders, row_table
 from skbird.utils._sklearn_compat import check_matplotlib_support
 from skbird.utils._text import counted
 from skbird.utils._truth import validate_scores, validate_threshold
@@ -148,6 +148,7 @@ def describe_errors(
         verbose=verbose,
     )
     rng = check_random_state(random_state)
+    check_same_orders({"y_true": y_true, "proba": proba, "X": X})
     y_true, proba, threshold, train_predictions, unscored = _scored_species(
         y_true, proba, threshold, train_predictions
     )

@@ -9,7 +9,7 @@ from skbird.data import check_rows
 from skbird.utils._columns import check_table
 from skbird.utils._params import as_floats, check_list
 from skbird.utils._proba import check_proba
-from skbird.utils._rows import check_species_columns
+from skbird.utils._rows import check_same_order, check_species_columns
 from skbird.utils._text import counted
 from skbird.utils._truth import check_judged
 
@@ -68,13 +68,14 @@ def check_predictions(proba, X, species):
     rows : DataFrame
     """
     names = name_species(proba, species)
-    proba = check_proba(proba, None)
+    given, proba = proba, check_proba(proba, None)
     rows = check_rows(X)
     if len(rows) != len(proba):
         raise ValueError(
             f"proba has {counted(len(proba), 'row')}, but X has {len(rows)}. Pass the "
             "rows that were predicted, in their order."
         )
+    check_same_order(X, given, ("X", "proba"))
     return names, proba, rows
 
 

@@ -33,7 +33,7 @@ from skbird.review._tables import (
 )
 from skbird.utils._bootstrap import JEFFREYS
 from skbird.utils._params import POSITIVE
-from skbird.utils._rows import number_groups
+from skbird.utils._rows import check_same_order, number_groups
 from skbird.utils._sklearn_compat import Interval, StrOptions, validate_params_of
 from skbird.utils._truth import validate_truth
 
@@ -373,6 +373,7 @@ class ThresholdFromReviews(BaseEstimator):
         """
         check_is_fitted(self)
         names = list(self.species_)
+        check_same_order(Y, proba, ("Y", "proba"), axes=["index"])  # names tell columns
         proba = np.column_stack(columns_of(proba, names))
         if isinstance(Y, pd.DataFrame):
             Y = Y.reindex(columns=names)

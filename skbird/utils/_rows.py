@@ -1,6 +1,8 @@
 """Files, groups and columns of the rows of X, for X of any form."""
 
 import os
+from contextlib import suppress
+from itertools import combinations
 
 import numpy as np
 import pandas as pd
@@ -35,14 +37,43 @@ def files_of_rows(X):
         paths = list(paths)
     except TypeError:
         paths = [None]
-    if not all(isinstance(path, str | os.PathLike) for path in paths):
+    if not all(issubclass(kind, str | os.PathLike) for kind in set(map(type, paths))):
         raise ValueError(
             f"X ({type(X).__name__}) does not say which rows share a file. Pass a "
             "DataFrame with a column 'path', a sequence of paths, or groups= with one "
             "file per row."
         )
-    paths = [printable_path(os.fspath(path)) for path in paths]  # pandas needs text
-    return np.array(paths, dtype=object)
+    # pandas needs text
+    spelled = {path: printable_path(os.fspath(path)) for path in set(paths)}
+    return np.array([spelled[path] for path in paths], dtype=object)
+
+
+def recordings_of_rows(X):
+    """Return the file that each row is from, each file in one spelling.
+
+    The same as `files_of_rows`, unless paths such as ``a.wav`` and ``./a.wav`` are of
+    one file: then the first of these spellings in sorted order stands for all.
+
+    Parameters
+    ----------
+    X : DataFrame with a column ``path``, object with an attribute ``paths``, or \
+            sequence of paths
+
+    Returns
+    -------
+    ndarray of shape (n_rows,), object
+
+    Raises
+    ------
+    ValueError
+        If X does not tell.
+    """
+    files = files_of_rows(X)
+    places = {path: os.path.abspath(path) for path in set(files)}
+    spelled = {}
+    for path, place in places.items():
+        spelled[place] = min(path, spelled.get(place, path))
+    return np.array([spelled[places[path]] for path in files], dtype=object)
 
 
 def check_y_length(y, n_rows):
@@ -113,7 +144,7 @@ def row_table(X):
         return None
 
 
-def check_same_order(first, second, names):
+def check_same_order(first, second, names, axes=("index", "columns")):
     """Refuse two tables whose rows, or columns, are the same in another order.
 
     Only positions count for what is computed of them. Labels that are others, such as
@@ -124,6 +155,8 @@ def check_same_order(first, second, names):
     first, second : DataFrame, or anything else, which has no labels
     names : (str, str)
         How messages call them.
+    axes : tuple of {"index", "columns"}
+        What is compared: rows, columns or both.
 
     Raises
     ------
@@ -132,7 +165,9 @@ def check_same_order(first, second, names):
     """
     if not isinstance(first, pd.DataFrame) or not isinstance(second, pd.DataFrame):
         return
-    for axis, what in (("index", "rows"), ("columns", "columns")):
+    for axis in axes:
+        is_rows = axis == "index"
+        what = "rows" if is_rows else "columns"
         ours, theirs = getattr(first, axis), getattr(second, axis)
         if len(ours) != len(theirs) or ours.equals(theirs):
             continue
@@ -142,13 +177,33 @@ def check_same_order(first, second, names):
         differs = ours_numbers != theirs_numbers
         if differs.any() and set(ours_numbers) == set(theirs_numbers):
             place = differs.argmax()
-            order = "" if axis == "index" else ":, "
+            order = "" if is_rows else ":, "
+            have = "index has" if is_rows else "columns have"
             raise ValueError(
                 f"{names[0]} and {names[1]} have the same {what} in another order: the "
-                f"{axis} has {ours[place]!r} and {theirs[place]!r} in place {place}. "
+                f"{have} {ours[place]!r} and {theirs[place]!r} in place {place}. "
                 f"Pass {names[1]}.loc[{order}{names[0]}.{axis}], or .to_numpy() of "
                 "both if they are in one order and the labels mean nothing."
             )
+
+
+def check_same_orders(tables):
+    """Compare each of several tables with each other by `check_same_order`.
+
+    Of an array nothing can be said, so that no table may stand for all.
+
+    Parameters
+    ----------
+    tables : dict of str to DataFrame, or to anything else, which has no labels
+        By what messages call them.
+
+    Raises
+    ------
+    ValueError
+        If two have the same rows, or columns, in another order.
+    """
+    for (name, table), (other, another) in combinations(tables.items(), 2):
+        check_same_order(table, another, (name, other))
 
 
 def file_numbers(X, groups=None):
@@ -166,7 +221,7 @@ def file_numbers(X, groups=None):
     ndarray of int, shape (n_rows,)
     """
     try:
-        groups = files_of_rows(X)
+        groups = recordings_of_rows(X)
     except (TypeError, ValueError):
         if groups is None:
             return np.arange(_num_samples(X))
@@ -180,7 +235,8 @@ def groups_of_rows(X, groups, name="groups", n_rows=None):
     ----------
     X : DataFrame, sequence of paths, or anything with a length
     groups : str, array-like of shape (n_rows,) or None
-        A column of the row table of X, or one name or number per row.
+        A column of the row table of X, or one name or number per row. Of the column
+        "path" see `recordings_of_rows`.
     name : str
         How messages call `groups`.
     n_rows : int, default=None
@@ -217,6 +273,9 @@ def groups_of_rows(X, groups, name="groups", n_rows=None):
                 f"{name}={groups!r} is not a column of X, {found}. Pass the name of a "
                 "column, or one name or number per row."
             )
+        if groups == "path":
+            with suppress(ValueError):  # where one is missing, which is said below
+                table = table.assign(path=recordings_of_rows(table))
         groups = table[groups]
     return check_groups(groups, _num_samples(X) if n_rows is None else n_rows, name)
 

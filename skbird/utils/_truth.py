@@ -85,8 +85,8 @@ def validate_scores(y_true, proba, *, species=None, nan_rows="raise"):
     if not isinstance(nan_rows, str) or nan_rows not in ("raise", "omit"):
         raise ValueError(f"nan_rows={nan_rows!r} must be 'raise' or 'omit'.")
     truth = validate_truth(y_true)
-    score, score_species = _as_matrix(proba, "proba")
-    _check_alike(y_true, proba, truth, score, score_species)
+    score, _ = _as_matrix(proba, "proba")
+    _check_alike(y_true, proba, truth, score)
     names = truth.species if species is None else check_list(species, "species")
     if len(names) != score.shape[1]:
         raise ValueError(
@@ -166,21 +166,39 @@ def _as_matrix(table, name):
     return values, list(table.columns) if is_frame else list(range(values.shape[1]))
 
 
-def _check_alike(y_true, proba, truth, score, score_species):
+def _check_alike(y_true, proba, truth, score):
     if truth.known.shape != score.shape:
         raise ValueError(
             f"y_true has shape {truth.known.shape} and proba {score.shape}; both "
             "must have the same rows and species."
         )
-    both_named = isinstance(y_true, pd.DataFrame) and isinstance(proba, pd.DataFrame)
-    if both_named and truth.species != score_species:
-        pairs = zip(truth.species, score_species, strict=True)
-        a, b = next((a, b) for a, b in pairs if a != b)
-        raise ValueError(
-            f"y_true and proba name different species in the same place: {a!r} and "
-            f"{b!r}. Order them alike: proba[y_true.columns]."
-        )
+    check_same_species(y_true, proba, ("y_true", "proba"))
     check_same_order(y_true, proba, ("y_true", "proba"))
+
+
+def check_same_species(first, second, names):
+    """Refuse two tables whose columns have other names, or another order.
+
+    Parameters
+    ----------
+    first, second : DataFrame, or anything else, which names no species
+    names : (str, str)
+        How messages call them.
+
+    Raises
+    ------
+    ValueError
+        If they name different species in the same place.
+    """
+    if not isinstance(first, pd.DataFrame) or not isinstance(second, pd.DataFrame):
+        return
+    for ours, theirs in zip(first.columns, second.columns, strict=False):
+        if ours != theirs:
+            raise ValueError(
+                f"{names[0]} and {names[1]} name different species in the same place: "
+                f"{ours!r} and {theirs!r}. Order them alike: "
+                f"{names[1]}[{names[0]}.columns]."
+            )
 
 
 def _without_nan_rows(truth, score, nan_rows):
