@@ -435,6 +435,50 @@ def test_held_out_rows_score_and_are_of_other_recordings():
         ActiveLearner(Reader(), X[:60], X_test=X[60:], Y_test=Y[:2])
 
 
+def test_tables_in_another_order_are_refused():
+    X, truth = as_table(80)
+    Y = pd.DataFrame(truth, columns=["dove", "owl", "wren"])
+    pool, test, backwards = X[:60], X[60:], slice(None, None, -1)
+    with pytest.raises(ValueError, match="X_test and Y_test have the same rows in ano"):
+        ActiveLearner(Reader(), pool, X_test=test, Y_test=Y[60:].iloc[backwards])
+    with pytest.raises(ValueError, match="X and features have the same rows in anot"):
+        ActiveLearner(Reader(), pool, features=pool[list("abcd")].iloc[backwards])
+    partly = Y[:60].copy()
+    partly[9:] = -1
+    with pytest.raises(ValueError, match="X and Y have the same rows in another order"):
+        ActiveLearner(Reader(), pool, partly.iloc[backwards])
+    with pytest.raises(ValueError, match="proba and Y have the same rows in another"):
+        UncertaintyQuery().select(1, proba=Y, Y=Y.iloc[backwards])
+    with pytest.raises(ValueError, match="proba and Y have the same columns in anot"):
+        RareSpeciesQuery().select(1, proba=Y, Y=Y[["owl", "dove", "wren"]])
+
+
+def test_held_out_labels_are_of_the_species_of_the_answers():
+    X, truth = make_blobs(80)
+    Y = pd.DataFrame(truth, columns=["dove", "owl", "wren"])
+
+    def learner(Y_test):
+        model = ProbeClassifier(C=0.1)
+        return ActiveLearner(model, X[:60], X_test=X[60:], Y_test=Y_test)
+
+    swapped = learner(Y[60:][["owl", "dove", "wren"]])
+    with pytest.raises(ValueError, match=r"Y_test has 3 .*'owl'.*same species in the"):
+        swapped.teach(range(20), Y[:20])
+    assert swapped.labels_ is None
+    with pytest.raises(ValueError, match="Y_test has 2 columns"):
+        learner(truth[60:, :2]).teach(range(20), Y[:20])
+    with pytest.raises(ValueError, match="Y_test holds 7 at row 0"):
+        learner(truth[60:] + 7)
+    numbered = learner(pd.DataFrame(truth[60:])[[1, 0, 2]])
+    with pytest.raises(
+        ValueError, match=r"Y_test has 3 .*\[1, 0, 2\], but"
+    ):
+        numbered.teach(range(20), truth[:20])
+    for answers, Y_test in ((Y, Y), (truth, Y), (Y, truth)):
+        taught = learner(Y_test[60:]).teach(range(20), answers[:20])
+        assert taught.history_["score"].iloc[0] > 0.9
+
+
 def test_groups_score_labelled_rows_by_models_of_other_groups():
     X, truth = as_table()
     learner = ActiveLearner(Reader(), X, groups="recordist")

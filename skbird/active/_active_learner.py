@@ -12,6 +12,7 @@ from skbird.active._checks import (
     check_estimator,
     check_fractions,
     check_held_out,
+    check_held_out_species,
     check_numbers,
     features_of,
     joined_groups,
@@ -72,7 +73,8 @@ class ActiveLearner:
     visit_cost, row_cost : float, default=0.0, 1.0
         A row costs `row_cost`; the first of a recording in a batch `visit_cost` more.
     X_test, Y_test : rows and their labels, default=None
-        Held-out rows to score each model by, of other recordings than the pool.
+        Held-out rows to score each model by, of other recordings than the pool; in one
+        order, and the species in that of the answers.
     groups : str or array-like of shape (n_rows,), default=None
         Without `X_test`: score by 5-fold cross-validation of the labelled rows, groups
         whole, such as recordists; a column of X, or a group per row. Rows of the same
@@ -206,6 +208,7 @@ class ActiveLearner:
                 f"{counted(len(self.recordings), 'row')}: pass a row for each, -1 "
                 "throughout where there is no label."
             )
+        check_same_order(self.X, Y, ("X", "Y"))
         rows = np.flatnonzero(is_answered(table))
         if len(rows):
             self.teach(rows, _safe_indexing(Y, rows))
@@ -278,6 +281,7 @@ class ActiveLearner:
         check_fractions(self.estimator, labels)
         if isinstance(self.X, pd.DataFrame):
             check_same_order(self.X.iloc[rows], Y, ("X.iloc[rows]", "Y"))
+        check_held_out_species(self.Y_test, species)
         if self._labels is None:
             shape = len(self.recordings), len(species)
             self._labels = np.full(shape, -1, np.float32)

@@ -1,12 +1,13 @@
 """What a query knows of the rows that it chooses from."""
 
 from dataclasses import dataclass
+from itertools import combinations
 
 import numpy as np
 
 from skbird.utils._params import as_floats
 from skbird.utils._proba import check_proba
-from skbird.utils._rows import number_groups
+from skbird.utils._rows import check_same_order, number_groups
 from skbird.utils._text import counted
 
 
@@ -92,6 +93,9 @@ def make_pool(proba, features, Y, available, recording_ids):
     -------
     Pool
     """
+    given = {"proba": proba, "features": features, "Y": Y}
+    for one, other in combinations(given, 2):
+        check_same_order(given[one], given[other], (one, other))
     tables = {}
     if proba is not None:
         tables["proba"] = check_proba(proba, None)
@@ -114,8 +118,7 @@ def make_pool(proba, features, Y, available, recording_ids):
     numbers = np.arange(n_rows)
     if recording_ids is not None:
         numbers, _ = number_groups(recording_ids, n_rows, "recording_ids")
-    names = ("proba", "features", "Y")
-    return Pool(*(tables.get(name) for name in names), mask, numbers)
+    return Pool(*(tables.get(name) for name in given), mask, numbers)
 
 
 def _as_table(values, name, dtype):
