@@ -156,6 +156,24 @@ def test_distances_are_those_of_standardized_rows_of_length_one():
     np.testing.assert_allclose(found, expected, atol=1e-4)
 
 
+def test_many_points_are_compared_part_by_part(monkeypatch):
+    X, _ = make_blobs(300)
+    X[3] = np.nan
+    whole = Distances(X)
+    rows, points = np.arange(10, 110), whole.points(np.arange(10, 110))
+    squared = np.concatenate([block for block, _ in whole.blocks_to(points)])
+    monkeypatch.setattr("skbird.active._distances._POINTS", 7)
+    monkeypatch.setattr("skbird.active._distances._PRODUCTS", 40)
+    sizes = [block.size for block, _ in whole.blocks_to(points[:20])]
+    assert max(sizes) == 40
+    assert sum(sizes) == 300 * 20
+    expected = squared.min(axis=1)
+    expected[3] = 4
+    found = whole.to_nearest_row(rows)
+    np.testing.assert_allclose(found, expected, atol=1e-6)
+    np.testing.assert_allclose(whole.to_nearest(points), expected, atol=1e-6)
+
+
 def test_components_count_alike_however_many_features_say_them():
     rng = np.random.default_rng(0)
     hidden = rng.normal(size=(50, 3))
@@ -470,9 +488,7 @@ def test_held_out_labels_are_of_the_species_of_the_answers():
     with pytest.raises(ValueError, match="Y_test holds 7 at row 0"):
         learner(truth[60:] + 7)
     numbered = learner(pd.DataFrame(truth[60:])[[1, 0, 2]])
-    with pytest.raises(
-        ValueError, match=r"Y_test has 3 .*\[1, 0, 2\], but"
-    ):
+    with pytest.raises(ValueError, match=r"Y_test has 3 .*\[1, 0, 2\], but"):
         numbered.teach(range(20), truth[:20])
     for answers, Y_test in ((Y, Y), (truth, Y), (Y, truth)):
         taught = learner(Y_test[60:]).teach(range(20), answers[:20])
