@@ -5,6 +5,7 @@ import pickle
 import numpy as np
 import pandas as pd
 import pytest
+from scipy.sparse import csr_matrix
 from sklearn.base import BaseEstimator, ClassifierMixin, clone
 from sklearn.linear_model import LogisticRegression
 from sklearn.multiclass import OneVsRestClassifier
@@ -557,6 +558,58 @@ def test_answers_that_make_no_sense_are_refused(learner):
     with pytest.raises(ValueError, match="same columns"):
         learner.teach([2], truth[:1, :2])
     assert len(learner.history_) == 1
+
+
+def test_answers_may_be_missing_in_all_ways_of_pandas():
+    X, _ = make_blobs()
+    nullable = pd.DataFrame({"a": [1, pd.NA], "b": [0, 1]})
+    expected = [[1, 0], [np.nan, 1]]
+    for answers in (
+        nullable,
+        nullable.astype("Int64"),
+        nullable.astype("Float64"),
+        nullable.astype("boolean"),
+        [[1, 0], [pd.NA, 1]],
+        [[1, 0], [None, 1]],
+    ):
+        learner = ActiveLearner(ProbeClassifier(C=0.1), X).teach([4, 5], answers)
+        np.testing.assert_array_equal(learner.labels_.iloc[[4, 5]], expected)
+        begun = pd.DataFrame(answers).reindex(range(60), fill_value=-1)
+        begun = ActiveLearner(ProbeClassifier(C=0.1), X, begun)
+        np.testing.assert_array_equal(begun.labels_.iloc[[0, 1]], expected)
+
+
+@pytest.mark.parametrize(
+    ("answers", "error", "message"),
+    [
+        ([["yes", "no"]] * 2, ValueError, "'yes' at row 0, column 0.*1 for yes"),
+        ([[1, 0], [pd.NA, "?"]], ValueError, r"'\?' at row 1, column 1"),
+        ([[1, 0], [1]], ValueError, "2 answers in row 0, but 1 in row 1"),
+        ([[1, 0], [1, 7]], ValueError, "holds 7 at row 1, column 1"),
+        (csr_matrix([[1, 0], [0, 1]]), TypeError, r"sparse.*Y\.toarray\(\)"),
+        (np.zeros((2, 0)), ValueError, "column.* for each species"),
+        ([1, 0], ValueError, "Y has shape"),
+        ("yes", ValueError, "Y holds 'yes'; an answer"),
+    ],
+)
+def test_answers_of_other_kinds_are_named(answers, error, message):
+    X, _ = make_blobs(2)
+    with pytest.raises(error, match=message):
+        ActiveLearner(ProbeClassifier(), X).teach([0, 1], answers)
+    with pytest.raises(error, match=message):
+        ActiveLearner(ProbeClassifier(), X, answers)
+    with pytest.raises(error, match=message):
+        RandomQuery().select(1, Y=answers)
+
+
+def test_labels_of_queries_are_checked():
+    proba, query = np.full((3, 2), 0.4), RareSpeciesQuery()
+    with pytest.raises(ValueError, match="Y has 3 columns, but proba has 2"):
+        query.select(1, proba=proba, Y=np.full((3, 3), -1))
+    with pytest.raises(ValueError, match=r"-1 at row 1, column 0.*-1 through"):
+        query.select(1, proba=proba, Y=[[1, 0], [-1, 1], [-1, -1]])
+    with pytest.raises(ValueError, match=r"-1 at row 1, column 0.*-1 through"):
+        ActiveLearner(ProbeClassifier(), proba, [[-1, -1], [-1, 1], [-1, -1]])
 
 
 def test_loops_are_checked_before_anybody_listens():

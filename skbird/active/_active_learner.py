@@ -17,8 +17,14 @@ from skbird.active._checks import (
     features_of,
     joined_groups,
 )
-from skbird.active._labels import check_answers, check_row_numbers
-from skbird.active._pool import is_answered, is_labeled, is_readable
+from skbird.active._labels import (
+    check_answers,
+    check_labels,
+    check_row_numbers,
+    is_answered,
+    is_labeled,
+)
+from skbird.active._pool import is_readable
 from skbird.active._progress import (
     HISTORY,
     agreement,
@@ -201,8 +207,8 @@ class ActiveLearner:
 
     def _begin(self, Y):
         """Take the labels that are there already."""
-        table = np.asarray(Y, np.float32)
-        if table.ndim != 2 or len(table) != len(self.recordings):
+        table = check_labels(Y)
+        if len(table) != len(self.recordings):
             raise ValueError(
                 f"Y has shape {table.shape}, but the pool has "
                 f"{counted(len(self.recordings), 'row')}: pass a row for each, -1 "

@@ -5,6 +5,7 @@ from itertools import combinations
 
 import numpy as np
 
+from skbird.active._labels import check_labels, is_answered, is_labeled
 from skbird.utils._params import as_floats
 from skbird.utils._proba import check_proba
 from skbird.utils._rows import check_same_order, number_groups
@@ -41,16 +42,6 @@ class Pool:
         if self.Y is None:
             return np.empty(0, np.int64)
         return np.flatnonzero(is_labeled(self.Y))
-
-
-def is_answered(Y):
-    """Return a mask of the rows that somebody was asked for, (n_rows,)."""
-    return ~(Y == -1).all(axis=1)
-
-
-def is_labeled(Y):
-    """Return a mask of the rows with a label of a species at least, (n_rows,)."""
-    return is_answered(Y) & ~np.isnan(Y).all(axis=1)
 
 
 def is_readable(proba=None, features=None):
@@ -100,10 +91,17 @@ def make_pool(proba, features, Y, available, recording_ids):
     if proba is not None:
         tables["proba"] = check_proba(proba, None)
     if features is not None:
-        tables["features"] = _as_table(features, "features", np.float32)
+        tables["features"] = _as_table(features)
     if Y is not None:
-        tables["Y"] = _as_table(Y, "Y", np.float32)
+        tables["Y"] = check_labels(Y)
     n_rows = _number_of_rows(tables, available, recording_ids)
+    if proba is not None and Y is not None:
+        n_species = [tables[name].shape[1] for name in ("Y", "proba")]
+        if n_species[0] != n_species[1]:
+            raise ValueError(
+                f"Y has {counted(n_species[0], 'column')}, but proba has "
+                f"{n_species[1]}: pass a column for each species, in one order."
+            )
     mask = np.ones(n_rows, bool)
     if available is not None:
         if np.asarray(available).dtype != bool:
@@ -121,10 +119,12 @@ def make_pool(proba, features, Y, available, recording_ids):
     return Pool(*(tables.get(name) for name in given), mask, numbers)
 
 
-def _as_table(values, name, dtype):
-    table = as_floats(values, name, dtype)
+def _as_table(features):
+    table = as_floats(features, "features", np.float32)
     if table.ndim != 2:
-        raise ValueError(f"{name} has shape {table.shape}; a row per row is needed.")
+        raise ValueError(
+            f"features has shape {table.shape}; a row per row of the pool is needed."
+        )
     return table
 
 
