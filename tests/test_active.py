@@ -282,6 +282,18 @@ def test_a_batch_is_asked_and_taught(learner):
     assert learner.estimator_.predict_proba(X).shape == (60, 3)
 
 
+def test_queries_keep_their_seeds_unless_the_loop_has_one():
+    X, _ = make_blobs()
+
+    def drawn(seed, **options):
+        query = RandomQuery(random_state=seed)
+        return ActiveLearner(ProbeClassifier(), X, query=query, **options).query(9)
+
+    np.testing.assert_array_equal(drawn(0), drawn(0))
+    assert drawn(0).tolist() != drawn(1).tolist()
+    np.testing.assert_array_equal(drawn(0, random_state=2), drawn(1, random_state=2))
+
+
 def test_uncertain_rows_are_not_asked_again_unless_told(learner):
     _, truth = make_blobs()
     learner.teach(range(50), truth[:50])

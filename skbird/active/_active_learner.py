@@ -95,7 +95,7 @@ class ActiveLearner:
     min_agreement : float in [0, 1], default=0.99
         From which agreement on predictions count as stable.
     random_state : int, RandomState instance or None, default=None
-        Of the queries, in place of their own.
+        Of the queries, in place of their own. None: they keep these.
 
     Attributes
     ----------
@@ -197,7 +197,9 @@ class ActiveLearner:
         self.groups = groups_of_rows(X, groups)
         self.metric = metric
         self.patience, self.tol, self.min_agreement = patience, tol, min_agreement
-        self.random_state = check_random_state(random_state)
+        self.random_state = random_state
+        if random_state is not None:
+            self.random_state = check_random_state(random_state)
         self.estimator_ = self.species_ = self._labels = None
         self._unreadable = np.zeros(n_rows, bool)
         self._proba = self._stop_proba = None
@@ -244,7 +246,8 @@ class ActiveLearner:
             If rows are found that cannot be read.
         """
         query = clone(self.queries[self.estimator_ is None])
-        set_random_states(query, self.random_state)
+        if self.random_state is not None:
+            set_random_states(query, self.random_state)
         proba = self._predict_pool() if "proba" in query.needs else None
         features = self._features() if "features" in query.needs else None
         self._note_unreadable(is_readable(proba, features))
