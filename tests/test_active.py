@@ -311,6 +311,18 @@ def test_uncertain_rows_are_not_asked_again_unless_told(learner):
     assert len(learner.query(5)) == 0
 
 
+def test_no_model_is_left_of_answers_that_are_withdrawn():
+    X, truth = make_blobs()
+    learner = ActiveLearner(ProbeClassifier(C=0.1), X, query=UncertaintyQuery())
+    learner.teach([0, 1, 2], truth[:3]).teach([0, 1, 2], np.full((3, 3), np.nan))
+    assert learner.estimator_ is None
+    assert learner.history_["n_labeled"].tolist() == [3, 0]
+    assert not {0, 1, 2} & set(learner.query(60))
+    learner.teach([0, 1, 2], truth[:3])
+    assert learner.estimator_ is not None
+    assert np.isnan(learner.history_["agreement"].iloc[-1])
+
+
 def test_answers_may_be_uncertain_from_the_first(learner):
     learner.teach([0, 1], np.full((2, 3), np.nan))
     assert learner.estimator_ is None

@@ -318,6 +318,7 @@ class ActiveLearner:
         }
         self._proba = None
         if len(rows) == 0:
+            self.estimator_ = self._stop_proba = None
             return line
         X, Y = _safe_indexing(self.X, rows), self.labels_.iloc[rows]
         if not isinstance(self.X, pd.DataFrame):
