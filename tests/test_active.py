@@ -238,6 +238,8 @@ def test_pools_must_agree():
         UncertaintyQuery("doubt").select(1, proba=[[0.5]])
     with pytest.raises(ValueError, match="budget"):
         RandomQuery().select(budget=-1, available=[True])
+    with pytest.raises(ValueError, match=r"'visit_cost' .* Got inf"):
+        RandomQuery().select(1, visit_cost=np.inf, available=[True])
 
 
 class LongestQuery(Query):
@@ -651,6 +653,9 @@ def test_loops_are_checked_before_anybody_listens():
         ActiveLearner(probe, table, features=X[:3])
     with pytest.raises(ValueError, match="patience"):
         ActiveLearner(probe, X, patience=0)
+    for name in ("visit_cost", "row_cost"):
+        with pytest.raises(ValueError, match=rf"'{name}' .* Got inf"):
+            ActiveLearner(probe, X, **{name: np.inf})
     with pytest.raises(ValueError, match="Y has shape"):
         ActiveLearner(probe, X, [[1, 0, 0]])
     with pytest.raises(ValueError, match="not a column"):

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 
 from skbird.active._core_set_query import CoreSetQuery
-from skbird.active._query import Query
+from skbird.active._query import COSTS, Query
 from skbird.active._random_query import RandomQuery
 from skbird.active._uncertainty_query import UncertaintyQuery
 from skbird.utils._linked import number_linked
@@ -18,8 +18,7 @@ from skbird.utils._text import counted
 from skbird.utils._truth import validate_truth
 
 _CONSTRAINTS = {
-    "visit_cost": [NOT_NEGATIVE],
-    "row_cost": [Interval(Real, 0, None, closed="neither")],
+    **COSTS,
     "patience": [Interval(Integral, 1, None, closed="left")],
     "tol": [NOT_NEGATIVE],
     "min_agreement": [Interval(Real, 0, 1, closed="both")],
