@@ -397,6 +397,16 @@ class Reader(ClassifierMixin, BaseEstimator):
         return self.probe_.predict_proba(X[list("abcd")].to_numpy())
 
 
+class Blind(ClassifierMixin, BaseEstimator):
+    """Cannot read the eighth row of a pool."""
+
+    def fit(self, X, y):
+        return self
+
+    def predict_proba(self, X):
+        return np.where(np.arange(len(X))[:, None] == 7, np.nan, 0.5)
+
+
 def columns(X):
     return X[list("abcd")].to_numpy()
 
@@ -432,6 +442,28 @@ def test_rows_that_cannot_be_read_are_named_once():
     doubtful.teach(range(8), truth[:8])
     with pytest.warns(UserWarning, match="cannot be read"):
         assert not {8, 30} & set(doubtful.query(60))
+
+
+def test_features_that_are_missing_in_all_rows_are_named():
+    X, _ = make_blobs()
+    features = X.copy()
+    features[:, 1], features[::2, 3] = np.nan, np.inf
+    learner = ActiveLearner(ProbeClassifier(), X, features=features)
+    for query in (learner.query, lambda n: CoreSetQuery().select(n, features=features)):
+        with pytest.raises(ValueError, match=r"no finite .* 1 of 4 columns \(1\), so"):
+            query(3)
+    assert len(learner.unreadable_) == 0
+    with pytest.raises(ValueError, match=r"4 of 4 columns \(0, .*beyond 3.4e38"):
+        CoreSetQuery().select(3, features=features * np.inf)
+    learner = ActiveLearner(ProbeClassifier(), X, features=features[:, [0, 3]])
+    with pytest.warns(UserWarning, match=r"30 rows .* row 0, .* 1 of 2 columns \(1\)"):
+        learner.query(3)
+    learner = ActiveLearner(Blind(), X, query=CoreSetQuery(UncertaintyQuery()))
+    learner.teach([0], [[1]])
+    with pytest.warns(UserWarning, match="1 row .* row 7. All are in unreadable_"):
+        learner.query(3)
+    nothing = np.full((60, 2), np.nan)
+    assert len(CoreSetQuery().select(3, features=nothing)) == 0
 
 
 def test_a_broken_file_costs_nothing_but_itself(write_wav, tmp_path):

@@ -24,7 +24,7 @@ from skbird.active._labels import (
     is_answered,
     is_labeled,
 )
-from skbird.active._pool import is_readable
+from skbird.active._pool import columns_named, is_readable
 from skbird.active._progress import (
     HISTORY,
     agreement,
@@ -250,7 +250,7 @@ class ActiveLearner:
             set_random_states(query, self.random_state)
         proba = self._predict_pool() if "proba" in query.needs else None
         features = self._features() if "features" in query.needs else None
-        self._note_unreadable(is_readable(proba, features))
+        self._note_unreadable(is_readable(proba, features), features)
         return query.select(
             n,
             proba=proba,
@@ -365,7 +365,7 @@ class ActiveLearner:
         asked = is_labeled(self._labels) if ask_again else is_answered(self._labels)
         return available & ~asked
 
-    def _note_unreadable(self, readable):
+    def _note_unreadable(self, readable, features=None):
         new = np.flatnonzero(~self._unreadable & ~np.asarray(readable))
         if not len(new):
             return
@@ -373,6 +373,10 @@ class ActiveLearner:
         table, first = row_table(self.X), f"row {new[0]}"
         if table is not None and "path" in table:
             first += f", {one_line(str(table['path'].iloc[new[0]]))}"
+        values = np.zeros(0) if features is None else features[new[0]]
+        missing = ~np.isfinite(values)
+        if missing.any() and not np.isnan(values).all():
+            first += f", with no finite number in {columns_named(missing)} of features"
         warnings.warn(
             f"{counted(len(new), 'row')} of the pool cannot be read and will not be "
             f"asked for, the first: {first}. All are in unreadable_.",

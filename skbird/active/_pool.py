@@ -57,16 +57,41 @@ def is_readable(proba=None, features=None):
     Returns
     -------
     ndarray of bool, or True if there is neither
+
+    Raises
+    ------
+    ValueError
+        If a feature is NaN or infinite in all rows, though there are others.
     """
     readable = True
     if proba is not None:
         readable = ~np.isnan(proba).all(axis=1)
     if features is not None:
-        blocks = np.array_split(features, len(features) // 8192 + 1)
-        # In blocks, as a mask of all values would be large.
-        finite = [np.isfinite(block).all(axis=1) for block in blocks]
-        readable = readable & np.concatenate(finite)
+        readable = readable & _has_all_features(features)
     return readable
+
+
+def _has_all_features(features):
+    whole, known = [], np.zeros(features.shape[1], bool)
+    # In blocks, as a mask of all values would be large.
+    for block in np.array_split(features, len(features) // 8192 + 1):
+        finite = np.isfinite(block)
+        whole.append(finite.all(axis=1))
+        known |= finite.any(axis=0)
+    if len(features) and not known.all() and not np.isnan(features).all():
+        raise ValueError(
+            f"features has no finite number in {columns_named(~known)}, so that no row "
+            "can be compared. Leave out what is NaN in all rows, and scale what is "
+            "beyond 3.4e38, the limit of float32."
+        )
+    return np.concatenate(whole)
+
+
+def columns_named(mask):
+    """Name the columns in which a mask is true, the first five of them."""
+    columns = np.flatnonzero(mask)
+    shown = ", ".join(map(str, columns[:5])) + (", ..." if len(columns) > 5 else "")
+    return f"{len(columns)} of {counted(len(mask), 'column')} ({shown})"
 
 
 def make_pool(proba, features, Y, available, recording_ids):
