@@ -466,6 +466,18 @@ def test_features_that_are_missing_in_all_rows_are_named():
     assert len(CoreSetQuery().select(3, features=nothing)) == 0
 
 
+def test_labels_of_rows_that_cannot_be_read_are_not_counted():
+    X, _ = as_table()
+    X.loc[8, "a"] = np.nan
+    learner = ActiveLearner(Reader(), X, query=UncertaintyQuery())
+    with pytest.warns(UserWarning, match=r"1 row .* row 8, 1\.ogg"):
+        learner.teach([1, 2, 8], np.eye(3))
+    learner.teach([3], [[1, 0, 0]])
+    assert learner.history_["n_labeled"].tolist() == [2, 3]
+    assert learner.history_["n_species"].tolist() == [2, 2]
+    assert learner.unreadable_.tolist() == [8]
+
+
 def test_a_broken_file_costs_nothing_but_itself(write_wav, tmp_path):
     seconds = np.arange(2 * RATE) / RATE
     hz = [*HZ.values()] * 3

@@ -109,11 +109,11 @@ class ActiveLearner:
     unreadable_ : ndarray of int
         Rows found that cannot be read. They are never asked for.
     history_ : DataFrame
-        A line per batch that was taught: ``n_labeled`` rows so far, and
-        ``n_uncertain``, whose answer was NaN throughout; ``n_recordings`` asked for;
-        ``n_species`` with a label of 0.5 or more; ``cost`` so far; ``score`` of
-        held-out rows; ``agreement`` of predictions with those of the model before, as
-        Cohen's kappa of presence on up to 2000 rows; ``seconds`` of the training.
+        A line per batch that was taught: ``n_labeled`` rows so far that the estimator
+        can read, and ``n_uncertain``, whose answer was NaN throughout; ``n_recordings``
+        asked for; ``n_species`` with a label of 0.5 or more; ``cost`` so far; ``score``
+        of held-out rows; ``agreement`` of predictions with those of the model before,
+        as Cohen's kappa of presence on up to 2000 rows; ``seconds`` of the training.
     termination_condition_ : str or None
         None: go on. "no_rows_left"; "no_gain", if no score of the last `patience`
         batches was more than `tol` above all before; "stable_predictions", if in
@@ -284,6 +284,11 @@ class ActiveLearner:
         ValueError
             If answers are not as said, or such as the estimator cannot learn from;
             nothing is kept of them then. If the training fails, they are kept.
+
+        Warns
+        -----
+        UserWarning
+            If rows with labels are found that the estimator cannot read.
         """
         rows = check_row_numbers(rows, len(self.recordings))
         labels, species = check_answers(Y, len(rows), self.species_)
@@ -309,10 +314,10 @@ class ActiveLearner:
         answered, labeled = is_answered(self._labels), is_labeled(self._labels)
         rows = np.flatnonzero(labeled)
         line = {
-            "n_labeled": len(rows),
+            "n_labeled": 0,
             "n_uncertain": int((answered & ~labeled).sum()),
             "n_recordings": len(np.unique(self.recordings[answered])),
-            "n_species": int((self._labels[rows] >= 0.5).any(axis=0).sum()),
+            "n_species": 0,
             "score": np.nan,
             "agreement": np.nan,
         }
@@ -324,6 +329,13 @@ class ActiveLearner:
         if not isinstance(self.X, pd.DataFrame):
             Y = Y.reset_index(drop=True)
         self.estimator_ = clone(self.estimator).fit(X, Y)
+        proba = predict_matrix(self.estimator_, X, len(self.species_))
+        readable = ~labeled
+        readable[rows] = is_readable(proba)
+        self._note_unreadable(readable, depth=4)
+        read = self._labels[labeled & readable]
+        line["n_labeled"] = len(read)
+        line["n_species"] = int((read >= 0.5).any(axis=0).sum())
         line["score"] = self._score(X, Y, rows)
         before, self._stop_proba = self._stop_proba, self._predict_stop_rows()
         line["agreement"] = agreement(before, self._stop_proba)
@@ -365,7 +377,7 @@ class ActiveLearner:
         asked = is_labeled(self._labels) if ask_again else is_answered(self._labels)
         return available & ~asked
 
-    def _note_unreadable(self, readable, features=None):
+    def _note_unreadable(self, readable, features=None, depth=3):
         new = np.flatnonzero(~self._unreadable & ~np.asarray(readable))
         if not len(new):
             return
@@ -380,7 +392,7 @@ class ActiveLearner:
         warnings.warn(
             f"{counted(len(new), 'row')} of the pool cannot be read and will not be "
             f"asked for, the first: {first}. All are in unreadable_.",
-            stacklevel=3,
+            stacklevel=depth,
         )
 
     @property
