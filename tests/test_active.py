@@ -7,6 +7,7 @@ import re
 import numpy as np
 import pandas as pd
 import pytest
+from scipy.sparse import csr_matrix
 from sklearn.base import BaseEstimator, ClassifierMixin, clone
 from sklearn.linear_model import LogisticRegression
 from sklearn.multiclass import OneVsRestClassifier
@@ -158,6 +159,24 @@ def test_distances_are_those_of_standardized_rows_of_length_one():
     np.testing.assert_allclose(found, expected, atol=1e-4)
 
 
+def test_many_points_are_compared_part_by_part(monkeypatch):
+    X, _ = make_blobs(300)
+    X[3] = np.nan
+    whole = Distances(X)
+    rows, points = np.arange(10, 110), whole.points(np.arange(10, 110))
+    squared = np.concatenate([block for block, _ in whole.blocks_to(points)])
+    monkeypatch.setattr("skbird.active._distances._POINTS", 7)
+    monkeypatch.setattr("skbird.active._distances._PRODUCTS", 40)
+    sizes = [block.size for block, _ in whole.blocks_to(points[:20])]
+    assert max(sizes) == 40
+    assert sum(sizes) == 300 * 20
+    expected = squared.min(axis=1)
+    expected[3] = 4
+    found = whole.to_nearest_row(rows)
+    np.testing.assert_allclose(found, expected, atol=1e-6)
+    np.testing.assert_allclose(whole.to_nearest(points), expected, atol=1e-6)
+
+
 def test_components_count_alike_however_many_features_say_them():
     rng = np.random.default_rng(0)
     hidden = rng.normal(size=(50, 3))
@@ -221,6 +240,8 @@ def test_pools_must_agree():
         UncertaintyQuery("doubt").select(1, proba=[[0.5]])
     with pytest.raises(ValueError, match="budget"):
         RandomQuery().select(budget=-1, available=[True])
+    with pytest.raises(ValueError, match=r"'visit_cost' .* Got inf"):
+        RandomQuery().select(1, visit_cost=np.inf, available=[True])
 
 
 class LongestQuery(Query):
@@ -265,6 +286,18 @@ def test_a_batch_is_asked_and_taught(learner):
     assert learner.estimator_.predict_proba(X).shape == (60, 3)
 
 
+def test_queries_keep_their_seeds_unless_the_loop_has_one():
+    X, _ = make_blobs()
+
+    def drawn(seed, **options):
+        query = RandomQuery(random_state=seed)
+        return ActiveLearner(ProbeClassifier(), X, query=query, **options).query(9)
+
+    np.testing.assert_array_equal(drawn(0), drawn(0))
+    assert drawn(0).tolist() != drawn(1).tolist()
+    np.testing.assert_array_equal(drawn(0, random_state=2), drawn(1, random_state=2))
+
+
 def test_uncertain_rows_are_not_asked_again_unless_told(learner):
     _, truth = make_blobs()
     learner.teach(range(50), truth[:50])
@@ -280,6 +313,18 @@ def test_uncertain_rows_are_not_asked_again_unless_told(learner):
     learner.teach(rest, truth[rest])
     assert learner.termination_condition_ == "no_rows_left"
     assert len(learner.query(5)) == 0
+
+
+def test_no_model_is_left_of_answers_that_are_withdrawn():
+    X, truth = make_blobs()
+    learner = ActiveLearner(ProbeClassifier(C=0.1), X, query=UncertaintyQuery())
+    learner.teach([0, 1, 2], truth[:3]).teach([0, 1, 2], np.full((3, 3), np.nan))
+    assert learner.estimator_ is None
+    assert learner.history_["n_labeled"].tolist() == [3, 0]
+    assert not {0, 1, 2} & set(learner.query(60))
+    learner.teach([0, 1, 2], truth[:3])
+    assert learner.estimator_ is not None
+    assert np.isnan(learner.history_["agreement"].iloc[-1])
 
 
 def test_answers_may_be_uncertain_from_the_first(learner):
@@ -354,6 +399,16 @@ class Reader(ClassifierMixin, BaseEstimator):
         return self.probe_.predict_proba(X[list("abcd")].to_numpy())
 
 
+class Blind(ClassifierMixin, BaseEstimator):
+    """Cannot read the eighth row of a pool."""
+
+    def fit(self, X, y):
+        return self
+
+    def predict_proba(self, X):
+        return np.where(np.arange(len(X))[:, None] == 7, np.nan, 0.5)
+
+
 def columns(X):
     return X[list("abcd")].to_numpy()
 
@@ -389,6 +444,40 @@ def test_rows_that_cannot_be_read_are_named_once():
     doubtful.teach(range(8), truth[:8])
     with pytest.warns(UserWarning, match="cannot be read"):
         assert not {8, 30} & set(doubtful.query(60))
+
+
+def test_features_that_are_missing_in_all_rows_are_named():
+    X, _ = make_blobs()
+    features = X.copy()
+    features[:, 1], features[::2, 3] = np.nan, np.inf
+    learner = ActiveLearner(ProbeClassifier(), X, features=features)
+    for query in (learner.query, lambda n: CoreSetQuery().select(n, features=features)):
+        with pytest.raises(ValueError, match=r"no finite .* 1 of 4 columns \(1\), so"):
+            query(3)
+    assert len(learner.unreadable_) == 0
+    with pytest.raises(ValueError, match=r"4 of 4 columns \(0, .*beyond 3.4e38"):
+        CoreSetQuery().select(3, features=features * np.inf)
+    learner = ActiveLearner(ProbeClassifier(), X, features=features[:, [0, 3]])
+    with pytest.warns(UserWarning, match=r"30 rows .* row 0, .* 1 of 2 columns \(1\)"):
+        learner.query(3)
+    learner = ActiveLearner(Blind(), X, query=CoreSetQuery(UncertaintyQuery()))
+    learner.teach([0], [[1]])
+    with pytest.warns(UserWarning, match="1 row .* row 7. All are in unreadable_"):
+        learner.query(3)
+    nothing = np.full((60, 2), np.nan)
+    assert len(CoreSetQuery().select(3, features=nothing)) == 0
+
+
+def test_labels_of_rows_that_cannot_be_read_are_not_counted():
+    X, _ = as_table()
+    X.loc[8, "a"] = np.nan
+    learner = ActiveLearner(Reader(), X, query=UncertaintyQuery())
+    with pytest.warns(UserWarning, match=r"1 row .* row 8, 1\.ogg"):
+        learner.teach([1, 2, 8], np.eye(3))
+    learner.teach([3], [[1, 0, 0]])
+    assert learner.history_["n_labeled"].tolist() == [2, 3]
+    assert learner.history_["n_species"].tolist() == [2, 2]
+    assert learner.unreadable_.tolist() == [8]
 
 
 def test_a_broken_file_costs_nothing_but_itself(write_wav, tmp_path):
@@ -463,6 +552,48 @@ def test_ids_of_several_types_can_be_shared():
         ActiveLearner(Reader(), X, recording_ids="id", X_test=X[:2], Y_test=np.eye(2))
 
 
+def test_tables_in_another_order_are_refused():
+    X, truth = as_table(80)
+    Y = pd.DataFrame(truth, columns=["dove", "owl", "wren"])
+    pool, test, backwards = X[:60], X[60:], slice(None, None, -1)
+    with pytest.raises(ValueError, match="X_test and Y_test have the same rows in ano"):
+        ActiveLearner(Reader(), pool, X_test=test, Y_test=Y[60:].iloc[backwards])
+    with pytest.raises(ValueError, match="X and features have the same rows in anot"):
+        ActiveLearner(Reader(), pool, features=pool[list("abcd")].iloc[backwards])
+    partly = Y[:60].copy()
+    partly[9:] = -1
+    with pytest.raises(ValueError, match="X and Y have the same rows in another order"):
+        ActiveLearner(Reader(), pool, partly.iloc[backwards])
+    with pytest.raises(ValueError, match="proba and Y have the same rows in another"):
+        UncertaintyQuery().select(1, proba=Y, Y=Y.iloc[backwards])
+    with pytest.raises(ValueError, match="proba and Y have the same columns in anot"):
+        RareSpeciesQuery().select(1, proba=Y, Y=Y[["owl", "dove", "wren"]])
+
+
+def test_held_out_labels_are_of_the_species_of_the_answers():
+    X, truth = make_blobs(80)
+    Y = pd.DataFrame(truth, columns=["dove", "owl", "wren"])
+
+    def learner(Y_test):
+        model = ProbeClassifier(C=0.1)
+        return ActiveLearner(model, X[:60], X_test=X[60:], Y_test=Y_test)
+
+    swapped = learner(Y[60:][["owl", "dove", "wren"]])
+    with pytest.raises(ValueError, match=r"Y_test has 3 .*'owl'.*same species in the"):
+        swapped.teach(range(20), Y[:20])
+    assert swapped.labels_ is None
+    with pytest.raises(ValueError, match="Y_test has 2 columns"):
+        learner(truth[60:, :2]).teach(range(20), Y[:20])
+    with pytest.raises(ValueError, match="Y_test holds 7 at row 0"):
+        learner(truth[60:] + 7)
+    numbered = learner(pd.DataFrame(truth[60:])[[1, 0, 2]])
+    with pytest.raises(ValueError, match=r"Y_test has 3 .*\[1, 0, 2\], but"):
+        numbered.teach(range(20), truth[:20])
+    for answers, Y_test in ((Y, Y), (truth, Y), (Y, truth)):
+        taught = learner(Y_test[60:]).teach(range(20), answers[:20])
+        assert taught.history_["score"].iloc[0] > 0.9
+
+
 def test_groups_score_labelled_rows_by_models_of_other_groups():
     X, truth = as_table()
     learner = ActiveLearner(Reader(), X, groups="recordist")
@@ -527,6 +658,61 @@ def test_answers_that_make_no_sense_are_refused(learner):
     assert len(learner.history_) == 1
 
 
+def test_answers_may_be_missing_in_all_ways_of_pandas():
+    X, _ = make_blobs()
+    nullable = pd.DataFrame({"a": [1, pd.NA], "b": [0, 1]})
+    expected = [[1, 0], [np.nan, 1]]
+    for answers in (
+        nullable,
+        nullable.astype("Int64"),
+        nullable.astype("Float64"),
+        nullable.astype("boolean"),
+        [[1, 0], [pd.NA, 1]],
+        [[1, 0], [None, 1]],
+    ):
+        learner = ActiveLearner(ProbeClassifier(C=0.1), X).teach([4, 5], answers)
+        np.testing.assert_array_equal(learner.labels_.iloc[[4, 5]], expected)
+        begun = pd.DataFrame(answers)
+        if (begun.dtypes == "boolean").all():
+            continue  # it holds no -1
+        begun = begun.reindex(range(60), fill_value=-1)
+        begun = ActiveLearner(ProbeClassifier(C=0.1), X, begun)
+        np.testing.assert_array_equal(begun.labels_.iloc[[0, 1]], expected)
+
+
+@pytest.mark.parametrize(
+    ("answers", "error", "message"),
+    [
+        ([["yes", "no"]] * 2, ValueError, "'yes' at row 0, column 0.*1 for yes"),
+        ([[1, 0], [pd.NA, "?"]], ValueError, r"'\?' at row 1, column 1"),
+        ([[1, 0], [1]], ValueError, "2 answers in row 0, but 1 in row 1"),
+        ([[1, 0], [1, 7]], ValueError, "holds 7 at row 1, column 1"),
+        (csr_matrix([[1, 0], [0, 1]]), TypeError, r"sparse.*Y\.toarray\(\)"),
+        (np.zeros((2, 0)), ValueError, "column.* for each species"),
+        ([1, 0], ValueError, "Y has shape"),
+        ("yes", ValueError, "Y holds 'yes'; an answer"),
+    ],
+)
+def test_answers_of_other_kinds_are_named(answers, error, message):
+    X, _ = make_blobs(2)
+    with pytest.raises(error, match=message):
+        ActiveLearner(ProbeClassifier(), X).teach([0, 1], answers)
+    with pytest.raises(error, match=message):
+        ActiveLearner(ProbeClassifier(), X, answers)
+    with pytest.raises(error, match=message):
+        RandomQuery().select(1, Y=answers)
+
+
+def test_labels_of_queries_are_checked():
+    proba, query = np.full((3, 2), 0.4), RareSpeciesQuery()
+    with pytest.raises(ValueError, match="Y has 3 columns, but proba has 2"):
+        query.select(1, proba=proba, Y=np.full((3, 3), -1))
+    with pytest.raises(ValueError, match=r"-1 at row 1, column 0.*-1 through"):
+        query.select(1, proba=proba, Y=[[1, 0], [-1, 1], [-1, -1]])
+    with pytest.raises(ValueError, match=r"-1 at row 1, column 0.*-1 through"):
+        ActiveLearner(ProbeClassifier(), proba, [[-1, -1], [-1, 1], [-1, -1]])
+
+
 def test_loops_are_checked_before_anybody_listens():
     X, _ = make_blobs()
     probe, table = ProbeClassifier(), as_table()[0]
@@ -542,6 +728,9 @@ def test_loops_are_checked_before_anybody_listens():
         ActiveLearner(probe, table, features=X[:3])
     with pytest.raises(ValueError, match="patience"):
         ActiveLearner(probe, X, patience=0)
+    for name in ("visit_cost", "row_cost"):
+        with pytest.raises(ValueError, match=rf"'{name}' .* Got inf"):
+            ActiveLearner(probe, X, **{name: np.inf})
     with pytest.raises(ValueError, match="Y has shape"):
         ActiveLearner(probe, X, [[1, 0, 0]])
     with pytest.raises(ValueError, match="not a column"):

@@ -531,6 +531,10 @@ def test_own_weights_where_nothing_can_be_learned(method, probas):
         ({"per_species": "yes"}, "'per_species' parameter of fit_weights"),
         ({"Y": np.zeros((3, 4))}, r"Y has shape \(3, 4\) and proba \(20, 4\)"),
         ({"Y": np.full((20, 4), 2.0)}, "Y holds 2"),
+        (
+            {"Y": np.zeros((9, 0)), "proba": [np.zeros((9, 0))] * 2},
+            r"Y has shape \(9, 0\), without a species",
+        ),
         ({"groups": [1, 2]}, r"groups has shape \(2,\)"),
         ({"proba": [np.full((20, 4), 2.0)]}, r"proba\[0\] is 2"),
     ],

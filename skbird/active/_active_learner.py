@@ -12,12 +12,19 @@ from skbird.active._checks import (
     check_estimator,
     check_fractions,
     check_held_out,
+    check_held_out_species,
     check_numbers,
     features_of,
     joined_groups,
 )
-from skbird.active._labels import check_answers, check_row_numbers
-from skbird.active._pool import is_answered, is_labeled, is_readable
+from skbird.active._labels import (
+    check_answers,
+    check_labels,
+    check_row_numbers,
+    is_answered,
+    is_labeled,
+)
+from skbird.active._pool import columns_named, is_readable
 from skbird.active._progress import (
     HISTORY,
     agreement,
@@ -72,7 +79,8 @@ class ActiveLearner:
     visit_cost, row_cost : float, default=0.0, 1.0
         A row costs `row_cost`; the first of a recording in a batch `visit_cost` more.
     X_test, Y_test : rows and their labels, default=None
-        Held-out rows to score each model by, of other recordings than the pool.
+        Held-out rows to score each model by, of other recordings than the pool; in one
+        order, and the species in that of the answers.
     groups : str or array-like of shape (n_rows,), default=None
         Without `X_test`: score by 5-fold cross-validation of the labelled rows, groups
         whole, such as recordists; a column of X, or a group per row. Rows of the same
@@ -87,7 +95,7 @@ class ActiveLearner:
     min_agreement : float in [0, 1], default=0.99
         From which agreement on predictions count as stable.
     random_state : int, RandomState instance or None, default=None
-        Of the queries, in place of their own.
+        Of the queries, in place of their own. None: they keep these.
 
     Attributes
     ----------
@@ -101,11 +109,11 @@ class ActiveLearner:
     unreadable_ : ndarray of int
         Rows found that cannot be read. They are never asked for.
     history_ : DataFrame
-        A line per batch that was taught: ``n_labeled`` rows so far, and
-        ``n_uncertain``, whose answer was NaN throughout; ``n_recordings`` asked for;
-        ``n_species`` with a label of 0.5 or more; ``cost`` so far; ``score`` of
-        held-out rows; ``agreement`` of predictions with those of the model before, as
-        Cohen's kappa of presence on up to 2000 rows; ``seconds`` of the training.
+        A line per batch that was taught: ``n_labeled`` rows so far that the estimator
+        can read, and ``n_uncertain``, whose answer was NaN throughout; ``n_recordings``
+        asked for; ``n_species`` with a label of 0.5 or more; ``cost`` so far; ``score``
+        of held-out rows; ``agreement`` of predictions with those of the model before,
+        as Cohen's kappa of presence on up to 2000 rows; ``seconds`` of the training.
     termination_condition_ : str or None
         None: go on. "no_rows_left"; "no_gain", if no score of the last `patience`
         batches was more than `tol` above all before; "stable_predictions", if in
@@ -189,7 +197,9 @@ class ActiveLearner:
         self.groups = groups_of_rows(X, groups)
         self.metric = metric
         self.patience, self.tol, self.min_agreement = patience, tol, min_agreement
-        self.random_state = check_random_state(random_state)
+        self.random_state = random_state
+        if random_state is not None:
+            self.random_state = check_random_state(random_state)
         self.estimator_ = self.species_ = self._labels = None
         self._unreadable = np.zeros(n_rows, bool)
         self._proba = self._stop_proba = None
@@ -199,13 +209,14 @@ class ActiveLearner:
 
     def _begin(self, Y):
         """Take the labels that are there already."""
-        table = np.asarray(Y, np.float32)
-        if table.ndim != 2 or len(table) != len(self.recordings):
+        table = check_labels(Y)
+        if len(table) != len(self.recordings):
             raise ValueError(
                 f"Y has shape {table.shape}, but the pool has "
                 f"{counted(len(self.recordings), 'row')}: pass a row for each, -1 "
                 "throughout where there is no label."
             )
+        check_same_order(self.X, Y, ("X", "Y"))
         rows = np.flatnonzero(is_answered(table))
         if len(rows):
             self.teach(rows, _safe_indexing(Y, rows))
@@ -235,10 +246,11 @@ class ActiveLearner:
             If rows are found that cannot be read.
         """
         query = clone(self.queries[self.estimator_ is None])
-        set_random_states(query, self.random_state)
+        if self.random_state is not None:
+            set_random_states(query, self.random_state)
         proba = self._predict_pool() if "proba" in query.needs else None
         features = self._features() if "features" in query.needs else None
-        self._note_unreadable(is_readable(proba, features))
+        self._note_unreadable(is_readable(proba, features), features)
         return query.select(
             n,
             proba=proba,
@@ -272,12 +284,18 @@ class ActiveLearner:
         ValueError
             If answers are not as said, or such as the estimator cannot learn from;
             nothing is kept of them then. If the training fails, they are kept.
+
+        Warns
+        -----
+        UserWarning
+            If rows with labels are found that the estimator cannot read.
         """
         rows = check_row_numbers(rows, len(self.recordings))
         labels, species = check_answers(Y, len(rows), self.species_)
         check_fractions(self.estimator, labels)
         if isinstance(self.X, pd.DataFrame):
             check_same_order(self.X.iloc[rows], Y, ("X.iloc[rows]", "Y"))
+        check_held_out_species(self.Y_test, species)
         if self._labels is None:
             shape = len(self.recordings), len(species)
             self._labels = np.full(shape, -1, np.float32)
@@ -296,20 +314,28 @@ class ActiveLearner:
         answered, labeled = is_answered(self._labels), is_labeled(self._labels)
         rows = np.flatnonzero(labeled)
         line = {
-            "n_labeled": len(rows),
+            "n_labeled": 0,
             "n_uncertain": int((answered & ~labeled).sum()),
             "n_recordings": len(np.unique(self.recordings[answered])),
-            "n_species": int((self._labels[rows] >= 0.5).any(axis=0).sum()),
+            "n_species": 0,
             "score": np.nan,
             "agreement": np.nan,
         }
         self._proba = None
         if len(rows) == 0:
+            self.estimator_ = self._stop_proba = None
             return line
         X, Y = _safe_indexing(self.X, rows), self.labels_.iloc[rows]
         if not isinstance(self.X, pd.DataFrame):
             Y = Y.reset_index(drop=True)
         self.estimator_ = clone(self.estimator).fit(X, Y)
+        proba = predict_matrix(self.estimator_, X, len(self.species_))
+        readable = ~labeled
+        readable[rows] = is_readable(proba)
+        self._note_unreadable(readable, depth=4)
+        read = self._labels[labeled & readable]
+        line["n_labeled"] = len(read)
+        line["n_species"] = int((read >= 0.5).any(axis=0).sum())
         line["score"] = self._score(X, Y, rows)
         before, self._stop_proba = self._stop_proba, self._predict_stop_rows()
         line["agreement"] = agreement(before, self._stop_proba)
@@ -351,7 +377,7 @@ class ActiveLearner:
         asked = is_labeled(self._labels) if ask_again else is_answered(self._labels)
         return available & ~asked
 
-    def _note_unreadable(self, readable):
+    def _note_unreadable(self, readable, features=None, depth=3):
         new = np.flatnonzero(~self._unreadable & ~np.asarray(readable))
         if not len(new):
             return
@@ -359,10 +385,14 @@ class ActiveLearner:
         table, first = row_table(self.X), f"row {new[0]}"
         if table is not None and "path" in table:
             first += f", {one_line(str(table['path'].iloc[new[0]]))}"
+        values = np.zeros(0) if features is None else features[new[0]]
+        missing = ~np.isfinite(values)
+        if missing.any() and not np.isnan(values).all():
+            first += f", with no finite number in {columns_named(missing)} of features"
         warnings.warn(
             f"{counted(len(new), 'row')} of the pool cannot be read and will not be "
             f"asked for, the first: {first}. All are in unreadable_.",
-            stacklevel=3,
+            stacklevel=depth,
         )
 
     @property

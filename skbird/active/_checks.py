@@ -7,19 +7,19 @@ import numpy as np
 import pandas as pd
 
 from skbird.active._core_set_query import CoreSetQuery
-from skbird.active._query import Query
+from skbird.active._query import COSTS, Query
 from skbird.active._random_query import RandomQuery
 from skbird.active._uncertainty_query import UncertaintyQuery
 from skbird.utils._linked import number_linked
 from skbird.utils._nested import takes_fractions
 from skbird.utils._params import NOT_NEGATIVE, as_floats, check_params
-from skbird.utils._rows import files_of_rows, groups_of_rows
+from skbird.utils._rows import check_same_order, files_of_rows, groups_of_rows
 from skbird.utils._sklearn_compat import Interval
 from skbird.utils._text import counted
+from skbird.utils._truth import validate_truth
 
 _CONSTRAINTS = {
-    "visit_cost": [NOT_NEGATIVE],
-    "row_cost": [Interval(Real, 0, None, closed="neither")],
+    **COSTS,
     "patience": [Interval(Integral, 1, None, closed="left")],
     "tol": [NOT_NEGATIVE],
     "min_agreement": [Interval(Real, 0, 1, closed="both")],
@@ -88,6 +88,7 @@ def features_of(X, features):
         features = X
     if hasattr(features, "fit_transform"):
         return features
+    check_same_order(X, features, ("X", "features"))
     table = np.ascontiguousarray(as_floats(features, "features", np.float32))
     if table.ndim != 2 or len(table) != len(X):
         raise ValueError(
@@ -121,6 +122,8 @@ def check_held_out(X, X_test, Y_test, recording_ids):
         raise ValueError(
             f"X_test has {counted(len(X_test), 'row')}, but Y_test has {len(Y_test)}."
         )
+    validate_truth(Y_test, "Y_test")
+    check_same_order(X_test, Y_test, ("X_test", "Y_test"))
     shared = _shared_files(X, X_test)
     if isinstance(recording_ids, str):
         pool, test = (
@@ -134,6 +137,29 @@ def check_held_out(X, X_test, Y_test, recording_ids):
             f"{counted(len(shared), 'recording')} of X_test are in the pool, too, such "
             f"as {shared[0]!r:.200}: the score would be of what was learnt by heart. "
             "Split by recording, never by row."
+        )
+
+
+def check_held_out_species(Y_test, species):
+    """Refuse held-out labels of other species than those of the answers.
+
+    Parameters
+    ----------
+    Y_test : array-like or DataFrame of shape (n_rows, n_species), or None
+    species : ndarray of shape (n_species,)
+        The columns of the answers, or their numbers.
+    """
+    if Y_test is None:
+        return
+    ours, numbers = species.tolist(), list(range(np.shape(Y_test)[1]))
+    theirs = list(getattr(Y_test, "columns", numbers))
+    # What is numbered throughout has no names, and fits whatever has.
+    have_names = ours != numbers != theirs or set(ours) == set(theirs)
+    if len(ours) != len(theirs) or (have_names and ours != theirs):
+        raise ValueError(
+            f"Y_test has {counted(len(theirs), 'column')}, {theirs[:5]}, but the "
+            f"answers have {len(ours)}, {ours[:5]} (the first five of each). Pass the "
+            "same species in the same order."
         )
 
 

@@ -51,7 +51,8 @@ def _nearest(distances, centers):
     numbers = np.empty(len(distances.features), np.int64)
     for squared, rows in distances.blocks_to(centers):
         # As if the centers were of length one; theirs makes the difference.
-        numbers[rows] = (squared + squares).argmin(axis=1)
+        squared += squares
+        numbers[rows] = squared.argmin(axis=1)
     return numbers
 
 

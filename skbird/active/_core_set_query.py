@@ -28,8 +28,10 @@ class CoreSetQuery(Query):
     -----
     Features are standardized, and each row brought to length one, as it compares
     embeddings by their direction. The first row of all is the one nearest to the mean.
-    200,000 rows of 1024 values take no copy of the features, and a pass over them for
-    each row chosen.
+    200,000 rows of 1024 values take no copy of the features. Time is that to multiply
+    all rows by all that are labelled (n_rows x n_labeled x n_features), anew in each
+    call, and a pass over the features for each row chosen; memory does not grow with
+    the number of labels.
 
     What is unlike all else may be noise. Where features hardly tell species apart, as
     statistics of noisy soundscapes, rows chosen so teach no more than others; with
@@ -81,7 +83,7 @@ class _CenterGains:
         self.inner = inner
         labeled = pool.labeled[distances.is_finite[pool.labeled]]
         if len(labeled):
-            self.squared = distances.to_nearest(distances.points(labeled))
+            self.squared = distances.to_nearest_row(labeled)
             self.is_first = False
             return
         rows = np.flatnonzero(pool.available)
@@ -99,7 +101,7 @@ class _CenterGains:
 
     def take(self, row):
         """Let the chosen row be one of those to keep away from."""
-        nearest = self.distances.to_nearest(self.distances.points([row]))
+        nearest = self.distances.to_nearest_row([row])
         self.squared = nearest if self.is_first else np.minimum(self.squared, nearest)
         self.is_first = False
         if self.inner is not None:

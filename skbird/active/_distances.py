@@ -4,6 +4,8 @@ import numpy as np
 from sklearn.decomposition import PCA
 
 _BLOCK = 8192  # rows; of 1024 values 32 MB
+_POINTS = 1024  # of the rows with labels, at a time
+_PRODUCTS = 2**20  # at a time, 4 MB, which caches hold
 _MOST_SAMPLED = 20_000  # rows from which components are learnt
 
 
@@ -41,9 +43,9 @@ class Distances:
             self.length[rows] = np.linalg.norm(standard, axis=1)
         self.length = np.maximum(np.nan_to_num(self.length), 1e-9)
 
-    def _blocks(self):
-        for start in range(0, len(self.features), _BLOCK):
-            rows = slice(start, start + _BLOCK)
+    def _blocks(self, n_rows=_BLOCK):
+        for start in range(0, len(self.features), n_rows):
+            rows = slice(start, start + n_rows)
             yield self.features[rows], rows
 
     def points(self, rows):
@@ -89,17 +91,48 @@ class Distances:
         Yields
         ------
         squared : ndarray of float32, shape (n_block, n_points)
+            The caller's own, to work on.
         rows : slice
         """
+        for product, rows in self._products(points):
+            product /= self.length[rows, None]
+            yield _squared(product), rows
+
+    def _products(self, points):
+        """Yield the cosines of rows and points, times the length of the rows."""
         scaled = (points / self.scale).astype(np.float32).T
         shift = self.mean @ scaled
-        for block, rows in self._blocks():
-            cosine = (block @ scaled - shift) / self.length[rows, None]
-            yield np.maximum(2 - 2 * cosine, 0), rows
+        n_rows = min(max(_PRODUCTS // len(points), 1), _BLOCK)
+        for block, rows in self._blocks(n_rows):
+            product = block @ scaled
+            product -= shift
+            yield product, rows
 
     def to_nearest(self, points):
         """Return the squared distance of each row to the nearest point, (n_rows,)."""
         nearest = np.empty(len(self.features), np.float32)
-        for squared, rows in self.blocks_to(points):
-            nearest[rows] = squared.min(axis=1)
-        return np.where(self.is_finite, nearest, 4)
+        for product, rows in self._products(points):
+            nearest[rows] = product.max(axis=1)
+        nearest /= self.length
+        return np.where(self.is_finite, _squared(nearest), 4)
+
+    def to_nearest_row(self, rows):
+        """Return the squared distance of each row to the nearest of some, (n_rows,).
+
+        Parameters
+        ----------
+        rows : ndarray of int, shape (n,)
+            At least one. However many, they take the memory of 1024.
+        """
+        nearest = np.full(len(self.features), np.inf, np.float32)
+        for start in range(0, len(rows), _POINTS):
+            part = self.to_nearest(self.points(rows[start : start + _POINTS]))
+            np.minimum(nearest, part, out=nearest)
+        return nearest
+
+
+def _squared(cosine):
+    """Return the squared distances of vectors of length one, in place."""
+    cosine *= -2
+    cosine += 2
+    return np.maximum(cosine, 0, out=cosine)

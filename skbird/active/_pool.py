@@ -1,12 +1,14 @@
 """What a query knows of the rows that it chooses from."""
 
 from dataclasses import dataclass
+from itertools import combinations
 
 import numpy as np
 
+from skbird.active._labels import check_labels, is_answered, is_labeled
 from skbird.utils._params import as_floats
 from skbird.utils._proba import check_proba
-from skbird.utils._rows import number_groups
+from skbird.utils._rows import check_same_order, number_groups
 from skbird.utils._text import counted
 
 
@@ -42,16 +44,6 @@ class Pool:
         return np.flatnonzero(is_labeled(self.Y))
 
 
-def is_answered(Y):
-    """Return a mask of the rows that somebody was asked for, (n_rows,)."""
-    return ~(Y == -1).all(axis=1)
-
-
-def is_labeled(Y):
-    """Return a mask of the rows with a label of a species at least, (n_rows,)."""
-    return is_answered(Y) & ~np.isnan(Y).all(axis=1)
-
-
 def is_readable(proba=None, features=None):
     """Return a mask of the rows that neither table says cannot be read, (n_rows,).
 
@@ -65,16 +57,41 @@ def is_readable(proba=None, features=None):
     Returns
     -------
     ndarray of bool, or True if there is neither
+
+    Raises
+    ------
+    ValueError
+        If a feature is NaN or infinite in all rows, though there are others.
     """
     readable = True
     if proba is not None:
         readable = ~np.isnan(proba).all(axis=1)
     if features is not None:
-        blocks = np.array_split(features, len(features) // 8192 + 1)
-        # In blocks, as a mask of all values would be large.
-        finite = [np.isfinite(block).all(axis=1) for block in blocks]
-        readable = readable & np.concatenate(finite)
+        readable = readable & _has_all_features(features)
     return readable
+
+
+def _has_all_features(features):
+    whole, known = [], np.zeros(features.shape[1], bool)
+    # In blocks, as a mask of all values would be large.
+    for block in np.array_split(features, len(features) // 8192 + 1):
+        finite = np.isfinite(block)
+        whole.append(finite.all(axis=1))
+        known |= finite.any(axis=0)
+    if len(features) and not known.all() and not np.isnan(features).all():
+        raise ValueError(
+            f"features has no finite number in {columns_named(~known)}, so that no row "
+            "can be compared. Leave out what is NaN in all rows, and scale what is "
+            "beyond 3.4e38, the limit of float32."
+        )
+    return np.concatenate(whole)
+
+
+def columns_named(mask):
+    """Name the columns in which a mask is true, the first five of them."""
+    columns = np.flatnonzero(mask)
+    shown = ", ".join(map(str, columns[:5])) + (", ..." if len(columns) > 5 else "")
+    return f"{len(columns)} of {counted(len(mask), 'column')} ({shown})"
 
 
 def make_pool(proba, features, Y, available, recording_ids):
@@ -92,14 +109,24 @@ def make_pool(proba, features, Y, available, recording_ids):
     -------
     Pool
     """
+    given = {"proba": proba, "features": features, "Y": Y}
+    for one, other in combinations(given, 2):
+        check_same_order(given[one], given[other], (one, other))
     tables = {}
     if proba is not None:
         tables["proba"] = check_proba(proba, None)
     if features is not None:
-        tables["features"] = _as_table(features, "features", np.float32)
+        tables["features"] = _as_table(features)
     if Y is not None:
-        tables["Y"] = _as_table(Y, "Y", np.float32)
+        tables["Y"] = check_labels(Y)
     n_rows = _number_of_rows(tables, available, recording_ids)
+    if proba is not None and Y is not None:
+        n_species = [tables[name].shape[1] for name in ("Y", "proba")]
+        if n_species[0] != n_species[1]:
+            raise ValueError(
+                f"Y has {counted(n_species[0], 'column')}, but proba has "
+                f"{n_species[1]}: pass a column for each species, in one order."
+            )
     mask = np.ones(n_rows, bool)
     if available is not None:
         if np.asarray(available).dtype != bool:
@@ -114,14 +141,15 @@ def make_pool(proba, features, Y, available, recording_ids):
     numbers = np.arange(n_rows)
     if recording_ids is not None:
         numbers, _ = number_groups(recording_ids, n_rows, "recording_ids")
-    names = ("proba", "features", "Y")
-    return Pool(*(tables.get(name) for name in names), mask, numbers)
+    return Pool(*(tables.get(name) for name in given), mask, numbers)
 
 
-def _as_table(values, name, dtype):
-    table = as_floats(values, name, dtype)
+def _as_table(features):
+    table = as_floats(features, "features", np.float32)
     if table.ndim != 2:
-        raise ValueError(f"{name} has shape {table.shape}; a row per row is needed.")
+        raise ValueError(
+            f"features has shape {table.shape}; a row per row of the pool is needed."
+        )
     return table
 
 

@@ -5,14 +5,17 @@ from sklearn.base import BaseEstimator
 from sklearn.utils import check_random_state
 
 from skbird.active._pool import make_pool
-from skbird.utils._params import NOT_NEGATIVE, check_params
+from skbird.utils._params import check_params
 from skbird.utils._sklearn_compat import Interval, validate_params_of
 
+COSTS = {
+    "visit_cost": [Interval(Real, 0, None, closed="left")],
+    "row_cost": [Interval(Real, 0, None, closed="neither")],
+}
 _CONSTRAINTS = {
     "n": [Interval(Integral, 1, None, closed="left"), None],
     "budget": [Interval(Real, 0, None, closed="neither"), None],
-    "visit_cost": [NOT_NEGATIVE],
-    "row_cost": [Interval(Real, 0, None, closed="neither")],
+    **COSTS,
 }
 
 

@@ -121,6 +121,11 @@ def fit_weights(
             "have the same rows and species."
         )
     (n_rows, n_species), n_members = truth.known.shape, len(proba)
+    if n_species == 0:
+        raise ValueError(
+            f"Y has shape {truth.known.shape}, without a species to judge by: pass a "
+            "column for each, in Y and proba."
+        )
     groups = np.arange(n_rows) if groups is None else number_groups(groups, n_rows)[0]
     if n_members == 1:
         return np.ones((n_species, 1) if per_species else 1)
