@@ -336,6 +336,47 @@ def test_another_teacher_is_another_training(X, tmp_path):
     assert len(list(tmp_path.glob("*.pt"))) == 2
 
 
+def as_step(path):
+    return make_pipeline(quiet(path))
+
+
+@pytest.mark.parametrize("wrap", [str, as_step])
+def test_another_file_of_the_teacher_is_another_training(X, Y, tmp_path, wrap):
+    first, other = (500.0, 1500.0, 3000.0), (700.0, 1200.0, 2000.0)
+    for n, tones in [(1, first), (1, first), (2, other)]:
+        teacher = wrap(write_encoder(tmp_path, tones=tones))
+        net = small(callbacks__distill__teacher=teacher, checkpoint_dir=tmp_path)
+        net.set_params(callbacks__distill__weight=1.0).fit(X, Y)
+        assert len(list(tmp_path.glob("*.pt"))) == n
+
+
+def test_another_file_of_weights_is_another_training(X, Y, weights, tmp_path):
+    free = student(random_state=1).fit(X)
+    path, states = tmp_path / "start.safetensors", tmp_path / "states"
+    net = small(backbone_weights=path, checkpoint_dir=states)
+
+    def started_from(write):
+        write(path)
+        return clone(net).fit(X, Y)
+
+    first = started_from(lambda path: path.write_bytes(weights.read_bytes()))
+    other = started_from(lambda path: free.save_weights(path, license="CC0"))
+    fresh = clone(net).set_params(checkpoint_dir=None).fit(X, Y)
+    np.testing.assert_array_equal(other.predict_proba(X), fresh.predict_proba(X))
+    assert not np.array_equal(other.predict_proba(X), first.predict_proba(X))
+    assert (first.weights_license_, other.weights_license_) == (
+        "CC BY-NC-SA 4.0",
+        "CC0",
+    )
+    started_from(lambda path: None)
+    assert len(list(states.glob("*.pt"))) == 2
+
+
+def test_weights_of_the_module_parameter_count_too(X, Y, weights, tmp_path):
+    net = small(module__backbone_weights=weights).fit(X, Y)
+    assert net.weights_license_ == "CC BY-NC-SA 4.0"
+
+
 # Files of weights ---------------------------------------------------------------------
 
 

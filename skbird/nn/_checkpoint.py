@@ -13,8 +13,10 @@ from skorch.history import History
 
 import skbird
 from skbird.data import in_one_layout
+from skbird.encoders import sha256_of
 from skbird.nn._plain import NotPlainError, State, from_plain, to_plain
 from skbird.nn._weights import not_finite
+from skbird.nn._weights_origin import is_file
 from skbird.utils._files import make_folder, open_whole
 
 # What may differ between the killed training and the one that goes on.
@@ -32,11 +34,12 @@ class DamagedCheckpointError(ValueError):
 class TrainingCheckpoint:
     """Checkpoint of one training, written after each epoch.
 
-    The file is named by everything that the training depends on: the parameters, the
-    rows, their spectrograms and targets. So a folder can be shared by all folds of a
-    cross-validation and all trials of a search, and a finished training is not
-    repeated. It holds plain data, so that reading it runs no program; a file that is
-    damaged, or of another training, is left aside.
+    The file is named by everything that the training depends on: the parameters and
+    the content of the files that they name, the rows, their spectrograms and targets.
+    So a folder can be shared by all folds of a cross-validation and all trials of a
+    search, and a finished training is not repeated. It holds plain data, so that
+    reading it runs no program; a file that is damaged, or of another training, is left
+    aside.
 
     Parameters
     ----------
@@ -59,6 +62,7 @@ class TrainingCheckpoint:
             "module": net.module_.state_dict(),
             "history": list(net.history),
             "precision": net.precision_,
+            "weights_license": net.weights_license_,
         }
         if not finished:
             state |= {
@@ -166,6 +170,7 @@ class TrainingCheckpoint:
         net.module_.load_state_dict(state["module"])
         net.history = History(state["history"])
         net.precision_ = state["precision"]
+        net.weights_license_ = state["weights_license"]
         if state["finished"]:
             return
         net.optimizer_.load_state_dict(state["optimizer"])
@@ -191,12 +196,15 @@ def _fingerprint(net, dataset):
         for name, value in net.get_params(deep=True).items()
         if name not in _FREE
     }
+    if is_file(net.initial_weights):
+        params["backbone_weights"] = sha256_of(Path(net.initial_weights).expanduser())
     data = dataset.spectrograms
     return joblib.hash(
         [
             skbird.__version__,
             type(net).__qualname__,
             params,
+            [callback.learnt_from() for callback in net.recipe],
             getattr(net, net.learnt_in),
             in_one_layout(data.rows),
             data.format,

@@ -325,7 +325,8 @@ class EmbeddingDistillation(TrainedNet):
             raise TypeError(f"license={license!r} must be a text.")
         teacher, terms = {"name": "embeddings that were given"}, None
         if not self._is_given:
-            teacher, terms = about_teacher(self.teacher)
+            teacher = about_teacher(self.teacher)[0]
+            terms = teacher.pop("license")
         origin = WeightsOrigin(
             backbone=self.backbone,
             teacher=teacher,

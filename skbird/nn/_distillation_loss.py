@@ -12,7 +12,7 @@ from skbird.nn._lessons import given_lessons
 from skbird.nn._losses import CosineLoss
 from skbird.nn._reader import send
 from skbird.nn._recipe_callback import RecipeCallback
-from skbird.nn._teacher import check_teacher, hear
+from skbird.nn._teacher import about_teacher, check_teacher, hear, is_given
 from skbird.utils._sklearn_compat import HasMethods, Interval
 
 
@@ -103,9 +103,15 @@ class DistillationLoss(RecipeCallback):
         net.optimizer_.add_param_group(group | {"params": self.head_.parameters()})
         self._listen(module)
 
+    def learnt_from(self):
+        """Return which teacher it is: a parameter may name a file."""
+        if self.weight == 0 or is_given(self.teacher):
+            return None
+        return about_teacher(self.teacher)
+
     def _hear(self, dataset, verbose):
         data = dataset.spectrograms
-        if isinstance(self.teacher, Windows | np.ndarray | list):
+        if is_given(self.teacher):
             return given_lessons(self.teacher, len(data), "teacher")
         check_teacher(self.teacher, scores=False)
         options = {"cache_dir": self.cache_dir, "verbose": verbose}

@@ -181,6 +181,12 @@ class TrainedNet(TrainingLoop, PortableState, NeuralNet):
             args = (groups,)
         return args, kwargs
 
+    @property
+    def initial_weights(self):
+        """What the backbone starts from, whichever parameter says so."""
+        params = self.get_params_for("module")
+        return params.get("backbone_weights", self.backbone_weights)
+
     def initialize_module(self):
         """Build the network with the outputs that fit has found."""
         params = {name: getattr(self, name) for name in self._module_params}
@@ -203,7 +209,7 @@ class TrainedNet(TrainingLoop, PortableState, NeuralNet):
         if not self.warm_start:
             self.initialized_ = False  # or skorch would print that it starts anew
         if not self.initialized_:
-            self.weights_license_ = say_origin(self.backbone_weights, self.format_)
+            self.weights_license_ = say_origin(self.initial_weights, self.format_)
         rng = check_random_state(self.random_state)
         with torch.random.fork_rng():
             torch.manual_seed(rng.randint(2**31))

@@ -131,6 +131,11 @@ def origin_of(path):
         ) from exc
 
 
+def is_file(weights):
+    """Return whether `backbone_weights` names a file."""
+    return weights not in (None, "pretrained")
+
+
 def with_licenses_of(weights, license):
     """Return the licenses of weights that were trained on from others, each once.
 
@@ -145,7 +150,7 @@ def with_licenses_of(weights, license):
     -------
     list of str
     """
-    before = None if weights in (None, "pretrained") else origin_of(weights)
+    before = origin_of(weights) if is_file(weights) else None
     licenses = [license] if license else []
     return list(dict.fromkeys(licenses + (before.licenses if before else [])))
 
@@ -166,7 +171,7 @@ def say_origin(weights, format):
         The license of the weights that they are derived from; None if the file is not
         of distilled weights.
     """
-    if weights in (None, "pretrained"):
+    if not is_file(weights):
         return None
     origin = origin_of(weights)
     if origin is None:
