@@ -450,6 +450,50 @@ def test_licenses_are_handed_on(X, weights, tmp_path):
     assert origin_of(path).license == "Apache-2.0 and CC BY-NC-SA 4.0"
 
 
+NC, FREE = "CC BY-NC-SA 4.0", "CC0"
+
+
+def origin_said_by(net, folder, **options):
+    net.save_weights(folder / "said.safetensors", **options)
+    return origin_of(folder / "said.safetensors")
+
+
+def test_what_was_learnt_from_stays_when_parameters_and_files_change(
+    X, weights, tmp_path
+):
+    path = tmp_path / "start.safetensors"
+    path.write_bytes(weights.read_bytes())
+    net = student(toy(license=FREE), backbone_weights=path).fit(X)
+    assert net.weights_license_ == f"{FREE} and {NC}"
+    path.unlink()
+    net = pickle.loads(pickle.dumps(net))
+    net.set_params(teacher=toy(name="other"), backbone_weights=None, backbone="other")
+    origin = origin_said_by(net, tmp_path)
+    assert origin.licenses == [FREE, NC]
+    assert (origin.teacher["name"], origin.backbone) == ("toy", BACKBONE)
+    assert origin_said_by(net, tmp_path, license="CC BY 4.0").licenses == [
+        "CC BY 4.0",
+        NC,
+    ]
+
+
+def test_a_warm_start_adds_teachers(X, tmp_path):
+    net = student(toy(license=NC), warm_start=True).fit(X)
+    for _ in range(2):
+        net.set_params(teacher=toy(name="free", license=FREE)).fit(X)
+    origin = origin_said_by(net, tmp_path)
+    assert (origin.licenses, origin.teacher) == ([NC, FREE], {"name": "toy and free"})
+    assert net.set_params(warm_start=False).fit(X).weights_license_ == FREE
+
+
+def test_terms_that_are_not_known_are_handed_on(X, tmp_path):
+    path = tmp_path / "unknown.safetensors"
+    student().fit(X, np.ones((40, 3))).save_weights(path)
+    assert origin_of(path).license == "none stated"
+    net = student(toy(license=FREE), backbone_weights=path).fit(X)
+    assert origin_said_by(net, tmp_path).license == f"{FREE} and none stated"
+
+
 @pytest.mark.slow
 def test_models_tell_the_license_of_distilled_weights(recordings, Y, weights, tmp_path):
     pipe = make_pipeline(*front_end(), small(backbone_weights=weights))

@@ -62,6 +62,7 @@ class TrainingCheckpoint:
             "module": net.module_.state_dict(),
             "history": list(net.history),
             "precision": net.precision_,
+            "teachers": net.teachers_,
             "weights_license": net.weights_license_,
         }
         if not finished:
@@ -170,6 +171,7 @@ class TrainingCheckpoint:
         net.module_.load_state_dict(state["module"])
         net.history = History(state["history"])
         net.precision_ = state["precision"]
+        net.teachers_ = state["teachers"]
         net.weights_license_ = state["weights_license"]
         if state["finished"]:
             return
@@ -205,6 +207,7 @@ def _fingerprint(net, dataset):
             type(net).__qualname__,
             params,
             [callback.learnt_from() for callback in net.recipe],
+            net.teachers_,
             getattr(net, net.learnt_in),
             in_one_layout(data.rows),
             data.format,

@@ -92,7 +92,7 @@ def about_teacher(teacher):
 
     Parameters
     ----------
-    teacher : as `hear` takes it
+    teacher : as `hear` takes it, Windows or array-like
 
     Returns
     -------
@@ -100,6 +100,8 @@ def about_teacher(teacher):
         Of each model in it its ``name``, ``version``, ``sha256`` and ``license``, as
         far as known.
     """
+    if is_given(teacher):
+        return [about_named("embeddings that were given")]
     encoder = _encoder_of(teacher)
     if encoder is not None:
         return [_about_encoder(encoder)]

@@ -18,7 +18,7 @@ from skbird.nn._precision import PRECISIONS
 from skbird.nn._probe import check_device, check_takes
 from skbird.nn._recipe import default_callbacks
 from skbird.nn._training_loop import TrainingLoop
-from skbird.nn._weights_origin import say_origin
+from skbird.nn._weights_origin import UNKNOWN, join_licenses, say_origin
 from skbird.utils._optimizers import check_optimizer
 from skbird.utils._params import AT_LEAST_ONE
 from skbird.utils._sklearn_compat import (
@@ -203,13 +203,23 @@ class TrainedNet(TrainingLoop, PortableState, NeuralNet):
         self.module_ = module.to(memory_format=torch.channels_last)
         return self
 
-    def _train(self, dataset):
-        """Train on a `SegmentDataset`; what is random is seeded by `random_state`."""
+    def _train(self, dataset, teachers=()):
+        """Train on a `SegmentDataset`; what is random is seeded by `random_state`.
+
+        Parameters
+        ----------
+        dataset : SegmentDataset
+        teachers : list of dict
+            Whose answers are its targets; see `_note_teachers`.
+        """
         keep_freed_memory()
         if not self.warm_start:
             self.initialized_ = False  # or skorch would print that it starts anew
         if not self.initialized_:
-            self.weights_license_ = say_origin(self.initial_weights, self.format_)
+            license = say_origin(self.initial_weights, self.format_)
+            self.initial_license_ = self.weights_license_ = license
+            self.backbone_, self.teachers_ = self.backbone, []
+        self._note_teachers(teachers)
         rng = check_random_state(self.random_state)
         with torch.random.fork_rng():
             torch.manual_seed(rng.randint(2**31))
@@ -219,6 +229,19 @@ class TrainedNet(TrainingLoop, PortableState, NeuralNet):
             elif not hasattr(self, "optimizer_"):
                 self._initialize_optimizer()  # a pickle leaves it out
             return self.partial_fit(dataset)
+
+    def _note_teachers(self, teachers):
+        """Keep whose answers are learnt, and under which terms these are.
+
+        Parameters
+        ----------
+        teachers : list of dict
+            What `about_teacher` returns.
+        """
+        new = [about for about in teachers if about not in self.teachers_]
+        self.teachers_ = self.teachers_ + new
+        terms = [about["license"] or UNKNOWN for about in teachers]
+        self.weights_license_ = join_licenses([*terms, self.weights_license_])
 
     def _check_parameters(self):
         validate_parameter_constraints(

@@ -9,12 +9,13 @@ from pathlib import Path
 import numpy as np
 
 import skbird
-from skbird.nn._averaging import AXES
 from skbird.utils._files import open_whole
 from skbird.utils._names import one_line
 
+# Fields of the format that must agree; segments may be of different lengths.
+AXES = ("mel_hz", "frame_s", "normalize", "top_db")
 _KEY = "skbird"  # of the metadata of a safetensors file
-_UNKNOWN = "none stated"
+UNKNOWN = "none stated"
 _said: set[str] = set()
 
 
@@ -49,7 +50,7 @@ class WeightsOrigin:
     @property
     def license(self):
         """The terms that hold for the weights, as text."""
-        return " and ".join(self.licenses) or _UNKNOWN
+        return " and ".join(self.licenses) or UNKNOWN
 
     def say(self, name):
         """Say once in a process under which terms the weights are."""
@@ -136,23 +137,25 @@ def is_file(weights):
     return weights not in (None, "pretrained")
 
 
-def with_licenses_of(weights, license):
-    """Return the licenses of weights that were trained on from others, each once.
+def join_licenses(texts):
+    """Return the terms that hold together as one text, each once.
 
     Parameters
     ----------
-    weights : {"pretrained", None} or path
-        What the training started from.
-    license : str or None
-        What it adds.
+    texts : iterable of str or None
 
     Returns
     -------
-    list of str
+    str or None
+        None if there are none.
     """
-    before = origin_of(weights) if is_file(weights) else None
-    licenses = [license] if license else []
-    return list(dict.fromkeys(licenses + (before.licenses if before else [])))
+    return " and ".join(split_licenses(texts)) or None
+
+
+def split_licenses(texts):
+    """List the terms that hold together, each once; see `join_licenses`."""
+    parts = [part for text in texts if text is not None for part in text.split(" and ")]
+    return list(dict.fromkeys(parts))
 
 
 def say_origin(weights, format):
