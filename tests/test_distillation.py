@@ -494,6 +494,43 @@ def test_terms_that_are_not_known_are_handed_on(X, tmp_path):
     assert origin_said_by(net, tmp_path).license == f"{FREE} and none stated"
 
 
+def test_networks_taught_beside_labels_have_the_license_of_the_teacher(
+    recordings, X, Y, tmp_path
+):
+    step = quiet(toy(license=NC), output="windows")
+    net = small(callbacks__distill__weight=1.0, checkpoint_dir=tmp_path)
+    teachers = [
+        (toy(license=NC), NC),
+        (make_pipeline(step).fit(recordings), NC),
+        (step.transform(recordings)[:], NC),
+        (toy(), "none stated"),
+        (np.ones((40, 3)), "none stated"),
+    ]
+    for teacher, license in teachers:
+        net.set_params(callbacks__distill__teacher=teacher)
+        assert clone(net).fit(X, Y).weights_license_ == license
+    again = clone(net).set_params(callbacks__distill__teacher=teachers[0][0])
+    assert again.fit(X, Y).teachers_ == [toy(license=NC).origin]  # not trained again
+    assert len(list(tmp_path.glob("*.pt"))) == len(teachers)
+
+
+def test_teachers_in_pipelines_and_windows_are_looked_through(recordings, X, tmp_path):
+    step = quiet(toy(license=NC), output="windows")
+    windows = step.transform(recordings)
+    for net in student(make_pipeline(step)).fit(X), student().fit(X, windows):
+        origin = origin_said_by(net, tmp_path)
+        assert (origin.license, origin.teacher["name"]) == (NC, "toy")
+
+
+@pytest.mark.slow
+def test_compiled_networks_have_the_license_of_the_teacher(recordings, Y):
+    taught = small(callbacks__distill__teacher=toy(license=NC))
+    taught.set_params(callbacks__distill__weight=1.0)
+    pipe = make_pipeline(*front_end(), taught).fit(recordings, Y)
+    compiled = compile_pipeline(pipe, backend="torch")
+    assert compiled.network.weights_license == NC
+
+
 @pytest.mark.slow
 def test_models_tell_the_license_of_distilled_weights(recordings, Y, weights, tmp_path):
     pipe = make_pipeline(*front_end(), small(backbone_weights=weights))

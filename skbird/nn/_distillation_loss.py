@@ -23,7 +23,8 @@ class DistillationLoss(RecipeCallback):
     map of the network's features and the teacher's embedding of the segment, less the
     mean of all (see :class:`EmbeddingDistillation`): augmented, mixed or not, the
     network is to hear the sound that the segment is most of. The linear map lives as
-    long as the training: the fitted network is as small and fast as without.
+    long as the training: the fitted network is as small and fast as without. Its
+    ``weights_license_`` has the license of the teacher's weights.
 
     Parameters
     ----------
@@ -95,6 +96,7 @@ class DistillationLoss(RecipeCallback):
             )
         self.lessons_ = self._hear(X, net.verbose)
         self.lessons_.centre = self.lessons_.mean()
+        net._note_teachers(about_teacher(self.teacher))
         self.segment_s_ = X.spectrograms.format.grid.segment_s
         self.criterion_ = CosineLoss()
         n_features = module.backbone.num_features
@@ -105,9 +107,7 @@ class DistillationLoss(RecipeCallback):
 
     def learnt_from(self):
         """Return which teacher it is: a parameter may name a file."""
-        if self.weight == 0 or is_given(self.teacher):
-            return None
-        return about_teacher(self.teacher)
+        return None if self.weight == 0 else about_teacher(self.teacher)
 
     def _hear(self, dataset, verbose):
         data = dataset.spectrograms

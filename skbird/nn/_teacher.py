@@ -100,36 +100,29 @@ def about_teacher(teacher):
         Of each model in it its ``name``, ``version``, ``sha256`` and ``license``, as
         far as known.
     """
+    if isinstance(teacher, Windows) and teacher.origin is not None:
+        return [teacher.origin]
     if is_given(teacher):
-        return [about_named("embeddings that were given")]
+        return [_about_named("embeddings that were given")]
     encoder = _encoder_of(teacher)
     if encoder is not None:
-        return [_about_encoder(encoder)]
+        return [encoder.origin]
     found = [about for part in parts_of(teacher) for about in _about_part(part)]
-    return found or [about_named(type(teacher).__name__)]
+    return found or [_about_named(type(teacher).__name__)]
 
 
-def about_named(name, license=None):
+def _about_named(name, license=None):
     """Return what is known of a teacher that has nothing but a name."""
     return {"name": name, "version": None, "sha256": None, "license": license}
-
-
-def _about_encoder(encoder):
-    spec = encoder.spec
-    sha256 = spec.sha256 if encoder.file_name is None else encoder.identity
-    known = {"version": spec.version, "sha256": sha256, "license": spec.license}
-    return {"name": spec.name, **known}
 
 
 def _about_part(part):
     """Return what the model in a step of a pipeline is, if it has one."""
     if isinstance(part, EmbeddingEncoder | PretrainedScores):
         opened = getattr(part, "encoder_", None)
-        return [
-            _about_encoder(load_encoder(part.encoder) if opened is None else opened)
-        ]
+        return [(load_encoder(part.encoder) if opened is None else opened).origin]
     license = getattr(part, "weights_license_", getattr(part, "weights_license", None))
-    return [] if license is None else [about_named(type(part).__name__, license)]
+    return [] if license is None else [_about_named(type(part).__name__, license)]
 
 
 def is_given(teacher):
