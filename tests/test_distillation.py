@@ -558,6 +558,35 @@ def test_other_spectrograms_than_those_distilled_with_are_warned_of(
         small(backbone_weights=weights).check_input(32, 64)
 
 
+@pytest.mark.parametrize(
+    ("name", "value", "message"),
+    [
+        ("licenses", "CC0", "licenses is no list"),
+        ("licenses", {"CC0": 1}, "licenses is no list"),
+        ("licenses", [1], "licenses is no list of texts"),
+        ("teacher", {"name": {"a": 1}}, "teacher has no name"),
+        ("mel", [], "mel is no table"),
+        ("hours", "x", "hours is no number"),
+        ("n_rows", None, "n_rows is no whole number"),
+    ],
+)
+def test_the_field_of_changed_notes_is_named(weights, tmp_path, name, value, message):
+    path = tmp_path / "changed.safetensors"
+    notes = {**vars(origin_of(weights)), name: value}
+    save_file(load_file(weights), path, {"skbird": json.dumps(notes)})
+    with pytest.raises(ValueError, match=rf"changed\.safetensors' says .*{message}"):
+        small(backbone_weights=path).check_input(32, 64)
+
+
+def test_axes_beyond_all_numbers_are_other_axes(X, Y, weights, tmp_path):
+    path = tmp_path / "huge.safetensors"
+    notes = vars(origin_of(weights))
+    notes = {**notes, "mel": {**notes["mel"], "frame_s": 10**400}}
+    save_file(load_file(weights), path, {"skbird": json.dumps(notes)})
+    with pytest.warns(UserWarning, match=r"huge\.safetensors was .* differ in frame_s"):
+        small(backbone_weights=path).fit(X, Y)
+
+
 def test_changed_notes_are_refused(weights, tmp_path):
     for number, notes in enumerate(["[1]", "{", '{"backbone": 3}', "[" * 5000]):
         path = tmp_path / f"{number}.safetensors"

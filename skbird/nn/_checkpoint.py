@@ -15,6 +15,7 @@ import skbird
 from skbird.data import in_one_layout
 from skbird.encoders import sha256_of
 from skbird.nn._plain import NotPlainError, State, from_plain, to_plain
+from skbird.nn._precision import PRECISIONS
 from skbird.nn._weights import not_finite
 from skbird.nn._weights_origin import is_file
 from skbird.utils._files import make_folder, open_whole
@@ -25,6 +26,41 @@ _FREE = ("checkpoint_dir", "device", "threshold", "verbose")
 # A file begins with this and a checksum of what follows.
 _MARK = b"skbird checkpoint 1\n"
 _DIGEST = 32
+
+
+def _are_tensors(value):
+    kinds = map(type, value.values()) if isinstance(value, dict) else [None]
+    return all(kind is torch.Tensor for kind in kinds)
+
+
+def _are_epochs(value):
+    return isinstance(value, list) and all(
+        isinstance(epoch, dict) and {"epoch", "batches"} <= epoch.keys()
+        for epoch in value
+    )
+
+
+# What every checkpoint has, and how it is told.
+_PARTS = {
+    "module": _are_tensors,
+    "history": _are_epochs,
+    "precision": lambda value: isinstance(value, str) and value in PRECISIONS,
+    "teachers": lambda value: isinstance(value, list),
+    "weights_license": lambda value: isinstance(value, str | None),
+    "finished": lambda value: isinstance(value, bool),
+}
+
+# What reading or restoring the state of a stranger can raise.
+_OF_STRANGERS = (
+    pickle.UnpicklingError,
+    ArithmeticError,
+    AttributeError,
+    EOFError,
+    LookupError,
+    RuntimeError,
+    TypeError,
+    ValueError,
+)
 
 
 class DamagedCheckpointError(ValueError):
@@ -128,14 +164,18 @@ class TrainingCheckpoint:
         try:
             return self._read()
         except DamagedCheckpointError as exc:
-            aside = self.path.with_suffix(".damaged")
-            self.path.replace(aside)
-            warnings.warn(
-                f"{self.path} is not a checkpoint of this training, or no longer: "
-                f"{exc}. It is now called {aside.name}, and the training begins anew.",
-                stacklevel=4,
-            )
+            self.put_aside(exc)
             return None
+
+    def put_aside(self, reason):
+        """Rename the file, and warn of it."""
+        aside = self.path.with_suffix(".damaged")
+        self.path.replace(aside)
+        warnings.warn(
+            f"{self.path} is not a checkpoint of this training, or no longer: "
+            f"{reason}. It is now called {aside.name}, and the training begins anew.",
+            stacklevel=5,
+        )
 
     def _read(self):
         data = memoryview(self.path.read_bytes())
@@ -152,12 +192,15 @@ class TrainingCheckpoint:
                 io.BytesIO(data[start:]), map_location="cpu", weights_only=True
             )
             state = from_plain(plain)
-        except (pickle.UnpicklingError, RuntimeError, LookupError, TypeError) as exc:
+        except _OF_STRANGERS as exc:
             raise DamagedCheckpointError(
                 f"it holds other things than data ({type(exc).__name__})"
             ) from exc
-        if not isinstance(state, dict) or state["fingerprint"] != self._fingerprint:
+        if not isinstance(state, dict) or state.get("fingerprint") != self._fingerprint:
             raise DamagedCheckpointError("it is of another training")
+        for part, is_whole in _PARTS.items():
+            if not is_whole(state.get(part)):
+                raise DamagedCheckpointError(f"its part {part!r} is missing or wrong")
         name = not_finite(state["module"])
         if name is not None:
             raise DamagedCheckpointError(
@@ -165,9 +208,25 @@ class TrainingCheckpoint:
             )
         return state
 
+    def restore(self, state, net, dataset):
+        """Put a state that `load` returned into a net whose training has begun.
+
+        Raises
+        ------
+        DamagedCheckpointError
+            If it does not fit. The file was then put aside, and the net is spoilt.
+        """
+        try:
+            self._restore(state, net, dataset)
+        except torch.OutOfMemoryError:
+            raise
+        except _OF_STRANGERS as exc:
+            reason = f"it does not fit ({type(exc).__name__})"
+            self.put_aside(reason)
+            raise DamagedCheckpointError(reason) from exc
+
     @staticmethod
-    def restore(state, net, dataset):
-        """Put a state that `load` returned into a net whose training has begun."""
+    def _restore(state, net, dataset):
         net.module_.load_state_dict(state["module"])
         net.history = History(state["history"])
         net.precision_ = state["precision"]

@@ -11,6 +11,7 @@ from skorch import NeuralNet
 from skorch.callbacks import Callback
 
 from skbird.nn._allocator import keep_freed_memory
+from skbird.nn._checkpoint import DamagedCheckpointError
 from skbird.nn._names import check_names
 from skbird.nn._optimizer import fast_options, make_parameter_groups
 from skbird.nn._portable_state import PortableState
@@ -212,6 +213,13 @@ class TrainedNet(TrainingLoop, PortableState, NeuralNet):
         teachers : list of dict
             Whose answers are its targets; see `_note_teachers`.
         """
+        try:
+            return self._train_once(dataset.copy(), teachers)
+        except DamagedCheckpointError:  # it is put aside, so that there is none now
+            self.initialized_ = False
+            return self._train_once(dataset, teachers)
+
+    def _train_once(self, dataset, teachers):
         keep_freed_memory()
         if not self.warm_start:
             self.initialized_ = False  # or skorch would print that it starts anew

@@ -4,6 +4,7 @@ import json
 import sys
 import warnings
 from dataclasses import asdict, dataclass, field
+from numbers import Real
 from pathlib import Path
 
 import numpy as np
@@ -16,6 +17,7 @@ from skbird.utils._names import one_line
 AXES = ("mel_hz", "frame_s", "normalize", "top_db")
 _KEY = "skbird"  # of the metadata of a safetensors file
 UNKNOWN = "none stated"
+_NOUNS = {list: "list", dict: "table", int: "whole number", Real: "number", str: "text"}
 _said: set[str] = set()
 
 
@@ -200,16 +202,20 @@ def _is_same(said, value):
         return said == value
     try:
         said = np.asarray(said, float)
-    except (TypeError, ValueError):  # the file of a stranger
+    except (TypeError, ValueError, OverflowError):  # the file of a stranger
         return False
     same_shape = said.shape == np.shape(value)
     return same_shape and bool(np.allclose(said, value, rtol=1e-4))
 
 
 def _checked(origin):
-    texts = [origin.backbone, origin.skbird_version, *origin.licenses]
-    if not all(isinstance(text, str) for text in texts):
-        raise TypeError("texts are no texts")
-    if not isinstance(origin.teacher, dict) or not isinstance(origin.mel, dict):
-        raise TypeError("teacher and mel must be tables")
+    kinds = {"licenses": list, "teacher": dict, "mel": dict}
+    kinds |= {"n_rows": int, "hours": Real, "backbone": str, "skbird_version": str}
+    for name, kind in kinds.items():
+        if not isinstance(getattr(origin, name), kind):
+            raise TypeError(f"{name} is no {_NOUNS[kind]}")
+    if not all(isinstance(text, str) for text in origin.licenses):
+        raise TypeError("licenses is no list of texts")
+    if not isinstance(origin.teacher.get("name"), str):
+        raise TypeError("teacher has no name")
     return origin
