@@ -4,6 +4,7 @@ import errno
 import io
 import os
 import pickle
+import sys
 import warnings
 from hashlib import blake2b
 from pathlib import Path
@@ -49,6 +50,33 @@ def rewritten(change):
     return damage
 
 
+def with_part(state, name, *value):
+    """Return a plain state with another part of that name, or without it."""
+    others = [item for item in state["value"] if item[0] != name]
+    return {**state, "value": others + [(name, part) for part in value]}
+
+
+def nest(path):
+    """Add lists in lists, more than Python goes into."""
+    value = []
+    for _ in range(3000):
+        value = [value]
+    limit = sys.getrecursionlimit()
+    sys.setrecursionlimit(20_000)
+    try:
+        rewritten(lambda state, path: with_part(state, "more", value))(path)
+    finally:
+        sys.setrecursionlimit(limit)
+
+
+def cut_weights(state):
+    weights = dict(state["value"])["module"]
+    cut = [
+        (name, value[:1] if value.ndim else value) for name, value in weights["value"]
+    ]
+    return {**weights, "value": cut}
+
+
 DAMAGES = {
     "empty": (lambda path: path.write_bytes(b""), "does not begin like one"),
     "cut": (lambda path: path.write_bytes(path.read_bytes()[:-1]), "checksum"),
@@ -71,6 +99,46 @@ DAMAGES = {
     "array": (
         rewritten(lambda state, path: np.zeros(3)),
         "other things than data",
+    ),
+    "deep": (
+        nest,
+        r"other things than data \(RecursionError\)",
+    ),
+    "no weights": (
+        rewritten(lambda state, path: with_part(state, "module")),
+        "its part 'module' is missing or wrong",
+    ),
+    "weights of text": (
+        rewritten(lambda state, path: with_part(state, "module", to_plain({"w": "x"}))),
+        "its part 'module' is missing or wrong",
+    ),
+    "no fingerprint": (
+        rewritten(lambda state, path: with_part(state, "fingerprint")),
+        "it is of another training",
+    ),
+    "no end": (
+        rewritten(lambda state, path: with_part(state, "finished")),
+        "its part 'finished' is missing or wrong",
+    ),
+    "no history": (
+        rewritten(lambda state, path: with_part(state, "history")),
+        "its part 'history' is missing or wrong",
+    ),
+    "other history": (
+        rewritten(lambda state, path: with_part(state, "history", [1])),
+        "its part 'history' is missing or wrong",
+    ),
+    "other precision": (
+        rewritten(lambda state, path: with_part(state, "precision", "int4")),
+        "its part 'precision' is missing or wrong",
+    ),
+    "other shapes": (
+        rewritten(lambda state, path: with_part(state, "module", cut_weights(state))),
+        r"it does not fit \(RuntimeError\)",
+    ),
+    "not finished": (
+        rewritten(lambda state, path: with_part(state, "finished", False)),
+        r"it does not fit \(KeyError\)",
     ),
     "nothing": (rewritten(lambda state, path: None), "of another training"),
     "other kinds": (

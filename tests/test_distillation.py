@@ -1,9 +1,11 @@
 """Networks that learn what a pretrained model hears, and the files of their weights."""
 
+import io
 import json
 import logging
 import pickle
 import warnings
+from contextlib import redirect_stderr
 
 import numpy as np
 import pandas as pd
@@ -30,7 +32,6 @@ from skbird.nn import (
     RecipeCallback,
     SEDClassifier,
 )
-from skbird.nn import _weights_origin as weights_origin
 from skbird.nn._lessons import Lessons
 from skbird.nn._weights_origin import origin_of
 from skbird.preprocessing import LogMel, Resampler, Segmenter
@@ -336,6 +337,47 @@ def test_another_teacher_is_another_training(X, tmp_path):
     assert len(list(tmp_path.glob("*.pt"))) == 2
 
 
+def as_step(path):
+    return make_pipeline(quiet(path))
+
+
+@pytest.mark.parametrize("wrap", [str, as_step])
+def test_another_file_of_the_teacher_is_another_training(X, Y, tmp_path, wrap):
+    first, other = (500.0, 1500.0, 3000.0), (700.0, 1200.0, 2000.0)
+    for n, tones in [(1, first), (1, first), (2, other)]:
+        teacher = wrap(write_encoder(tmp_path, tones=tones))
+        net = small(callbacks__distill__teacher=teacher, checkpoint_dir=tmp_path)
+        net.set_params(callbacks__distill__weight=1.0).fit(X, Y)
+        assert len(list(tmp_path.glob("*.pt"))) == n
+
+
+def test_another_file_of_weights_is_another_training(X, Y, weights, tmp_path):
+    free = student(random_state=1).fit(X)
+    path, states = tmp_path / "start.safetensors", tmp_path / "states"
+    net = small(backbone_weights=path, checkpoint_dir=states)
+
+    def started_from(write):
+        write(path)
+        return clone(net).fit(X, Y)
+
+    first = started_from(lambda path: path.write_bytes(weights.read_bytes()))
+    other = started_from(lambda path: free.save_weights(path, license="CC0"))
+    fresh = clone(net).set_params(checkpoint_dir=None).fit(X, Y)
+    np.testing.assert_array_equal(other.predict_proba(X), fresh.predict_proba(X))
+    assert not np.array_equal(other.predict_proba(X), first.predict_proba(X))
+    assert (first.weights_license_, other.weights_license_) == (
+        "CC BY-NC-SA 4.0",
+        "CC0",
+    )
+    started_from(lambda path: None)
+    assert len(list(states.glob("*.pt"))) == 2
+
+
+def test_weights_of_the_module_parameter_count_too(X, Y, weights, tmp_path):
+    net = small(module__backbone_weights=weights).fit(X, Y)
+    assert net.weights_license_ == "CC BY-NC-SA 4.0"
+
+
 # Files of weights ---------------------------------------------------------------------
 
 
@@ -388,15 +430,16 @@ def test_weights_say_what_they_are(weights, taught):
 
 
 def test_the_license_is_said_once_where_weights_are_written_and_read(
-    X, Y, taught, tmp_path, capsys, monkeypatch
+    X, Y, taught, tmp_path, capsys
 ):
-    monkeypatch.setattr(weights_origin, "_said", set())
     path = tmp_path / "once.safetensors"
     taught.save_weights(path, license="CC BY-NC-SA 4.0")
     said = capsys.readouterr().err
     assert "once.safetensors: distilled from toy; license" in said
     assert "CC BY-NC-SA 4.0" in said
-    monkeypatch.setattr(weights_origin, "_said", set())
+    path = path.rename(tmp_path / "other.safetensors")
+    with redirect_stderr(io.StringIO()):  # where nobody reads it
+        small(backbone_weights=path).fit(X, Y)
     for _ in range(2):
         small(backbone_weights=path).fit(X, Y)
     assert capsys.readouterr().err.count("CC BY-NC-SA 4.0") == 1
@@ -407,6 +450,87 @@ def test_licenses_are_handed_on(X, weights, tmp_path):
     net = student(backbone_weights=weights).fit(X, np.ones((40, 3)))
     net.save_weights(path, license="Apache-2.0")
     assert origin_of(path).license == "Apache-2.0 and CC BY-NC-SA 4.0"
+
+
+NC, FREE = "CC BY-NC-SA 4.0", "CC0"
+
+
+def origin_said_by(net, folder, **options):
+    net.save_weights(folder / "said.safetensors", **options)
+    return origin_of(folder / "said.safetensors")
+
+
+def test_what_was_learnt_from_stays_when_parameters_and_files_change(
+    X, weights, tmp_path
+):
+    path = tmp_path / "start.safetensors"
+    path.write_bytes(weights.read_bytes())
+    net = student(toy(license=FREE), backbone_weights=path).fit(X)
+    assert net.weights_license_ == f"{FREE} and {NC}"
+    path.unlink()
+    net = pickle.loads(pickle.dumps(net))
+    net.set_params(teacher=toy(name="other"), backbone_weights=None, backbone="other")
+    origin = origin_said_by(net, tmp_path)
+    assert origin.licenses == [FREE, NC]
+    assert (origin.teacher["name"], origin.backbone) == ("toy", BACKBONE)
+    assert origin_said_by(net, tmp_path, license="CC BY 4.0").licenses == [
+        "CC BY 4.0",
+        NC,
+    ]
+
+
+def test_a_warm_start_adds_teachers(X, tmp_path):
+    net = student(toy(license=NC), warm_start=True).fit(X)
+    for _ in range(2):
+        net.set_params(teacher=toy(name="free", license=FREE)).fit(X)
+    origin = origin_said_by(net, tmp_path)
+    assert (origin.licenses, origin.teacher) == ([NC, FREE], {"name": "toy and free"})
+    assert net.set_params(warm_start=False).fit(X).weights_license_ == FREE
+
+
+def test_terms_that_are_not_known_are_handed_on(X, tmp_path):
+    path = tmp_path / "unknown.safetensors"
+    student().fit(X, np.ones((40, 3))).save_weights(path)
+    assert origin_of(path).license == "none stated"
+    net = student(toy(license=FREE), backbone_weights=path).fit(X)
+    assert origin_said_by(net, tmp_path).license == f"{FREE} and none stated"
+
+
+def test_networks_taught_beside_labels_have_the_license_of_the_teacher(
+    recordings, X, Y, tmp_path
+):
+    step = quiet(toy(license=NC), output="windows")
+    net = small(callbacks__distill__weight=1.0, checkpoint_dir=tmp_path)
+    teachers = [
+        (toy(license=NC), NC),
+        (make_pipeline(step).fit(recordings), NC),
+        (step.transform(recordings)[:], NC),
+        (toy(), "none stated"),
+        (np.ones((40, 3)), "none stated"),
+    ]
+    for teacher, license in teachers:
+        net.set_params(callbacks__distill__teacher=teacher)
+        assert clone(net).fit(X, Y).weights_license_ == license
+    again = clone(net).set_params(callbacks__distill__teacher=teachers[0][0])
+    assert again.fit(X, Y).teachers_ == [toy(license=NC).origin]  # not trained again
+    assert len(list(tmp_path.glob("*.pt"))) == len(teachers)
+
+
+def test_teachers_in_pipelines_and_windows_are_looked_through(recordings, X, tmp_path):
+    step = quiet(toy(license=NC), output="windows")
+    windows = step.transform(recordings)
+    for net in student(make_pipeline(step)).fit(X), student().fit(X, windows):
+        origin = origin_said_by(net, tmp_path)
+        assert (origin.license, origin.teacher["name"]) == (NC, "toy")
+
+
+@pytest.mark.slow
+def test_compiled_networks_have_the_license_of_the_teacher(recordings, Y):
+    taught = small(callbacks__distill__teacher=toy(license=NC))
+    taught.set_params(callbacks__distill__weight=1.0)
+    pipe = make_pipeline(*front_end(), taught).fit(recordings, Y)
+    compiled = compile_pipeline(pipe, backend="torch")
+    assert compiled.network.weights_license == NC
 
 
 @pytest.mark.slow
@@ -434,6 +558,35 @@ def test_other_spectrograms_than_those_distilled_with_are_warned_of(
         warnings.simplefilter("error")
         small(backbone_weights=weights).fit(X, Y)
         small(backbone_weights=weights).check_input(32, 64)
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "message"),
+    [
+        ("licenses", "CC0", "licenses is no list"),
+        ("licenses", {"CC0": 1}, "licenses is no list"),
+        ("licenses", [1], "licenses is no list of texts"),
+        ("teacher", {"name": {"a": 1}}, "teacher has no name"),
+        ("mel", [], "mel is no table"),
+        ("hours", "x", "hours is no number"),
+        ("n_rows", None, "n_rows is no whole number"),
+    ],
+)
+def test_the_field_of_changed_notes_is_named(weights, tmp_path, name, value, message):
+    path = tmp_path / "changed.safetensors"
+    notes = {**vars(origin_of(weights)), name: value}
+    save_file(load_file(weights), path, {"skbird": json.dumps(notes)})
+    with pytest.raises(ValueError, match=rf"changed\.safetensors' says .*{message}"):
+        small(backbone_weights=path).check_input(32, 64)
+
+
+def test_axes_beyond_all_numbers_are_other_axes(X, Y, weights, tmp_path):
+    path = tmp_path / "huge.safetensors"
+    notes = vars(origin_of(weights))
+    notes = {**notes, "mel": {**notes["mel"], "frame_s": 10**400}}
+    save_file(load_file(weights), path, {"skbird": json.dumps(notes)})
+    with pytest.warns(UserWarning, match=r"huge\.safetensors was .* differ in frame_s"):
+        small(backbone_weights=path).fit(X, Y)
 
 
 def test_changed_notes_are_refused(weights, tmp_path):

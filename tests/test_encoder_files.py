@@ -212,8 +212,7 @@ def test_the_folder_can_be_named(monkeypatch, tmp_path):
     assert _find.default_folder() == tmp_path / "cache" / "skbird" / "encoders"
 
 
-def test_licenses_are_said_once(capsys, monkeypatch):
-    monkeypatch.setattr(_find, "_said", set())
+def test_licenses_are_said_once(capsys):
     say_license(toy_spec(license="CC0"))
     say_license(toy_spec(license="CC0"))
     say_license(toy_spec(name="other", homepage="https://a.example"))

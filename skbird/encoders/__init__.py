@@ -38,7 +38,7 @@ __all__ = [
 set_public_module(globals())
 
 # For the other rooms; not public.
-from skbird.encoders._find import find_files
+from skbird.encoders._find import find_files, sha256_of
 from skbird.encoders._geo_spec import known_geo_specs
 from skbird.encoders._spec import spec_from_table
 from skbird.encoders._spec_files import known_specs

@@ -69,6 +69,17 @@ class Encoder:
         """Name of the model's file; None of a function."""
         return None if self._source is None else Path(self._source[0]).name
 
+    @property
+    def origin(self):
+        """What the model is, as plain data: name, version, SHA-256 and license."""
+        spec = self.spec
+        return {
+            "name": spec.name,
+            "version": spec.version,
+            "sha256": spec.sha256 if self._source is None else self.identity,
+            "license": spec.license,
+        }
+
     def __repr__(self):
         spec = self.spec
         outputs = ", ".join(

@@ -4,7 +4,6 @@ import hashlib
 import os
 import shutil
 import stat
-import sys
 import urllib.request
 import warnings
 import zipfile
@@ -22,6 +21,7 @@ from skbird.encoders._spec_checks import is_plain
 from skbird.utils._extras import install_hint
 from skbird.utils._files import make_folder, remove_leftovers, replacing
 from skbird.utils._progress import progress_bar
+from skbird.utils._say_once import say_once
 
 _CHUNK = 1 << 20
 _MOST_BYTES = 4 * 2**30
@@ -33,7 +33,6 @@ _NOT_UNPACKED = (  # damage, passwords, methods that Python does not know, doubl
     RuntimeError,
     FileExistsError,
 )
-_said: set[str] = set()
 
 
 def default_folder():
@@ -207,13 +206,10 @@ def _open_address(address):
 
 def say_license(spec):
     """Say once in a process under which terms the weights of a model are."""
-    if spec.name in _said:
-        return
-    _said.add(spec.name)
     terms = spec.license or "none stated"
     if spec.license is None and spec.homepage:
         terms += f"; see {spec.homepage}"
-    print(f"{spec.name}: license of the weights: {terms}", file=sys.stderr)
+    say_once(f"{spec.name}: license of the weights: {terms}")
 
 
 @contextmanager

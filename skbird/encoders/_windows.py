@@ -43,6 +43,9 @@ class Windows:
         Columns ``row``, ``path``, ``error``: the rows that could not be read.
     window_s : float, default=None
         Length of a window in seconds; None: not known.
+    origin : dict, default=None
+        The model that made them: ``name``, ``version``, ``sha256`` and ``license``;
+        None: not known.
 
     Attributes
     ----------
@@ -75,6 +78,7 @@ class Windows:
         n_windows=None,
         errors=None,
         window_s=None,
+        origin=None,
     ):
         self.rows = rows.reset_index(drop=True)
         self.index = rows.index
@@ -82,6 +86,7 @@ class Windows:
         self.entries[:] = entries
         self.errors = no_errors() if errors is None else errors
         self.window_s = window_s
+        self.origin = origin
         if n_values is None:
             known = (self.table(k) for k, e in enumerate(entries) if e is not None)
             n_values = next((table.shape[1] - 1 for table in known), 0)
@@ -164,6 +169,7 @@ class Windows:
             self.n_windows[chosen],
             pd.DataFrame(errors, columns=["row", "path", "error"]),
             self.window_s,
+            self.origin,
         )
 
     def table(self, row):
@@ -348,4 +354,5 @@ def compute_windows(
         front_end.n_frames,
         front_end.errors(),
         spec.window_s,
+        encoder.origin,
     )

@@ -69,7 +69,8 @@ class CompiledNetwork(MultilabelMixin, BaseEstimator):
     n_threads : int >= 1, default=None
         None: all cores.
     weights_license : str, default=None
-        License that holds for the distilled weights that the network was trained from.
+        License that holds for the distilled weights, and the teachers, that the network
+        was trained from.
 
     Attributes
     ----------

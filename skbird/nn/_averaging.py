@@ -10,11 +10,9 @@ from torch.optim.swa_utils import get_ema_multi_avg_fn
 from skbird.nn._compiled import uncompiled
 from skbird.nn._recipe_callback import RecipeCallback
 from skbird.nn._weights import copy_weights, mean_weights, not_finite
+from skbird.nn._weights_origin import AXES, join_licenses
 from skbird.utils._params import check_list
 from skbird.utils._sklearn_compat import Interval
-
-# Fields of the format that must agree; segments may be of different lengths.
-AXES = ("mel_hz", "frame_s", "normalize", "top_db")
 
 
 class WeightAverage(RecipeCallback):
@@ -168,14 +166,8 @@ def soup(nets):
         for net in nets
     ]
     mixed.module_.load_state_dict(mean_weights(states))
-    mixed.weights_license_ = _licenses_of(nets)
+    mixed.weights_license_ = join_licenses(net.weights_license_ for net in nets)
     return mixed
-
-
-def _licenses_of(nets):
-    """Return the licenses of the weights that networks began with, each once."""
-    licenses = dict.fromkeys(net.weights_license_ for net in nets)
-    return " and ".join(text for text in licenses if text is not None) or None
 
 
 def _state(net):

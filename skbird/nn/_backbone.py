@@ -6,7 +6,7 @@ from pathlib import Path
 import torch
 
 from skbird.nn._weights import not_finite
-from skbird.nn._weights_origin import origin_of
+from skbird.nn._weights_origin import is_file, origin_of
 from skbird.utils._names import one_line
 
 
@@ -59,7 +59,7 @@ def make_backbone(name, weights, drop_path_rate):
         backbone = timm.create_model(name, **options)
     except (OSError, RuntimeError, KeyError) as exc:
         raise ValueError(_weights_message(name, weights, exc)) from exc
-    if weights not in (None, "pretrained"):
+    if is_file(weights):
         _check_loaded(name, weights, backbone, options)
     if not isinstance(getattr(backbone, "num_features", None), int):
         raise ValueError(

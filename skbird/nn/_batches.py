@@ -1,6 +1,7 @@
 """Batches of segments for training and prediction."""
 
 from contextlib import closing
+from copy import copy
 
 import numpy as np
 import torch
@@ -51,6 +52,12 @@ class SegmentDataset(Dataset):
         self.usable = np.flatnonzero(usable)
         self.row_factors = {}
         self.draw_shifts = None
+
+    def copy(self):
+        """Return one of the same rows, which callbacks may change by itself."""
+        other = copy(self)
+        other.row_factors = dict(self.row_factors)
+        return other
 
     @property
     def learnt(self):

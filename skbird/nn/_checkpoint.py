@@ -13,8 +13,11 @@ from skorch.history import History
 
 import skbird
 from skbird.data import in_one_layout
+from skbird.encoders import sha256_of
 from skbird.nn._plain import NotPlainError, State, from_plain, to_plain
+from skbird.nn._precision import PRECISIONS
 from skbird.nn._weights import not_finite
+from skbird.nn._weights_origin import is_file
 from skbird.utils._files import make_folder, open_whole
 
 # What may differ between the killed training and the one that goes on.
@@ -25,6 +28,41 @@ _MARK = b"skbird checkpoint 1\n"
 _DIGEST = 32
 
 
+def _are_tensors(value):
+    kinds = map(type, value.values()) if isinstance(value, dict) else [None]
+    return all(kind is torch.Tensor for kind in kinds)
+
+
+def _are_epochs(value):
+    return isinstance(value, list) and all(
+        isinstance(epoch, dict) and {"epoch", "batches"} <= epoch.keys()
+        for epoch in value
+    )
+
+
+# What every checkpoint has, and how it is told.
+_PARTS = {
+    "module": _are_tensors,
+    "history": _are_epochs,
+    "precision": lambda value: isinstance(value, str) and value in PRECISIONS,
+    "teachers": lambda value: isinstance(value, list),
+    "weights_license": lambda value: isinstance(value, str | None),
+    "finished": lambda value: isinstance(value, bool),
+}
+
+# What reading or restoring the state of a stranger can raise.
+_OF_STRANGERS = (
+    pickle.UnpicklingError,
+    ArithmeticError,
+    AttributeError,
+    EOFError,
+    LookupError,
+    RuntimeError,
+    TypeError,
+    ValueError,
+)
+
+
 class DamagedCheckpointError(ValueError):
     """A file is damaged, or is not the checkpoint of this training."""
 
@@ -32,11 +70,12 @@ class DamagedCheckpointError(ValueError):
 class TrainingCheckpoint:
     """Checkpoint of one training, written after each epoch.
 
-    The file is named by everything that the training depends on: the parameters, the
-    rows, their spectrograms and targets. So a folder can be shared by all folds of a
-    cross-validation and all trials of a search, and a finished training is not
-    repeated. It holds plain data, so that reading it runs no program; a file that is
-    damaged, or of another training, is left aside.
+    The file is named by everything that the training depends on: the parameters and
+    the content of the files that they name, the rows, their spectrograms and targets.
+    So a folder can be shared by all folds of a cross-validation and all trials of a
+    search, and a finished training is not repeated. It holds plain data, so that
+    reading it runs no program; a file that is damaged, or of another training, is left
+    aside.
 
     Parameters
     ----------
@@ -59,6 +98,8 @@ class TrainingCheckpoint:
             "module": net.module_.state_dict(),
             "history": list(net.history),
             "precision": net.precision_,
+            "teachers": net.teachers_,
+            "weights_license": net.weights_license_,
         }
         if not finished:
             state |= {
@@ -123,14 +164,18 @@ class TrainingCheckpoint:
         try:
             return self._read()
         except DamagedCheckpointError as exc:
-            aside = self.path.with_suffix(".damaged")
-            self.path.replace(aside)
-            warnings.warn(
-                f"{self.path} is not a checkpoint of this training, or no longer: "
-                f"{exc}. It is now called {aside.name}, and the training begins anew.",
-                stacklevel=4,
-            )
+            self.put_aside(exc)
             return None
+
+    def put_aside(self, reason):
+        """Rename the file, and warn of it."""
+        aside = self.path.with_suffix(".damaged")
+        self.path.replace(aside)
+        warnings.warn(
+            f"{self.path} is not a checkpoint of this training, or no longer: "
+            f"{reason}. It is now called {aside.name}, and the training begins anew.",
+            stacklevel=5,
+        )
 
     def _read(self):
         data = memoryview(self.path.read_bytes())
@@ -147,12 +192,15 @@ class TrainingCheckpoint:
                 io.BytesIO(data[start:]), map_location="cpu", weights_only=True
             )
             state = from_plain(plain)
-        except (pickle.UnpicklingError, RuntimeError, LookupError, TypeError) as exc:
+        except _OF_STRANGERS as exc:
             raise DamagedCheckpointError(
                 f"it holds other things than data ({type(exc).__name__})"
             ) from exc
-        if not isinstance(state, dict) or state["fingerprint"] != self._fingerprint:
+        if not isinstance(state, dict) or state.get("fingerprint") != self._fingerprint:
             raise DamagedCheckpointError("it is of another training")
+        for part, is_whole in _PARTS.items():
+            if not is_whole(state.get(part)):
+                raise DamagedCheckpointError(f"its part {part!r} is missing or wrong")
         name = not_finite(state["module"])
         if name is not None:
             raise DamagedCheckpointError(
@@ -160,12 +208,30 @@ class TrainingCheckpoint:
             )
         return state
 
+    def restore(self, state, net, dataset):
+        """Put a state that `load` returned into a net whose training has begun.
+
+        Raises
+        ------
+        DamagedCheckpointError
+            If it does not fit. The file was then put aside, and the net is spoilt.
+        """
+        try:
+            self._restore(state, net, dataset)
+        except torch.OutOfMemoryError:
+            raise
+        except _OF_STRANGERS as exc:
+            reason = f"it does not fit ({type(exc).__name__})"
+            self.put_aside(reason)
+            raise DamagedCheckpointError(reason) from exc
+
     @staticmethod
-    def restore(state, net, dataset):
-        """Put a state that `load` returned into a net whose training has begun."""
+    def _restore(state, net, dataset):
         net.module_.load_state_dict(state["module"])
         net.history = History(state["history"])
         net.precision_ = state["precision"]
+        net.teachers_ = state["teachers"]
+        net.weights_license_ = state["weights_license"]
         if state["finished"]:
             return
         net.optimizer_.load_state_dict(state["optimizer"])
@@ -191,12 +257,16 @@ def _fingerprint(net, dataset):
         for name, value in net.get_params(deep=True).items()
         if name not in _FREE
     }
+    if is_file(net.initial_weights):
+        params["backbone_weights"] = sha256_of(Path(net.initial_weights).expanduser())
     data = dataset.spectrograms
     return joblib.hash(
         [
             skbird.__version__,
             type(net).__qualname__,
             params,
+            [callback.learnt_from() for callback in net.recipe],
+            net.teachers_,
             getattr(net, net.learnt_in),
             in_one_layout(data.rows),
             data.format,

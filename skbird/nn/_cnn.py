@@ -86,8 +86,11 @@ class CNNClassifier(SegmentNet):
     precision_ : str
         Number format of the training.
     weights_license_ : str or None
-        License that holds for the distilled weights that the training began with; None
-        for weights of ImageNet, and random ones.
+        Licenses that hold for the distilled weights that the training began with, and
+        for its teachers; "none stated" where they are not known. None for weights of
+        ImageNet, random ones, and without a teacher.
+    teachers_ : list of dict
+        Teachers that ``callbacks__distill__weight`` let it learn from.
     history_ : DataFrame indexed by epoch
         Loss, seconds and size of each epoch, and what callbacks record.
 

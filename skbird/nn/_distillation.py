@@ -20,13 +20,21 @@ from skbird.nn._targets import check_usable
 from skbird.nn._teacher import about_teacher, check_teacher, hear_all
 from skbird.nn._trained_net import TrainedNet
 from skbird.nn._weights_origin import (
+    UNKNOWN,
     WeightsOrigin,
     mel_of,
-    with_licenses_of,
+    split_licenses,
     write_weights,
 )
 from skbird.utils._sklearn_compat import HasMethods, Interval, StrOptions
 from skbird.utils._weights import check_sample_weight
+
+
+def _as_one(teachers):
+    """Return what the teachers are, of which a warm start makes several."""
+    if len(teachers) == 1:
+        return {key: teachers[0][key] for key in ("name", "version", "sha256")}
+    return {"name": " and ".join(about["name"] for about in teachers)}
 
 
 def _refuse_to_predict(net):
@@ -109,6 +117,11 @@ class EmbeddingDistillation(TrainedNet):
         A row for each epoch: ``train_loss``, ``dur`` in seconds and more.
     format_ : SpectrogramFormat
         Axes, segments and normalisation of the spectrograms.
+    teachers_ : list of dict
+        The teachers, of which a warm start makes several: ``name``, ``version``,
+        ``sha256`` and ``license``, None where they are not known.
+    initial_license_ : str or None
+        License that holds for the distilled weights that the training began with.
     n_rows_, hours_, precision_, weights_license_
         What it has learnt from; see :class:`CNNClassifier`.
 
@@ -244,8 +257,7 @@ class EmbeddingDistillation(TrainedNet):
         self.n_rows_ = len(dataset)
         n_frames = X.n_frames[dataset.usable].sum()
         self.hours_ = float(n_frames * X.format.frame_s / 3600)
-        self._is_given = y is not None
-        return self._train(dataset)
+        return self._train(dataset, about_teacher(self.teacher if y is None else y))
 
     def check_early(self):
         """Check parameters, teacher and weights, as `fit` does before all is decoded.
@@ -315,7 +327,8 @@ class EmbeddingDistillation(TrainedNet):
         path : path-like
             Its name must end in ``.safetensors``. An existing file is replaced.
         license : str, default=None
-            Of the teacher's weights; None: what the spec of the encoder says.
+            Of the teacher's weights; None: what the spec of the encoder said when the
+            network learnt from it.
         """
         self.check_is_fitted([self.learnt_in])
         path = os.fspath(path)
@@ -323,13 +336,13 @@ class EmbeddingDistillation(TrainedNet):
             raise ValueError(f"path={path!r} must end in .safetensors.")
         if license is not None and not isinstance(license, str):
             raise TypeError(f"license={license!r} must be a text.")
-        teacher, terms = {"name": "embeddings that were given"}, None
-        if not self._is_given:
-            teacher, terms = about_teacher(self.teacher)
+        terms = [about["license"] or UNKNOWN for about in self.teachers_]
+        if license is not None:
+            terms = [license]
         origin = WeightsOrigin(
-            backbone=self.backbone,
-            teacher=teacher,
-            licenses=with_licenses_of(self.backbone_weights, license or terms),
+            backbone=self.backbone_,
+            teacher=_as_one(self.teachers_),
+            licenses=split_licenses([*terms, self.initial_license_]),
             mel=mel_of(self.format_),
             n_rows=self.n_rows_,
             hours=round(self.hours_, 3),

@@ -12,7 +12,7 @@ from skbird.nn._lessons import given_lessons
 from skbird.nn._losses import CosineLoss
 from skbird.nn._reader import send
 from skbird.nn._recipe_callback import RecipeCallback
-from skbird.nn._teacher import check_teacher, hear
+from skbird.nn._teacher import about_teacher, check_teacher, hear, is_given
 from skbird.utils._sklearn_compat import HasMethods, Interval
 
 
@@ -23,7 +23,8 @@ class DistillationLoss(RecipeCallback):
     map of the network's features and the teacher's embedding of the segment, less the
     mean of all (see :class:`EmbeddingDistillation`): augmented, mixed or not, the
     network is to hear the sound that the segment is most of. The linear map lives as
-    long as the training: the fitted network is as small and fast as without.
+    long as the training: the fitted network is as small and fast as without. Its
+    ``weights_license_`` has the license of the teacher's weights.
 
     Parameters
     ----------
@@ -95,6 +96,7 @@ class DistillationLoss(RecipeCallback):
             )
         self.lessons_ = self._hear(X, net.verbose)
         self.lessons_.centre = self.lessons_.mean()
+        net._note_teachers(about_teacher(self.teacher))
         self.segment_s_ = X.spectrograms.format.grid.segment_s
         self.criterion_ = CosineLoss()
         n_features = module.backbone.num_features
@@ -103,9 +105,13 @@ class DistillationLoss(RecipeCallback):
         net.optimizer_.add_param_group(group | {"params": self.head_.parameters()})
         self._listen(module)
 
+    def learnt_from(self):
+        """Return which teacher it is: a parameter may name a file."""
+        return None if self.weight == 0 else about_teacher(self.teacher)
+
     def _hear(self, dataset, verbose):
         data = dataset.spectrograms
-        if isinstance(self.teacher, Windows | np.ndarray | list):
+        if is_given(self.teacher):
             return given_lessons(self.teacher, len(data), "teacher")
         check_teacher(self.teacher, scores=False)
         options = {"cache_dir": self.cache_dir, "verbose": verbose}

@@ -72,6 +72,18 @@ class RecipeCallback(Callback):
         """
         return loss
 
+    def learnt_from(self):
+        """Return what the training depends on beside the parameters, as plain data.
+
+        Such as a checksum of a file that a parameter names: a killed training goes on
+        only from one for which it was the same.
+
+        Returns
+        -------
+        object
+        """
+        return None
+
     def check_parameters(self):
         """Raise a ValueError that names a parameter which is out of range."""
         validate_parameter_constraints(

@@ -8,11 +8,13 @@ from sklearn.base import clone
 from skbird.data import as_recordings
 from skbird.encoders import (
     EmbeddingEncoder,
+    PretrainedScores,
     Windows,
     compute_windows,
     load_encoder,
 )
 from skbird.nn._lessons import Lessons
+from skbird.utils._nested import parts_of
 from skbird.utils._params import as_floats
 from skbird.utils._text import counted
 
@@ -86,14 +88,47 @@ def hear_all(teacher, X, with_scores, **options):
 
 
 def about_teacher(teacher):
-    """Return what a teacher is, as plain data, and its license, None if not known."""
+    """Return what a teacher is, as plain data.
+
+    Parameters
+    ----------
+    teacher : as `hear` takes it, Windows or array-like
+
+    Returns
+    -------
+    list of dict
+        Of each model in it its ``name``, ``version``, ``sha256`` and ``license``, as
+        far as known.
+    """
+    if isinstance(teacher, Windows) and teacher.origin is not None:
+        return [teacher.origin]
+    if is_given(teacher):
+        return [_about_named("embeddings that were given")]
     encoder = _encoder_of(teacher)
-    if encoder is None:
-        return {"name": type(teacher).__name__}, None
-    spec = encoder.spec
-    sha256 = spec.sha256 if encoder.file_name is None else encoder.identity
-    about = {"name": spec.name, "version": spec.version, "sha256": sha256}
-    return about, spec.license
+    if encoder is not None:
+        return [encoder.origin]
+    found = [about for part in parts_of(teacher) for about in _about_part(part)]
+    return found or [_about_named(type(teacher).__name__)]
+
+
+def _about_named(name, license=None):
+    """Return what is known of a teacher that has nothing but a name."""
+    return {"name": name, "version": None, "sha256": None, "license": license}
+
+
+def _about_part(part):
+    """Return what the model in a step of a pipeline is, if it has one."""
+    if isinstance(part, EmbeddingEncoder | PretrainedScores):
+        opened = getattr(part, "encoder_", None)
+        return [(load_encoder(part.encoder) if opened is None else opened).origin]
+    license = getattr(part, "weights_license_", getattr(part, "weights_license", None))
+    return [] if license is None else [_about_named(type(part).__name__, license)]
+
+
+def is_given(teacher):
+    """Return whether a teacher is what one has said: windows, an array, a table."""
+    is_array = isinstance(teacher, Windows | list | tuple)
+    return is_array or hasattr(teacher, "__array__")
 
 
 def check_teacher(teacher, scores):

@@ -11,6 +11,7 @@ from skorch import NeuralNet
 from skorch.callbacks import Callback
 
 from skbird.nn._allocator import keep_freed_memory
+from skbird.nn._checkpoint import DamagedCheckpointError
 from skbird.nn._names import check_names
 from skbird.nn._optimizer import fast_options, make_parameter_groups
 from skbird.nn._portable_state import PortableState
@@ -18,7 +19,7 @@ from skbird.nn._precision import PRECISIONS
 from skbird.nn._probe import check_device, check_takes
 from skbird.nn._recipe import default_callbacks
 from skbird.nn._training_loop import TrainingLoop
-from skbird.nn._weights_origin import say_origin
+from skbird.nn._weights_origin import UNKNOWN, join_licenses, say_origin
 from skbird.utils._optimizers import check_optimizer
 from skbird.utils._params import AT_LEAST_ONE
 from skbird.utils._sklearn_compat import (
@@ -181,6 +182,12 @@ class TrainedNet(TrainingLoop, PortableState, NeuralNet):
             args = (groups,)
         return args, kwargs
 
+    @property
+    def initial_weights(self):
+        """What the backbone starts from, whichever parameter says so."""
+        params = self.get_params_for("module")
+        return params.get("backbone_weights", self.backbone_weights)
+
     def initialize_module(self):
         """Build the network with the outputs that fit has found."""
         params = {name: getattr(self, name) for name in self._module_params}
@@ -197,13 +204,30 @@ class TrainedNet(TrainingLoop, PortableState, NeuralNet):
         self.module_ = module.to(memory_format=torch.channels_last)
         return self
 
-    def _train(self, dataset):
-        """Train on a `SegmentDataset`; what is random is seeded by `random_state`."""
+    def _train(self, dataset, teachers=()):
+        """Train on a `SegmentDataset`; what is random is seeded by `random_state`.
+
+        Parameters
+        ----------
+        dataset : SegmentDataset
+        teachers : list of dict
+            Whose answers are its targets; see `_note_teachers`.
+        """
+        try:
+            return self._train_once(dataset.copy(), teachers)
+        except DamagedCheckpointError:  # it is put aside, so that there is none now
+            self.initialized_ = False
+            return self._train_once(dataset, teachers)
+
+    def _train_once(self, dataset, teachers):
         keep_freed_memory()
         if not self.warm_start:
             self.initialized_ = False  # or skorch would print that it starts anew
         if not self.initialized_:
-            self.weights_license_ = say_origin(self.backbone_weights, self.format_)
+            license = say_origin(self.initial_weights, self.format_)
+            self.initial_license_ = self.weights_license_ = license
+            self.backbone_, self.teachers_ = self.backbone, []
+        self._note_teachers(teachers)
         rng = check_random_state(self.random_state)
         with torch.random.fork_rng():
             torch.manual_seed(rng.randint(2**31))
@@ -213,6 +237,19 @@ class TrainedNet(TrainingLoop, PortableState, NeuralNet):
             elif not hasattr(self, "optimizer_"):
                 self._initialize_optimizer()  # a pickle leaves it out
             return self.partial_fit(dataset)
+
+    def _note_teachers(self, teachers):
+        """Keep whose answers are learnt, and under which terms these are.
+
+        Parameters
+        ----------
+        teachers : list of dict
+            What `about_teacher` returns.
+        """
+        new = [about for about in teachers if about not in self.teachers_]
+        self.teachers_ = self.teachers_ + new
+        terms = [about["license"] or UNKNOWN for about in teachers]
+        self.weights_license_ = join_licenses([*terms, self.weights_license_])
 
     def _check_parameters(self):
         validate_parameter_constraints(

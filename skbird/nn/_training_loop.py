@@ -143,6 +143,11 @@ class TrainingLoop:
             return choose_precision(self, dataset)
         return self.precision
 
+    @property
+    def recipe(self):
+        """The callbacks that change what is learnt."""
+        return [c for _, c in self.callbacks_ if isinstance(c, RecipeCallback)]
+
     def steps_per_epoch(self, dataset):
         """Return the number of batches that an epoch of a `SegmentDataset` has.
 
@@ -200,14 +205,13 @@ class TrainingLoop:
         if not self.module_.training:  # a callback has predicted
             self._set_training(True)
         inputs, target = batch
-        recipe = [c for _, c in self.callbacks_ if isinstance(c, RecipeCallback)]
-        for callback in recipe:
+        for callback in self.recipe:
             inputs = callback.change_inputs(inputs, self)
         device_type = target.device.type
         with autocast(device_type, PRECISIONS[self.precision_]):
             logits = self.infer(inputs).float()
         loss = self.get_loss(logits, target, X=inputs, training=True)
-        for callback in recipe:
+        for callback in self.recipe:
             loss = callback.add_to_loss(loss, self, inputs)
         self.scaler_.scale(loss).backward()
         return {"loss": loss, "y_pred": logits}

@@ -1,21 +1,23 @@
 """Where the weights in a file come from, as the file itself says."""
 
 import json
-import sys
 import warnings
 from dataclasses import asdict, dataclass, field
+from numbers import Real
 from pathlib import Path
 
 import numpy as np
 
 import skbird
-from skbird.nn._averaging import AXES
 from skbird.utils._files import open_whole
 from skbird.utils._names import one_line
+from skbird.utils._say_once import say_once
 
+# Fields of the format that must agree; segments may be of different lengths.
+AXES = ("mel_hz", "frame_s", "normalize", "top_db")
 _KEY = "skbird"  # of the metadata of a safetensors file
-_UNKNOWN = "none stated"
-_said: set[str] = set()
+UNKNOWN = "none stated"
+_NOUNS = {list: "list", dict: "table", int: "whole number", Real: "number", str: "text"}
 
 
 @dataclass(frozen=True)
@@ -49,7 +51,7 @@ class WeightsOrigin:
     @property
     def license(self):
         """The terms that hold for the weights, as text."""
-        return " and ".join(self.licenses) or _UNKNOWN
+        return " and ".join(self.licenses) or UNKNOWN
 
     def say(self, name):
         """Say once in a process under which terms the weights are."""
@@ -57,11 +59,7 @@ class WeightsOrigin:
             f"{name}: distilled from {self.teacher.get('name')}; license of the "
             f"weights that it is derived from: {self.license}"
         )
-        if text not in _said:
-            _said.add(text)
-            # What a stranger's file says is no command to the terminal.
-            seen = "".join(c if c.isprintable() else " " for c in one_line(text))
-            print(seen, file=sys.stderr)
+        say_once(one_line(text))
 
     def check_format(self, name, format):
         """Warn if a network is to hear other spectrograms than these weights did."""
@@ -131,23 +129,30 @@ def origin_of(path):
         ) from exc
 
 
-def with_licenses_of(weights, license):
-    """Return the licenses of weights that were trained on from others, each once.
+def is_file(weights):
+    """Return whether `backbone_weights` names a file."""
+    return weights not in (None, "pretrained")
+
+
+def join_licenses(texts):
+    """Return the terms that hold together as one text, each once.
 
     Parameters
     ----------
-    weights : {"pretrained", None} or path
-        What the training started from.
-    license : str or None
-        What it adds.
+    texts : iterable of str or None
 
     Returns
     -------
-    list of str
+    str or None
+        None if there are none.
     """
-    before = None if weights in (None, "pretrained") else origin_of(weights)
-    licenses = [license] if license else []
-    return list(dict.fromkeys(licenses + (before.licenses if before else [])))
+    return " and ".join(split_licenses(texts)) or None
+
+
+def split_licenses(texts):
+    """List the terms that hold together, each once; see `join_licenses`."""
+    parts = [part for text in texts if text is not None for part in text.split(" and ")]
+    return list(dict.fromkeys(parts))
 
 
 def say_origin(weights, format):
@@ -166,7 +171,7 @@ def say_origin(weights, format):
         The license of the weights that they are derived from; None if the file is not
         of distilled weights.
     """
-    if weights in (None, "pretrained"):
+    if not is_file(weights):
         return None
     origin = origin_of(weights)
     if origin is None:
@@ -192,16 +197,20 @@ def _is_same(said, value):
         return said == value
     try:
         said = np.asarray(said, float)
-    except (TypeError, ValueError):  # the file of a stranger
+    except (TypeError, ValueError, OverflowError):  # the file of a stranger
         return False
     same_shape = said.shape == np.shape(value)
     return same_shape and bool(np.allclose(said, value, rtol=1e-4))
 
 
 def _checked(origin):
-    texts = [origin.backbone, origin.skbird_version, *origin.licenses]
-    if not all(isinstance(text, str) for text in texts):
-        raise TypeError("texts are no texts")
-    if not isinstance(origin.teacher, dict) or not isinstance(origin.mel, dict):
-        raise TypeError("teacher and mel must be tables")
+    kinds = {"licenses": list, "teacher": dict, "mel": dict}
+    kinds |= {"n_rows": int, "hours": Real, "backbone": str, "skbird_version": str}
+    for name, kind in kinds.items():
+        if not isinstance(getattr(origin, name), kind):
+            raise TypeError(f"{name} is no {_NOUNS[kind]}")
+    if not all(isinstance(text, str) for text in origin.licenses):
+        raise TypeError("licenses is no list of texts")
+    if not isinstance(origin.teacher.get("name"), str):
+        raise TypeError("teacher has no name")
     return origin
