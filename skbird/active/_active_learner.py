@@ -24,7 +24,7 @@ from skbird.active._labels import (
     is_answered,
     is_labeled,
 )
-from skbird.active._pool import columns_named, is_readable
+from skbird.active._pool import is_readable, row_named
 from skbird.active._progress import (
     HISTORY,
     agreement,
@@ -32,14 +32,12 @@ from skbird.active._progress import (
     predict_held_out,
     why_stop,
 )
-from skbird.utils._names import one_line
 from skbird.utils._nested import predict_matrix
 from skbird.utils._rows import (
     check_same_order,
     file_numbers,
     groups_of_rows,
     number_groups,
-    row_table,
 )
 from skbird.utils._sklearn_compat import set_random_states
 from skbird.utils._text import counted
@@ -382,16 +380,10 @@ class ActiveLearner:
         if not len(new):
             return
         self._unreadable[new] = True
-        table, first = row_table(self.X), f"row {new[0]}"
-        if table is not None and "path" in table:
-            first += f", {one_line(str(table['path'].iloc[new[0]]))}"
-        values = np.zeros(0) if features is None else features[new[0]]
-        missing = ~np.isfinite(values)
-        if missing.any() and not np.isnan(values).all():
-            first += f", with no finite number in {columns_named(missing)} of features"
         warnings.warn(
             f"{counted(len(new), 'row')} of the pool cannot be read and will not be "
-            f"asked for, the first: {first}. All are in unreadable_.",
+            f"asked for, the first: {row_named(self.X, new[0], features)}. All are in "
+            "unreadable_.",
             stacklevel=depth,
         )
 

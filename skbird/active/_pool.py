@@ -6,9 +6,10 @@ from itertools import combinations
 import numpy as np
 
 from skbird.active._labels import check_labels, is_answered, is_labeled
+from skbird.utils._names import one_line
 from skbird.utils._params import as_floats
 from skbird.utils._proba import check_proba
-from skbird.utils._rows import check_same_order, number_groups
+from skbird.utils._rows import check_same_order, number_groups, row_table
 from skbird.utils._text import counted
 
 
@@ -80,18 +81,42 @@ def _has_all_features(features):
         known |= finite.any(axis=0)
     if len(features) and not known.all() and not np.isnan(features).all():
         raise ValueError(
-            f"features has no finite number in {columns_named(~known)}, so that no row "
+            f"features has no finite number in {_columns_named(~known)}, so that no row "
             "can be compared. Leave out what is NaN in all rows, and scale what is "
             "beyond 3.4e38, the limit of float32."
         )
     return np.concatenate(whole)
 
 
-def columns_named(mask):
+def _columns_named(mask):
     """Name the columns in which a mask is true, the first five of them."""
     columns = np.flatnonzero(mask)
     shown = ", ".join(map(str, columns[:5])) + (", ..." if len(columns) > 5 else "")
     return f"{len(columns)} of {counted(len(mask), 'column')} ({shown})"
+
+
+def row_named(X, row, features=None):
+    """Return what names a row of a pool that cannot be read, as text.
+
+    Parameters
+    ----------
+    X : rows of the pool
+    row : int
+    features : ndarray of shape (n_rows, n_features), default=None
+        If some are not finite, they are named, too.
+
+    Returns
+    -------
+    str
+    """
+    table, text = row_table(X), f"row {row}"
+    if table is not None and "path" in table:
+        text += f", {one_line(str(table['path'].iloc[row]))}"
+    values = np.zeros(0) if features is None else features[row]
+    missing = ~np.isfinite(values)
+    if missing.any() and not np.isnan(values).all():
+        text += f", with no finite number in {_columns_named(missing)} of features"
+    return text
 
 
 def make_pool(proba, features, Y, available, recording_ids):
