@@ -30,6 +30,8 @@ from skbird.active._progress import (
     agreement,
     judge,
     predict_held_out,
+    stop_rows,
+    untrained,
     why_stop,
 )
 from skbird.utils._nested import predict_matrix
@@ -41,8 +43,6 @@ from skbird.utils._rows import (
 )
 from skbird.utils._sklearn_compat import set_random_states
 from skbird.utils._text import counted
-
-_STOP_ROWS = 2000  # from whose predictions it is seen whether these change
 
 
 class ActiveLearner:
@@ -311,14 +311,7 @@ class ActiveLearner:
         """Fit the estimator on the labelled rows; return what to note of it."""
         answered, labeled = is_answered(self._labels), is_labeled(self._labels)
         rows = np.flatnonzero(labeled)
-        line = {
-            "n_labeled": 0,
-            "n_uncertain": int((answered & ~labeled).sum()),
-            "n_recordings": len(np.unique(self.recordings[answered])),
-            "n_species": 0,
-            "score": np.nan,
-            "agreement": np.nan,
-        }
+        line = untrained(answered, labeled, self.recordings)
         self._proba = None
         if len(rows) == 0:
             self.estimator_ = self._stop_proba = None
@@ -335,7 +328,11 @@ class ActiveLearner:
         line["n_labeled"] = len(read)
         line["n_species"] = int((read >= 0.5).any(axis=0).sum())
         line["score"] = self._score(X, Y, rows)
-        before, self._stop_proba = self._stop_proba, self._predict_stop_rows()
+        X, before = (
+            _safe_indexing(self.X, stop_rows(self._unreadable)),
+            self._stop_proba,
+        )
+        self._stop_proba = predict_matrix(self.estimator_, X, len(self.species_))
         line["agreement"] = agreement(before, self._stop_proba)
         return line
 
@@ -348,14 +345,6 @@ class ActiveLearner:
         groups = joined_groups(self.groups, self.recordings)[rows]
         proba = predict_held_out(self.estimator, X, Y, groups)
         return np.nan if proba is None else judge(self.metric, Y, proba)
-
-    def _predict_stop_rows(self):
-        n_rows = len(self.recordings)
-        # The same in each batch, whatever is labelled meanwhile.
-        rows = np.random.RandomState(0).permutation(n_rows)[:_STOP_ROWS]
-        rows = rows[~self._unreadable[rows]]
-        X = _safe_indexing(self.X, np.sort(rows))
-        return predict_matrix(self.estimator_, X, len(self.species_))
 
     def _predict_pool(self):
         if self._proba is None:

@@ -81,8 +81,8 @@ def _has_all_features(features):
         known |= finite.any(axis=0)
     if len(features) and not known.all() and not np.isnan(features).all():
         raise ValueError(
-            f"features has no finite number in {_columns_named(~known)}, so that no row "
-            "can be compared. Leave out what is NaN in all rows, and scale what is "
+            f"features has no finite number in {_columns_named(~known)}, so that no "
+            "row can be compared. Leave out what is NaN in all rows, and scale what is "
             "beyond 3.4e38, the limit of float32."
         )
     return np.concatenate(whole)

@@ -24,6 +24,46 @@ HISTORY = (
     "seconds",
 )
 _N_FOLDS = 5
+_STOP_ROWS = 2000  # from whose predictions it is seen whether these change
+
+
+def untrained(answered, labeled, recordings):
+    """Return the line of a batch before anything is trained.
+
+    Parameters
+    ----------
+    answered, labeled : boolean ndarray of shape (n_rows,)
+    recordings : ndarray of shape (n_rows,)
+
+    Returns
+    -------
+    dict
+    """
+    return {
+        "n_labeled": 0,
+        "n_uncertain": int((answered & ~labeled).sum()),
+        "n_recordings": len(np.unique(recordings[answered])),
+        "n_species": 0,
+        "score": np.nan,
+        "agreement": np.nan,
+    }
+
+
+def stop_rows(unreadable):
+    """Return the rows whose predictions tell whether to go on.
+
+    They are the same in each batch, whatever is labelled meanwhile.
+
+    Parameters
+    ----------
+    unreadable : boolean ndarray of shape (n_rows,)
+
+    Returns
+    -------
+    ndarray of int
+    """
+    rows = np.random.RandomState(0).permutation(len(unreadable))[:_STOP_ROWS]
+    return np.sort(rows[~unreadable[rows]])
 
 
 def judge(metric, Y, proba):
