@@ -325,14 +325,11 @@ class ActiveLearner:
         readable[rows] = is_readable(proba)
         self._note_unreadable(readable, depth=4)
         read = self._labels[labeled & readable]
-        line["n_labeled"] = len(read)
-        line["n_species"] = int((read >= 0.5).any(axis=0).sum())
+        n_species = int((read >= 0.5).any(axis=0).sum())
+        line |= {"n_labeled": len(read), "n_species": n_species}
         line["score"] = self._score(X, Y, rows)
-        X, before = (
-            _safe_indexing(self.X, stop_rows(self._unreadable)),
-            self._stop_proba,
-        )
-        self._stop_proba = predict_matrix(self.estimator_, X, len(self.species_))
+        stop_X, before = stop_rows(self.X, self._unreadable), self._stop_proba
+        self._stop_proba = predict_matrix(self.estimator_, stop_X, len(self.species_))
         line["agreement"] = agreement(before, self._stop_proba)
         return line
 

@@ -49,21 +49,22 @@ def untrained(answered, labeled, recordings):
     }
 
 
-def stop_rows(unreadable):
-    """Return the rows whose predictions tell whether to go on.
+def stop_rows(X, unreadable):
+    """Return the rows of a pool whose predictions tell whether to go on.
 
     They are the same in each batch, whatever is labelled meanwhile.
 
     Parameters
     ----------
+    X : rows of the pool
     unreadable : boolean ndarray of shape (n_rows,)
 
     Returns
     -------
-    ndarray of int
+    rows, as X has them
     """
     rows = np.random.RandomState(0).permutation(len(unreadable))[:_STOP_ROWS]
-    return np.sort(rows[~unreadable[rows]])
+    return _safe_indexing(X, np.sort(rows[~unreadable[rows]]))
 
 
 def judge(metric, Y, proba):
