@@ -33,6 +33,7 @@ from skbird.model_selection import GroupMultilabelKFold, cross_val_report
 from skbird.nn import BinaryCrossEntropy, SEDClassifier
 from skbird.preprocessing import BandPass, LogMel, Resampler, RMSFilter, Segmenter
 
+# sphinx_gallery_thumbnail_path = "images/gallery/train.png"
 parser = argparse.ArgumentParser(description="Train a SED network.")
 parser.add_argument("--root", type=Path, help="folder of a BirdCLEF competition")
 parser.add_argument("--output", type=Path, default=Path("train_output"))

@@ -207,6 +207,12 @@ def test_the_score_stands_beside_that_of_new_rows():
     ) in str(report)
 
 
+def test_a_score_of_few_new_recordings_has_no_interval():
+    report = report_of(PROBE, n_heard=56)
+    assert np.isnan(report.unheard_interval).all()
+    assert "over 4 rows, of too few recordings for an interval" in str(report)
+
+
 def test_the_score_without_them_is_that_of_the_same_rows():
     X, Y = make_rows(36)
     report = cross_val_report(PROBE, X, Y, cv=3, n_bootstrap=5, random_state=0)

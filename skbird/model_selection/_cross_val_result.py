@@ -152,12 +152,15 @@ class CrossValReport:
         score = "nothing can be judged"
         if not math.isnan(self.unheard_macro_roc_auc):
             score = f"{self.unheard_macro_roc_auc:.3f}"
+        few = ""
         if not math.isnan(self.unheard_interval[0]):
             score += f" {_brackets(self.unheard_interval)}"
+        elif not math.isnan(self.unheard_macro_roc_auc):
+            few = ", of too few recordings for an interval"
         n_rows = counts.sum()
         return (
             f"without the {n_heard} of {n_rows} rows that {models} may have been "
-            f"trained on: {score} over {counted(n_rows - n_heard, 'row')}{doubt}"
+            f"trained on: {score} over {counted(n_rows - n_heard, 'row')}{few}{doubt}"
         )
 
     def _how_to_quote(self):
