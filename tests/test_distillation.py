@@ -16,6 +16,7 @@ from click.testing import CliRunner
 from safetensors.torch import load_file, save_file
 from sklearn.base import clone
 from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import FunctionTransformer
 from tiny_backbone import TINY as BACKBONE
 from tiny_cnn import TinyBackbone
 from tiny_encoder import write_encoder
@@ -265,13 +266,53 @@ def test_rows_without_a_teachers_values_learn_labels_only(X, Y):
         return net.set_params(callbacks__distill__weight=weight).fit(X, Y)
 
     values = np.full((40, 3), np.nan)
-    nothing = fitted(values).predict_proba(X)
+    with pytest.warns(UserWarning, match="says nothing of any row: .* NaN throughout"):
+        nothing = fitted(values).predict_proba(X)
     np.testing.assert_array_equal(nothing, fitted(values + 1, 7.0).predict_proba(X))
     values[:20] = np.random.default_rng(0).normal(size=(20, 3))
     net = fitted(values)
     assert np.isfinite(net.history_["train_loss"]).all()
     assert np.isfinite(net.predict_proba(X)).all()
     assert not np.array_equal(net.predict_proba(X), nothing)
+
+
+def test_tables_tuples_and_arrays_teach_the_same(X, Y):
+    values = np.random.default_rng(0).normal(size=(40, 3))
+    frame = pd.DataFrame(values)
+    net = small(callbacks__distill__weight=1.0)
+    proba = [
+        clone(net.set_params(callbacks__distill__teacher=teacher)).fit(X, Y)
+        for teacher in (values, frame, tuple(map(tuple, values)))
+    ]
+    proba = [fitted.predict_proba(X) for fitted in proba]
+    np.testing.assert_array_equal(proba[1], proba[0])
+    np.testing.assert_array_equal(proba[2], proba[0])
+    with pytest.raises(ValueError, match=r"teacher is a DataFrame.* as y of fit"):
+        student(frame).fit(X)
+
+
+def test_windows_of_nothing_are_warned_of(X):
+    silent = Windows.from_arrays([np.full((3, 2), np.nan)] * 40)
+    with pytest.warns(UserWarning, match="says nothing of any row"):
+        student().fit(X, silent)
+
+
+def test_a_teacher_that_no_checkpoint_can_tell_is_refused_before_it_hears(
+    X, Y, tmp_path
+):
+    heard = []
+    open_teacher = toy(lambda windows: heard.append(1) or hear(windows))
+    step = FunctionTransformer(lambda rows: heard.append(1) or np.ones((len(rows), 2)))
+    heard.clear()
+    for teacher in open_teacher, step:
+        net = student(teacher, checkpoint_dir=tmp_path)
+        for start in net.check_early, lambda net=net: net.fit(X):
+            with pytest.raises(ValueError, match=r"checkpoint_dir='.* which teacher"):
+                start()
+        net = small(callbacks__distill__teacher=teacher, checkpoint_dir=tmp_path)
+        with pytest.raises(ValueError, match="which callbacks__distill__teacher"):
+            net.check_input(32, 64)
+    assert not heard
 
 
 def test_switched_off_it_looks_for_no_teacher(X, Y):

@@ -251,12 +251,31 @@ class TrainingCheckpoint:
             torch.cuda.set_rng_state_all(state["cuda_draws"])
 
 
-def _fingerprint(net, dataset):
-    params = {
+def check_can_be_told(net):
+    """Raise a ValueError now if no fingerprint of a net's parameters can be made."""
+    for name, value in _told_by(net).items():
+        try:
+            joblib.hash(value)
+        except Exception as exc:  # of whatever an object forbids to pickle
+            raise ValueError(
+                f"checkpoint_dir={str(net.checkpoint_dir)!r} needs parameters that can "
+                "be pickled, to tell this training from others, which "
+                f"{name}={value!r:.100} cannot ({type(exc).__name__}). Take functions "
+                "and classes of a module, no lambda, or set checkpoint_dir=None."
+            ) from exc
+
+
+def _told_by(net):
+    """Return the parameters that tell a training from others."""
+    return {
         name: _without_state(value)
         for name, value in net.get_params(deep=True).items()
         if name not in _FREE
     }
+
+
+def _fingerprint(net, dataset):
+    params = _told_by(net)
     if is_file(net.initial_weights):
         params["backbone_weights"] = sha256_of(Path(net.initial_weights).expanduser())
     data = dataset.spectrograms

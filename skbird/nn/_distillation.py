@@ -17,24 +17,17 @@ from skbird.nn._raw_rows import is_made, make_spectrograms
 from skbird.nn._recipe import distillation_callbacks
 from skbird.nn._row_prediction import embed_rows
 from skbird.nn._targets import check_usable
-from skbird.nn._teacher import about_teacher, check_teacher, hear_all
+from skbird.nn._teacher import about_teacher, as_one, check_teacher, hear_all
 from skbird.nn._trained_net import TrainedNet
 from skbird.nn._weights_origin import (
-    UNKNOWN,
     WeightsOrigin,
     mel_of,
     split_licenses,
+    terms_of,
     write_weights,
 )
 from skbird.utils._sklearn_compat import HasMethods, Interval, StrOptions
 from skbird.utils._weights import check_sample_weight
-
-
-def _as_one(teachers):
-    """Return what the teachers are, of which a warm start makes several."""
-    if len(teachers) == 1:
-        return {key: teachers[0][key] for key in ("name", "version", "sha256")}
-    return {"name": " and ".join(about["name"] for about in teachers)}
 
 
 def _refuse_to_predict(net):
@@ -118,8 +111,7 @@ class EmbeddingDistillation(TrainedNet):
     format_ : SpectrogramFormat
         Axes, segments and normalisation of the spectrograms.
     teachers_ : list of dict
-        The teachers, of which a warm start makes several: ``name``, ``version``,
-        ``sha256`` and ``license``, None where they are not known.
+        ``name``, ``version``, ``sha256`` and ``license`` of all, as far as known.
     initial_license_ : str or None
         License that holds for the distilled weights that the training began with.
     n_rows_, hours_, precision_, weights_license_
@@ -327,8 +319,7 @@ class EmbeddingDistillation(TrainedNet):
         path : path-like
             Its name must end in ``.safetensors``. An existing file is replaced.
         license : str, default=None
-            Of the teacher's weights; None: what the spec of the encoder said when the
-            network learnt from it.
+            Of the teacher's weights; None: what the spec of the encoder said in `fit`.
         """
         self.check_is_fitted([self.learnt_in])
         path = os.fspath(path)
@@ -336,19 +327,16 @@ class EmbeddingDistillation(TrainedNet):
             raise ValueError(f"path={path!r} must end in .safetensors.")
         if license is not None and not isinstance(license, str):
             raise TypeError(f"license={license!r} must be a text.")
-        terms = [about["license"] or UNKNOWN for about in self.teachers_]
-        if license is not None:
-            terms = [license]
+        terms = terms_of(self.teachers_) if license is None else [license]
         origin = WeightsOrigin(
             backbone=self.backbone_,
-            teacher=_as_one(self.teachers_),
+            teacher=as_one(self.teachers_),
             licenses=split_licenses([*terms, self.initial_license_]),
             mel=mel_of(self.format_),
             n_rows=self.n_rows_,
             hours=round(self.hours_, 3),
         )
-        module = uncompiled(self.module_)
-        write_weights(path, module.backbone.state_dict(), origin)
+        write_weights(path, uncompiled(self.module_).backbone.state_dict(), origin)
         origin.say(os.path.basename(path))
 
     # skorch's would call embeddings predictions.

@@ -1,5 +1,7 @@
 """What a teacher says of segments: its windows, averaged over time."""
 
+import warnings
+
 import numpy as np
 
 from skbird.encoders import Windows
@@ -63,6 +65,13 @@ class Lessons:
             if np.isfinite(values).all():
                 total += values
                 n += 1
+        if not n:
+            warnings.warn(
+                "The teacher says nothing of any row: its embeddings are NaN "
+                "throughout, or there are none. Nothing is learnt from it; look at "
+                "what it gives, or set callbacks__distill__weight=0.",
+                stacklevel=3,
+            )
         return np.asarray(total / n if n > 1 else 0 * total, np.float32)
 
     @property

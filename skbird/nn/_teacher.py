@@ -125,6 +125,24 @@ def _about_part(part):
     return [] if license is None else [_about_named(type(part).__name__, license)]
 
 
+def as_one(teachers):
+    """Return what the teachers of a network are, of which a warm start makes several.
+
+    Parameters
+    ----------
+    teachers : list of dict
+        See `about_teacher`.
+
+    Returns
+    -------
+    dict
+        For the file of its weights.
+    """
+    if len(teachers) == 1:
+        return {key: teachers[0][key] for key in ("name", "version", "sha256")}
+    return {"name": " and ".join(about["name"] for about in teachers)}
+
+
 def is_given(teacher):
     """Return whether a teacher is what one has said: windows, an array, a table."""
     is_array = isinstance(teacher, Windows | list | tuple)
@@ -133,6 +151,11 @@ def is_given(teacher):
 
 def check_teacher(teacher, scores):
     """Raise an error now if a teacher is not here or has no such outputs."""
+    if is_given(teacher):  # tables have a method transform, too
+        raise ValueError(
+            f"teacher is a {type(teacher).__name__}, which hears nothing. Pass "
+            "embeddings that you have as y of fit."
+        )
     encoder = _encoder_of(teacher)
     if encoder is None and scores:
         raise ValueError(

@@ -11,7 +11,7 @@ from skorch import NeuralNet
 from skorch.callbacks import Callback
 
 from skbird.nn._allocator import keep_freed_memory
-from skbird.nn._checkpoint import DamagedCheckpointError
+from skbird.nn._checkpoint import DamagedCheckpointError, check_can_be_told
 from skbird.nn._names import check_names
 from skbird.nn._optimizer import fast_options, make_parameter_groups
 from skbird.nn._portable_state import PortableState
@@ -19,7 +19,7 @@ from skbird.nn._precision import PRECISIONS
 from skbird.nn._probe import check_device, check_takes
 from skbird.nn._recipe import default_callbacks
 from skbird.nn._training_loop import TrainingLoop
-from skbird.nn._weights_origin import UNKNOWN, join_licenses, say_origin
+from skbird.nn._weights_origin import join_licenses, say_origin, terms_of
 from skbird.utils._optimizers import check_optimizer
 from skbird.utils._params import AT_LEAST_ONE
 from skbird.utils._sklearn_compat import (
@@ -248,8 +248,8 @@ class TrainedNet(TrainingLoop, PortableState, NeuralNet):
         """
         new = [about for about in teachers if about not in self.teachers_]
         self.teachers_ = self.teachers_ + new
-        terms = [about["license"] or UNKNOWN for about in teachers]
-        self.weights_license_ = join_licenses([*terms, self.weights_license_])
+        terms = [*terms_of(teachers), self.weights_license_]
+        self.weights_license_ = join_licenses(terms)
 
     def _check_parameters(self):
         validate_parameter_constraints(
@@ -277,6 +277,7 @@ class TrainedNet(TrainingLoop, PortableState, NeuralNet):
                 "checkpoint_dir and warm_start=True exclude each other: a training "
                 "that continues another one cannot be told from its beginning."
             )
+        check_can_be_told(self)
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()

@@ -16,7 +16,7 @@ from skbird.utils._say_once import say_once
 # Fields of the format that must agree; segments may be of different lengths.
 AXES = ("mel_hz", "frame_s", "normalize", "top_db")
 _KEY = "skbird"  # of the metadata of a safetensors file
-UNKNOWN = "none stated"
+_UNKNOWN = "none stated"
 _NOUNS = {list: "list", dict: "table", int: "whole number", Real: "number", str: "text"}
 
 
@@ -51,7 +51,7 @@ class WeightsOrigin:
     @property
     def license(self):
         """The terms that hold for the weights, as text."""
-        return " and ".join(self.licenses) or UNKNOWN
+        return " and ".join(self.licenses) or _UNKNOWN
 
     def say(self, name):
         """Say once in a process under which terms the weights are."""
@@ -153,6 +153,11 @@ def split_licenses(texts):
     """List the terms that hold together, each once; see `join_licenses`."""
     parts = [part for text in texts if text is not None for part in text.split(" and ")]
     return list(dict.fromkeys(parts))
+
+
+def terms_of(teachers):
+    """List under which terms teachers are, those that `about_teacher` describes."""
+    return [about["license"] or _UNKNOWN for about in teachers]
 
 
 def say_origin(weights, format):
