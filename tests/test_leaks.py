@@ -198,7 +198,8 @@ def test_what_is_no_file_is_not_waited_for(write_wav, tmp_path):
 
 
 def test_files_that_may_not_be_opened_are_copies_of_nothing(write_wav, monkeypatch):
-    X = [write_wav(name, forest(0, 1)) for name in ("a.wav", "b.wav", "c.wav")]
+    a = write_wav("a.wav", forest(0, 1))
+    X = [a, shutil.copy(a, f"{a}.b.wav"), shutil.copy(a, f"{a}.c.wav")]
 
     def refuse(path, *args, open=open):
         if path == X[0]:
