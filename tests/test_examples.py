@@ -292,7 +292,7 @@ THOROUGH = pytest.mark.thorough
         pytest.param(
             "curriculum_and_hard_negatives", "plain, another seed", marks=THOROUGH
         ),
-        ("cpu_inference", "20 s of soundscapes, 4 rows"),
+        pytest.param("cpu_inference", "20 s of soundscapes, 4 rows", marks=THOROUGH),
     ],
 )
 def test_examples_take_a_folder_as_downloaded(run, downloaded, weights, name, found):

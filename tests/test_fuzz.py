@@ -18,7 +18,7 @@ def fuzz(*options):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("n", [200, pytest.param(1000, marks=pytest.mark.thorough)])
+@pytest.mark.parametrize("n", [100, pytest.param(1000, marks=pytest.mark.thorough)])
 def test_damaged_files_cost_no_good_row(n):
     code, report = fuzz("--cases", n, "--seed", 0, "--limit-s", 60)
     assert code == 0, report
@@ -64,7 +64,7 @@ def test_a_case_can_be_run_again(selftest):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("n", [100, pytest.param(300, marks=pytest.mark.thorough)])
+@pytest.mark.parametrize("n", [50, pytest.param(300, marks=pytest.mark.thorough)])
 def test_shapes_of_programs_are_those_that_engines_make(n):
     for name in ("onnx", "onnxruntime", "openvino"):
         pytest.importorskip(name)
